@@ -1,0 +1,55 @@
+// What the API may ask of the node. The daemon implements it; admin/ never sees a live object of another room.
+//
+// Threading: every call comes from the `admin` thread and returns at once. Answers that need another thread come through the callback,
+// which may run on any thread, exactly once, also during shutdown (then with kUnavailable).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "admin/status.h"
+#include "base/result.h"
+
+namespace fairlead::admin {
+
+struct Reload { bool dry_run = false; };
+enum class AdminState : std::uint8_t { kReady, kDrain, kMaint };
+struct SetServerState { std::string pool; std::string server; AdminState state = AdminState::kReady; };
+struct SetServerWeight { std::string pool; std::string server; std::uint32_t weight = 0; };
+struct AddServer { std::string pool; std::string server; std::string address; std::uint32_t weight = 100; bool backup = false; std::uint32_t max_connections = 0; };
+struct RemoveServer { std::string pool; std::string server; };
+struct SetListenerEnabled { std::string listener; bool enabled = true; };
+struct ConnectionFilter { std::string pool; std::string server; std::string client; std::string listener; std::string id; };  ///< Empty: any.
+struct KillConnections { ConnectionFilter filter; };
+
+using Command = std::variant<Reload, SetServerState, SetServerWeight, AddServer, RemoveServer, SetListenerEnabled, KillConnections>;
+
+/// What a finished command tells the operator.
+struct CommandResult {
+  std::string summary;                ///< One line: "drained masters/mast-2: 3 connections left".
+  std::vector<std::string> details;   ///< Reload: one line per change; problems as FILE:LINE:COLUMN: text.
+  std::vector<std::string> needs_restart;
+};
+
+/// Who asked, for the audit event: "uid 0 (root)", "certificate CN=ops".
+struct Actor { std::string name; };
+
+class NodePort {
+ public:
+  virtual ~NodePort() = default;
+  /// The newest report, at most 250 ms old. Cheap.
+  [[nodiscard]] virtual std::shared_ptr<const NodeReport> report() const = 0;
+  /// Runs a changing command; the caller has been authorised.
+  virtual void execute(Command command, Actor actor, std::function<void(Result<CommandResult>)> done) = 0;
+  /// At most `limit` connections matching the filter.
+  virtual void connections(ConnectionFilter filter, std::size_t limit, std::function<void(Result<std::vector<ConnectionInfo>>)> done) = 0;
+  /// Events of the ring with a sequence above `after`, oldest first, at most `limit`.
+  [[nodiscard]] virtual std::vector<EventInfo> events(std::uint64_t after, std::size_t limit) const = 0;
+  /// The active configuration as YAML, secrets' paths only.
+  [[nodiscard]] virtual std::string config_yaml() const = 0;
+};
+
+}  // namespace fairlead::admin

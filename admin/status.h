@@ -1,0 +1,153 @@
+// fairlead: pure
+// The node as operators see it: a value the daemon makes and the API, the CLI and the metrics read. Shape: design, "HTTP" contract.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "base/time.h"
+
+namespace fairlead::admin {
+
+enum class ServerState : std::uint8_t { kUnknown, kUp, kDown, kDrain, kMaint };
+
+struct ConnectionCounts {
+  std::uint64_t current = 0;
+  std::uint64_t total = 0;
+  std::uint64_t shed = 0;   ///< Listeners only.
+};
+struct CheckStatus {
+  std::string result;       ///< "ok", "refused", "timeout", "status", "tls", "reset", "unresolved", "none", ... one word.
+  std::string detail;       ///< "200", "certificate has expired", ...
+  double duration_ms = 0;
+};
+struct ServerStatus {
+  std::string name;
+  std::string address;      ///< As configured ("mast-2.kube.demo:6443").
+  std::string endpoint;     ///< Resolved ("192.168.1.12:6443"); empty while unresolved.
+  ServerState state = ServerState::kUnknown;
+  std::uint32_t weight = 0;             ///< Configured or set at run time.
+  std::uint32_t effective_weight = 0;   ///< After slow start.
+  bool backup = false;
+  bool added_at_run_time = false;
+  ConnectionCounts connections;
+  std::uint64_t connect_failures = 0;
+  double state_since_s = 0; ///< Seconds in this state.
+  CheckStatus check;
+};
+struct PoolStatus {
+  std::string name;
+  std::string balance;
+  std::vector<ServerStatus> servers;
+};
+struct ByteCounts {
+  std::uint64_t in = 0;     ///< From clients.
+  std::uint64_t out = 0;    ///< To clients.
+};
+/// One counter of shed or ended connections by cause (an identifier such as "rate", "denied", "no_server").
+struct CauseCount {
+  std::string cause;
+  std::uint64_t count = 0;
+};
+struct ListenerStatus {
+  std::string name;
+  std::vector<std::string> bind;
+  std::string pool;
+  bool accepting = false;   ///< At least one of its addresses is bound.
+  ConnectionCounts connections;
+  ByteCounts bytes;
+  std::vector<CauseCount> shed_by_cause;
+  std::vector<CauseCount> ended_by_code;   ///< By termination letters: "--", "SC", "cD", ...
+};
+struct NodeStatus {
+  std::string name;
+  std::uint32_t id = 0;
+  bool online = false;
+  bool standby = false;
+  std::string version;
+  bool config_match = true;
+};
+struct ClusterStatus {
+  bool quorate = false;
+  std::string ring;
+  std::uint32_t votes = 0;
+  std::string tie_break;    ///< "armed", "disarmed", "off"
+  bool frozen = false;
+  std::vector<NodeStatus> nodes;
+};
+struct Eligibility {
+  std::string node;
+  bool ok = false;
+  std::string reason;
+};
+struct VipStatus {
+  std::string name;
+  std::string address;
+  std::string interface;
+  std::string state;
+  std::optional<std::string> holder;   ///< nullopt: nowhere.
+  bool held_here = false;
+  std::uint64_t epoch = 0;
+  std::int64_t lease_ms = 0;
+  std::vector<Eligibility> eligible;
+};
+struct WorkerStatus {
+  std::uint32_t index = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t buffers_in_use = 0;
+  std::uint64_t buffers_total = 0;
+  double loop_lateness_ms = 0;         ///< Worst since the last report.
+};
+struct Reason {
+  std::string what;         ///< "listener kube-api"
+  bool ok = false;
+  std::string detail;
+};
+struct NodeReport {
+  std::string node;
+  std::string version;
+  std::string engine;       ///< "io_uring" or "epoll"
+  std::string engine_reason;
+  bool ready = false;
+  std::vector<Reason> ready_reasons;
+  double uptime_s = 0;
+  std::optional<ClusterStatus> cluster;  ///< nullopt: standalone (no Corosync).
+  std::vector<VipStatus> vips;
+  std::vector<ListenerStatus> listeners;
+  std::vector<PoolStatus> pools;
+  std::vector<WorkerStatus> workers;
+  std::uint64_t max_connections = 0;
+  std::uint64_t log_lines_dropped = 0;
+  std::string config_file;
+  std::string config_hash;
+  std::uint64_t config_reloads = 0;
+  bool config_last_reload_ok = true;
+};
+
+/// One connection, for `connections list`.
+struct ConnectionInfo {
+  std::string id;           ///< Opaque; `connections kill` takes it.
+  std::string listener;
+  std::string client;
+  std::string pool;
+  std::string server;       ///< Empty while none is chosen.
+  std::string local;        ///< Our end of the server leg.
+  std::string state;        ///< connecting, open, half_closed, closing
+  double age_s = 0;
+  double idle_s = 0;
+  ByteCounts bytes;
+};
+
+/// One event of the ring, for `events`.
+struct EventInfo {
+  std::uint64_t sequence = 0;
+  std::string time;         ///< RFC 3339, UTC, milliseconds
+  std::string id;           ///< "SERVER_DOWN"
+  std::string level;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+}  // namespace fairlead::admin

@@ -1,0 +1,30 @@
+# Compiler flags, sanitizers, ccache.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -D_GLIBCXX_ASSERTIONS")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+add_library(fairlead_flags INTERFACE)
+target_compile_options(fairlead_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wformat=2
+  -Wimplicit-fallthrough -Wmissing-declarations -fno-omit-frame-pointer -fstack-protector-strong)
+target_include_directories(fairlead_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND FL_SANITIZE)
+  # g++ 12 reports false positives of these when a sanitizer changes inlining.
+  target_compile_options(fairlead_flags INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow)
+endif()
+if(FL_DCHECKS OR CMAKE_BUILD_TYPE STREQUAL "Debug" OR FL_SANITIZE)
+  target_compile_definitions(fairlead_flags INTERFACE FL_DCHECKS=1)
+endif()
+if(FL_SANITIZE)
+  add_compile_options(-fsanitize=${FL_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FL_SANITIZE})
+endif()
+
+configure_file(${CMAKE_SOURCE_DIR}/cmake/version.h.in ${CMAKE_BINARY_DIR}/generated/generated/version.h @ONLY)

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs the Debian packages the project needs, and nothing else. Idempotent; a second run takes well under a second.
+#
+#   scripts/setup.sh [GROUP...]      groups of scripts/packages.txt; default: build test
+#
+# Services that come with a package (nginx, haproxy, etcd, prometheus) are kept from starting now and at boot:
+# the tests start their own copies on their own ports.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+groups=("${@:-build}")
+[ $# -gt 0 ] || groups=(build test)
+
+wanted=()
+for group in "${groups[@]}"; do
+  mapfile -t found < <(awk -v g="[$group]" '/^\[/ {on = ($0 == g); next} /^#/ || NF == 0 {next} on {print $1}' "$here/packages.txt")
+  [ ${#found[@]} -gt 0 ] || { echo "setup: no package group '$group' in scripts/packages.txt" >&2; exit 2; }
+  wanted+=("${found[@]}")
+done
+
+missing=()
+# dpkg-query exits with 1 when it does not know one of the names: that is an answer, not a failure.
+installed=$({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>&1 || true; } | awk '$1 == "installed" {print $2}')
+for package in "${wanted[@]}"; do
+  grep -qxF "$package" <<<"$installed" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "setup: this system has no apt-get. Install what these Debian 12 packages provide: ${missing[*]}" >&2
+  exit 1
+fi
+echo "setup: installing ${#missing[@]} Debian packages:"
+printf '  %s\n' "${missing[@]}"
+if [ "$(id -u)" != 0 ]; then
+  echo "setup: not root. Run: sudo scripts/setup.sh ${groups[*]}" >&2
+  exit 1
+fi
+
+# Debian asks policy-rc.d before it starts a service from a package script; 101 says no.
+policy=/usr/sbin/policy-rc.d
+made_policy=no
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  made_policy=yes
+fi
+cleanup() { if [ "$made_policy" = yes ]; then rm -f "$policy"; fi; }
+trap cleanup EXIT
+
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+install() { apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}" >"$log" 2>&1; }
+# A fresh package list is fetched only when the present one does not do.
+if ! install && ! { apt-get update -q >"$log" 2>&1 && install; }; then
+  tail -n 30 "$log" >&2
+  echo "setup: apt-get failed (its last lines are above). Check the network and /etc/apt/sources.list, then run this again." >&2
+  exit 1
+fi
+rm -f "$log"
+
+if [ -d /run/systemd/system ]; then
+  for unit in nginx haproxy etcd prometheus prometheus-node-exporter; do
+    for package in "${missing[@]}"; do
+      case "$package" in "$unit"|"$unit"-*) systemctl disable -q "$unit.service" || true ;; esac
+    done
+  done
+fi
