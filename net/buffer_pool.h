@@ -53,10 +53,15 @@ class BufferPool {
   [[nodiscard]] std::size_t used() const { return count_ - free_; }
   [[nodiscard]] std::size_t block_bytes() const { return block_bytes_; }
 
+  /// Blocks that are taken but lie ready for the kernel to fill (io_uring's ring): they count as available.
+  void set_parked(std::size_t count) { parked_ = count; }
+  [[nodiscard]] std::size_t available() const { return free_ + parked_; }
+
  private:
   std::size_t count_;
   std::size_t block_bytes_;
   std::size_t free_;
+  std::size_t parked_ = 0;
   std::byte* memory_;
   std::unique_ptr<BufferMeta[]> meta_;
   BufferIndex top_;  ///< The free stack, linked through BufferMeta::next.
