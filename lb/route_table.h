@@ -31,6 +31,7 @@ struct alignas(64) ServerCounters {
   std::atomic<std::uint64_t> total{0};
   std::atomic<std::uint64_t> connect_failures{0};
   std::atomic<std::uint64_t> resets_sent{0};      ///< Its connections closed because it went down.
+  std::atomic<bool> failing{false};               ///< The last connect failed; the next success is reported.
 };
 
 /// Process-wide truth about one listener, and its token bucket.

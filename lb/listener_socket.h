@@ -1,0 +1,29 @@
+// Makes the sockets of the data plane: listeners and server legs, with their options.
+#pragma once
+
+#include <optional>
+
+#include "base/fd.h"
+#include "base/ip_address.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "config/settings.h"
+
+namespace fairlead::lb {
+
+/// Options of both legs of a connection. What is set on a listener is inherited by what it accepts (so it costs a connection nothing).
+struct LegOptions {
+  config::Keepalive keepalive;
+  Duration tcp_user_timeout{};  ///< 0 = the kernel's.
+};
+
+/// A listening TCP socket: SO_REUSEPORT (one per worker), IP_FREEBIND (a VIP may live elsewhere now), non-blocking, TCP_NODELAY; IPv6 only
+/// for an IPv6 address. Errors: kConflict (port busy), kPermission (port below 1024 without CAP_NET_BIND_SERVICE), others of bind(2).
+[[nodiscard]] Result<Fd> open_listener(const Endpoint& address, const LegOptions& options);
+/// Changes the options of an open listener; connections accepted from now on have them.
+void apply_leg_options(int fd, const LegOptions& options);
+/// An unconnected socket for a server leg, bound to `source` when given (the port is chosen at connect time). Errors: kLimitExceeded
+/// (descriptors), kUnavailable (source address not on this host).
+[[nodiscard]] Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source, const LegOptions& options);
+
+}  // namespace fairlead::lb

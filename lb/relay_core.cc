@@ -1,0 +1,174 @@
+// fairlead: pure
+#include "lb/relay_core.h"
+
+#include <algorithm>
+
+namespace fairlead::lb {
+namespace {
+
+/// A connection over its age is closed once it was silent this long.
+constexpr Duration kIdleMoment = std::chrono::milliseconds(250);
+
+}  // namespace
+
+void RelayCore::opened(Instant now, std::uint8_t jitter) {
+  started_ = now;
+  last_activity_ = now;
+  jitter_ = jitter;
+  client_open_ = true;
+}
+
+void RelayCore::start(Instant now, RelayOps& out) {
+  last_activity_ = now;
+  way(Side::kClient).reading = true;
+  out.push_back({RelayOpKind::kReadOn, Side::kClient});  // Its first bytes wait here, its hang-up is seen, and a retry loses nothing.
+  out.push_back({RelayOpKind::kConnect, Side::kServer});
+}
+
+void RelayCore::connecting(Instant now, RelayOps& out) {
+  server_open_ = true;
+  last_activity_ = now;
+  out.push_back({RelayOpKind::kArmTimer, Side::kServer});
+}
+
+void RelayCore::connected(std::uint32_t prefix, Instant now, RelayOps& out) {
+  FL_DASSERT(phase_ == Phase::kConnecting);
+  phase_ = Phase::kOpen;
+  last_activity_ = now;
+  way(Side::kServer).reading = true;
+  out.push_back({RelayOpKind::kReadOn, Side::kServer});
+  way(Side::kClient).queued += prefix;
+  settle(Side::kClient, out);
+  out.push_back({RelayOpKind::kArmTimer, Side::kServer});
+}
+
+void RelayCore::connect_failed(EndCause cause, bool retry, RelayOps& out) {
+  server_open_ = false;  // The worker closes it and forgets it; no kClosed reaches us for it.
+  if (phase_ != Phase::kConnecting) return;
+  if (retry) {
+    out.push_back({RelayOpKind::kConnect, Side::kServer});
+    return;
+  }
+  close_all(/*reset=*/true, cause, out);
+}
+
+void RelayCore::data(Side from, std::uint32_t bytes, const WaterMarks& marks, Instant now, RelayOps& out) {
+  if (phase_ == Phase::kClosing) return;
+  Way& w = way(from);
+  w.queued += bytes;
+  if (phase_ == Phase::kOpen) {
+    last_activity_ = now;
+    if (w.in_flight == 0) {  // I1
+      w.in_flight = w.queued;
+      w.queued = 0;
+      out.push_back({RelayOpKind::kSend, other(from)});
+    }
+  }
+  if (w.reading && w.queued + w.in_flight > marks.high) {  // I5
+    w.reading = false;
+    out.push_back({RelayOpKind::kReadOff, from});
+  }
+}
+
+void RelayCore::sent(Side to, std::uint32_t bytes, const WaterMarks& marks, Instant now, RelayOps& out) {
+  if (phase_ == Phase::kClosing) return;
+  const Side from = other(to);
+  Way& w = way(from);
+  FL_DASSERT(bytes <= w.in_flight);
+  w.in_flight -= bytes;
+  w.delivered += bytes;
+  last_activity_ = now;
+  if (!w.reading && !w.eof && w.queued + w.in_flight <= marks.low) {
+    w.reading = true;
+    out.push_back({RelayOpKind::kReadOn, from});
+  }
+  if (w.in_flight == 0 && (w.queued > 0 || w.eof)) settle(from, out);
+}
+
+void RelayCore::eof(Side from, Instant now, RelayOps& out) {
+  if (phase_ == Phase::kClosing) return;
+  Way& w = way(from);
+  w.eof = true;
+  w.reading = false;
+  if (phase_ != Phase::kOpen) return;  // A client that sent its request and closed its writing side; the server hears of it once connected.
+  last_activity_ = now;
+  settle(from, out);
+  if (phase_ == Phase::kOpen) out.push_back({RelayOpKind::kArmTimer, from});  // half_close_timeout may be the nearer one now.
+}
+
+/// Moves one direction as far as it can go: the next send, then the FIN, then the end of the connection.
+void RelayCore::settle(Side from, RelayOps& out) {
+  Way& w = way(from);
+  if (w.in_flight > 0) return;
+  if (w.queued > 0) {
+    w.in_flight = w.queued;
+    w.queued = 0;
+    out.push_back({RelayOpKind::kSend, other(from)});
+    return;
+  }
+  if (!w.eof || w.fin_passed) return;
+  const Way& back = way(other(from));
+  if (back.fin_passed) return close_all(/*reset=*/false, EndCause::kFinished, out);  // close(2) carries this FIN.
+  w.fin_passed = true;  // I2
+  out.push_back({RelayOpKind::kShutdown, other(from)});
+}
+
+void RelayCore::error(Side side, RelayOps& out) {
+  if (phase_ == Phase::kConnecting) return close_all(/*reset=*/true, EndCause::kClientLeftEarly, out);
+  close_all(/*reset=*/true, side == Side::kClient ? EndCause::kClientAborted : EndCause::kServerAborted, out);
+}
+
+void RelayCore::abort(EndCause cause, RelayOps& out) { close_all(/*reset=*/true, cause, out); }
+
+void RelayCore::close_all(bool reset, EndCause cause, RelayOps& out) {
+  if (phase_ == Phase::kClosing) return;
+  phase_ = Phase::kClosing;
+  cause_ = cause;
+  const RelayOpKind kind = reset ? RelayOpKind::kCloseReset : RelayOpKind::kCloseClean;
+  if (client_open_) out.push_back({kind, Side::kClient});
+  if (server_open_) out.push_back({kind, Side::kServer});
+}
+
+void RelayCore::closed(Side side, RelayOps& out) {
+  (side == Side::kClient ? client_open_ : server_open_) = false;
+  if (phase_ == Phase::kClosing && !client_open_ && !server_open_) out.push_back({RelayOpKind::kFinish, side});  // I4
+}
+
+Duration RelayCore::quiet_limit(const RelayPolicy& policy) const {
+  if (!way_[0].eof && !way_[1].eof) return policy.idle_timeout;
+  if (policy.half_close_timeout == Duration::zero()) return policy.idle_timeout;
+  if (policy.idle_timeout == Duration::zero()) return policy.half_close_timeout;
+  return std::min(policy.idle_timeout, policy.half_close_timeout);
+}
+
+Duration RelayCore::age_limit(const RelayPolicy& policy) const {
+  return policy.max_connection_age - policy.max_connection_age / 10 + policy.max_connection_age / 5 / 255 * jitter_;
+}
+
+Instant RelayCore::next_deadline(const RelayPolicy& policy) const {
+  if (phase_ == Phase::kClosing) return Instant::max();
+  if (phase_ == Phase::kConnecting) return server_open_ ? last_activity_ + policy.connect_timeout : Instant::max();
+  Instant next = Instant::max();
+  if (const Duration limit = quiet_limit(policy); limit > Duration::zero()) next = last_activity_ + limit;
+  if (policy.max_connection_age > Duration::zero()) {
+    next = std::min(next, age_checked_ ? last_activity_ + kIdleMoment : started_ + age_limit(policy));
+  }
+  return next;
+}
+
+void RelayCore::timer(const RelayPolicy& policy, Instant now, RelayOps& out) {
+  if (phase_ != Phase::kOpen) return;  // A connect's timeout is the worker's connect_failed(): it may retry.
+  if (const Duration limit = quiet_limit(policy); limit > Duration::zero() && now >= last_activity_ + limit) {
+    const bool waits_for_server = way(Side::kClient).eof && !way(Side::kServer).eof;
+    return close_all(/*reset=*/true, waits_for_server ? EndCause::kServerIdle : EndCause::kClientIdle, out);
+  }
+  if (policy.max_connection_age > Duration::zero() && now >= started_ + age_limit(policy)) {
+    age_checked_ = true;
+    if (held(Side::kClient) == 0 && held(Side::kServer) == 0 && now >= last_activity_ + kIdleMoment) {
+      return close_all(/*reset=*/false, EndCause::kMaxAge, out);
+    }
+  }
+  out.push_back({RelayOpKind::kArmTimer, Side::kClient});
+}
+
+}  // namespace fairlead::lb

@@ -1,0 +1,452 @@
+#include "lb/relay_table.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sockaddr.h"
+#include "base/system_clock.h"
+#include "lb/connection_record.h"
+#include "lb/listener_socket.h"
+#include "lb/proxy_protocol.h"
+#include "lb/termination.h"
+#include "net/chain_io.h"
+
+namespace fairlead::lb {
+namespace {
+
+constexpr std::uint32_t kHighWaterMax = 256 * 1024;
+/// accept_proxy: the balancer in front sends its header at once; who does not is no balancer.
+constexpr Duration kHeaderTimeout = std::chrono::seconds(5);
+
+EndCause cause_of(ConnectCause cause) {
+  switch (cause) {
+    case ConnectCause::kTimeout: return EndCause::kConnectTimeout;
+    case ConnectCause::kLocal: return EndCause::kConnectLocal;
+    default: return EndCause::kConnectRefused;
+  }
+}
+
+}  // namespace
+
+RelayTable::RelayTable(Environment environment, Instant now)
+    : env_(std::move(environment)), connections_(std::min(env_.limit, kOwnersReserved >> 1)), wheel_(now), now_(now), prng_(env_.seed) {}
+
+// ---- loop ----
+
+void RelayTable::begin_turn(Instant now) {
+  now_ = now;
+  // A queue may grow to half of what is free beyond a reserve: with n stalled readers each settles at a fair share, and directions with an
+  // empty queue always find a block (design, "Data plane"; the rule is Choudhury and Hahne's dynamic threshold).
+  const std::size_t available = env_.pool.available();
+  const std::size_t reserve = env_.pool.count() / 4;
+  const std::size_t usable = available > reserve ? available - reserve : 0;
+  marks_.high = static_cast<std::uint32_t>(std::min<std::size_t>(kHighWaterMax, usable * env_.pool.block_bytes() / 2));
+  marks_.low = marks_.high / 2;
+}
+
+void RelayTable::run_timers() {
+  wheel_.advance(now_, [this](std::uint32_t slot) { fire(slot); });
+}
+
+void RelayTable::fire(std::uint32_t slot) {
+  if (!connections_.is_live(slot)) return;
+  Connection& c = connections_[slot];
+  if (c.wants_header) return abort(slot, EndCause::kProxyHeader);
+  const RelayPolicy policy = policy_of(pool_of(c));
+  if (c.core.is_connecting()) {
+    if (now_ >= c.core.next_deadline(policy)) return connect_failed(slot, ConnectCause::kTimeout);
+    return wheel_.arm(slot, c.core.next_deadline(policy));
+  }
+  RelayOps ops;
+  c.core.timer(policy, now_, ops);
+  run(slot, ops);
+}
+
+RelayPolicy RelayTable::policy_of(const RoutePool& pool) {
+  return {.connect_timeout = pool.connect_timeout, .idle_timeout = pool.idle_timeout, .half_close_timeout = pool.half_close_timeout, .max_connection_age = pool.max_connection_age};
+}
+
+// ---- tables ----
+
+void RelayTable::set_routes(std::shared_ptr<const RouteTable> table) {
+  HeldTable* before = current_;
+  current_ = &tables_.emplace_back(HeldTable{std::move(table), 0});
+  if (before != nullptr && before->users == 0) unhold(before);
+}
+
+void RelayTable::unhold(HeldTable* held) {
+  tables_.remove_if([held](const HeldTable& t) { return &t == held; });
+}
+
+// ---- beginning ----
+
+void RelayTable::shed(Fd client, ListenerId listener, Refusal why) {
+  env_.stats.listeners[listener].shed[static_cast<std::size_t>(why)].add();
+  net::reset_on_close(client.get());
+}
+
+void RelayTable::accept(Fd client, ListenerId listener) {
+  const RouteTable* table = routes();
+  const RouteListener* route = table == nullptr ? nullptr : table->find_listener(listener);
+  if (route == nullptr) return shed(std::move(client), listener, Refusal::kListenerClosed);
+  if (!env_.process.take()) {
+    route->counters->shed.fetch_add(1, std::memory_order_relaxed);
+    return shed(std::move(client), listener, Refusal::kProcessFull);
+  }
+  const Endpoint peer = peer_of(client.get());
+  const Admission admission = route->accept_proxy ? Admission{admit_to_listener(*route, now_), false} : admit(*route, peer.address, now_, env_.sources);
+  if (!admission) {
+    env_.process.give_back();
+    return shed(std::move(client), listener, admission.refusal);
+  }
+  if (!take_slot(std::move(client), *route, peer, admission.source_counted)) {
+    leave(*route, peer.address, admission.source_counted, env_.sources);
+    env_.process.give_back();
+    env_.stats.listeners[listener].shed[static_cast<std::size_t>(Refusal::kProcessFull)].add();
+  }
+}
+
+bool RelayTable::take_slot(Fd client, const RouteListener& route, const Endpoint& peer, bool source_counted) {
+  const std::uint32_t slot = connections_.acquire();
+  if (slot == kNoSlot) {
+    net::reset_on_close(client.get());
+    return false;
+  }
+  auto socket = env_.engine.adopt(std::move(client), owner_of(slot, Side::kClient));
+  if (!socket) {
+    connections_.release(slot);
+    return false;
+  }
+  Connection& c = connections_[slot];
+  c.socket[0] = *socket;
+  c.held = current_;
+  ++current_->users;
+  c.client = peer;
+  c.serial = ++serial_;
+  c.listener = static_cast<std::uint16_t>(&route - current_->table->listeners.data());
+  c.source_counted = source_counted;
+  c.wants_header = route.accept_proxy;
+  c.core.opened(now_, static_cast<std::uint8_t>(prng_.next()));
+  env_.stats.connections.store(connections_.live(), std::memory_order_relaxed);
+  if (c.wants_header) {
+    env_.engine.want_read(c.socket[0], true);
+    wheel_.arm(slot, now_ + kHeaderTimeout);
+  } else {
+    begin(slot);
+  }
+  return true;
+}
+
+void RelayTable::begin(std::uint32_t slot) {
+  RelayOps ops;
+  connections_[slot].core.start(now_, ops);
+  run(slot, ops);
+}
+
+void RelayTable::connect_next(std::uint32_t slot) {
+  Connection& c = connections_[slot];
+  const RoutePool& pool = pool_of(c);
+  const Pick picked = pick(pool, c.client.address, c.tried, prng_);
+  if (!picked) {
+    const bool none_tried = c.tried.size() == 0;
+    const EndCause cause = !none_tried ? c.last_failure : picked.failure == PickFailure::kFull ? EndCause::kServersFull : EndCause::kNoServer;
+    RelayOps ops;
+    c.core.no_server(cause, ops);
+    return run(slot, ops);
+  }
+  c.server = picked.server;
+  c.tried.add(picked.server);
+  if (!start_connect(slot, pool, pool.servers[picked.server])) connect_failed(slot, ConnectCause::kLocal);
+}
+
+bool RelayTable::start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server) {
+  Connection& c = connections_[slot];
+  const LegOptions options{.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout};
+  auto leg = open_server_leg(server.endpoint.address.family(), pool.source, options);
+  if (!leg && pool.source) leg = open_server_leg(server.endpoint.address.family(), std::nullopt, options);  // A VIP that is not here now.
+  if (!leg) return false;
+  auto socket = env_.engine.connect(std::move(*leg), server.endpoint, owner_of(slot, Side::kServer));
+  if (!socket) return false;
+  c.socket[1] = *socket;
+  RelayOps ops;
+  c.core.connecting(now_, ops);
+  run(slot, ops);
+  return true;
+}
+
+void RelayTable::connect_ended(std::uint32_t slot, int error) {
+  if (error == 0) return established(slot);
+  connect_failed(slot, connect_cause_of(error));
+}
+
+void RelayTable::give_server_back(Connection& c) {
+  if (c.server == Connection::kNoServer) return;
+  release(pool_of(c).servers[c.server]);
+  c.server = Connection::kNoServer;
+}
+
+void RelayTable::connect_failed(std::uint32_t slot, ConnectCause cause) {
+  Connection& c = connections_[slot];
+  const RoutePool& pool = pool_of(c);
+  const RouteServer& server = pool.servers[c.server];
+  server.counters->connect_failures.fetch_add(1, std::memory_order_relaxed);
+  server.counters->failing.store(true, std::memory_order_relaxed);
+  env_.report(ConnectFailed{server.id, cause});
+  c.last_failure = cause_of(cause);
+  if (c.socket[1] != net::kNoSocket) {
+    env_.engine.close(c.socket[1], /*reset=*/true);
+    c.socket[1] = net::kNoSocket;  // Its kClosed is nobody's: on_event() compares.
+  }
+  give_server_back(c);
+  const bool retry = c.tried.size() <= pool.retries;
+  if (retry) stats_of(c).retries.add();
+  RelayOps ops;
+  c.core.connect_failed(c.last_failure, retry, ops);
+  run(slot, ops);
+}
+
+void RelayTable::established(std::uint32_t slot) {
+  Connection& c = connections_[slot];
+  const RoutePool& pool = pool_of(c);
+  const RouteServer& server = pool.servers[c.server];
+  if (server.counters->failing.load(std::memory_order_relaxed) && server.counters->failing.exchange(false, std::memory_order_relaxed)) {
+    env_.report(ConnectWorked{server.id});
+  }
+  c.connect_ms = static_cast<std::int32_t>(to_ms(now_ - c.core.last_activity()));
+  std::uint32_t prefix = 0;
+  if (pool.send_proxy != config::SendProxy::kOff) {
+    const net::BufferIndex buffer = env_.pool.take();
+    if (buffer == net::kNoBuffer) return abort(slot, EndCause::kConnectLocal);
+    const ProxyHeaderBytes header = build_proxy_header(pool.send_proxy, c.client, local_of(env_.engine.fd_of(c.socket[0])));
+    std::memcpy(env_.pool.block(buffer), header.view().data(), header.view().size());
+    prefix = static_cast<std::uint32_t>(header.view().size());
+    env_.pool.meta(buffer).length = prefix;
+    c.queue[0].prepend(env_.pool, buffer);
+  }
+  RelayOps ops;
+  c.core.connected(prefix, now_, ops);
+  run(slot, ops);
+}
+
+// ---- events ----
+
+void RelayTable::on_event(const net::Event& event) {
+  const std::uint32_t slot = event.owner >> 1;
+  const Side side = static_cast<Side>(event.owner & 1U);
+  // A server socket given up after a failed connect reports its kClosed to a connection that has moved on, or to none.
+  if (!connections_.is_live(slot) || connections_[slot].socket[event.owner & 1U] != event.socket) {
+    if (event.kind == net::EventKind::kData) env_.pool.give_back(event.buffer);
+    return;
+  }
+  Connection& c = connections_[slot];
+  RelayOps ops;
+  switch (event.kind) {
+    case net::EventKind::kData: return data(slot, side, event);
+    case net::EventKind::kSent: {
+      ListenerStats& stats = stats_of(c);
+      (side == Side::kServer ? stats.bytes_in : stats.bytes_out).add(event.bytes);
+      c.core.sent(side, event.bytes, marks_, now_, ops);
+      break;
+    }
+    case net::EventKind::kConnected: return connect_ended(slot, event.error);
+    case net::EventKind::kEof:
+      if (c.wants_header) return abort(slot, EndCause::kProxyHeader);
+      c.core.eof(side, now_, ops);
+      break;
+    case net::EventKind::kError:
+      if (c.wants_header) return abort(slot, EndCause::kProxyHeader);
+      c.core.error(side, ops);
+      break;
+    case net::EventKind::kClosed:
+      c.socket[event.owner & 1U] = net::kNoSocket;
+      c.core.closed(side, ops);
+      break;
+    case net::EventKind::kAccepted:
+    case net::EventKind::kAcceptFailed:
+    case net::EventKind::kReadable: return;  // Never for a connection's socket.
+  }
+  run(slot, ops);
+}
+
+void RelayTable::data(std::uint32_t slot, Side from, const net::Event& event) {
+  Connection& c = connections_[slot];
+  if (c.core.is_closing()) return env_.pool.give_back(event.buffer);
+  c.queue[static_cast<std::size_t>(from)].append(env_.pool, event.buffer);
+  if (c.wants_header) return header_data(slot, event);
+  RelayOps ops;
+  c.core.data(from, event.bytes, marks_, now_, ops);
+  run(slot, ops);
+}
+
+/// accept_proxy: the header may come in pieces; what follows it is the connection's first data.
+void RelayTable::header_data(std::uint32_t slot, const net::Event&) {
+  Connection& c = connections_[slot];
+  std::array<std::byte, kProxyHeaderBytesMax> scratch;
+  std::size_t size = 0;
+  std::uint32_t queued = 0;
+  for (net::BufferIndex at = c.queue[0].head; at != net::kNoBuffer; at = env_.pool.meta(at).next) {
+    const auto bytes = env_.pool.bytes(at);
+    queued += static_cast<std::uint32_t>(bytes.size());
+    const std::size_t part = std::min(bytes.size(), scratch.size() - size);
+    std::memcpy(scratch.data() + size, bytes.data(), part);
+    size += part;
+  }
+  const ProxyParse parsed = parse_proxy_header(std::span(scratch.data(), size));
+  if (std::holds_alternative<ProxyNeedMore>(parsed)) return;
+  const auto* header = std::get_if<ProxyHeader>(&parsed);
+  if (header == nullptr) return abort(slot, EndCause::kProxyHeader);
+  c.queue[0].consume(env_.pool, header->length);
+  if (header->source) c.client = *header->source;
+  c.wants_header = false;
+  const Admission admission = admit_source(listener_of(c), c.client.address, now_, env_.sources);
+  c.source_counted = admission.source_counted;
+  if (!admission) {
+    stats_of(c).shed[static_cast<std::size_t>(admission.refusal)].add();
+    return abort(slot, EndCause::kRefused);
+  }
+  wheel_.cancel(slot);
+  begin(slot);
+  const auto rest = queued - static_cast<std::uint32_t>(header->length);
+  if (rest == 0 || !connections_.is_live(slot) || connections_[slot].core.is_closing()) return;
+  RelayOps ops;
+  c.core.data(Side::kClient, rest, marks_, now_, ops);
+  run(slot, ops);
+}
+
+void RelayTable::run(std::uint32_t slot, const RelayOps& ops) {
+  for (const RelayOp op : ops) {
+    Connection& c = connections_[slot];
+    const auto side = static_cast<std::size_t>(op.side);
+    switch (op.kind) {
+      case RelayOpKind::kConnect: connect_next(slot); break;
+      case RelayOpKind::kReadOn: env_.engine.want_read(c.socket[side], true); break;
+      case RelayOpKind::kReadOff: env_.engine.want_read(c.socket[side], false); break;
+      case RelayOpKind::kSend: env_.engine.send(c.socket[side], std::exchange(c.queue[1 - side], {})); break;
+      case RelayOpKind::kShutdown: env_.engine.shutdown_write(c.socket[side]); break;
+      case RelayOpKind::kCloseClean:
+      case RelayOpKind::kCloseReset:
+        log_end(c);
+        env_.engine.close(c.socket[side], op.kind == RelayOpKind::kCloseReset);
+        break;
+      case RelayOpKind::kArmTimer: wheel_.arm(slot, c.core.next_deadline(policy_of(pool_of(c)))); break;
+      case RelayOpKind::kFinish: finish(slot); return;
+    }
+  }
+}
+
+// ---- ending ----
+
+void RelayTable::abort(std::uint32_t slot, EndCause cause) {
+  RelayOps ops;
+  connections_[slot].core.abort(cause, ops);
+  run(slot, ops);
+}
+
+/// Writes the connection's line. Its end is decided and its sockets are still open, so that our address towards the server can be asked for.
+void RelayTable::log_end(Connection& c) {
+  const RouteListener& listener = listener_of(c);
+  if (!listener.log || c.logged) return;
+  c.logged = true;
+  LogSink* sink = log_sink();
+  if (sink == nullptr) return;
+  const RoutePool& pool = pool_of(c);
+  ConnectionRecord record{};
+  record.ended = SystemClock().wall();
+  set_name(record.listener, listener.name);
+  set_name(record.pool, pool.name);
+  record.client = c.client;
+  if (c.server != Connection::kNoServer) {
+    set_name(record.server, pool.servers[c.server].name);
+    record.server_connections = pool.servers[c.server].counters->current.load(std::memory_order_relaxed);
+  }
+  if (c.socket[1] != net::kNoSocket) record.local = local_of(env_.engine.fd_of(c.socket[1]));
+  record.connect_ms = c.connect_ms;
+  record.total_ms = static_cast<std::uint64_t>(to_ms(now_ - c.core.started()));
+  record.bytes_in = c.core.delivered(Side::kClient);
+  record.bytes_out = c.core.delivered(Side::kServer);
+  record.letters = letters_of(c.core.cause());
+  record.listener_connections = listener.counters->current.load(std::memory_order_relaxed);
+  record.retries = static_cast<std::uint8_t>(c.tried.size() > 0 ? c.tried.size() - 1 : 0);
+  sink->write_line(&format_connection_record, std::as_bytes(std::span(&record, 1)));
+}
+
+void RelayTable::finish(std::uint32_t slot) {
+  Connection& c = connections_[slot];
+  stats_of(c).ended[static_cast<std::size_t>(c.core.cause())].add();
+  give_server_back(c);
+  leave(listener_of(c), c.client.address, c.source_counted, env_.sources);
+  env_.process.give_back();
+  c.queue[0].clear(env_.pool);
+  c.queue[1].clear(env_.pool);
+  wheel_.cancel(slot);
+  HeldTable* held = c.held;
+  connections_.release(slot);
+  env_.stats.connections.store(connections_.live(), std::memory_order_relaxed);
+  if (--held->users == 0 && held != current_) unhold(held);
+}
+
+// ---- operators ----
+
+void RelayTable::close_server_connections(ServerId server, EndCause cause) {
+  for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
+    if (!connections_.is_live(slot)) continue;
+    Connection& c = connections_[slot];
+    if (c.server == Connection::kNoServer || pool_of(c).servers[c.server].id != server || c.core.is_closing()) continue;
+    if (c.core.is_connecting()) {
+      connect_failed(slot, ConnectCause::kUnreachable);  // Nothing was sent: another server takes it.
+      continue;
+    }
+    pool_of(c).servers[c.server].counters->resets_sent.fetch_add(1, std::memory_order_relaxed);
+    abort(slot, cause);
+  }
+}
+
+std::size_t RelayTable::kill(const ConnectionQuery& query, EndCause cause) {
+  std::size_t killed = 0;
+  for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
+    if (!connections_.is_live(slot) || connections_[slot].core.is_closing() || !matches(slot, query)) continue;
+    abort(slot, cause);
+    ++killed;
+  }
+  return killed;
+}
+
+bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const {
+  const Connection& c = connections_[slot];
+  const RoutePool& pool = pool_of(c);
+  if (query.id != 0 && query.id != id_of(slot)) return false;
+  if (!query.listener.empty() && query.listener != listener_of(c).name) return false;
+  if (!query.pool.empty() && query.pool != pool.name) return false;
+  if (!query.server.empty() && (c.server == Connection::kNoServer || query.server != pool.servers[c.server].name)) return false;
+  return query.client.empty() || query.client == c.client.address.to_string();
+}
+
+/// Worker, serial and slot in one number: never zero, unique among live connections of the process.
+std::uint64_t RelayTable::id_of(std::uint32_t slot) const {
+  return (static_cast<std::uint64_t>(env_.index + 1) << 52) | (static_cast<std::uint64_t>(connections_[slot].serial & 0xfffffffU) << 24) | (slot & 0xffffffU);
+}
+
+std::vector<ConnectionView> RelayTable::list(const ConnectionQuery& query, std::size_t limit) const {
+  std::vector<ConnectionView> out;
+  for (std::uint32_t slot = 0; slot < connections_.high_mark() && out.size() < limit; ++slot) {
+    if (!connections_.is_live(slot) || !matches(slot, query)) continue;
+    const Connection& c = connections_[slot];
+    const RoutePool& pool = pool_of(c);
+    ConnectionView view{.id = id_of(slot), .listener = listener_of(c).name, .client = c.client, .pool = pool.name, .server = {}, .local = {}, .state = {}};
+    if (c.server != Connection::kNoServer) view.server = pool.servers[c.server].name;
+    if (c.socket[1] != net::kNoSocket) view.local = local_of(env_.engine.fd_of(c.socket[1]));
+    view.state = c.core.is_closing() ? "closing" : c.core.is_connecting() ? "connecting" : c.core.is_half_closed() ? "half_closed" : "open";
+    view.age = now_ - c.core.started();
+    view.idle = now_ - c.core.last_activity();
+    view.bytes_in = c.core.delivered(Side::kClient);
+    view.bytes_out = c.core.delivered(Side::kServer);
+    out.push_back(std::move(view));
+  }
+  return out;
+}
+
+}  // namespace fairlead::lb

@@ -1,0 +1,132 @@
+// The connections of one worker: carries RelayCore's operations out with an engine, and the engine's events in.
+//
+// Life of a connection: open() takes a slot, admission has been passed -> RelayCore::start -> pick a server, connect -> relay -> close both
+// sockets -> kFinish frees the slot, gives back its places (listener, source, server) and logs.
+// A connection keeps the RouteTable it was accepted with; the table goes when its last connection does.
+//
+// Threading: its worker's. Ownership: engine and pool outlive this. Limits: `limit` connections.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/prng.h"
+#include "base/slab.h"
+#include "lb/admission.h"
+#include "lb/balancer.h"
+#include "lb/process_places.h"
+#include "lb/relay_core.h"
+#include "lb/route_table.h"
+#include "lb/worker_messages.h"
+#include "lb/worker_stats.h"
+#include "net/io_engine.h"
+#include "net/timer_wheel.h"
+
+namespace fairlead::lb {
+
+/// A table with the number of connections that still use it.
+struct HeldTable {
+  std::shared_ptr<const RouteTable> table;
+  std::uint32_t users = 0;
+};
+
+/// One client's connection. About 300 bytes with its two engine sockets and its timer: this is what an idle connection costs.
+struct Connection {
+  RelayCore core;
+  net::BufferChain queue[2];                              ///< By the side the bytes come from.
+  net::SocketId socket[2] = {net::kNoSocket, net::kNoSocket};
+  HeldTable* held = nullptr;
+  Endpoint client;
+  std::uint32_t serial = 0;                               ///< With the slot: the id operators see.
+  std::int32_t connect_ms = -1;
+  TriedServers tried;
+  std::uint16_t listener = 0;                             ///< Index into the table's listeners.
+  std::uint16_t server = kNoServer;                       ///< Index into the pool's servers.
+  EndCause last_failure = EndCause::kNoServer;
+  bool wants_header : 1 = false;                          ///< accept_proxy: no valid header yet.
+  bool logged : 1 = false;                                ///< Its line was written.
+  bool source_counted : 1 = false;                        ///< Holds a place in the per-source counts.
+  static constexpr std::uint16_t kNoServer = 0xffff;
+};
+
+class RelayTable {
+ public:
+  struct Environment {
+    net::IoEngine& engine;
+    net::BufferPool& pool;
+    WorkerStats& stats;
+    SourceCounts& sources;
+    ProcessPlaces& process;                     ///< Connections of the whole process.
+    std::function<void(WorkerReport)> report;   ///< To the control thread; must not block.
+    std::uint32_t index = 0;                    ///< The worker's number.
+    std::uint32_t limit = 0;                    ///< Connections of this worker at most.
+    std::uint64_t seed = 1;
+  };
+  RelayTable(Environment environment, Instant now);
+
+  /// Once per loop turn, before its events.
+  void begin_turn(Instant now);
+  /// Fires the timers that are due.
+  void run_timers();
+  [[nodiscard]] Instant next_deadline() const { return wheel_.next_deadline(); }
+
+  /// New connections use this table from now on.
+  void set_routes(std::shared_ptr<const RouteTable> table);
+  [[nodiscard]] const RouteTable* routes() const { return current_ == nullptr ? nullptr : current_->table.get(); }
+
+  /// A client of `listener` was accepted. Refused ones are reset and counted.
+  void accept(Fd client, ListenerId listener);
+  /// An event of a connection's socket (its owner is below kOwnersReserved).
+  void on_event(const net::Event& event);
+
+  void close_server_connections(ServerId server, EndCause cause);
+  [[nodiscard]] std::size_t kill(const ConnectionQuery& query, EndCause cause);
+  [[nodiscard]] std::vector<ConnectionView> list(const ConnectionQuery& query, std::size_t limit) const;
+  [[nodiscard]] std::uint32_t size() const { return connections_.live(); }
+
+  /// Engine owners from here on belong to the worker itself (listeners, its inbox).
+  static constexpr std::uint32_t kOwnersReserved = 0xffff0000U;
+
+ private:
+  [[nodiscard]] static std::uint32_t owner_of(std::uint32_t slot, Side side) { return slot << 1 | static_cast<std::uint32_t>(side); }
+  [[nodiscard]] const RouteListener& listener_of(const Connection& c) const { return c.held->table->listeners[c.listener]; }
+  [[nodiscard]] const RoutePool& pool_of(const Connection& c) const { return c.held->table->pools[listener_of(c).pool]; }
+  [[nodiscard]] static RelayPolicy policy_of(const RoutePool& pool);
+  [[nodiscard]] ListenerStats& stats_of(const Connection& c) { return env_.stats.listeners[listener_of(c).id]; }
+
+  void run(std::uint32_t slot, const RelayOps& ops);
+  void shed(Fd client, ListenerId listener, Refusal why);
+  [[nodiscard]] bool take_slot(Fd client, const RouteListener& route, const Endpoint& peer, bool source_counted);
+  void begin(std::uint32_t slot);
+  void connect_next(std::uint32_t slot);
+  [[nodiscard]] bool start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server);
+  void connect_ended(std::uint32_t slot, int error);
+  void connect_failed(std::uint32_t slot, ConnectCause cause);
+  void established(std::uint32_t slot);
+  void give_server_back(Connection& c);
+  void data(std::uint32_t slot, Side from, const net::Event& event);
+  void header_data(std::uint32_t slot, const net::Event& event);
+  void fire(std::uint32_t slot);
+  void finish(std::uint32_t slot);
+  void log_end(Connection& c);
+  [[nodiscard]] std::uint64_t id_of(std::uint32_t slot) const;
+  [[nodiscard]] bool matches(std::uint32_t slot, const ConnectionQuery& query) const;
+  void abort(std::uint32_t slot, EndCause cause);
+  void unhold(HeldTable* held);
+
+  Environment env_;
+  Slab<Connection> connections_;
+  net::TimerWheel wheel_;
+  std::list<HeldTable> tables_;
+  HeldTable* current_ = nullptr;
+  Instant now_;
+  WaterMarks marks_;
+  Prng prng_;
+  std::uint32_t serial_ = 0;
+};
+
+}  // namespace fairlead::lb

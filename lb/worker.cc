@@ -1,0 +1,218 @@
+#include "lb/worker.h"
+
+#include <algorithm>
+#include <future>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/overloaded.h"
+#include "base/system_clock.h"
+#include "lb/relay_table.h"
+#include "net/chain_io.h"
+#include "net/io_engine.h"
+
+namespace fairlead::lb {
+namespace {
+
+constexpr std::size_t kInboxSize = 1024;
+constexpr std::uint32_t kInboxOwner = 0xffffffffU;
+constexpr std::uint32_t kListenerOwner = RelayTable::kOwnersReserved;  ///< + its place in listeners_.
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+constexpr int kShedPerPause = 64;
+
+}  // namespace
+
+/// What lives on the worker's thread.
+class Worker::Loop final : public net::EventSink {
+ public:
+  Loop(Worker& worker, net::IoEngine& engine, net::BufferPool& pool)
+      : worker_(worker),
+        engine_(engine),
+        pool_(pool),
+        relays_({.engine = engine,
+                 .pool = pool,
+                 .stats = *worker.stats_,
+                 .sources = worker.shared_.sources,
+                 .process = worker.shared_.process,
+                 .report = worker.shared_.report,
+                 .index = worker.options_.index,
+                 .limit = worker.options_.connections_max,
+                 .seed = mix64(worker.options_.index) ^ static_cast<std::uint64_t>(clock_.now().time_since_epoch().count())},
+                clock_.now()),
+        spare_(::dup(STDERR_FILENO)) {}
+
+  [[nodiscard]] Status open() {
+    auto watching = engine_.watch(worker_.inbox_.event_fd(), kInboxOwner);
+    if (!watching) return watching.error();
+    worker_.stats_->buffers_total.store(pool_.count(), std::memory_order_relaxed);
+    return {};
+  }
+
+  void run() {
+    while (!stopped_) {
+      deadline_ = std::min(relays_.next_deadline(), resume_at_);
+      engine_.poll(deadline_, *this);
+      if (resume_at_ <= now_) resume_accepting();
+      relays_.run_timers();
+      publish_stats();
+    }
+  }
+
+  void on_turn() override {
+    now_ = clock_.now();
+    relays_.begin_turn(now_);
+    if (deadline_ < now_) note_lateness(now_ - deadline_);
+  }
+
+  void on_event(const net::Event& event) override {
+    if (event.owner < RelayTable::kOwnersReserved) return relays_.on_event(event);
+    if (event.owner == kInboxOwner) {
+      worker_.inbox_.drain([this](WorkerMessage&& message) { handle(std::move(message)); });
+      return;
+    }
+    const std::size_t place = event.owner - kListenerOwner;
+    switch (event.kind) {
+      case net::EventKind::kAccepted: return relays_.accept(Fd(event.fd), listeners_[place].id);
+      case net::EventKind::kAcceptFailed: return accept_failed(place);
+      case net::EventKind::kClosed: listeners_[place].socket = net::kNoSocket; return;
+      default: return;
+    }
+  }
+
+ private:
+  struct OpenSocket {
+    ListenerId id = 0;
+    net::SocketId socket = net::kNoSocket;
+    bool closing = false;
+    bool paused = false;
+  };
+
+  void handle(WorkerMessage&& message) {
+    std::visit(Overloaded{
+                   [this](SetRoutes&& m) { relays_.set_routes(std::move(m.table)); },
+                   [this](OpenListener&& m) { open_listener(std::move(m)); },
+                   [this](CloseListener&& m) { close_listener(m.listener); },
+                   [this](CloseServerConnections&& m) { relays_.close_server_connections(m.server, m.cause); },
+                   [this](KillMatching&& m) { m.done(relays_.kill(m.query, m.cause)); },
+                   [this](ListMatching&& m) { m.done(relays_.list(m.query, m.limit)); },
+                   [this](Ping&& m) { worker_.stats_->pong.store(m.sequence, std::memory_order_relaxed); },
+                   [this](StopWorker&&) { stopped_ = true; },
+               },
+               std::move(message));
+  }
+
+  void open_listener(OpenListener&& message) {
+    auto place = std::find_if(listeners_.begin(), listeners_.end(), [](const OpenSocket& l) { return l.socket == net::kNoSocket; });
+    if (place == listeners_.end()) place = listeners_.insert(listeners_.end(), OpenSocket{});
+    const auto owner = kListenerOwner + static_cast<std::uint32_t>(place - listeners_.begin());
+    auto socket = engine_.listen(std::move(message.socket), owner);
+    if (socket) *place = {.id = message.listener, .socket = *socket};
+  }
+
+  void close_listener(ListenerId id) {
+    for (OpenSocket& l : listeners_) {
+      if (l.id != id || l.socket == net::kNoSocket || l.closing) continue;
+      l.closing = true;
+      engine_.close(l.socket, /*reset=*/false);
+    }
+  }
+
+  /// No descriptor was left. The waiting clients are reset (the spare descriptor makes room for one at a time), and accepting pauses.
+  void accept_failed(std::size_t place) {
+    OpenSocket& l = listeners_[place];
+    if (l.closing) return;
+    worker_.stats_->accept_failures.add();
+    l.paused = true;
+    resume_at_ = now_ + kAcceptPause;
+    for (int i = 0; i < kShedPerPause; ++i) {
+      spare_.reset();
+      const int fd = ::accept4(engine_.fd_of(l.socket), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        net::reset_on_close(fd);
+        ::close(fd);
+        worker_.stats_->listeners[l.id].shed[static_cast<std::size_t>(Refusal::kProcessFull)].add();
+      }
+      spare_.reset(::dup(STDERR_FILENO));
+      if (fd < 0) return;
+    }
+  }
+
+  void resume_accepting() {
+    resume_at_ = Instant::max();
+    for (OpenSocket& l : listeners_) {
+      if (!std::exchange(l.paused, false) || l.closing || l.socket == net::kNoSocket) continue;
+      engine_.resume_accept(l.socket);
+    }
+  }
+
+  void note_lateness(Duration late) {
+    auto& worst = worker_.stats_->late_ns_max;
+    if (late.count() > worst.load(std::memory_order_relaxed)) worst.store(late.count(), std::memory_order_relaxed);
+  }
+
+  void publish_stats() {
+    WorkerStats& stats = *worker_.stats_;
+    stats.turns.add();
+    stats.buffers_used.store(pool_.count() - pool_.available(), std::memory_order_relaxed);
+    stats.engine_operations.store(engine_.counters().operations, std::memory_order_relaxed);
+    stats.engine_starved.store(engine_.counters().starved, std::memory_order_relaxed);
+  }
+
+  Worker& worker_;
+  net::IoEngine& engine_;
+  net::BufferPool& pool_;
+  SystemClock clock_;
+  RelayTable relays_;
+  std::vector<OpenSocket> listeners_;
+  Fd spare_;
+  Instant now_{};
+  Instant deadline_ = Instant::max();
+  Instant resume_at_ = Instant::max();
+  bool stopped_ = false;
+};
+
+Worker::Worker(const WorkerOptions& options, WorkerShared shared)
+    : options_(options), shared_(std::move(shared)), stats_(std::make_unique<WorkerStats>()), inbox_(kInboxSize) {}
+
+Worker::~Worker() {
+  if (!thread_.joinable()) return;
+  while (!post(StopWorker{})) std::this_thread::yield();  // A full inbox drains: the thread lives.
+  thread_.join();
+}
+
+Status Worker::start() {
+  auto started = std::make_shared<std::promise<Status>>();
+  auto answer = started->get_future();
+  thread_ = std::thread([this, started] { run([started](Status s) { started->set_value(std::move(s)); }); });
+  Status status = answer.get();
+  if (!status) thread_.join();
+  return status;
+}
+
+void Worker::run(std::function<void(Status)> started) {
+  ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(options_.index)).substr(0, 15).c_str());
+  if (options_.cpu >= 0) {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(static_cast<unsigned>(options_.cpu), &cpus);
+    (void)::pthread_setaffinity_np(::pthread_self(), sizeof cpus, &cpus);  // Better cache use; without it the scheduler places us.
+  }
+  net::BufferPool pool(std::clamp<std::size_t>(options_.pool_bytes / net::kBufferBytes, 16, net::kBuffersPerPoolMax));
+  std::unique_ptr<net::IoEngine> engine;
+  if (options_.uring) {
+    auto made = net::make_uring_engine(pool);
+    if (!made) return started(made.error());
+    engine = std::move(*made);
+  } else {
+    engine = net::make_epoll_engine(pool);
+  }
+  Loop loop(*this, *engine, pool);
+  if (auto opened = loop.open(); !opened) return started(opened.error());
+  started({});
+  loop.run();
+  engine.reset();  // Closes every descriptor it owns; before the loop, whose relays only know names.
+}
+
+}  // namespace fairlead::lb

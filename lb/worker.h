@@ -1,0 +1,62 @@
+// One core's share of the data plane: a thread with its own engine, buffer pool and connections.
+//
+// Shares nothing with other workers but the counters of the route table (lb/route_table.h), the per-source counts and the process's
+// connection places. Everything else arrives as a WorkerMessage between two turns of its loop.
+//
+// Threading: the object belongs to the control thread; post(), stats() may be used from any thread. Ownership: `shared` outlives it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/inbox.h"
+#include "base/result.h"
+#include "config/settings.h"
+#include "lb/process_places.h"
+#include "lb/source_counts.h"
+#include "lb/worker_messages.h"
+#include "lb/worker_stats.h"
+
+namespace fairlead::lb {
+
+struct WorkerOptions {
+  std::uint32_t index = 0;
+  bool uring = false;              ///< The engine, the same for all workers.
+  std::size_t pool_bytes = 0;      ///< Its share of proxy.buffer_pool.
+  std::uint32_t connections_max = 0;
+  int cpu = -1;                    ///< Pin to this CPU; -1: not pinned.
+};
+struct WorkerShared {
+  SourceCounts& sources;
+  ProcessPlaces& process;
+  std::function<void(WorkerReport)> report;  ///< From worker threads; must not block.
+};
+
+class Worker {
+ public:
+  Worker(const WorkerOptions& options, WorkerShared shared);
+  ~Worker();  ///< Stops and joins.
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Starts the thread and waits until its engine stands. Errors: those of make_uring_engine.
+  [[nodiscard]] Status start();
+  /// False when the worker's inbox is full (it is stalled): the caller decides.
+  [[nodiscard]] bool post(WorkerMessage message) { return inbox_.post(std::move(message)); }
+  [[nodiscard]] const WorkerStats& stats() const { return *stats_; }
+  [[nodiscard]] WorkerStats& stats() { return *stats_; }
+
+ private:
+  class Loop;
+  void run(std::function<void(Status)> started);
+
+  WorkerOptions options_;
+  WorkerShared shared_;
+  std::unique_ptr<WorkerStats> stats_;
+  Inbox<WorkerMessage> inbox_;
+  std::thread thread_;
+};
+
+}  // namespace fairlead::lb

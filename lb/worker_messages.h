@@ -1,0 +1,89 @@
+// fairlead: pure
+// What the control thread tells a worker, and what a worker tells the control thread. Values through bounded queues (base/inbox.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/ip_address.h"
+#include "lb/health_values.h"
+#include "lb/relay_core.h"
+#include "lb/route_table.h"
+
+namespace fairlead::lb {
+
+/// Which connections an operator means. Empty fields match all.
+struct ConnectionQuery {
+  std::string listener;
+  std::string pool;
+  std::string server;
+  std::string client;  ///< An address.
+  std::uint64_t id = 0;
+};
+
+/// One connection as an operator sees it.
+struct ConnectionView {
+  std::uint64_t id = 0;
+  std::string listener;
+  Endpoint client;
+  std::string pool;
+  std::string server;  ///< Empty while none is chosen.
+  Endpoint local;      ///< Our end of the server leg.
+  std::string state;
+  Duration age{};
+  Duration idle{};
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+};
+
+// ---- to a worker ----
+struct SetRoutes {
+  std::shared_ptr<const RouteTable> table;
+};
+struct OpenListener {
+  ListenerId listener = 0;
+  Fd socket;
+};
+/// Stops accepting; its connections go on.
+struct CloseListener {
+  ListenerId listener = 0;
+};
+struct CloseServerConnections {
+  ServerId server = 0;
+  EndCause cause = EndCause::kServerDown;
+};
+struct KillMatching {
+  ConnectionQuery query;
+  EndCause cause = EndCause::kKilled;
+  std::function<void(std::size_t killed)> done;  ///< Called on the worker's thread; must not block.
+};
+struct ListMatching {
+  ConnectionQuery query;
+  std::size_t limit = 0;
+  std::function<void(std::vector<ConnectionView>)> done;  ///< Likewise.
+};
+/// Answered by raising WorkerStats::pong: shows that the loop turns.
+struct Ping {
+  std::uint64_t sequence = 0;
+};
+struct StopWorker {};
+using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, CloseServerConnections, KillMatching, ListMatching, Ping, StopWorker>;
+
+// ---- to the control thread ----
+/// A connect failed; `in_a_row` counts over all workers.
+struct ConnectFailed {
+  ServerId server = 0;
+  ConnectCause cause = ConnectCause::kRefused;
+};
+/// The first success after a failure.
+struct ConnectWorked {
+  ServerId server = 0;
+};
+using WorkerReport = std::variant<ConnectFailed, ConnectWorked>;
+
+}  // namespace fairlead::lb
