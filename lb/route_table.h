@@ -24,6 +24,8 @@ namespace fairlead::lb {
 /// Stable for the life of the process; equal for the same pool + name + address over reloads.
 using ServerId = std::uint32_t;
 using ListenerId = std::uint32_t;
+/// One address of a listener, over all workers.
+using BindId = std::uint32_t;
 
 /// Process-wide truth about one server. One cache line.
 struct alignas(64) ServerCounters {

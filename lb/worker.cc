@@ -84,6 +84,7 @@ class Worker::Loop final : public net::EventSink {
  private:
   struct OpenSocket {
     ListenerId id = 0;
+    BindId bind = 0;
     net::SocketId socket = net::kNoSocket;
     bool closing = false;
     bool paused = false;
@@ -93,7 +94,8 @@ class Worker::Loop final : public net::EventSink {
     std::visit(Overloaded{
                    [this](SetRoutes&& m) { relays_.set_routes(std::move(m.table)); },
                    [this](OpenListener&& m) { open_listener(std::move(m)); },
-                   [this](CloseListener&& m) { close_listener(m.listener); },
+                   [this](CloseListener&& m) { close_listener(m.bind); },
+                   [this](SetLegOptions&& m) { set_leg_options(m); },
                    [this](CloseServerConnections&& m) { relays_.close_server_connections(m.server, m.cause); },
                    [this](KillMatching&& m) { m.done(relays_.kill(m.query, m.cause)); },
                    [this](ListMatching&& m) { m.done(relays_.list(m.query, m.limit)); },
@@ -108,12 +110,18 @@ class Worker::Loop final : public net::EventSink {
     if (place == listeners_.end()) place = listeners_.insert(listeners_.end(), OpenSocket{});
     const auto owner = kListenerOwner + static_cast<std::uint32_t>(place - listeners_.begin());
     auto socket = engine_.listen(std::move(message.socket), owner);
-    if (socket) *place = {.id = message.listener, .socket = *socket};
+    if (socket) *place = {.id = message.listener, .bind = message.bind, .socket = *socket};
   }
 
-  void close_listener(ListenerId id) {
+  void set_leg_options(const SetLegOptions& message) {
+    for (const OpenSocket& l : listeners_) {
+      if (l.bind == message.bind && l.socket != net::kNoSocket && !l.closing) apply_leg_options(engine_.fd_of(l.socket), message.options);
+    }
+  }
+
+  void close_listener(BindId bind) {
     for (OpenSocket& l : listeners_) {
-      if (l.id != id || l.socket == net::kNoSocket || l.closing) continue;
+      if (l.bind != bind || l.socket == net::kNoSocket || l.closing) continue;
       l.closing = true;
       engine_.close(l.socket, /*reset=*/false);
     }

@@ -1,4 +1,3 @@
-// fairlead: pure
 // What the control thread tells a worker, and what a worker tells the control thread. Values through bounded queues (base/inbox.h).
 #pragma once
 
@@ -12,6 +11,7 @@
 #include "base/fd.h"
 #include "base/ip_address.h"
 #include "lb/health_values.h"
+#include "lb/listener_socket.h"
 #include "lb/relay_core.h"
 #include "lb/route_table.h"
 
@@ -45,13 +45,20 @@ struct ConnectionView {
 struct SetRoutes {
   std::shared_ptr<const RouteTable> table;
 };
+/// `bind` names one address of a listener; each worker has its own socket for it (SO_REUSEPORT).
 struct OpenListener {
   ListenerId listener = 0;
+  BindId bind = 0;
   Fd socket;
 };
 /// Stops accepting; its connections go on.
 struct CloseListener {
-  ListenerId listener = 0;
+  BindId bind = 0;
+};
+/// For connections accepted from now on.
+struct SetLegOptions {
+  BindId bind = 0;
+  LegOptions options;
 };
 struct CloseServerConnections {
   ServerId server = 0;
@@ -72,10 +79,9 @@ struct Ping {
   std::uint64_t sequence = 0;
 };
 struct StopWorker {};
-using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, CloseServerConnections, KillMatching, ListMatching, Ping, StopWorker>;
+using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, SetLegOptions, CloseServerConnections, KillMatching, ListMatching, Ping, StopWorker>;
 
 // ---- to the control thread ----
-/// A connect failed; `in_a_row` counts over all workers.
 struct ConnectFailed {
   ServerId server = 0;
   ConnectCause cause = ConnectCause::kRefused;

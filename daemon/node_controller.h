@@ -1,0 +1,179 @@
+// fairlead: pure
+// The node's policy in one place: which servers take traffic, which listeners are open, what changes at a reload or on an operator's word.
+// Inputs come in as calls with the time as an argument; what is to be done comes back as values. The Orchestrator (daemon/orchestrator.cc)
+// carries them out. No descriptor, clock, thread or log.
+//
+//   configuration, operators, resolver --> apply / command / resolved ---+
+//   health thread ---------------------> probe_done ---------------------+--> ControlActions: routes, probes, listeners, events
+//   workers ---------------------------> connect_failed, connect_worked -+
+//   timer at next_deadline() ----------> tick ---------------------------+
+//
+// Invariants (tests/unit/daemon/node_controller_test.cc):
+//   I1  A server keeps its id, counters, health and operator state over a reload while pool, name and address stay; its operator state
+//       ends when its own lines change.
+//   I2  A reload never closes an address that both configurations have.
+//   I3  What an operator added or removed at run time survives a reload.
+//   I4  Every change of the routes comes with a new table and a higher version.
+// Threading: control. Ownership: values; counters are shared with the workers.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admin/node_port.h"
+#include "admin/status.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "config/settings.h"
+#include "lb/health_pool.h"
+#include "lb/health_values.h"
+#include "lb/listener_socket.h"
+#include "lb/route_table.h"
+
+namespace fairlead::daemon {
+
+/// An event to log; the shell adds the time.
+struct Notice {
+  MessageId id;
+  std::vector<LogField> fields;
+};
+struct BindOpen {
+  lb::ListenerId listener = 0;
+  lb::BindId bind = 0;
+  std::string name;
+  Endpoint address;
+  lb::LegOptions options;
+};
+struct BindChange {
+  lb::BindId bind = 0;
+  lb::LegOptions options;
+};
+struct ProbeStart {
+  lb::ServerId server = 0;
+  std::uint64_t token = 0;
+  Endpoint endpoint;
+  std::string host;
+  std::shared_ptr<const config::Health> health;
+};
+struct ResolveWish {
+  lb::ServerId server = 0;
+  HostPort host;
+  config::Resolve pace;
+};
+
+/// Carried out in this order.
+struct ControlActions {
+  std::shared_ptr<const lb::RouteTable> routes;       ///< Null: unchanged.
+  std::vector<BindOpen> open;
+  std::vector<BindChange> change;
+  std::vector<std::pair<lb::BindId, Notice>> close;
+  std::vector<lb::ServerId> reset;                    ///< Close their connections: hard down.
+  std::vector<ProbeStart> probes;
+  std::vector<lb::ServerId> forget;                   ///< Servers that are gone.
+  std::optional<std::vector<ResolveWish>> resolve;    ///< The whole list, when it changed.
+  std::vector<Notice> notices;
+};
+
+class NodeController {
+ public:
+  /// `seed` spreads the checks of several gateways.
+  explicit NodeController(std::uint64_t seed) : seed_(seed) {}
+
+  [[nodiscard]] ControlActions apply(const config::Snapshot& snapshot, Instant now);
+  [[nodiscard]] ControlActions probe_done(const lb::ProbeResult& result, Instant now);
+  [[nodiscard]] ControlActions probe_refused(lb::ServerId server, std::uint64_t token, Instant now);
+  [[nodiscard]] ControlActions connect_failed(lb::ServerId server, lb::ConnectCause cause, Instant now);
+  [[nodiscard]] ControlActions connect_worked(lb::ServerId server, Instant now);
+  [[nodiscard]] ControlActions resolved(lb::ServerId server, std::optional<Endpoint> endpoint, const std::string& reason, Instant now);
+  [[nodiscard]] ControlActions tick(Instant now);
+  /// An address could not be bound (again); it is tried again at the next apply().
+  void bind_failed(lb::BindId bind, std::string error);
+
+  struct Answer {
+    Result<admin::CommandResult> result;
+    ControlActions actions;
+  };
+  /// Server and listener commands; others are the shell's.
+  [[nodiscard]] Answer command(const admin::Command& command, const admin::Actor& actor, Instant now);
+
+  [[nodiscard]] Instant next_deadline() const;
+  /// Fills pools, listeners and readiness.
+  void describe(admin::NodeReport& report, Instant now) const;
+  [[nodiscard]] const config::Snapshot& active() const { return active_; }
+  /// Ids of the listeners by their place in NodeReport::listeners.
+  [[nodiscard]] std::vector<lb::ListenerId> listener_ids() const;
+
+ private:
+  struct ServerRecord {
+    lb::ServerId id = 0;
+    config::Server settings;                 ///< As configured or added.
+    std::optional<Endpoint> endpoint;        ///< Resolved.
+    std::string unresolved_reason;
+    bool run_time = false;
+    std::optional<std::uint32_t> weight;     ///< Set by an operator.
+    std::shared_ptr<lb::ServerCounters> counters;
+  };
+  struct PoolRecord {
+    PoolRecord(config::Pool s, std::uint64_t seed);
+    config::Pool settings;
+    lb::PoolHealth health;
+    std::vector<ServerRecord> servers;
+    std::set<std::string> removed;           ///< Identities an operator removed.
+    std::shared_ptr<lb::PoolCounters> counters = std::make_shared<lb::PoolCounters>();
+    std::shared_ptr<const config::Health> checks;
+    bool serves = false;
+  };
+  struct BindRecord {
+    lb::BindId id = 0;
+    Endpoint address;
+    std::string error;                       ///< Why it is not bound; empty: it is.
+  };
+  struct ListenerRecord {
+    lb::ListenerId id = 0;
+    config::Listener settings;
+    bool enabled = true;
+    lb::LegOptions options;
+    std::vector<BindRecord> binds;
+    std::shared_ptr<lb::ListenerCounters> counters;
+  };
+
+  void apply_pools(const config::Snapshot& snapshot, Instant now, ControlActions& out);
+  void apply_pool(PoolRecord& pool, const config::Pool& settings, Instant now, ControlActions& out);
+  void apply_listeners(const config::Snapshot& snapshot, ControlActions& out);
+  void settle_binds(ListenerRecord& listener, ControlActions& out);
+  [[nodiscard]] ServerRecord make_server(const std::string& pool, const config::Server& settings);
+  void configure_health(PoolRecord& pool, Instant now, ControlActions& out);
+  void carry(PoolRecord& pool, lb::HealthActions&& actions, ControlActions& out);
+  void finish(ControlActions& out, Instant now, bool routes_changed);
+  void collect_resolves(ControlActions& out);
+  [[nodiscard]] std::shared_ptr<const lb::RouteTable> build_routes(Instant now);
+  [[nodiscard]] PoolRecord* pool_of(lb::ServerId server);
+  [[nodiscard]] PoolRecord* pool_named(const std::string& name);
+  [[nodiscard]] static ServerRecord* server_named(PoolRecord& pool, const std::string& name);
+  [[nodiscard]] static admin::ServerStatus describe_server(const PoolRecord& pool, const ServerRecord& server, Instant now);
+  [[nodiscard]] Answer set_state(const admin::SetServerState& c, const admin::Actor& actor, Instant now);
+  [[nodiscard]] Answer set_weight(const admin::SetServerWeight& c, const admin::Actor& actor, Instant now);
+  [[nodiscard]] Answer add_server(const admin::AddServer& c, const admin::Actor& actor, Instant now);
+  [[nodiscard]] Answer remove_server(const admin::RemoveServer& c, const admin::Actor& actor, Instant now);
+  [[nodiscard]] Answer set_listener(const admin::SetListenerEnabled& c, const admin::Actor& actor, Instant now);
+
+  std::uint64_t seed_;
+  config::Snapshot active_;
+  std::vector<std::unique_ptr<PoolRecord>> pools_;        ///< Configuration order.
+  std::vector<ListenerRecord> listeners_;                 ///< Configuration order.
+  struct Identity { lb::ServerId id; std::shared_ptr<lb::ServerCounters> counters; };
+  std::map<std::string, Identity> identities_;            ///< By pool, name and address; for the life of the process.
+  std::map<std::string, std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>>> listener_ids_;  ///< By name; likewise.
+  std::vector<ResolveWish> resolves_;
+  std::uint64_t version_ = 0;
+  bool routes_stale_ = false;                             ///< A pool's health asked for a new table.
+  lb::ServerId last_server_ = 0;
+  lb::BindId last_bind_ = 0;
+};
+
+}  // namespace fairlead::daemon

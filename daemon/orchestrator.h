@@ -1,0 +1,117 @@
+// The daemon's shell: owns every thread and carries NodeController's actions out. Runs on the control thread (libqb's loop).
+//
+// Threads: control (this), worker-N, health, admin, jobs, log. Between them go values through bounded inboxes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "admin/api_server.h"
+#include "admin/node_port.h"
+#include "base/inbox.h"
+#include "base/qb_log.h"
+#include "base/qb_loop.h"
+#include "base/system_clock.h"
+#include "config/load.h"
+#include "daemon/jobs.h"
+#include "daemon/machine.h"
+#include "daemon/node_controller.h"
+#include "lb/health_prober.h"
+#include "lb/health_resolver.h"
+#include "lb/process_places.h"
+#include "lb/source_counts.h"
+#include "lb/worker.h"
+
+namespace fairlead::daemon {
+
+/// Handed from any thread to the control thread.
+struct CommandRequest {
+  admin::Command command;
+  admin::Actor actor;
+  std::function<void(Result<admin::CommandResult>)> done;
+};
+struct ListRequest {
+  admin::ConnectionFilter filter;
+  std::size_t limit = 0;
+  std::function<void(Result<std::vector<admin::ConnectionInfo>>)> done;
+};
+/// A configuration file was read by the jobs thread.
+struct Loaded {
+  config::LoadResult result;
+  bool dry_run = false;
+  std::string actor;
+  std::function<void(Result<admin::CommandResult>)> done;
+};
+using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded>;
+
+class Orchestrator {
+ public:
+  Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, LogThread& log);
+  ~Orchestrator();
+
+  /// Starts workers, checks and the API, opens the listeners. Errors: what keeps the daemon from serving at all.
+  [[nodiscard]] Status start();
+  /// Until SIGTERM or SIGINT. Returns the program's exit code.
+  [[nodiscard]] int run();
+
+ private:
+  class Port;
+
+  [[nodiscard]] Status start_workers();
+  void carry_out(ControlActions&& actions);
+  void open_bind(const BindOpen& bind);
+  void handle(ControlMessage&& message);
+  void handle_command(CommandRequest&& request);
+  void load(bool dry_run, std::string actor, std::function<void(Result<admin::CommandResult>)> done);
+  void loaded(Loaded&& loaded);
+  [[nodiscard]] admin::CommandResult commit(config::Snapshot&& next, const std::vector<config::Problem>& problems);
+  void kill_connections(const admin::KillConnections& command, const admin::Actor& actor, std::function<void(Result<admin::CommandResult>)> done);
+  void list_connections(ListRequest&& request);
+  void on_signal(int signal);
+  void begin_shutdown(int signal);
+  void arm_controller();
+  void housekeeping();
+  void check_workers();
+  void report_shed();
+  void refresh_report();
+  void add_worker_counts(admin::NodeReport& report) const;
+  void post_all(const std::function<lb::WorkerMessage()>& make);
+  [[nodiscard]] std::size_t open_connections() const;
+
+  std::string config_file_;
+  config::Snapshot started_with_;
+  EngineDecision engine_;
+  LogThread& log_;
+  SystemClock clock_;
+  QbLoop loop_;
+  Inbox<ControlMessage> inbox_;
+  NodeController controller_;
+  lb::SourceCounts sources_;
+  lb::ProcessPlaces places_;
+  std::vector<std::unique_ptr<lb::Worker>> workers_;
+  std::unique_ptr<lb::HealthProber> prober_;
+  std::unique_ptr<lb::HealthResolver> resolver_;
+  std::unique_ptr<Port> port_;
+  std::unique_ptr<admin::ApiServer> api_;
+  std::unique_ptr<Jobs> jobs_;
+
+  Instant born_;
+  QbLoop::TimerId controller_timer_ = 0;
+  Instant controller_deadline_ = Instant::max();
+  std::uint64_t ping_ = 0;
+  struct Pulse { std::uint64_t asked = 0; Instant asked_at{}; bool stalled = false; };
+  std::vector<Pulse> pulses_;
+  std::vector<std::array<std::uint64_t, lb::kShedCauses>> shed_seen_;  ///< By ListenerId.
+  unsigned beats_ = 0;
+  std::uint64_t reloads_ = 0;
+  bool last_reload_ok_ = true;
+  std::vector<double> lateness_ms_;
+  bool stopping_ = false;
+  Instant stop_at_ = Instant::max();
+};
+
+}  // namespace fairlead::daemon
