@@ -18,6 +18,7 @@
 #include "base/ip_address.h"
 #include "base/time.h"
 #include "config/settings.h"
+#include "lb/prefix_set.h"
 
 namespace fairlead::lb {
 
@@ -73,7 +74,7 @@ struct RoutePool {
   Duration max_connection_age{};
   config::SendProxy send_proxy = config::SendProxy::kOff;
   std::vector<RouteServer> servers;        ///< Configuration order.
-  std::vector<std::uint16_t> rotation;     ///< Smooth weighted order of usable servers (indices into `servers`); for round_robin.
+  std::vector<std::uint16_t> rotation;     ///< Smooth weighted order of usable servers (indices into `servers`); all but source_hash.
   std::vector<std::uint16_t> maglev;       ///< Lookup table of usable servers; for source_hash; empty when none is usable.
   bool use_backups = false;                ///< No regular server is usable: `rotation` and `maglev` hold the backups.
   std::shared_ptr<PoolCounters> counters;
@@ -87,8 +88,8 @@ struct RouteListener {
   std::uint32_t max_connection_rate = 0;
   std::uint32_t per_source_connections = 0;
   std::uint32_t per_source_rate = 0;
-  std::vector<IpPrefix> allow;
-  std::vector<IpPrefix> deny;
+  PrefixSet allow;                         ///< Empty: everybody.
+  PrefixSet deny;                          ///< Wins over allow.
   bool accept_proxy = false;
   bool log = false;
   std::shared_ptr<ListenerCounters> counters;
