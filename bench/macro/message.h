@@ -16,6 +16,7 @@
 #include <cstring>
 #include <deque>
 #include <span>
+#include <sys/types.h>
 
 namespace fairlead::bench {
 
@@ -111,6 +112,8 @@ class MessageWriter {
   [[nodiscard]] Progress flush(int fd, std::uint64_t budget);
 
  private:
+  [[nodiscard]] ssize_t send_some(int fd, const Header& front) const;
+
   std::deque<Header> queue_;
   std::uint64_t sent_ = 0;  ///< Of queue_.front().
 };
