@@ -188,8 +188,11 @@ def main(argv):
     versions = {c.name: c.version() for c in present}
 
     def interrupt(number, _):
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)   # a second Ctrl-C must not stop the cleaning up
         raise Interrupted(signal.Signals(number).name)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
         signal.signal(number, interrupt)
     facts = machine()
     usable = sorted(os.sched_getaffinity(0))
