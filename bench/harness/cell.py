@@ -1,0 +1,158 @@
+"""One cell: one contender, one workload, one round. Everything it starts is its own and ends with it."""
+import json
+import os
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+from .contenders import Place
+from .sandbox import Unavailable, descendants, wait_until
+from .workloads import idle_marks
+
+SERVERS = 3
+START_LIMIT = 10.0
+SETTLE = 0.2        # after the first answer: the other servers' first checks
+# As bench/macro/message.h: magic, flags, length, length of the reply, tag.
+HEADER = struct.Struct("=IIQQQ")
+REQUEST_MAGIC, REPLY_MAGIC = 0x31514c46, 0x31524c46
+
+
+class CellError(Exception):
+    """The cell has no result: wrong bytes, lost connections, a process that died."""
+
+
+def answers(port):
+    """Whether a request to this port is answered as the backend answers."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as sock:
+            sock.sendall(HEADER.pack(REQUEST_MAGIC, 0, HEADER.size, HEADER.size, 7))
+            got = b""
+            while len(got) < HEADER.size:
+                piece = sock.recv(HEADER.size - len(got))
+                if not piece:
+                    return False
+                got += piece
+            return HEADER.unpack(got)[0] == REPLY_MAGIC
+    except OSError:
+        return False
+
+
+class Cell:
+    def __init__(self, sandbox, processes, loadgen, cpus):
+        self._sandbox, self._processes, self._loadgen, self._cpus = sandbox, processes, loadgen, cpus
+
+    def run(self, contender, workload, seconds, warmup):
+        """Measures. Returns a dict of metrics and facts. Raises CellError or Unavailable."""
+        facts = self._sandbox.fresh(workload.congestion_control)
+        with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
+            try:
+                return self._measure(contender, workload, seconds, warmup, directory, facts)
+            finally:
+                self._processes.stop_all()
+
+    def _measure(self, contender, workload, seconds, warmup, directory, facts):
+        backend, servers = self._start_backend(seconds)
+        proxy, port, config = self._start_proxy(contender, directory, servers)
+        time.sleep(SETTLE)
+        argv = [self._loadgen, workload.mode, *workload.arguments, "--seconds", f"{seconds:g}", "--watch-load", str(backend.pid)]
+        if workload.unit == "idle":
+            argv += ["--settle", "0.3", "--drain", "60", "--marks", ",".join(map(str, idle_marks(self._sandbox.descriptors)))]
+        else:
+            argv += ["--warmup", f"{warmup:g}", "--drain", "5"]
+        for target in [port] if proxy else servers:
+            argv += ["--target", f"127.0.0.1:{target}"]
+        for pid in descendants(proxy.pid) if proxy else []:
+            argv += ["--watch", str(pid)]
+        load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
+        try:
+            out, _ = load.communicate(timeout=seconds + warmup + 90)
+        except subprocess.TimeoutExpired:
+            raise CellError("the load generator did not end in time") from None
+        report = self._parse(out, "the load generator")
+        if report["errors"]["total"] > 0:
+            raise CellError(f"{report['errors']['total']} errors, the first: {report['errors']['first']}" + self._why(proxy, directory))
+        if proxy and (proxy.poll() is not None or report["proxy"]["missing"]):
+            raise CellError("the proxy ended during the run" + self._why(proxy, directory))
+        counts = self._stop_backend(backend)
+        result = self._metrics(workload, report, bool(proxy))
+        result.update(facts=facts, config=config, backend=counts)
+        return result
+
+    def _start_backend(self, seconds):
+        ports = [self._sandbox.port() for _ in range(SERVERS)]
+        argv = [self._loadgen, "serve", "--lifetime", f"{seconds + 120:g}"]
+        for port in ports:
+            argv += ["--listen", f"127.0.0.1:{port}"]
+        backend = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
+        self._parse(backend.stdout.readline(), "the backend")
+        return backend, ports
+
+    def _stop_backend(self, backend):
+        backend.terminate()
+        try:
+            out, _ = backend.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            raise CellError("the backend did not end in time") from None
+        counts = self._parse(out, "the backend")
+        if counts["damaged"] or counts["foreign"] or counts["accept_failures"]:
+            raise CellError(f"the backend counted {counts}")
+        return counts
+
+    def _start_proxy(self, contender, directory, servers):
+        place = Place(directory=directory, port=self._sandbox.port(), admin_port=self._sandbox.port(), servers=servers,
+                      descriptors=self._sandbox.descriptors)
+        argv, config = contender.configure(place)
+        if argv is None:
+            return None, None, config
+        with open(os.path.join(directory, "output"), "wb") as output:
+            proxy = self._processes.start(argv, self._cpus["proxy"], output)
+
+        def ready():
+            if proxy.poll() is not None:
+                raise Unavailable(f"{contender.name} ended at once with {proxy.returncode}" + self._why(proxy, directory))
+            return answers(place.port)
+
+        wait_until(ready, START_LIMIT, f"{contender.name} did not relay a request")
+        return proxy, place.port, config
+
+    @staticmethod
+    def _why(proxy, directory):
+        """The proxy's last words, to be put behind an error."""
+        if not proxy:
+            return ""
+        with open(os.path.join(directory, "output"), encoding="utf-8", errors="replace") as file:
+            lines = file.read().strip().splitlines()
+        return ": " + " | ".join(lines[-3:]) if lines else ""
+
+    @staticmethod
+    def _parse(text, who):
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise CellError(f"{who} said {text[:200]!r}") from None
+
+    @staticmethod
+    def _metrics(workload, report, proxied):
+        """Metrics by unit; the first is the workload's own: cost per unit, for `direct` (which has none) the rate."""
+        if workload.unit == "idle":
+            low, high = report["marks"][0], report["marks"][-1]
+            each = (high["resident_bytes"] - low["resident_bytes"]) / (high["connections"] - low["connections"])
+            facts = {"marks": report["marks"], "idle_cpu_ms": report["proxy"]["cpu_ns"] / 1e6}
+            return {"metrics": {workload.cost_unit: each}, "report": report, "idle": facts}
+        units = workload.units_of(report)
+        if units <= 0:
+            raise CellError("nothing was transferred in the measured window")
+        proxy, load, seconds = report["proxy"], report["load"], report["seconds"]
+        scale = 1e6 if workload.unit == "GB" else 1e3     # ns -> ms or us
+        metrics = {}
+        if proxied:
+            metrics[workload.cost_unit] = proxy["cpu_ns"] / units / scale
+            metrics[f"switches/{workload.unit}"] = (proxy["voluntary"] + proxy["involuntary"]) / units
+            metrics["% proxy CPU"] = proxy["cpu_ns"] / seconds / 1e7
+        metrics[workload.rate_unit] = units * (1000 if workload.unit == "GB" else 1) / seconds
+        metrics["load " + workload.cost_unit] = load["cpu_ns"] / units / scale
+        others = report["machine"]["busy_ns"] + report["machine"]["steal_ns"] - load["cpu_ns"] - (proxy["cpu_ns"] if proxied else 0)
+        metrics["% other CPU"] = max(0.0, others / seconds / 1e7)
+        return {"metrics": metrics, "threads_ended": proxy["threads_ended"], "report": report}

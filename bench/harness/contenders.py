@@ -1,0 +1,218 @@
+"""Who takes part: how each is configured, started and named. A new one is a class and a line in `all_contenders`.
+
+Equal work: one thread or worker process, TCP mode, least connections over three servers, timeouts of an hour, TCP checks once a second
+(nginx's open-source stream module has passive checks only), no logging, TCP_NODELAY. Each configuration stands in the report.
+"""
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+HAPROXY = """global
+    nbthread 1
+    maxconn {connections}
+{globals}defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    balance leastconn
+{options}listen bench
+    bind 127.0.0.1:{port}
+    maxconn {connections}
+{servers}"""
+
+NGINX = """load_module {module};
+worker_processes 1;
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr crit;
+events {{
+    worker_connections {descriptors};
+}}
+stream {{
+    access_log off;
+    upstream bench {{
+        least_conn;
+{servers}    }}
+    server {{
+        listen 127.0.0.1:{port};
+        proxy_pass bench;
+        proxy_connect_timeout 5s;
+        proxy_timeout 1h;
+        tcp_nodelay on;
+    }}
+}}
+"""
+
+FAIRLEAD = """apiVersion: fairlead/v1
+kind: Gateway
+node: bench
+listeners:
+  - name: bench
+    bind: ["127.0.0.1:{port}"]
+    pool: bench
+    max_connections: {connections}
+    log: false
+pools:
+  - name: bench
+    balance: least_connections
+    connect_timeout: 5s
+    idle_timeout: 1h
+    health: {{type: tcp, interval: 1s}}
+    servers:
+{servers}proxy: {{{proxy}}}
+admin:
+  socket: {directory}/fairlead.sock
+  listen: "127.0.0.1:{admin_port}"
+log: {{level: warning, target: stderr}}
+shutdown_grace: 1s
+state_dir: {directory}/state
+"""
+
+
+def first_line(argv):
+    """What a program says about its version; None when it cannot be run."""
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip().splitlines()[0] if done.stdout.strip() else ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a contender is given to be configured with."""
+    directory: str
+    port: int
+    admin_port: int
+    servers: list         # ports of the backends, all on 127.0.0.1
+    descriptors: int      # the process's limit
+
+    @property
+    def connections(self):
+        """Two descriptors each, some kept back for listeners and checks."""
+        return (self.descriptors - 200) // 2
+
+    def write(self, name, text):
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        return path
+
+    def server_lines(self, template):
+        return "".join(template.format(number=i, port=port) for i, port in enumerate(self.servers, 1))
+
+
+class Contender:
+    """`name` is what --contenders and the report say; `bulk_only` keeps variants out of workloads where they are the same program."""
+    name = ""
+    title = ""
+    proxies = True
+    bulk_only = False
+
+    def missing(self):
+        """Why it cannot take part, or None."""
+        raise NotImplementedError
+
+    def version(self):
+        raise NotImplementedError
+
+    def configure(self, place):
+        """Writes its files. Returns (argv, configuration text)."""
+        raise NotImplementedError
+
+
+class Direct(Contender):
+    """No proxy: what the load side alone can do. Its rate is the harness's own limit."""
+    name, title, proxies = "direct", "no proxy", False
+
+    def missing(self):
+        return None
+
+    def version(self):
+        return "-"
+
+    def configure(self, place):
+        return None, "The client connects to the three backends itself."
+
+
+class Haproxy(Contender):
+    def __init__(self, name, title, binary, options="", global_options="", bulk_only=False):
+        self.name, self.title, self.bulk_only = name, title, bulk_only
+        self._binary, self._options, self._globals = binary, options, global_options
+
+    def missing(self):
+        return None if self._binary and os.access(self._binary, os.X_OK) else f"{self._binary or 'haproxy'} is not there (apt-get install haproxy)"
+
+    def version(self):
+        found = re.search(r"version (\S+)", first_line([self._binary, "-v"]) or "")
+        return found.group(1) if found else "unknown"
+
+    def configure(self, place):
+        text = HAPROXY.format(port=place.port, connections=place.connections, options=self._options, globals=self._globals,
+                              servers=place.server_lines("    server s{number} 127.0.0.1:{port} check inter 1s\n"))
+        return [self._binary, "-db", "-f", place.write("haproxy.cfg", text)], text
+
+
+class Nginx(Contender):
+    name, title = "nginx", "nginx stream"
+    _modules = ("/usr/lib/nginx/modules/ngx_stream_module.so", "/usr/share/nginx/modules/ngx_stream_module.so")
+
+    def __init__(self):
+        self._binary = shutil.which("nginx") or "/usr/sbin/nginx"
+        self._module = next((path for path in self._modules if os.path.exists(path)), None)
+
+    def missing(self):
+        if not os.access(self._binary, os.X_OK):
+            return "nginx is not there (apt-get install nginx-light)"
+        return None if self._module else "nginx has no stream module (apt-get install libnginx-mod-stream)"
+
+    def version(self):
+        found = re.search(r"nginx/(\S+)", first_line([self._binary, "-v"]) or "")
+        return found.group(1) if found else "unknown"
+
+    def configure(self, place):
+        text = NGINX.format(port=place.port, directory=place.directory, module=self._module, descriptors=min(place.descriptors, 32768),
+                            servers=place.server_lines("        server 127.0.0.1:{port};\n"))
+        return [self._binary, "-p", place.directory, "-c", place.write("nginx.conf", text), "-e", "stderr"], text
+
+
+class Fairlead(Contender):
+    """`proxy` is what stands in the file's proxy section: a variant (an engine, splice off) is another instance."""
+
+    def __init__(self, name, title, binary, proxy, bulk_only=False):
+        self.name, self.title, self.bulk_only = name, title, bulk_only
+        self._binary, self._proxy = binary, proxy
+
+    def missing(self):
+        return None if os.access(self._binary, os.X_OK) else f"{self._binary} is not built"
+
+    def version(self):
+        found = re.search(r"\d+\.\d+\S*", first_line([self._binary, "--version"]) or "")
+        return found.group(0) if found else "unknown"
+
+    def configure(self, place):
+        text = FAIRLEAD.format(port=place.port, directory=place.directory, admin_port=place.admin_port, proxy=self._proxy, connections=place.connections,
+                               servers=place.server_lines("      - {{name: s{number}, address: \"127.0.0.1:{port}\"}}\n"))
+        os.makedirs(os.path.join(place.directory, "state"), exist_ok=True)
+        return [self._binary, "--config", place.write("fairlead.yaml", text)], text
+
+
+def all_contenders(fairleadd, haproxy3=None):
+    """In the order of the report. `haproxy3`: path of a newer HAProxy, which takes part when it is given."""
+    haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
+    out = [
+        Direct(),
+        Haproxy("haproxy", "HAProxy", haproxy),
+        # splice-request and splice-response, not splice-auto: HAProxy 2.6's guess never started splicing in these workloads (strace).
+        Haproxy("haproxy-splice", "HAProxy, splice", haproxy, options="    option splice-request\n    option splice-response\n",
+                global_options="    maxpipes 64\n", bulk_only=True),
+        Nginx(),
+        Fairlead("fairlead-uring", "Fairlead, io_uring", fairleadd, "engine: io_uring, workers: 1"),
+        Fairlead("fairlead-epoll", "Fairlead, epoll", fairleadd, "engine: epoll, workers: 1"),
+    ]
+    if haproxy3:
+        out.insert(3, Haproxy("haproxy-3", "HAProxy 3", haproxy3))
+    return out

@@ -1,0 +1,133 @@
+"""What a run leaves: report.json (rows), run.json (how they came about), report.html, and the table on the terminal."""
+import html
+import json
+import os
+import tempfile
+
+from . import stats
+
+
+def rows_of(cells, workloads, contenders, versions):
+    """cells: {(workload, contender): {round: result}} -> rows, in the order of workloads and contenders."""
+    rows = []
+    for workload in workloads:
+        for contender in contenders:
+            results = cells.get((workload.name, contender.name))
+            if not results:
+                continue
+            reference = cells.get((workload.name, stats.REFERENCE), {})
+            units = list(dict.fromkeys(unit for result in results.values() for unit in result["metrics"]))
+            for unit in units:
+                values = {r: result["metrics"][unit] for r, result in results.items() if unit in result["metrics"]}
+                other = {r: result["metrics"][unit] for r, result in reference.items() if unit in result["metrics"]}
+                row = stats.row_of(workload.name, contender.name, versions[contender.name], unit, values, other, workload.noise)
+                row["main"] = unit == workload.cost_unit
+                row["congestion_control"] = next(iter(results.values()))["facts"]["tcp_congestion_control"]
+                rows.append(row)
+    return rows
+
+
+def number(value):
+    """Three or four digits that matter."""
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def find(rows, workload, contender, unit):
+    return next((r for r in rows if r["workload"] == workload and r["contender"] == contender and r["unit"] == unit), None)
+
+
+def text_table(rows, workloads, contenders):
+    lines = []
+    for workload in workloads:
+        mine = [r for r in rows if r["workload"] == workload.name]
+        if not mine:
+            continue
+        lines += ["", f"{workload.name}: {workload.title}",
+                  f"  {'':16} {workload.cost_unit:>14}  {'min .. max':>19} {'n':>3}  {'to HAProxy':>10}  {workload.rate_unit or '':>14}  {'proxy CPU':>9}"]
+        for contender in contenders:
+            cost = find(rows, workload.name, contender.name, workload.cost_unit)
+            rate = find(rows, workload.name, contender.name, workload.rate_unit) if workload.rate_unit else None
+            busy = find(rows, workload.name, contender.name, "% proxy CPU")
+            if not cost and not rate:
+                continue
+            lines.append(f"  {contender.name:16} {number(cost['median']) if cost else '-':>14}  "
+                         + (f"{number(cost['min']) + ' .. ' + number(cost['max']):>19} {cost['n']:>3}" if cost else f"{'':>19} {rate['n']:>3}")
+                         + f"  {format(cost['ratio_to_haproxy'], '.2f') if cost and cost['ratio_to_haproxy'] else '-':>10}"
+                         + f"  {number(rate['median']) if rate else '':>14}  {format(busy['median'], '.0f') + ' %' if busy else '':>9}"
+                         + ("  noisy" if cost and cost["noisy"] else ""))
+    return "\n".join(lines).strip("\n")
+
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d8dee4; --paper: #fff; --bar: #b3bcc6; --own: #0b6bcb; --noisy: #b45309 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa5b1; --line: #30363d; --paper: #0d1117; --bar: #4b5563; --own: #4493f8; --noisy: #e3a04a } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem } p { margin: .3rem 0; color: var(--soft) }
+svg { width: 100%; height: auto; display: block } text { fill: var(--ink); font: 13px system-ui, sans-serif } .soft { fill: var(--soft) }
+.bar { fill: var(--bar) } .own { fill: var(--own) } .whisker { stroke: var(--ink); stroke-width: 1.5 } .warn { fill: var(--noisy) }
+table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums } td, th { border-bottom: 1px solid var(--line); padding: .2rem .5rem; text-align: right }
+td:nth-child(-n+2), th:nth-child(-n+2) { text-align: left } pre { overflow-x: auto; border: 1px solid var(--line); padding: .7rem; font-size: 12px } .scroll { overflow-x: auto }
+"""
+
+
+def chart(rows, contenders):
+    """Horizontal bars of one workload's medians, with a whisker from min to max. Zero-based: lengths may be compared."""
+    shown = [(c, r) for c in contenders for r in rows if r["contender"] == c.name]
+    top = max(r["max"] for _, r in shown) or 1.0
+    left, width, step = 170, 480, 30
+    parts = [f'<svg viewBox="0 0 900 {step * len(shown) + 6}" role="img" aria-label="{html.escape(shown[0][1]["unit"])}">']
+    for i, (contender, row) in enumerate(shown):
+        y, scale = i * step, width / top
+        low, mid, high = (left + row[k] * scale for k in ("min", "median", "max"))
+        ratio = f"{row['ratio_to_haproxy']:.2f} of HAProxy" if row["ratio_to_haproxy"] is not None and row["contender"] != stats.REFERENCE else ""
+        parts.append(
+            f'<text x="{left - 8}" y="{y + 19}" text-anchor="end">{html.escape(contender.title)}</text>'
+            f'<rect class="{"own" if contender.name.startswith("fairlead") else "bar"}" x="{left}" y="{y + 5}" width="{max(mid - left, 1):.1f}" height="19" rx="2"/>'
+            f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y + 14.5}" y2="{y + 14.5}"/>'
+            f'<text x="{high + 8:.1f}" y="{y + 19}">{number(row["median"])} <tspan class="soft">{ratio}</tspan>'
+            + ('<tspan class="warn"> noisy</tspan>' if row["noisy"] else "") + "</text>")
+    return "".join(parts) + "</svg>"
+
+
+def html_report(rows, run, workloads, contenders):
+    head = f"{html.escape(run['machine']['cpu'])}, {run['machine']['cpus']} CPUs, kernel {html.escape(run['machine']['kernel'])}; {html.escape(run['network'])}; " \
+           f"{run['rounds_done']} rounds of {run['seconds']:g} s, interleaved; {html.escape(run['finished'])}"
+    body = ["<h1>Fairlead benchmark</h1>", f"<p>{head}</p>",
+            "<p>Bars: median CPU time of the proxy per unit of work (shorter is better); the line runs from the lowest to the highest round.</p>"]
+    for note in run["notes"]:
+        body.append(f'<p style="color: var(--noisy)">{html.escape(note)}</p>')
+    for workload in workloads:
+        main = [r for r in rows if r["workload"] == workload.name and r["main"]]
+        if not main:
+            continue
+        body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>", f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}</p>", chart(main, contenders)]
+    body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>spread</tr>")
+    for row in rows:
+        ratio = "" if row["ratio_to_haproxy"] is None else f"{row['ratio_to_haproxy']:.2f}"
+        body.append(f"<tr><td>{row['workload']}<td>{row['contender']} {html.escape(row['version'])}<td>{row['unit']}<td>{number(row['median'])}<td>{number(row['min'])}"
+                    f"<td>{number(row['max'])}<td>{row['n']}<td>{ratio}<td>{row['spread'] * 100:.0f} %{' noisy' if row['noisy'] else ''}</tr>")
+    body.append("</table></div><h2>Configurations</h2><p>As run; ports differ from cell to cell.</p>")
+    for contender in contenders:
+        if contender.name in run["configurations"]:
+            body.append(f"<details><summary>{html.escape(contender.title)} ({html.escape(run['versions'][contender.name])})</summary>"
+                        f"<pre>{html.escape(run['configurations'][contender.name])}</pre></details>")
+    body.append(f"<details><summary>The run</summary><pre>{html.escape(json.dumps({k: v for k, v in run.items() if k != 'configurations'}, indent=2))}</pre></details>")
+    return ("<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Fairlead benchmark</title>"
+            f"<style>{STYLE}</style><body>{''.join(body)}</body></html>\n")
+
+
+def write_atomically(path, text):
+    """A reader sees the old file or the new one, never half of one."""
+    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False, encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def write_all(directory, rows, run, workloads, contenders):
+    os.makedirs(directory, exist_ok=True)
+    write_atomically(os.path.join(directory, "report.json"), json.dumps(rows, indent=1) + "\n")
+    write_atomically(os.path.join(directory, "run.json"), json.dumps(run, indent=1) + "\n")
+    write_atomically(os.path.join(directory, "report.html"), html_report(rows, run, workloads, contenders))

@@ -1,0 +1,185 @@
+#include "bench/macro/load_run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/system_clock.h"
+#include "bench/macro/proc_sample.h"
+
+namespace fairlead::bench {
+namespace {
+
+constexpr std::uint64_t kErrorsMax = 1000;      // a run with that many is over: nothing is left to measure
+constexpr std::uint32_t kOpeningMax = 128;      // connections being opened at once while ramping up
+constexpr Duration kPollMax = std::chrono::milliseconds(50);
+
+/// Everything that is read at an edge of the window, as near to one moment as may be.
+struct Edge {
+  Instant at;
+  Totals totals;
+  ProcSample proxy;
+  ProcSample load;
+  MachineSample machine;
+};
+
+Edge take_edge(const Clock& clock, const Totals& totals, const Watched& watched) {
+  Edge edge{.at = clock.now(), .totals = totals, .proxy = sample_processes(watched.proxy), .load = sample_processes(watched.load), .machine = sample_machine()};
+  const auto self = sample_processes({::getpid()});
+  edge.load.cpu_ns += self.cpu_ns;
+  edge.load.voluntary += self.voluntary;
+  edge.load.involuntary += self.involuntary;
+  edge.load.threads.insert(self.threads.begin(), self.threads.end());
+  return edge;
+}
+
+std::string json_text(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return '"' + out + '"';
+}
+
+std::string json_of(const ProcSample& from, const ProcSample& to) {
+  std::uint32_t ended = 0;
+  for (const pid_t thread : from.threads) ended += to.threads.contains(thread) ? 0 : 1;
+  return fmt::format(R"({{"cpu_ns": {}, "voluntary": {}, "involuntary": {}, "threads": {}, "threads_ended": {}, "missing": {}}})",
+                     static_cast<std::int64_t>(to.cpu_ns - from.cpu_ns), static_cast<std::int64_t>(to.voluntary - from.voluntary),
+                     static_cast<std::int64_t>(to.involuntary - from.involuntary), to.threads.size(), ended, to.missing);
+}
+
+std::string json_of(const ErrorCounts& e) {
+  return fmt::format(R"({{"connect": {}, "lost": {}, "damaged": {}, "unfinished": {}, "total": {}, "first": {}}})", e.connect, e.lost, e.damaged, e.unfinished,
+                     e.total(), json_text(e.first));
+}
+
+std::string json_of(const Edge& from, const Edge& to, const ErrorCounts& errors) {
+  return fmt::format(
+      R"("seconds": {:.6f}, "replies": {}, "connections": {}, "received": {}, "sent": {}, "proxy": {}, "load": {}, "machine": {{"busy_ns": {}, "steal_ns": {}}}, "errors": {})",
+      to_seconds(to.at - from.at), to.totals.replies - from.totals.replies, to.totals.connections - from.totals.connections,
+      to.totals.received - from.totals.received, to.totals.sent - from.totals.sent, json_of(from.proxy, to.proxy), json_of(from.load, to.load),
+      to.machine.busy_ns - from.machine.busy_ns, to.machine.steal_ns - from.machine.steal_ns, json_of(errors));
+}
+
+class LoadRun final : public ClientPool {
+ public:
+  LoadRun(Poller poller, const LoadOptions& options) : ClientPool(std::move(poller), options.client), plan_(options) {}
+
+  Result<std::string> run() {
+    for (std::uint32_t i = 0; i < options().connections; ++i) open_later(add_slot());
+    if (auto done = turn_until(clock_.now() + plan_.warmup, /*stop_when_answered=*/false); !done) return done.error();
+    const Edge from = take_edge(clock_, totals(), plan_.watched);
+    if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
+    const Edge to = take_edge(clock_, totals(), plan_.watched);
+    draining_ = true;
+    if (auto done = turn_until(to.at + plan_.drain_limit, /*stop_when_answered=*/true); !done) return done.error();
+    count_unfinished();
+    return "{" + json_of(from, to, errors()) + "}";
+  }
+
+ private:
+  Status turn_until(Instant end, bool stop_when_answered) {
+    for (Instant now = clock_.now(); now < end && errors().total() < kErrorsMax; now = clock_.now()) {
+      if (stop_when_answered && outstanding() == 0) break;
+      if (auto polled = poll(std::min(end - now, kPollMax)); !polled) return polled;
+    }
+    return {};
+  }
+  void on_connected(Slot slot) override {
+    for (std::uint32_t i = 0; i < options().window && wants_more(slot); ++i) request(slot);
+  }
+  void on_reply(Slot slot) override {
+    if (wants_more(slot)) {
+      request(slot);
+    } else if (options().per_connection > 0 && outstanding(slot) == 0) {
+      finish(slot);
+    }
+  }
+  void on_finished(Slot slot) override {
+    if (!draining_) open_later(slot);
+  }
+  void on_lost(Slot slot) override { on_finished(slot); }
+  [[nodiscard]] bool wants_more(Slot slot) const { return !draining_ && (options().per_connection == 0 || asked(slot) < options().per_connection); }
+
+  const LoadOptions& plan_;
+  SystemClock clock_;
+  bool draining_ = false;
+};
+
+class IdleRun final : public ClientPool {
+ public:
+  IdleRun(Poller poller, const IdleOptions& options) : ClientPool(std::move(poller), options.client), plan_(options) {}
+
+  Result<std::string> run() {
+    limit_ = clock_.now() + plan_.limit;
+    std::string marks;
+    for (const std::uint32_t mark : plan_.marks) {
+      if (auto done = ramp_to(mark); !done) return done.error();
+      if (auto done = rest(plan_.settle); !done) return done.error();
+      marks += fmt::format(R"({}{{"connections": {}, "resident_bytes": {}}})", marks.empty() ? "" : ", ", slots(), resident_bytes(plan_.watched.proxy));
+    }
+    const Edge from = take_edge(clock_, totals(), plan_.watched);
+    if (auto done = rest(plan_.hold); !done) return done.error();
+    const Edge to = take_edge(clock_, totals(), plan_.watched);
+    if (auto done = ask_all_again(); !done) return done.error();
+    count_unfinished();
+    return fmt::format(R"({{"marks": [{}], {}}})", marks, json_of(from, to, errors()));
+  }
+
+ private:
+  [[nodiscard]] bool may_go_on() const { return clock_.now() < limit_ && errors().total() < kErrorsMax; }
+  Status ramp_to(std::uint32_t mark) {
+    while (may_go_on() && answered_ < mark) {
+      while (slots() < mark && slots() - answered_ < kOpeningMax) open_later(add_slot());
+      if (auto polled = poll(kPollMax); !polled) return polled;
+    }
+    if (answered_ < mark) fail(&ErrorCounts::unfinished, fmt::format("only {} of {} connections came up", answered_, mark));
+    return {};
+  }
+  Status rest(Duration length) {
+    const Instant end = clock_.now() + length;
+    for (Instant now = clock_.now(); now < end && errors().total() < kErrorsMax; now = clock_.now()) {
+      if (auto polled = poll(std::min(end - now, kPollMax)); !polled) return polled;
+    }
+    return {};
+  }
+  /// Proof that all of them were alive: a proxy that had dropped some would look thrifty.
+  Status ask_all_again() {
+    Slot next = 0;
+    while (may_go_on() && (next < slots() || outstanding() > 0)) {
+      for (; next < slots() && outstanding() < kOpeningMax; ++next) {
+        if (!is_open(next)) continue;
+        request(next);
+        flush(next);
+      }
+      if (auto polled = poll(kPollMax); !polled) return polled;
+    }
+    return {};
+  }
+  void on_connected(Slot slot) override { request(slot); }
+  void on_reply(Slot) override { ++answered_; }
+  void on_finished(Slot) override {}
+  void on_lost(Slot) override {}
+
+  const IdleOptions& plan_;
+  SystemClock clock_;
+  Instant limit_;
+  std::uint32_t answered_ = 0;
+};
+
+}  // namespace
+
+Result<std::string> run_load(const LoadOptions& options) {
+  auto poller = Poller::create();
+  if (!poller) return poller.error();
+  return LoadRun(std::move(*poller), options).run();
+}
+
+Result<std::string> run_idle(const IdleOptions& options) {
+  auto poller = Poller::create();
+  if (!poller) return poller.error();
+  return IdleRun(std::move(*poller), options).run();
+}
+
+}  // namespace fairlead::bench

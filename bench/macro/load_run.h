@@ -1,0 +1,40 @@
+// The two things the load generator does with its connections, and the figures it takes on the way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "bench/macro/client_pool.h"
+
+namespace fairlead::bench {
+
+/// Processes whose use is read at both edges of the measured window.
+struct Watched {
+  std::vector<pid_t> proxy;
+  std::vector<pid_t> load;  ///< The backend; this process is added.
+};
+struct LoadOptions {
+  ClientOptions client;
+  Watched watched;
+  Duration warmup{};
+  Duration measured{};
+  Duration drain_limit{};
+};
+struct IdleOptions {
+  ClientOptions client;
+  Watched watched;
+  std::vector<std::uint32_t> marks;  ///< Numbers of connections at which memory is read; ascending.
+  Duration settle{};
+  Duration hold{};
+  Duration limit{};
+};
+
+/// Warm-up, measured window, drain: time-bounded. Returns the report, one JSON object. Errors: the loop itself failed.
+[[nodiscard]] Result<std::string> run_load(const LoadOptions& options);
+/// Opens connections up to each mark, one request each, reads memory, holds all, asks each once more. Errors: likewise.
+[[nodiscard]] Result<std::string> run_idle(const IdleOptions& options);
+
+}  // namespace fairlead::bench

@@ -1,0 +1,69 @@
+#include "bench/macro/proc_sample.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+
+namespace fairlead::bench {
+namespace {
+
+std::uint64_t number_after(const std::string& line, std::size_t at) { return std::strtoull(line.c_str() + at, nullptr, 10); }
+
+void add_thread(const std::filesystem::path& task, ProcSample& into) {
+  std::ifstream schedstat(task / "schedstat");
+  std::uint64_t on_cpu = 0;
+  if (!(schedstat >> on_cpu)) return;  // it ended while we looked
+  into.cpu_ns += on_cpu;
+  into.threads.insert(static_cast<pid_t>(std::atoi(task.filename().c_str())));
+  std::ifstream status(task / "status");
+  constexpr std::string_view kVoluntary = "voluntary_ctxt_switches:";
+  constexpr std::string_view kInvoluntary = "nonvoluntary_ctxt_switches:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kVoluntary)) into.voluntary += number_after(line, kVoluntary.size());
+    if (line.starts_with(kInvoluntary)) into.involuntary += number_after(line, kInvoluntary.size());
+  }
+}
+
+}  // namespace
+
+ProcSample sample_processes(const std::vector<pid_t>& pids) {
+  ProcSample out;
+  for (const pid_t pid : pids) {
+    std::error_code error;
+    std::filesystem::directory_iterator tasks("/proc/" + std::to_string(pid) + "/task", error);
+    if (error) {
+      ++out.missing;
+      continue;
+    }
+    for (const auto end = std::filesystem::directory_iterator(); tasks != end; tasks.increment(error)) {
+      add_thread(tasks->path(), out);
+      if (error) break;
+    }
+  }
+  return out;
+}
+
+std::uint64_t resident_bytes(const std::vector<pid_t>& pids) {
+  std::uint64_t kib = 0;
+  for (const pid_t pid : pids) {
+    std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
+    for (std::string line; std::getline(rollup, line);) {
+      if (line.starts_with("Rss:")) kib += number_after(line, 4);
+    }
+  }
+  return kib * 1024;
+}
+
+MachineSample sample_machine() {
+  std::ifstream stat("/proc/stat");
+  std::string word;
+  std::uint64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
+  stat >> word >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal;
+  const auto tick_ns = 1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  return {.busy_ns = (user + nice + system + irq + softirq) * tick_ns, .steal_ns = steal * tick_ns};
+}
+
+}  // namespace fairlead::bench

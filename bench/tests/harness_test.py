@@ -1,0 +1,233 @@
+"""Tests of the benchmark's own judgement: run by CTest (bench.harness) or `python3 bench/tests/harness_test.py [DIRECTORY OF fairlead-loadgen]`."""
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, BENCH)
+import compare  # noqa: E402
+from harness import contenders, report, stats, workloads  # noqa: E402
+from harness.cell import HEADER, REPLY_MAGIC, Cell  # noqa: E402
+
+# Known before the classes below decide whether they can run.
+BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
+
+
+def result(unit, value):
+    return {"metrics": {unit: value}, "facts": {"tcp_congestion_control": "reno"}}
+
+
+class StatsTest(unittest.TestCase):
+    def test_a_row_carries_median_range_and_ratio_of_medians(self):
+        row = stats.row_of("p64", "nginx", "1", "us/request", {1: 9.0, 2: 10.0, 3: 12.0}, {1: 10.0, 2: 20.0, 3: 20.0}, noise=0.15)
+
+        self.assertEqual((row["median"], row["min"], row["max"], row["n"]), (10.0, 9.0, 12.0, 3))
+        self.assertEqual(row["ratio_to_haproxy"], 0.5)
+        self.assertEqual(row["paired_ratios"], [0.9, 0.5, 0.6])
+        self.assertTrue(row["noisy"])
+
+    def test_a_round_without_a_reference_gives_no_paired_ratio(self):
+        row = stats.row_of("p64", "nginx", "1", "us/request", {1: 9.0, 2: 9.0}, {2: 18.0}, noise=0.15)
+
+        self.assertEqual(row["paired_ratios"], [0.5])
+        self.assertFalse(row["noisy"])
+
+    def test_rank_sum_of_separate_sets_is_the_textbook_value(self):
+        self.assertAlmostEqual(stats.rank_sum_p([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), 2 / 252)
+
+    def test_rank_sum_of_equal_sets_is_one(self):
+        self.assertEqual(stats.rank_sum_p([3, 3, 3], [3, 3, 3]), 1.0)
+
+
+class CompareTest(unittest.TestCase):
+    @staticmethod
+    def row(values, contender="fairlead-uring", ratios=None):
+        return {"workload": "p64", "contender": contender, "unit": "us/request", "main": True, "noisy": False, "values": values, "paired_ratios": ratios or []}
+
+    def run_compare(self, before, after):
+        with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()):
+            paths = []
+            for name, rows in (("a.json", before), ("b.json", after)):
+                paths.append(os.path.join(directory, name))
+                with open(paths[-1], "w", encoding="ascii") as file:
+                    json.dump(rows, file)
+            return compare.main(paths), out.getvalue()
+
+    def test_a_clear_rise_fails(self):
+        code, text = self.run_compare([self.row([8, 8.1, 8.2, 8.3, 8.4])], [self.row([9, 9.1, 9.2, 9.3, 9.4])])
+
+        self.assertEqual(code, 1)
+        self.assertIn("dearer", text)
+
+    def test_overlapping_rounds_are_the_same(self):
+        code, text = self.run_compare([self.row([8, 9, 10, 11, 12])], [self.row([8.5, 9.5, 10.5, 11.5, 12.5])])
+
+        self.assertEqual(code, 0)
+        self.assertIn("same", text)
+
+    def test_a_slower_machine_is_no_regression_when_haproxy_slowed_too(self):
+        ratios = [0.80, 0.81, 0.79, 0.82, 0.80]
+        code, text = self.run_compare([self.row([8] * 5, ratios=ratios)], [self.row([16] * 5, ratios=ratios)])
+
+        self.assertEqual(code, 0)
+        self.assertIn("same", text)
+
+    def test_three_rounds_cannot_prove_anything(self):
+        code, text = self.run_compare([self.row([8, 8, 8])], [self.row([16, 16.1, 16.2])])
+
+        self.assertEqual(code, 0)
+        self.assertIn("too few rounds", text)
+
+    def test_a_file_that_is_no_report_is_refused(self):
+        self.assertEqual(self.run_compare([], [self.row([1])])[0], 2)
+
+
+class ReportTest(unittest.TestCase):
+    def test_rows_follow_the_contract_and_the_page_names_everyone(self):
+        mine = [w for w in workloads.WORKLOADS if w.name == "p64"]
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name in ("haproxy", "nginx")]
+        cells = {("p64", "haproxy"): {1: result("us/request", 10.0)}, ("p64", "nginx"): {1: result("us/request", 9.0)}}
+
+        rows = report.rows_of(cells, mine, who, {"haproxy": "2.6", "nginx": "<1.22>"})
+        run = {"machine": {"cpu": "x", "cpus": 2, "kernel": "6"}, "network": "n", "rounds_done": 1, "seconds": 1, "finished": "now", "notes": ["a < b"],
+               "configurations": {"nginx": "proxy_pass <bench>;"}, "versions": {"nginx": "<1.22>"}}
+        page = report.html_report(rows, run, mine, who)
+
+        for row in rows:
+            self.assertLessEqual({"workload", "contender", "version", "unit", "median", "min", "max", "n", "ratio_to_haproxy"}, set(row))
+        self.assertEqual([r["ratio_to_haproxy"] for r in rows], [1.0, 0.9])
+        self.assertIn("proxy_pass &lt;bench&gt;;", page)
+        self.assertIn("a &lt; b", page)
+        self.assertNotIn("http", page.replace("<!doctype html>", ""))   # self-contained: nothing is fetched
+        self.assertIn("0.90", report.text_table(rows, mine, who))
+
+    def test_cost_is_cpu_time_of_the_proxy_over_units(self):
+        bulk = next(w for w in workloads.WORKLOADS if w.name == "d4")
+        use = {"cpu_ns": 1_000_000_000, "voluntary": 6, "involuntary": 4, "threads_ended": 0}
+        sample = {"seconds": 2.0, "received": 4_000_000_000, "sent": 64, "proxy": use, "load": use, "machine": {"busy_ns": 2_500_000_000, "steal_ns": 0}}
+
+        metrics = Cell._metrics(bulk, sample, proxied=True)["metrics"]
+
+        self.assertEqual(metrics["ms/GB"], 250.0)
+        self.assertEqual(metrics["MB/s"], 2000.0)
+        self.assertEqual(metrics["switches/GB"], 2.5)
+        self.assertEqual(metrics["% other CPU"], 25.0)
+
+
+class FakeServer:
+    """Answers the first connection's first request with the bytes it is given, then closes."""
+
+    def __init__(self, answer):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._answer = answer
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):   # the client gives up after the first wrong byte: by design
+            while True:
+                connection, _ = self._listener.accept()
+                with connection:
+                    connection.recv(200)
+                    connection.sendall(self._answer)
+                    connection.settimeout(2)
+                    connection.recv(1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+
+
+@unittest.skipUnless(os.access(os.path.join(BIN, "fairlead-loadgen"), os.X_OK), f"fairlead-loadgen is not built in {BIN}")
+class LoadgenTest(unittest.TestCase):
+    def setUp(self):
+        self.loadgen = os.path.join(BIN, "fairlead-loadgen")
+
+    @contextlib.contextmanager
+    def backend(self):
+        process = subprocess.Popen([self.loadgen, "serve", "--listen", "127.0.0.1:0", "--lifetime", "60"], stdout=subprocess.PIPE, text=True)
+        try:
+            yield process, json.loads(process.stdout.readline())["ready"][0]
+        finally:
+            process.terminate()
+            process.communicate()
+
+    def load(self, *arguments):
+        done = subprocess.run([self.loadgen, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else done.stderr
+
+    def test_every_mode_measures_without_errors(self):
+        with self.backend() as (_, target):
+            for mode in (["requests", "--connections", "8", "--reply", "2000"], ["churn", "--connections", "4"], ["download", "--connections", "2"],
+                         ["upload", "--connections", "2"], ["idle", "--marks", "10,50"]):
+                with self.subTest(mode=mode[0]):
+                    code, got = self.load(*mode, "--target", target, "--seconds", "0.2")
+
+                    self.assertEqual((code, got["errors"]["total"]), (0, 0))
+                    self.assertGreater(got["replies"] + got["received"] + got["sent"] + len(got.get("marks", [])), 0)
+
+    def test_the_backend_counted_what_the_client_asked(self):
+        with self.backend() as (process, target):
+            self.load("idle", "--marks", "20,40", "--target", target, "--seconds", "0.1", "--settle", "0.05")
+            process.send_signal(signal.SIGTERM)
+            counts = json.loads(process.stdout.readline())
+
+        self.assertEqual((counts["accepted"], counts["requests"], counts["damaged"], counts["foreign"]), (40, 80, 0, 0))
+
+    def failing(self, answer):
+        with FakeServer(answer) as server:
+            return self.load("requests", "--connections", "1", "--target", f"127.0.0.1:{server.port}", "--seconds", "0.3", "--warmup", "0", "--drain", "0.2")
+
+    def test_wrong_bytes_are_damage(self):
+        code, got = self.failing(HEADER.pack(REPLY_MAGIC, 0, 200, 0, 0) + bytes(168))
+
+        self.assertEqual(code, 1)
+        self.assertEqual(got["errors"]["first"], "wrong bytes in a reply")
+
+    def test_a_wrong_length_is_damage(self):
+        code, got = self.failing(HEADER.pack(REPLY_MAGIC, 0, HEADER.size, 0, 0))
+
+        self.assertEqual(code, 1)
+        self.assertIn("32 bytes instead of 0 of 200", got["errors"]["first"])
+
+    def test_foreign_bytes_are_damage(self):
+        code, got = self.failing(b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(40))
+
+        self.assertEqual(code, 1)
+        self.assertGreater(got["errors"]["damaged"], 0)
+
+    def test_a_reply_cut_short_is_unfinished_or_lost(self):
+        code, got = self.failing(HEADER.pack(REPLY_MAGIC, 0, 200, 0, 0))
+
+        self.assertEqual(code, 1)
+        self.assertGreater(got["errors"]["lost"] + got["errors"]["unfinished"], 0)
+
+    def test_a_refused_connection_is_counted_and_the_run_ends(self):
+        with socket.create_server(("127.0.0.1", 0)) as once:
+            port = once.getsockname()[1]
+        started = time.monotonic()
+        code, got = self.load("requests", "--connections", "2", "--target", f"127.0.0.1:{port}", "--seconds", "5")
+
+        self.assertEqual(code, 1)
+        self.assertGreater(got["errors"]["connect"], 0)
+        self.assertLess(time.monotonic() - started, 5)
+
+    def test_wrong_usage_is_named(self):
+        self.assertEqual(self.load("requests")[0], 2)
+        self.assertEqual(self.load("churn", "--target", "127.0.0.1:1", "--connections", "0")[0], 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
