@@ -70,7 +70,7 @@ class Page {
     FL_ASSERT(!"a metric that is not in the catalogue");
   }
   void count(const Labels& labels, std::uint64_t value) { sample(labels, fmt::format("{}", value)); }
-  void number(const Labels& labels, double value) { sample(labels, std::isfinite(value) ? fmt::format("{}", value) : "NaN"); }
+  void number(const Labels& labels, double value) { sample(labels, std::isfinite(value) ? fmt::format("{:.12g}", value) : "NaN"); }
   void flag(const Labels& labels, bool value) { sample(labels, value ? "1" : "0"); }
   [[nodiscard]] std::string take() && { return std::move(out_); }
 
