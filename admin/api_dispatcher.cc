@@ -1,0 +1,173 @@
+#include "admin/api_dispatcher.h"
+
+#include <charconv>
+
+#include "admin/api_document.h"
+#include "admin/api_problem.h"
+#include "admin/command_codec.h"
+#include "admin/status_codec.h"
+#include "base/log.h"
+#include "generated/version.h"
+
+namespace fairlead::admin {
+namespace {
+
+constexpr std::size_t kListedDefault = 1000;
+constexpr std::size_t kListedMax = 10000;
+
+std::string parameter(const ApiTarget& target, const std::string& key) {
+  const auto found = target.query.find(key);
+  return found == target.query.end() ? std::string() : found->second;
+}
+
+Result<std::uint64_t> number(const ApiTarget& target, const std::string& key, std::uint64_t fallback) {
+  const std::string text = parameter(target, key);
+  if (text.empty()) return fallback;
+  std::uint64_t value = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc() || end != text.data() + text.size()) return Error{Errc::kInvalidArgument, "query " + key + ": '" + text + "' is not a number"};
+  return value;
+}
+
+Result<std::size_t> listed(const ApiTarget& target) {
+  const auto limit = number(target, "limit", kListedDefault);
+  if (!limit) return limit.error();
+  if (*limit == 0 || *limit > kListedMax) return Error{Errc::kInvalidArgument, "query limit: 1 to " + std::to_string(kListedMax)};
+  return static_cast<std::size_t>(*limit);
+}
+
+/// A misspelt filter would list or close more than was meant.
+Status check_query(const ApiRoute& route, const ApiTarget& target) {
+  const std::string known = " " + std::string(route.query) + " ";
+  for (const auto& [key, value] : target.query) {
+    if (key.find(' ') != std::string::npos || known.find(" " + key + " ") == std::string::npos) {
+      return Error{Errc::kInvalidArgument, "query " + key + ": unknown (known here: " + (route.query.empty() ? "none" : std::string(route.query)) + ")"};
+    }
+  }
+  return {};
+}
+
+/// Probes add what they like to these ("/livez?verbose", "/readyz?exclude=..."), and Prometheus has its `params`.
+bool takes_any_query(ApiCall call) { return call == ApiCall::kLivez || call == ApiCall::kReadyz || call == ApiCall::kMetrics; }
+
+ApiResponse plain(unsigned status, std::string body) { return {status, "text/plain; charset=utf-8", std::move(body), ""}; }
+
+ApiResponse readiness(const NodeReport& report, const ApiTarget& target) {
+  const unsigned status = report.ready ? 200 : 503;
+  if (target.query.contains("verbose")) return {status, "application/json", encode_readiness(report), ""};
+  if (report.ready) return plain(200, "ok\n");
+  std::string body = "not ready\n";
+  for (const auto& reason : report.ready_reasons) {
+    if (!reason.ok) body += reason.what + ": " + reason.detail + "\n";
+  }
+  return plain(status, std::move(body));
+}
+
+/// Requests that a web page makes its visitor's browser send, with the visitor's certificate.
+Status check_origin(const ApiRequest& request) {
+  if (request.origin.empty()) return {};
+  const auto scheme = request.origin.find("://");
+  if (scheme != std::string::npos && request.origin.substr(scheme + 3) == request.host) return {};
+  return Error{Errc::kPermission, "a page of another site (" + request.origin + ") may not change anything here"};
+}
+
+Status check_content_type(const ApiRequest& request) {
+  if (request.body.empty()) return {};
+  const std::string type = request.content_type.substr(0, request.content_type.find(';'));
+  if (type == "application/json") return {};
+  return Error{Errc::kInvalidArgument, "the body is '" + request.content_type + "'; send Content-Type: application/json"};
+}
+
+void audit(const std::string& what, const std::string& who, const Result<CommandResult>& result) {
+  std::string outcome = "done";
+  if (!result) outcome = std::string(to_string(result.error().code)) + ": " + result.error().message();
+  FL_LOG(COMMAND_DONE, "command", what, "by", who, "result", outcome);
+}
+
+}  // namespace
+
+ApiResponse problem_response(const Error& error, unsigned status) {
+  return {status == 0 ? http_status_of(error.code) : status, std::string(kProblemType), encode_problem(error, status), ""};
+}
+
+void ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
+  const auto target = parse_api_target(request.target);
+  if (!target) return respond(problem_response(target.error()));
+  const auto answer = find_route(request.method, *target);
+  if (std::holds_alternative<RouteUnknown>(answer)) {
+    return respond(problem_response(Error{Errc::kNotFound, "no such path (the paths there are: /openapi.json)"}));
+  }
+  if (const auto* other = std::get_if<RouteMethodNotAllowed>(&answer)) {
+    auto response = problem_response(Error{Errc::kUnsupported, request.method + " is not for this path; use " + other->allow}, 405);
+    response.allow = other->allow;
+    return respond(std::move(response));
+  }
+  const auto& match = std::get<RouteMatch>(answer);
+  if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
+  if (!takes_any_query(match.route->call)) {
+    if (const auto checked = check_query(*match.route, *target); !checked) return respond(problem_response(checked.error()));
+  }
+  if (match.route->call == ApiCall::kConnections) return list_connections(*target, std::move(respond));
+  respond(read(match, *target));
+}
+
+ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target) const {
+  const ApiCall call = match.route->call;
+  if (call == ApiCall::kLivez) return plain(200, "ok\n");
+  if (call == ApiCall::kOpenApi) return {200, "application/json", openapi_json(kVersion), ""};
+  if (call == ApiCall::kConfig) return {200, "application/yaml", node_.config_yaml(), ""};
+  if (call == ApiCall::kEvents) {
+    const auto after = number(target, "after", 0);
+    const auto limit = listed(target);
+    if (!after) return problem_response(after.error());
+    if (!limit) return problem_response(limit.error());
+    return {200, "application/json", encode_events(node_.events(*after, *limit), *after), ""};
+  }
+  const auto report = node_.report();
+  if (report == nullptr) return problem_response(Error{Errc::kUnavailable, "the daemon is starting; ask again"});
+  switch (call) {
+    case ApiCall::kReadyz: return readiness(*report, target);
+    case ApiCall::kMetrics: return {200, std::string(kMetricsType), render_metrics(*report, counters_), ""};
+    case ApiCall::kStatus: return {200, "application/json", encode_status(*report), ""};
+    case ApiCall::kListeners: return {200, "application/json", encode_listeners(*report), ""};
+    case ApiCall::kPools: return {200, "application/json", encode_pools(*report), ""};
+    case ApiCall::kServers: return {200, "application/json", encode_servers(*report), ""};
+    default: return problem_response(Error{Errc::kUnsupported, "this call is not in this version"});
+  }
+}
+
+void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
+  const auto limit = listed(target);
+  if (!limit) return respond(problem_response(limit.error()));
+  ConnectionFilter filter{.pool = parameter(target, "pool"),
+                          .server = parameter(target, "server"),
+                          .client = parameter(target, "client"),
+                          .listener = parameter(target, "listener"),
+                          .id = parameter(target, "id")};
+  node_.connections(std::move(filter), *limit, [respond = std::move(respond), limit = *limit](Result<std::vector<ConnectionInfo>> result) {
+    if (!result) return respond(problem_response(result.error()));
+    respond({200, "application/json", encode_connections(*result, limit), ""});
+  });
+}
+
+void ApiDispatcher::change(const RouteMatch& match, const ApiRequest& request, Respond respond) {
+  if (request.caller.role != ApiRole::kOperate) {
+    ++counters_.refused;
+    return respond(problem_response(
+        Error{Errc::kPermission, request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "
+                                 "admin.operators; plain HTTP only reads"}));
+  }
+  if (const auto checked = check_origin(request); !checked) return respond(problem_response(checked.error()));
+  if (const auto checked = check_content_type(request); !checked) return respond(problem_response(checked.error(), 415));
+  auto command = decode_command(match.route->call, match.parameters, request.body);
+  if (!command) return respond(problem_response(command.error()));
+  std::string what = describe(*command);
+  node_.execute(std::move(*command), Actor{request.caller.name},
+                [respond = std::move(respond), what = std::move(what), who = request.caller.name](Result<CommandResult> result) {
+                  audit(what, who, result);
+                  if (!result) return respond(problem_response(result.error()));
+                  respond({200, "application/json", encode_result(*result), ""});
+                });
+}
+
+}  // namespace fairlead::admin

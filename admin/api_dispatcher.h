@@ -1,0 +1,60 @@
+// One API request in, one answer out. Knows routes, rights and codecs; knows no socket and no HTTP library.
+//
+//   request -> parse_api_target -> find_route (404, 405) -> authorize (403) -> read: answer at once
+//                                                                           -> command: decode (400), NodePort::execute, audit event
+//
+// Threading: handle() on the `admin` thread. `respond` is called exactly once: at once, or from whatever thread NodePort answers on.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "admin/api_routes.h"
+#include "admin/metrics.h"
+#include "admin/node_port.h"
+
+namespace fairlead::admin {
+
+/// Who is on the other end of a connection, as the kernel or the TLS library says.
+struct Caller {
+  std::string name;      ///< "uid 0 (root)", "certificate CN=ops", "tcp 127.0.0.1:5000"
+  ApiRole role = ApiRole::kRead;
+};
+
+struct ApiRequest {
+  std::string method;
+  std::string target;
+  std::string body;
+  std::string content_type;
+  std::string host;    ///< Header Host.
+  std::string origin;  ///< Header Origin: only browsers send it.
+  Caller caller;
+};
+
+struct ApiResponse {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::string allow;  ///< Not empty: header Allow.
+};
+using Respond = std::function<void(ApiResponse)>;
+
+[[nodiscard]] ApiResponse problem_response(const Error& error, unsigned status = 0);
+
+class ApiDispatcher {
+ public:
+  /// Both outlive this object; `counters` belongs to the admin thread.
+  ApiDispatcher(NodePort& node, ApiCounters& counters) : node_(node), counters_(counters) {}
+
+  void handle(const ApiRequest& request, Respond respond);
+
+ private:
+  [[nodiscard]] ApiResponse read(const RouteMatch& match, const ApiTarget& target) const;
+  void list_connections(const ApiTarget& target, Respond respond);
+  void change(const RouteMatch& match, const ApiRequest& request, Respond respond);
+
+  NodePort& node_;
+  ApiCounters& counters_;
+};
+
+}  // namespace fairlead::admin

@@ -1,0 +1,189 @@
+// fairlead: pure
+#include "admin/api_document.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <sstream>
+
+#include "admin/api_problem.h"
+#include "admin/api_routes.h"
+#include "admin/json_text.h"
+
+namespace fairlead::admin {
+namespace {
+
+namespace json = boost::json;
+
+std::vector<std::string> words(std::string_view line) {
+  std::istringstream in{std::string(line)};
+  std::vector<std::string> out;
+  for (std::string word; in >> word;) out.push_back(word);
+  return out;
+}
+
+std::vector<std::string> path_parameters(std::string_view pattern) {
+  std::vector<std::string> out;
+  for (auto open = pattern.find('{'); open != std::string_view::npos; open = pattern.find('{', open + 1)) {
+    out.emplace_back(pattern.substr(open + 1, pattern.find('}', open) - open - 1));
+  }
+  return out;
+}
+
+json::object parameter(const std::string& name, std::string_view where) {
+  json::object out;
+  out["name"] = json_string(name);
+  out["in"] = json_string(where);
+  out["required"] = where == "path";
+  json::object schema;
+  schema["type"] = "string";
+  out["schema"] = std::move(schema);
+  return out;
+}
+
+std::string_view type_of(std::string_view key) {
+  if (key == "weight" || key == "max_connections") return "integer";
+  if (key == "backup" || key == "dry_run" || key == "all") return "boolean";
+  return "string";
+}
+
+json::object body_schema(std::string_view keys) {
+  json::object properties;
+  json::array required;
+  for (auto key : words(keys)) {
+    if (key.ends_with('*')) {
+      key.pop_back();
+      required.emplace_back(json_string(key));
+    }
+    json::object property;
+    property["type"] = json_string(type_of(key));
+    properties[json_string(key)] = std::move(property);
+  }
+  json::object schema;
+  schema["type"] = "object";
+  schema["properties"] = std::move(properties);
+  if (!required.empty()) schema["required"] = std::move(required);
+  schema["additionalProperties"] = false;
+  return schema;
+}
+
+json::object content(std::string_view type, json::object schema) {
+  json::object media;
+  media["schema"] = std::move(schema);
+  json::object out;
+  out[json_string(type)] = std::move(media);
+  return out;
+}
+
+json::object operation(const ApiRoute& route) {
+  json::object out;
+  out["summary"] = json_string(route.summary);
+  out["x-role"] = route.role == ApiRole::kOperate ? "operate" : "read";
+  json::array parameters;
+  for (const auto& name : path_parameters(route.pattern)) parameters.emplace_back(parameter(name, "path"));
+  for (const auto& name : words(route.query)) parameters.emplace_back(parameter(name, "query"));
+  if (!parameters.empty()) out["parameters"] = std::move(parameters);
+  if (!route.body.empty()) {
+    json::object body;
+    body["required"] = route.body.find('*') != std::string_view::npos;
+    body["content"] = content("application/json", body_schema(route.body));
+    out["requestBody"] = std::move(body);
+  }
+  json::object responses;
+  json::object done;
+  done["description"] = "done";
+  json::object failed;
+  failed["description"] = "a problem document (RFC 9457)";
+  json::object any;
+  any["type"] = "object";
+  failed["content"] = content(kProblemType, std::move(any));
+  responses["200"] = std::move(done);
+  responses["default"] = std::move(failed);
+  out["responses"] = std::move(responses);
+  return out;
+}
+
+std::string lower(std::string_view value) {
+  std::string out(value);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+}  // namespace
+
+std::string openapi_json(const std::string& version) {
+  json::object paths;
+  for (const auto& route : api_routes()) {
+    auto& path = paths[json_string(route.pattern)];
+    if (!path.is_object()) path = json::object{};
+    path.get_object()[json_string(lower(route.method))] = operation(route);
+  }
+  json::object info;
+  info["title"] = "Fairlead";
+  info["version"] = json_string(version);
+  json::object out;
+  out["openapi"] = "3.1.0";
+  out["info"] = std::move(info);
+  out["paths"] = std::move(paths);
+  return json_text(out, JsonStyle::kPretty);
+}
+
+std::string api_reference() {
+  std::ostringstream out;
+  out << R"(# HTTP interface
+
+Made from the route table (`admin/api_routes.cc`); a test compares this page with it. The same as OpenAPI: `/openapi.json`.
+
+Reached over the unix socket (`admin.socket`, default `/run/fairlead/fairlead.sock`) and over `admin.listen` (default `127.0.0.1:9440`):
+
+    curl --unix-socket /run/fairlead/fairlead.sock http://localhost/api/v1/status
+    curl http://127.0.0.1:9440/readyz?verbose
+
+Who may do what:
+
+| way in | read | operate |
+|---|---|---|
+| unix socket | everybody | root, the daemon's own user, members of group `fairlead` (the kernel says who is asking) |
+| `admin.listen` without TLS (loopback only) | everybody | nobody |
+| `admin.listen` with TLS | every certificate signed by `admin.tls.client_ca` | those whose common name stands in `admin.operators` |
+
+## Calls
+
+| method | path | role | what it does | query | body |
+|---|---|---|---|---|---|
+)";
+  for (const auto& route : api_routes()) {
+    const auto code = [](std::string_view list) {
+      std::string cells;
+      for (const auto& word : words(list)) cells += (cells.empty() ? "`" : " `") + word + "`";
+      return cells;
+    };
+    out << "| " << route.method << " | `" << route.pattern << "` | " << (route.role == ApiRole::kOperate ? "operate" : "read") << " | " << route.summary << " | "
+        << code(route.query) << " | " << code(route.body) << " |\n";
+  }
+  out << R"(
+`*` marks a required key. Every GET also answers HEAD. A changing call answers `{"summary": "...", "details": [...], "needs_restart": [...]}`
+and leaves the event `COMMAND_DONE` with who asked for what and what came of it. A body is `Content-Type: application/json`.
+
+## Errors
+
+`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail` and `code`; an invalid configuration also has `problems`, one a line.
+
+| code | status |
+|---|---|
+)";
+  for (const Errc code : {Errc::kInvalidArgument, Errc::kPermission, Errc::kNotFound, Errc::kConflict, Errc::kInvalidConfig, Errc::kLimitExceeded, Errc::kUnsupported,
+                          Errc::kUnavailable, Errc::kTimeout}) {
+    out << "| `" << to_string(code) << "` | " << http_status_of(code) << " |\n";
+  }
+  out << R"(
+Also: 405 with `Allow`, 413 (body above 64 KiB), 415 (not JSON), 431 (header above 16 KiB), 503 (too many connections).
+
+## Limits
+
+64 connections over TCP and 64 over the socket, 16 of the latter kept for operators; 10 s for a request to arrive and for an answer to be taken,
+60 s between requests, 60 s for a command to finish (it goes on; only the answer is given up).
+)";
+  return out.str();
+}
+
+}  // namespace fairlead::admin

@@ -1,0 +1,155 @@
+// fairlead: pure
+#include "admin/api_routes.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace fairlead::admin {
+namespace {
+
+constexpr auto kRead = ApiRole::kRead;
+constexpr auto kOperate = ApiRole::kOperate;
+
+constexpr std::array kRoutes{
+    ApiRoute{ApiCall::kLivez, "GET", "/livez", kRead, "200 while the process answers", "", ""},
+    ApiRoute{ApiCall::kReadyz, "GET", "/readyz", kRead, "200 when a listener accepts and a server is up, else 503; with ?verbose the reasons as JSON", "verbose", ""},
+    ApiRoute{ApiCall::kMetrics, "GET", "/metrics", kRead, "Metrics in Prometheus' text format (docs/reference/metrics.md)", "", ""},
+    ApiRoute{ApiCall::kOpenApi, "GET", "/openapi.json", kRead, "This table as OpenAPI 3.1", "", ""},
+    ApiRoute{ApiCall::kStatus, "GET", "/api/v1/status", kRead, "The whole node: engine, readiness, VIPs, listeners, pools, servers, workers", "", ""},
+    ApiRoute{ApiCall::kListeners, "GET", "/api/v1/listeners", kRead, "Listeners with their counters", "", ""},
+    ApiRoute{ApiCall::kPools, "GET", "/api/v1/pools", kRead, "Pools with their servers", "", ""},
+    ApiRoute{ApiCall::kServers, "GET", "/api/v1/servers", kRead, "Servers of all pools in one list", "", ""},
+    ApiRoute{ApiCall::kConnections, "GET", "/api/v1/connections", kRead, "Open connections, filtered; at most limit (1000; 10000 at the most)",
+             "pool server client listener id limit", ""},
+    ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead, "Events of the in-memory ring after a sequence number, oldest first", "after limit", ""},
+    ApiRoute{ApiCall::kConfig, "GET", "/api/v1/config", kRead, "The active configuration as YAML", "", ""},
+    ApiRoute{ApiCall::kReload, "POST", "/api/v1/reload", kOperate, "Reads the configuration file again; with dry_run only says what would change", "", "dry_run"},
+    ApiRoute{ApiCall::kSetServerState, "POST", "/api/v1/servers/{pool}/{server}/state", kOperate, "ready, drain (no new connections) or maint (also closes the open ones)", "",
+             "state*"},
+    ApiRoute{ApiCall::kSetServerWeight, "PUT", "/api/v1/servers/{pool}/{server}/weight", kOperate, "Sets the weight at run time, 0 to 1000", "", "weight*"},
+    ApiRoute{ApiCall::kAddServer, "POST", "/api/v1/pools/{pool}/servers", kOperate, "Adds a server at run time; survives a reload, not a restart", "",
+             "name* address* weight backup max_connections"},
+    ApiRoute{ApiCall::kRemoveServer, "DELETE", "/api/v1/servers/{pool}/{server}", kOperate, "Removes a server at run time; its connections drain", "", ""},
+    ApiRoute{ApiCall::kEnableListener, "POST", "/api/v1/listeners/{listener}/enable", kOperate, "Accepts connections again", "", ""},
+    ApiRoute{ApiCall::kDisableListener, "POST", "/api/v1/listeners/{listener}/disable", kOperate, "Stops accepting; open connections go on", "", ""},
+    ApiRoute{ApiCall::kKillConnections, "POST", "/api/v1/connections/kill", kOperate, "Closes the connections that match all keys given; all: true when none is", "",
+             "pool server client listener id all"},
+};
+
+std::optional<int> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return std::nullopt;
+}
+
+Result<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '%') {
+      const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+      const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
+      if (!high || !low) return Error{Errc::kInvalidArgument, "bad percent encoding in the request's target"};
+      c = static_cast<char>(*high * 16 + *low);
+      i += 2;
+    }
+    if (c == '\0') return Error{Errc::kInvalidArgument, "NUL byte in the request's target"};
+    out += c;
+  }
+  return out;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> out;
+  for (;;) {
+    const auto at = text.find(separator);
+    out.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return out;
+    text.remove_prefix(at + 1);
+  }
+}
+
+std::optional<std::map<std::string, std::string>> match(std::string_view pattern, const std::vector<std::string>& segments) {
+  const auto wanted = split(pattern.substr(1), '/');
+  if (wanted.size() != segments.size()) return std::nullopt;
+  std::map<std::string, std::string> parameters;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].starts_with('{')) {
+      if (segments[i].empty()) return std::nullopt;
+      parameters.emplace(wanted[i].substr(1, wanted[i].size() - 2), segments[i]);
+    } else if (wanted[i] != segments[i]) {
+      return std::nullopt;
+    }
+  }
+  return parameters;
+}
+
+}  // namespace
+
+std::span<const ApiRoute> api_routes() { return kRoutes; }
+
+Result<ApiTarget> parse_api_target(std::string_view target) {
+  // A proxy's absolute form ("http://host/path") is allowed by RFC 9112 3.2.2.
+  if (const auto scheme = target.find("://"); scheme != std::string_view::npos && scheme < target.find('/')) {
+    const auto path = target.find('/', scheme + 3);
+    target = path == std::string_view::npos ? "/" : target.substr(path);
+  }
+  target = target.substr(0, target.find('#'));
+  const auto mark = target.find('?');
+  const std::string_view path = target.substr(0, mark);
+  if (!path.starts_with('/')) return Error{Errc::kInvalidArgument, "the request's target does not start with '/'"};
+
+  ApiTarget out;
+  for (const auto part : split(path.substr(1), '/')) {
+    auto segment = percent_decode(part);
+    if (!segment) return segment.error();
+    out.segments.push_back(std::move(*segment));
+  }
+  if (mark == std::string_view::npos) return out;
+  for (const auto part : split(target.substr(mark + 1), '&')) {
+    if (part.empty()) continue;
+    const auto equals = part.find('=');
+    auto key = percent_decode(part.substr(0, equals));
+    auto value = percent_decode(equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
+    if (!key) return key.error();
+    if (!value) return value.error();
+    out.query[std::move(*key)] = std::move(*value);
+  }
+  return out;
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += '%';
+      out += kDigits[byte >> 4U];
+      out += kDigits[byte & 15U];
+    }
+  }
+  return out;
+}
+
+RouteAnswer find_route(std::string_view method, const ApiTarget& target) {
+  std::vector<std::string_view> allowed;
+  for (const auto& route : kRoutes) {
+    auto parameters = match(route.pattern, target.segments);
+    if (!parameters) continue;
+    if (route.method == method || (route.method == "GET" && method == "HEAD")) return RouteMatch{&route, std::move(*parameters)};
+    allowed.push_back(route.method);
+    if (route.method == "GET") allowed.emplace_back("HEAD");
+  }
+  if (allowed.empty()) return RouteUnknown{};
+  std::string allow;
+  for (const auto name : allowed) allow += (allow.empty() ? "" : ", ") + std::string(name);
+  return RouteMethodNotAllowed{std::move(allow)};
+}
+
+}  // namespace fairlead::admin

@@ -1,0 +1,276 @@
+#include "admin/api_server.h"
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <map>
+#include <optional>
+#include <pthread.h>
+#include <thread>
+#include <unistd.h>
+
+#include "admin/api_sockets.h"
+#include "admin/tls_context.h"
+#include "base/log.h"
+#include "base/sockaddr.h"
+
+namespace fairlead::admin {
+
+namespace net = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr int kAcceptsPerTurn = 16;
+constexpr auto kAcceptBackoff = std::chrono::milliseconds(200);
+constexpr std::size_t kUserNamesMax = 64;
+
+void name_this_thread() {
+  ::pthread_setname_np(::pthread_self(), "admin");
+  // Signals are the control thread's.
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+std::string hint_for(const Error& error) {
+  if (error.code == Errc::kConflict) return "another process has this address: set admin.listen to a free one; the unix socket works meanwhile";
+  if (error.code == Errc::kPermission) return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
+  return "see admin.listen and admin.tls in fairlead.yaml; the unix socket works meanwhile";
+}
+
+}  // namespace
+
+class ApiServer::Loop {
+ public:
+  Loop(ApiOptions options, NodePort& node)
+      : options_(std::move(options)),
+        io_(std::make_shared<net::io_context>(1)),
+        work_(net::make_work_guard(*io_)),
+        dispatcher_(node, counters_),
+        unix_waiter_(*io_),
+        tcp_waiter_(*io_),
+        unix_pause_(*io_),
+        tcp_pause_(*io_) {}
+  ~Loop() { stop(); }
+
+  Status start() {
+    if (!options_.socket.empty()) {
+      auto listener = UnixListener::open(options_.socket);
+      if (!listener) return listener.error();
+      unix_listener_.emplace(std::move(*listener));
+      operators_ = group_id(options_.operator_group);
+      FL_LOG(ADMIN_LISTENING, "address", options_.socket);
+    }
+    if (!options_.listen.empty()) open_tcp();
+    thread_ = std::thread([this] { run(); });
+    return {};
+  }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    net::post(*io_, [this] { shut_down(); });
+    thread_.join();
+    // Asio's waiter owns the descriptor of the listener only while it runs (see watch()).
+    unix_listener_.reset();
+    tcp_listener_.reset();
+  }
+
+  [[nodiscard]] std::uint16_t tcp_port() const { return tcp_port_.load(std::memory_order_acquire); }
+
+ private:
+  void run() {
+    name_this_thread();
+    if (unix_listener_) watch_unix();
+    if (tcp_listener_.valid()) watch_tcp();
+    for (;;) {
+      try {
+        io_->run();
+        return;
+      } catch (const std::exception& error) {
+        // No handler of ours throws on outside input; what is left is memory, and one connection less is the cheaper loss.
+        FL_LOG(ADMIN_FAILED, "address", "admin thread", "error", error.what(), "hint", "the thread goes on; report this");
+      }
+    }
+  }
+
+  void shut_down() {
+    stopping_ = true;
+    unix_waiter_.release();
+    tcp_waiter_.release();
+    unix_pause_.cancel();
+    tcp_pause_.cancel();
+    tcp_port_.store(0, std::memory_order_release);
+    const auto sessions = std::move(sessions_);
+    sessions_.clear();
+    for (const auto& [number, weak] : sessions) {
+      if (const auto session = weak.lock()) session->close();
+    }
+    work_.reset();
+  }
+
+  // ---- TCP listener ----
+  void open_tcp() {
+    const auto failed = [&](const Error& error, std::string_view hint) {
+      FL_LOG(ADMIN_FAILED, "address", options_.listen, "error", error.message(), "hint", hint);
+    };
+    const auto endpoint = parse_endpoint(options_.listen);
+    if (!endpoint) return failed(endpoint.error(), "write admin.listen as ADDRESS:PORT, for example 127.0.0.1:9440");
+    const bool wants_tls = !options_.tls.cert.empty() || !options_.tls.key.empty() || !options_.tls.client_ca.empty();
+    if (!wants_tls && !endpoint->address.is_loopback()) {
+      return failed(Error{Errc::kPermission, "plain HTTP is for loopback addresses only"},
+                    "set admin.tls.cert, key and client_ca, or listen on 127.0.0.1; the unix socket works meanwhile");
+    }
+    if (wants_tls) {
+      auto context = make_tls_context(options_.tls);
+      if (!context) return failed(context.error(), hint_for(context.error()));
+      tls_ = std::move(*context);
+    }
+    bind_tcp(*endpoint, /*first=*/true);
+  }
+
+  /// Tries to bind; a failure is logged the first time and tried again, because the address may become free or appear.
+  void bind_tcp(const Endpoint& endpoint, bool first) {
+    auto listener = open_tcp_listener(endpoint);
+    if (!listener) {
+      if (first) FL_LOG(ADMIN_FAILED, "address", endpoint.to_string(), "error", listener.error().message(), "hint", hint_for(listener.error()));
+      tcp_pause_.expires_after(options_.listen_retry);
+      tcp_pause_.async_wait([this, endpoint](error_code cancelled) {
+        if (cancelled || stopping_) return;
+        bind_tcp(endpoint, /*first=*/false);
+        if (tcp_listener_.valid()) watch_tcp();
+      });
+      return;
+    }
+    tcp_listener_ = std::move(*listener);
+    v6_ = !endpoint.address.is_v4();
+    const Endpoint bound = local_of(tcp_listener_.get());
+    tcp_port_.store(bound.port, std::memory_order_release);
+    FL_LOG(ADMIN_LISTENING, "address", (tls_ ? "https://" : "http://") + bound.to_string());
+  }
+
+  // ---- accepting ----
+  void watch_unix() {
+    unix_waiter_.assign(unix_listener_->get());
+    wait(unix_waiter_, unix_pause_, unix_listener_->get(), [this](Fd fd) { take_unix(std::move(fd)); });
+  }
+  void watch_tcp() {
+    tcp_waiter_.assign(tcp_listener_.get());
+    wait(tcp_waiter_, tcp_pause_, tcp_listener_.get(), [this](Fd fd) { take_tcp(std::move(fd)); });
+  }
+
+  void wait(net::posix::stream_descriptor& waiter, net::steady_timer& pause, int listener, std::function<void(Fd)> take) {
+    if (stopping_) return;
+    waiter.async_wait(net::posix::stream_descriptor::wait_read, [this, &waiter, &pause, listener, take = std::move(take)](error_code failed) mutable {
+      if (failed || stopping_) return;
+      for (int i = 0; i < kAcceptsPerTurn; ++i) {
+        auto accepted = accept_one(listener);
+        if (!accepted) return rest(waiter, pause, listener, std::move(take));
+        if (!accepted->has_value()) break;
+        take(std::move(**accepted));
+      }
+      wait(waiter, pause, listener, std::move(take));
+    });
+  }
+
+  /// No descriptor left: a level-triggered listener would spin.
+  void rest(net::posix::stream_descriptor& waiter, net::steady_timer& pause, int listener, std::function<void(Fd)> take) {
+    pause.expires_after(kAcceptBackoff);
+    pause.async_wait([this, &waiter, &pause, listener, take = std::move(take)](error_code cancelled) mutable {
+      if (!cancelled) wait(waiter, pause, listener, std::move(take));
+    });
+  }
+
+  void take_unix(Fd fd) {
+    const auto peer = peer_credentials(fd.get());
+    if (!peer) return;  // Gone already; the descriptor closes here.
+    const ApiRole role = role_of(*peer, ::geteuid(), operators_);
+    const auto& limits = options_.limits;
+    const std::size_t reserved = role == ApiRole::kOperate ? 0 : std::min(limits.unix_reserved, limits.unix_connections);
+    if (counters_.unix_connections + reserved >= limits.unix_connections) {
+      ++counters_.shed;
+      return;
+    }
+    ++counters_.unix_connections;
+    add(make_unix_session(std::move(fd), setup(Caller{user_name(peer->uid), role}, &counters_.unix_connections)));
+  }
+
+  void take_tcp(Fd fd) {
+    if (counters_.tcp_connections >= options_.limits.tcp_connections) {
+      ++counters_.shed;
+      return;
+    }
+    ++counters_.tcp_connections;
+    auto settings = setup(Caller{"tcp " + peer_of(fd.get()).to_string(), ApiRole::kRead}, &counters_.tcp_connections);
+    add(tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings)) : make_tcp_session(std::move(fd), v6_, std::move(settings)));
+  }
+
+  SessionSetup setup(Caller caller, std::uint64_t* count) {
+    return {.io = io_,
+            .dispatcher = &dispatcher_,
+            .counters = &counters_,
+            .limits = options_.limits,
+            .caller = std::move(caller),
+            .on_end = [this, count, number = next_session_] {
+              --*count;
+              sessions_.erase(number);
+            }};
+  }
+
+  void add(const std::shared_ptr<ApiSession>& session) {
+    sessions_.emplace(next_session_++, session);
+    session->start();
+  }
+
+  /// User names come from files or a directory service; asked once per user.
+  const std::string& user_name(uid_t uid) {
+    if (user_names_.size() >= kUserNamesMax) user_names_.clear();
+    const auto [at, added] = user_names_.try_emplace(uid);
+    if (added) at->second = user_label(uid);
+    return at->second;
+  }
+
+  const ApiOptions options_;
+  std::shared_ptr<net::io_context> io_;  // Answers that come late hold it too.
+  net::executor_work_guard<net::io_context::executor_type> work_;
+  ApiCounters counters_;
+  ApiDispatcher dispatcher_;
+  std::optional<UnixListener> unix_listener_;
+  Fd tcp_listener_;
+  // They borrow the listeners' descriptors and release() them before those are closed.
+  net::posix::stream_descriptor unix_waiter_;
+  net::posix::stream_descriptor tcp_waiter_;
+  net::steady_timer unix_pause_;
+  net::steady_timer tcp_pause_;
+  std::shared_ptr<net::ssl::context> tls_;
+  std::optional<gid_t> operators_;
+  std::map<std::uint64_t, std::weak_ptr<ApiSession>> sessions_;
+  std::uint64_t next_session_ = 0;
+  std::map<uid_t, std::string> user_names_;
+  std::atomic<std::uint16_t> tcp_port_{0};
+  bool v6_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+ApiOptions api_options(const config::Admin& settings) {
+  ApiOptions out;
+  out.socket = settings.socket;
+  out.listen = settings.listen;
+  out.tls = settings.tls;
+  out.operators = settings.operators;
+  return out;
+}
+
+ApiServer::ApiServer(ApiOptions options, NodePort& node) : loop_(std::make_unique<Loop>(std::move(options), node)) {}
+ApiServer::~ApiServer() = default;
+Status ApiServer::start() { return loop_->start(); }
+void ApiServer::stop() { loop_->stop(); }
+std::uint16_t ApiServer::tcp_port() const { return loop_->tcp_port(); }
+
+}  // namespace fairlead::admin

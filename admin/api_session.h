@@ -1,0 +1,62 @@
+// One connection to the API: HTTP/1.1 with keep-alive over a unix socket, TCP or TLS.
+//
+//   waiting --first byte--> reading --request--> answering --response--> waiting (keep-alive) or closing
+//
+// Every state has a deadline, so a slow client costs a descriptor for a bounded time and never the thread.
+// Threading: `admin` only. Ownership: a session keeps itself alive through its pending operations; the server holds it weakly.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/api_dispatcher.h"
+#include "base/fd.h"
+#include "base/time.h"
+
+// Not included: only api_*.cc and tls_*.cc may see Asio.
+namespace boost::asio {
+class io_context;
+namespace ssl {
+class context;
+}
+}  // namespace boost::asio
+
+namespace fairlead::admin {
+
+struct ApiLimits {
+  std::size_t unix_connections = 64;
+  std::size_t unix_reserved = 16;   ///< Of these, kept for operators: readers cannot lock them out.
+  std::size_t tcp_connections = 64;
+  std::uint32_t header_bytes = 16 * 1024;
+  std::size_t body_bytes = 64 * 1024;
+  Duration request = std::chrono::seconds(10);  ///< For a request to arrive, and for a response to be taken.
+  Duration idle = std::chrono::seconds(60);     ///< Between requests.
+  Duration command = std::chrono::seconds(60);  ///< For NodePort to answer.
+};
+
+class ApiSession {
+ public:
+  virtual ~ApiSession() = default;
+  virtual void start() = 0;
+  /// Closes at once; pending operations end with an error.
+  virtual void close() = 0;
+};
+
+struct SessionSetup {
+  std::shared_ptr<boost::asio::io_context> io;
+  ApiDispatcher* dispatcher = nullptr;  ///< Outlives the session: the server ends its sessions first. Likewise counters.
+  ApiCounters* counters = nullptr;
+  ApiLimits limits;
+  Caller caller;
+  std::function<void()> on_end;         ///< Called once, on the admin thread.
+};
+
+[[nodiscard]] std::shared_ptr<ApiSession> make_unix_session(Fd socket, SessionSetup setup);
+[[nodiscard]] std::shared_ptr<ApiSession> make_tcp_session(Fd socket, bool v6, SessionSetup setup);
+/// The caller's name and role follow from the client certificate.
+[[nodiscard]] std::shared_ptr<ApiSession> make_tls_session(Fd socket, bool v6, std::shared_ptr<boost::asio::ssl::context> tls, std::vector<std::string> operators,
+                                                           SessionSetup setup);
+
+}  // namespace fairlead::admin

@@ -1,0 +1,200 @@
+// fairlead: pure
+#include "admin/command_codec.h"
+
+#include <array>
+#include <boost/json.hpp>
+
+#include "admin/json_fields.h"
+#include "admin/json_text.h"
+#include "base/ip_address.h"
+#include "base/overloaded.h"
+
+namespace fairlead::admin {
+namespace {
+
+namespace json = boost::json;
+using Parameters = std::map<std::string, std::string>;
+
+constexpr std::array<std::string_view, 3> kAdminStates{"ready", "drain", "maint"};
+
+std::string at(const Parameters& parameters, const std::string& key) {
+  const auto found = parameters.find(key);
+  return found == parameters.end() ? std::string() : found->second;
+}
+
+/// Names come from people and go into logs and file formats: printable, without the separator, of a bounded length.
+Status check_name(std::string_view what, std::string_view name) {
+  if (name.empty()) return Error{Errc::kInvalidArgument, std::string(what) + ": is missing"};
+  if (name.size() > kNameBytesMax) return Error{Errc::kInvalidArgument, std::string(what) + ": longer than " + std::to_string(kNameBytesMax) + " bytes"};
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) <= 0x20U || c == 0x7F || c == '/') {
+      return Error{Errc::kInvalidArgument, std::string(what) + ": has a blank, a control character or a '/'"};
+    }
+  }
+  return {};
+}
+
+Result<Command> add_server(JsonFields& fields, const Parameters& parameters) {
+  AddServer out;
+  out.pool = at(parameters, "pool");
+  fields.get("name", out.server);
+  fields.get("address", out.address);
+  fields.get("weight", out.weight);
+  fields.get("backup", out.backup);
+  fields.get("max_connections", out.max_connections);
+  if (fields.error()) return *fields.error();
+  if (auto checked = check_name("name", out.server); !checked) return checked.error();
+  if (out.address.empty()) return Error{Errc::kInvalidArgument, "address: is missing (HOST:PORT)"};
+  const auto address = parse_host_port(out.address);
+  if (!address) return Error{Errc::kInvalidArgument, "address: " + address.error().context};
+  if (address->port == 0) return Error{Errc::kInvalidArgument, "address: port 0"};
+  if (out.weight > kWeightMax) return Error{Errc::kInvalidArgument, "weight: above " + std::to_string(kWeightMax)};
+  return Command{std::move(out)};
+}
+
+Result<Command> kill_connections(JsonFields& fields) {
+  KillConnections out;
+  bool all = false;
+  fields.get("pool", out.filter.pool);
+  fields.get("server", out.filter.server);
+  fields.get("client", out.filter.client);
+  fields.get("listener", out.filter.listener);
+  fields.get("id", out.filter.id);
+  fields.get("all", all);
+  if (fields.error()) return *fields.error();
+  if (is_empty(out.filter) != all) {
+    return Error{Errc::kInvalidArgument, all ? "all: true beside a filter; give one of them" : "no filter: give pool, server, client, listener or id, or \"all\": true"};
+  }
+  return Command{std::move(out)};
+}
+
+Result<Command> read_command(ApiCall call, const Parameters& parameters, JsonFields& fields) {
+  const std::string pool = at(parameters, "pool");
+  const std::string server = at(parameters, "server");
+  switch (call) {
+    case ApiCall::kReload: {
+      Reload out;
+      fields.get("dry_run", out.dry_run);
+      return Command{out};
+    }
+    case ApiCall::kSetServerState: {
+      std::string state;
+      fields.get("state", state);
+      if (fields.error()) return *fields.error();
+      const auto parsed = parse_admin_state(state);
+      if (!parsed) return Error{Errc::kInvalidArgument, "state: " + parsed.error().context};
+      return Command{SetServerState{pool, server, *parsed}};
+    }
+    case ApiCall::kSetServerWeight: {
+      SetServerWeight out{pool, server};
+      fields.get("weight", out.weight);
+      if (!fields.has("weight")) return Error{Errc::kInvalidArgument, "weight: is missing"};
+      if (out.weight > kWeightMax) return Error{Errc::kInvalidArgument, "weight: above " + std::to_string(kWeightMax)};
+      return Command{std::move(out)};
+    }
+    case ApiCall::kAddServer: return add_server(fields, parameters);
+    case ApiCall::kRemoveServer: return Command{RemoveServer{pool, server}};
+    case ApiCall::kEnableListener: return Command{SetListenerEnabled{at(parameters, "listener"), true}};
+    case ApiCall::kDisableListener: return Command{SetListenerEnabled{at(parameters, "listener"), false}};
+    case ApiCall::kKillConnections: return kill_connections(fields);
+    default: return Error{Errc::kUnsupported, "this call changes nothing"};
+  }
+}
+
+CommandCall call_of(std::string_view method, std::string target, const json::object& body) {
+  return {std::string(method), std::move(target), body.empty() ? std::string() : json_text(body)};
+}
+
+std::string server_target(const std::string& pool, const std::string& server) { return "/api/v1/servers/" + percent_encode(pool) + "/" + percent_encode(server); }
+
+}  // namespace
+
+std::string_view to_string(AdminState state) { return kAdminStates[static_cast<std::size_t>(state)]; }
+
+Result<AdminState> parse_admin_state(std::string_view value) {
+  for (std::size_t i = 0; i < kAdminStates.size(); ++i) {
+    if (kAdminStates[i] == value) return static_cast<AdminState>(i);
+  }
+  return Error{Errc::kInvalidArgument, "'" + std::string(value) + "' is not ready, drain or maint"};
+}
+
+bool is_empty(const ConnectionFilter& f) { return f.pool.empty() && f.server.empty() && f.client.empty() && f.listener.empty() && f.id.empty(); }
+
+Result<Command> decode_command(ApiCall call, const Parameters& parameters, std::string_view body) {
+  for (const auto& [key, value] : parameters) {
+    if (auto checked = check_name(key, value); !checked) return checked.error();
+  }
+  json::value document = json::object{};
+  if (!body.empty()) {
+    auto parsed = parse_json(body);
+    if (!parsed) return parsed.error();
+    document = std::move(*parsed);
+  }
+  std::optional<Error> error;
+  JsonFields fields(document, "", error);
+  auto command = read_command(call, parameters, fields);
+  // A misspelt key explains a missing one, so it is reported first.
+  fields.refuse_unknown();
+  if (error) return *error;
+  return command;
+}
+
+CommandCall encode_command(const Command& command) {
+  return std::visit(
+      Overloaded{
+          [](const Reload& c) { return call_of("POST", "/api/v1/reload", json::object{{"dry_run", c.dry_run}}); },
+          [](const SetServerState& c) { return call_of("POST", server_target(c.pool, c.server) + "/state", json::object{{"state", json_string(to_string(c.state))}}); },
+          [](const SetServerWeight& c) { return call_of("PUT", server_target(c.pool, c.server) + "/weight", json::object{{"weight", c.weight}}); },
+          [](const AddServer& c) {
+            return call_of("POST", "/api/v1/pools/" + percent_encode(c.pool) + "/servers",
+                           json::object{{"name", json_string(c.server)},
+                                        {"address", json_string(c.address)},
+                                        {"weight", c.weight},
+                                        {"backup", c.backup},
+                                        {"max_connections", c.max_connections}});
+          },
+          [](const RemoveServer& c) { return call_of("DELETE", server_target(c.pool, c.server), {}); },
+          [](const SetListenerEnabled& c) {
+            return call_of("POST", "/api/v1/listeners/" + percent_encode(c.listener) + (c.enabled ? "/enable" : "/disable"), {});
+          },
+          [](const KillConnections& c) {
+            json::object body;
+            if (is_empty(c.filter)) body["all"] = true;
+            if (!c.filter.pool.empty()) body["pool"] = json_string(c.filter.pool);
+            if (!c.filter.server.empty()) body["server"] = json_string(c.filter.server);
+            if (!c.filter.client.empty()) body["client"] = json_string(c.filter.client);
+            if (!c.filter.listener.empty()) body["listener"] = json_string(c.filter.listener);
+            if (!c.filter.id.empty()) body["id"] = json_string(c.filter.id);
+            return call_of("POST", "/api/v1/connections/kill", body);
+          },
+      },
+      command);
+}
+
+std::string describe(const ConnectionFilter& f) {
+  std::string out;
+  const auto add = [&](std::string_view key, const std::string& value) {
+    if (!value.empty()) out += (out.empty() ? "" : " ") + std::string(key) + "=" + value;
+  };
+  add("pool", f.pool);
+  add("server", f.server);
+  add("client", f.client);
+  add("listener", f.listener);
+  add("id", f.id);
+  return out.empty() ? "all" : out;
+}
+
+std::string describe(const Command& command) {
+  return std::visit(Overloaded{
+                        [](const Reload& c) { return std::string(c.dry_run ? "reload dry_run" : "reload"); },
+                        [](const SetServerState& c) { return "server " + c.pool + "/" + c.server + " state " + std::string(to_string(c.state)); },
+                        [](const SetServerWeight& c) { return "server " + c.pool + "/" + c.server + " weight " + std::to_string(c.weight); },
+                        [](const AddServer& c) { return "server " + c.pool + "/" + c.server + " add " + c.address; },
+                        [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove"; },
+                        [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
+                        [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
+                    },
+                    command);
+}
+
+}  // namespace fairlead::admin

@@ -1,0 +1,39 @@
+// fairlead: pure
+// The report as Prometheus text (exposition format 0.0.4). Every name, type and help stands in one catalogue; docs/reference/metrics.md is
+// made from it (a test compares) and a name outside it cannot be rendered.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "admin/status.h"
+
+namespace fairlead::admin {
+
+struct MetricInfo {
+  std::string_view name;
+  std::string_view type;    ///< "gauge" or "counter"
+  std::string_view labels;  ///< Blank separated.
+  std::string_view help;
+};
+[[nodiscard]] std::span<const MetricInfo> metric_catalogue();
+
+/// What the API counts about itself. Written and read by the admin thread.
+struct ApiCounters {
+  std::map<unsigned, std::uint64_t> responses;  ///< By HTTP status.
+  std::uint64_t refused = 0;                    ///< Changing calls by somebody who is no operator.
+  std::uint64_t shed = 0;                       ///< Connections closed at the limit.
+  std::uint64_t timeouts = 0;                   ///< Connections closed because the client was too slow.
+  std::uint64_t unix_connections = 0;
+  std::uint64_t tcp_connections = 0;
+};
+
+inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+
+[[nodiscard]] std::string render_metrics(const NodeReport& report, const ApiCounters& api);
+[[nodiscard]] std::string metrics_reference();
+
+}  // namespace fairlead::admin

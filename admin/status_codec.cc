@@ -1,0 +1,368 @@
+// fairlead: pure
+#include "admin/status_codec.h"
+
+#include <array>
+#include <boost/json.hpp>
+#include <cmath>
+
+#include "admin/json_fields.h"
+#include "admin/json_text.h"
+
+namespace fairlead::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::array<std::string_view, 5> kServerStates{"unknown", "up", "down", "drain", "maint"};
+
+double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
+
+json::array texts(const std::vector<std::string>& values) {
+  json::array out;
+  for (const auto& value : values) out.emplace_back(json_string(value));
+  return out;
+}
+
+template <class T, class F>
+json::array each(const std::vector<T>& values, F make) {
+  json::array out;
+  out.reserve(values.size());
+  for (const auto& value : values) out.emplace_back(make(value));
+  return out;
+}
+
+json::object causes(const std::vector<CauseCount>& counts) {
+  json::object out;
+  for (const auto& entry : counts) out[json_string(entry.cause)] = entry.count;
+  return out;
+}
+
+json::object reason_json(const Reason& reason) { return {{"what", json_string(reason.what)}, {"ok", reason.ok}, {"detail", json_string(reason.detail)}}; }
+
+json::object server_json(const ServerStatus& s) {
+  return {{"name", json_string(s.name)},
+          {"address", json_string(s.address)},
+          {"endpoint", json_string(s.endpoint)},
+          {"state", json_string(to_string(s.state))},
+          {"weight", s.weight},
+          {"effective_weight", s.effective_weight},
+          {"backup", s.backup},
+          {"added_at_run_time", s.added_at_run_time},
+          {"connections", json::object{{"current", s.connections.current}, {"total", s.connections.total}}},
+          {"connect_failures", s.connect_failures},
+          {"state_since_s", rounded(s.state_since_s)},
+          {"check", json::object{{"result", json_string(s.check.result)}, {"detail", json_string(s.check.detail)}, {"duration_ms", rounded(s.check.duration_ms)}}}};
+}
+
+json::object pool_json(const PoolStatus& p) { return {{"name", json_string(p.name)}, {"balance", json_string(p.balance)}, {"servers", each(p.servers, server_json)}}; }
+
+json::object listener_json(const ListenerStatus& l) {
+  return {{"name", json_string(l.name)},
+          {"bind", texts(l.bind)},
+          {"pool", json_string(l.pool)},
+          {"accepting", l.accepting},
+          {"connections", json::object{{"current", l.connections.current}, {"total", l.connections.total}, {"shed", l.connections.shed}}},
+          {"bytes", json::object{{"in", l.bytes.in}, {"out", l.bytes.out}}},
+          {"shed_by_cause", causes(l.shed_by_cause)},
+          {"ended_by_code", causes(l.ended_by_code)}};
+}
+
+json::object node_json(const NodeStatus& n) {
+  return {{"name", json_string(n.name)}, {"id", n.id}, {"online", n.online}, {"standby", n.standby}, {"version", json_string(n.version)}, {"config_match", n.config_match}};
+}
+
+json::value cluster_json(const std::optional<ClusterStatus>& cluster) {
+  if (!cluster) return nullptr;
+  return json::object{{"quorate", cluster->quorate}, {"ring", json_string(cluster->ring)},     {"votes", cluster->votes},
+                      {"tie_break", json_string(cluster->tie_break)}, {"frozen", cluster->frozen}, {"nodes", each(cluster->nodes, node_json)}};
+}
+
+json::object vip_json(const VipStatus& v) {
+  json::object eligible;
+  for (const auto& e : v.eligible) eligible[json_string(e.node)] = json::object{{"ok", e.ok}, {"reason", json_string(e.reason)}};
+  json::value holder = nullptr;
+  if (v.holder) holder = json_string(*v.holder);
+  return {{"name", json_string(v.name)},   {"address", json_string(v.address)}, {"interface", json_string(v.interface)}, {"state", json_string(v.state)}, {"holder", holder},
+          {"held_here", v.held_here}, {"epoch", v.epoch},           {"lease_ms", v.lease_ms},         {"eligible", eligible}};
+}
+
+json::object worker_json(const WorkerStatus& w) {
+  return {{"index", w.index},
+          {"connections", w.connections},
+          {"buffers_in_use", w.buffers_in_use},
+          {"buffers_total", w.buffers_total},
+          {"loop_lateness_ms", rounded(w.loop_lateness_ms)}};
+}
+
+void read_server(JsonFields& f, ServerStatus& s) {
+  f.get("name", s.name);
+  f.get("address", s.address);
+  f.get("endpoint", s.endpoint);
+  std::string state(to_string(s.state));
+  f.get("state", state);
+  if (const auto parsed = parse_server_state(state)) {
+    s.state = *parsed;
+  } else {
+    f.fail("state", parsed.error().context);
+  }
+  f.get("weight", s.weight);
+  f.get("effective_weight", s.effective_weight);
+  f.get("backup", s.backup);
+  f.get("added_at_run_time", s.added_at_run_time);
+  f.object("connections", [&](JsonFields& c) {
+    c.get("current", s.connections.current);
+    c.get("total", s.connections.total);
+  });
+  f.get("connect_failures", s.connect_failures);
+  f.get("state_since_s", s.state_since_s);
+  f.object("check", [&](JsonFields& c) {
+    c.get("result", s.check.result);
+    c.get("detail", s.check.detail);
+    c.get("duration_ms", s.check.duration_ms);
+  });
+}
+
+void read_causes(JsonFields& f, std::string_view key, std::vector<CauseCount>& out) {
+  f.members(key, [&](std::string cause, const json::value& value) {
+    boost::system::error_code failed;
+    const auto count = value.is_number() ? value.to_number<std::uint64_t>(failed) : 0;
+    if (!value.is_number() || failed) return f.fail(key, "member '" + cause + "' is not a count");
+    out.push_back({std::move(cause), count});
+  });
+}
+
+void read_listener(JsonFields& f, ListenerStatus& l) {
+  f.get("name", l.name);
+  f.get("bind", l.bind);
+  f.get("pool", l.pool);
+  f.get("accepting", l.accepting);
+  f.object("connections", [&](JsonFields& c) {
+    c.get("current", l.connections.current);
+    c.get("total", l.connections.total);
+    c.get("shed", l.connections.shed);
+  });
+  f.object("bytes", [&](JsonFields& b) {
+    b.get("in", l.bytes.in);
+    b.get("out", l.bytes.out);
+  });
+  read_causes(f, "shed_by_cause", l.shed_by_cause);
+  read_causes(f, "ended_by_code", l.ended_by_code);
+}
+
+void read_pool(JsonFields& f, PoolStatus& p) {
+  f.get("name", p.name);
+  f.get("balance", p.balance);
+  f.list("servers", p.servers, read_server);
+}
+
+void read_cluster(JsonFields& f, ClusterStatus& c) {
+  f.get("quorate", c.quorate);
+  f.get("ring", c.ring);
+  f.get("votes", c.votes);
+  f.get("tie_break", c.tie_break);
+  f.get("frozen", c.frozen);
+  f.list("nodes", c.nodes, [](JsonFields& n, NodeStatus& node) {
+    n.get("name", node.name);
+    n.get("id", node.id);
+    n.get("online", node.online);
+    n.get("standby", node.standby);
+    n.get("version", node.version);
+    n.get("config_match", node.config_match);
+  });
+}
+
+void read_vip(JsonFields& f, VipStatus& v) {
+  f.get("name", v.name);
+  f.get("address", v.address);
+  f.get("interface", v.interface);
+  f.get("state", v.state);
+  f.get("holder", v.holder);
+  f.get("held_here", v.held_here);
+  f.get("epoch", v.epoch);
+  f.get("lease_ms", v.lease_ms);
+  f.members("eligible", [&](std::string node, const json::value& value) {
+    Eligibility e;
+    e.node = std::move(node);
+    JsonFields fields(value, "eligible." + e.node, f.error());
+    fields.get("ok", e.ok);
+    fields.get("reason", e.reason);
+    v.eligible.push_back(std::move(e));
+  });
+}
+
+void read_worker(JsonFields& f, WorkerStatus& w) {
+  f.get("index", w.index);
+  f.get("connections", w.connections);
+  f.get("buffers_in_use", w.buffers_in_use);
+  f.get("buffers_total", w.buffers_total);
+  f.get("loop_lateness_ms", w.loop_lateness_ms);
+}
+
+void read_report(JsonFields& f, NodeReport& r) {
+  f.get("node", r.node);
+  f.get("version", r.version);
+  f.get("engine", r.engine);
+  f.get("engine_reason", r.engine_reason);
+  f.get("ready", r.ready);
+  f.list("ready_reasons", r.ready_reasons, [](JsonFields& o, Reason& reason) {
+    o.get("what", reason.what);
+    o.get("ok", reason.ok);
+    o.get("detail", reason.detail);
+  });
+  f.get("uptime_s", r.uptime_s);
+  f.object("cluster", [&](JsonFields& c) { read_cluster(c, r.cluster.emplace()); });
+  f.list("vips", r.vips, read_vip);
+  f.list("listeners", r.listeners, read_listener);
+  f.list("pools", r.pools, read_pool);
+  f.list("workers", r.workers, read_worker);
+  f.get("max_connections", r.max_connections);
+  f.get("log_lines_dropped", r.log_lines_dropped);
+  f.object("config", [&](JsonFields& c) {
+    c.get("file", r.config_file);
+    c.get("hash", r.config_hash);
+    c.get("reloads", r.config_reloads);
+    c.get("last_reload_ok", r.config_last_reload_ok);
+  });
+}
+
+void read_connection(JsonFields& f, ConnectionInfo& c) {
+  f.get("id", c.id);
+  f.get("listener", c.listener);
+  f.get("client", c.client);
+  f.get("pool", c.pool);
+  f.get("server", c.server);
+  f.get("local", c.local);
+  f.get("state", c.state);
+  f.get("age_s", c.age_s);
+  f.get("idle_s", c.idle_s);
+  f.object("bytes", [&](JsonFields& b) {
+    b.get("in", c.bytes.in);
+    b.get("out", c.bytes.out);
+  });
+}
+
+void read_event(JsonFields& f, EventInfo& e) {
+  f.get("sequence", e.sequence);
+  f.get("time", e.time);
+  f.get("id", e.id);
+  f.get("level", e.level);
+  f.members("fields", [&](std::string key, const json::value& value) {
+    if (!value.is_string()) return f.fail("fields", "member '" + key + "' is not a string");
+    e.fields.emplace_back(std::move(key), std::string(value.get_string().data(), value.get_string().size()));
+  });
+}
+
+/// Parses a document and reads it with `read(JsonFields&, T&)`.
+template <class T, class Read>
+Result<T> decode(std::string_view document, Read read) {
+  const auto parsed = parse_json(document);
+  if (!parsed) return parsed.error();
+  std::optional<Error> error;
+  T out;
+  JsonFields fields(*parsed, "", error);
+  read(fields, out);
+  if (error) return *error;
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_string(ServerState state) { return kServerStates[static_cast<std::size_t>(state)]; }
+
+Result<ServerState> parse_server_state(std::string_view value) {
+  for (std::size_t i = 0; i < kServerStates.size(); ++i) {
+    if (kServerStates[i] == value) return static_cast<ServerState>(i);
+  }
+  return Error{Errc::kInvalidArgument, "'" + std::string(value) + "' is no server state (unknown, up, down, drain, maint)"};
+}
+
+std::string encode_status(const NodeReport& r) {
+  const json::object out{
+      {"node", json_string(r.node)},
+      {"version", json_string(r.version)},
+      {"engine", json_string(r.engine)},
+      {"engine_reason", json_string(r.engine_reason)},
+      {"ready", r.ready},
+      {"ready_reasons", each(r.ready_reasons, reason_json)},
+      {"uptime_s", rounded(r.uptime_s)},
+      {"cluster", cluster_json(r.cluster)},
+      {"vips", each(r.vips, vip_json)},
+      {"listeners", each(r.listeners, listener_json)},
+      {"pools", each(r.pools, pool_json)},
+      {"workers", each(r.workers, worker_json)},
+      {"max_connections", r.max_connections},
+      {"log_lines_dropped", r.log_lines_dropped},
+      {"config", json::object{{"file", json_string(r.config_file)},
+                              {"hash", json_string(r.config_hash)},
+                              {"reloads", r.config_reloads},
+                              {"last_reload_ok", r.config_last_reload_ok}}}};
+  return json_text(out);
+}
+
+std::string encode_readiness(const NodeReport& r) {
+  return json_text(json::object{{"ready", r.ready}, {"reasons", each(r.ready_reasons, reason_json)}});
+}
+
+std::string encode_listeners(const NodeReport& r) { return json_text(json::object{{"listeners", each(r.listeners, listener_json)}}); }
+std::string encode_pools(const NodeReport& r) { return json_text(json::object{{"pools", each(r.pools, pool_json)}}); }
+
+std::string encode_servers(const NodeReport& r) {
+  json::array servers;
+  for (const auto& pool : r.pools) {
+    for (const auto& server : pool.servers) {
+      json::object entry{{"pool", json_string(pool.name)}};
+      for (const auto& member : server_json(server)) entry.insert(member);
+      servers.emplace_back(std::move(entry));
+    }
+  }
+  return json_text(json::object{{"servers", std::move(servers)}});
+}
+
+std::string encode_connections(const std::vector<ConnectionInfo>& connections, std::size_t limit) {
+  const auto one = [](const ConnectionInfo& c) {
+    return json::object{{"id", json_string(c.id)},
+                        {"listener", json_string(c.listener)},
+                        {"client", json_string(c.client)},
+                        {"pool", json_string(c.pool)},
+                        {"server", json_string(c.server)},
+                        {"local", json_string(c.local)},
+                        {"state", json_string(c.state)},
+                        {"age_s", rounded(c.age_s)},
+                        {"idle_s", rounded(c.idle_s)},
+                        {"bytes", json::object{{"in", c.bytes.in}, {"out", c.bytes.out}}}};
+  };
+  return json_text(json::object{{"connections", each(connections, one)}, {"limit", limit}});
+}
+
+std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after) {
+  const auto one = [](const EventInfo& e) {
+    json::object fields;
+    for (const auto& [key, value] : e.fields) fields[json_string(key)] = json_string(value);
+    return json::object{{"sequence", e.sequence}, {"time", json_string(e.time)}, {"id", json_string(e.id)}, {"level", json_string(e.level)}, {"fields", std::move(fields)}};
+  };
+  return json_text(json::object{{"events", each(events, one)}, {"last", events.empty() ? after : events.back().sequence}});
+}
+
+std::string encode_result(const CommandResult& result) {
+  return json_text(json::object{{"summary", json_string(result.summary)}, {"details", texts(result.details)}, {"needs_restart", texts(result.needs_restart)}});
+}
+
+Result<NodeReport> decode_status(std::string_view document) { return decode<NodeReport>(document, read_report); }
+
+Result<std::vector<ConnectionInfo>> decode_connections(std::string_view document) {
+  return decode<std::vector<ConnectionInfo>>(document, [](JsonFields& f, auto& out) { f.list("connections", out, read_connection); });
+}
+
+Result<std::vector<EventInfo>> decode_events(std::string_view document) {
+  return decode<std::vector<EventInfo>>(document, [](JsonFields& f, auto& out) { f.list("events", out, read_event); });
+}
+
+Result<CommandResult> decode_result(std::string_view document) {
+  return decode<CommandResult>(document, [](JsonFields& f, CommandResult& out) {
+    f.get("summary", out.summary);
+    f.get("details", out.details);
+    f.get("needs_restart", out.needs_restart);
+  });
+}
+
+}  // namespace fairlead::admin

@@ -1,0 +1,35 @@
+// fairlead: pure
+// Reports <-> JSON. The shape is the contract of the HTTP interface (docs/reference/api.md): keys may be added, never changed.
+// decode_...(encode_...(x)) == x for everything that is shown.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/node_port.h"
+#include "admin/status.h"
+#include "base/result.h"
+
+namespace fairlead::admin {
+
+[[nodiscard]] std::string_view to_string(ServerState state);
+[[nodiscard]] Result<ServerState> parse_server_state(std::string_view text);
+
+[[nodiscard]] std::string encode_status(const NodeReport& report);
+[[nodiscard]] std::string encode_readiness(const NodeReport& report);
+[[nodiscard]] std::string encode_listeners(const NodeReport& report);
+[[nodiscard]] std::string encode_pools(const NodeReport& report);
+/// Every server with its pool's name, in one list.
+[[nodiscard]] std::string encode_servers(const NodeReport& report);
+[[nodiscard]] std::string encode_connections(const std::vector<ConnectionInfo>& connections, std::size_t limit);
+[[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
+[[nodiscard]] std::string encode_result(const CommandResult& result);
+
+/// Errors: kInvalidArgument with the path of what is wrong. Absent keys keep their defaults.
+[[nodiscard]] Result<NodeReport> decode_status(std::string_view text);
+[[nodiscard]] Result<std::vector<ConnectionInfo>> decode_connections(std::string_view text);
+[[nodiscard]] Result<std::vector<EventInfo>> decode_events(std::string_view text);
+[[nodiscard]] Result<CommandResult> decode_result(std::string_view text);
+
+}  // namespace fairlead::admin

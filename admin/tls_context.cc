@@ -1,0 +1,58 @@
+#include "admin/tls_context.h"
+
+#include <array>
+#include <boost/asio/ssl/context.hpp>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+namespace fairlead::admin {
+
+namespace ssl = boost::asio::ssl;
+
+Result<std::shared_ptr<ssl::context>> make_tls_context(const config::AdminTls& settings) {
+  const auto missing = [](const char* key) { return Error{Errc::kInvalidArgument, std::string("admin.tls.") + key + ": is missing; cert, key and client_ca are needed together"}; };
+  if (settings.cert.empty()) return missing("cert");
+  if (settings.key.empty()) return missing("key");
+  if (settings.client_ca.empty()) return missing("client_ca");
+
+  auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
+  boost::system::error_code failed;
+  const auto wrong = [&](const char* key, const std::string& path) {
+    return Error{Errc::kInvalidArgument, std::string("admin.tls.") + key + ": " + path + ": " + failed.message()};
+  };
+  context->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 | ssl::context::no_sslv3 | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1, failed);
+  if (failed) return wrong("cert", "TLS options");
+  context->use_certificate_chain_file(settings.cert, failed);
+  if (failed) return wrong("cert", settings.cert);
+  context->use_private_key_file(settings.key, ssl::context::pem, failed);
+  if (failed) return wrong("key", settings.key);
+  context->load_verify_file(settings.client_ca, failed);
+  if (failed) return wrong("client_ca", settings.client_ca);
+  context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, failed);
+  if (failed) return wrong("client_ca", "verification");
+  // Without a session id context OpenSSL refuses to resume sessions that carry a client certificate.
+  static constexpr std::array<unsigned char, 8> kSessionContext{'f', 'a', 'i', 'r', 'l', 'e', 'a', 'd'};
+  SSL_CTX_set_session_id_context(context->native_handle(), kSessionContext.data(), kSessionContext.size());
+  if (auto* names = SSL_load_client_CA_file(settings.client_ca.c_str())) SSL_CTX_set_client_CA_list(context->native_handle(), names);
+  return context;
+}
+
+std::string peer_common_name(ssl_st* session) {
+  X509* certificate = SSL_get0_peer_certificate(session);
+  if (certificate == nullptr) return {};
+  X509_NAME* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0) return {};
+  unsigned char* bytes = nullptr;
+  const int size = ASN1_STRING_to_UTF8(&bytes, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (size < 0) return {};
+  std::string name(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  OPENSSL_free(bytes);
+  // "ops\0.evil" must not pass for "ops" anywhere, nor break a log line.
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) < 0x20U || c == 0x7F) return {};
+  }
+  return name;
+}
+
+}  // namespace fairlead::admin

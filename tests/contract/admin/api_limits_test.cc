@@ -1,0 +1,220 @@
+// Bad clients: garbage, too much, too slow, too many. None of them may cost more than its own connection.
+#include <boost/json.hpp>
+#include <grp.h>
+
+#include "base/prng.h"
+#include "tests/contract/admin/api_fixture.h"
+
+namespace fairlead::admin {
+namespace {
+
+using testing::RawClient;
+using testing::eventually;
+using testing::run;
+
+class ApiLimitsTest : public testing::ApiFixture {};
+
+TEST_F(ApiLimitsTest, GarbageIsAnsweredWithAProblemOrTheDoor) {
+  start();
+  const std::vector<std::string> requests{
+      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+      "GARBAGE\r\n\r\n",
+      "GET\r\n\r\n",
+      "GET / HTTP/9.9\r\n\r\n",
+      "GET /livez HTTP/1.1\r\nHost x\r\n\r\n",
+      "GET /livez HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+      "GET /livez HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
+      "POST /api/v1/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "GET /liv\x00z HTTP/1.1\r\n\r\n",
+      std::string("GET /liv\0z HTTP/1.1\r\n\r\n", 24),
+      "GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+      "\r\n\r\n\r\n",
+      "",
+  };
+  for (const auto& request : requests) {
+    auto client = RawClient::unix_socket(options.socket);
+    ASSERT_TRUE(client.send(request));
+    client.finish_sending();
+    const std::string answer = client.read_all();
+    EXPECT_TRUE(client.ended) << request;
+    if (!answer.empty()) {
+      EXPECT_TRUE(answer.starts_with("HTTP/1.1 4")) << request << " -> " << answer;
+      EXPECT_NE(answer.find("application/problem+json"), std::string::npos) << answer;
+    }
+  }
+  EXPECT_EQ(curl("", "/livez").output, "ok\n");
+  EXPECT_TRUE(node.commands().empty());
+}
+
+TEST_F(ApiLimitsTest, RandomBytesNeverHurt) {
+  start();
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    Prng random(seed);
+    std::string bytes = seed % 2 == 0 ? "GET /livez HTTP/1.1\r\n" : "";
+    for (int i = 0; i < 300; ++i) bytes += static_cast<char>(random.next());
+    auto client = RawClient::unix_socket(options.socket);
+    // The server may hang up on the first bytes already.
+    (void)client.send(bytes);
+    client.finish_sending();
+    (void)client.read_all();
+    EXPECT_TRUE(client.ended) << "seed " << seed;
+  }
+  EXPECT_EQ(curl("", "/livez").output, "ok\n");
+}
+
+TEST_F(ApiLimitsTest, AnOversizedHeaderIs431) {
+  start();
+  auto client = RawClient::unix_socket(options.socket);
+  (void)client.send("GET /livez HTTP/1.1\r\nHost: x\r\nX-Big: " + std::string(20000, 'a') + "\r\n\r\n");
+  EXPECT_TRUE(client.read_all().starts_with("HTTP/1.1 431"));
+
+  auto endless = RawClient::unix_socket(options.socket);
+  (void)endless.send("GET /" + std::string(200000, 'a'));
+  EXPECT_TRUE(endless.read_all().starts_with("HTTP/1.1 431"));
+}
+
+TEST_F(ApiLimitsTest, ALargeButAllowedHeaderPasses) {
+  start();
+  auto client = RawClient::unix_socket(options.socket);
+  ASSERT_TRUE(client.send("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Big: " + std::string(15000, 'a') + "\r\n\r\n"));
+  EXPECT_TRUE(client.read_all().starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(ApiLimitsTest, AnOversizedBodyIs413) {
+  start();
+  std::ofstream(folder / "body") << std::string(70000, ' ');
+  const std::string send = "-X POST -H 'Content-Type: application/json' -o /dev/null -w '%{http_code}' --data-binary @" + (folder / "body").string();
+  EXPECT_EQ(curl(send, "/api/v1/reload").output, "413");
+  EXPECT_EQ(curl(send + " -H 'Transfer-Encoding: chunked'", "/api/v1/reload").output, "413");
+  EXPECT_TRUE(node.commands().empty());
+
+  std::ofstream(folder / "body") << "{\"dry_run\":true}" + std::string(60000, ' ');
+  EXPECT_EQ(curl(send, "/api/v1/reload").output, "200");
+  EXPECT_EQ(curl(send + " -H 'Expect: 100-continue'", "/api/v1/reload").output, "200");
+}
+
+TEST_F(ApiLimitsTest, ASlowClientIsClosedAtItsDeadlineAndOthersDoNotNotice) {
+  options.limits.request = std::chrono::milliseconds(150);
+  start();
+  auto slow = RawClient::tcp(server->tcp_port());
+  ASSERT_TRUE(slow.connected());
+  const SystemClock clock;
+  const Instant begun = clock.now();
+  std::thread drip([&] {
+    // One byte every 10 ms would take 10 s: the deadline is for the whole request.
+    const std::string request = "GET /livez HTTP/1.1\r\nX: " + std::string(1000, 'a');
+    for (const char c : request) {
+      if (!slow.send(std::string_view(&c, 1))) return;
+      ::poll(nullptr, 0, 10);
+    }
+  });
+  EXPECT_EQ(curl_tcp("", "/livez").output, "ok\n");
+  (void)slow.read_all();
+  const Duration took = clock.now() - begun;
+  drip.join();
+
+  EXPECT_TRUE(slow.ended);
+  EXPECT_LT(to_ms(took), 5000);
+  EXPECT_NE(curl("", "/metrics").output.find("fairlead_api_slow_clients_total 1\n"), std::string::npos);
+}
+
+TEST_F(ApiLimitsTest, AnIdleConnectionIsClosed) {
+  options.limits.idle = std::chrono::milliseconds(50);
+  start();
+  auto silent = RawClient::unix_socket(options.socket);
+  EXPECT_EQ(silent.read_all(), "");
+  EXPECT_TRUE(silent.ended);
+
+  auto used = RawClient::unix_socket(options.socket);
+  ASSERT_TRUE(used.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_TRUE(used.read_all().starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(used.ended);
+}
+
+TEST_F(ApiLimitsTest, AClientThatDoesNotTakeItsAnswerIsClosed) {
+  options.limits.request = std::chrono::milliseconds(150);
+  node.set_config(std::string(32U << 20U, 'x'));
+  start();
+  auto client = RawClient::unix_socket(options.socket);
+  ASSERT_TRUE(client.send("GET /api/v1/config HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_TRUE(eventually([&] { return curl("", "/metrics").output.find("fairlead_api_slow_clients_total 1\n") != std::string::npos; }));
+}
+
+TEST_F(ApiLimitsTest, TooManyConnectionsAreShedAndCountedAndTheNextOnesWelcome) {
+  options.limits.tcp_connections = 5;
+  start();
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(RawClient::tcp(server->tcp_port()));
+    ASSERT_TRUE(clients.back().send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"));
+    ASSERT_NE(clients.back().read_until("ok\n").find("ok\n"), std::string::npos);
+  }
+  auto refused = RawClient::tcp(server->tcp_port());
+  EXPECT_EQ(refused.read_all(), "");
+  EXPECT_TRUE(refused.ended);
+  EXPECT_EQ(curl("", "/livez").output, "ok\n") << "TCP clients used up the socket's share";
+  EXPECT_NE(curl("", "/metrics").output.find("fairlead_api_shed_connections_total 1\n"), std::string::npos);
+
+  clients.clear();
+  EXPECT_TRUE(eventually([&] { return curl_tcp("", "/livez").output == "ok\n"; }));
+}
+
+TEST_F(ApiLimitsTest, ReadersCannotLockOperatorsOut) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  std::filesystem::permissions(folder, std::filesystem::perms(0755));
+  options.limits.unix_connections = 4;
+  options.limits.unix_reserved = 2;
+  start();
+  // Another user takes what there is and holds it until we close the pipe. Only system calls after fork: we have threads.
+  std::array<int, 2> told{};
+  std::array<int, 2> hold{};
+  ASSERT_EQ(::pipe(told.data()), 0);
+  ASSERT_EQ(::pipe(hold.data()), 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  options.socket.copy(address.sun_path, sizeof address.sun_path - 1);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = ::setgroups(0, nullptr) == 0 && ::setgid(65534) == 0 && ::setuid(65534) == 0 ? 'y' : 'n';
+    for (int i = 0; i < 8; ++i) {
+      if (::connect(::socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) byte = 'n';
+    }
+    ::close(hold[1]);
+    const bool said = ::write(told[1], &byte, 1) == 1;
+    ::_exit(said && ::read(hold[0], &byte, 1) == 0 ? 0 : 1);
+  }
+  ASSERT_GT(child, 0);
+  char answer = 'n';
+  EXPECT_EQ(::read(told[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+
+  EXPECT_TRUE(eventually([&] { return curl("", "/metrics").output.find("fairlead_api_shed_connections_total 6\n") != std::string::npos; }));
+
+  ::close(hold[1]);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  for (const int fd : {hold[0], told[0], told[1]}) ::close(fd);
+}
+
+TEST_F(ApiLimitsTest, ManyClientsAtOnceAreAllAnswered) {
+  start();
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        auto client = RawClient::unix_socket(options.socket);
+        if (client.send("GET /api/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") && client.read_all().starts_with("HTTP/1.1 200")) ++good;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(good, 400);
+  EXPECT_TRUE(eventually([&] { return curl("", "/metrics").output.find("fairlead_api_connections{way=\"unix\"} 1\n") != std::string::npos; }))
+      << "connections leak";
+}
+
+}  // namespace
+}  // namespace fairlead::admin

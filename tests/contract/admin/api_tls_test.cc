@@ -1,0 +1,93 @@
+// admin.listen with TLS: client certificates decide.
+#include <boost/json.hpp>
+
+#include "tests/contract/admin/api_fixture.h"
+
+namespace fairlead::admin {
+namespace {
+
+using testing::run;
+
+class ApiTlsTest : public testing::ApiFixture {
+ protected:
+  void SetUp() override {
+    ApiFixture::SetUp();
+    make_ca("ca");
+    make_ca("other");
+    make_certificate("server", "gate-1", "ca", "subjectAltName=IP:127.0.0.1");
+    make_certificate("ops", "ops", "ca", "extendedKeyUsage=clientAuth");
+    make_certificate("reader", "reader", "ca", "extendedKeyUsage=clientAuth");
+    make_certificate("foreign", "ops", "other", "extendedKeyUsage=clientAuth");
+    options.tls = {.cert = file("server.crt"), .key = file("server.key"), .client_ca = file("ca.crt")};
+    options.operators = {"ops"};
+  }
+
+  [[nodiscard]] std::string file(const std::string& name) const { return (folder / name).string(); }
+  void make_ca(const std::string& name) {
+    const auto made = run("cd '" + folder.string() + "' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=" + name + " -keyout " + name +
+                          ".key -out " + name + ".crt");
+    ASSERT_EQ(made.exit_code, 0) << made.output;
+  }
+  void make_certificate(const std::string& name, const std::string& common_name, const std::string& ca, const std::string& extension) {
+    std::ofstream(folder / (name + ".ext")) << extension << "\n";
+    const auto made = run("cd '" + folder.string() + "' && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + common_name + " -keyout " + name +
+                          ".key -out " + name + ".csr && openssl x509 -req -in " + name + ".csr -CA " + ca + ".crt -CAkey " + ca + ".key -CAcreateserial -days 2 -extfile " + name +
+                          ".ext -out " + name + ".crt");
+    ASSERT_EQ(made.exit_code, 0) << made.output;
+  }
+  [[nodiscard]] testing::Outcome curl_tls(const std::string& who, const std::string& arguments, const std::string& path) const {
+    const std::string certificate = who.empty() ? "" : " --cert " + file(who + ".crt") + " --key " + file(who + ".key");
+    return run("curl -sS --noproxy '*' --max-time 20 --cacert " + file("ca.crt") + certificate + " " + arguments + " 'https://127.0.0.1:" + std::to_string(server->tcp_port()) +
+               path + "'");
+  }
+};
+
+TEST_F(ApiTlsTest, TheNamedOperatorMayChangeAndTheAuditEventNamesIt) {
+  start();
+  ASSERT_NE(server->tcp_port(), 0);
+  const auto answer = curl_tls("ops", "-X POST", "/api/v1/reload");
+  EXPECT_EQ(boost::json::parse(answer.output).at("summary"), "done as asked");
+  ASSERT_EQ(events.of(MessageId::COMMAND_DONE).size(), 1U);
+  EXPECT_EQ(events.of(MessageId::COMMAND_DONE)[0].at("by"), "certificate CN=ops");
+}
+
+TEST_F(ApiTlsTest, AnotherCertificateOfTheSameAuthorityOnlyReads) {
+  start();
+  EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
+  EXPECT_EQ(curl_tls("reader", "-X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output, "403");
+  EXPECT_TRUE(node.commands().empty());
+}
+
+TEST_F(ApiTlsTest, NoCertificateOrAForeignOneDoesNotGetIn) {
+  start();
+  EXPECT_NE(curl_tls("", "", "/livez").exit_code, 0);
+  EXPECT_NE(curl_tls("foreign", "", "/livez").exit_code, 0);
+  EXPECT_NE(curl_tcp("", "/livez").output, "ok\n") << "plain HTTP on the TLS port";
+  EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
+}
+
+TEST_F(ApiTlsTest, WithTlsItMayListenEverywhere) {
+  options.listen = "0.0.0.0:0";
+  start();
+  ASSERT_NE(server->tcp_port(), 0);
+  EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
+}
+
+TEST_F(ApiTlsTest, AMissingOrWrongFileIsAnEventThatNamesIt) {
+  for (const auto& tls : {config::AdminTls{file("server.crt"), file("server.key"), ""}, config::AdminTls{file("server.crt"), file("ops.key"), file("ca.crt")},
+                          config::AdminTls{file("nowhere.crt"), file("server.key"), file("ca.crt")}}) {
+    options.tls = tls;
+    start();
+    EXPECT_EQ(server->tcp_port(), 0);
+    EXPECT_EQ(curl("", "/livez").output, "ok\n");
+    server->stop();
+  }
+  const auto failures = events.of(MessageId::ADMIN_FAILED);
+  ASSERT_EQ(failures.size(), 3U);
+  EXPECT_NE(failures[0].at("error").find("client_ca"), std::string::npos);
+  EXPECT_NE(failures[1].at("error").find("ops.key"), std::string::npos);
+  EXPECT_NE(failures[2].at("error").find("nowhere.crt"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fairlead::admin

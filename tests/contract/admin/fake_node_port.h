@@ -1,0 +1,178 @@
+// A node for tests of the API and the CLI: a report to show, commands to remember, answers to give at once, later or never.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "admin/command_codec.h"
+#include "admin/node_port.h"
+
+namespace fairlead::testing {
+
+inline admin::NodeReport sample_report() {
+  using namespace admin;
+  NodeReport r;
+  r.node = "gate-1";
+  r.version = "0.1.0";
+  r.engine = "io_uring";
+  r.engine_reason = "self-test passed";
+  r.ready = true;
+  r.ready_reasons = {{"listener kube-api", true, "accepting"}, {"pool masters", true, "2 of 3 servers up"}};
+  r.uptime_s = 12.5;
+  r.max_connections = 50000;
+  r.config_file = "/etc/fairlead/fairlead.yaml";
+  r.config_hash = "a1b2c3";
+  r.config_reloads = 2;
+  ListenerStatus listener;
+  listener.name = "kube-api";
+  listener.bind = {"192.168.4.20:6443", "[2001:db8::1]:6443"};
+  listener.pool = "masters";
+  listener.accepting = true;
+  listener.connections = {3, 90, 4};
+  listener.bytes = {1234567, 7654321};
+  listener.shed_by_cause = {{"rate", 3}};
+  listener.ended_by_code = {{"--", 80}, {"SC", 2}};
+  r.listeners = {listener};
+  PoolStatus pool;
+  pool.name = "masters";
+  pool.balance = "least_connections";
+  for (const auto& [name, state] : {std::pair{"mast-1", ServerState::kUp}, {"mast-2", ServerState::kUp}, {"mast-3", ServerState::kDown}}) {
+    ServerStatus server;
+    server.name = name;
+    server.address = std::string(name) + ".kube.demo:6443";
+    server.endpoint = "192.168.1.11:6443";
+    server.state = state;
+    server.weight = 100;
+    server.effective_weight = 50;
+    server.connections = {1, 30, 0};
+    server.connect_failures = 7;
+    server.state_since_s = 42.25;
+    server.check = {state == ServerState::kUp ? "ok" : "refused", state == ServerState::kUp ? "200" : "connection refused", 4.1};
+    pool.servers.push_back(server);
+  }
+  r.pools = {pool};
+  r.workers = {{0, 2, 1, 1024, 0.4}, {1, 1, 0, 1024, 0.1}};
+  return r;
+}
+
+class FakeNodePort final : public admin::NodePort {
+ public:
+  using Done = std::function<void(Result<admin::CommandResult>)>;
+
+  // What tests set and look at.
+  void set_report(admin::NodeReport report) {
+    const std::lock_guard lock(mutex_);
+    report_ = std::make_shared<const admin::NodeReport>(std::move(report));
+  }
+  void no_report() {
+    const std::lock_guard lock(mutex_);
+    report_ = nullptr;
+  }
+  void set_answer(Result<admin::CommandResult> answer) {
+    const std::lock_guard lock(mutex_);
+    answer_ = std::move(answer);
+  }
+  /// Commands wait until release_held().
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    holding_ = true;
+  }
+  /// Answers what waits, on the calling thread.
+  void release_held() {
+    std::vector<Done> held;
+    {
+      const std::lock_guard lock(mutex_);
+      held.swap(held_);
+      holding_ = false;
+    }
+    for (auto& done : held) done(answer());
+  }
+  void set_connections(std::vector<admin::ConnectionInfo> connections) {
+    const std::lock_guard lock(mutex_);
+    connections_ = std::move(connections);
+  }
+  void set_events(std::vector<admin::EventInfo> events) {
+    const std::lock_guard lock(mutex_);
+    events_ = std::move(events);
+  }
+  void set_config(std::string yaml) {
+    const std::lock_guard lock(mutex_);
+    yaml_ = std::move(yaml);
+  }
+  [[nodiscard]] std::vector<std::string> commands() const {
+    const std::lock_guard lock(mutex_);
+    return commands_;
+  }
+  [[nodiscard]] std::vector<std::string> actors() const {
+    const std::lock_guard lock(mutex_);
+    return actors_;
+  }
+  [[nodiscard]] std::size_t held() const {
+    const std::lock_guard lock(mutex_);
+    return held_.size();
+  }
+  [[nodiscard]] std::string last_filter() const {
+    const std::lock_guard lock(mutex_);
+    return filter_;
+  }
+
+  // NodePort
+  [[nodiscard]] std::shared_ptr<const admin::NodeReport> report() const override {
+    const std::lock_guard lock(mutex_);
+    return report_;
+  }
+  void execute(admin::Command command, admin::Actor actor, Done done) override {
+    {
+      const std::lock_guard lock(mutex_);
+      commands_.push_back(admin::describe(command));
+      actors_.push_back(actor.name);
+      if (holding_) return held_.push_back(std::move(done));
+    }
+    done(answer());
+  }
+  void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<std::vector<admin::ConnectionInfo>>)> done) override {
+    std::vector<admin::ConnectionInfo> out;
+    {
+      const std::lock_guard lock(mutex_);
+      filter_ = admin::describe(filter);
+      out = connections_;
+    }
+    if (out.size() > limit) out.resize(limit);
+    done(std::move(out));
+  }
+  [[nodiscard]] std::vector<admin::EventInfo> events(std::uint64_t after, std::size_t limit) const override {
+    const std::lock_guard lock(mutex_);
+    std::vector<admin::EventInfo> out;
+    for (const auto& event : events_) {
+      if (event.sequence > after && out.size() < limit) out.push_back(event);
+    }
+    return out;
+  }
+  [[nodiscard]] std::string config_yaml() const override {
+    const std::lock_guard lock(mutex_);
+    return yaml_;
+  }
+
+ private:
+  [[nodiscard]] Result<admin::CommandResult> answer() const {
+    const std::lock_guard lock(mutex_);
+    return answer_;
+  }
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const admin::NodeReport> report_ = std::make_shared<const admin::NodeReport>(sample_report());
+  Result<admin::CommandResult> answer_ = admin::CommandResult{.summary = "done as asked", .details = {}, .needs_restart = {}};
+  bool holding_ = false;
+  std::vector<Done> held_;
+  std::vector<admin::ConnectionInfo> connections_;
+  std::vector<admin::EventInfo> events_;
+  std::string yaml_ = "apiVersion: fairlead/v1\n";
+  std::vector<std::string> commands_;
+  std::vector<std::string> actors_;
+  std::string filter_;
+};
+
+}  // namespace fairlead::testing

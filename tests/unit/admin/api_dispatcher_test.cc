@@ -1,0 +1,144 @@
+#include "admin/api_dispatcher.h"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+#include <optional>
+
+#include "tests/contract/admin/fake_node_port.h"
+
+namespace fairlead::admin {
+namespace {
+
+class ApiDispatcherTest : public ::testing::Test {
+ protected:
+  ApiResponse ask(ApiRequest request) {
+    std::optional<ApiResponse> out;
+    dispatcher.handle(request, [&](ApiResponse response) {
+      EXPECT_FALSE(out) << "answered twice";
+      out = std::move(response);
+    });
+    EXPECT_TRUE(out) << "not answered";
+    return out.value_or(ApiResponse{});
+  }
+  ApiResponse get(std::string target) { return ask(make("GET", std::move(target), "")); }
+  ApiResponse operate(std::string method, std::string target, std::string body) { return ask(make(std::move(method), std::move(target), std::move(body))); }
+
+  static ApiRequest make(std::string method, std::string target, std::string body) {
+    ApiRequest request;
+    request.method = std::move(method);
+    request.target = std::move(target);
+    request.body = std::move(body);
+    request.content_type = "application/json; charset=utf-8";
+    request.host = "localhost";
+    request.caller = {"uid 0 (root)", ApiRole::kOperate};
+    return request;
+  }
+
+  testing::FakeNodePort node;
+  ApiCounters counters;
+  ApiDispatcher dispatcher{node, counters};
+};
+
+TEST_F(ApiDispatcherTest, ReadinessFollowsTheReport) {
+  EXPECT_EQ(get("/readyz").status, 200U);
+  auto report = testing::sample_report();
+  report.ready = false;
+  report.ready_reasons[1] = {"pool masters", false, "no server up"};
+  node.set_report(report);
+
+  EXPECT_EQ(get("/readyz").status, 503U);
+  EXPECT_EQ(get("/readyz").body, "not ready\npool masters: no server up\n");
+  const auto verbose = get("/readyz?verbose");
+  EXPECT_EQ(verbose.status, 503U);
+  EXPECT_EQ(boost::json::parse(verbose.body).at_pointer("/reasons/1/detail"), "no server up");
+  EXPECT_EQ(get("/livez").status, 200U);
+}
+
+TEST_F(ApiDispatcherTest, BeforeTheFirstReportItIsAliveButNotReady) {
+  node.no_report();
+  EXPECT_EQ(get("/livez").status, 200U);
+  EXPECT_EQ(get("/readyz").status, 503U);
+  EXPECT_EQ(get("/api/v1/status").status, 503U);
+}
+
+TEST_F(ApiDispatcherTest, EveryReadingRouteAnswers) {
+  for (const auto& route : api_routes()) {
+    if (route.role != ApiRole::kRead) continue;
+    const auto response = get(std::string(route.pattern));
+    EXPECT_EQ(response.status, 200U) << route.pattern;
+    EXPECT_FALSE(response.body.empty()) << route.pattern;
+    if (response.content_type == "application/json") {
+      EXPECT_TRUE(boost::json::parse(response.body).is_object()) << route.pattern;
+    }
+  }
+}
+
+TEST_F(ApiDispatcherTest, UnknownPathsAndMethodsAreProblems) {
+  const auto unknown = get("/nowhere");
+  EXPECT_EQ(unknown.status, 404U);
+  EXPECT_EQ(unknown.content_type, "application/problem+json");
+  EXPECT_EQ(boost::json::parse(unknown.body).at("code"), "not_found");
+
+  const auto wrong = operate("PATCH", "/api/v1/status", "");
+  EXPECT_EQ(wrong.status, 405U);
+  EXPECT_EQ(wrong.allow, "GET, HEAD");
+}
+
+TEST_F(ApiDispatcherTest, AReaderMayNotChangeAnything) {
+  for (const auto& route : api_routes()) {
+    if (route.role != ApiRole::kOperate) continue;
+    auto request = make(std::string(route.method), std::string(route.pattern), "");
+    request.caller = {"uid 1000 (jo)", ApiRole::kRead};
+    EXPECT_EQ(ask(request).status, 403U) << route.pattern;
+  }
+  EXPECT_TRUE(node.commands().empty());
+  EXPECT_EQ(counters.refused, 8U);
+}
+
+TEST_F(ApiDispatcherTest, ACommandReachesTheNodeWithItsActor) {
+  const auto response = operate("POST", "/api/v1/servers/masters/mast-1/state", R"({"state":"drain"})");
+  EXPECT_EQ(response.status, 200U);
+  EXPECT_EQ(boost::json::parse(response.body).at("summary"), "done as asked");
+  EXPECT_EQ(node.commands(), std::vector<std::string>{"server masters/mast-1 state drain"});
+  EXPECT_EQ(node.actors(), std::vector<std::string>{"uid 0 (root)"});
+}
+
+TEST_F(ApiDispatcherTest, WhatTheNodeRefusesBecomesAProblem) {
+  node.set_answer(Error{Errc::kInvalidConfig, "f.yaml:1:2: error: a\nf.yaml:3:4: error: b"});
+  const auto response = operate("POST", "/api/v1/reload", "");
+  EXPECT_EQ(response.status, 422U);
+  EXPECT_EQ(boost::json::parse(response.body).at("problems").as_array().size(), 2U);
+}
+
+TEST_F(ApiDispatcherTest, OnlyJsonAndOnlyFromOurOwnPages) {
+  auto form = make("POST", "/api/v1/reload", "dry_run=1");
+  form.content_type = "application/x-www-form-urlencoded";
+  EXPECT_EQ(ask(form).status, 415U);
+
+  auto foreign = make("POST", "/api/v1/reload", "");
+  foreign.origin = "https://evil.example";
+  EXPECT_EQ(ask(foreign).status, 403U);
+  foreign.origin = "https://localhost";
+  EXPECT_EQ(ask(foreign).status, 200U);
+  EXPECT_EQ(node.commands().size(), 1U);
+}
+
+TEST_F(ApiDispatcherTest, AMisspeltFilterListsNothing) {
+  EXPECT_EQ(get("/api/v1/connections?server=mast-1&pool=masters&limit=5").status, 200U);
+  EXPECT_EQ(node.last_filter(), "pool=masters server=mast-1");
+  for (const char* query : {"sever=a", "limit=0", "limit=x", "limit=10001", "limit=-1", "pool%20server=1"}) {
+    EXPECT_EQ(get("/api/v1/connections?" + std::string(query)).status, 400U) << query;
+  }
+  EXPECT_EQ(get("/api/v1/events?after=x").status, 400U);
+}
+
+TEST_F(ApiDispatcherTest, EventsContinueAfterASequenceNumber) {
+  node.set_events({{1, "t", "A", "info", {}}, {2, "t", "B", "info", {}}, {3, "t", "C", "info", {}}});
+  const auto page = boost::json::parse(get("/api/v1/events?after=1&limit=1").body);
+  EXPECT_EQ(page.at("events").as_array().size(), 1U);
+  EXPECT_EQ(page.at_pointer("/events/0/id"), "B");
+  EXPECT_EQ(page.at("last").to_number<int>(), 2);
+}
+
+}  // namespace
+}  // namespace fairlead::admin

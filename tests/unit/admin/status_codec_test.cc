@@ -1,0 +1,113 @@
+#include "admin/status_codec.h"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include "tests/contract/admin/fake_node_port.h"
+
+namespace fairlead::admin {
+namespace {
+
+NodeReport full_report() {
+  NodeReport r = testing::sample_report();
+  r.cluster = ClusterStatus{true, "1.2c", 2, "armed", false, {{"gate-1", 1, true, false, "0.1.0", true}, {"gate-2", 2, false, true, "0.1.0", false}}};
+  r.vips = {VipStatus{"api", "192.168.4.20/24", "ens192", "held", "gate-1", true, 7, 1850, {{"gate-1", true, ""}, {"gate-2", false, "no carrier"}}},
+            VipStatus{"ingress", "192.168.4.21/24", "ens192", "nowhere", std::nullopt, false, 0, 0, {}}};
+  return r;
+}
+
+boost::json::value parsed(const std::string& text) { return boost::json::parse(text); }
+
+TEST(StatusCodec, HasTheShapeOfTheContract) {
+  const auto status = parsed(encode_status(full_report()));
+
+  EXPECT_EQ(status.at("node"), "gate-1");
+  EXPECT_EQ(status.at("engine"), "io_uring");
+  EXPECT_EQ(status.at("ready"), true);
+  EXPECT_EQ(status.at("uptime_s").to_number<double>(), 12.5);
+  EXPECT_EQ(status.at_pointer("/cluster/quorate"), true);
+  EXPECT_EQ(status.at_pointer("/cluster/nodes/1/config_match"), false);
+  EXPECT_EQ(status.at_pointer("/vips/0/holder"), "gate-1");
+  EXPECT_EQ(status.at_pointer("/vips/0/eligible/gate-2/reason"), "no carrier");
+  EXPECT_TRUE(status.at_pointer("/vips/1/holder").is_null());
+  EXPECT_EQ(status.at_pointer("/listeners/0/connections/shed").to_number<int>(), 4);
+  EXPECT_EQ(status.at_pointer("/listeners/0/bytes/out").to_number<int>(), 7654321);
+  EXPECT_EQ(status.at_pointer("/pools/0/servers/0/state"), "up");
+  EXPECT_EQ(status.at_pointer("/pools/0/servers/0/check/duration_ms").to_number<double>(), 4.1);
+}
+
+TEST(StatusCodec, AStandaloneNodeHasNoClusterAndAVipsList) {
+  const auto status = parsed(encode_status(testing::sample_report()));
+
+  EXPECT_TRUE(status.at("cluster").is_null());
+  EXPECT_TRUE(status.at("vips").is_array());
+}
+
+TEST(StatusCodec, WhatIsEncodedDecodesToTheSame) {
+  for (const auto& report : {full_report(), testing::sample_report(), NodeReport{}}) {
+    const std::string text = encode_status(report);
+    const auto back = decode_status(text);
+    ASSERT_TRUE(back) << back.error().message();
+    EXPECT_EQ(encode_status(*back), text);
+  }
+}
+
+TEST(StatusCodec, NumbersArePrintedAsPeopleWriteThem) {
+  NodeReport r;
+  r.uptime_s = 12.5;
+  EXPECT_NE(encode_status(r).find("\"uptime_s\":12.5,"), std::string::npos);
+}
+
+TEST(StatusCodec, BytesThatAreNotUtf8StayValidJson) {
+  NodeReport r = testing::sample_report();
+  r.pools[0].servers[0].check.detail = "bad \xff\xc3 \x01 \"quoted\" \xe2\x82\xac";
+
+  const auto status = parsed(encode_status(r));
+
+  EXPECT_EQ(status.at_pointer("/pools/0/servers/0/check/detail"), "bad \xEF\xBF\xBD\xEF\xBF\xBD \x01 \"quoted\" \xe2\x82\xac");
+}
+
+TEST(StatusCodec, AWrongTypeIsNamedWithItsPath) {
+  const auto back = decode_status(R"({"pools":[{"servers":[{},{"weight":"heavy"}]}]})");
+  ASSERT_FALSE(back);
+  EXPECT_EQ(back.error().code, Errc::kInvalidArgument);
+  EXPECT_EQ(back.error().context, "pools[0].servers[1].weight: not a number");
+}
+
+TEST(StatusCodec, OddDocumentsAreErrorsNeverACrash) {
+  for (const char* text : {"", "null", "[]", "{", "{\"pools\":{}}", "{\"pools\":[1]}", "{\"uptime_s\":\"x\"}", "{\"max_connections\":-1}", "{\"max_connections\":1.5}",
+                           "{\"pools\":[{\"servers\":[{\"state\":\"asleep\"}]}]}", "{\"listeners\":[{\"bind\":[1]}]}", "{\"listeners\":[{\"ended_by_code\":{\"--\":\"x\"}}]}",
+                           "{\"vips\":[{\"eligible\":{\"a\":1}}]}"}) {
+    EXPECT_FALSE(decode_status(text)) << text;
+  }
+  EXPECT_FALSE(decode_status(std::string(10000, '[')));
+  EXPECT_TRUE(decode_status("{\"a_later_key\":1}"));
+}
+
+TEST(StatusCodec, EventsAndConnectionsAndResultsSurviveTheTrip) {
+  const std::vector<EventInfo> events{{5, "2024-01-02T03:04:05.678Z", "SERVER_DOWN", "warning", {{"pool", "masters"}, {"server", "mast-1"}}}};
+  const auto events_back = decode_events(encode_events(events, 0));
+  ASSERT_TRUE(events_back);
+  EXPECT_EQ(encode_events(*events_back, 0), encode_events(events, 0));
+  EXPECT_EQ(parsed(encode_events({}, 17)).at("last").to_number<int>(), 17);
+
+  const std::vector<ConnectionInfo> connections{{"0-12", "kube-api", "10.0.0.9:5000", "masters", "mast-1", "10.0.0.1:4000", "open", 1.5, 0.25, {10, 20}}};
+  const auto connections_back = decode_connections(encode_connections(connections, 7));
+  ASSERT_TRUE(connections_back);
+  EXPECT_EQ(encode_connections(*connections_back, 7), encode_connections(connections, 7));
+
+  const CommandResult result{"applied", {"+ server a"}, {"proxy.workers"}};
+  const auto result_back = decode_result(encode_result(result));
+  ASSERT_TRUE(result_back);
+  EXPECT_EQ(encode_result(*result_back), encode_result(result));
+}
+
+TEST(StatusCodec, ServersCarryTheirPoolsName) {
+  const auto list = parsed(encode_servers(testing::sample_report()));
+  EXPECT_EQ(list.at("servers").as_array().size(), 3U);
+  EXPECT_EQ(list.at_pointer("/servers/2/pool"), "masters");
+  EXPECT_EQ(list.at_pointer("/servers/2/name"), "mast-3");
+}
+
+}  // namespace
+}  // namespace fairlead::admin
