@@ -1,0 +1,40 @@
+// What other threads hand to the control thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "admin/node_port.h"
+#include "config/load.h"
+#include "lb/health_resolver.h"
+#include "lb/health_values.h"
+#include "lb/worker_messages.h"
+
+namespace fairlead::daemon {
+
+/// Called exactly once, on whichever thread has the answer.
+using CommandDone = std::function<void(Result<admin::CommandResult>)>;
+using ConnectionsDone = std::function<void(Result<std::vector<admin::ConnectionInfo>>)>;
+
+struct CommandRequest {
+  admin::Command command;
+  admin::Actor actor;
+  CommandDone done;
+};
+struct ListRequest {
+  admin::ConnectionFilter filter;
+  std::size_t limit = 0;
+  ConnectionsDone done;
+};
+/// A configuration file was read by the jobs thread.
+struct Loaded {
+  config::LoadResult result;
+  bool dry_run = false;
+  std::string actor;
+  CommandDone done;
+};
+using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded>;
+
+}  // namespace fairlead::daemon

@@ -1,0 +1,63 @@
+#include "daemon/node_port.h"
+
+#include <cstdio>
+#include <ctime>
+
+namespace fairlead::daemon {
+namespace {
+
+Error busy() { return {Errc::kUnavailable, "the control thread has too much to do; try again"}; }
+
+/// RFC 3339, UTC, milliseconds.
+std::string format_time(WallTime time) {
+  const auto ns = time.time_since_epoch().count();
+  const std::time_t seconds = ns / 1'000'000'000;
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::array<char, 64> text{};
+  const std::size_t n = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  const int m = std::snprintf(text.data() + n, text.size() - n, ".%03dZ", static_cast<int>(ns / 1'000'000 % 1000));
+  return {text.data(), n + static_cast<std::size_t>(m)};
+}
+
+}  // namespace
+
+void NodePortInbox::publish(std::shared_ptr<const admin::NodeReport> report) {
+  const std::lock_guard lock(mutex_);
+  report_.swap(report);
+}
+
+void NodePortInbox::publish_config(std::string yaml) {
+  const std::lock_guard lock(mutex_);
+  yaml_.swap(yaml);
+}
+
+std::shared_ptr<const admin::NodeReport> NodePortInbox::report() const {
+  const std::lock_guard lock(mutex_);
+  return report_;
+}
+
+std::string NodePortInbox::config_yaml() const {
+  const std::lock_guard lock(mutex_);
+  return yaml_;
+}
+
+void NodePortInbox::execute(admin::Command command, admin::Actor actor, CommandDone done) {
+  if (!control_.post(CommandRequest{std::move(command), std::move(actor), done})) done(busy());
+}
+
+void NodePortInbox::connections(admin::ConnectionFilter filter, std::size_t limit, ConnectionsDone done) {
+  if (!control_.post(ListRequest{std::move(filter), limit, done})) done(busy());
+}
+
+std::vector<admin::EventInfo> NodePortInbox::events(std::uint64_t after, std::size_t limit) const {
+  std::vector<admin::EventInfo> out;
+  for (const EventRing::Entry& entry : log_.events().after(after, limit)) {
+    admin::EventInfo info{.sequence = entry.sequence, .time = format_time(entry.event.time), .id = std::string(to_string(entry.event.id)), .level = std::string(to_string(level_of(entry.event.id))), .fields = {}};
+    for (const LogField& field : entry.event.fields) info.fields.emplace_back(std::string(field.key), field.value);
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+}  // namespace fairlead::daemon

@@ -1,0 +1,312 @@
+#include "tests/support/engine_driver.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <dirent.h>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace fairlead::support {
+
+using net::BufferIndex;
+using net::Event;
+using net::EventKind;
+using net::kNoBuffer;
+
+namespace {
+
+constexpr int kQuietTurns = 16;  // More than FaultPlan::turns_max, twice: a late call may cause a late event.
+
+std::uint64_t seed_in(std::uint32_t owner) { return 1000 + 2ULL * owner; }   // What the peer sends.
+std::uint64_t seed_out(std::uint32_t owner) { return 1001 + 2ULL * owner; }  // What the engine's side sends.
+
+Duration clock_now(clockid_t clock) {
+  timespec now{};
+  FL_ASSERT(::clock_gettime(clock, &now) == 0);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+std::unique_ptr<net::IoEngine> make_plain_engine(EngineKind kind, net::BufferPool& pool) {
+  if (kind == EngineKind::kEpoll) return net::make_epoll_engine(pool);
+  auto made = net::make_uring_engine(pool);
+  EXPECT_TRUE(made.has_value()) << made.error().message();
+  FL_ASSERT(made.has_value());
+  return std::move(made).value();
+}
+
+}  // namespace
+
+std::string to_string(const EngineCase& c) {
+  return std::string(c.faulty ? "Fault" : "") + (c.kind == EngineKind::kEpoll ? "Epoll" : "Uring") +
+         (c.family == IpAddress::Family::kV4 ? "V4" : "V6");
+}
+
+Instant monotonic_now() { return Instant(clock_now(CLOCK_MONOTONIC)); }
+Duration process_cpu() { return clock_now(CLOCK_PROCESS_CPUTIME_ID); }
+
+std::size_t open_fds() {
+  DIR* dir = ::opendir("/proc/self/fd");
+  FL_ASSERT(dir != nullptr);
+  std::size_t count = 0;
+  while (::readdir(dir) != nullptr) ++count;
+  ::closedir(dir);
+  return count;
+}
+
+std::optional<EngineRefusal> engine_refusal(const EngineCase& engine_case) {
+  if (engine_case.kind == EngineKind::kEpoll) return std::nullopt;
+  auto reason = net::uring_unusable_reason();
+  if (!reason) return std::nullopt;
+  EngineRefusal refusal{.reason = *reason};
+  int disabled = 0;
+  if (std::ifstream("/proc/sys/kernel/io_uring_disabled") >> disabled && disabled == 2) {
+    refusal.by_kernel = true;
+    refusal.reason += " (kernel.io_uring_disabled = 2)";
+    return refusal;
+  }
+  if (::syscall(SYS_io_uring_setup, 1, nullptr) < 0 && (errno == ENOSYS || errno == EPERM)) {
+    refusal.by_kernel = true;
+    refusal.reason += errno == ENOSYS ? " (io_uring_setup: ENOSYS)" : " (io_uring_setup: EPERM)";
+  }
+  return refusal;
+}
+
+EngineDriver::EngineDriver(const EngineCase& engine_case, const Options& options) : pool_(options.blocks, options.block_bytes) {
+  engine_ = make_plain_engine(engine_case.kind, pool_);
+  if (!engine_case.faulty) return;
+  auto fault = net::make_fault_engine(std::move(engine_), pool_, options.faults);
+  fault_ = fault.get();
+  engine_ = std::move(fault);
+}
+
+EngineDriver::~EngineDriver() { finish(); }
+
+void EngineDriver::finish() {
+  if (!engine_) return;
+  fault_ = nullptr;
+  engine_.reset();
+  for (Life& life : lives_) drop_kept(life);
+  EXPECT_EQ(pool_.used(), 0U) << "C2: blocks lost";
+}
+
+Life& EngineDriver::enter(Result<net::SocketId> id, bool stream, std::uint32_t owner) {
+  EXPECT_TRUE(id.has_value()) << id.error().message();
+  FL_ASSERT(id.has_value());
+  const auto index = static_cast<std::size_t>(*id);
+  if (index >= id_lives_.size()) id_lives_.resize(index + 1, false);
+  EXPECT_FALSE(id_lives_[index]) << "C3: the id of a living socket was given out again";
+  id_lives_[index] = true;
+  Life& life = lives_.emplace_back();
+  open_.push_back(&life);
+  life.owner = owner;
+  life.id = *id;
+  life.stream = stream;
+  life.out = ByteStream(seed_out(owner));
+  life.in = ByteStream(seed_in(owner));
+  return life;
+}
+
+Life& EngineDriver::listen(Fd listener) {
+  const std::uint32_t owner = next_owner();
+  return enter(engine_->listen(std::move(listener), owner), false, owner);
+}
+
+Life& EngineDriver::adopt(Fd socket) {
+  const std::uint32_t owner = next_owner();
+  Life& life = enter(engine_->adopt(std::move(socket), owner), true, owner);
+  life.connected = 0;
+  return life;
+}
+
+Life& EngineDriver::connect(Fd socket, const Endpoint& to) {
+  const std::uint32_t owner = next_owner();
+  return enter(engine_->connect(std::move(socket), to, owner), true, owner);
+}
+
+Life& EngineDriver::watch(int fd) {
+  const std::uint32_t owner = next_owner();
+  return enter(engine_->watch(fd, owner), false, owner);
+}
+
+void EngineDriver::want_read(Life& life, bool on) {
+  life.reads = on;
+  engine_->want_read(life.id, on);
+}
+
+bool EngineDriver::send(Life& life, std::size_t bytes, std::size_t block_max) {
+  block_max = std::min(block_max, pool_.block_bytes());
+  if (pool_.free() * block_max < bytes) return false;
+  net::BufferChain chain;
+  for (std::size_t left = bytes; left > 0;) {
+    const std::size_t n = std::min(left, block_max);
+    const BufferIndex index = pool_.take();
+    life.out.fill({pool_.block(index), n});
+    pool_.meta(index).length = static_cast<std::uint32_t>(n);
+    chain.append(pool_, index);
+    left -= n;
+  }
+  life.in_flight = bytes;
+  engine_->send(life.id, chain);
+  return true;
+}
+
+void EngineDriver::top_up(Life& life) {
+  if (life.in_flight > 0 || life.closing || life.closed || life.error || life.connected != 0) return;
+  if (life.echo && !life.kept.empty()) {
+    life.in_flight = std::exchange(life.kept_bytes, 0);
+    engine_->send(life.id, std::exchange(life.kept, {}));
+  } else if (life.to_send > 0) {
+    const std::size_t blocks = std::min<std::size_t>(pool_.free(), 1 + prng_.below(life.blocks_per_send_max));
+    const std::size_t block_max = 1 + prng_.below(static_cast<std::uint32_t>(pool_.block_bytes()));
+    const std::size_t bytes = std::min<std::size_t>(life.to_send, blocks * block_max);
+    if (bytes == 0 || !send(life, bytes, block_max)) return;  // No block: the next turn tries again.
+    life.to_send -= bytes;
+  }
+}
+
+void EngineDriver::close(Life& life, bool reset) {
+  life.closing = true;
+  life.in_flight = 0;
+  life.to_send = 0;
+  engine_->close(life.id, reset);
+}
+
+EngineDriver::Pair EngineDriver::make_pair(IpAddress::Family family) {
+  auto [ours, theirs] = make_tcp_pair(family);
+  Life& life = adopt(std::move(ours));
+  return {life, add_peer(std::move(theirs), life)};
+}
+
+Peer& EngineDriver::add_peer(Fd fd, const Life& life) {
+  return peers_.emplace_back(std::move(fd), seed_in(life.owner), life.echo ? seed_in(life.owner) : seed_out(life.owner));
+}
+
+void EngineDriver::turn(Duration wait) {
+  bool moved = false;
+  for (Peer& peer : peers_) moved = peer.pump() || moved;
+  std::erase_if(open_, [](const Life* life) { return life->closed; });
+  for (Life* life : open_) top_up(*life);
+  const Instant deadline = moved ? Instant{} : monotonic_now() + wait;
+  polling_ = true;
+  turned_ = false;
+  engine_->poll(deadline, *this);
+  polling_ = false;
+  EXPECT_TRUE(turned_) << "on_turn was not called";
+}
+
+bool EngineDriver::run_until(const std::function<bool()>& done, Duration limit) {
+  const Instant end = monotonic_now() + limit;
+  while (!done()) {
+    if (testing::Test::HasFailure()) return false;
+    if (monotonic_now() >= end) {
+      ADD_FAILURE() << "nothing more happens after " << turns_ << " turns and " << events_ << " events";
+      return false;
+    }
+    turn();
+  }
+  return true;
+}
+
+void EngineDriver::settle() {
+  for (int quiet = 0; quiet < kQuietTurns;) {
+    const std::uint64_t before = events_;
+    turn(std::chrono::milliseconds(1));
+    quiet = events_ == before ? quiet + 1 : 0;
+  }
+}
+
+void EngineDriver::drop_kept(Life& life) {
+  life.kept.clear(pool_);
+  life.kept_bytes = 0;
+}
+
+void EngineDriver::close_all() {
+  for (Life* life : open_) {
+    if (!life->closing) close(*life);
+  }
+  run_until([this] { return std::all_of(open_.begin(), open_.end(), [](const Life* l) { return l->closed; }); });
+  EXPECT_EQ(engine_->open_sockets(), 0U);
+}
+
+void EngineDriver::on_turn() {
+  EXPECT_TRUE(polling_) << "C1: on_turn outside poll";
+  EXPECT_FALSE(turned_) << "on_turn twice in one poll";
+  turned_ = true;
+  ++turns_;
+}
+
+void EngineDriver::on_event(const Event& event) {
+  ++events_;
+  EXPECT_TRUE(polling_ && turned_) << "C1: an event outside poll, or before on_turn";
+  if (event.owner >= lives_.size()) {
+    ADD_FAILURE() << "an event for an owner that never was: " << event.owner;
+    return;
+  }
+  Life& life = lives_[event.owner];
+  const auto kind = static_cast<int>(event.kind);
+  EXPECT_EQ(event.socket, life.id) << "kind " << kind;
+  EXPECT_FALSE(life.closed) << "C3: kind " << kind << " after kClosed";
+  EXPECT_TRUE(!life.closing || event.kind == EventKind::kClosed) << "C3: kind " << kind << " after close()";
+  EXPECT_TRUE(!life.error || event.kind == EventKind::kClosed) << "C6: kind " << kind << " after kError";
+  EXPECT_TRUE(life.connected == 0 || !life.stream || event.kind == EventKind::kConnected || event.kind == EventKind::kClosed)
+      << "kind " << kind << " before kConnected, or after it failed";
+  record(life, event);
+  if (life.then) life.then(life, event);
+}
+
+void EngineDriver::record(Life& life, const Event& event) {
+  switch (event.kind) {
+    case EventKind::kAccepted: life.accepted.emplace_back(event.fd); break;
+    case EventKind::kAcceptFailed: life.accept_errors.push_back(event.error); break;
+    case EventKind::kReadable: ++life.readable; break;
+    case EventKind::kConnected:
+      EXPECT_FALSE(life.connected.has_value()) << "kConnected twice";
+      life.connected = event.error;
+      break;
+    case EventKind::kData: record_data(life, event); break;
+    case EventKind::kEof:
+      EXPECT_FALSE(life.eof) << "C6: kEof twice";
+      EXPECT_TRUE(life.reads) << "C5: kEof while reading is off";
+      life.eof = true;
+      break;
+    case EventKind::kSent:
+      EXPECT_GT(event.bytes, 0U);
+      EXPECT_LE(event.bytes, life.in_flight) << "C4: more sent than was in flight";
+      life.in_flight -= std::min<std::uint64_t>(event.bytes, life.in_flight);
+      life.sent += event.bytes;
+      top_up(life);
+      if (life.echo && !life.reads && life.in_flight + life.kept_bytes < life.high_water) want_read(life, true);
+      break;
+    case EventKind::kError:
+      EXPECT_NE(event.error, 0);
+      life.error = event.error;
+      life.in_flight = 0;
+      break;
+    case EventKind::kClosed:
+      EXPECT_TRUE(life.closing) << "kClosed without close()";
+      life.closed = true;
+      id_lives_[static_cast<std::size_t>(life.id)] = false;
+      break;
+  }
+}
+
+void EngineDriver::record_data(Life& life, const Event& event) {
+  EXPECT_FALSE(life.eof) << "C6: kData after kEof";
+  const auto bytes = pool_.bytes(event.buffer);
+  EXPECT_EQ(event.bytes, bytes.size());
+  EXPECT_GT(bytes.size(), 0U);
+  ++life.data_events;
+  life.received += bytes.size();
+  if (life.check_in && !life.in.check(bytes)) ADD_FAILURE() << "owner " << life.owner << ": wrong from byte " << *life.in.first_wrong();
+  if (!life.echo && !life.keep) return pool_.give_back(event.buffer);
+  life.kept_bytes += bytes.size();
+  life.kept.append(pool_, event.buffer);
+  if (!life.echo) return;
+  top_up(life);
+  if (life.reads && life.in_flight + life.kept_bytes >= life.high_water) want_read(life, false);
+}
+
+}  // namespace fairlead::support
