@@ -110,7 +110,7 @@ class Node:
         os.mkdir(self.dir, 0o755)
 
     def spawn(self, argv, name, **options):
-        """Starts a child here. Options: nofile, env, stderr (a descriptor; default: a file), user."""
+        """Starts a child here. Options: nofile, env, stderr (a descriptor; default: a file)."""
         return self.lab._spawner.start(argv, node=self, log_dir=self.dir, name=name, **options)
 
     def run(self, argv, timeout=20, **options):

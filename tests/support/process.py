@@ -1,11 +1,16 @@
 """Children that never outlive the program that started them."""
+import ctypes
 import os
+import resource
 import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from support.waiting import SCALE, wait_for
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class Spawner:
@@ -16,15 +21,12 @@ class Spawner:
         self._processes = []
         self._lock = threading.Lock()
 
-    def start(self, argv, *, node, log_dir, name, nofile=None, env=None, stderr=None, user=None):
-        prefix = ["prlimit", f"--nofile={nofile}:{nofile}", "--"] if nofile else []
-        if user is None:
-            prefix += ["setpriv", "--pdeathsig", "KILL", "--"]
+    def start(self, argv, *, node, log_dir, name, nofile=None, env=None, stderr=None):
         process = Process(name, log_dir)
 
         def spawn():
             with node.entered():
-                process.launch(prefix + [str(a) for a in argv], env, stderr, user)
+                process.launch([str(a) for a in argv], env, stderr, nofile)
 
         self._thread.submit(spawn).result()
         with self._lock:
@@ -48,11 +50,20 @@ class Process:
         self.stderr_path = os.path.join(log_dir, f"{name}.stderr")
         self._popen = None
 
-    def launch(self, argv, env, stderr, user):
+    def launch(self, argv, env, stderr, nofile):
+        parent = os.getpid()
+
+        def in_the_child():
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:   # It died before the line above could take effect.
+                os._exit(1)
+            if nofile:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
+
         environment = dict(os.environ, **env) if env else None
         with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:
             self._popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err if stderr is None else stderr,
-                                           env=environment, start_new_session=True, user=user)
+                                           env=environment, start_new_session=True, preexec_fn=in_the_child)
 
     @property
     def pid(self):
