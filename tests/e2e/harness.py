@@ -16,6 +16,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from support import raw                # noqa: E402
 from support.backends import Nginx          # noqa: E402
 from support.fairlead import Gateway        # noqa: E402
 from support.lab import Lab                 # noqa: E402
@@ -65,6 +66,17 @@ class EndToEnd(unittest.TestCase):
         """An nginx with a certificate for its own address and the gateway's, on a node of that name. Not started."""
         node = cls.lab.node(name)
         return Nginx(node, cls.authority().issue(name, addresses=[node.address, cls.gate.address], names=[name]), **options)
+
+    def raw_server(self, name, handler=None, **options):
+        """A TCP server without a protocol on a node of that name; says its name and echoes unless told otherwise. Closed after the test."""
+        server = raw.TcpServer(self.lab.node(name), handler or raw.named_echo(name), name=name, **options)
+        self.addCleanup(server.close)
+        return server
+
+    def ask(self, **options):
+        """Connects to the newest gateway and returns the name of the raw server that answered."""
+        with self.client.connect(self.front, **options) as sock:
+            return raw.read_line(sock)
 
     def gateway(self, servers, *, pool=None, listener=None, health=None, start=True, name=None, **sections):
         """A fairleadd with one listener ("front") and one pool ("masters"). `servers`: objects with name and address, or dicts."""

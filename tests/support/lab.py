@@ -67,6 +67,12 @@ class Lab:
             self.nodes[name] = make(self, name, number)
         return self.nodes[name]
 
+    def host(self):
+        """The machine the lab runs on, as a node."""
+        if "host" not in self.nodes:
+            self.nodes["host"] = HostNode(self)
+        return self.nodes["host"]
+
     def close(self):
         """Ends every child and removes all. May be called twice."""
         self._spawner.close()
@@ -212,6 +218,23 @@ class NamespaceNode(Node):
 
     def close(self):
         self._namespace.close()
+
+
+class HostNode(Node):
+    """This machine itself: for what a person is to reach from a browser, and for nothing else."""
+
+    def __init__(self, lab):
+        super().__init__(lab, "host")
+        self.address = "127.0.0.1"
+
+    def entered(self):
+        return contextlib.nullcontext()
+
+    def _bind_source(self, sock, source):
+        pass
+
+    def close(self):
+        pass
 
 
 class LoopbackNode(Node):

@@ -34,15 +34,19 @@ class TcpServer:
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
-        """Stops listening and resets what is open."""
+    def stop_listening(self):
+        """New connections are refused from now on; open ones go on."""
         self._closing = True
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass   # Not connected: what shutdown says of a listener that wakes accept().
+            pass   # Not connected: what shutdown says of a listener that wakes accept(), or it is closed already.
         self._thread.join()
         self._listener.close()
+
+    def close(self):
+        """Stops listening and ends what is open."""
+        self.stop_listening()
         with self._lock:
             left = list(self._open)
         for sock in left:
@@ -84,6 +88,14 @@ def echo(sock):
     sock.shutdown(socket.SHUT_WR)
 
 
+def named_echo(name):
+    """Sends its name and a newline first."""
+    def handler(sock):
+        sock.sendall(f"{name}\n".encode())
+        echo(sock)
+    return handler
+
+
 def digest_at_end(sock):
     """Reads to the end of the peer's side, then answers with the SHA-256 of it: the answer needs a working half-close."""
     total = hashlib.sha256()
@@ -117,6 +129,27 @@ def source_of(size, seed):
     return handler
 
 
+def forward_to(node, address):
+    """Connects to `address` from another node and relays both ways."""
+    def handler(sock):
+        with node.connect(address) as upstream:
+            upstream.settimeout(None)
+            back = threading.Thread(target=_pump, args=(upstream, sock), daemon=True)
+            back.start()
+            _pump(sock, upstream)
+            back.join()
+    return handler
+
+
+def _pump(source, sink):
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        sink.close()   # One leg broke: so does the other.
+
+
 # ---- clients ----
 def known_bytes(size, seed, block=65536):
     """The same pseudo-random bytes for the same seed, in blocks."""
@@ -141,6 +174,14 @@ def read_all(sock, limit=1 << 30):
         parts.append(data)
         limit -= len(data)
     return b"".join(parts)
+
+
+def read_line(sock):
+    """Up to and without the next newline; byte by byte, so that nothing after it is taken."""
+    line = b""
+    while (byte := read_exactly(sock, 1)) != b"\n":
+        line += byte
+    return line.decode()
 
 
 def read_exactly(sock, size):
