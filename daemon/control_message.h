@@ -8,7 +8,7 @@
 
 #include "admin/node_port.h"
 #include "config/load.h"
-#include "lb/health_resolver.h"
+#include "lb/resolver.h"
 #include "lb/health_values.h"
 #include "lb/worker_messages.h"
 

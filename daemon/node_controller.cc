@@ -2,6 +2,7 @@
 #include "daemon/node_controller.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/overloaded.h"
 #include "lb/route_table_builder.h"
@@ -30,7 +31,7 @@ ControlActions NodeController::apply(const config::Snapshot& snapshot, Instant n
   apply_pools(snapshot, now, out);
   apply_listeners(snapshot, out);
   active_ = snapshot;
-  collect_resolves(out);
+  start_lookups(now, out);
   finish(out, now, /*routes_changed=*/true);
   return out;
 }
@@ -60,6 +61,7 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
     }
     old.settings = server;
     old.run_time = false;
+    if (old.name) old.name->change_settings(settings.resolve);
     pool.servers.push_back(std::move(old));
     old.id = 0;
   };
@@ -71,7 +73,7 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
       continue;
     }
     const auto old = std::find_if(before.begin(), before.end(), [&](const ServerRecord& r) { return r.id != 0 && identity_of(settings.name, r.settings) == identity; });
-    if (old != before.end()) keep(*old, server); else pool.servers.push_back(make_server(settings.name, server));
+    if (old != before.end()) keep(*old, server); else pool.servers.push_back(make_server(settings, server, now));
   }
   for (ServerRecord& old : before) {
     if (old.id == 0) continue;
@@ -85,11 +87,11 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
   for (const lb::ServerId id : own_lines_changed) carry(pool, pool.health.set_admin(id, lb::AdminState::kReady, now), out);
 }
 
-NodeController::ServerRecord NodeController::make_server(const std::string& pool, const config::Server& settings) {
-  Identity& identity = identities_[identity_of(pool, settings)];
+NodeController::ServerRecord NodeController::make_server(const config::Pool& pool, const config::Server& settings, Instant now) {
+  Identity& identity = identities_[identity_of(pool.name, settings)];
   if (identity.id == 0) identity = {++last_server_, std::make_shared<lb::ServerCounters>()};
-  ServerRecord record{.id = identity.id, .settings = settings, .endpoint = {}, .unresolved_reason = "not resolved yet", .run_time = false, .weight = {}, .counters = identity.counters};
-  if (auto address = parse_ip_address(settings.address.host)) record.endpoint = Endpoint{*address, settings.address.port};
+  ServerRecord record{.id = identity.id, .settings = settings, .endpoint = {}, .name = {}, .run_time = false, .weight = {}, .counters = identity.counters};
+  if (auto address = parse_ip_address(settings.address.host)) record.endpoint = Endpoint{*address, settings.address.port}; else record.name.emplace(pool.resolve, now);
   return record;
 }
 
@@ -97,7 +99,7 @@ void NodeController::configure_health(PoolRecord& pool, Instant now, ControlActi
   std::vector<lb::HealthServer> servers;
   servers.reserve(pool.servers.size());
   for (const ServerRecord& s : pool.servers) {
-    servers.push_back({.id = s.id, .weight = s.weight.value_or(s.settings.weight), .endpoint = s.endpoint, .unresolved_reason = s.unresolved_reason});
+    servers.push_back({.id = s.id, .weight = s.weight.value_or(s.settings.weight), .endpoint = s.endpoint, .unresolved_reason = unresolved_reason(s)});
   }
   carry(pool, pool.health.configure(lb::pool_health_settings(pool.settings), servers, now), out);
 }
@@ -159,17 +161,14 @@ void NodeController::bind_failed(lb::BindId bind, std::string error) {
   }
 }
 
-void NodeController::collect_resolves(ControlActions& out) {
-  std::vector<ResolveWish> wishes;
+/// Asks for every name whose time has come.
+void NodeController::start_lookups(Instant now, ControlActions& out) {
   for (const auto& pool : pools_) {
-    for (const ServerRecord& s : pool->servers) {
-      if (!parse_ip_address(s.settings.address.host)) wishes.push_back({s.id, s.settings.address, pool->settings.resolve});
+    for (ServerRecord& s : pool->servers) {
+      if (!s.name || !s.name->due(now)) continue;
+      out.lookups.push_back({.server = s.id, .token = s.name->start(now), .question = {.host = s.settings.address.host, .port = s.settings.address.port}});
     }
   }
-  const auto same = [](const ResolveWish& a, const ResolveWish& b) { return a.server == b.server && a.host == b.host && a.pace == b.pace; };
-  if (std::equal(wishes.begin(), wishes.end(), resolves_.begin(), resolves_.end(), same)) return;
-  resolves_ = wishes;
-  out.resolve = std::move(wishes);
 }
 
 // ---- health ----
@@ -178,6 +177,15 @@ NodeController::PoolRecord* NodeController::pool_of(lb::ServerId server) {
   for (const auto& pool : pools_) {
     for (const ServerRecord& s : pool->servers) {
       if (s.id == server) return pool.get();
+    }
+  }
+  return nullptr;
+}
+
+NodeController::ServerRecord* NodeController::server_of(lb::ServerId server) {
+  for (const auto& pool : pools_) {
+    for (ServerRecord& s : pool->servers) {
+      if (s.id == server) return &s;
     }
   }
   return nullptr;
@@ -266,23 +274,44 @@ ControlActions NodeController::connect_worked(lb::ServerId server, Instant) {
   return {};
 }
 
-ControlActions NodeController::resolved(lb::ServerId server, std::optional<Endpoint> endpoint, const std::string& reason, Instant now) {
+ControlActions NodeController::answered(lb::ServerId server, std::uint64_t token, const lb::ResolveAnswer& answer, Instant now) {
   ControlActions out;
   PoolRecord* pool = pool_of(server);
-  if (pool == nullptr) return out;
-  for (ServerRecord& s : pool->servers) {
-    if (s.id != server) continue;
-    s.endpoint = endpoint;
-    s.unresolved_reason = reason;
+  ServerRecord* record = server_of(server);
+  if (record == nullptr || !record->name) return out;
+  const auto change = record->name->answered(token, answer, now);
+  const std::vector<LogField> who{{"pool", pool->settings.name}, {"server", record->settings.name}, {"host", record->settings.address.host}};
+  if (change.failure_began) {
+    auto fields = who;
+    fields.push_back({"error", record->name->error()});
+    out.notices.push_back(notice(MessageId::SERVER_RESOLVE_FAILED, std::move(fields)));
   }
-  carry(*pool, pool->health.set_endpoint(server, endpoint, reason, now), out);
+  if (change.endpoint_changed || change.failure_began) {
+    record->endpoint = record->name->endpoint();
+    if (change.endpoint_changed) {
+      auto fields = who;
+      fields.push_back({"address", record->endpoint ? record->endpoint->to_string() : "none"});
+      out.notices.push_back(notice(MessageId::SERVER_RESOLVED, std::move(fields)));
+    }
+    carry(*pool, pool->health.set_endpoint(server, record->endpoint, unresolved_reason(*record), now), out);
+  }
   finish(out, now, false);
   return out;
+}
+
+void NodeController::lookup_refused(lb::ServerId server, std::uint64_t token, Instant now) {
+  if (ServerRecord* record = server_of(server); record != nullptr && record->name) record->name->refused(token, now);
+}
+
+std::string NodeController::unresolved_reason(const ServerRecord& server) {
+  if (!server.name || server.endpoint) return {};
+  return server.name->error().empty() ? "not resolved yet" : server.name->error();
 }
 
 ControlActions NodeController::tick(Instant now) {
   ControlActions out;
   for (const auto& pool : pools_) carry(*pool, pool->health.tick(now), out);
+  start_lookups(now, out);
   finish(out, now, false);
   return out;
 }
@@ -291,6 +320,9 @@ Instant NodeController::next_deadline() const {
   Instant next = Instant::max();
   for (const auto& pool : pools_) {
     if (const auto at = pool->health.next_deadline()) next = std::min(next, *at);
+    for (const ServerRecord& s : pool->servers) {
+      if (s.name) next = std::min(next, s.name->next_deadline());
+    }
   }
   return next;
 }
@@ -346,13 +378,13 @@ NodeController::Answer NodeController::add_server(const admin::AddServer& c, con
   if (address->port == 0) return {Error{Errc::kInvalidArgument, "'" + c.address + "': the port must not be 0"}, {}};
   if (pool->servers.size() >= config::kServersPerPoolMax) return {Error{Errc::kLimitExceeded, "pool " + c.pool + " has as many servers as there can be"}, {}};
   const config::Server settings{.name = c.server, .address = *address, .weight = c.weight, .max_connections = c.max_connections, .backup = c.backup};
-  pool->servers.push_back(make_server(c.pool, settings));
+  pool->servers.push_back(make_server(pool->settings, settings, now));
   pool->servers.back().run_time = true;
   pool->removed.erase(identity_of(c.pool, settings));
   Answer answer{admin::CommandResult{.summary = "added " + c.pool + "/" + c.server + " until the next restart; it takes connections after its first good check", .details = {}, .needs_restart = {}}, {}};
   answer.actions.notices.push_back(notice(MessageId::SERVER_ADDED, {{"pool", c.pool}, {"server", c.server}, {"address", c.address}, {"by", actor.name}}));
   configure_health(*pool, now, answer.actions);
-  collect_resolves(answer.actions);
+  start_lookups(now, answer.actions);
   finish(answer.actions, now, true);
   return answer;
 }
@@ -368,7 +400,7 @@ NodeController::Answer NodeController::remove_server(const admin::RemoveServer& 
   if (!server->run_time) pool->removed.insert(identity_of(c.pool, server->settings));
   pool->servers.erase(pool->servers.begin() + (server - pool->servers.data()));
   configure_health(*pool, now, answer.actions);
-  collect_resolves(answer.actions);
+  start_lookups(now, answer.actions);
   finish(answer.actions, now, true);
   return answer;
 }

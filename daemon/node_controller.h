@@ -33,6 +33,8 @@
 #include "lb/health_pool.h"
 #include "lb/health_values.h"
 #include "lb/listener_socket.h"
+#include "lb/resolver_lookup.h"
+#include "lb/resolver_tracker.h"
 #include "lb/route_table.h"
 
 namespace fairlead::daemon {
@@ -60,10 +62,10 @@ struct ProbeStart {
   std::string host;
   std::shared_ptr<const config::Health> health;
 };
-struct ResolveWish {
+struct LookupStart {
   lb::ServerId server = 0;
-  HostPort host;
-  config::Resolve pace;
+  std::uint64_t token = 0;
+  lb::ResolveQuestion question;
 };
 
 /// Carried out in this order.
@@ -75,7 +77,7 @@ struct ControlActions {
   std::vector<lb::ServerId> reset;                    ///< Close their connections: hard down.
   std::vector<ProbeStart> probes;
   std::vector<lb::ServerId> forget;                   ///< Servers that are gone.
-  std::optional<std::vector<ResolveWish>> resolve;    ///< The whole list, when it changed.
+  std::vector<LookupStart> lookups;
   std::vector<Notice> notices;
 };
 
@@ -89,7 +91,8 @@ class NodeController {
   [[nodiscard]] ControlActions probe_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions connect_failed(lb::ServerId server, lb::ConnectCause cause, Instant now);
   [[nodiscard]] ControlActions connect_worked(lb::ServerId server, Instant now);
-  [[nodiscard]] ControlActions resolved(lb::ServerId server, std::optional<Endpoint> endpoint, const std::string& reason, Instant now);
+  [[nodiscard]] ControlActions answered(lb::ServerId server, std::uint64_t token, const lb::ResolveAnswer& answer, Instant now);
+  void lookup_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions tick(Instant now);
   /// An address could not be bound (again); it is tried again at the next apply().
   void bind_failed(lb::BindId bind, std::string error);
@@ -113,7 +116,7 @@ class NodeController {
     lb::ServerId id = 0;
     config::Server settings;                 ///< As configured or added.
     std::optional<Endpoint> endpoint;        ///< Resolved.
-    std::string unresolved_reason;
+    std::optional<lb::ResolveTracker> name;  ///< For a server given by name.
     bool run_time = false;
     std::optional<std::uint32_t> weight;     ///< Set by an operator.
     std::shared_ptr<lb::ServerCounters> counters;
@@ -146,15 +149,17 @@ class NodeController {
   void apply_pool(PoolRecord& pool, const config::Pool& settings, Instant now, ControlActions& out);
   void apply_listeners(const config::Snapshot& snapshot, ControlActions& out);
   void settle_binds(ListenerRecord& listener, ControlActions& out);
-  [[nodiscard]] ServerRecord make_server(const std::string& pool, const config::Server& settings);
+  [[nodiscard]] ServerRecord make_server(const config::Pool& pool, const config::Server& settings, Instant now);
   void configure_health(PoolRecord& pool, Instant now, ControlActions& out);
   void carry(PoolRecord& pool, lb::HealthActions&& actions, ControlActions& out);
   void finish(ControlActions& out, Instant now, bool routes_changed);
-  void collect_resolves(ControlActions& out);
+  void start_lookups(Instant now, ControlActions& out);
   [[nodiscard]] std::shared_ptr<const lb::RouteTable> build_routes(Instant now);
   [[nodiscard]] PoolRecord* pool_of(lb::ServerId server);
+  [[nodiscard]] ServerRecord* server_of(lb::ServerId server);
   [[nodiscard]] PoolRecord* pool_named(const std::string& name);
   [[nodiscard]] static ServerRecord* server_named(PoolRecord& pool, const std::string& name);
+  [[nodiscard]] static std::string unresolved_reason(const ServerRecord& server);
   [[nodiscard]] static admin::ServerStatus describe_server(const PoolRecord& pool, const ServerRecord& server, Instant now);
   [[nodiscard]] Answer set_state(const admin::SetServerState& c, const admin::Actor& actor, Instant now);
   [[nodiscard]] Answer set_weight(const admin::SetServerWeight& c, const admin::Actor& actor, Instant now);
@@ -169,7 +174,6 @@ class NodeController {
   struct Identity { lb::ServerId id; std::shared_ptr<lb::ServerCounters> counters; };
   std::map<std::string, Identity> identities_;            ///< By pool, name and address; for the life of the process.
   std::map<std::string, std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>>> listener_ids_;  ///< By name; likewise.
-  std::vector<ResolveWish> resolves_;
   std::uint64_t version_ = 0;
   bool routes_stale_ = false;                             ///< A pool's health asked for a new table.
   lb::ServerId last_server_ = 0;

@@ -60,7 +60,7 @@ admin::ServerStatus NodeController::describe_server(const PoolRecord& pool, cons
     out.check.duration_ms = to_seconds(health->check.duration) * 1000;
   } else {
     out.check.result = health->endpoint ? "pending" : "unresolved";
-    if (!health->endpoint) out.check.detail = server.unresolved_reason;
+    if (!health->endpoint) out.check.detail = unresolved_reason(server);
   }
   return out;
 }

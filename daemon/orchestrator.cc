@@ -80,7 +80,7 @@ Status Orchestrator::start() {
   places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
   if (auto status = start_workers(); !status) return status;
   prober_ = std::make_unique<lb::HealthProber>([this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
-  resolver_ = std::make_unique<lb::HealthResolver>([this](lb::ResolveResult result) { return inbox_.post(std::move(result)); });
+  resolver_ = std::make_unique<lb::NameResolver>([this](lb::ResolveResult result) { (void)inbox_.post(std::move(result)); });  // Likewise (ResolveTracker, I4).
   jobs_ = std::make_unique<Jobs>();
   if (auto status = loop_.add_inbox(inbox_, [this](ControlMessage&& message) { handle(std::move(message)); }); !status) return status;
   if (auto status = loop_.on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1}, [this](int signal) { on_signal(signal); }); !status) return status;
@@ -140,10 +140,10 @@ void Orchestrator::carry_out(ControlActions&& actions) {
     }
   }
   for (const lb::ServerId server : actions.forget) prober_->forget(server);
-  if (actions.resolve) {
-    std::vector<lb::ResolveTarget> targets;
-    for (const ResolveWish& wish : *actions.resolve) targets.push_back({.server = wish.server, .host = wish.host, .settings = wish.pace});
-    resolver_->set_targets(std::move(targets));
+  for (LookupStart& lookup : actions.lookups) {
+    const lb::ServerId server = lookup.server;
+    const std::uint64_t token = lookup.token;
+    if (!resolver_->start({.server = server, .token = token, .question = std::move(lookup.question)})) controller_.lookup_refused(server, token, clock_.now());
   }
   for (const Notice& said : actions.notices) log_notice(said);
   arm_controller();
@@ -191,7 +191,7 @@ void Orchestrator::handle(ControlMessage&& message) {
                                         m));
                  },
                  [this](lb::ProbeResult&& m) { carry_out(controller_.probe_done(m, clock_.now())); },
-                 [this](lb::ResolveResult&& m) { carry_out(controller_.resolved(m.server, m.endpoint, m.reason, clock_.now())); },
+                 [this](lb::ResolveResult&& m) { carry_out(controller_.answered(m.server, m.token, m.answer, clock_.now())); },
                  [this](CommandRequest&& m) { handle_command(std::move(m)); },
                  [this](ListRequest&& m) { list_connections(std::move(m)); },
                  [this](Loaded&& m) { loaded(std::move(m)); },

@@ -20,7 +20,7 @@
 #include "daemon/node_controller.h"
 #include "daemon/node_port.h"
 #include "lb/health_prober.h"
-#include "lb/health_resolver.h"
+#include "lb/resolver.h"
 #include "lb/process_places.h"
 #include "lb/source_counts.h"
 #include "lb/worker.h"
@@ -73,7 +73,7 @@ class Orchestrator {
   lb::ProcessPlaces places_;
   std::vector<std::unique_ptr<lb::Worker>> workers_;
   std::unique_ptr<lb::HealthProber> prober_;
-  std::unique_ptr<lb::HealthResolver> resolver_;
+  std::unique_ptr<lb::NameResolver> resolver_;
   NodePortInbox port_;
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;

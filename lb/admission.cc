@@ -61,6 +61,7 @@ std::string_view to_string(Refusal refusal) {
     case Refusal::kSourceConnections: return "source_connections";
     case Refusal::kSourceRate: return "source_rate";
     case Refusal::kProcessFull: return "process_full";
+    case Refusal::kListenerClosed: return "listener_closed";
   }
   return "unknown";
 }
