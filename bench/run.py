@@ -4,9 +4,11 @@
 Exit: 0 measured, 1 nothing could be measured or a contender produced errors, 2 wrong usage, 130 interrupted (what was complete is reported).
 """
 import argparse
+import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import time
 
@@ -58,14 +60,19 @@ def parse_arguments(argv):
     return options
 
 
-def machine():
+def machine(loadgen):
+    """What the figures of two machines differ by before any proxy does."""
     cpu = "unknown CPU"
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
         for line in file:
             if line.startswith("model name"):
                 cpu = line.partition(":")[2].strip()
                 break
-    return {"cpu": cpu, "cpus": os.cpu_count(), "kernel": platform.release(), "load_average_at_start": os.getloadavg()}
+    try:
+        costs = json.loads(subprocess.run([loadgen, "machine"], stdout=subprocess.PIPE, timeout=60, check=True).stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        costs = {"costs_unknown": str(error)}
+    return {"cpu": cpu, "cpus": os.cpu_count(), "kernel": platform.release(), "load_average_at_start": os.getloadavg(), **costs}
 
 
 class Progress:
@@ -194,7 +201,7 @@ def main(argv):
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         signal.signal(number, interrupt)
-    facts = machine()
+    facts = machine(loadgen)
     usable = sorted(os.sched_getaffinity(0))
     cpus = {"load": usable[0], "proxy": usable[-1]}
     processes = Processes()
