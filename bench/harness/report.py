@@ -23,6 +23,9 @@ def rows_of(cells, workloads, contenders, versions):
                 row = stats.row_of(workload.name, contender.name, versions[contender.name], unit, values, other, workload.noise)
                 row["main"] = unit == workload.cost_unit
                 row["congestion_control"] = next(iter(results.values()))["facts"]["tcp_congestion_control"]
+                marks = next(iter(results.values())).get("idle", {}).get("marks")
+                if marks:
+                    row["read_at_connections"] = [mark["connections"] for mark in marks]
                 rows.append(row)
     return rows
 
