@@ -4,9 +4,11 @@
 Exit: 0 measured, 1 nothing could be measured or a contender produced errors, 2 wrong usage, 130 interrupted (what was complete is reported).
 """
 import argparse
+import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import time
 
@@ -18,6 +20,7 @@ from harness.sandbox import Processes, Sandbox, Unavailable  # noqa: E402
 from harness.workloads import QUICK, WORKLOADS, idle_marks  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FULL_PROXY = 80.0     # percent of its CPU, below which the proxy was not the bottleneck
 BUSY_OTHER = 15.0     # percent of one CPU used by others, above which the run gets a note
 
 
@@ -58,14 +61,19 @@ def parse_arguments(argv):
     return options
 
 
-def machine():
+def machine(loadgen):
+    """What the figures of two machines differ by before any proxy does."""
     cpu = "unknown CPU"
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
         for line in file:
             if line.startswith("model name"):
                 cpu = line.partition(":")[2].strip()
                 break
-    return {"cpu": cpu, "cpus": os.cpu_count(), "kernel": platform.release(), "load_average_at_start": os.getloadavg()}
+    try:
+        costs = json.loads(subprocess.run([loadgen, "machine"], stdout=subprocess.PIPE, timeout=60, check=True).stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        costs = {"costs_unknown": str(error)}
+    return {"cpu": cpu, "cpus": os.cpu_count(), "kernel": platform.release(), "load_average_at_start": os.getloadavg(), **costs}
 
 
 class Progress:
@@ -148,9 +156,11 @@ def notes_of(run, rows, missing, interrupted, descriptors):
     disturbed = sorted({r["workload"] for r in rows if r["unit"] == "% other CPU" and r["median"] > BUSY_OTHER})
     if disturbed:
         notes.append(f"other programs (or the hypervisor) used more than {BUSY_OTHER:.0f} % of a CPU during {', '.join(disturbed)}: trust ratios of one run only")
-    idle_proxy = sorted({f"{r['workload']} {r['contender']}" for r in rows if r["unit"] == "% proxy CPU" and r["median"] < 80})
-    if idle_proxy:
-        notes.append("the proxy's CPU was not full (its rate is the load side's; CPU per unit includes more wake-ups): " + ", ".join(idle_proxy))
+    proxied = [r for r in rows if r["unit"] == "% proxy CPU"]
+    waiting = [r for r in proxied if r["median"] < FULL_PROXY]
+    if waiting:
+        notes.append(f"in {len(waiting)} of {len(proxied)} the proxy had less than {FULL_PROXY:.0f} % of its CPU (the load side or other programs were the limit; "
+                     "CPU per unit then includes more wake-ups): workloads " + ", ".join(dict.fromkeys(r["workload"] for r in waiting)))
     ended = sorted({contender for (_, contender), rounds in run.cells.items() for result in rounds.values() if result.get("threads_ended")})
     if ended:
         notes.append(f"threads ended inside the window, their CPU time is not counted: {', '.join(ended)}")
@@ -194,7 +204,7 @@ def main(argv):
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         signal.signal(number, interrupt)
-    facts = machine()
+    facts = machine(loadgen)
     usable = sorted(os.sched_getaffinity(0))
     cpus = {"load": usable[0], "proxy": usable[-1]}
     processes = Processes()

@@ -23,6 +23,9 @@ def rows_of(cells, workloads, contenders, versions):
                 row = stats.row_of(workload.name, contender.name, versions[contender.name], unit, values, other, workload.noise)
                 row["main"] = unit == workload.cost_unit
                 row["congestion_control"] = next(iter(results.values()))["facts"]["tcp_congestion_control"]
+                marks = next(iter(results.values())).get("idle", {}).get("marks")
+                if marks:
+                    row["read_at_connections"] = [mark["connections"] for mark in marks]
                 rows.append(row)
     return rows
 
@@ -92,7 +95,7 @@ def chart(rows, contenders):
 
 
 def html_report(rows, run, workloads, contenders):
-    head = f"{html.escape(run['machine']['cpu'])}, {run['machine']['cpus']} CPUs, kernel {html.escape(run['machine']['kernel'])}; {html.escape(run['network'])}; " \
+    head = f"{html.escape(run['machine']['cpu'])}, {run['machine']['cpus']} CPUs, kernel {html.escape(run['machine']['kernel'])}, {run['machine'].get('syscall_ns', '?')} ns per system call; {html.escape(run['network'])}; " \
            f"{run['rounds_done']} rounds of {run['seconds']:g} s, interleaved; {html.escape(run['finished'])}"
     body = ["<h1>Fairlead benchmark</h1>", f"<p>{head}</p>",
             "<p>Bars: median CPU time of the proxy per unit of work (shorter is better); the line runs from the lowest to the highest round.</p>"]

@@ -5,13 +5,19 @@
 //   fairlead-loadgen churn    --target A:P --connections 32 ...      connect, request, reply, close; so many in parallel
 //   fairlead-loadgen download|upload --target A:P --connections 4    bulk, in messages of 16 MiB, two outstanding
 //   fairlead-loadgen idle     --target A:P --marks 1000,10000        open, ask once, hold; memory read at each mark
+//   fairlead-loadgen machine                                         what the smallest things cost here: a system call, a round trip
 //
 // Each prints one JSON object. Exit: 0 measured without an error, 1 errors were counted (the report names them), 2 wrong usage.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "base/fd.h"
+#include "base/system_clock.h"
 #include "bench/macro/backend.h"
 #include "bench/macro/load_run.h"
 
@@ -69,6 +75,35 @@ void add_client_options(CLI::App& app, Arguments& a, std::uint32_t connections) 
   app.add_option("--watch-load", a.watched.load, "the backend's process: counted as load, with this one");
 }
 
+/// Nanoseconds per call of `work`, the best of five runs: figures of two machines differ by this before any proxy differs.
+template <class F>
+double best_ns(int times, F&& work) {
+  const SystemClock clock;
+  double best = 0;
+  for (int run = 0; run < 5; ++run) {
+    const Instant start = clock.now();
+    for (int i = 0; i < times; ++i) work();
+    const double each = static_cast<double>((clock.now() - start).count()) / times;
+    best = run == 0 ? each : std::min(best, each);
+  }
+  return best;
+}
+
+int describe_machine() {
+  const double call = best_ns(200'000, [] { (void)::syscall(SYS_getppid); });
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail(errno_error("socketpair"));
+  const Fd left(ends[0]), right(ends[1]);
+  char bytes[200] = {};
+  bool whole = true;
+  const double pair = best_ns(50'000, [&] {
+    whole = ::send(left.get(), bytes, sizeof bytes, 0) == sizeof bytes && ::recv(right.get(), bytes, sizeof bytes, 0) == sizeof bytes && whole;
+  });
+  if (!whole) return fail({Errc::kUnavailable, "socket pair: a short send or receive"});
+  fmt::print("{{\"syscall_ns\": {:.0f}, \"unix_send_recv_ns\": {:.0f}}}\n", call, pair);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -78,6 +113,7 @@ int main(int argc, char** argv) {
   CLI::App& serve = *app.add_subcommand("serve", "the backend");
   serve.add_option("--listen", a.listen, "address:port, may be given again; port 0 = any free one")->required();
   serve.add_option("--lifetime", a.lifetime_s, "seconds after which it ends by itself")->check(CLI::Range(0.1, 86400.0));
+  const CLI::App& about = *app.add_subcommand("machine", "what a system call costs here");
   struct Mode {
     const char* name;
     const char* help;
@@ -116,6 +152,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
 
+  if (about.parsed()) return describe_machine();
   if (serve.parsed()) {
     auto listen = parse_endpoints(a.listen);
     if (!listen) return fail(listen.error());
