@@ -309,7 +309,7 @@ void EpollEngine::handle_stream(std::uint32_t index, std::uint32_t events, Event
   }
   if ((events & EPOLLRDHUP) != 0) s.eof_hint = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) s.readable = true;
-  if ((events & EPOLLERR) != 0 && !s.wants_read) {
+  if ((events & EPOLLERR) != 0 && (!s.wants_read || s.eof)) {  // Else recv(2) reports it, after the data before it.
     const int error = take_socket_error(s.fd);
     if (error != 0) return fail(index, error);
   }
@@ -352,8 +352,9 @@ void EpollEngine::run_queue(std::deque<Name>& queue, EventSink& sink) {
 /// Milliseconds for epoll_wait(2), rounded up so that a deadline is never met early.
 int timeout_ms(Instant deadline) {
   if (deadline == Instant::max()) return -1;
-  const Duration left = deadline - SystemClock().now();
-  if (left <= Duration::zero()) return 0;
+  const Instant now = SystemClock().now();
+  if (deadline <= now) return 0;  // Compared, not subtracted: Instant::min() is a deadline too.
+  const Duration left = deadline - now;
   return static_cast<int>(std::min<std::int64_t>(to_ms(left + std::chrono::milliseconds(1) - Duration(1)), 60'000));
 }
 

@@ -9,7 +9,8 @@
 //            order as blocks come back.
 //   send     send(2) on the caller's frame (chain_io.h). A send that would block waits for a *multishot* POLLOUT, armed once per socket and
 //            kept: a send left pending in the ring would poll with POLLRDHUP and spin against a half-closed, slow peer (C7).
-//   paused   The receive is cancelled; the same multishot poll then watches for errors.
+//   paused   The receive is cancelled; the same multishot poll then watches for errors. Likewise before the first want_read and after the end
+//            of file, as no receive is armed then.
 //   close    With operations outstanding: cancel them by descriptor, wait for their last completions, then close(2).
 //
 // user_data: operation (8 bits), generation (24 bits), slot (32 bits); a completion of an earlier life is dropped.
@@ -48,6 +49,7 @@ struct Slot {
   int fd = -1;
   std::uint32_t owner = 0;
   BufferChain out;
+  std::uint32_t served_turn = 0;   ///< The last turn (its low bits) that brought data.
   std::uint8_t outstanding = 0;    ///< Operations whose last completion has not come.
   bool watched : 1 = false;        ///< A borrowed descriptor (an eventfd).
   bool wants_read : 1 = false;
@@ -55,7 +57,9 @@ struct Slot {
   bool cancelling : 1 = false;     ///< Its cancel is under way.
   bool polling : 1 = false;        ///< The multishot poll is armed.
   bool write_blocked : 1 = false;
-  bool eof : 1 = false;
+  bool eof : 1 = false;            ///< The end of file was met,
+  bool eof_withheld : 1 = false;   ///< but while reading was off: reported when it is on again (C5).
+  bool unwatched : 1 = false;      ///< In unwatched_.
   bool failed : 1 = false;
   bool closing : 1 = false;
   bool reset : 1 = false;
@@ -75,7 +79,7 @@ class UringEngine final : public IoEngine {
   [[nodiscard]] std::string_view name() const override { return "io_uring"; }
   [[nodiscard]] Result<SocketId> listen(Fd listener, std::uint32_t owner) override;
   void resume_accept(SocketId listener) override { arm_accept(static_cast<std::uint32_t>(listener)); }
-  [[nodiscard]] Result<SocketId> adopt(Fd socket, std::uint32_t owner) override { return add(std::move(socket), owner); }
+  [[nodiscard]] Result<SocketId> adopt(Fd socket, std::uint32_t owner) override;
   [[nodiscard]] Result<SocketId> connect(Fd socket, const Endpoint& to, std::uint32_t owner) override;
   [[nodiscard]] Result<SocketId> watch(int fd, std::uint32_t owner) override;
   void want_read(SocketId socket, bool on) override;
@@ -99,6 +103,8 @@ class UringEngine final : public IoEngine {
   void arm_accept(std::uint32_t index);
   void arm_receive(std::uint32_t index);
   void arm_poll(std::uint32_t index);
+  void watch_errors(std::uint32_t index);
+  void watch_unwatched();
   void report(std::uint32_t index, EventKind kind, int error = 0, std::uint32_t bytes = 0);
   void fail(std::uint32_t index, int error);
   void flush(std::uint32_t index);
@@ -127,7 +133,9 @@ class UringEngine final : public IoEngine {
   std::vector<Event> pending_;
   std::vector<Event> delivering_;
   struct Name { std::uint32_t index; std::uint32_t generation; };
-  std::deque<Name> starved_;
+  std::deque<Name> starved_;         ///< Receives that found the ring empty; armed again in order as blocks come back.
+  std::deque<Name> starved_late_;    ///< Likewise, but served in this turn: goes behind the others at its end.
+  std::vector<Name> unwatched_;      ///< No receive armed: the poll is to be armed before the next wait.
   EngineCounters counters_;
 };
 
@@ -239,6 +247,12 @@ Result<SocketId> UringEngine::listen(Fd listener, std::uint32_t owner) {
   return id;
 }
 
+Result<SocketId> UringEngine::adopt(Fd socket, std::uint32_t owner) {
+  auto id = add(std::move(socket), owner);
+  if (id) watch_errors(static_cast<std::uint32_t>(*id));
+  return id;
+}
+
 void UringEngine::arm_accept(std::uint32_t index) {
   io_uring_sqe* sqe = next_entry();
   io_uring_prep_multishot_accept(sqe, slots_[index].fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -294,6 +308,24 @@ void UringEngine::arm_poll(std::uint32_t index) {
   s.polling = true;
 }
 
+/// Without a receive only the poll sees an RST (C5). It is armed when the turn ends, for most sockets are read or closed by then.
+void UringEngine::watch_errors(std::uint32_t index) {
+  Slot& s = slots_[index];
+  if (s.unwatched || s.polling) return;
+  s.unwatched = true;
+  unwatched_.push_back({index, slots_.generation(index)});
+}
+
+void UringEngine::watch_unwatched() {
+  for (const Name name : unwatched_) {
+    if (!slots_.is_live(name.index, name.generation)) continue;
+    Slot& s = slots_[name.index];
+    s.unwatched = false;
+    if ((!s.wants_read || s.eof) && !s.failed && !s.closing) arm_poll(name.index);
+  }
+  unwatched_.clear();
+}
+
 void UringEngine::report(std::uint32_t index, EventKind kind, int error, std::uint32_t bytes) {
   pending_.push_back({.kind = kind, .socket = SocketId{index}, .owner = slots_[index].owner, .error = error, .bytes = bytes});
 }
@@ -311,13 +343,18 @@ void UringEngine::want_read(SocketId socket, bool on) {
   const auto index = static_cast<std::uint32_t>(socket);
   Slot& s = slots_[index];
   s.wants_read = on;
-  if (s.eof || s.failed || s.closing) return;
+  if (s.failed || s.closing) return;
+  if (on && s.eof_withheld) {
+    s.eof_withheld = false;
+    report(index, EventKind::kEof);
+  }
+  if (s.eof) return;
   if (on) {
     if (!s.receiving && !s.starved) arm_receive(index);
     return;
   }
   if (s.receiving && !s.cancelling) cancel_receive(index);
-  arm_poll(index);  // Errors stay watched (C5).
+  watch_errors(index);
 }
 
 void UringEngine::cancel_receive(std::uint32_t index) {
@@ -453,7 +490,7 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
     case Op::kReceive: on_receive(index, cqe, sink); break;
     case Op::kConnect:
       if (!s.closing) {
-        if (cqe.res < 0) s.failed = true;
+        if (cqe.res < 0) s.failed = true; else watch_errors(index);
         report(index, EventKind::kConnected, -cqe.res);
       }
       break;
@@ -502,6 +539,7 @@ void UringEngine::on_receive(std::uint32_t index, const io_uring_cqe& cqe, Event
   if (s.closing || s.failed || s.eof) return;
   if (cqe.res > 0) {
     ++counters_.reads;
+    s.served_turn = static_cast<std::uint32_t>(counters_.turns);
     BufferMeta& meta = pool_.meta(buffer);
     meta = {.next = kNoBuffer, .offset = 0, .length = static_cast<std::uint32_t>(cqe.res)};
     if (last && s.wants_read) arm_receive(index);
@@ -511,7 +549,10 @@ void UringEngine::on_receive(std::uint32_t index, const io_uring_cqe& cqe, Event
   if (cqe.res == 0) {
     ++counters_.reads;
     s.eof = true;
-    return report(index, EventKind::kEof);
+    watch_errors(index);
+    if (s.wants_read) return report(index, EventKind::kEof);
+    s.eof_withheld = true;
+    return;
   }
   const int error = -cqe.res;
   if (error == ENOBUFS) {
@@ -520,7 +561,9 @@ void UringEngine::on_receive(std::uint32_t index, const io_uring_cqe& cqe, Event
     quiet_turns_ = 0;
     if (!s.starved && last) {
       s.starved = true;
-      starved_.push_back({index, slots_.generation(index)});
+      // One receive can empty the ring. Who had data in this turn waits behind those who had none, or it would do so every time.
+      const bool served = s.served_turn == static_cast<std::uint32_t>(counters_.turns);
+      (served ? starved_late_ : starved_).push_back({index, slots_.generation(index)});
     }
     return;
   }
@@ -544,15 +587,17 @@ void UringEngine::on_poll(std::uint32_t index, const io_uring_cqe& cqe) {
     s.write_blocked = false;
     flush(index);
   }
-  if (!s.polling && !s.failed && (s.write_blocked || !s.wants_read)) arm_poll(index);
+  if (!s.polling && !s.failed && (s.write_blocked || !s.wants_read || s.eof)) arm_poll(index);
 }
 
 void UringEngine::poll(Instant deadline, EventSink& sink) {
   publish();
   if (!starved_.empty()) feed_starved();
+  if (!unwatched_.empty()) watch_unwatched();
   Duration left = Duration::zero();
   if (pending_.empty() && (starved_.empty() || published_ == 0)) {
-    left = deadline == Instant::max() ? std::chrono::hours(1) : std::max(Duration::zero(), deadline - SystemClock().now());
+    const Instant now = SystemClock().now();
+    if (deadline > now) left = deadline == Instant::max() ? std::chrono::hours(1) : deadline - now;
   }
   ++counters_.turns;
   if (left > Duration::zero()) {
@@ -574,6 +619,8 @@ void UringEngine::poll(Instant deadline, EventSink& sink) {
     on_completion(copy, sink);
   }
   if (seen > 0) io_uring_cq_advance(&ring_, seen);
+  starved_.insert(starved_.end(), starved_late_.begin(), starved_late_.end());
+  starved_late_.clear();
 }
 
 }  // namespace

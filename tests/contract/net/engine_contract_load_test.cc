@@ -148,17 +148,6 @@ TEST_P(EngineContract, IdleSocketsHoldNoBlock) {
   files.rlim_cur = files.rlim_max;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
   if (files.rlim_max < 2 * kIdle + 100) GTEST_SKIP() << "the hard limit of open files is " << files.rlim_max;
-  auto exchange = [&](Life& life, Peer& peer) {
-    driver().want_read(life, true);
-    peer.send_more(200);
-    ASSERT_TRUE(driver().run_until([&life] { return life.received == 200; }));
-    driver().send(life, 200);
-  };
-  auto first = driver().make_pair(family());
-  exchange(first.life, first.peer);
-  driver().settle();
-  const std::size_t baseline = driver().pool().used();
-
   std::vector<std::pair<Life*, Peer*>> flows;
   for (int i = 0; i < kIdle; ++i) {
     auto [life, peer] = driver().make_pair(family());
@@ -170,8 +159,7 @@ TEST_P(EngineContract, IdleSocketsHoldNoBlock) {
   ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), [](const auto& f) { return f.first->received == 200 && f.second->received() == 200; }); }));
   driver().settle();
 
-  EXPECT_LE(driver().pool().used(), baseline);
-  EXPECT_EQ(driver().pool().available(), driver().pool().count());
+  EXPECT_EQ(driver().pool().available(), driver().pool().count()) << "all free, or lying ready for whoever receives next";
   driver().close_all();
 }
 
