@@ -1,0 +1,71 @@
+// fairlead: pure
+// Cross-checks of a configuration that was read; one function per group of sections. Private to validate.cc and the check_*.cc files.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "config/environment.h"
+#include "config/limits.h"
+#include "config/reader.h"
+#include "config/settings.h"
+
+namespace fairlead::config {
+
+/// An address that will be a VIP, wherever it is configured.
+struct VipAddress {
+  IpAddress address;
+  std::string what;  ///< "VIP api", "VIP mast-router"
+  std::string path;
+};
+
+class Checks {
+ public:
+  Checks(const Snapshot& snapshot, const Environment& environment, Reader& reader);
+
+  /// Reports at the place of `path`, or of its nearest parent in the file; silent when what stands there could not be read.
+  void error(const std::string& path, std::string message, std::string hint);
+  void warning(const std::string& path, std::string message, std::string hint);
+  /// The key was written in the file (for warnings about keys without effect).
+  [[nodiscard]] bool has(const std::string& path) const { return reader_.places().has(path); }
+  /// Nothing at or below `path` failed to be read.
+  [[nodiscard]] bool sound(const std::string& path) const;
+
+  [[nodiscard]] const VipAddress* vip_of(const IpAddress& address) const;
+  /// "a link of node gate-1", "an address of this machine", or empty.
+  [[nodiscard]] std::string own_address(const IpAddress& address) const;
+  [[nodiscard]] bool is_local(const IpAddress& address) const;
+
+  /// Reports each name of `names` that occurred before; paths are LIST[i].KEY.
+  void unique(const std::vector<std::string>& names, std::string_view list, std::string_view key, std::string_view what);
+  /// Reports `address` when no host can have it: unspecified, multicast.
+  void host_address(const IpAddress& address, const std::string& path, std::string_view what);
+
+  const Snapshot& snapshot;
+  const Environment& environment;
+
+ private:
+  void report(Severity severity, const std::string& path, std::string message, std::string hint);
+
+  Reader& reader_;
+  std::vector<VipAddress> vips_;
+};
+
+void check_cluster(Checks& checks);
+void check_vips(Checks& checks);
+void check_listeners(Checks& checks);
+void check_pools(Checks& checks);
+void check_process(Checks& checks);
+void check_dnsdhcp(Checks& checks);
+void check_router(Checks& checks);
+
+/// "pools[3].health"
+template <class... Args>
+[[nodiscard]] std::string path_of(fmt::format_string<Args...> format, Args&&... args) {
+  return fmt::format(format, std::forward<Args>(args)...);
+}
+
+}  // namespace fairlead::config

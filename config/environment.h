@@ -1,0 +1,23 @@
+// fairlead: pure
+// What checks may know about the machine. Handed in, so that the same file and environment always give the same problems;
+// host_environment.h asks the machine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip_address.h"
+
+namespace fairlead::config {
+
+/// An absent value switches off the warnings that need it: a file checked for another machine.
+struct Environment {
+  std::string host_name;                                     ///< Empty: unknown.
+  std::optional<std::vector<IpAddress>> local_addresses;
+  std::optional<std::uint64_t> descriptors_max;              ///< RLIMIT_NOFILE, the hard limit.
+  std::optional<std::uint32_t> ephemeral_ports;              ///< Size of net.ipv4.ip_local_port_range.
+};
+
+}  // namespace fairlead::config

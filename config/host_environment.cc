@@ -1,0 +1,60 @@
+#include "config/host_environment.h"
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <ifaddrs.h>
+#include <memory>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace fairlead::config {
+namespace {
+
+std::optional<std::vector<IpAddress>> local_addresses() {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return std::nullopt;
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, ::freeifaddrs);
+  std::vector<IpAddress> out;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr) continue;
+    if (entry->ifa_addr->sa_family == AF_INET) {
+      sockaddr_in address{};
+      std::memcpy(&address, entry->ifa_addr, sizeof address);
+      std::array<std::uint8_t, 4> bytes{};
+      std::memcpy(bytes.data(), &address.sin_addr, bytes.size());
+      out.push_back(IpAddress::v4(bytes));
+    } else if (entry->ifa_addr->sa_family == AF_INET6) {
+      sockaddr_in6 address{};
+      std::memcpy(&address, entry->ifa_addr, sizeof address);
+      std::array<std::uint8_t, 16> bytes{};
+      std::memcpy(bytes.data(), &address.sin6_addr, bytes.size());
+      out.push_back(IpAddress::v6(bytes));
+    }
+  }
+  return out;
+}
+
+std::optional<std::uint32_t> ephemeral_ports() {
+  std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  if (!(file >> first >> last) || last < first) return std::nullopt;
+  return last - first + 1;
+}
+
+}  // namespace
+
+Environment host_environment() {
+  Environment out;
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) == 0) out.host_name = name.data();
+  out.local_addresses = local_addresses();
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY) out.descriptors_max = limit.rlim_max;
+  out.ephemeral_ports = ephemeral_ports();
+  return out;
+}
+
+}  // namespace fairlead::config

@@ -1,0 +1,27 @@
+// fairlead: pure
+// Document -> Snapshot. First the schema's checks of every key (read), then what only shows when sections are seen together:
+// dangling and duplicate names, overlapping binds, addresses that cannot work, settings that are legal but suspicious.
+//
+// All problems of both steps are reported at once; a value that could not be read silences the cross-checks that depend on it.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "config/document.h"
+#include "config/environment.h"
+#include "config/problem.h"
+#include "config/settings.h"
+
+namespace fairlead::config {
+
+struct ValidateResult {
+  std::optional<Snapshot> snapshot;  ///< Absent when there is an error among the problems.
+  std::vector<Problem> problems;
+};
+[[nodiscard]] ValidateResult validate(const Document& document, const Environment& environment);
+
+/// Only the schema's checks. For tests of the schema; everybody else wants validate().
+[[nodiscard]] ValidateResult read_unchecked(const Document& document);
+
+}  // namespace fairlead::config
