@@ -46,6 +46,7 @@ bench:
 	@bench/run.py
 
 package: build
+	@scripts/setup.sh package
 	@cd build && rm -f fairlead_*.deb && cpack -G DEB -B . >package.log || { cat package.log; exit 1; }
 	@ls build/fairlead_*.deb
 

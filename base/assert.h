@@ -8,8 +8,7 @@ namespace fairlead {
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line) noexcept;
 }  // namespace fairlead
 
-#define FL_ASSERT(expression) \
-  ((expression) ? static_cast<void>(0) : ::fairlead::assertion_failed(#expression, __FILE__, __LINE__))
+#define FL_ASSERT(expression) ((expression) ? static_cast<void>(0) : ::fairlead::assertion_failed(#expression, __FILE__, __LINE__))
 
 #ifdef FL_DCHECKS
 #define FL_DASSERT(expression) FL_ASSERT(expression)

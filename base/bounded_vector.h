@@ -22,7 +22,10 @@ class BoundedVector {
   void clear() { size_ = 0; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] const T& operator[](std::size_t i) const { FL_DASSERT(i < size_); return items_[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const {
+    FL_DASSERT(i < size_);
+    return items_[i];
+  }
   [[nodiscard]] const T* begin() const { return items_.data(); }
   [[nodiscard]] const T* end() const { return items_.data() + size_; }
 

@@ -41,10 +41,10 @@ class EventRing {
 
  private:
   const std::size_t capacity_;
-  mutable std::mutex mutex_;       // Guards entries_ and last_.
+  mutable std::mutex mutex_;  // Guards entries_ and last_.
   std::deque<Entry> entries_;
   std::uint64_t last_ = 0;
-  std::mutex hook_mutex_;          // Guards hook_; taken alone, never with mutex_.
+  std::mutex hook_mutex_;  // Guards hook_; taken alone, never with mutex_.
   std::function<void()> hook_;
 };
 

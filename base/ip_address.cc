@@ -122,7 +122,8 @@ Result<HostPort> parse_host_port(std::string_view text) {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
     });
     if (!fine) return not_a("a host with a port", text, "a host name has letters, digits, '-', '.' and '_'");
-    if (std::all_of(host.begin(), host.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; })) return not_a("a host with a port", text, "it looks like an IPv4 address and is none");
+    if (std::all_of(host.begin(), host.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; }))
+      return not_a("a host with a port", text, "it looks like an IPv4 address and is none");
   }
   return HostPort{std::string(host), static_cast<std::uint16_t>(*port)};
 }

@@ -64,7 +64,7 @@ struct IpPrefix {
   std::uint8_t length = 0;
 
   [[nodiscard]] bool contains(const IpAddress& other) const;
-  [[nodiscard]] IpAddress network() const;              ///< Host bits cleared.
+  [[nodiscard]] IpAddress network() const;                   ///< Host bits cleared.
   [[nodiscard]] std::optional<IpAddress> broadcast() const;  ///< IPv4 with a prefix below 31 only.
   [[nodiscard]] std::string to_string() const;
   friend constexpr auto operator<=>(const IpPrefix&, const IpPrefix&) = default;

@@ -1,7 +1,7 @@
 // fairlead: pure
-// Events and lines as bytes: `TIME level ID key=value ...` or one JSON object. What an outsider put into a value (a host name, a certificate's
-// text, a server's answer) can neither begin a line of its own nor send a terminal escape sequence: control characters are escaped,
-// bytes that are no UTF-8 too.
+// Events and lines as bytes: `TIME level ID key=value ...` or one JSON object. What an outsider put into a value (a host name, the text
+// of a certificate, a server's answer) can neither begin a line of its own nor send a terminal escape sequence: control characters are
+// escaped, bytes that are no UTF-8 too.
 #pragma once
 
 #include <concepts>

@@ -185,7 +185,8 @@ std::string_view body_of(const LogRecord& record) { return record.body.empty() ?
 /// RFC 3164, as syslog(3) writes it to the local socket.
 class SyslogTarget final : public DatagramTarget {
  public:
-  SyslogTarget(const LogPlaces& places, LogFormat format) : DatagramTarget(places.syslog_socket), identifier_(places.identifier), format_(format) {}
+  SyslogTarget(const LogPlaces& places, LogFormat format)
+      : DatagramTarget(places.syslog_socket), identifier_(places.identifier), format_(format) {}
 
  private:
   [[nodiscard]] std::string datagram(const LogRecord& record) const override {
@@ -195,7 +196,8 @@ class SyslogTarget final : public DatagramTarget {
     std::array<char, 32> when{};
     const std::size_t n = std::strftime(when.data(), when.size(), "%b %e %T", &local);
     const std::string_view text = format_ == LogFormat::kJson ? line_of(record) : body_of(record);
-    return "<" + std::to_string(LOG_DAEMON | syslog_priority(record.level)) + ">" + std::string(when.data(), n) + " " + identifier_ + "[" + std::to_string(::getpid()) + "]: " + std::string(text);
+    return "<" + std::to_string(LOG_DAEMON | syslog_priority(record.level)) + ">" + std::string(when.data(), n) + " " + identifier_ + "[" +
+           std::to_string(::getpid()) + "]: " + std::string(text);
   }
   std::string identifier_;
   LogFormat format_;
@@ -253,7 +255,8 @@ std::string build_journal_datagram(const LogRecord& record, std::string_view ide
   append_journal_field(out, "FAIRLEAD_ID", to_string(record.event->id));
   for (const LogField& field : record.event->fields) {
     std::string name(field.key);
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
     append_journal_field(out, name, std::string_view(field.value).substr(0, 16384));
   }
   return out;

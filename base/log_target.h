@@ -22,9 +22,9 @@ enum class LogTargetKind : std::uint8_t { kAuto, kJournal, kStderr, kSyslog, kFi
 
 /// The `log` section of the configuration, as this room needs it.
 struct LogOptions {
-  LogLevel level = LogLevel::kNotice;             ///< Events above it are not written. Connection lines always are.
-  LogTargetKind target = LogTargetKind::kAuto;    ///< kAuto: the journal when standard error is connected to it, else standard error.
-  std::string path;                               ///< kFile only.
+  LogLevel level = LogLevel::kNotice;           ///< Events above it are not written. Connection lines always are.
+  LogTargetKind target = LogTargetKind::kAuto;  ///< kAuto: the journal when standard error is connected to it, else standard error.
+  std::string path;                             ///< kFile only.
   LogFormat format = LogFormat::kText;
   bool operator==(const LogOptions&) const = default;
 };
@@ -33,8 +33,8 @@ struct LogOptions {
 struct LogRecord {
   LogLevel level = LogLevel::kInfo;
   const LogEvent* event = nullptr;
-  std::string line;   ///< The whole line in the wanted format, with its newline.
-  std::string body;   ///< Without time and level, for targets that keep those themselves (see LogTarget::wants_body).
+  std::string line;  ///< The whole line in the wanted format, with its newline.
+  std::string body;  ///< Without time and level, for targets that keep those themselves (see LogTarget::wants_body).
 };
 
 class LogTarget {

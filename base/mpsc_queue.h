@@ -21,7 +21,8 @@ template <class T>
 class MpscQueue {
  public:
   /// `capacity` is rounded up to a power of two, at least 2.
-  explicit MpscQueue(std::size_t capacity) : mask_(std::bit_ceil(capacity < 2 ? std::size_t{2} : capacity) - 1), cells_(std::make_unique<Cell[]>(mask_ + 1)) {
+  explicit MpscQueue(std::size_t capacity)
+      : mask_(std::bit_ceil(capacity < 2 ? std::size_t{2} : capacity) - 1), cells_(std::make_unique<Cell[]>(mask_ + 1)) {
     for (std::size_t i = 0; i <= mask_; ++i) cells_[i].sequence.store(i, std::memory_order_relaxed);
   }
   MpscQueue(const MpscQueue&) = delete;

@@ -46,7 +46,7 @@ struct Command {
   std::optional<LogOptions> options;
   bool reopen = false;
   std::optional<Instant> stop_by;
-  std::uint64_t merged = 0;   // How many command() calls stand here; flush() waits for them too.
+  std::uint64_t merged = 0;  // How many command() calls stand here; flush() waits for them too.
 };
 
 }  // namespace
@@ -54,7 +54,11 @@ struct Command {
 class LogThread::Core {
  public:
   Core(LogOptions options, LogThreadSettings settings)
-      : settings_(std::move(settings)), level_(options.level), inbox_(settings_.queue_capacity), ring_(settings_.ring_capacity), options_(std::move(options)) {}
+      : settings_(std::move(settings)),
+        level_(options.level),
+        inbox_(settings_.queue_capacity),
+        ring_(settings_.ring_capacity),
+        options_(std::move(options)) {}
 
   // ---- any thread ----
   void post_event(LogEvent event) {
@@ -103,12 +107,12 @@ class LogThread::Core {
   std::atomic<LogLevel> level_;
   Inbox<Item> inbox_;
   EventRing ring_;
-  std::atomic<std::uint64_t> posted_{1};    // Opening the first target counts as one.
-  std::atomic<std::uint64_t> settled_{0};   // Written or dropped.
+  std::atomic<std::uint64_t> posted_{1};   // Opening the first target counts as one.
+  std::atomic<std::uint64_t> settled_{0};  // Written or dropped.
   std::atomic<std::uint64_t> dropped_{0};
 
   EventFd command_event_;
-  std::mutex mutex_;                        // Guards command_, ended_; with changed_ for flush() and stop().
+  std::mutex mutex_;  // Guards command_, ended_; with changed_ for flush() and stop().
   std::condition_variable changed_;
   std::atomic<int> waiters_{0};
   Command command_;
@@ -118,11 +122,11 @@ class LogThread::Core {
   LogOptions options_;
   std::unique_ptr<LogTarget> target_;
   int qb_target_ = -1;
-  const LogRecord* current_ = nullptr;      // What libqb is carrying to qb_write() right now.
+  const LogRecord* current_ = nullptr;  // What libqb is carrying to qb_write() right now.
   std::optional<LogTarget::Outcome> outcome_;
   std::optional<Instant> stop_by_;
   bool gave_up_ = false;
-  bool healthy_ = true;                     // The last record was written.
+  bool healthy_ = true;  // The last record was written.
   std::uint64_t reported_ = 0;
   Instant next_report_{};
 
@@ -230,7 +234,9 @@ void LogThread::Core::open_first_target() {
   auto fallback = open_log_target(options_, settings_.places);
   FL_ASSERT(fallback.has_value());  // Standard error needs nothing opened.
   target_ = std::move(*fallback);
-  emit(MessageId::LOG_TARGET_FAILED, {{"target", std::string(to_string(wanted.target))}, {"path", wanted.path}, {"error", target.error().message()}, {"using", "stderr"}});
+  emit(
+      MessageId::LOG_TARGET_FAILED,
+      {{"target", std::string(to_string(wanted.target))}, {"path", wanted.path}, {"error", target.error().message()}, {"using", "stderr"}});
 }
 
 void LogThread::Core::apply_options(LogOptions options) {
@@ -243,14 +249,18 @@ void LogThread::Core::apply_options(LogOptions options) {
     return;
   }
   options_.level = options.level;
-  emit(MessageId::LOG_TARGET_FAILED,
-       {{"target", std::string(to_string(options.target))}, {"path", options.path}, {"error", target.error().message()}, {"using", std::string(to_string(options_.target))}});
+  emit(MessageId::LOG_TARGET_FAILED, {{"target", std::string(to_string(options.target))},
+                                      {"path", options.path},
+                                      {"error", target.error().message()},
+                                      {"using", std::string(to_string(options_.target))}});
 }
 
 void LogThread::Core::apply_reopen() {
   if (auto status = target_->reopen(); !status) {
-    emit(MessageId::LOG_TARGET_FAILED,
-         {{"target", std::string(to_string(options_.target))}, {"path", options_.path}, {"error", status.error().message()}, {"using", "the file opened before"}});
+    emit(MessageId::LOG_TARGET_FAILED, {{"target", std::string(to_string(options_.target))},
+                                        {"path", options_.path},
+                                        {"error", status.error().message()},
+                                        {"using", "the file opened before"}});
   } else if (options_.target == LogTargetKind::kFile) {
     emit(MessageId::LOG_REOPENED, {{"path", options_.path}});
   }
@@ -346,7 +356,8 @@ void LogThread::Core::report_drops(bool now) {
   ring_.append(event);
 }
 
-LogThread::LogThread(LogOptions options, LogThreadSettings settings) : core_(std::make_shared<Core>(std::move(options), std::move(settings))) {
+LogThread::LogThread(LogOptions options, LogThreadSettings settings)
+    : core_(std::make_shared<Core>(std::move(options), std::move(settings))) {
   // The thread starts with every signal blocked: handlers and signalfds belong to others, and a reader that went away must be EPIPE here.
   sigset_t all;
   sigset_t before;
@@ -375,7 +386,9 @@ void LogThread::write_line(LineFormatter formatter, std::span<const std::byte> d
   core_->post(line);
 }
 
-void LogThread::reconfigure(LogOptions options) { core_->command({.options = std::move(options), .reopen = false, .stop_by = {}, .merged = 0}); }
+void LogThread::reconfigure(LogOptions options) {
+  core_->command({.options = std::move(options), .reopen = false, .stop_by = {}, .merged = 0});
+}
 void LogThread::reopen() { core_->command({.options = {}, .reopen = true, .stop_by = {}, .merged = 0}); }
 bool LogThread::flush(Duration deadline) { return core_->flush(deadline); }
 

@@ -31,8 +31,8 @@
 namespace fairlead {
 
 struct LogThreadSettings {
-  std::size_t queue_capacity = 4096;       ///< Records; about 320 B each.
-  std::size_t ring_capacity = 1024;        ///< Events kept for `fairlead events`.
+  std::size_t queue_capacity = 4096;                   ///< Records; about 320 B each.
+  std::size_t ring_capacity = 1024;                    ///< Events kept for `fairlead events`.
   Duration report_interval = std::chrono::seconds(1);  ///< LOG_LINES_DROPPED at most this often.
   LogPlaces places;
   LogTargetOpener open = open_log_target;  ///< Tests put a target of their own here.

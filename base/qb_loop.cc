@@ -26,9 +26,9 @@ QbLoop::QbLoop() : loop_(qb_loop_create()), timer_fd_(::timerfd_create(CLOCK_MON
   FL_ASSERT(loop_ != nullptr);
   FL_ASSERT(timer_fd_.valid());
   const bool watched = add_readable(timer_fd_.get(), [this] { fire_due_timers(); }) && add_readable(stop_event_.get(), [this] {
-    stop_event_.clear();
-    stop();
-  });
+                         stop_event_.clear();
+                         stop();
+                       });
   FL_ASSERT(watched);
 }
 

@@ -33,7 +33,7 @@ namespace fairlead {
 class QbLoop {
  public:
   using Callback = std::function<void()>;
-  using TimerId = std::uint64_t;   ///< 0 is no timer.
+  using TimerId = std::uint64_t;  ///< 0 is no timer.
 
   QbLoop();
   ~QbLoop();
@@ -43,12 +43,12 @@ class QbLoop {
   /// Calls back while `fd` is readable, hung up or in error (level-triggered). The caller owns `fd` and removes it here before closing it.
   /// Errors: kConflict (already watched), those of epoll_ctl(2).
   [[nodiscard]] Status add_readable(int fd, Callback callback);
-  void remove(int fd);   ///< Does nothing for one that is not watched.
+  void remove(int fd);  ///< Does nothing for one that is not watched.
 
   /// One shot. A deadline in the past fires in the next turn.
   TimerId at(Instant deadline, Callback callback);
   TimerId after(Duration delay, Callback callback);
-  void cancel(TimerId id);   ///< Does nothing for 0 and for one that has fired.
+  void cancel(TimerId id);  ///< Does nothing for 0 and for one that has fired.
 
   /// Drains `inbox` on this loop, `limit` values a turn. The inbox outlives the loop or is removed by its event_fd().
   template <class T, class Use>
@@ -62,8 +62,8 @@ class QbLoop {
   [[nodiscard]] Status on_signals(std::initializer_list<int> signals, std::function<void(int)> callback);
 
   void run();
-  void stop();           ///< run() returns after the current callback. Loop thread only.
-  void request_stop();   ///< The same from any thread.
+  void stop();          ///< run() returns after the current callback. Loop thread only.
+  void request_stop();  ///< The same from any thread.
 
   [[nodiscard]] Instant now() const;
 
@@ -74,8 +74,8 @@ class QbLoop {
 
   qb_loop* loop_;
   std::unordered_map<int, std::shared_ptr<const Callback>> watches_;
-  std::map<std::pair<Instant, TimerId>, Callback> timers_;   // In the order they fire.
-  std::unordered_map<TimerId, Instant> deadlines_;           // Of the timers in timers_.
+  std::map<std::pair<Instant, TimerId>, Callback> timers_;  // In the order they fire.
+  std::unordered_map<TimerId, Instant> deadlines_;          // Of the timers in timers_.
   TimerId last_timer_ = 0;
   Fd timer_fd_;
   EventFd stop_event_;

@@ -58,9 +58,7 @@ Errc code_of(int sys_errno) {
 
 Error errno_error(std::string context) { return errno_error(std::move(context), errno); }
 
-Error errno_error(std::string context, int sys_errno) {
-  return Error{code_of(sys_errno), std::move(context), sys_errno};
-}
+Error errno_error(std::string context, int sys_errno) { return Error{code_of(sys_errno), std::move(context), sys_errno}; }
 
 void assertion_failed(const char* expression, const char* file, int line) noexcept {
   char text[512];

@@ -47,20 +47,32 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
-  [[nodiscard]] T& value() & { FL_ASSERT(has_value()); return *std::get_if<0>(&state_); }
-  [[nodiscard]] const T& value() const& { FL_ASSERT(has_value()); return *std::get_if<0>(&state_); }
-  [[nodiscard]] T&& value() && { FL_ASSERT(has_value()); return std::move(*std::get_if<0>(&state_)); }
+  [[nodiscard]] T& value() & {
+    FL_ASSERT(has_value());
+    return *std::get_if<0>(&state_);
+  }
+  [[nodiscard]] const T& value() const& {
+    FL_ASSERT(has_value());
+    return *std::get_if<0>(&state_);
+  }
+  [[nodiscard]] T&& value() && {
+    FL_ASSERT(has_value());
+    return std::move(*std::get_if<0>(&state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
-  [[nodiscard]] const Error& error() const { FL_ASSERT(!has_value()); return *std::get_if<1>(&state_); }
+  [[nodiscard]] const Error& error() const {
+    FL_ASSERT(!has_value());
+    return *std::get_if<1>(&state_);
+  }
 
  private:
   std::variant<T, Error> state_;
@@ -75,7 +87,10 @@ class [[nodiscard]] Result<void> {
 
   [[nodiscard]] bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
-  [[nodiscard]] const Error& error() const { FL_ASSERT(error_.has_value()); return *error_; }
+  [[nodiscard]] const Error& error() const {
+    FL_ASSERT(error_.has_value());
+    return *error_;
+  }
 
  private:
   std::optional<Error> error_;

@@ -59,7 +59,9 @@ class Slab {
     const Entry& e = chunks_[index / kChunk]->entries[index % kChunk];
     return e.next_free == kLive && (e.generation & mask) == (generation_mask_value & mask);
   }
-  [[nodiscard]] bool is_live(std::uint32_t index) const { return index < used_ && chunks_[index / kChunk]->entries[index % kChunk].next_free == kLive; }
+  [[nodiscard]] bool is_live(std::uint32_t index) const {
+    return index < used_ && chunks_[index / kChunk]->entries[index % kChunk].next_free == kLive;
+  }
   [[nodiscard]] std::uint32_t live() const { return live_; }
   /// One above the highest index ever used: the bound for a sweep with is_live().
   [[nodiscard]] std::uint32_t high_mark() const { return used_; }

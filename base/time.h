@@ -25,8 +25,8 @@ using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono:
 class Clock {
  public:
   virtual ~Clock() = default;
-  [[nodiscard]] virtual Instant now() const = 0;      ///< CLOCK_MONOTONIC
-  [[nodiscard]] virtual WallTime wall() const = 0;    ///< CLOCK_REALTIME
+  [[nodiscard]] virtual Instant now() const = 0;    ///< CLOCK_MONOTONIC
+  [[nodiscard]] virtual WallTime wall() const = 0;  ///< CLOCK_REALTIME
 };
 
 [[nodiscard]] constexpr std::int64_t to_ms(Duration d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d).count(); }

@@ -17,9 +17,11 @@ constexpr std::array<Unit, 4> kSizeUnits{{{"GiB", 1ULL << 30}, {"MiB", 1ULL << 2
 
 /// digits[.digits]unit -> value in the smallest unit. Exact: a fraction finer than the smallest unit is refused.
 template <std::size_t N>
-Result<std::uint64_t> parse_with_unit(std::string_view text, const std::array<Unit, N>& units, std::string_view what, std::string_view example) {
+Result<std::uint64_t> parse_with_unit(std::string_view text, const std::array<Unit, N>& units, std::string_view what,
+                                      std::string_view example) {
   const auto bad = [&](std::string_view why) {
-    return Error{Errc::kInvalidArgument, "'" + std::string(text.substr(0, 64)) + "' is not a " + std::string(what) + ": " + std::string(why) + ", as in " + std::string(example)};
+    return Error{Errc::kInvalidArgument, "'" + std::string(text.substr(0, 64)) + "' is not a " + std::string(what) + ": " +
+                                             std::string(why) + ", as in " + std::string(example)};
   };
   if (text == "0") return std::uint64_t{0};
   std::uint64_t whole = 0;
@@ -44,7 +46,8 @@ Result<std::uint64_t> parse_with_unit(std::string_view text, const std::array<Un
   if (rest.empty()) return bad("a unit is missing");
   for (const Unit& unit : units) {
     if (rest != unit.name) continue;
-    if (whole > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / unit.factor - 1) return bad("the number is too large");
+    if (whole > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / unit.factor - 1)
+      return bad("the number is too large");
     if ((fraction * (unit.factor % scale)) % scale != 0) return bad("too many decimals");
     return whole * unit.factor + fraction * (unit.factor / scale) + fraction * (unit.factor % scale) / scale;
   }
@@ -65,7 +68,8 @@ std::string format_with_unit(std::uint64_t value, const std::array<Unit, N>& uni
 Result<Duration> parse_duration(std::string_view text) {
   auto value = parse_with_unit(text, kDurationUnits, "duration", "500ms, 30s, 10m or 1h");
   if (!value) return value.error();
-  if (*value % 1'000'000 != 0) return Error{Errc::kInvalidArgument, "'" + std::string(text.substr(0, 64)) + "' is not a duration: finer than a millisecond"};
+  if (*value % 1'000'000 != 0)
+    return Error{Errc::kInvalidArgument, "'" + std::string(text.substr(0, 64)) + "' is not a duration: finer than a millisecond"};
   return Duration(static_cast<std::int64_t>(*value));
 }
 

@@ -73,7 +73,10 @@ TEST(EventRingTest, KeepsOrderWithoutGapsUnderManyThreads) {
     }
   });
   std::vector<std::thread> writers;
-  for (int t = 0; t < 4; ++t) writers.emplace_back([&] { for (int i = 0; i < 1000; ++i) ring.append(event()); });
+  for (int t = 0; t < 4; ++t)
+    writers.emplace_back([&] {
+      for (int i = 0; i < 1000; ++i) ring.append(event());
+    });
   for (auto& writer : writers) writer.join();
   ended = true;
   reader.join();

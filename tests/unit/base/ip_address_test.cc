@@ -21,7 +21,8 @@ TEST(IpAddressTest, ReadsAndWritesBothFamilies) {
 }
 
 TEST(IpAddressTest, RefusesWhatIsNoAddress) {
-  for (const std::string text : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", " 1.2.3.4", "1.2.3.4 ", "1.2.3.4/24", "::1%lo", "[::1]", "localhost", ":::", "1:2:3:4:5:6:7:8:9"}) {
+  for (const std::string text : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", " 1.2.3.4", "1.2.3.4 ", "1.2.3.4/24", "::1%lo", "[::1]",
+                                 "localhost", ":::", "1:2:3:4:5:6:7:8:9"}) {
     EXPECT_FALSE(parse_ip_address(text)) << text;
   }
   EXPECT_FALSE(parse_ip_address(std::string_view("1.2.3.4\0x", 9)));
@@ -96,11 +97,14 @@ TEST(IpPrefixTest, ComputesNetworkAndBroadcast) {
 }
 
 TEST(IpPrefixTest, RefusesWhatIsNoPrefix) {
-  for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0.0/8/8", "::/129", "/8"}) EXPECT_FALSE(parse_ip_prefix(text)) << text;
+  for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0.0/8/8", "::/129", "/8"})
+    EXPECT_FALSE(parse_ip_prefix(text)) << text;
 }
 
 TEST(EndpointTest, RefusesWhatIsNoEndpoint) {
-  for (const char* text : {"", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:080", "::1:80", "[::1]", "[::1]80", "[::1:80", "host:80", "1.2.3.4:+1"}) EXPECT_FALSE(parse_endpoint(text)) << text;
+  for (const char* text :
+       {"", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:080", "::1:80", "[::1]", "[::1]80", "[::1:80", "host:80", "1.2.3.4:+1"})
+    EXPECT_FALSE(parse_endpoint(text)) << text;
 }
 
 TEST(HostPortTest, TakesNamesAndAddresses) {
@@ -121,7 +125,8 @@ TEST(IpAddressTest, AnyTextIsAnAnswerAndNoCrash) {
 
 TEST(IpAddressTest, HashesNeighboursApart) {
   std::set<std::uint64_t> seen;
-  for (int i = 0; i < 65536; ++i) seen.insert(hash_of(IpAddress::v4({10, 0, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)})));
+  for (int i = 0; i < 65536; ++i)
+    seen.insert(hash_of(IpAddress::v4({10, 0, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)})));
   EXPECT_EQ(seen.size(), 65536U);
   EXPECT_NE(hash_of(*parse_ip_address("1.2.3.4")), hash_of(*parse_ip_address("102:304::")));
   EXPECT_NE(hash_of(*parse_ip_address("1.2.3.4"), 1), hash_of(*parse_ip_address("1.2.3.4"), 2));

@@ -54,7 +54,8 @@ TEST(LogFormatTest, WritesUtcWithMilliseconds) {
 
 TEST(LogFormatTest, WritesAnEventAsOneTextLine) {
   const LogEvent event{kWhen, MessageId::SERVER_DOWN, {{"pool", "masters"}, {"server", "mast-1"}, {"reason", "connection refused"}}};
-  EXPECT_EQ(format_event(event, LogFormat::kText), "2026-11-24T02:13:50.123Z warning SERVER_DOWN pool=masters server=mast-1 reason=\"connection refused\"");
+  EXPECT_EQ(format_event(event, LogFormat::kText),
+            "2026-11-24T02:13:50.123Z warning SERVER_DOWN pool=masters server=mast-1 reason=\"connection refused\"");
   EXPECT_EQ(format_event_body(event), "SERVER_DOWN pool=masters server=mast-1 reason=\"connection refused\"");
 }
 
@@ -84,11 +85,13 @@ TEST(LogFormatTest, QuotesWhatWouldBreakTheLineApart) {
 TEST(LogFormatTest, EscapesNewlinesTerminalCodesAndBytesThatAreNoText) {
   EXPECT_EQ(text_value("x\n2026-11-24T02:13:50.123Z error FAKE"), "\"x\\n2026-11-24T02:13:50.123Z error FAKE\"");
   EXPECT_EQ(text_value("\x1b[31mred"), "\"\\x1b[31mred\"");
-  EXPECT_EQ(text_value("\xc2\x9b" "31m"), "\"\\xc2\\x9b31m\"");   // C1 CSI
+  EXPECT_EQ(text_value("\xc2\x9b"
+                       "31m"),
+            "\"\\xc2\\x9b31m\"");  // C1 CSI
   EXPECT_EQ(text_value(std::string_view("a\0b", 3)), "\"a\\x00b\"");
-  EXPECT_EQ(text_value("\xc0\xaf"), "\"\\xc0\\xaf\"");             // overlong '/'
-  EXPECT_EQ(text_value("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"");     // a surrogate
-  EXPECT_EQ(text_value("\xe2\x82"), "\"\\xe2\\x82\"");             // cut off
+  EXPECT_EQ(text_value("\xc0\xaf"), "\"\\xc0\\xaf\"");           // overlong '/'
+  EXPECT_EQ(text_value("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"");  // a surrogate
+  EXPECT_EQ(text_value("\xe2\x82"), "\"\\xe2\\x82\"");           // cut off
 }
 
 TEST(LogFormatTest, CutsLongValuesBetweenCharacters) {
@@ -121,7 +124,13 @@ TEST(LogFormatTest, JsonOfAnyBytesIsValidAndFreeOfControls) {
 }
 
 TEST(LogLineTest, WritesNumbersBareAndStringsQuotedInJson) {
-  const std::string line = LogLine(LogFormat::kJson, kWhen, LogLevel::kInfo, "CONNECTION").add("client", "1.2.3.4:5").add("bytes", std::uint64_t{7}).add("ms", 1.5).add("ok", true).add("nan", std::stod("nan")).take();
+  const std::string line = LogLine(LogFormat::kJson, kWhen, LogLevel::kInfo, "CONNECTION")
+                               .add("client", "1.2.3.4:5")
+                               .add("bytes", std::uint64_t{7})
+                               .add("ms", 1.5)
+                               .add("ok", true)
+                               .add("nan", std::stod("nan"))
+                               .take();
   const auto object = boost::json::parse(line).as_object();
   EXPECT_EQ(object.at("client").as_string(), "1.2.3.4:5");
   EXPECT_EQ(object.at("bytes").as_int64(), 7);

@@ -112,10 +112,12 @@ TEST(InboxTest, TakesWhatIsPostedWhileItDrains) {
   EXPECT_TRUE(inbox.post(0));
   int got = 0;
   for (int turn = 0; turn < 10 && readable(inbox.event_fd()); ++turn) {
-    inbox.drain([&](int v) {
-      ++got;
-      if (v < 3) { EXPECT_TRUE(inbox.post(v + 1)); }
-    }, 1);
+    inbox.drain(
+        [&](int v) {
+          ++got;
+          if (v < 3) { EXPECT_TRUE(inbox.post(v + 1)); }
+        },
+        1);
   }
   EXPECT_EQ(got, 4);
 }

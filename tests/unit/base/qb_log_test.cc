@@ -188,7 +188,8 @@ TEST(LogThreadTest, AFullPipeNeverBlocksWritersAndTheLossIsCountedAndReported) {
   EXPECT_LT(lost, static_cast<std::uint64_t>(kEvents));
 
   EXPECT_EQ(read_exactly(pipe.read.get(), junk).size(), junk);  // The reader comes back.
-  const auto lines = read_lines(pipe.read.get(), [](const auto& l) { return !l.empty() && l.back().find("LOG_LINES_DROPPED") != std::string::npos; });
+  const auto lines =
+      read_lines(pipe.read.get(), [](const auto& l) { return !l.empty() && l.back().find("LOG_LINES_DROPPED") != std::string::npos; });
   ASSERT_FALSE(lines.empty());
   EXPECT_THAT(lines.front(), HasSubstr("SERVER_DOWN n=0"));  // Stalled, not lost, not torn.
   EXPECT_THAT(lines.back(), HasSubstr("LOG_LINES_DROPPED count=" + std::to_string(lost)));
@@ -376,7 +377,10 @@ TEST(LogThreadTest, CountsEveryRecordOfManyThreadsOnce) {
   settings.queue_capacity = 256;
   LogThread log(to_file(dir.path("log")), settings);
   std::vector<std::thread> writers;
-  for (int t = 0; t < 4; ++t) writers.emplace_back([&] { for (int i = 0; i < 2000; ++i) write_number(log, i); });
+  for (int t = 0; t < 4; ++t)
+    writers.emplace_back([&] {
+      for (int i = 0; i < 2000; ++i) write_number(log, i);
+    });
   for (auto& writer : writers) writer.join();
   ASSERT_TRUE(log.stop(seconds(20)));
   EXPECT_EQ(count_lines(test::TempDir::read(dir.path("log")), "line n=") + log.dropped(), 8000U);
@@ -408,7 +412,9 @@ class DeadDisk final : public LogTarget {
 TEST(LogThreadTest, LeavesAThreadThatSitsInASystemCallBehind) {
   auto state = std::make_shared<DeadDisk::State>();
   LogThreadSettings settings;
-  settings.open = [state](const LogOptions&, const LogPlaces&) -> Result<std::unique_ptr<LogTarget>> { return std::unique_ptr<LogTarget>(std::make_unique<DeadDisk>(state)); };
+  settings.open = [state](const LogOptions&, const LogPlaces&) -> Result<std::unique_ptr<LogTarget>> {
+    return std::unique_ptr<LogTarget>(std::make_unique<DeadDisk>(state));
+  };
   {
     LogThread log(to_stderr(), settings);
     log.write(event(MessageId::SERVER_DOWN));
@@ -464,7 +470,8 @@ TEST(LogTargetTest, AFullJournalSocketNeverBlocks) {
   char buffer[2048];
   const ssize_t n = ::recv(server.get(), buffer, sizeof buffer, 0);
   ASSERT_GT(n, 0);
-  EXPECT_EQ(std::string(buffer, static_cast<std::size_t>(n)), "MESSAGE=SERVER_DOWN pool=masters\nPRIORITY=4\nSYSLOG_IDENTIFIER=fairleadd\nFAIRLEAD_ID=SERVER_DOWN\nPOOL=masters\n");
+  EXPECT_EQ(std::string(buffer, static_cast<std::size_t>(n)),
+            "MESSAGE=SERVER_DOWN pool=masters\nPRIORITY=4\nSYSLOG_IDENTIFIER=fairleadd\nFAIRLEAD_ID=SERVER_DOWN\nPOOL=masters\n");
   EXPECT_FALSE(log.stop(milliseconds(50)));
 }
 
@@ -478,7 +485,8 @@ TEST(LogTargetTest, WritesJournalFieldsWithNewlinesByLength) {
 TEST(LogTargetTest, FailsWithThePathWhenNoJournalListens) {
   LogPlaces places;
   places.journal_socket = "/nonexistent/journal";
-  const auto target = open_log_target({.level = LogLevel::kNotice, .target = LogTargetKind::kJournal, .path = {}, .format = LogFormat::kText}, places);
+  const auto target =
+      open_log_target({.level = LogLevel::kNotice, .target = LogTargetKind::kJournal, .path = {}, .format = LogFormat::kText}, places);
   ASSERT_FALSE(target);
   EXPECT_THAT(target.error().message(), HasSubstr("/nonexistent/journal"));
 }
@@ -502,7 +510,8 @@ TEST(LogTargetTest, FinishesALineThatAFullPipeInterrupted) {
   places.stderr_fd = pipe.write.get();
   auto target = open_log_target(to_stderr(), places);
   ASSERT_TRUE(target);
-  LogRecord record{.level = LogLevel::kInfo, .event = nullptr, .line = std::string(300'000, 'x') + "\n", .body = {}};  // More than a pipe holds.
+  LogRecord record{
+      .level = LogLevel::kInfo, .event = nullptr, .line = std::string(300'000, 'x') + "\n", .body = {}};  // More than a pipe holds.
   std::string got;
   while ((*target)->write(record) == LogTarget::Outcome::kBlocked) got += read_exactly(pipe.read.get(), 4096);
   pipe.write.reset();

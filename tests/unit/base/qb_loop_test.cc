@@ -140,8 +140,14 @@ TEST_F(QbLoopTest, ADescriptorRemovedByAnotherIsNotCalledBackEvenWhenItIsDue) {
     ++calls;
     loop.remove(other);
   };
-  ASSERT_TRUE(loop.add_readable(one.read.get(), [&] { (void)one.take(); first_come(two.read.get()); }));
-  ASSERT_TRUE(loop.add_readable(two.read.get(), [&] { (void)two.take(); first_come(one.read.get()); }));
+  ASSERT_TRUE(loop.add_readable(one.read.get(), [&] {
+    (void)one.take();
+    first_come(two.read.get());
+  }));
+  ASSERT_TRUE(loop.add_readable(two.read.get(), [&] {
+    (void)two.take();
+    first_come(one.read.get());
+  }));
   loop.after(milliseconds(5), [&] { loop.stop(); });
   loop.run();
   EXPECT_EQ(calls, 1);
@@ -183,10 +189,13 @@ TEST_F(QbLoopTest, DrainsAnInboxFilledByOtherThreads) {
   Inbox<int> inbox(64);
   long sum = 0;
   int seen = 0;
-  ASSERT_TRUE(loop.add_inbox(inbox, [&](int value) {
-    sum += value;
-    if (++seen == 2000) loop.stop();
-  }, /*limit=*/8));
+  ASSERT_TRUE(loop.add_inbox(
+      inbox,
+      [&](int value) {
+        sum += value;
+        if (++seen == 2000) loop.stop();
+      },
+      /*limit=*/8));
   const auto produce = [&] {
     for (int i = 1; i <= 1000;) {
       if (inbox.post(i)) ++i;

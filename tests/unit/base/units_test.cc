@@ -20,7 +20,8 @@ TEST(UnitsTest, ReadsDurationsWithAUnit) {
 }
 
 TEST(UnitsTest, RefusesWhatIsNoDurationAndSaysWhatIs) {
-  for (const char* text : {"", "5", "s", "-1s", "+1s", "1 s", "1S", "1.s", "1.", ".5s", "1e3s", "5us", "5d", "1s2", "99999999999999999999s", "0.0001ms", "1.5ms", "9223372036854775807h", "1.1234567890s"}) {
+  for (const char* text : {"", "5", "s", "-1s", "+1s", "1 s", "1S", "1.s", "1.", ".5s", "1e3s", "5us", "5d", "1s2", "99999999999999999999s",
+                           "0.0001ms", "1.5ms", "9223372036854775807h", "1.1234567890s"}) {
     const auto result = parse_duration(text);
     ASSERT_FALSE(result) << text;
     EXPECT_EQ(result.error().code, Errc::kInvalidArgument) << text;
@@ -48,7 +49,9 @@ TEST(UnitsTest, WritesTheShortestExactForm) {
 }
 
 TEST(UnitsTest, EveryDurationReadsBackAsItWasWritten) {
-  rc::check([](std::uint32_t ms) { RC_ASSERT(*parse_duration(format_duration(std::chrono::milliseconds(ms))) == std::chrono::milliseconds(ms)); });
+  rc::check([](std::uint32_t ms) {
+    RC_ASSERT(*parse_duration(format_duration(std::chrono::milliseconds(ms))) == std::chrono::milliseconds(ms));
+  });
 }
 
 TEST(UnitsTest, EverySizeReadsBackAsItWasWritten) {
