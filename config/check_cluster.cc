@@ -26,7 +26,6 @@ void check_nodes(Checks& checks, const Cluster& cluster) {
     for (std::size_t k = 0; k < node.links.size(); ++k) {
       const std::string path = path_of("cluster.nodes[{}].links[{}]", i, k);
       checks.host_address(node.links[k], path, "the link");
-      if (const VipAddress* vip = checks.vip_of(node.links[k])) checks.error(path, fmt::format("the link is the {}", vip->what), "a link is an address that stays on its node");
       if (!links.emplace(node.links[k], node.name).second) checks.error(path, fmt::format("{} is already a link of {}", node.links[k].to_string(), links[node.links[k]]), "each link needs an address of its own");
     }
   }

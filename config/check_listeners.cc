@@ -11,7 +11,6 @@ namespace {
 struct Bound {
   IpAddress address;
   std::string who;   ///< "listener kube-api", "admin.listen"
-  std::string path;
 };
 
 /// Two sockets on one port: the same address, or one of them the wildcard of the family. IPv6 sockets take IPv6 only.
@@ -21,15 +20,18 @@ bool overlap(const IpAddress& a, const IpAddress& b) {
 
 void check_overlaps(Checks& checks) {
   std::map<std::uint16_t, std::vector<Bound>> by_port;
-  const auto place = [&](const Endpoint& bind, std::string who, std::string path) {
+  const auto place = [&](const Endpoint& bind, std::string who, const std::string& path) {
     auto& there = by_port[bind.port];
     for (const Bound& other : there) {
       if (!overlap(other.address, bind.address)) continue;
       checks.error(path, fmt::format("{} overlaps {} of {}", bind.to_string(), Endpoint{other.address, bind.port}.to_string(), other.who), "one address and port belongs to one listener; a wildcard takes all addresses of its family");
       break;
     }
-    there.push_back({bind.address, std::move(who), std::move(path)});
+    there.push_back({bind.address, std::move(who)});
   };
+  // First, so that a clash is reported at the listener: admin.listen may be the default and stand nowhere in the file.
+  const auto admin = parse_endpoint(checks.snapshot.admin.listen);
+  if (admin && admin->port != 0 && checks.sound("admin.listen")) place(*admin, "admin.listen", "admin.listen");
   for (std::size_t i = 0; i < checks.snapshot.listeners.size(); ++i) {
     const Listener& listener = checks.snapshot.listeners[i];
     for (std::size_t k = 0; k < listener.bind.size(); ++k) {
@@ -37,8 +39,6 @@ void check_overlaps(Checks& checks) {
       if (checks.sound(path)) place(listener.bind[k], "listener " + listener.name, path);
     }
   }
-  const auto admin = parse_endpoint(checks.snapshot.admin.listen);
-  if (admin && admin->port != 0 && checks.sound("admin.listen")) place(*admin, "admin.listen", "admin.listen");
 }
 
 void check_bind(Checks& checks, const Endpoint& bind, const std::string& path) {

@@ -99,6 +99,7 @@ void check_servers(Checks& checks, const Pool& pool, std::size_t i, const std::s
     }
   }
   checks.unique(names, path_of("pools[{}].servers", i), "name", "server");
+  if (!checks.sound(path_of("pools[{}].name", i))) return;
   if (pool.servers.empty()) {
     checks.warning(path_of("pools[{}].servers", i), fmt::format("pool {} has no server; its connections are reset", quoted(pool.name)), "list servers, or add them at run time with `fairlead server add`");
   } else if (!weighted) {

@@ -62,6 +62,7 @@ using Change = std::variant<AddPool, AddServer, ChangePool, ChangeServer, AddVip
                             SetAdmin, SetLog, SetShutdownGrace, SetStateDir, SetDnsDhcp, SetRouter>;
 
 [[nodiscard]] std::vector<Change> diff(const Snapshot& from, const Snapshot& to);
+/// Write config::apply where arguments are of std: std::apply would be found too.
 [[nodiscard]] Snapshot apply(Snapshot snapshot, std::span<const Change> changes);
 
 /// One line for people: "pool masters: idle_timeout 1h -> 30m".

@@ -213,7 +213,7 @@ constexpr std::array kRemedies{
     Remedy{"illegal map value", "a ':' where no value may begin", "quote text that contains ': ', and check the indentation"},
     Remedy{"illegal map key", "a key where none may stand", "check the indentation"},
     Remedy{"illegal block entry", "a '-' where no list item may stand", "check the indentation"},
-    Remedy{"illegal flow end", "a closing bracket without an opening one", "remove it, or quote the text"},
+    Remedy{"illegal flow end", "a closing bracket that matches no open one", "is a '[', a '{' or a quote before it not closed?"},
     Remedy{"the referenced anchor is not defined", "an alias (*name) without its anchor (&name)", "define the anchor above, or quote text that begins with '*'"},
     Remedy{"alias not found after *", "a '*' begins an alias and none follows", "quote text that begins with '*'"},
     Remedy{"anchor not found after &", "a '&' begins an anchor and none follows", "quote text that begins with '&'"},

@@ -71,7 +71,7 @@ void read_section(Reader& reader, const Section& section, const DocNode& node, v
     }
     if (entry->value->kind == DocNode::Kind::kNull) {
       const Reader::Enter enter(reader, field.name, entry->key_at);
-      reader.error(entry->key_at, fmt::format("'{}' has no value", field.name), "give it one, or remove the key to keep the default");
+      reader.error(entry->key_at, fmt::format("'{}' has no value", field.name), field.required ? "give it one" : "give it one, or remove the key to keep the default");
       continue;
     }
     const Reader::Enter enter(reader, field.name, entry->value->at);

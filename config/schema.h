@@ -37,8 +37,8 @@ struct TypeInfo {
   std::vector<std::string> examples;   ///< Valid values as written in the file; the first one also serves messages.
   std::vector<std::string> choices;    ///< kChoice; kMap: the keys there are, empty when free.
   std::string pattern;                 ///< kText: an ECMA regular expression for editors; may be empty.
-  std::int64_t min = 0;                ///< kNumber
-  std::int64_t max = 0;                ///< kNumber; kList: items
+  std::int64_t min = 0;                ///< Numbers; durations in ms; sizes in bytes; characters of text.
+  std::int64_t max = 0;                ///< Likewise; items of lists and maps.
   bool or_auto = false;                ///< kNumber: the word `auto` is allowed too.
   std::shared_ptr<const class Type> element;  ///< kList, kMap
   const Section* section = nullptr;    ///< kSection

@@ -46,7 +46,7 @@ Section build_gateway() {
   static constexpr FieldFlags kRestart{.restart = true};
   Section root = make_section<Root>("", "One file for a node; the same file may be used on all nodes. Sections marked \"later\" are read and checked by this version and acted on by a later one.", {
     field("apiVersion", &Root::api_version, constant(std::string(kApiVersion), "this program reads fairlead/v1"), "Version of this format.", {.required = true}),
-    field("kind", &Root::kind, constant(std::string(kKind), "a site file (kind: Site) is for `fairlead bootstrap`"), "What the file describes."),
+    field("kind", &Root::kind, constant(std::string(kKind), "this program reads kind: Gateway"), "What the file describes."),
     snapshot_field("node", &Snapshot::node, optional_name(), "Name of this node. Empty: the host name.", kRestart),
     snapshot_field("cluster", &Snapshot::cluster, optional(section<Cluster>(cluster_section())), "Nodes that share the VIPs (later). Absent: standalone, without Corosync; this node holds every VIP."),
     snapshot_field("guard", &Snapshot::guard, section<Guard>(guard_section()), "The process that removes addresses when the daemon is dead or hung (later)."),

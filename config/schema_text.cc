@@ -25,7 +25,7 @@ RuleInfo info_of(TextRule rule) {
     case TextRule::kDevice: return {"network device", "as `ip link` shows it, at most 15 characters", "^[^/\\s]{1,15}$", "ens192", kDeviceLengthMax};
     case TextRule::kAbsolutePath: return {"path", "absolute", "^/", "/etc/fairlead/file", kPathLengthMax};
     case TextRule::kUrlPath: return {"URL path", "begins with '/', without blanks", "^/\\S*$", "/readyz", kTextLengthMax};
-    case TextRule::kMac: return {"MAC address", "six bytes, lower case, with colons", "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$", "\"52:54:00:00:01:01\"", 17};
+    case TextRule::kMac: return {"MAC address", "six bytes with colons", "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$", "\"52:54:00:00:01:01\"", 17};
     case TextRule::kListen: return {"address with a port", "ADDRESS:PORT, IPv6 in brackets; port 0 = the kernel's choice", "", "\"127.0.0.1:9440\"", 64};
     case TextRule::kStatic: return {"text", "", "", "", kTextLengthMax};
   }
@@ -68,6 +68,7 @@ class TextType final : public TypeOf<std::string> {
     info_.pattern = options_.may_be_empty && !rule.pattern.empty() ? fmt::format("^$|{}", rule.pattern) : std::string(rule.pattern);
     info_.examples = {options_.example.empty() ? std::string(rule.example) : options_.example};
     if (options_.length_max == 0) options_.length_max = rule.length_max;
+    info_.min = options_.may_be_empty ? 0 : 1;
     info_.max = static_cast<std::int64_t>(options_.length_max);
   }
   bool read_value(Reader& reader, const DocNode& node, std::string& into) const override {
@@ -91,7 +92,7 @@ class TextType final : public TypeOf<std::string> {
     }
     if (!obeys(options_.rule, *text)) {
       std::string hint = info_.range.empty() ? "as in " + info_.examples.front() : fmt::format("{}, as in {}", info_.range, info_.examples.front());
-      reader.error(node.at, fmt::format("'{}' must be a {}, found {}", reader.key(), info_.name, quoted(*text)), std::move(hint));
+      reader.error(node.at, fmt::format("'{}' must be {}, found {}", reader.key(), with_article(info_.name), quoted(*text)), std::move(hint));
       return false;
     }
     into = *text;

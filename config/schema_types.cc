@@ -9,12 +9,16 @@
 
 namespace fairlead::config::schema {
 
+std::string with_article(std::string_view noun) {
+  const bool vowel = std::string_view("aeiouAEIO").find(noun.front()) != std::string_view::npos;
+  return fmt::format("{} {}", vowel ? "an" : "a", noun);
+}
+
 void wrong_shape(Reader& reader, const DocNode& node, const TypeInfo& wanted) {
   const bool list_missing = wanted.shape == TypeInfo::Shape::kList && node.kind != DocNode::Kind::kMap;
   std::string hint;
   if (!wanted.examples.empty()) hint = (list_missing ? "lists stand in brackets or one item a line with '- ', as in " : "as in ") + wanted.examples.front();
-  const bool vowel = wanted.name.find_first_of("aeiou") == 0;
-  reader.error(node.at, fmt::format("'{}' must be {} {}, found {}", reader.key(), vowel ? "an" : "a", wanted.name, describe_node(node)), std::move(hint));
+  reader.error(node.at, fmt::format("'{}' must be {}, found {}", reader.key(), with_article(wanted.name), describe_node(node)), std::move(hint));
 }
 
 void out_of_range(Reader& reader, const DocNode& node, const TypeInfo& wanted) {
@@ -145,6 +149,8 @@ class DurationType final : public TypeOf<Duration> {
   explicit DurationType(DurationRange range) : range_(std::move(range)) {
     info_.name = range_.whole_seconds ? "duration in whole seconds" : "duration";
     info_.range = fmt::format("{} to {}", format_duration(range_.min), format_duration(range_.max)) + (range_.zero.empty() ? "" : "; 0 = " + range_.zero);
+    info_.min = to_ms(range_.min);
+    info_.max = to_ms(range_.max);
     info_.pattern = range_.whole_seconds ? "^(0|[0-9]+(s|m|h))$" : "^(0|[0-9]+(\\.[0-9]+)?(ms|s|m|h))$";
     info_.examples = {format_duration(std::clamp<Duration>(2s, range_.min, range_.max)), format_duration(range_.max)};
     if (range_.min > Duration{}) info_.examples.push_back(format_duration(range_.min));
@@ -181,6 +187,8 @@ class SizeType final : public TypeOf<std::uint64_t> {
   SizeType(std::uint64_t min, std::uint64_t max) : min_(min), max_(max) {
     info_.name = "size";
     info_.range = fmt::format("{} to {}", format_size(min), format_size(max));
+    info_.min = static_cast<std::int64_t>(min);
+    info_.max = static_cast<std::int64_t>(max);
     info_.pattern = "^(0|[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB))$";
     info_.examples = {"64MiB", format_size(min), format_size(max)};
   }

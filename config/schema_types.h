@@ -35,6 +35,8 @@ template <class T>
 using TypeOfPtr = std::shared_ptr<const TypeOf<T>>;
 
 // ---- messages shared by all types ----
+/// "an IP address", "a duration"
+[[nodiscard]] std::string with_article(std::string_view noun);
 /// "'idle_timeout' must be a duration, found a list"
 void wrong_shape(Reader& reader, const DocNode& node, const TypeInfo& wanted);
 void out_of_range(Reader& reader, const DocNode& node, const TypeInfo& wanted);

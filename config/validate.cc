@@ -81,6 +81,10 @@ void Checks::host_address(const IpAddress& address, const std::string& path, std
 }
 
 ValidateResult validate(const Document& document, const Environment& environment) {
+  const DocNode* kind = document.root->find("kind");
+  if (kind != nullptr && kind->text == "Site") {  // One problem is enough: every other key would be unknown.
+    return {std::nullopt, {{document.file, kind->at.line, kind->at.column, Severity::kError, "this is a site file (kind: Site), not a gateway's", "it is for `fairlead bootstrap`"}}};
+  }
   Reader reader(document.file);
   schema::Root root;
   schema::read_section(reader, schema::gateway(), *document.root, &root);
