@@ -3,23 +3,22 @@
 // Threads: control (this), worker-N, health, admin, jobs, log. Between them go values through bounded inboxes.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "admin/api_server.h"
-#include "admin/node_port.h"
 #include "base/inbox.h"
 #include "base/qb_log.h"
 #include "base/qb_loop.h"
 #include "base/system_clock.h"
-#include "config/load.h"
+#include "daemon/control_message.h"
 #include "daemon/jobs.h"
 #include "daemon/machine.h"
 #include "daemon/node_controller.h"
+#include "daemon/node_port.h"
 #include "lb/health_prober.h"
 #include "lb/health_resolver.h"
 #include "lb/process_places.h"
@@ -28,25 +27,7 @@
 
 namespace fairlead::daemon {
 
-/// Handed from any thread to the control thread.
-struct CommandRequest {
-  admin::Command command;
-  admin::Actor actor;
-  std::function<void(Result<admin::CommandResult>)> done;
-};
-struct ListRequest {
-  admin::ConnectionFilter filter;
-  std::size_t limit = 0;
-  std::function<void(Result<std::vector<admin::ConnectionInfo>>)> done;
-};
-/// A configuration file was read by the jobs thread.
-struct Loaded {
-  config::LoadResult result;
-  bool dry_run = false;
-  std::string actor;
-  std::function<void(Result<admin::CommandResult>)> done;
-};
-using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded>;
+[[nodiscard]] LogOptions log_options_of(const config::Log& log);
 
 class Orchestrator {
  public:
@@ -59,28 +40,26 @@ class Orchestrator {
   [[nodiscard]] int run();
 
  private:
-  class Port;
-
   [[nodiscard]] Status start_workers();
   void carry_out(ControlActions&& actions);
   void open_bind(const BindOpen& bind);
   void handle(ControlMessage&& message);
   void handle_command(CommandRequest&& request);
-  void load(bool dry_run, std::string actor, std::function<void(Result<admin::CommandResult>)> done);
+  void load(bool dry_run, std::string actor, CommandDone done);
   void loaded(Loaded&& loaded);
-  [[nodiscard]] admin::CommandResult commit(config::Snapshot&& next, const std::vector<config::Problem>& problems);
-  void kill_connections(const admin::KillConnections& command, const admin::Actor& actor, std::function<void(Result<admin::CommandResult>)> done);
+  void commit(config::Snapshot&& next, std::size_t changes, const std::vector<std::string>& needs_restart);
+  void kill_connections(const admin::KillConnections& command, const admin::Actor& actor, CommandDone done);
   void list_connections(ListRequest&& request);
   void on_signal(int signal);
   void begin_shutdown(int signal);
+  void finish_shutdown();
   void arm_controller();
   void housekeeping();
   void check_workers();
   void report_shed();
   void refresh_report();
-  void add_worker_counts(admin::NodeReport& report) const;
+  void add_worker_counts(admin::NodeReport& report);
   void post_all(const std::function<lb::WorkerMessage()>& make);
-  [[nodiscard]] std::size_t open_connections() const;
 
   std::string config_file_;
   config::Snapshot started_with_;
@@ -95,7 +74,7 @@ class Orchestrator {
   std::vector<std::unique_ptr<lb::Worker>> workers_;
   std::unique_ptr<lb::HealthProber> prober_;
   std::unique_ptr<lb::HealthResolver> resolver_;
-  std::unique_ptr<Port> port_;
+  NodePortInbox port_;
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
 
@@ -109,7 +88,8 @@ class Orchestrator {
   unsigned beats_ = 0;
   std::uint64_t reloads_ = 0;
   bool last_reload_ok_ = true;
-  std::vector<double> lateness_ms_;
+  std::vector<double> late_ms_;       ///< By worker: the worst of the last ten seconds.
+  std::string config_hash_;
   bool stopping_ = false;
   Instant stop_at_ = Instant::max();
 };

@@ -182,7 +182,9 @@ class Worker::Loop final : public net::EventSink {
 };
 
 Worker::Worker(const WorkerOptions& options, WorkerShared shared)
-    : options_(options), shared_(std::move(shared)), stats_(std::make_unique<WorkerStats>()), inbox_(kInboxSize) {}
+    : options_(options), shared_(std::move(shared)), stats_(std::make_unique<WorkerStats>()), inbox_(kInboxSize) {
+  stats_->index = options.index;
+}
 
 Worker::~Worker() {
   if (!thread_.joinable()) return;

@@ -33,6 +33,7 @@ struct ListenerStats {
 
 struct WorkerStats {
   std::array<ListenerStats, config::kListenersMax> listeners;  ///< By ListenerId.
+  std::uint32_t index = 0;   ///< The worker's number.
   Counter turns;
   Counter accept_failures;
   std::atomic<std::uint64_t> connections{0};

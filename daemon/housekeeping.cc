@@ -1,0 +1,182 @@
+// The orchestrator's regular work: the report operators see, workers that no longer turn, refused connections; and what walks all workers.
+#include <algorithm>
+#include <mutex>
+
+#include "daemon/orchestrator.h"
+#include "generated/version.h"
+#include "lb/admission.h"
+#include "lb/termination.h"
+
+namespace fairlead::daemon {
+namespace {
+
+constexpr Duration kBeat = std::chrono::milliseconds(100);
+constexpr unsigned kBeatsPerSecond = 10;
+constexpr Duration kStallLimit = std::chrono::milliseconds(250);
+
+/// Collects one answer per worker; the last one calls `done`.
+template <class T>
+class Gather {
+ public:
+  Gather(std::size_t parts, std::function<void(T)> done) : left_(parts), done_(std::move(done)) {}
+  void add(const std::function<void(T&)>& merge) {
+    const std::lock_guard lock(mutex_);
+    merge(sum_);
+    if (--left_ == 0) done_(std::move(sum_));
+  }
+
+ private:
+  std::mutex mutex_;  // Answers come from the workers' threads, rarely and once each.
+  std::size_t left_;
+  T sum_{};
+  std::function<void(T)> done_;
+};
+
+Result<lb::ConnectionQuery> query_of(const admin::ConnectionFilter& filter) {
+  lb::ConnectionQuery query{.listener = filter.listener, .pool = filter.pool, .server = filter.server, .client = filter.client, .id = 0};
+  if (!filter.client.empty()) {
+    auto address = parse_ip_address(filter.client);
+    if (!address) return address.error();
+    query.client = address->to_string();
+  }
+  if (!filter.id.empty()) {
+    char* end = nullptr;
+    query.id = std::strtoull(filter.id.c_str(), &end, 16);
+    if (query.id == 0 || *end != '\0') return Error{Errc::kInvalidArgument, "'" + filter.id + "' is not a connection's id; `fairlead connections list` shows them"};
+  }
+  return query;
+}
+
+std::string format_id(std::uint64_t id) {
+  std::array<char, 24> text{};
+  const int n = std::snprintf(text.data(), text.size(), "%llx", static_cast<unsigned long long>(id));
+  return {text.data(), static_cast<std::size_t>(n)};
+}
+
+admin::ConnectionInfo info_of(const lb::ConnectionView& view) {
+  return {.id = format_id(view.id), .listener = view.listener, .client = view.client.to_string(), .pool = view.pool, .server = view.server,
+          .local = view.local.port == 0 ? std::string() : view.local.to_string(), .state = view.state, .age_s = to_seconds(view.age), .idle_s = to_seconds(view.idle),
+          .bytes = {.in = view.bytes_in, .out = view.bytes_out}};
+}
+
+void count(std::vector<admin::CauseCount>& counts, std::string_view cause, std::uint64_t n) {
+  if (n == 0) return;
+  const auto found = std::find_if(counts.begin(), counts.end(), [&](const admin::CauseCount& c) { return c.cause == cause; });
+  if (found != counts.end()) found->count += n; else counts.push_back({std::string(cause), n});
+}
+
+}  // namespace
+
+void Orchestrator::housekeeping() {
+  loop_.after(kBeat, [this] { housekeeping(); });
+  check_workers();
+  refresh_report();
+  if (++beats_ % kBeatsPerSecond == 0) report_shed();
+}
+
+void Orchestrator::check_workers() {
+  const Instant now = clock_.now();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Pulse& pulse = pulses_[i];
+    if (workers_[i]->stats().pong.load(std::memory_order_relaxed) >= pulse.asked) {
+      pulse = {.asked = ++ping_, .asked_at = now, .stalled = false};
+      (void)workers_[i]->post(lb::Ping{ping_});  // A full inbox gives no pong: that is the finding.
+    } else if (!pulse.stalled && now - pulse.asked_at > kStallLimit) {
+      pulse.stalled = true;
+      FL_LOG(WORKER_STALLED, "worker", i, "stalled_ms", to_ms(now - pulse.asked_at));
+    }
+  }
+}
+
+/// One event per listener and cause and second, however many clients were turned away.
+void Orchestrator::report_shed() {
+  const auto ids = controller_.listener_ids();
+  for (std::size_t place = 0; place < ids.size(); ++place) {
+    if (shed_seen_.size() <= ids[place]) shed_seen_.resize(ids[place] + 1);
+    for (std::size_t cause = 0; cause < lb::kShedCauses; ++cause) {
+      std::uint64_t total = 0;
+      for (const auto& worker : workers_) total += worker->stats().listeners[ids[place]].shed[cause].get();
+      const std::uint64_t news = total - std::exchange(shed_seen_[ids[place]][cause], total);
+      if (news == 0) continue;
+      FL_LOG(CONNECTIONS_SHED, "listener", controller_.active().listeners[place].name, "cause", lb::to_string(static_cast<lb::Refusal>(cause)), "count", news);
+    }
+  }
+}
+
+void Orchestrator::refresh_report() {
+  auto report = std::make_shared<admin::NodeReport>();
+  const Instant now = clock_.now();
+  report->node = controller_.active().node;
+  report->version = kVersion;
+  report->engine = engine_.uring ? "io_uring" : "epoll";
+  report->engine_reason = engine_.reason;
+  report->uptime_s = to_seconds(now - born_);
+  report->max_connections = places_.limit();
+  report->log_lines_dropped = log_.dropped();
+  report->config_file = config_file_;
+  report->config_hash = config_hash_;
+  report->config_reloads = reloads_;
+  report->config_last_reload_ok = last_reload_ok_;
+  controller_.describe(*report, now);
+  if (stopping_) {
+    report->ready = false;
+    report->ready_reasons.push_back({"daemon", false, "is stopping"});
+  }
+  add_worker_counts(*report);
+  port_.publish(std::move(report));
+}
+
+void Orchestrator::add_worker_counts(admin::NodeReport& report) {
+  const auto ids = controller_.listener_ids();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    lb::WorkerStats& stats = workers_[i]->stats();
+    const double late = to_seconds(Duration(stats.late_ns_max.exchange(0, std::memory_order_relaxed))) * 1000;
+    late_ms_[i] = beats_ % (10 * kBeatsPerSecond) == 0 ? late : std::max(late_ms_[i], late);
+    report.workers.push_back({.index = static_cast<std::uint32_t>(i),
+                              .connections = stats.connections.load(std::memory_order_relaxed),
+                              .buffers_in_use = stats.buffers_used.load(std::memory_order_relaxed),
+                              .buffers_total = stats.buffers_total.load(std::memory_order_relaxed),
+                              .loop_lateness_ms = late_ms_[i]});
+    for (std::size_t place = 0; place < ids.size() && place < report.listeners.size(); ++place) {
+      const lb::ListenerStats& from = stats.listeners[ids[place]];
+      admin::ListenerStatus& to = report.listeners[place];
+      to.bytes.in += from.bytes_in.get();
+      to.bytes.out += from.bytes_out.get();
+      for (std::size_t cause = 0; cause < lb::kShedCauses; ++cause) count(to.shed_by_cause, lb::to_string(static_cast<lb::Refusal>(cause)), from.shed[cause].get());
+      for (std::size_t cause = 0; cause < lb::kEndCauses; ++cause) count(to.ended_by_code, lb::text_of(lb::letters_of(static_cast<lb::EndCause>(cause))), from.ended[cause].get());
+    }
+  }
+}
+
+void Orchestrator::kill_connections(const admin::KillConnections& command, const admin::Actor& actor, CommandDone done) {
+  auto query = query_of(command.filter);
+  if (!query) return done(query.error());
+  auto gather = std::make_shared<Gather<std::size_t>>(workers_.size(), [done, by = actor.name](std::size_t killed) {
+    FL_LOG(CONNECTIONS_KILLED, "count", killed, "by", by);
+    done(admin::CommandResult{.summary = std::to_string(killed) + (killed == 1 ? " connection closed" : " connections closed"), .details = {}, .needs_restart = {}});
+  });
+  for (const auto& worker : workers_) {
+    const auto add = [gather](std::size_t killed) { gather->add([killed](std::size_t& sum) { sum += killed; }); };
+    if (!worker->post(lb::KillMatching{*query, lb::EndCause::kKilled, add})) add(0);
+  }
+}
+
+void Orchestrator::list_connections(ListRequest&& request) {
+  auto query = query_of(request.filter);
+  if (!query) return request.done(query.error());
+  using Infos = std::vector<admin::ConnectionInfo>;
+  auto gather = std::make_shared<Gather<Infos>>(workers_.size(), [done = request.done, limit = request.limit](Infos all) {
+    if (all.size() > limit) all.resize(limit);
+    done(std::move(all));
+  });
+  for (const auto& worker : workers_) {
+    const auto add = [gather](const std::vector<lb::ConnectionView>& views) {
+      gather->add([&views](Infos& all) {
+        for (const lb::ConnectionView& view : views) all.push_back(info_of(view));
+      });
+    };
+    if (!worker->post(lb::ListMatching{*query, request.limit, add})) add({});
+  }
+}
+
+}  // namespace fairlead::daemon

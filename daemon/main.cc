@@ -1,0 +1,107 @@
+// fairleadd: reads its configuration, then serves until it is told to stop.
+// Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration.
+#include <csignal>
+#include <cstdio>
+#include <getopt.h>
+#include <string>
+#include <unistd.h>
+
+#include "base/qb_log.h"
+#include "base/qb_loop.h"
+#include "config/host_environment.h"
+#include "config/load.h"
+#include "daemon/machine.h"
+#include "daemon/orchestrator.h"
+#include "generated/version.h"
+
+namespace fairlead::daemon {
+namespace {
+
+enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInvalidConfig = 3 };
+
+constexpr const char* kHelp =
+    "Usage: fairleadd --config FILE [--check]\n"
+    "\n"
+    "Balances TCP connections to the API servers of a Kubernetes cluster. Runs in the foreground.\n"
+    "\n"
+    "  --config FILE    the node's fairlead.yaml (default /etc/fairlead/fairlead.yaml)\n"
+    "  --check          report problems of the file as FILE:LINE:COLUMN and exit\n"
+    "  --release-vips   remove the addresses an earlier life left, and exit\n"
+    "  --version        print the version and exit\n"
+    "  --help           print this and exit\n"
+    "\n"
+    "Signals: SIGHUP applies a changed file, SIGUSR1 reopens log files, SIGTERM drains and stops (a second one at once).\n"
+    "Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration.\n";
+
+struct Arguments {
+  std::string config = "/etc/fairlead/fairlead.yaml";
+  bool check = false;
+  bool release_vips = false;
+};
+
+/// -1: go on; else the exit code.
+int parse_arguments(int argc, char** argv, Arguments& out) {
+  static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 'k'}, {"release-vips", no_argument, nullptr, 'r'},
+                                        {"version", no_argument, nullptr, 'v'},      {"help", no_argument, nullptr, 'h'},  {nullptr, 0, nullptr, 0}};
+  for (int c = 0; (c = ::getopt_long(argc, argv, "c:h", kOptions, nullptr)) != -1;) {
+    switch (c) {
+      case 'c': out.config = ::optarg; break;
+      case 'k': out.check = true; break;
+      case 'r': out.release_vips = true; break;
+      case 'v': std::printf("fairleadd %s\n", kVersion); return kDone;
+      case 'h': std::fputs(kHelp, stdout); return kDone;
+      default: std::fputs("Try: fairleadd --help\n", stderr); return kUsage;
+    }
+  }
+  if (::optind < argc) {
+    std::fprintf(stderr, "fairleadd: unexpected argument '%s'. Try: fairleadd --help\n", argv[::optind]);
+    return kUsage;
+  }
+  return -1;
+}
+
+int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vector<config::Problem>& warnings) {
+  if (auto status = LogThread::check(log_options_of(snapshot.log)); !status) {
+    std::fprintf(stderr, "fairleadd: log: %s\n", status.error().message().c_str());
+    return kFailed;
+  }
+  LogThread log(log_options_of(snapshot.log));
+  set_log_sink(&log);
+  int code = kFailed;
+  auto engine = choose_engine(snapshot.proxy.engine);
+  if (!engine) {
+    FL_LOG(DAEMON_FAILED, "error", engine.error().message());
+  } else {
+    FL_LOG(ENGINE_CHOSEN, "engine", engine->uring ? "io_uring" : "epoll", "reason", engine->reason);
+    for (const config::Problem& w : warnings) FL_LOG(CONFIG_WARNING, "file", w.file, "line", w.line, "column", w.column, "message", w.message, "hint", w.hint);
+    Orchestrator node(arguments.config, std::move(snapshot), std::move(*engine), log);
+    if (auto status = node.start(); status) code = node.run(); else FL_LOG(DAEMON_FAILED, "error", status.error().message());
+  }
+  set_log_sink(nullptr);
+  log.stop(std::chrono::seconds(1));
+  return code;
+}
+
+int main(int argc, char** argv) {
+  QbLoop::block_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
+  std::signal(SIGPIPE, SIG_IGN);
+  Arguments arguments;
+  if (const int code = parse_arguments(argc, argv, arguments); code >= 0) return code;
+  if (arguments.release_vips) return kDone;  // This version holds no VIP, so an earlier life left none.
+  auto loaded = config::load_file(arguments.config, config::host_environment());
+  for (const config::Problem& problem : loaded.problems) {
+    if (arguments.check || problem.severity == config::Severity::kError) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
+  }
+  if (!loaded.snapshot) return kInvalidConfig;
+  if (arguments.check) return kDone;
+  if (loaded.snapshot->node.empty()) {
+    char name[256] = "";
+    if (::gethostname(name, sizeof name - 1) == 0) loaded.snapshot->node = name;
+  }
+  return serve(arguments, std::move(*loaded.snapshot), loaded.problems);
+}
+
+}  // namespace
+}  // namespace fairlead::daemon
+
+int main(int argc, char** argv) { return fairlead::daemon::main(argc, argv); }

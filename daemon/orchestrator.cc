@@ -1,0 +1,299 @@
+#include "daemon/orchestrator.h"
+
+#include <algorithm>
+#include <csignal>
+#include <sys/random.h>
+
+#include "base/overloaded.h"
+#include "config/diff.h"
+#include "config/host_environment.h"
+#include "config/print.h"
+#include "generated/version.h"
+
+namespace fairlead::daemon {
+namespace {
+
+constexpr std::size_t kControlInbox = 16384;
+constexpr std::size_t kSourcesExpected = 65536;
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = static_cast<std::uint64_t>(SystemClock().now().time_since_epoch().count());
+  return seed;
+}
+
+LogTargetKind target_of(config::LogTarget target) {
+  switch (target) {
+    case config::LogTarget::kAuto: return LogTargetKind::kAuto;
+    case config::LogTarget::kJournal: return LogTargetKind::kJournal;
+    case config::LogTarget::kStderr: return LogTargetKind::kStderr;
+    case config::LogTarget::kSyslog: return LogTargetKind::kSyslog;
+    case config::LogTarget::kFile: return LogTargetKind::kFile;
+  }
+  return LogTargetKind::kAuto;
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view between) {
+  std::string out;
+  for (const std::string& part : parts) {
+    if (!out.empty()) out += between;
+    out += part;
+  }
+  return out;
+}
+
+void log_notice(const Notice& notice) {
+  if (LogSink* sink = log_sink()) sink->write(LogEvent{SystemClock().wall(), notice.id, notice.fields});
+}
+
+}  // namespace
+
+LogOptions log_options_of(const config::Log& log) { return {.level = log.level, .target = target_of(log.target), .path = log.path, .format = log.format}; }
+
+Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, LogThread& log)
+    : config_file_(std::move(config_file)),
+      started_with_(std::move(snapshot)),
+      engine_(std::move(engine)),
+      log_(log),
+      inbox_(kControlInbox),
+      controller_(random_seed()),
+      sources_(kSourcesExpected, random_seed()),
+      places_(1),
+      port_(inbox_, log),
+      born_(clock_.now()) {}
+
+Orchestrator::~Orchestrator() {
+  // First what calls into us from other threads, then what they call.
+  if (api_) api_->stop();
+  jobs_.reset();
+  resolver_.reset();
+  prober_.reset();
+  workers_.clear();
+  loop_.remove(inbox_.event_fd());
+}
+
+// ---- start ----
+
+Status Orchestrator::start() {
+  const std::uint64_t descriptors = raise_descriptor_limit();
+  const std::uint32_t fit = connections_for(descriptors);
+  places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
+  if (auto status = start_workers(); !status) return status;
+  prober_ = std::make_unique<lb::HealthProber>([this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
+  resolver_ = std::make_unique<lb::HealthResolver>([this](lb::ResolveResult result) { return inbox_.post(std::move(result)); });
+  jobs_ = std::make_unique<Jobs>();
+  if (auto status = loop_.add_inbox(inbox_, [this](ControlMessage&& message) { handle(std::move(message)); }); !status) return status;
+  if (auto status = loop_.on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1}, [this](int signal) { on_signal(signal); }); !status) return status;
+
+  port_.publish_config(config::print(started_with_, /*with_defaults=*/true));
+  config_hash_ = config::hash(started_with_);
+  carry_out(controller_.apply(started_with_, clock_.now()));
+  refresh_report();
+  api_ = std::make_unique<admin::ApiServer>(admin::api_options(started_with_.admin), port_);
+  if (auto status = api_->start(); !status) return status;
+  housekeeping();
+  FL_LOG(DAEMON_STARTED, "version", kVersion, "node", started_with_.node, "engine", engine_.uring ? "io_uring" : "epoll", "workers", workers_.size(), "config", config_file_);
+  notify_systemd("READY=1");
+  return {};
+}
+
+Status Orchestrator::start_workers() {
+  const std::vector<int> cpus = allowed_cpus();
+  const std::size_t count = started_with_.proxy.workers.value_or(static_cast<std::uint32_t>(cpus.size()));
+  for (std::size_t i = 0; i < count; ++i) {
+    const lb::WorkerOptions options{.index = static_cast<std::uint32_t>(i),
+                                    .uring = engine_.uring,
+                                    .pool_bytes = started_with_.proxy.buffer_pool / count,
+                                    .connections_max = places_.limit(),
+                                    .cpu = count <= cpus.size() ? cpus[i] : -1};
+    // A full control inbox loses a passive report; the active checks find out by themselves.
+    workers_.push_back(std::make_unique<lb::Worker>(options, lb::WorkerShared{sources_, places_, [this](lb::WorkerReport report) { (void)inbox_.post(std::move(report)); }}));
+    if (auto status = workers_.back()->start(); !status) return Error{status.error().code, "worker " + std::to_string(i) + ": " + status.error().context, status.error().sys_errno};
+  }
+  pulses_.resize(count);
+  late_ms_.resize(count);
+  return {};
+}
+
+// ---- carrying out ----
+
+void Orchestrator::post_all(const std::function<lb::WorkerMessage()>& make) {
+  for (const auto& worker : workers_) {
+    if (!worker->post(make())) FL_LOG(WORKER_STALLED, "worker", worker->stats().index, "stalled_ms", -1);
+  }
+}
+
+void Orchestrator::carry_out(ControlActions&& actions) {
+  if (actions.routes != nullptr) post_all([&] { return lb::SetRoutes{actions.routes}; });
+  for (const auto& [bind, said] : actions.close) {
+    post_all([&] { return lb::CloseListener{bind}; });
+    log_notice(said);
+  }
+  for (const BindOpen& bind : actions.open) open_bind(bind);
+  for (const BindChange& change : actions.change) post_all([&] { return lb::SetLegOptions{change.bind, change.options}; });
+  for (const lb::ServerId server : actions.reset) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kServerDown}; });
+  for (ProbeStart& probe : actions.probes) {
+    const lb::ServerId server = probe.server;
+    const std::uint64_t token = probe.token;
+    if (!prober_->start({.server = server, .token = token, .endpoint = probe.endpoint, .host = std::move(probe.host), .health = std::move(probe.health)})) {
+      carry_out(controller_.probe_refused(server, token, clock_.now()));
+    }
+  }
+  for (const lb::ServerId server : actions.forget) prober_->forget(server);
+  if (actions.resolve) {
+    std::vector<lb::ResolveTarget> targets;
+    for (const ResolveWish& wish : *actions.resolve) targets.push_back({.server = wish.server, .host = wish.host, .settings = wish.pace});
+    resolver_->set_targets(std::move(targets));
+  }
+  for (const Notice& said : actions.notices) log_notice(said);
+  arm_controller();
+}
+
+/// One socket per worker, all of them or none, so that the kernel spreads connections evenly.
+void Orchestrator::open_bind(const BindOpen& bind) {
+  std::vector<Fd> sockets;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    auto socket = lb::open_listener(bind.address, bind.options);
+    if (!socket) {
+      const std::string problem = socket.error().message();
+      FL_LOG(LISTENER_FAILED, "listener", bind.name, "bind", bind.address.to_string(), "error", problem, "hint",
+             socket.error().code == Errc::kConflict ? "another program has this address: find it with ss -ltnp, stop it, then fairlead reload" : "correct the listener's bind and reload");
+      return controller_.bind_failed(bind.bind, problem);
+    }
+    sockets.push_back(std::move(*socket));
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (!workers_[i]->post(lb::OpenListener{bind.listener, bind.bind, std::move(sockets[i])})) return controller_.bind_failed(bind.bind, "a worker does not answer");
+  }
+  FL_LOG(LISTENER_OPEN, "listener", bind.name, "bind", bind.address.to_string());
+}
+
+void Orchestrator::arm_controller() {
+  const Instant next = controller_.next_deadline();
+  if (next == controller_deadline_) return;
+  loop_.cancel(controller_timer_);
+  controller_deadline_ = next;
+  controller_timer_ = next == Instant::max() ? 0 : loop_.at(next, [this] {
+    controller_deadline_ = Instant::max();
+    carry_out(controller_.tick(clock_.now()));
+  });
+}
+
+// ---- messages ----
+
+void Orchestrator::handle(ControlMessage&& message) {
+  std::visit(Overloaded{
+                 [this](lb::WorkerReport&& m) {
+                   carry_out(std::visit(Overloaded{
+                                            [this](const lb::ConnectFailed& f) { return controller_.connect_failed(f.server, f.cause, clock_.now()); },
+                                            [this](const lb::ConnectWorked& w) { return controller_.connect_worked(w.server, clock_.now()); },
+                                        },
+                                        m));
+                 },
+                 [this](lb::ProbeResult&& m) { carry_out(controller_.probe_done(m, clock_.now())); },
+                 [this](lb::ResolveResult&& m) { carry_out(controller_.resolved(m.server, m.endpoint, m.reason, clock_.now())); },
+                 [this](CommandRequest&& m) { handle_command(std::move(m)); },
+                 [this](ListRequest&& m) { list_connections(std::move(m)); },
+                 [this](Loaded&& m) { loaded(std::move(m)); },
+             },
+             std::move(message));
+}
+
+void Orchestrator::handle_command(CommandRequest&& request) {
+  if (const auto* reload = std::get_if<admin::Reload>(&request.command)) return load(reload->dry_run, request.actor.name, std::move(request.done));
+  if (const auto* kill = std::get_if<admin::KillConnections>(&request.command)) return kill_connections(*kill, request.actor, std::move(request.done));
+  auto answer = controller_.command(request.command, request.actor, clock_.now());
+  carry_out(std::move(answer.actions));
+  refresh_report();  // So that who asks next sees what was done.
+  request.done(std::move(answer.result));
+}
+
+void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
+  const bool posted = jobs_->post([this, dry_run, actor, done] {
+    Loaded loaded{config::load_file(config_file_, config::host_environment()), dry_run, actor, done};
+    if (!inbox_.post(std::move(loaded))) done(Error{Errc::kUnavailable, "the control thread has too much to do; try again"});
+  });
+  if (!posted) done(Error{Errc::kUnavailable, "too many reloads are waiting; try again"});
+}
+
+void Orchestrator::loaded(Loaded&& loaded) {
+  const auto& problems = loaded.result.problems;
+  std::vector<std::string> lines;
+  for (const config::Problem& p : problems) {
+    lines.push_back(config::format(p));
+    if (!loaded.dry_run) {
+      const MessageId id = p.severity == config::Severity::kError ? MessageId::CONFIG_REFUSED : MessageId::CONFIG_WARNING;
+      log_event(id, "file", p.file, "line", p.line, "column", p.column, "message", p.message, "hint", p.hint);
+    }
+  }
+  if (!loaded.result.snapshot) {
+    if (!loaded.dry_run) {
+      ++reloads_;
+      last_reload_ok_ = false;
+    }
+    return loaded.done(Error{Errc::kInvalidConfig, "nothing was changed:\n" + join(lines, "\n")});
+  }
+  config::Snapshot& next = *loaded.result.snapshot;
+  const auto changes = config::diff(controller_.active(), next);
+  admin::CommandResult result;
+  for (const config::Change& change : changes) lines.push_back(config::describe(change));
+  result.details = std::move(lines);
+  result.needs_restart = config::needs_restart(config::diff(started_with_, next));
+  result.summary = std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
+  if (!loaded.dry_run) commit(std::move(next), changes.size(), result.needs_restart);
+  loaded.done(std::move(result));
+}
+
+void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const std::vector<std::string>& needs_restart) {
+  ++reloads_;
+  last_reload_ok_ = true;
+  const config::Log before = controller_.active().log;
+  if (next.log != before) log_.reconfigure(log_options_of(next.log));
+  const std::uint32_t fit = connections_for(raise_descriptor_limit());
+  places_.set_limit(std::min(next.proxy.max_connections.value_or(fit), fit));
+  port_.publish_config(config::print(next, /*with_defaults=*/true));
+  config_hash_ = config::hash(next);
+  carry_out(controller_.apply(next, clock_.now()));
+  FL_LOG(CONFIG_APPLIED, "file", config_file_, "hash", config_hash_, "changes", changes);
+  if (!needs_restart.empty()) FL_LOG(CONFIG_NEEDS_RESTART, "keys", join(needs_restart, " "));
+  refresh_report();
+}
+
+void Orchestrator::on_signal(int signal) {
+  switch (signal) {
+    case SIGHUP: return load(/*dry_run=*/false, "SIGHUP", [](const Result<admin::CommandResult>&) {});  // The events say how it went.
+    case SIGUSR1: return log_.reopen();
+    default: return begin_shutdown(signal);
+  }
+}
+
+/// First signal: no new connections, those that are open may finish within the grace. Second: at once.
+void Orchestrator::begin_shutdown(int signal) {
+  if (stopping_) return loop_.stop();
+  stopping_ = true;
+  notify_systemd("STOPPING=1");
+  const Duration grace = controller_.active().shutdown_grace;
+  FL_LOG(DAEMON_STOPPING, "signal", signal == SIGINT ? "SIGINT" : "SIGTERM", "grace", to_seconds(grace), "connections", places_.current());
+  stop_at_ = clock_.now() + grace;
+  for (const auto& listener : controller_.active().listeners) {
+    for (const auto& [bind, said] : controller_.command(admin::SetListenerEnabled{listener.name, false}, {"shutdown"}, clock_.now()).actions.close) {
+      post_all([&] { return lb::CloseListener{bind}; });
+      log_notice(said);
+    }
+  }
+  refresh_report();
+  finish_shutdown();
+}
+
+void Orchestrator::finish_shutdown() {
+  if (places_.current() == 0 || clock_.now() >= stop_at_) return loop_.stop();
+  loop_.after(std::chrono::milliseconds(20), [this] { finish_shutdown(); });
+}
+
+int Orchestrator::run() {
+  loop_.run();
+  FL_LOG(DAEMON_STOPPED, "uptime", to_seconds(clock_.now() - born_));
+  return 0;
+}
+
+}  // namespace fairlead::daemon
