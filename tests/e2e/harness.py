@@ -30,6 +30,7 @@ SANITIZER = os.environ.get("FL_SANITIZE", "")
 class EndToEnd(unittest.TestCase):
     """A class of tests with one lab: node "gate", node "client", and those a test asks for."""
 
+    _count = 0
     needs_namespaces = False   # True: skipped, with the reason, where there are none.
 
     @classmethod
@@ -80,7 +81,9 @@ class EndToEnd(unittest.TestCase):
 
     def gateway(self, servers, *, pool=None, listener=None, health=None, start=True, name=None, **sections):
         """A fairleadd with one listener ("front") and one pool ("masters"). `servers`: objects with name and address, or dicts."""
-        name = name or f"gate{len(self._gateways) + 1}"
+        # Short, because the path of a unix socket may have 107 bytes.
+        EndToEnd._count += 1
+        name = name or f"gate-{EndToEnd._count}"
         self.port = self.gate.free_port()
         entries = [s if isinstance(s, dict) else {"name": s.name, "address": s.address} for s in servers]
         config = {
@@ -88,7 +91,7 @@ class EndToEnd(unittest.TestCase):
             "pools": [{"name": "masters", "balance": "round_robin", **(pool or {}), "health": {"type": "tcp", **FAST_CHECKS, **(health or {})},
                        "servers": entries}],
             **sections}
-        gate = Gateway(self.gate, config, name=f"{type(self).__name__}.{self._testMethodName}.{name}"[-40:])
+        gate = Gateway(self.gate, config, name=name)
         self._gateways.append(gate)
         return gate.start() if start else gate
 

@@ -1,0 +1,126 @@
+"""Starting where something is in the way: each problem is named with its place and remedy."""
+import os
+
+from harness import EndToEnd, main
+from support import raw
+from support.waiting import wait_for
+
+
+class StartProblemsTest(EndToEnd):
+    def test_a_busy_port_is_named_and_the_other_listener_serves(self):
+        with self.gate.listen() as taken:
+            busy = taken.getsockname()[1]
+            gate = self.gateway([self.raw_server("a")], start=False)
+            gate.config["listeners"].append({"name": "busy", "bind": [f"{self.gate.address}:{busy}"], "pool": "masters"})
+            gate.write()
+            gate.start()
+
+            event = wait_for(lambda: gate.events("LISTENER_FAILED"), 5, "the busy port is reported")[0]
+            fields = dict(event["fields"])
+            self.assertEqual((fields["listener"], fields["bind"]), ("busy", f"{self.gate.address}:{busy}"))
+            self.assertIn("in use", fields["error"].lower())
+            self.assertTrue(fields["hint"])
+            self.assertEqual(self.ask(), "a")
+            self.assertFalse(gate.listener_status("busy")["accepting"])
+
+    def test_a_port_that_becomes_free_is_taken_at_the_next_reload(self):
+        taken = self.gate.listen()
+        busy = taken.getsockname()[1]
+        gate = self.gateway([self.raw_server("a")], start=False)
+        gate.config["listeners"].append({"name": "busy", "bind": [f"{self.gate.address}:{busy}"], "pool": "masters"})
+        gate.write()
+        gate.start()
+        taken.close()
+
+        gate.reload()
+
+        wait_for(lambda: gate.listener_status("busy")["accepting"], 5, "it accepts now")
+        self.port = busy
+        self.assertEqual(self.ask(), "a")
+
+    def test_an_address_that_is_not_here_yet_is_bound_all_the_same(self):
+        gate = self.gateway([self.raw_server("a")], start=False)
+        absent = "192.0.2.77" if self.lab.has_namespaces else "192.0.2.78"
+        port = self.gate.free_port()
+        gate.config["listeners"].append({"name": "vip", "bind": [f"{absent}:{port}"], "pool": "masters"})
+        gate.write()
+        gate.start()
+
+        self.assertTrue(gate.listener_status("vip")["accepting"])
+        self.assertEqual(self.ask(), "a")
+
+    def test_a_second_daemon_with_the_same_socket_gives_up_and_says_why(self):
+        first = self.gateway([self.raw_server("a")])
+        port = self.port
+        second = self.gateway([self.raw_server("b")], start=False)
+        second.config["admin"]["socket"] = first.socket_path
+        second.write()
+
+        second.launch()
+
+        self.assertEqual(second.process.wait(10), 1)
+        self.assertIn(first.socket_path, second.log())
+        self.port = port
+        self.assertEqual(self.ask(), "a")
+        self.assertEqual(first.get("/livez")[0], 200)
+
+    def test_a_socket_in_a_folder_that_does_not_exist(self):
+        gate = self.gateway([self.raw_server("a")], start=False)
+        gate.config["admin"]["socket"] = os.path.join(self.gate.dir, "missing", "fairlead.sock")
+        gate.socket_path = gate.config["admin"]["socket"]
+        gate.write()
+
+        gate.launch()
+
+        # Either the daemon makes the folder and serves, or it ends and names it. It never runs without its socket.
+        wait_for(lambda: not gate.process.running or os.path.exists(gate.socket_path), 10, "it decided")
+        if gate.process.running:
+            self.assertEqual(gate.get("/livez")[0], 200)
+        else:
+            self.assertEqual(gate.process.returncode, 1)
+            self.assertIn("missing", gate.log())
+
+    def test_a_busy_admin_port_is_reported_and_traffic_flows(self):
+        with self.gate.listen() as taken:
+            port = taken.getsockname()[1]
+            if self.lab.has_namespaces:
+                blocker = self.gate.socket()
+                self.addCleanup(blocker.close)
+                blocker.bind((self.gate.loopback, 0))
+                blocker.listen()
+                port = blocker.getsockname()[1]
+            gate = self.gateway([self.raw_server("a")], admin={"listen": f"{self.gate.loopback}:{port}"}, start=False)
+            gate.launch()
+
+            wait_for(lambda: not gate.process.running or gate.events("ADMIN_FAILED"), 10, "the busy port is reported")
+            if gate.process.running:
+                wait_for(lambda: self.ask() == "a", 10, "traffic flows")
+            else:
+                self.assertEqual(gate.process.returncode, 1)
+                self.assertIn(str(port), gate.log())
+
+    def test_a_log_file_that_cannot_be_written_is_named(self):
+        gate = self.gateway([self.raw_server("a")], log={"target": "file", "path": os.path.join(self.gate.dir, "nowhere", "x.log")}, start=False)
+
+        gate.launch()
+
+        wait_for(lambda: not gate.process.running or "nowhere" in gate.log(), 10, "the file is named")
+        if not gate.process.running:
+            self.assertIn("nowhere", gate.log())
+
+    def test_very_few_descriptors_are_named_or_enough(self):
+        gate = self.gateway([self.raw_server("a")], start=False)
+
+        gate.launch(nofile=24)
+
+        # Too few to run at all is an answer, as long as it is said; going on and serving is one, too. A crash is none.
+        wait_for(lambda: not gate.process.running or gate.get("/livez")[0] == 200, 15, "it decided")
+        if gate.process.running:
+            self.assertIn(raw.how_connecting_ends(self.client, self.front, timeout=2), ("reset", "open", "closed"))
+        else:
+            self.assertEqual(gate.process.returncode, 1, gate.log())
+            self.assertIn("descriptor", gate.log().lower())
+
+
+if __name__ == "__main__":
+    main()
