@@ -1,0 +1,179 @@
+#include "cli/api_client.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+
+#include "base/ip_address.h"
+#include "generated/version.h"
+
+namespace fairlead::cli {
+namespace {
+
+namespace net = boost::asio;
+namespace ssl = boost::asio::ssl;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using net::ip::tcp;
+
+constexpr std::size_t kReplyBytesMax = 256U << 20U;
+
+using Request = http::request<http::string_body>;
+
+Request make_request(const std::string& method, const std::string& target, const std::string& body, const std::string& host) {
+  Request out;
+  out.method_string(method);
+  out.target(target);
+  out.version(11);
+  out.keep_alive(false);
+  out.set(http::field::host, host);
+  out.set(http::field::user_agent, std::string("fairlead/") + kVersion);
+  if (!body.empty()) out.set(http::field::content_type, "application/json");
+  out.body() = body;
+  out.prepare_payload();
+  return out;
+}
+
+/// Runs one asynchronous operation to its end: Beast's deadlines work on those only.
+template <class Start>
+error_code complete(net::io_context& io, Start start) {
+  error_code out;
+  start([&out](error_code failed, auto&&...) { out = failed; });
+  io.restart();
+  io.run();
+  return out;
+}
+
+template <class Stream>
+Result<ApiReply> exchange(net::io_context& io, Stream& stream, const Request& request, const std::string& where) {
+  const auto lost = [&](error_code failed) {
+    if (failed == beast::error::timeout) return Error{Errc::kTimeout, where + " did not answer in time. It may be overloaded or stopped: look at its log"};
+    return Error{Errc::kUnavailable, where + " broke off the connection (" + failed.message() + "). It may be stopping, or have too many connections; try again"};
+  };
+  if (const auto failed = complete(io, [&](auto done) { http::async_write(stream, request, done); })) return lost(failed);
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kReplyBytesMax);
+  if (const auto failed = complete(io, [&](auto done) { http::async_read(stream, buffer, parser, done); })) return lost(failed);
+  return ApiReply{parser.get().result_int(), std::move(parser.get().body())};
+}
+
+class UnixClient final : public ApiPort {
+ public:
+  explicit UnixClient(ConnectOptions options) : options_(std::move(options)) {}
+
+  Result<ApiReply> call(const std::string& method, const std::string& target, const std::string& body) override {
+    static constexpr std::size_t kPathBytesMax = 107;
+    if (options_.socket.empty() || options_.socket.size() > kPathBytesMax) {
+      return Error{Errc::kInvalidArgument, "--socket: a path of 1 to " + std::to_string(kPathBytesMax) + " bytes is needed"};
+    }
+    net::io_context io(1);
+    beast::basic_stream<net::local::stream_protocol> stream(io);
+    stream.expires_after(options_.timeout);
+    const net::local::stream_protocol::endpoint endpoint(options_.socket);
+    if (const auto failed = complete(io, [&](auto done) { stream.async_connect(endpoint, done); })) {
+      return Error{Errc::kUnavailable, "cannot reach the daemon on " + options_.socket + ": " + failed.message() +
+                                           ". Is fairleadd running here (systemctl status fairlead)? --socket PATH or --server URL lead elsewhere"};
+    }
+    return exchange(io, stream, make_request(method, target, body, "localhost"), "the daemon on " + options_.socket);
+  }
+
+ private:
+  const ConnectOptions options_;
+};
+
+class TcpClient final : public ApiPort {
+ public:
+  explicit TcpClient(ConnectOptions options) : options_(std::move(options)) {}
+
+  Result<ApiReply> call(const std::string& method, const std::string& target, const std::string& body) override {
+    const auto url = parse_server_url(options_.server);
+    if (!url) return url.error();
+    const auto unreachable = [&](const std::string& why) {
+      return Error{Errc::kUnavailable, "cannot reach the daemon at " + options_.server + ": " + why + ". Does fairleadd run there with this admin.listen?"};
+    };
+    net::io_context io(1);
+    error_code failed;
+    tcp::resolver resolver(io);
+    const auto addresses = resolver.resolve(url->host, url->port, failed);
+    if (failed) return unreachable(failed.message());
+    const auto request = make_request(method, target, body, to_string(HostPort{url->host, static_cast<std::uint16_t>(std::stoul(url->port))}));
+    const std::string where = "the daemon at " + options_.server;
+    if (!url->tls) {
+      beast::tcp_stream stream(io);
+      stream.expires_after(options_.timeout);
+      failed = complete(io, [&](auto done) { stream.async_connect(addresses, done); });
+      if (failed) return unreachable(failed.message());
+      return exchange(io, stream, request, where);
+    }
+    ssl::context context(ssl::context::tls_client);
+    if (auto ready = prepare(context); !ready) return ready.error();
+    beast::ssl_stream<beast::tcp_stream> stream(io, context);
+    beast::get_lowest_layer(stream).expires_after(options_.timeout);
+    failed = complete(io, [&](auto done) { beast::get_lowest_layer(stream).async_connect(addresses, done); });
+    if (failed) return unreachable(failed.message());
+    if (!parse_ip_address(url->host) && SSL_set_tlsext_host_name(stream.native_handle(), url->host.c_str()) != 1) return unreachable("not a usable host name");
+    stream.set_verify_callback(ssl::host_name_verification(url->host), failed);
+    if (!failed) failed = complete(io, [&](auto done) { stream.async_handshake(ssl::stream_base::client, done); });
+    if (failed) return unreachable("TLS: " + failed.message() + " (see --ca, --cert and --key)");
+    return exchange(io, stream, request, where);
+  }
+
+ private:
+  Status prepare(ssl::context& context) const {
+    error_code failed;
+    const auto wrong = [&](const char* option, const std::string& path) { return Error{Errc::kInvalidArgument, std::string(option) + " " + path + ": " + failed.message()}; };
+    context.set_verify_mode(ssl::verify_peer, failed);
+    if (options_.ca.empty()) {
+      context.set_default_verify_paths(failed);
+    } else {
+      context.load_verify_file(options_.ca, failed);
+    }
+    if (failed) return wrong("--ca", options_.ca);
+    if (options_.cert.empty() != options_.key.empty()) return Error{Errc::kInvalidArgument, "--cert and --key are needed together"};
+    if (options_.cert.empty()) return {};
+    context.use_certificate_chain_file(options_.cert, failed);
+    if (failed) return wrong("--cert", options_.cert);
+    context.use_private_key_file(options_.key, ssl::context::pem, failed);
+    if (failed) return wrong("--key", options_.key);
+    return {};
+  }
+
+  const ConnectOptions options_;
+};
+
+}  // namespace
+
+Result<ServerUrl> parse_server_url(std::string_view text) {
+  const auto wrong = [&] { return Error{Errc::kInvalidArgument, "--server '" + std::string(text) + "': write http://HOST:PORT or https://HOST:PORT"}; };
+  ServerUrl out;
+  std::string_view rest = text;
+  if (rest.starts_with("https://")) {
+    out.tls = true;
+    rest.remove_prefix(8);
+  } else if (rest.starts_with("http://")) {
+    rest.remove_prefix(7);
+  } else {
+    return wrong();
+  }
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  const auto place = parse_host_port(rest);
+  if (!place || place->port == 0) return wrong();
+  out.host = place->host;
+  out.port = std::to_string(place->port);
+  return out;
+}
+
+std::unique_ptr<ApiPort> make_api_client(const ConnectOptions& options) {
+  if (options.server.empty()) return std::make_unique<UnixClient>(options);
+  return std::make_unique<TcpClient>(options);
+}
+
+}  // namespace fairlead::cli

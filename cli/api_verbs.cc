@@ -1,0 +1,303 @@
+#include "cli/api_verbs.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <ostream>
+
+#include "admin/api_problem.h"
+#include "admin/api_routes.h"
+#include "admin/command_codec.h"
+#include "admin/json_fields.h"
+#include "admin/json_text.h"
+#include "admin/status_codec.h"
+#include "base/units.h"
+#include "cli/status_text.h"
+#include "cli/text_table.h"
+#include "cli/yaml_text.h"
+
+namespace fairlead::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr Duration kWatchInterval = std::chrono::seconds(1);
+constexpr Duration kFollowInterval = std::chrono::milliseconds(500);
+constexpr Duration kDrainInterval = std::chrono::milliseconds(250);
+constexpr std::size_t kEventsPerCall = 1000;
+
+[[noreturn]] void fail(int code, std::string message) { throw VerbFailure{code, std::move(message)}; }
+
+int exit_code_of(Errc code) {
+  if (code == Errc::kPermission) return kExitRefused;
+  if (code == Errc::kInvalidConfig) return kExitInvalidConfig;
+  return kExitFailed;
+}
+
+template <class T>
+T decoded(Result<T> result) {
+  if (!result) fail(kExitFailed, "the daemon's answer is not understood (" + result.error().message() + "). Are fairlead and fairleadd of one version?");
+  return std::move(*result);
+}
+
+template <class T>
+const T& find_named(const std::vector<T>& all, const std::string& name, const std::string& what) {
+  std::string known;
+  for (const auto& item : all) {
+    if (item.name == name) return item;
+    known += (known.empty() ? "" : ", ") + item.name;
+  }
+  fail(kExitFailed, "no " + what + " '" + name + "' (there are: " + (known.empty() ? std::string("none") : known) + ")");
+}
+
+/// "10m" ago or an RFC 3339 time, as the events' own time format: that sorts like text.
+std::string since_text(const std::string& since, const Clock& clock) {
+  if (since.empty()) return {};
+  if (const auto ago = parse_duration(since)) {
+    const auto at = std::chrono::floor<std::chrono::milliseconds>(clock.wall() - *ago);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (at - seconds).count());
+  }
+  const bool looks_right = since.size() >= 10 && since[4] == '-' && since[7] == '-' && std::all_of(since.begin(), since.begin() + 4, [](char c) { return c >= '0' && c <= '9'; });
+  if (!looks_right) fail(kExitUsage, "--since '" + since + "': write how long ago (10m, 2h) or a UTC time (2024-01-31T12:00:00Z)");
+  return since;
+}
+
+}  // namespace
+
+ServerPlace parse_place(const std::string& text) {
+  const auto slash = text.find('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size()) fail(kExitUsage, "'" + text + "' names no server: write POOL/NAME, for example masters/mast-1");
+  return {text.substr(0, slash), text.substr(slash + 1)};
+}
+
+ApiPort& ApiVerbs::api() {
+  if (!api_) api_ = environment_.api(options_.connect);
+  return *api_;
+}
+
+std::string ApiVerbs::fetch(const std::string& target) {
+  auto reply = api().call("GET", target, "");
+  if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
+  if (reply->status != 200) {
+    const Error error = admin::decode_problem(reply->status, reply->body);
+    fail(exit_code_of(error.code), error.message());
+  }
+  return std::move(reply->body);
+}
+
+admin::NodeReport ApiVerbs::report() { return decoded(admin::decode_status(fetch("/api/v1/status"))); }
+
+bool ApiVerbs::print_document(const std::string& document, const std::string& array, const std::string& key, const std::string& name) {
+  if (options_.format == OutputFormat::kText) return false;
+  auto value = decoded(admin::parse_json(document));
+  if (!array.empty()) {
+    const auto* list = value.is_object() ? value.get_object().if_contains(array) : nullptr;
+    const json::value* found = nullptr;
+    if (list != nullptr && list->is_array()) {
+      for (const auto& item : list->get_array()) {
+        const auto* text = item.is_object() ? item.get_object().if_contains(key) : nullptr;
+        if (text != nullptr && text->is_string() && text->get_string() == name) found = &item;
+      }
+    }
+    if (found == nullptr) fail(kExitFailed, "no '" + name + "' among the " + array);
+    value = json::value(*found);
+  }
+  environment_.out << (options_.format == OutputFormat::kJson ? admin::json_text(value, admin::JsonStyle::kPretty) + "\n" : yaml_text(value));
+  return true;
+}
+
+void ApiVerbs::confirm(const std::string& question) {
+  if (options_.yes || !environment_.interactive) return;
+  environment_.err << question << " [y/N] " << std::flush;
+  const std::string answer = environment_.read_line();
+  if (answer != "y" && answer != "Y" && answer != "yes") fail(kExitFailed, "nothing was changed");
+}
+
+void ApiVerbs::execute(const admin::Command& command) {
+  const auto call = admin::encode_command(command);
+  const auto reply = api().call(call.method, call.target, call.body);
+  if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
+  if (reply->status != 200) {
+    const Error error = admin::decode_problem(reply->status, reply->body);
+    fail(exit_code_of(error.code), error.message());
+  }
+  if (print_document(reply->body)) return;
+  const auto result = decoded(admin::decode_result(reply->body));
+  for (const auto& line : result.details) environment_.out << line << "\n";
+  if (!result.summary.empty()) environment_.out << result.summary << "\n";
+  for (const auto& key : result.needs_restart) environment_.out << paint("needs restart: ", Tone::kWarn, environment_.color) << key << "\n";
+}
+
+void ApiVerbs::status(bool watch) {
+  for (;;) {
+    const std::string document = fetch("/api/v1/status");
+    if (watch && environment_.redraw) environment_.out << "\x1b[H\x1b[2J";
+    if (!print_document(document)) environment_.out << status_text(decoded(admin::decode_status(document)), environment_.color);
+    environment_.out << std::flush;
+    if (!watch || !environment_.pause(kWatchInterval)) return;
+    if (!environment_.redraw) environment_.out << "\n";
+  }
+}
+
+void ApiVerbs::list_listeners() {
+  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/listeners"));
+  environment_.out << listeners_text(report().listeners, environment_.color);
+}
+
+void ApiVerbs::show_listener(const std::string& name) {
+  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/listeners"), "listeners", "name", name);
+  environment_.out << listener_text(find_named(report().listeners, name, "listener"), environment_.color);
+}
+
+void ApiVerbs::set_listener(const std::string& name, bool enabled) {
+  if (!enabled) confirm("Stop accepting connections on listener " + name + "?");
+  execute(admin::SetListenerEnabled{name, enabled});
+}
+
+void ApiVerbs::list_pools() {
+  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/pools"));
+  environment_.out << pools_text(report().pools, environment_.color);
+}
+
+void ApiVerbs::show_pool(const std::string& name) {
+  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/pools"), "pools", "name", name);
+  environment_.out << pool_text(find_named(report().pools, name, "pool"), environment_.color);
+}
+
+void ApiVerbs::list_servers() {
+  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/servers"));
+  environment_.out << servers_text(report().pools, environment_.color);
+}
+
+void ApiVerbs::show_server(const std::string& place) {
+  const auto [pool_name, server_name] = parse_place(place);
+  const auto now = report();
+  const auto& pool = find_named(now.pools, pool_name, "pool");
+  const auto& server = find_named(pool.servers, server_name, "server in pool " + pool_name);
+  if (options_.format != OutputFormat::kText) {
+    admin::NodeReport only;
+    only.pools = {{pool.name, pool.balance, {server}}};
+    return (void)print_document(admin::encode_servers(only), "servers", "name", server_name);
+  }
+  environment_.out << server_text(pool_name, server, environment_.color);
+}
+
+void ApiVerbs::keep_one_up(const std::string& pool, const std::string& server, const std::string& what) {
+  if (options_.force) return;
+  const auto now = report();
+  const auto& servers = find_named(now.pools, pool, "pool").servers;
+  find_named(servers, server, "server in pool " + pool);
+  const auto up = [](const admin::ServerStatus& s) { return s.state == admin::ServerState::kUp; };
+  const bool is_up = std::any_of(servers.begin(), servers.end(), [&](const auto& s) { return s.name == server && up(s); });
+  if (is_up && std::count_if(servers.begin(), servers.end(), up) == 1) {
+    fail(kExitFailed, pool + "/" + server + " is the last server of its pool that is up: " + what + " would leave nobody to answer. Add --force to do it anyway");
+  }
+}
+
+void ApiVerbs::set_server_state(const std::string& place, admin::AdminState state, WaitOptions wait) {
+  const auto [pool, server] = parse_place(place);
+  if (state != admin::AdminState::kReady) keep_one_up(pool, server, std::string(admin::to_string(state)));
+  if (state == admin::AdminState::kMaint) confirm("Take " + place + " out of service and close its connections?");
+  execute(admin::SetServerState{pool, server, state});
+  if (wait.wait) wait_until_empty(place, wait.timeout);
+}
+
+void ApiVerbs::wait_until_empty(const std::string& place, Duration timeout) {
+  const auto [pool, server] = parse_place(place);
+  const Instant begun = environment_.clock.now();
+  std::optional<std::uint64_t> shown;
+  for (;;) {
+    const auto now = report();
+    const auto left = find_named(find_named(now.pools, pool, "pool").servers, server, "server in pool " + pool).connections.current;
+    const Duration waited = environment_.clock.now() - begun;
+    if (left == 0) {
+      environment_.err << place << ": no connections left after " << age_text(to_seconds(waited)) << "\n";
+      return;
+    }
+    if (shown != left) environment_.err << place << ": " << left << (left == 1 ? " connection" : " connections") << " left\n" << std::flush;
+    shown = left;
+    if (waited >= timeout || !environment_.pause(kDrainInterval)) {
+      fail(kExitFailed, fmt::format("{}: {} connections are left after {}. Wait on with a longer --timeout, or close them: fairlead connections kill --pool {} --server {}", place,
+                                    left, format_duration(timeout), pool, server));
+    }
+  }
+}
+
+void ApiVerbs::set_server_weight(const std::string& place, std::uint32_t weight) {
+  const auto [pool, server] = parse_place(place);
+  execute(admin::SetServerWeight{pool, server, weight});
+}
+
+void ApiVerbs::add_server(const std::string& place, admin::AddServer server) {
+  const auto parsed = parse_place(place);
+  server.pool = parsed.pool;
+  server.server = parsed.server;
+  execute(std::move(server));
+}
+
+void ApiVerbs::remove_server(const std::string& place) {
+  const auto [pool, server] = parse_place(place);
+  keep_one_up(pool, server, "removing it");
+  confirm("Remove " + place + "? Its connections drain.");
+  execute(admin::RemoveServer{pool, server});
+}
+
+void ApiVerbs::list_connections(admin::ConnectionFilter filter, std::size_t limit) {
+  std::string target = "/api/v1/connections?limit=" + std::to_string(limit);
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty()) target += std::string("&") + key + "=" + admin::percent_encode(value);
+  };
+  add("pool", filter.pool);
+  add("server", filter.server);
+  add("client", filter.client);
+  add("listener", filter.listener);
+  add("id", filter.id);
+  const std::string document = fetch(target);
+  if (print_document(document)) return;
+  const auto connections = decoded(admin::decode_connections(document));
+  environment_.out << connections_text(connections, environment_.color);
+  if (connections.size() >= limit) environment_.err << "the list is cut at " << limit << ": narrow it down or raise --limit\n";
+}
+
+void ApiVerbs::kill_connections(admin::ConnectionFilter filter, bool all) {
+  if (admin::is_empty(filter) != all) {
+    fail(kExitUsage, all ? "--all beside a filter: give one of them" : "which connections? Give --pool, --server, --client, --listener or --id, or --all");
+  }
+  confirm("Close the connections that match: " + admin::describe(filter) + "?");
+  execute(admin::KillConnections{std::move(filter)});
+}
+
+void ApiVerbs::reload(bool dry_run) { execute(admin::Reload{dry_run}); }
+
+void ApiVerbs::events(bool follow, const std::string& since) {
+  const std::string from = since_text(since, environment_.clock);
+  std::uint64_t after = 0;
+  for (;;) {
+    std::size_t count = 0;
+    do {
+      const std::string document = fetch("/api/v1/events?after=" + std::to_string(after) + "&limit=" + std::to_string(kEventsPerCall));
+      const auto events = decoded(admin::decode_events(document));
+      count = events.size();
+      for (const auto& event : events) {
+        // A sequence that does not grow would be asked for again for ever.
+        if (event.sequence <= after) fail(kExitFailed, "the daemon sends events out of order. Are fairlead and fairleadd of one version?");
+        after = event.sequence;
+        if (event.time < from) continue;
+        if (options_.format == OutputFormat::kText) {
+          environment_.out << event_text(event, environment_.color) << "\n";
+          continue;
+        }
+        // One document per event, so that --follow can be piped.
+        const auto page = decoded(admin::parse_json(admin::encode_events({event}, 0)));
+        const auto& one = page.at("events").at(0);
+        environment_.out << (options_.format == OutputFormat::kJson ? admin::json_text(one) + "\n" : "---\n" + yaml_text(one));
+      }
+    } while (count == kEventsPerCall);
+    environment_.out << std::flush;
+    if (!follow || !environment_.pause(kFollowInterval)) return;
+  }
+}
+
+}  // namespace fairlead::cli

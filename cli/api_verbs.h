@@ -1,0 +1,61 @@
+// Verbs that ask the daemon. Each prints its result and returns, or throws VerbFailure.
+#pragma once
+
+#include <string>
+
+#include "admin/node_port.h"
+#include "cli/invocation.h"
+
+namespace fairlead::cli {
+
+class ApiVerbs {
+ public:
+  ApiVerbs(const GlobalOptions& options, CliEnvironment& environment) : options_(options), environment_(environment) {}
+
+  void status(bool watch);
+  void list_listeners();
+  void show_listener(const std::string& name);
+  void set_listener(const std::string& name, bool enabled);
+  void list_pools();
+  void show_pool(const std::string& name);
+  void list_servers();
+  void show_server(const std::string& place);
+  struct WaitOptions {
+    bool wait = false;
+    Duration timeout{};
+  };
+  void set_server_state(const std::string& place, admin::AdminState state, WaitOptions wait);
+  void set_server_weight(const std::string& place, std::uint32_t weight);
+  void add_server(const std::string& place, admin::AddServer server);
+  void remove_server(const std::string& place);
+  void list_connections(admin::ConnectionFilter filter, std::size_t limit);
+  void kill_connections(admin::ConnectionFilter filter, bool all);
+  void reload(bool dry_run);
+  void events(bool follow, const std::string& since);
+
+  /// The body of a GET. For other verbs that need the daemon, too.
+  [[nodiscard]] std::string fetch(const std::string& target);
+
+ private:
+  [[nodiscard]] ApiPort& api();
+  [[nodiscard]] admin::NodeReport report();
+  void execute(const admin::Command& command);
+  void confirm(const std::string& question);
+  /// Prints a JSON document as -o says; false when text is wanted.
+  [[nodiscard]] bool print_document(const std::string& json, const std::string& array = "", const std::string& key = "", const std::string& name = "");
+  void keep_one_up(const std::string& pool, const std::string& server, const std::string& what);
+  void wait_until_empty(const std::string& place, Duration timeout);
+
+  const GlobalOptions& options_;
+  CliEnvironment& environment_;
+  std::unique_ptr<ApiPort> api_;
+};
+
+struct ServerPlace {
+  std::string pool;
+  std::string server;
+};
+/// "masters/mast-1". Throws VerbFailure (wrong usage).
+[[nodiscard]] ServerPlace parse_place(const std::string& text);
+
+}  // namespace fairlead::cli

@@ -1,0 +1,96 @@
+#include "cli/config_verbs.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <ostream>
+
+#include "admin/json_text.h"
+#include "admin/status_codec.h"
+#include "cli/text_table.h"
+#include "cli/yaml_text.h"
+#include "config/diff.h"
+#include "config/host_environment.h"
+#include "config/load.h"
+#include "config/print.h"
+#include "config/reference.h"
+
+namespace fairlead::cli {
+namespace {
+
+boost::json::object problem_json(const config::Problem& p) {
+  return {{"file", admin::json_string(p.file)},
+          {"line", p.line},
+          {"column", p.column},
+          {"severity", admin::json_string(to_string(p.severity))},
+          {"message", admin::json_string(p.message)},
+          {"hint", admin::json_string(p.hint)}};
+}
+
+std::string problem_lines(const std::vector<config::Problem>& problems, bool color) {
+  std::string out;
+  for (const auto& p : problems) out += paint(config::format(p), p.severity == config::Severity::kError ? Tone::kBad : Tone::kWarn, color) + "\n";
+  return out;
+}
+
+/// The daemon's configuration, read back. It was valid when it was applied, so a problem here means another version.
+config::Snapshot active_config(ApiVerbs& verbs) {
+  auto loaded = config::load_text(verbs.fetch("/api/v1/config"), "the active configuration", config::Environment{});
+  if (!loaded.snapshot) throw VerbFailure{kExitFailed, problem_lines(loaded.problems, false) + "the active configuration is not understood. Are fairlead and fairleadd of one version?"};
+  return std::move(*loaded.snapshot);
+}
+
+}  // namespace
+
+void check_file(const std::string& path, const GlobalOptions& options, CliEnvironment& environment) {
+  const auto loaded = config::load_file(path, config::host_environment());
+  const auto errors = std::count_if(loaded.problems.begin(), loaded.problems.end(), [](const auto& p) { return p.severity == config::Severity::kError; });
+  const auto warnings = static_cast<std::ptrdiff_t>(loaded.problems.size()) - errors;
+  const bool valid = loaded.snapshot.has_value();
+  if (options.format == OutputFormat::kText) {
+    environment.out << problem_lines(loaded.problems, environment.color);
+    if (valid) environment.out << path << ": valid" << (warnings == 0 ? "" : fmt::format(", {} warning{}", warnings, warnings == 1 ? "" : "s")) << "\n";
+  } else {
+    boost::json::array list;
+    for (const auto& problem : loaded.problems) list.emplace_back(problem_json(problem));
+    const boost::json::value document(boost::json::object{{"file", admin::json_string(path)}, {"valid", valid}, {"problems", std::move(list)}});
+    environment.out << (options.format == OutputFormat::kJson ? admin::json_text(document, admin::JsonStyle::kPretty) + "\n" : yaml_text(document));
+  }
+  if (!valid) throw VerbFailure{kExitInvalidConfig, fmt::format("{}: not valid, {} error{}", path, errors, errors == 1 ? "" : "s")};
+}
+
+void print_schema(CliEnvironment& environment) { environment.out << config::json_schema() << "\n"; }
+
+void explain_key(const std::string& path, CliEnvironment& environment) {
+  const auto text = config::explain(path);
+  if (!text) throw VerbFailure{kExitFailed, text.error().message()};
+  environment.out << *text << (text->ends_with('\n') ? "" : "\n");
+}
+
+void show_config(bool with_defaults, ApiVerbs& verbs, CliEnvironment& environment) {
+  if (!with_defaults) {
+    environment.out << verbs.fetch("/api/v1/config");
+    return;
+  }
+  environment.out << config::print(active_config(verbs), true);
+}
+
+void diff_config(std::string file, ApiVerbs& verbs, CliEnvironment& environment) {
+  const auto active = active_config(verbs);
+  if (file.empty()) {
+    const auto status = admin::decode_status(verbs.fetch("/api/v1/status"));
+    if (!status || status->config_file.empty()) throw VerbFailure{kExitFailed, "the daemon does not say which file it reads: name it (fairlead config diff FILE)"};
+    file = status->config_file;
+  }
+  auto loaded = config::load_file(file, config::host_environment());
+  environment.err << problem_lines(loaded.problems, environment.color);
+  if (!loaded.snapshot) throw VerbFailure{kExitInvalidConfig, file + ": not valid; a reload would change nothing"};
+  // The daemon fills in the host name when the file has none.
+  if (loaded.snapshot->node.empty()) loaded.snapshot->node = active.node;
+  const auto changes = config::diff(active, *loaded.snapshot);
+  for (const auto& change : changes) environment.out << config::describe(change) << "\n";
+  for (const auto& key : config::needs_restart(changes)) environment.out << paint("needs restart: ", Tone::kWarn, environment.color) << key << "\n";
+  if (changes.empty()) environment.out << "no difference between the daemon and " << file << "\n";
+}
+
+}  // namespace fairlead::cli

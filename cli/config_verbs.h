@@ -1,0 +1,20 @@
+// Verbs about the configuration: check, schema, explain (in this process), config show and diff (against the daemon).
+#pragma once
+
+#include <string>
+
+#include "cli/api_verbs.h"
+#include "cli/invocation.h"
+
+namespace fairlead::cli {
+
+/// Prints every problem; throws VerbFailure (invalid configuration) when one is an error.
+void check_file(const std::string& path, const GlobalOptions& options, CliEnvironment& environment);
+void print_schema(CliEnvironment& environment);
+void explain_key(const std::string& path, CliEnvironment& environment);
+/// The daemon's active configuration as YAML.
+void show_config(bool with_defaults, ApiVerbs& verbs, CliEnvironment& environment);
+/// What `file` (empty: the daemon's own file) would change, without asking the daemon to change anything.
+void diff_config(std::string file, ApiVerbs& verbs, CliEnvironment& environment);
+
+}  // namespace fairlead::cli

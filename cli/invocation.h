@@ -1,0 +1,51 @@
+// What every verb works with: options of the command line, the way to the daemon, the terminal. Tests hand in their own.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+
+#include "base/time.h"
+#include "cli/api_client.h"
+
+namespace fairlead::cli {
+
+// Contract: exit codes of both programs.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitInvalidConfig = 3;
+inline constexpr int kExitUnreachable = 4;
+inline constexpr int kExitRefused = 5;
+
+enum class OutputFormat : std::uint8_t { kText, kJson, kYaml };
+
+/// The world around one run of the program. Streams, clock and functions outlive it.
+struct CliEnvironment {
+  std::ostream& out;
+  std::ostream& err;
+  const Clock& clock;
+  bool color = false;
+  bool interactive = false;                  ///< Somebody sits at the terminal and can be asked.
+  bool redraw = false;                       ///< Standard output is a terminal: --watch redraws it.
+  std::function<std::string()> read_line;    ///< A line from standard input.
+  std::function<bool(Duration)> pause;       ///< Waits; false: stop waiting for good.
+  ApiFactory api = make_api_client;
+};
+
+/// Ends a verb: thrown inside cli/, caught in run_cli().
+struct VerbFailure {
+  int exit_code = kExitFailed;
+  std::string message;
+};
+
+/// Options that every verb understands.
+struct GlobalOptions {
+  ConnectOptions connect;
+  OutputFormat format = OutputFormat::kText;
+  bool yes = false;
+  bool force = false;
+};
+
+}  // namespace fairlead::cli

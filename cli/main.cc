@@ -1,0 +1,33 @@
+// The program `fairlead`. Everything is in run_cli(); here are the terminal and the clock.
+#include <cstdlib>
+#include <iostream>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/system_clock.h"
+#include "cli/app.h"
+
+int main(int argc, char** argv) {
+  using namespace fairlead;
+  const SystemClock clock;
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  const bool out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  const bool colors = out_is_terminal && (no_color == nullptr || *no_color == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
+  cli::CliEnvironment environment{
+      .out = std::cout,
+      .err = std::cerr,
+      .clock = clock,
+      .color = colors,
+      .interactive = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1,
+      .redraw = out_is_terminal,
+      .read_line =
+          [] {
+            std::string line;
+            std::getline(std::cin, line);
+            return line;
+          },
+      .pause = [](Duration d) { return ::poll(nullptr, 0, static_cast<int>(to_ms(d))) == 0; },
+  };
+  return cli::run_cli(std::vector<std::string>(argv + 1, argv + argc), environment);
+}

@@ -1,0 +1,358 @@
+// The program as a user meets it: arguments in, text and exit code out. The API behind it is a real dispatcher on a fake node.
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sstream>
+#include <unistd.h>
+
+#include "admin/api_dispatcher.h"
+#include "cli/app.h"
+#include "tests/contract/admin/fake_node_port.h"
+#include "tests/contract/admin/reference_page.h"
+
+namespace fairlead::cli {
+namespace {
+
+/// 2024-01-31T12:00:00Z; pauses move it.
+class FakeClock final : public Clock {
+ public:
+  [[nodiscard]] Instant now() const override { return Instant(at); }
+  [[nodiscard]] WallTime wall() const override { return WallTime(std::chrono::seconds(1706702400)) + at; }
+  Duration at = std::chrono::hours(1);
+};
+
+class DispatcherPort final : public ApiPort {
+ public:
+  DispatcherPort(admin::ApiDispatcher& dispatcher, admin::ApiRole role, bool reachable) : dispatcher_(dispatcher), role_(role), reachable_(reachable) {}
+  Result<ApiReply> call(const std::string& method, const std::string& target, const std::string& body) override {
+    if (!reachable_) return Error{Errc::kUnavailable, "cannot reach the daemon on /run/x.sock: No such file or directory. Is fairleadd running here?"};
+    admin::ApiRequest request;
+    request.method = method;
+    request.target = target;
+    request.body = body;
+    request.content_type = "application/json";
+    request.caller = {"uid 1000 (jo)", role_};
+    ApiReply reply;
+    dispatcher_.handle(request, [&](admin::ApiResponse response) { reply = {response.status, response.body}; });
+    return reply;
+  }
+
+ private:
+  admin::ApiDispatcher& dispatcher_;
+  admin::ApiRole role_;
+  bool reachable_;
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  int run(const std::vector<std::string>& arguments) {
+    out.str("");
+    err.str("");
+    CliEnvironment environment{.out = out, .err = err, .clock = clock, .read_line = [this] { return typed; }, .pause = [this](Duration d) { return pause(d); }};
+    environment.color = color;
+    environment.interactive = interactive;
+    environment.api = [this](const ConnectOptions& options) {
+      connected = options;
+      return std::make_unique<DispatcherPort>(dispatcher, role, reachable);
+    };
+    return run_cli(arguments, environment);
+  }
+  bool pause(Duration d) {
+    clock.at += d;
+    if (on_pause) on_pause();
+    return --pauses >= 0;
+  }
+  [[nodiscard]] bool printed(const std::string& text) const { return out.str().find(text) != std::string::npos; }
+  [[nodiscard]] bool complained(const std::string& text) const { return err.str().find(text) != std::string::npos; }
+  void set_connections(std::uint64_t count) {
+    auto report = testing::sample_report();
+    report.pools[0].servers[1].connections.current = count;
+    node.set_report(report);
+  }
+
+  testing::FakeNodePort node;
+  admin::ApiCounters counters;
+  admin::ApiDispatcher dispatcher{node, counters};
+  FakeClock clock;
+  std::ostringstream out;
+  std::ostringstream err;
+  ConnectOptions connected;
+  std::function<void()> on_pause;
+  std::string typed;
+  int pauses = 1000;
+  admin::ApiRole role = admin::ApiRole::kOperate;
+  bool reachable = true;
+  bool color = false;
+  bool interactive = false;
+};
+
+TEST_F(CliTest, StatusShowsTheNodeOnOneScreen) {
+  ASSERT_EQ(run({"status"}), kExitDone) << err.str();
+  for (const char* text : {"gate-1", "fairlead 0.1.0", "io_uring", "READY", "kube-api", "192.168.4.20:6443", "pool masters (least_connections): 2 of 3 up", "mast-3", "refused"}) {
+    EXPECT_TRUE(printed(text)) << text << "\n" << out.str();
+  }
+  EXPECT_EQ(out.str().find('\x1b'), std::string::npos) << "colour without being asked";
+  EXPECT_EQ(out.str().find(" \n"), std::string::npos) << "trailing blanks";
+}
+
+TEST_F(CliTest, StatusSaysWhyTheNodeIsNotReady) {
+  auto report = testing::sample_report();
+  report.ready = false;
+  report.ready_reasons[1] = {"pool masters", false, "no server is up"};
+  node.set_report(report);
+  ASSERT_EQ(run({"status"}), kExitDone);
+  EXPECT_TRUE(printed("NOT READY"));
+  EXPECT_TRUE(printed("pool masters: no server is up"));
+}
+
+TEST_F(CliTest, ColourIsForTerminals) {
+  color = true;
+  ASSERT_EQ(run({"status"}), kExitDone);
+  EXPECT_TRUE(printed("\x1b[32mup\x1b[0m")) << out.str();
+}
+
+TEST_F(CliTest, OutputFormatsAreTheApisDocuments) {
+  ASSERT_EQ(run({"status", "--json"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at("node"), "gate-1");
+  ASSERT_EQ(run({"-o", "json", "server", "list"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at("servers").as_array().size(), 3U);
+  ASSERT_EQ(run({"pool", "show", "masters", "-o", "json"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at("balance"), "least_connections");
+  ASSERT_EQ(run({"server", "show", "masters/mast-3", "-o", "json"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at("state"), "down");
+  ASSERT_EQ(run({"listener", "list", "-o", "yaml"}), kExitDone);
+  EXPECT_TRUE(printed("listeners:\n  - name: kube-api\n    bind:\n      - \"192.168.4.20:6443\"\n")) << out.str();
+  ASSERT_EQ(run({"server", "weight", "masters/mast-1", "5", "-o", "json"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at("summary"), "done as asked");
+}
+
+TEST_F(CliTest, WatchShowsTheStatusAgainAndAgain) {
+  pauses = 2;
+  ASSERT_EQ(run({"status", "--watch"}), kExitDone);
+  std::size_t count = 0;
+  for (auto at = out.str().find("READY"); at != std::string::npos; at = out.str().find("READY", at + 1)) ++count;
+  EXPECT_EQ(count, 3U);
+}
+
+TEST_F(CliTest, ListsAndShows) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"listener", "list"}, {"listener", "show", "kube-api"}, {"pool", "list"}, {"pool", "show", "masters"}, {"server", "list"},
+                                                                     {"server", "show", "masters/mast-1"}, {"connections", "list"}, {"events"}, {"config", "show"}}) {
+    EXPECT_EQ(run(arguments), kExitDone) << arguments[0] << ": " << err.str();
+  }
+  EXPECT_EQ(run({"pool", "show", "nodes"}), kExitFailed);
+  EXPECT_TRUE(complained("no pool 'nodes' (there are: masters)")) << err.str();
+  EXPECT_EQ(run({"server", "show", "masters/x", "--json"}), kExitFailed);
+  EXPECT_EQ(run({"listener", "show", "x", "--json"}), kExitFailed);
+}
+
+TEST_F(CliTest, EveryChangingVerbSendsItsCommand) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"server", "drain", "masters/mast-1"}, "server masters/mast-1 state drain"},
+      {{"server", "maint", "masters/mast-1"}, "server masters/mast-1 state maint"},
+      {{"server", "ready", "masters/mast-3"}, "server masters/mast-3 state ready"},
+      {{"server", "weight", "masters/mast-1", "7"}, "server masters/mast-1 weight 7"},
+      {{"server", "add", "masters/mast-4", "10.0.0.4:6443", "--weight", "5", "--backup"}, "server masters/mast-4 add 10.0.0.4:6443"},
+      {{"server", "remove", "masters/mast-3"}, "server masters/mast-3 remove"},
+      {{"listener", "disable", "kube-api"}, "listener kube-api disable"},
+      {{"listener", "enable", "kube-api"}, "listener kube-api enable"},
+      {{"connections", "kill", "--server", "masters/mast-1", "--client", "10.0.0.9"}, "connections kill pool=masters server=mast-1 client=10.0.0.9"},
+      {{"connections", "kill", "--all"}, "connections kill all"},
+      {{"reload"}, "reload"},
+      {{"reload", "--dry-run"}, "reload dry_run"},
+  };
+  for (const auto& [arguments, command] : cases) {
+    EXPECT_EQ(run(arguments), kExitDone) << command << ": " << err.str();
+    ASSERT_FALSE(node.commands().empty()) << command;
+    EXPECT_EQ(node.commands().back(), command);
+    EXPECT_TRUE(printed("done as asked"));
+  }
+}
+
+TEST_F(CliTest, ReloadShowsTheChangesAndWhatNeedsARestart) {
+  node.set_answer(admin::CommandResult{"applied 1 change", {"pool masters: idle_timeout 1h -> 30m"}, {"proxy.workers"}});
+  ASSERT_EQ(run({"reload"}), kExitDone);
+  EXPECT_EQ(out.str(), "pool masters: idle_timeout 1h -> 30m\napplied 1 change\nneeds restart: proxy.workers\n");
+}
+
+TEST_F(CliTest, ExitCodesFollowTheContract) {
+  node.set_answer(Error{Errc::kInvalidConfig, "f.yaml:1:2: error: unknown key 'pols' (did you mean 'pools'?)"});
+  EXPECT_EQ(run({"reload"}), kExitInvalidConfig);
+  EXPECT_TRUE(complained("f.yaml:1:2"));
+  node.set_answer(Error{Errc::kNotFound, "pool masters has no server mast-9"});
+  EXPECT_EQ(run({"server", "ready", "masters/mast-9"}), kExitFailed);
+  EXPECT_TRUE(complained("mast-9"));
+
+  role = admin::ApiRole::kRead;
+  EXPECT_EQ(run({"reload"}), kExitRefused);
+  EXPECT_TRUE(complained("uid 1000 (jo) is not an operator")) << err.str();
+
+  reachable = false;
+  EXPECT_EQ(run({"status"}), kExitUnreachable);
+  EXPECT_TRUE(complained("/run/x.sock"));
+  EXPECT_EQ(run({"reload"}), kExitUnreachable);
+}
+
+TEST_F(CliTest, WrongUsageIs2AndSendsNothing) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"nonsense"}, {"server"}, {"server", "drain"}, {"server", "drain", "masters"}, {"server", "drain", "/x"},
+                                                                     {"server", "weight", "a/b", "1001"}, {"server", "weight", "a/b", "-1"}, {"server", "weight", "a/b", "x"},
+                                                                     {"status", "--bogus"}, {"-o", "xml", "status"}, {"connections", "kill"}, {"check"}, {"completion", "tcsh"},
+                                                                     {"connections", "kill", "--all", "--pool", "p"}, {"events", "--since", "yesterday"},
+                                                                     {"connections", "list", "--pool", "a", "--server", "b/c"}, {"server", "drain", "masters/mast-1", "--timeout", "5"}}) {
+    EXPECT_EQ(run(arguments), kExitUsage) << arguments[0] << " " << err.str();
+    EXPECT_TRUE(complained("fairlead: "));
+  }
+  EXPECT_TRUE(node.commands().empty());
+}
+
+TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
+  ASSERT_EQ(run({"--help"}), kExitDone);
+  const std::string help = out.str();
+  ASSERT_EQ(run({"completion", "bash"}), kExitDone);
+  const std::string completion = out.str();
+  for (const char* name : {"init", "vip", "node", "logs", "blackbox", "cluster", "drill", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import", "lab", "bench",
+                           "support"}) {
+    EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
+    EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
+    EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
+    EXPECT_EQ(completion.find("\"" + std::string(name)), std::string::npos) << name;
+  }
+  EXPECT_EQ(run({"config", "diff", "--nodes"}), kExitFailed);
+  EXPECT_TRUE(complained("is not in this version"));
+}
+
+TEST_F(CliTest, HelpIsThereForEveryVerb) {
+  EXPECT_EQ(run({}), kExitDone);
+  EXPECT_TRUE(printed("status"));
+  EXPECT_EQ(run({"server", "drain", "--help"}), kExitDone);
+  EXPECT_TRUE(printed("--wait")) << out.str();
+  EXPECT_EQ(run({"version"}), kExitDone);
+  EXPECT_EQ(out.str(), "fairlead 0.1.0\n");
+}
+
+TEST_F(CliTest, TheWayToTheDaemonIsPassedOn) {
+  ASSERT_EQ(run({"--socket", "/tmp/a.sock", "status"}), kExitDone);
+  EXPECT_EQ(connected.socket, "/tmp/a.sock");
+  ASSERT_EQ(run({"status", "--server", "https://gate-1:9440", "--ca", "ca.crt", "--cert", "c", "--key", "k"}), kExitDone);
+  EXPECT_EQ(connected.server, "https://gate-1:9440");
+  EXPECT_EQ(connected.ca, "ca.crt");
+}
+
+TEST_F(CliTest, DrainWaitsUntilTheConnectionsAreGone) {
+  set_connections(2);
+  int asked = 0;
+  on_pause = [&] { set_connections(++asked == 1 ? 1 : 0); };
+  ASSERT_EQ(run({"server", "drain", "masters/mast-2", "--wait"}), kExitDone) << err.str();
+  EXPECT_TRUE(complained("2 connections left\n"));
+  EXPECT_TRUE(complained("1 connection left\n"));
+  EXPECT_TRUE(complained("no connections left"));
+}
+
+TEST_F(CliTest, DrainDoesNotWaitForEver) {
+  set_connections(3);
+  EXPECT_EQ(run({"server", "drain", "masters/mast-2", "--wait", "--timeout", "10s"}), kExitFailed);
+  EXPECT_TRUE(complained("3 connections are left after 10s")) << err.str();
+  EXPECT_TRUE(complained("fairlead connections kill --pool masters --server mast-2"));
+  EXPECT_EQ(clock.at, std::chrono::hours(1) + std::chrono::seconds(10));
+}
+
+TEST_F(CliTest, TheLastServerThatIsUpStaysUnlessForced) {
+  auto report = testing::sample_report();
+  report.pools[0].servers[0].state = admin::ServerState::kDrain;
+  node.set_report(report);
+  for (const char* verb : {"drain", "maint", "remove"}) {
+    EXPECT_EQ(run({"server", verb, "masters/mast-2"}), kExitFailed) << verb;
+    EXPECT_TRUE(complained("--force"));
+  }
+  EXPECT_TRUE(node.commands().empty());
+  EXPECT_EQ(run({"server", "drain", "masters/mast-2", "--force"}), kExitDone);
+}
+
+TEST_F(CliTest, WhatClosesConnectionsIsAskedForAtATerminal) {
+  interactive = true;
+  typed = "n";
+  EXPECT_EQ(run({"server", "maint", "masters/mast-1"}), kExitFailed);
+  EXPECT_TRUE(complained("[y/N]"));
+  EXPECT_TRUE(node.commands().empty());
+  typed = "y";
+  EXPECT_EQ(run({"server", "maint", "masters/mast-1"}), kExitDone);
+  typed = "n";
+  EXPECT_EQ(run({"server", "maint", "masters/mast-1", "--yes"}), kExitDone);
+}
+
+TEST_F(CliTest, EventsAreFilteredByTimeAndFollowed) {
+  node.set_events({{1, "2024-01-31T11:00:00.000Z", "DAEMON_STARTED", "notice", {{"version", "0.1.0"}}},
+                   {2, "2024-01-31T12:59:30.000Z", "SERVER_DOWN", "warning", {{"pool", "masters"}, {"reason", "connection refused"}}}});
+  ASSERT_EQ(run({"events"}), kExitDone);
+  EXPECT_EQ(out.str(),
+            "2024-01-31T11:00:00.000Z notice  DAEMON_STARTED version=0.1.0\n2024-01-31T12:59:30.000Z warning SERVER_DOWN pool=masters reason=\"connection refused\"\n");
+  // The fake clock stands at 13:00.
+  ASSERT_EQ(run({"events", "--since", "10m"}), kExitDone) << err.str();
+  EXPECT_FALSE(printed("DAEMON_STARTED"));
+  EXPECT_TRUE(printed("SERVER_DOWN"));
+  ASSERT_EQ(run({"events", "--since", "2024-01-31T12:59:31Z"}), kExitDone) << err.str();
+  EXPECT_EQ(out.str(), "");
+
+  pauses = 1;
+  on_pause = [&] { node.set_events({{3, "2024-01-31T13:00:01.000Z", "SERVER_UP", "notice", {}}}); };
+  ASSERT_EQ(run({"events", "--follow", "-o", "json"}), kExitDone);
+  std::istringstream lines(out.str());
+  std::vector<std::string> ids;
+  for (std::string line; std::getline(lines, line);) ids.emplace_back(boost::json::parse(line).at("id").as_string().c_str());
+  EXPECT_EQ(ids, (std::vector<std::string>{"DAEMON_STARTED", "SERVER_DOWN", "SERVER_UP"}));
+}
+
+TEST_F(CliTest, ChecksAFileAndExplainsKeys) {
+  const auto folder = std::filesystem::temp_directory_path() / ("fairlead-cli-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + "-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const std::string good = (folder / "good.yaml").string();
+  const std::string bad = (folder / "bad.yaml").string();
+  std::ofstream(good) << "apiVersion: fairlead/v1\nlisteners:\n  - {name: web, bind: [\"127.0.0.1:8080\"], pool: web}\npools:\n  - name: web\n    servers:\n"
+                         "      - {name: a, address: \"127.0.0.1:8081\"}\n";
+  std::ofstream(bad) << "apiVersion: fairlead/v1\npols: []\n";
+
+  EXPECT_EQ(run({"check", good}), kExitDone) << out.str() << err.str();
+  EXPECT_TRUE(printed(good + ": valid")) << out.str();
+  EXPECT_EQ(run({"check", bad}), kExitInvalidConfig);
+  EXPECT_TRUE(printed(bad + ":2:1: error:")) << out.str();
+  EXPECT_EQ(run({"check", bad, "--json"}), kExitInvalidConfig);
+  EXPECT_EQ(boost::json::parse(out.str()).at("valid"), false);
+  EXPECT_EQ(run({"check", (folder / "none.yaml").string()}), kExitInvalidConfig);
+
+  EXPECT_EQ(run({"schema"}), kExitDone);
+  EXPECT_TRUE(boost::json::parse(out.str()).is_object());
+  EXPECT_EQ(run({"explain", "pools.idle_timeout"}), kExitDone);
+  EXPECT_TRUE(printed("idle_timeout")) << out.str();
+  EXPECT_EQ(run({"explain", "pools.idle_tmeout"}), kExitFailed);
+  EXPECT_TRUE(complained("idle_timeout")) << err.str();
+
+  std::ifstream in(good);
+  std::stringstream text;
+  text << in.rdbuf();
+  node.set_config(text.str());
+  EXPECT_EQ(run({"config", "show"}), kExitDone);
+  EXPECT_EQ(out.str(), text.str());
+  EXPECT_EQ(run({"config", "show", "--defaults"}), kExitDone);
+  EXPECT_TRUE(printed("idle_timeout: 1h")) << out.str();
+  EXPECT_EQ(run({"config", "diff", good}), kExitDone) << err.str();
+  EXPECT_TRUE(printed("no difference")) << out.str();
+  std::ofstream(good, std::ios::app) << "      - {name: b, address: \"127.0.0.1:8082\"}\n";
+  EXPECT_EQ(run({"config", "diff", good}), kExitDone) << err.str();
+  EXPECT_TRUE(printed("b")) << out.str();
+  EXPECT_EQ(run({"config", "diff", bad}), kExitInvalidConfig);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ServerUrlTest, OnlyHttpAndHttpsWithAPort) {
+  const auto url = parse_server_url("https://[::1]:9440/");
+  ASSERT_TRUE(url);
+  EXPECT_TRUE(url->tls);
+  EXPECT_EQ(url->host, "::1");
+  EXPECT_EQ(url->port, "9440");
+  for (const char* text : {"", "127.0.0.1:9440", "ftp://a:1", "http://a", "http://a:0", "http://a:1/path", "https://:1"}) EXPECT_FALSE(parse_server_url(text)) << text;
+}
+
+TEST(CliReferenceTest, ThePageIsTheProgram) { testing::expect_reference_page("cli.md", cli_reference_page()); }
+
+}  // namespace
+}  // namespace fairlead::cli
