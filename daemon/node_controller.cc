@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/overloaded.h"
+#include "config/limits.h"
 #include "lb/route_table_builder.h"
 
 namespace fairlead::daemon {
@@ -166,7 +167,10 @@ void NodeController::start_lookups(Instant now, ControlActions& out) {
   for (const auto& pool : pools_) {
     for (ServerRecord& s : pool->servers) {
       if (!s.name || !s.name->due(now)) continue;
-      out.lookups.push_back({.server = s.id, .token = s.name->start(now), .question = {.host = s.settings.address.host, .port = s.settings.address.port}});
+      const auto& source = pool->settings.source ? pool->settings.source : pool->settings.health.source;
+      lb::ResolveQuestion question{.host = s.settings.address.host, .port = s.settings.address.port, .family = {}, .name_server = {}};
+      if (source) question.family = source->family();
+      out.lookups.push_back({.server = s.id, .token = s.name->start(now), .question = std::move(question)});
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "admin/node_port.h"
+#include "base/inbox.h"
 #include "base/qb_log.h"
 #include "daemon/control_message.h"
 
