@@ -665,7 +665,8 @@ void UringEngine::on_receive(std::uint32_t index, const io_uring_cqe& cqe, Event
   if (last) {
     s.receiving = false;
     s.cancelling = false;
-    if (std::exchange(s.bulk_asked, false)) bulk_ready_.push_back({index, slots_.generation(index)});  // Behind the data of this completion.
+    if (s.bulk_asked) bulk_ready_.push_back({index, slots_.generation(index)});  // Behind the data of this completion.
+    s.bulk_asked = false;
   }
   if (has_buffer && (cqe.res <= 0 || s.closing || s.failed || s.eof)) pool_.give_back(buffer);
   if (s.closing || s.failed || s.eof) return;
