@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kDescriptorsWanted = 1U << 20;  ///< fs.nr_open's default: half a million connections.
 constexpr std::uint64_t kReserveMax = 256;
+constexpr std::uint64_t kPipesMax = 128;  ///< Of 256 KiB each, allocated as they fill.
 
 }  // namespace
 
@@ -25,8 +26,13 @@ std::uint64_t raise_descriptor_limit() {
   return limit.rlim_cur;
 }
 
-std::uint32_t connections_for(std::uint64_t descriptors) {
-  const std::uint64_t reserve = std::clamp<std::uint64_t>(descriptors / 4, config::kDescriptorReserve, kReserveMax);
+std::size_t pipes_for(std::uint64_t descriptors, config::Splice splice) {
+  if (splice == config::Splice::kOff) return 0;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(kPipesMax, descriptors / 32));
+}
+
+std::uint32_t connections_for(std::uint64_t descriptors, std::size_t pipes) {
+  const std::uint64_t reserve = 2 * pipes + std::clamp<std::uint64_t>(descriptors / 4, config::kDescriptorReserve, kReserveMax);
   const std::uint64_t left = descriptors > reserve ? descriptors - reserve : 0;
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(left / 2, 1, kDescriptorsWanted));
 }

@@ -12,8 +12,10 @@ namespace fairlead::daemon {
 
 /// Raises the descriptor limit as far as it goes (root: up to kDescriptorsWanted) and returns it.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
-/// Connections that fit: two descriptors each, beside a reserve for control, checks, admin, logs and accept.
-[[nodiscard]] std::uint32_t connections_for(std::uint64_t descriptors);
+/// Pipes for bulk directions, of the whole process: two descriptors each, at most a sixteenth of what there is.
+[[nodiscard]] std::size_t pipes_for(std::uint64_t descriptors, config::Splice splice);
+/// Connections that fit: two descriptors each, beside the pipes and a reserve for control, checks, admin, logs and accept.
+[[nodiscard]] std::uint32_t connections_for(std::uint64_t descriptors, std::size_t pipes);
 /// CPUs this process may run on, in order.
 [[nodiscard]] std::vector<int> allowed_cpus();
 

@@ -76,7 +76,8 @@ Orchestrator::~Orchestrator() {
 
 Status Orchestrator::start() {
   const std::uint64_t descriptors = raise_descriptor_limit();
-  const std::uint32_t fit = connections_for(descriptors);
+  pipes_ = pipes_for(descriptors, started_with_.proxy.splice);
+  const std::uint32_t fit = connections_for(descriptors, pipes_);
   places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
   if (auto status = start_workers(); !status) return status;
   prober_ = std::make_unique<lb::HealthProber>([this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
@@ -105,6 +106,7 @@ Status Orchestrator::start_workers() {
                                     .uring = engine_.uring,
                                     .pool_bytes = started_with_.proxy.buffer_pool / count,
                                     .connections_max = places_.limit(),
+                                    .pipes_max = pipes_ / count,
                                     .cpu = count <= cpus.size() ? cpus[i] : -1};
     // A full control inbox loses a passive report; the active checks find out by themselves.
     workers_.push_back(std::make_unique<lb::Worker>(options, lb::WorkerShared{sources_, places_, [this](lb::WorkerReport report) { (void)inbox_.post(std::move(report)); }}));
@@ -249,7 +251,7 @@ void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const st
   last_reload_ok_ = true;
   const config::Log before = controller_.active().log;
   if (next.log != before) log_.reconfigure(log_options_of(next.log));
-  const std::uint32_t fit = connections_for(raise_descriptor_limit());
+  const std::uint32_t fit = connections_for(raise_descriptor_limit(), pipes_);
   places_.set_limit(std::min(next.proxy.max_connections.value_or(fit), fit));
   port_.publish_config(config::print(next, /*with_defaults=*/true));
   config_hash_ = config::hash(next);

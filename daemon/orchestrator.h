@@ -78,6 +78,7 @@ class Orchestrator {
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
 
+  std::size_t pipes_ = 0;
   Instant born_;
   QbLoop::TimerId controller_timer_ = 0;
   Instant controller_deadline_ = Instant::max();

@@ -8,6 +8,8 @@ namespace {
 
 /// A connection over its age is closed once it was silent this long.
 constexpr Duration kIdleMoment = std::chrono::milliseconds(250);
+/// Full receives in a row that make a direction bulk. Rationale: an answer of some hundred KB is over before a pipe pays off.
+constexpr std::uint8_t kFullReadsForBulk = 8;
 
 }  // namespace
 
@@ -64,6 +66,12 @@ void RelayCore::data(Side from, std::uint32_t bytes, const WaterMarks& marks, In
       out.push_back({RelayOpKind::kSend, other(from)});
     }
   }
+  w.full_reads = marks.full_read > 0 && bytes >= marks.full_read ? static_cast<std::uint8_t>(std::min(255, w.full_reads + 1)) : std::uint8_t{0};
+  if (w.full_reads >= kFullReadsForBulk && w.bulk == Bulk::kOff && w.reading && phase_ == Phase::kOpen) {
+    w.bulk = Bulk::kAsked;
+    w.reading = false;
+    out.push_back({RelayOpKind::kBulkPrepare, from});
+  }
   if (w.reading && w.queued + w.in_flight > marks.high) {  // I5
     w.reading = false;
     out.push_back({RelayOpKind::kReadOff, from});
@@ -78,11 +86,41 @@ void RelayCore::sent(Side to, std::uint32_t bytes, const WaterMarks& marks, Inst
   w.in_flight -= bytes;
   w.delivered += bytes;
   last_activity_ = now;
-  if (!w.reading && !w.eof && w.queued + w.in_flight <= marks.low) {
+  if (!w.reading && !w.eof && w.bulk == Bulk::kOff && w.queued + w.in_flight <= marks.low) {
     w.reading = true;
     out.push_back({RelayOpKind::kReadOn, from});
   }
-  if (w.in_flight == 0 && (w.queued > 0 || w.eof)) settle(from, out);
+  if (w.in_flight == 0 && (w.queued > 0 || w.eof || w.bulk == Bulk::kReady)) settle(from, out);
+}
+
+void RelayCore::bulk_ready(Side from, RelayOps& out) {
+  Way& w = way(from);
+  if (phase_ != Phase::kOpen || w.bulk != Bulk::kAsked) return;
+  w.bulk = Bulk::kReady;
+  settle(from, out);
+}
+
+/// Back to buffers.
+void RelayCore::resume_reading(Side from, RelayOps& out) {
+  Way& w = way(from);
+  w.bulk = Bulk::kOff;
+  w.full_reads = 0;
+  w.reading = true;
+  out.push_back({RelayOpKind::kReadOn, from});
+}
+
+void RelayCore::bulk_refused(Side from, RelayOps& out) {
+  if (phase_ == Phase::kOpen && way(from).bulk == Bulk::kOn) resume_reading(from, out);
+}
+
+void RelayCore::bulk_ended(Side from, RelayOps& out) {
+  if (phase_ == Phase::kOpen && way(from).bulk == Bulk::kOn) resume_reading(from, out);
+}
+
+void RelayCore::moved(Side from, std::uint32_t bytes, Instant now) {
+  if (phase_ == Phase::kClosing) return;
+  way(from).delivered += bytes;
+  last_activity_ = now;
 }
 
 void RelayCore::eof(Side from, Instant now, RelayOps& out) {
@@ -90,6 +128,7 @@ void RelayCore::eof(Side from, Instant now, RelayOps& out) {
   Way& w = way(from);
   w.eof = true;
   w.reading = false;
+  w.bulk = Bulk::kOff;
   if (phase_ != Phase::kOpen) return;  // A client that sent its request and closed its writing side; the server hears of it once connected.
   last_activity_ = now;
   settle(from, out);
@@ -104,6 +143,11 @@ void RelayCore::settle(Side from, RelayOps& out) {
     w.in_flight = w.queued;
     w.queued = 0;
     out.push_back({RelayOpKind::kSend, other(from)});
+    return;
+  }
+  if (w.bulk == Bulk::kReady) {  // I6
+    w.bulk = Bulk::kOn;
+    out.push_back({RelayOpKind::kBulkStart, from});
     return;
   }
   if (!w.eof || w.fin_passed) return;

@@ -15,6 +15,7 @@
 //   I2  A FIN is passed on only after every byte before it was sent; an error is passed on as a reset, never as a FIN.
 //   I3  Nothing is sent to a server before it is connected; a connect is tried again only while nothing was sent.
 //   I4  Each socket is closed exactly once, and Finish comes exactly once, after the last kClosed.
+//   I6  While a direction is in bulk nothing of it is queued or in flight, and none of its bytes are sent by kSend.
 //   I5  A side is not read while its direction holds more than the high-water mark; it is read again at the low-water mark.
 // Threading: its worker's. Limits: at most kRelayOpsMax operations per step.
 #pragma once
@@ -58,6 +59,8 @@ enum class RelayOpKind : std::uint8_t {
   kReadOff,
   kSend,          ///< Hand everything queued *for* `side` to the engine.
   kShutdown,      ///< FIN to `side`.
+  kBulkPrepare,   ///< Stop receiving from `side`, then say bulk_ready().
+  kBulkStart,     ///< Let the engine move bytes from `side` to the other by itself; bulk_refused() when it cannot.
   kCloseClean,    ///< Close `side`'s socket with a FIN.
   kCloseReset,    ///< Close `side`'s socket with an RST.
   kArmTimer,      ///< Ask next_deadline() and arm the timer.
@@ -82,6 +85,8 @@ struct RelayPolicy {
 struct WaterMarks {
   std::uint32_t high = 256 * 1024;
   std::uint32_t low = 128 * 1024;
+  /// A receive of at least this many bytes counts as a full one; several in a row make a direction bulk. 0: bulk is off.
+  std::uint32_t full_read = 0;
 };
 
 class RelayCore {
@@ -102,6 +107,10 @@ class RelayCore {
   void data(Side from, std::uint32_t bytes, const WaterMarks& marks, Instant now, RelayOps& out);
   void sent(Side to, std::uint32_t bytes, const WaterMarks& marks, Instant now, RelayOps& out);
   void eof(Side from, Instant now, RelayOps& out);
+  void bulk_ready(Side from, RelayOps& out);
+  void bulk_refused(Side from, RelayOps& out);
+  void moved(Side from, std::uint32_t bytes, Instant now);
+  void bulk_ended(Side from, RelayOps& out);
   void error(Side side, RelayOps& out);
   void closed(Side side, RelayOps& out);
   void timer(const RelayPolicy& policy, Instant now, RelayOps& out);
@@ -123,6 +132,7 @@ class RelayCore {
   [[nodiscard]] std::uint32_t held(Side from) const { return way(from).queued + way(from).in_flight; }
 
  private:
+  enum class Bulk : std::uint8_t { kOff, kAsked, kReady, kOn };
   enum class Phase : std::uint8_t { kConnecting, kOpen, kClosing };
   struct Way {
     std::uint64_t delivered = 0;
@@ -131,10 +141,13 @@ class RelayCore {
     bool reading : 1 = false;
     bool eof : 1 = false;        ///< The source ended.
     bool fin_passed : 1 = false; ///< And the other side was told.
+    std::uint8_t full_reads = 0; ///< In a row.
+    Bulk bulk = Bulk::kOff;
   };
   [[nodiscard]] Way& way(Side from) { return way_[static_cast<std::size_t>(from)]; }
   [[nodiscard]] const Way& way(Side from) const { return way_[static_cast<std::size_t>(from)]; }
   void settle(Side from, RelayOps& out);
+  void resume_reading(Side from, RelayOps& out);
   void close_all(bool reset, EndCause cause, RelayOps& out);
   [[nodiscard]] Duration quiet_limit(const RelayPolicy& policy) const;
   [[nodiscard]] Duration age_limit(const RelayPolicy& policy) const;

@@ -46,6 +46,7 @@ void RelayTable::begin_turn(Instant now) {
   const std::size_t usable = available > reserve ? available - reserve : 0;
   marks_.high = static_cast<std::uint32_t>(std::min<std::size_t>(kHighWaterMax, usable * env_.pool.block_bytes() / 2));
   marks_.low = marks_.high / 2;
+  marks_.full_read = env_.bulk ? static_cast<std::uint32_t>(env_.pool.block_bytes()) : 0;
 }
 
 void RelayTable::run_timers() {
@@ -261,6 +262,14 @@ void RelayTable::on_event(const net::Event& event) {
       if (c.wants_header) return abort(slot, EndCause::kProxyHeader);
       c.core.error(side, ops);
       break;
+    case net::EventKind::kBulkReady: c.core.bulk_ready(side, ops); break;
+    case net::EventKind::kBulkEnded: c.core.bulk_ended(side, ops); break;
+    case net::EventKind::kMoved: {
+      ListenerStats& stats = stats_of(c);
+      (side == Side::kClient ? stats.bytes_in : stats.bytes_out).add(event.bytes);
+      c.core.moved(side, event.bytes, now_);
+      break;
+    }
     case net::EventKind::kClosed:
       c.socket[event.owner & 1U] = net::kNoSocket;
       c.core.closed(side, ops);
@@ -326,6 +335,14 @@ void RelayTable::run(std::uint32_t slot, const RelayOps& ops) {
       case RelayOpKind::kReadOn: env_.engine.want_read(c.socket[side], true); break;
       case RelayOpKind::kReadOff: env_.engine.want_read(c.socket[side], false); break;
       case RelayOpKind::kSend: env_.engine.send(c.socket[side], std::exchange(c.queue[1 - side], {})); break;
+      case RelayOpKind::kBulkPrepare: env_.engine.bulk_prepare(c.socket[side]); break;
+      case RelayOpKind::kBulkStart:
+        if (!env_.engine.bulk_start(c.socket[side], c.socket[1 - side])) {
+          RelayOps back;
+          c.core.bulk_refused(op.side, back);
+          run(slot, back);
+        }
+        break;
       case RelayOpKind::kShutdown: env_.engine.shutdown_write(c.socket[side]); break;
       case RelayOpKind::kCloseClean:
       case RelayOpKind::kCloseReset:

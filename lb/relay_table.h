@@ -62,6 +62,7 @@ class RelayTable {
     SourceCounts& sources;
     ProcessPlaces& process;                     ///< Connections of the whole process.
     std::function<void(WorkerReport)> report;   ///< To the control thread; must not block.
+    bool bulk = true;                           ///< Directions that prove to be bulk go through pipes.
     std::uint32_t index = 0;                    ///< The worker's number.
     std::uint32_t limit = 0;                    ///< Connections of this worker at most.
     std::uint64_t seed = 1;

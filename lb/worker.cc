@@ -1,6 +1,7 @@
 #include "lb/worker.h"
 
 #include <algorithm>
+#include <csignal>
 #include <future>
 #include <pthread.h>
 #include <sched.h>
@@ -37,6 +38,7 @@ class Worker::Loop final : public net::EventSink {
                  .sources = worker.shared_.sources,
                  .process = worker.shared_.process,
                  .report = worker.shared_.report,
+                 .bulk = worker.options_.pipes_max > 0,
                  .index = worker.options_.index,
                  .limit = worker.options_.connections_max,
                  .seed = mix64(worker.options_.index) ^ static_cast<std::uint64_t>(clock_.now().time_since_epoch().count())},
@@ -209,14 +211,20 @@ void Worker::run(std::function<void(Status)> started) {
     CPU_SET(static_cast<unsigned>(options_.cpu), &cpus);
     (void)::pthread_setaffinity_np(::pthread_self(), sizeof cpus, &cpus);  // Better cache use; without it the scheduler places us.
   }
-  net::BufferPool pool(std::clamp<std::size_t>(options_.pool_bytes / net::kBufferBytes, 16, net::kBuffersPerPoolMax));
+  ::sigset_t broken_pipe;
+  ::sigemptyset(&broken_pipe);
+  ::sigaddset(&broken_pipe, SIGPIPE);
+  (void)::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);  // splice(2) has no MSG_NOSIGNAL.
+  const char* experiment = std::getenv("FL_BLOCK");
+  const std::size_t block = experiment != nullptr ? std::strtoul(experiment, nullptr, 10) : net::kBufferBytes;
+  net::BufferPool pool(std::clamp<std::size_t>(options_.pool_bytes / block, 16, net::kBuffersPerPoolMax), block);
   std::unique_ptr<net::IoEngine> engine;
   if (options_.uring) {
-    auto made = net::make_uring_engine(pool);
+    auto made = net::make_uring_engine(pool, {.pipes_max = options_.pipes_max});
     if (!made) return started(made.error());
     engine = std::move(*made);
   } else {
-    engine = net::make_epoll_engine(pool);
+    engine = net::make_epoll_engine(pool, {.pipes_max = options_.pipes_max});
   }
   Loop loop(*this, *engine, pool);
   if (auto opened = loop.open(); !opened) return started(opened.error());

@@ -21,6 +21,7 @@
 #include "base/system_clock.h"
 #include "net/chain_io.h"
 #include "net/io_engine.h"
+#include "net/splicer.h"
 
 namespace fairlead::net {
 namespace {
@@ -28,6 +29,7 @@ namespace {
 constexpr int kEventsPerTurn = 256;
 constexpr int kReadsPerTurn = 4;     ///< Blocks one socket may read before others have their turn.
 constexpr int kAcceptsPerTurn = 64;
+constexpr Duration kSweepInterval = std::chrono::seconds(1);
 
 enum class Kind : std::uint8_t { kStream, kConnecting, kListener, kWatch };
 
@@ -45,11 +47,14 @@ struct Slot {
   bool closing : 1 = false;
   bool queued : 1 = false;         ///< In ready_ or starved_.
   bool paused : 1 = false;         ///< Listener after a failed accept.
+  LinkId bulk_out = kNoLink;       ///< The link it feeds.
+  LinkId bulk_in = kNoLink;        ///< The link that feeds it.
 };
 
 class EpollEngine final : public IoEngine {
  public:
-  explicit EpollEngine(BufferPool& pool) : pool_(pool), slots_(kSocketsPerEngineMax), epoll_(::epoll_create1(EPOLL_CLOEXEC)) { FL_ASSERT(epoll_.valid()); }
+  EpollEngine(BufferPool& pool, const EngineOptions& options)
+      : pool_(pool), slots_(kSocketsPerEngineMax), splicer_(options.pipes_max), epoll_(::epoll_create1(EPOLL_CLOEXEC)) { FL_ASSERT(epoll_.valid()); }
   ~EpollEngine() override;
 
   [[nodiscard]] std::string_view name() const override { return "epoll"; }
@@ -60,6 +65,8 @@ class EpollEngine final : public IoEngine {
   [[nodiscard]] Result<SocketId> watch(int fd, std::uint32_t owner) override;
   void want_read(SocketId socket, bool on) override;
   void send(SocketId socket, BufferChain chain) override;
+  void bulk_prepare(SocketId from) override;
+  [[nodiscard]] bool bulk_start(SocketId from, SocketId to) override;
   void shutdown_write(SocketId socket) override { (void)::shutdown(slot(socket).fd, SHUT_WR); }  // A broken socket reports itself by an edge.
   void close(SocketId socket, bool reset) override;
   [[nodiscard]] int fd_of(SocketId socket) const override { return slots_[static_cast<std::uint32_t>(socket)].fd; }
@@ -85,16 +92,24 @@ class EpollEngine final : public IoEngine {
   void accept_some(std::uint32_t index, EventSink& sink);
   void read_some(std::uint32_t index, EventSink& sink);
   void flush(std::uint32_t index);
+  void pump(LinkId id);
+  void drop_links(Slot& slot);
+  void end_bulk(LinkId id);
+  void run_links();
+  void sweep_links(Instant now);
   void deliver(EventSink& sink);
   void run_queue(std::deque<Name>& queue, EventSink& sink);
 
   BufferPool& pool_;
   Slab<Slot> slots_;
+  Splicer splicer_;
   Fd epoll_;
   std::vector<Event> pending_;     ///< Reported by calls, delivered by poll() (C1).
   std::vector<Event> delivering_;
   std::deque<Name> ready_;         ///< Have unread data and want it; served round robin.
   std::deque<Name> starved_;       ///< Likewise, but the pool was empty; served in order as blocks come back.
+  std::vector<LinkId> busy_links_; ///< Have used up their share of the turn.
+  Instant swept_{};
   EngineCounters counters_;
 };
 
@@ -156,6 +171,7 @@ void EpollEngine::fail(std::uint32_t index, int error) {
   s.failed = true;
   s.out.clear(pool_);
   s.write_blocked = false;
+  drop_links(s);
   report(index, EventKind::kError, error);
 }
 
@@ -195,11 +211,93 @@ void EpollEngine::flush(std::uint32_t index) {
   }
 }
 
+// ---- bulk ----
+
+void EpollEngine::bulk_prepare(SocketId from) {
+  slot(from).wants_read = false;
+  report(static_cast<std::uint32_t>(from), EventKind::kBulkReady);
+}
+
+bool EpollEngine::bulk_start(SocketId from, SocketId to) {
+  Slot& source = slot(from);
+  Slot& sink = slot(to);
+  if (source.failed || source.eof || source.closing || sink.failed || sink.closing) return false;
+  const LinkId id = splicer_.open(from, source.fd, to, sink.fd);
+  if (id == kNoLink) return false;
+  ++counters_.bulk_starts;
+  source.bulk_out = id;
+  sink.bulk_in = id;
+  splicer_.link(id).queued = true;
+  busy_links_.push_back(id);  // What is readable already makes no new edge.
+  return true;
+}
+
+/// A link ends with either of its sockets.
+void EpollEngine::drop_links(Slot& s) {
+  for (const LinkId* id : {&s.bulk_out, &s.bulk_in}) {
+    if (*id != kNoLink) end_bulk(*id);
+  }
+}
+
+void EpollEngine::end_bulk(LinkId id) {
+  const Splicer::Link link = splicer_.link(id);
+  slot(link.from).bulk_out = kNoLink;
+  slot(link.to).bulk_in = kNoLink;
+  slot(link.to).write_blocked = false;
+  std::erase(busy_links_, id);
+  splicer_.close(id);
+}
+
+void EpollEngine::pump(LinkId id) {
+  const Splicer::Link before = splicer_.link(id);
+  const auto from = static_cast<std::uint32_t>(before.from);
+  const auto to = static_cast<std::uint32_t>(before.to);
+  const Splicer::Outcome outcome = splicer_.pump(id);
+  counters_.bulk_bytes += outcome.moved;
+  if (outcome.moved > 0) report(from, EventKind::kMoved, 0, outcome.moved);
+  if (outcome.from_error != 0) return fail(from, outcome.from_error);
+  if (outcome.to_error != 0) return fail(to, outcome.to_error);
+  slots_[to].write_blocked = outcome.blocked;
+  if (outcome.more && !splicer_.link(id).queued) {
+    splicer_.link(id).queued = true;
+    busy_links_.push_back(id);
+  }
+  if (!outcome.eof && !outcome.dull) return;
+  slots_[from].readable = true;  // Edges may have been used up; the next read finds out.
+  if (outcome.eof) {
+    slots_[from].eof = true;
+    ++counters_.reads;
+  }
+  end_bulk(id);
+  report(from, outcome.eof ? EventKind::kEof : EventKind::kBulkEnded);
+}
+
+void EpollEngine::run_links() {
+  std::vector<LinkId> now;
+  now.swap(busy_links_);
+  for (const LinkId id : now) splicer_.link(id).queued = false;
+  for (const LinkId id : now) {
+    if (splicer_.link(id).open && !splicer_.link(id).queued) pump(id);
+  }
+}
+
+void EpollEngine::sweep_links(Instant now) {
+  if (now - swept_ < kSweepInterval) return;
+  swept_ = now;
+  for (const LinkId id : splicer_.sweep()) {
+    const auto from = static_cast<std::uint32_t>(splicer_.link(id).from);
+    slots_[from].readable = true;
+    end_bulk(id);
+    report(from, EventKind::kBulkEnded);
+  }
+}
+
 void EpollEngine::close(SocketId socket, bool reset) {
   Slot& s = slot(socket);
   FL_ASSERT(!s.closing);
   s.closing = true;
   s.out.clear(pool_);
+  drop_links(s);
   if (s.kind == Kind::kWatch) {
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, s.fd, nullptr);
   } else {
@@ -309,14 +407,17 @@ void EpollEngine::handle_stream(std::uint32_t index, std::uint32_t events, Event
   }
   if ((events & EPOLLRDHUP) != 0) s.eof_hint = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) s.readable = true;
-  if ((events & EPOLLERR) != 0 && (!s.wants_read || s.eof)) {  // Else recv(2) reports it, after the data before it.
+  if ((events & EPOLLERR) != 0 && (!s.wants_read || s.eof) && s.bulk_out == kNoLink) {  // Else recv(2) reports it, after the data before it.
     const int error = take_socket_error(s.fd);
     if (error != 0) return fail(index, error);
   }
+  if (s.bulk_out != kNoLink && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) pump(s.bulk_out);
+  if (s.bulk_in != kNoLink && s.write_blocked && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) pump(s.bulk_in);
+  if (s.failed) return;
   const std::uint32_t generation = slots_.generation(index);
   if (s.readable && s.wants_read && !s.queued) read_some(index, sink);  // First, so that what was sent before an RST is not lost.
   if (!slots_.is_live(index, generation) || s.closing || s.failed) return;
-  if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && s.write_blocked) {
+  if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && s.write_blocked && s.bulk_in == kNoLink) {
     s.write_blocked = false;
     flush(index);
   }
@@ -360,9 +461,10 @@ int timeout_ms(Instant deadline) {
 
 void EpollEngine::poll(Instant deadline, EventSink& sink) {
   std::array<epoll_event, kEventsPerTurn> events;
-  const bool busy = !ready_.empty() || !pending_.empty() || (!starved_.empty() && pool_.free() > 0);
+  const bool busy = !ready_.empty() || !busy_links_.empty() || !pending_.empty() || (!starved_.empty() && pool_.free() > 0);
+  const Instant until = splicer_.open_links() == 0 ? deadline : std::min(deadline, swept_ + kSweepInterval);
   ++counters_.turns;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, busy ? 0 : timeout_ms(deadline));  // -1: EINTR only.
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, busy ? 0 : timeout_ms(until));  // -1: EINTR only.
   sink.on_turn();
   deliver(sink);
   for (int i = 0; i < count; ++i) {
@@ -373,12 +475,17 @@ void EpollEngine::poll(Instant deadline, EventSink& sink) {
     handle(index, events[static_cast<std::size_t>(i)].events, sink);
     deliver(sink);
   }
+  if (splicer_.open_links() > 0) {
+    run_links();
+    sweep_links(SystemClock().now());
+    deliver(sink);
+  }
   run_queue(starved_, sink);
   run_queue(ready_, sink);
 }
 
 }  // namespace
 
-std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool) { return std::make_unique<EpollEngine>(pool); }
+std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options) { return std::make_unique<EpollEngine>(pool, options); }
 
 }  // namespace fairlead::net

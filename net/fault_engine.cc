@@ -101,6 +101,7 @@ void FaultEngine::want_read(SocketId socket, bool on) {
   Slot& s = slot(socket);
   FL_ASSERT(s.live);
   s.wants_read = on;
+  s.bulk = false;
   if (on && s.eof_withheld) {
     s.eof_withheld = false;
     held_.push_back({.event = {.kind = EventKind::kEof, .socket = socket, .owner = s.owner}, .due_turn = turn_});
@@ -141,6 +142,19 @@ void FaultEngine::send_part(Slot& s) {
   inner_->send(s.inner, part);
 }
 
+void FaultEngine::bulk_prepare(SocketId from) {
+  Slot& s = slot(from);
+  s.wants_read = false;
+  s.inner_reads = false;  // A want_read still under way has nothing left to say.
+  inner_->bulk_prepare(s.inner);
+}
+
+bool FaultEngine::bulk_start(SocketId from, SocketId to) {
+  Slot& s = slot(from);
+  s.bulk = inner_->bulk_start(s.inner, slot(to).inner);
+  return s.bulk;
+}
+
 void FaultEngine::shutdown_write(SocketId socket) {
   Slot& s = slot(socket);
   FL_ASSERT(s.live && !s.closing && s.rest.empty());
@@ -178,6 +192,9 @@ void FaultEngine::take(const Event& event) {
     case EventKind::kEof:
     case EventKind::kAccepted:
     case EventKind::kAcceptFailed:
+    case EventKind::kBulkReady:
+    case EventKind::kMoved:
+    case EventKind::kBulkEnded:
     case EventKind::kReadable: break;
   }
   hold(mine);
@@ -251,7 +268,7 @@ void FaultEngine::report(const Event& event, EventSink& sink) {
     free_.push_back(index);
   } else if (s.closing) {
     return discard(event);
-  } else if (event.kind == EventKind::kEof && !s.wants_read) {
+  } else if (event.kind == EventKind::kEof && !s.wants_read && !s.bulk) {
     s.eof_withheld = true;  // Reading was switched off after the inner engine had seen the end (C5).
     return;
   } else if (event.kind == EventKind::kError) {

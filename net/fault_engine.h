@@ -65,6 +65,8 @@ class FaultEngine final : public IoEngine {
   [[nodiscard]] Result<SocketId> watch(int fd, std::uint32_t owner) override;
   void want_read(SocketId socket, bool on) override;
   void send(SocketId socket, BufferChain chain) override;
+  void bulk_prepare(SocketId from) override;
+  [[nodiscard]] bool bulk_start(SocketId from, SocketId to) override;
   void shutdown_write(SocketId socket) override;
   void close(SocketId socket, bool reset) override;
   /// -1 once the inner engine has closed it, which may be some turns before kClosed.
@@ -90,6 +92,7 @@ class FaultEngine final : public IoEngine {
     bool failed = false;
     bool closing = false;
     bool inner_closed = false;
+    bool bulk = false;               ///< Its bytes move inside the inner engine (C8).
   };
   struct HeldEvent {
     Event event;

@@ -13,6 +13,9 @@
 //   C6  kError comes at most once per socket; after it only kClosed follows. kEof comes at most once and no kData follows it.
 //   C7  A peer that is half-closed, slow, or both, causes no busy loop: poll() blocks while nothing can be done (facts: io_uring adds
 //       POLLRDHUP to every poll it makes).
+//   C8  Bulk: after bulk_prepare(from) comes kBulkReady, and no kData between it and the end of bulk. bulk_start(from, to) then moves bytes by
+//       itself (kMoved counts what `to` took) until kEof or kError of either socket, or kBulkEnded: it was not bulk any more, and nothing is
+//       read until want_read(from, on). While it runs `to` is not sent to. Back-pressure needs no water marks: the pipe is the queue.
 // Threading: one thread, the one that made the engine. Limits: kSocketsPerEngineMax.
 #pragma once
 
@@ -44,6 +47,9 @@ enum class EventKind : std::uint8_t {
   kSent,          ///< `bytes` more of the send in flight were taken by the kernel.
   kError,         ///< `error`: the socket is broken (ECONNRESET, ETIMEDOUT, EPIPE, ...).
   kClosed,        ///< The last event.
+  kBulkReady,     ///< Every byte received before was delivered as kData; bulk_start() may follow, or want_read(on).
+  kMoved,         ///< `bytes` went from `socket` to its link's other end.
+  kBulkEnded,     ///< Back to buffers; the socket is not being read.
   kReadable,      ///< A watched descriptor became readable.
 };
 
@@ -76,6 +82,8 @@ struct EngineCounters {
   std::uint64_t blocked_sends = 0; ///< Sends that had to wait for room.
   std::uint64_t starved = 0;       ///< Receives that found no buffer.
   std::uint64_t cancels = 0;
+  std::uint64_t bulk_starts = 0;
+  std::uint64_t bulk_bytes = 0;
   std::uint64_t operations = 0;    ///< io_uring: completions reaped; epoll: events reaped.
 };
 
@@ -99,6 +107,10 @@ class IoEngine {
   virtual void want_read(SocketId socket, bool on) = 0;
   /// Sends the chain's bytes in order. Requires: connected, no send in flight (C4), chain not empty.
   virtual void send(SocketId socket, BufferChain chain) = 0;
+  /// Asks for kBulkReady (C8). Requires: connected, being read, no end of file.
+  virtual void bulk_prepare(SocketId from) = 0;
+  /// After kBulkReady. Requires: no send in flight on `to`, nothing queued for it. False: no pipe is to be had; read on as before.
+  [[nodiscard]] virtual bool bulk_start(SocketId from, SocketId to) = 0;
   /// FIN to the peer. Requires: no send in flight.
   virtual void shutdown_write(SocketId socket) = 0;
   /// Ends the socket: with a FIN, or with an RST when `reset`. Unsent buffers of a send in flight return to the pool.
@@ -115,10 +127,14 @@ class IoEngine {
   [[nodiscard]] virtual std::size_t open_sockets() const = 0;
 };
 
-[[nodiscard]] std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool);
+struct EngineOptions {
+  std::size_t pipes_max = 64;   ///< For bulk directions; two descriptors each. 0: bulk_start() always says no.
+};
+
+[[nodiscard]] std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options = {});
 /// Must be called on the thread that will poll (the ring belongs to its first submitter).
 /// Errors: whatever io_uring_setup(2) and its registrations say, with the step that failed.
-[[nodiscard]] Result<std::unique_ptr<IoEngine>> make_uring_engine(BufferPool& pool);
+[[nodiscard]] Result<std::unique_ptr<IoEngine>> make_uring_engine(BufferPool& pool, const EngineOptions& options = {});
 
 /// A functional self-test of the ring on a loopback pair: multishot accept and receive, provided buffers, cancel, end of file.
 /// Returns why io_uring cannot be used, in one line, or nothing.

@@ -11,6 +11,7 @@
 //            kept: a send left pending in the ring would poll with POLLRDHUP and spin against a half-closed, slow peer (C7).
 //   paused   The receive is cancelled; the same multishot poll then watches for errors. Likewise before the first want_read and after the end
 //            of file, as no receive is armed then.
+//   bulk     splice(2) on readiness (net/splicer.h), told by a multishot POLLIN on the one side and the POLLOUT above on the other.
 //   close    With operations outstanding: cancel them by descriptor, wait for their last completions, then close(2).
 //
 // user_data: operation (8 bits), generation (24 bits), slot (32 bits); a completion of an earlier life is dropped.
@@ -32,6 +33,7 @@
 #include "base/system_clock.h"
 #include "net/chain_io.h"
 #include "net/io_engine.h"
+#include "net/splicer.h"
 
 namespace fairlead::net {
 namespace {
@@ -41,9 +43,10 @@ constexpr unsigned kCompletionsMin = 8192;
 constexpr int kBufferGroup = 0;
 constexpr std::size_t kPublishMin = 64;
 constexpr unsigned kQuietTurns = 4096;
+constexpr Duration kSweepInterval = std::chrono::seconds(1);
 constexpr std::uint32_t kGenerationMask = 0xffffff;
 
-enum class Op : std::uint8_t { kAccept = 1, kReceive, kConnect, kPoll, kWatch, kCancel };
+enum class Op : std::uint8_t { kAccept = 1, kReceive, kConnect, kPoll, kWatch, kCancel, kBulkPoll };
 
 struct Slot {
   int fd = -1;
@@ -64,6 +67,10 @@ struct Slot {
   bool closing : 1 = false;
   bool reset : 1 = false;
   bool starved : 1 = false;        ///< In starved_.
+  bool bulk_asked : 1 = false;     ///< kBulkReady is due once the receive has ended.
+  bool bulk_polling : 1 = false;   ///< The link's POLLIN is armed (or its cancel is under way).
+  LinkId bulk_out = kNoLink;       ///< The link it feeds.
+  LinkId bulk_in = kNoLink;        ///< The link that feeds it.
 };
 
 std::uint64_t name_of(Op op, std::uint32_t generation, std::uint32_t index) {
@@ -72,7 +79,7 @@ std::uint64_t name_of(Op op, std::uint32_t generation, std::uint32_t index) {
 
 class UringEngine final : public IoEngine {
  public:
-  explicit UringEngine(BufferPool& pool) : pool_(pool), slots_(kSocketsPerEngineMax) {}
+  UringEngine(BufferPool& pool, const EngineOptions& options) : pool_(pool), slots_(kSocketsPerEngineMax), splicer_(options.pipes_max) {}
   ~UringEngine() override;
   [[nodiscard]] Status open();
 
@@ -84,6 +91,8 @@ class UringEngine final : public IoEngine {
   [[nodiscard]] Result<SocketId> watch(int fd, std::uint32_t owner) override;
   void want_read(SocketId socket, bool on) override;
   void send(SocketId socket, BufferChain chain) override;
+  void bulk_prepare(SocketId from) override;
+  [[nodiscard]] bool bulk_start(SocketId from, SocketId to) override;
   void shutdown_write(SocketId socket) override { (void)::shutdown(slot(socket).fd, SHUT_WR); }  // A broken socket reports itself.
   void close(SocketId socket, bool reset) override;
   [[nodiscard]] int fd_of(SocketId socket) const override { return slots_[static_cast<std::uint32_t>(socket)].fd; }
@@ -104,6 +113,13 @@ class UringEngine final : public IoEngine {
   void arm_receive(std::uint32_t index);
   void arm_poll(std::uint32_t index);
   void watch_errors(std::uint32_t index);
+  void arm_bulk_poll(std::uint32_t index);
+  void pump(LinkId id);
+  void drop_links(Slot& slot);
+  void end_bulk(LinkId id);
+  void run_links();
+  void sweep_links(Instant now);
+  void on_bulk_poll(std::uint32_t index, bool last);
   void watch_unwatched();
   void report(std::uint32_t index, EventKind kind, int error = 0, std::uint32_t bytes = 0);
   void fail(std::uint32_t index, int error);
@@ -121,6 +137,9 @@ class UringEngine final : public IoEngine {
 
   BufferPool& pool_;
   Slab<Slot> slots_;
+  Splicer splicer_;
+  std::vector<LinkId> busy_links_;   ///< Are to be pumped without waiting.
+  Instant swept_{};
   io_uring ring_{};
   bool opened_ = false;
   io_uring_buf_ring* buffers_ = nullptr;
@@ -135,6 +154,7 @@ class UringEngine final : public IoEngine {
   struct Name { std::uint32_t index; std::uint32_t generation; };
   std::deque<Name> starved_;         ///< Receives that found the ring empty; armed again in order as blocks come back.
   std::deque<Name> starved_late_;    ///< Likewise, but served in this turn: goes behind the others at its end.
+  std::vector<Name> bulk_ready_;     ///< Their receive has ended: kBulkReady is due.
   std::vector<Name> unwatched_;      ///< No receive armed: the poll is to be armed before the next wait.
   EngineCounters counters_;
 };
@@ -336,6 +356,7 @@ void UringEngine::fail(std::uint32_t index, int error) {
   s.failed = true;
   s.write_blocked = false;
   s.out.clear(pool_);
+  drop_links(s);
   report(index, EventKind::kError, error);
 }
 
@@ -396,11 +417,117 @@ void UringEngine::close(SocketId socket, bool reset) {
   s.closing = true;
   s.reset = reset;
   s.out.clear(pool_);
+  drop_links(s);
   if (s.outstanding == 0) return finish_close(index);
   io_uring_sqe* sqe = next_entry();
   io_uring_prep_cancel_fd(sqe, s.fd, IORING_ASYNC_CANCEL_ALL);
   start(sqe, Op::kCancel, index);
   ++counters_.cancels;
+}
+
+// ---- bulk ----
+
+void UringEngine::bulk_prepare(SocketId from) {
+  const auto index = static_cast<std::uint32_t>(from);
+  Slot& s = slots_[index];
+  s.wants_read = false;
+  if (!s.receiving) return report(index, EventKind::kBulkReady);
+  s.bulk_asked = true;
+  if (!s.cancelling) cancel_receive(index);
+}
+
+bool UringEngine::bulk_start(SocketId from, SocketId to) {
+  Slot& source = slot(from);
+  Slot& sink = slot(to);
+  if (source.failed || source.eof || source.closing || sink.failed || sink.closing) return false;
+  const LinkId id = splicer_.open(from, source.fd, to, sink.fd);
+  if (id == kNoLink) return false;
+  ++counters_.bulk_starts;
+  source.bulk_out = id;
+  sink.bulk_in = id;
+  if (!source.bulk_polling) arm_bulk_poll(static_cast<std::uint32_t>(from));
+  return true;
+}
+
+void UringEngine::arm_bulk_poll(std::uint32_t index) {
+  io_uring_sqe* sqe = next_entry();
+  io_uring_prep_poll_multishot(sqe, slots_[index].fd, POLLIN);  // Says so at once when there is something to read already.
+  start(sqe, Op::kBulkPoll, index);
+  slots_[index].bulk_polling = true;
+}
+
+void UringEngine::on_bulk_poll(std::uint32_t index, bool last) {
+  Slot& s = slots_[index];
+  if (last) s.bulk_polling = false;
+  if (s.closing || s.failed || s.bulk_out == kNoLink) return;
+  if (last) arm_bulk_poll(index);
+  pump(s.bulk_out);
+}
+
+/// A link ends with either of its sockets.
+void UringEngine::drop_links(Slot& s) {
+  for (const LinkId* id : {&s.bulk_out, &s.bulk_in}) {
+    if (*id != kNoLink) end_bulk(*id);
+  }
+}
+
+void UringEngine::end_bulk(LinkId id) {
+  const Splicer::Link link = splicer_.link(id);
+  Slot& from = slot(link.from);
+  from.bulk_out = kNoLink;
+  slot(link.to).bulk_in = kNoLink;
+  slot(link.to).write_blocked = false;
+  std::erase(busy_links_, id);
+  splicer_.close(id);
+  if (!from.bulk_polling || from.closing) return;  // close() cancels everything.
+  const auto index = static_cast<std::uint32_t>(link.from);
+  io_uring_sqe* sqe = next_entry();
+  io_uring_prep_cancel64(sqe, name_of(Op::kBulkPoll, slots_.generation(index), index), 0);
+  start(sqe, Op::kCancel, index);
+  ++counters_.cancels;
+}
+
+void UringEngine::pump(LinkId id) {
+  const Splicer::Link before = splicer_.link(id);
+  const auto from = static_cast<std::uint32_t>(before.from);
+  const auto to = static_cast<std::uint32_t>(before.to);
+  const Splicer::Outcome outcome = splicer_.pump(id);
+  counters_.bulk_bytes += outcome.moved;
+  if (outcome.moved > 0) report(from, EventKind::kMoved, 0, outcome.moved);
+  if (outcome.from_error != 0) return fail(from, outcome.from_error);
+  if (outcome.to_error != 0) return fail(to, outcome.to_error);
+  slots_[to].write_blocked = outcome.blocked;
+  if (outcome.blocked) arm_poll(to);
+  if (outcome.more && !splicer_.link(id).queued) {
+    splicer_.link(id).queued = true;
+    busy_links_.push_back(id);
+  }
+  if (!outcome.eof && !outcome.dull) return;
+  end_bulk(id);
+  if (outcome.dull) return report(from, EventKind::kBulkEnded);
+  slots_[from].eof = true;
+  ++counters_.reads;
+  watch_errors(from);
+  report(from, EventKind::kEof);
+}
+
+void UringEngine::run_links() {
+  std::vector<LinkId> now;
+  now.swap(busy_links_);
+  for (const LinkId id : now) splicer_.link(id).queued = false;
+  for (const LinkId id : now) {
+    if (splicer_.link(id).open && !splicer_.link(id).queued) pump(id);
+  }
+}
+
+void UringEngine::sweep_links(Instant now) {
+  if (now - swept_ < kSweepInterval) return;
+  swept_ = now;
+  for (const LinkId id : splicer_.sweep()) {
+    const auto from = static_cast<std::uint32_t>(splicer_.link(id).from);
+    end_bulk(id);
+    report(from, EventKind::kBulkEnded);
+  }
 }
 
 void UringEngine::finish_close(std::uint32_t index) {
@@ -495,6 +622,7 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
       }
       break;
     case Op::kPoll: on_poll(index, cqe); break;
+    case Op::kBulkPoll: on_bulk_poll(index, last); break;
     case Op::kWatch:
       if (!s.closing) {
         sink.on_event({.kind = EventKind::kReadable, .socket = SocketId{index}, .owner = s.owner});
@@ -502,6 +630,9 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
       }
       break;
     case Op::kCancel: break;  // -ENOENT and -EALREADY are normal: the operation's own completion is its end.
+  }
+  for (const Name name : std::exchange(bulk_ready_, {})) {
+    if (slots_.is_live(name.index, name.generation) && !slots_[name.index].closing && !slots_[name.index].failed) report(name.index, EventKind::kBulkReady);
   }
   if (s.closing && s.outstanding == 0 && s.fd >= 0) finish_close(index);
   deliver(sink);
@@ -534,6 +665,8 @@ void UringEngine::on_receive(std::uint32_t index, const io_uring_cqe& cqe, Event
   if (last) {
     s.receiving = false;
     s.cancelling = false;
+    if (s.bulk_asked) bulk_ready_.push_back({index, slots_.generation(index)});  // Behind the data of this completion.
+    s.bulk_asked = false;
   }
   if (has_buffer && (cqe.res <= 0 || s.closing || s.failed || s.eof)) pool_.give_back(buffer);
   if (s.closing || s.failed || s.eof) return;
@@ -579,11 +712,14 @@ void UringEngine::on_poll(std::uint32_t index, const io_uring_cqe& cqe) {
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) s.polling = false;
   if (s.closing || s.failed) return;
   const auto events = cqe.res < 0 ? 0U : static_cast<unsigned>(cqe.res);
-  if ((events & POLLERR) != 0 && !(s.wants_read && s.receiving)) {
+  if (s.bulk_in != kNoLink && s.write_blocked && (events & (POLLOUT | POLLERR | POLLHUP)) != 0) {
+    pump(s.bulk_in);
+    if (s.failed) return;
+  } else if ((events & POLLERR) != 0 && s.bulk_out == kNoLink && !(s.wants_read && s.receiving)) {
     const int error = take_socket_error(s.fd);
     if (error != 0) return fail(index, error);
   }
-  if (s.write_blocked && (events & (POLLOUT | POLLERR | POLLHUP)) != 0) {
+  if (s.write_blocked && s.bulk_in == kNoLink && (events & (POLLOUT | POLLERR | POLLHUP)) != 0) {
     s.write_blocked = false;
     flush(index);
   }
@@ -594,8 +730,13 @@ void UringEngine::poll(Instant deadline, EventSink& sink) {
   publish();
   if (!starved_.empty()) feed_starved();
   if (!unwatched_.empty()) watch_unwatched();
+  if (splicer_.open_links() > 0) {
+    deadline = std::min(deadline, swept_ + kSweepInterval);
+    run_links();
+    sweep_links(SystemClock().now());
+  }
   Duration left = Duration::zero();
-  if (pending_.empty() && (starved_.empty() || published_ == 0)) {
+  if (pending_.empty() && busy_links_.empty() && (starved_.empty() || published_ == 0)) {
     const Instant now = SystemClock().now();
     if (deadline > now) left = deadline == Instant::max() ? std::chrono::hours(1) : deadline - now;
   }
@@ -625,8 +766,8 @@ void UringEngine::poll(Instant deadline, EventSink& sink) {
 
 }  // namespace
 
-Result<std::unique_ptr<IoEngine>> make_uring_engine(BufferPool& pool) {
-  auto engine = std::make_unique<UringEngine>(pool);
+Result<std::unique_ptr<IoEngine>> make_uring_engine(BufferPool& pool, const EngineOptions& options) {
+  auto engine = std::make_unique<UringEngine>(pool, options);
   if (auto opened = engine->open(); !opened) return opened.error();
   return std::unique_ptr<IoEngine>(std::move(engine));
 }

@@ -64,6 +64,9 @@ class SelfTest final : public EventSink {
       case EventKind::kError:
       case EventKind::kAcceptFailed: problem_ = errno_error("socket", event.error).message(); return;
       case EventKind::kClosed:
+      case EventKind::kBulkReady:
+      case EventKind::kMoved:
+      case EventKind::kBulkEnded:
       case EventKind::kReadable: return;
     }
   }

@@ -21,7 +21,8 @@ class Adversary {
   explicit Adversary(unsigned seed) : rng_(seed) {
     marks_ = {.high = 1 + below(5000), .low = 0};
     marks_.low = marks_.high / 2;
-    for (auto& side : to_write_) side = below(20000);
+    marks_.full_read = below(2) == 0 ? 0 : 1 + below(600);
+    for (auto& side : to_write_) side = below(60000);
   }
 
   void play() {
@@ -59,6 +60,7 @@ class Adversary {
       case RelayOpKind::kSend:
         ASSERT_TRUE(op.side == kC || connected_) << "I3: nothing is sent to a server that has not answered";
         ASSERT_EQ(in_flight_[side], 0U) << "I1";
+        ASSERT_FALSE(bulk_[1 - side]) << "I6";
         ASSERT_FALSE(fin_passed_[side]) << "I2: nothing follows a FIN";
         in_flight_[side] = taken_[1 - side] - handed_[1 - side];
         handed_[1 - side] = taken_[1 - side];
@@ -76,6 +78,16 @@ class Adversary {
       case RelayOpKind::kCloseReset:
         ASSERT_FALSE(closing_[side]) << "I4: closed twice";
         closing_[side] = true;
+        return;
+      case RelayOpKind::kBulkPrepare:
+        reading_[side] = false;
+        bulk_asked_[side] = true;
+        return;
+      case RelayOpKind::kBulkStart:
+        ASSERT_EQ(delivered_[side], taken_[side]) << "I6: nothing queued or in flight";
+        ASSERT_FALSE(fin_passed_[1 - side]);
+        if (below(3) == 0) return run([&](RelayOps& o) { core_.bulk_refused(op.side, o); });
+        bulk_[side] = true;
         return;
       case RelayOpKind::kArmTimer: return;
       case RelayOpKind::kFinish:
@@ -96,6 +108,11 @@ class Adversary {
       broken_ = true;
       return run([&](RelayOps& o) { core_.error(side, o); });
     }
+    if (bulk_asked_[at(side)] && below(2) == 0) {
+      bulk_asked_[at(side)] = false;
+      return run([&](RelayOps& o) { core_.bulk_ready(side, o); });
+    }
+    if (bulk_[at(side)]) return move(side);
     if (below(2) == 0) return complete_send(side);
     receive(side);
   }
@@ -122,6 +139,24 @@ class Adversary {
     run([&](RelayOps& o) { core_.sent(to, n, marks_, now_, o); });
   }
 
+  /// The engine moves bytes by itself.
+  void move(Side from) {
+    const std::size_t s = at(from);
+    if (to_write_[s] > 0 && below(6) == 0) {
+      bulk_[s] = false;
+      return run([&](RelayOps& o) { core_.bulk_ended(from, o); });
+    }
+    if (to_write_[s] == 0) {
+      bulk_[s] = false;
+      fin_written_[s] = true;
+      return run([&](RelayOps& o) { core_.eof(from, now_, o); });
+    }
+    const std::uint32_t n = std::min(to_write_[s], 1 + below(9000));
+    to_write_[s] -= n;
+    for (auto* count : {&written_[s], &taken_[s], &handed_[s], &delivered_[s]}) *count += n;
+    core_.moved(from, n, now_);
+  }
+
   void receive(Side from) {
     const std::size_t s = at(from);
     if (!reading_[s] || fin_written_[s]) return;
@@ -134,7 +169,9 @@ class Adversary {
     written_[s] += n;
     taken_[s] += n;
     run([&](RelayOps& o) { core_.data(from, n, marks_, now_, o); });
-    if (core_.held(from) > marks_.high && !core_.is_closing()) ASSERT_FALSE(reading_[s]) << "I5";
+    if (core_.held(from) > marks_.high && !core_.is_closing()) {
+      ASSERT_FALSE(reading_[s]) << "I5";
+    }
   }
 
   std::mt19937 rng_;
@@ -154,6 +191,8 @@ class Adversary {
   std::uint32_t delivered_[2] = {0, 0};
   std::uint32_t in_flight_[2] = {0, 0};   ///< By the side it goes to.
   bool reading_[2] = {false, false};
+  bool bulk_asked_[2] = {false, false};
+  bool bulk_[2] = {false, false};
   bool fin_written_[2] = {false, false};
   bool fin_passed_[2] = {false, false};   ///< By the side it goes to.
   bool closing_[2] = {false, false};
