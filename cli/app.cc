@@ -164,6 +164,7 @@ class CommandTree {
       later->group("");
       later->set_help_flag();
       later->prefix_command();
+      later->fallthrough(false);  // What follows belongs to the later verb: `fairlead vip list` is no wrong usage.
     }
   }
 
