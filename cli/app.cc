@@ -165,6 +165,7 @@ class CommandTree {
       later->set_help_flag();
       later->fallthrough(false);
       later->prefix_command();
+      later->fallthrough(false);  // What follows belongs to the later verb: `fairlead vip list` is no wrong usage.
     }
   }
 

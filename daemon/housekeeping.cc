@@ -143,7 +143,11 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
       to.bytes.in += from.bytes_in.get();
       to.bytes.out += from.bytes_out.get();
       for (std::size_t cause = 0; cause < lb::kShedCauses; ++cause) count(to.shed_by_cause, lb::to_string(static_cast<lb::Refusal>(cause)), from.shed[cause].get());
-      for (std::size_t cause = 0; cause < lb::kEndCauses; ++cause) count(to.ended_by_code, lb::text_of(lb::letters_of(static_cast<lb::EndCause>(cause))), from.ended[cause].get());
+      for (std::size_t cause = 0; cause < lb::kEndCauses; ++cause) {
+        const auto end = static_cast<lb::EndCause>(cause);
+        count(to.ended_by_code, lb::text_of(lb::letters_of(end)), from.ended[cause].get());
+        if (!lb::shed_name_of(end).empty()) count(to.shed_by_cause, lb::shed_name_of(end), from.ended[cause].get());
+      }
     }
   }
 }

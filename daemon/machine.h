@@ -16,6 +16,8 @@ namespace fairlead::daemon {
 [[nodiscard]] std::size_t pipes_for(std::uint64_t descriptors, config::Splice splice);
 /// Connections that fit: two descriptors each, beside the pipes and a reserve for control, checks, admin, logs and accept.
 [[nodiscard]] std::uint32_t connections_for(std::uint64_t descriptors, std::size_t pipes);
+/// Below this many the daemon does not start: threads, checks and the API need descriptors of their own.
+inline constexpr std::uint64_t kDescriptorsMin = 128;
 /// CPUs this process may run on, in order.
 [[nodiscard]] std::vector<int> allowed_cpus();
 

@@ -354,6 +354,7 @@ NodeController::Answer NodeController::set_state(const admin::SetServerState& c,
   const auto which = static_cast<std::size_t>(c.state);
   Answer answer{admin::CommandResult{}, {}};
   carry(*pool, pool->health.set_admin(server->id, kStates[which], now), answer.actions);
+  if (c.state == admin::AdminState::kMaint) answer.actions.kill.push_back(server->id);
   answer.actions.notices.push_back(notice(MessageId::SERVER_ADMIN, {{"pool", c.pool}, {"server", c.server}, {"state", std::string(kNames[which])}, {"weight", std::to_string(server->weight.value_or(server->settings.weight))}, {"by", actor.name}}));
   finish(answer.actions, now, true);
   const auto current = server->counters->current.load(std::memory_order_relaxed);

@@ -75,6 +75,7 @@ struct ControlActions {
   std::vector<BindChange> change;
   std::vector<std::pair<lb::BindId, Notice>> close;
   std::vector<lb::ServerId> reset;                    ///< Close their connections: hard down.
+  std::vector<lb::ServerId> kill;                     ///< Close their connections: maintenance.
   std::vector<ProbeStart> probes;
   std::vector<lb::ServerId> forget;                   ///< Servers that are gone.
   std::vector<LookupStart> lookups;

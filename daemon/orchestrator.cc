@@ -76,6 +76,9 @@ Orchestrator::~Orchestrator() {
 
 Status Orchestrator::start() {
   const std::uint64_t descriptors = raise_descriptor_limit();
+  if (descriptors < kDescriptorsMin) {
+    return Error{Errc::kLimitExceeded, "the descriptor limit is " + std::to_string(descriptors) + ": at least " + std::to_string(kDescriptorsMin) + " are needed (raise LimitNOFILE, or ulimit -n)"};
+  }
   pipes_ = pipes_for(descriptors, started_with_.proxy.splice);
   const std::uint32_t fit = connections_for(descriptors, pipes_);
   places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
@@ -134,6 +137,7 @@ void Orchestrator::carry_out(ControlActions&& actions) {
   for (const BindOpen& bind : actions.open) open_bind(bind);
   for (const BindChange& change : actions.change) post_all([&] { return lb::SetLegOptions{change.bind, change.options}; });
   for (const lb::ServerId server : actions.reset) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kServerDown}; });
+  for (const lb::ServerId server : actions.kill) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kKilled}; });
   for (ProbeStart& probe : actions.probes) {
     const lb::ServerId server = probe.server;
     const std::uint64_t token = probe.token;

@@ -394,6 +394,7 @@ void RelayTable::log_end(Connection& c) {
 void RelayTable::finish(std::uint32_t slot) {
   Connection& c = connections_[slot];
   stats_of(c).ended[static_cast<std::size_t>(c.core.cause())].add();
+  if (!shed_name_of(c.core.cause()).empty()) listener_of(c).counters->shed.fetch_add(1, std::memory_order_relaxed);
   give_server_back(c);
   leave(listener_of(c), c.client.address, c.source_counted, env_.sources);
   env_.process.give_back();

@@ -40,6 +40,12 @@ using TerminationLetters = std::array<char, 2>;
   return {'I', '-'};  // A value that is no EndCause: HAProxy's letter for an error of its own.
 }
 
+/// Under which name a connection counts as shed because no server could take it; empty for every other end.
+[[nodiscard]] constexpr std::string_view shed_name_of(EndCause cause) {
+  if (cause == EndCause::kNoServer) return "no_server";
+  return cause == EndCause::kServersFull ? "servers_full" : "";
+}
+
 [[nodiscard]] constexpr std::string_view text_of(const TerminationLetters& letters) { return {letters.data(), letters.size()}; }
 
 }  // namespace fairlead::lb

@@ -60,7 +60,7 @@ class Demo:
         where = "network namespaces" if self.lab.has_namespaces else f"loopback addresses ({self.lab.loopback_reason})"
         print(f"fairleadd {status['version']} ({status['engine']}), 3 nginx servers with TLS checked by https, {KEEP_ALIVE + PER_REQUEST} clients; in {where}.")
         print(f"{KEEP_ALIVE} clients keep their connection, {PER_REQUEST} open one for each request; every answer is checked.\n")
-        print(f"  {'what was done':<26}{'what the clients saw':<38}measured")
+        print(f"  {'what was done':<26}{'what the clients saw':<46}measured")
         with Load(self.client, (self.gate_node.address, PORT), keep_alive=KEEP_ALIVE, per_request=PER_REQUEST, ca=self.authority.cert) as self.load:
             self.balance()
             self.kill()
@@ -85,7 +85,7 @@ class Demo:
         dead, dead_wall = time.monotonic(), time.time()
         ejected = wait_for(lambda: self.event_time("SERVER_DOWN", victim.name, wall), 10, "the killed server is ejected") - dead_wall
         self.await_requests(800, "requests after the kill")
-        errors = self.load.errors(since)
+        errors = [e for e in self.load.errors() if e.end >= since]   # In flight: begun before the kill, ended after it.
         after = [e for e in errors if e.connected_at > dead or e.start > dead + NEWS_S]
         self.line("mast-2 killed (SIGKILL)", since, f"out of rotation after {max(ejected, 0) * 1000:.0f} ms", f"{len(errors) - len(after)} in flight failed, {len(after)} after")
         self.promise(not after, f"{len(after)} requests failed after the server was dead: {after[:3]}")
@@ -144,7 +144,7 @@ class Demo:
         outcomes = self.load.outcomes(since)
         failed = failed or f"{sum(1 for o in outcomes if not o.ok)} failed"
         seen = f"{len(outcomes):>6,} requests, {failed}"
-        print(f"  {what:<26}{seen:<38}{measured}", flush=True)
+        print(f"  {what:<26}{seen:<46}{measured}", flush=True)
 
     def promise(self, kept, otherwise):
         if not kept:

@@ -50,18 +50,21 @@ class BalancingTest(EndToEnd):
         self.assertTrue(all(3 <= count <= 5 for count in held.values()) and len(held) == 3, held)
 
     def test_least_connections_prefers_the_server_that_became_free(self):
-        self.gateway(self._raw_servers("a", "b"), pool={"balance": "least_connections"}).wait_all_up()
-        first = self.connect()
-        busy = raw.read_line(first)
+        gate = self.gateway(self._raw_servers("a", "b"), pool={"balance": "least_connections"})
+        gate.wait_all_up()
+        busy = raw.read_line(self.connect())
+        wait_for(lambda: gate.server(busy)["connections"]["total"] == 1, 5, "the long connection is counted")
 
-        answers = {self.ask_and_wait_for_release(busy) for _ in range(5)}
+        answers = {self._ask_until_released(gate) for _ in range(5)}
 
         self.assertEqual(answers, {"a", "b"} - {busy})
 
-    def ask_and_wait_for_release(self, busy):
+    def _ask_until_released(self, gate):
+        """Asks, and waits until the gateway knows that the connection is over."""
+        before = sum(gate.server(s)["connections"]["total"] for s in "ab")
         name = self.ask()
-        gate = self._gateways[-1]
-        wait_for(lambda: gate.server(name)["connections"]["current"] == (1 if name == busy else 0), 5, f"the connection to {name} is over")
+        wait_for(lambda: sum(gate.server(s)["connections"]["total"] for s in "ab") == before + 1
+                 and sum(gate.server(s)["connections"]["current"] for s in "ab") == 1, 5, "only the long connection is left")
         return name
 
     def test_random_two_uses_every_server(self):

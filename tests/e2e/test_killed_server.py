@@ -43,7 +43,7 @@ class KilledServerTest(EndToEnd):
         a.close()
 
         self.assertEqual([self.ask() for _ in range(20)], ["b"] * 20)
-        self.assertGreater(gate.server("a")["connect_failures"], 0)
+        wait_for(lambda: gate.server("a")["connect_failures"] > 0, 5, "the failed connects are counted")
 
     def test_one_refused_connect_ejects_a_server(self):
         a, b = self.raw_server("a"), self.raw_server("b")

@@ -37,6 +37,7 @@ class Load:
         self._node = node
         self._address = address
         self._timeout = timeout
+        self._keep_alive = keep_alive
         self._pause = pause
         self._source = source
         self._tls = None
@@ -50,7 +51,7 @@ class Load:
         self._stop = threading.Event()
         self._running = threading.Event()
         self._busy = [False] * len(self._outcomes)
-        self._threads = [threading.Thread(target=self._run, args=(i, i < keep_alive), daemon=True) for i in range(len(self._outcomes))]
+        self._threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(len(self._outcomes))]
 
     def __enter__(self):
         self.start()
@@ -60,8 +61,15 @@ class Load:
         self.stop()
 
     def start(self):
+        """Connections that are kept are opened before the others, so that nothing but the balancing decides where they go."""
         self._running.set()
-        for thread in self._threads:
+        kept, others = self._threads[:self._keep_alive], self._threads[self._keep_alive:]
+        for thread in kept:
+            thread.start()
+        deadline = time.monotonic() + self._timeout
+        while not all(self._outcomes[:self._keep_alive]) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        for thread in others:
             thread.start()
         return self
 
@@ -105,7 +113,7 @@ class Load:
         return sum(1 for o in self.outcomes(since) if o.on_new_connection)
 
     # ---- the clients ----
-    def _run(self, index, keep_alive):
+    def _run(self, index):
         connection = None
         number = 0
         while True:
@@ -124,7 +132,7 @@ class Load:
             number += 1
             connection, outcome = self._one(index, number, connection)
             self._outcomes[index].append(outcome)
-            if connection and (not keep_alive or not outcome.ok):
+            if connection and (index >= self._keep_alive or not outcome.ok):
                 connection.close()
                 connection = None
             self._busy[index] = False
