@@ -47,6 +47,11 @@ class ScriptEngine final : public net::IoEngine {
     sending_[static_cast<std::size_t>(socket)] = chain;
     note("send " + std::to_string(in_flight(static_cast<std::uint32_t>(socket))), socket);
   }
+  void bulk_prepare(net::SocketId socket) override { note("bulk_prepare", socket); }
+  [[nodiscard]] bool bulk_start(net::SocketId from, net::SocketId) override {
+    note("bulk_start", from);
+    return true;
+  }
   void shutdown_write(net::SocketId socket) override { note("shutdown", socket); }
   void close(net::SocketId socket, bool reset) override {
     note(reset ? "reset" : "close", socket);
