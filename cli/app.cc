@@ -163,6 +163,7 @@ class CommandTree {
       auto* later = verb(&app_, name, "", [name] { throw VerbFailure{kExitFailed, "'" + std::string(name) + "' is not in this version"}; });
       later->group("");
       later->set_help_flag();
+      later->fallthrough(false);
       later->prefix_command();
       later->fallthrough(false);  // What follows belongs to the later verb: `fairlead vip list` is no wrong usage.
     }

@@ -96,7 +96,7 @@ std::string option_table(const CLI::App& app) {
     if (option->get_group().empty() || option->get_single_name() == "help") continue;
     std::string names = option->get_name(true, true);
     for (auto comma = names.find(','); comma != std::string::npos; comma = names.find(',', comma + 2)) names.insert(comma + 1, " ");
-    std::string type = option->get_type_size() == 0 || option->get_positional() ? "" : " " + option->get_type_name();
+    std::string type = option->get_type_name().empty() || option->get_positional() ? "" : " " + option->get_type_name();
     out += fmt::format("| `{}{}` | {} |\n", names, type, option->get_description());
   }
   return out.empty() ? out : "| | |\n|---|---|\n" + out + "\n";

@@ -45,6 +45,8 @@ function(fl_gtest)
     set(M_TIMEOUT 60)
   endif()
   add_executable(${M_NAME} ${M_SOURCES})
+  # Not __FILE__: a compiler cache may make it relative.
+  target_compile_definitions(${M_NAME} PRIVATE FL_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   list(TRANSFORM M_DEPS PREPEND fairlead::)
   target_link_libraries(${M_NAME} PRIVATE fairlead_flags ${M_DEPS} ${M_EXTERNAL} GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${M_NAME} TEST_PREFIX "${M_LABEL}." DISCOVERY_TIMEOUT 60

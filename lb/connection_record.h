@@ -33,7 +33,7 @@ struct ConnectionRecord {
   std::uint64_t bytes_out = 0;             ///< To the client.
   Endpoint client;
   Endpoint local;                          ///< Our end of the server leg; port 0: there was none.
-  std::int32_t connect_ms = -1;            ///< -1: no server was connected.
+  std::int32_t connect_ms = -1;            ///< Of the connect that succeeded; -1: none did.
   std::uint32_t listener_connections = 0;  ///< Now, this one included; likewise below.
   std::uint32_t server_connections = 0;
   TerminationLetters letters{'-', '-'};

@@ -36,21 +36,22 @@ struct RateWindow {
   [[nodiscard]] static constexpr std::uint32_t second_of(Instant now, RateLayout layout) {
     return static_cast<std::uint32_t>(now.time_since_epoch().count() / kSecondNs) & layout.second_mask();
   }
-  /// Seconds from the window's to `now`'s, but 0 when `now` is up to two seconds earlier (another worker read its clock later).
-  [[nodiscard]] constexpr std::uint32_t age(Instant now, RateLayout layout) const {
-    const std::uint32_t ahead = (second_of(now, layout) - second) & layout.second_mask();
+  /// Seconds from the window's to `at` (a second_of), but 0 when that is up to two earlier (another worker read its clock later).
+  [[nodiscard]] constexpr std::uint32_t age(std::uint32_t at, RateLayout layout) const {
+    const std::uint32_t ahead = (at - second) & layout.second_mask();
     return ahead >= layout.second_mask() - 1 ? 0 : ahead;
   }
 
   /// Counts one event and says true, or says false: `limit` events lie within the last second. A limit above count_max is never reached.
   [[nodiscard]] constexpr bool count(Instant now, std::uint32_t limit, RateLayout layout) {
-    const std::uint32_t seconds = age(now, layout);
+    const std::uint32_t at = second_of(now, layout);
+    const std::uint32_t seconds = age(at, layout);
     std::int64_t into = now.time_since_epoch().count() % kSecondNs;
     if (seconds > 0) {
       previous = seconds == 1 ? current : 0;
       current = 0;
-      second = second_of(now, layout);
-    } else if (second_of(now, layout) != second) {
+      second = at;
+    } else if (at != second) {
       into = 0;
     }
     const std::int64_t weighed = std::int64_t{current} * kSecondNs + std::int64_t{previous} * (kSecondNs - into);

@@ -119,13 +119,14 @@ void SourceCounts::give_back(Key key) {
 bool SourceCounts::count_event(Key key, Instant now, std::uint32_t limit) {
   const std::uint64_t tag = rate_tag_of(key);
   const std::size_t bucket = bucket_of(key);
+  const std::uint32_t second = RateWindow::second_of(now, kRateLayout);
   for (;;) {
     std::optional<std::size_t> own;
     std::optional<std::size_t> free;
     std::uint64_t expected = 0;
     for (std::size_t i = bucket; i < bucket + kWays && !own; ++i) {
       const std::uint64_t word = rates_.at(i).load(std::memory_order_relaxed);
-      const bool past = word == 0 || RateWindow::unpack(word, kRateLayout).age(now, kRateLayout) > 1;
+      const bool past = word == 0 || RateWindow::unpack(word, kRateLayout).age(second, kRateLayout) > 1;
       if (word != 0 && word >> kRateTagShift == tag) {
         own = i;
         expected = word;
@@ -138,7 +139,7 @@ bool SourceCounts::count_event(Key key, Instant now, std::uint32_t limit) {
       untracked_.fetch_add(1, std::memory_order_relaxed);
       return true;
     }
-    RateWindow window = own ? RateWindow::unpack(expected, kRateLayout) : RateWindow{RateWindow::second_of(now, kRateLayout), 0, 0};
+    RateWindow window = own ? RateWindow::unpack(expected, kRateLayout) : RateWindow{second, 0, 0};
     if (!window.count(now, limit, kRateLayout)) return false;
     const std::uint64_t wanted = tag << kRateTagShift | window.pack(kRateLayout);
     if (rates_.at(own ? *own : *free).compare_exchange_strong(expected, wanted, std::memory_order_relaxed)) return true;

@@ -215,9 +215,7 @@ void Worker::run(std::function<void(Status)> started) {
   ::sigemptyset(&broken_pipe);
   ::sigaddset(&broken_pipe, SIGPIPE);
   (void)::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);  // splice(2) has no MSG_NOSIGNAL.
-  const char* experiment = std::getenv("FL_BLOCK");
-  const std::size_t block = experiment != nullptr ? std::strtoul(experiment, nullptr, 10) : net::kBufferBytes;
-  net::BufferPool pool(std::clamp<std::size_t>(options_.pool_bytes / block, 16, net::kBuffersPerPoolMax), block);
+  net::BufferPool pool(std::clamp<std::size_t>(options_.pool_bytes / net::kBufferBytes, 16, net::kBuffersPerPoolMax));
   std::unique_ptr<net::IoEngine> engine;
   if (options_.uring) {
     auto made = net::make_uring_engine(pool, {.pipes_max = options_.pipes_max});

@@ -37,6 +37,10 @@ struct FaultPlan {
   std::uint32_t turns_max = 4;      ///< The longest that any of these lasts, >= 1.
 };
 
+/// Only forwards; a base for plans of one fault.
+inline constexpr FaultPlan kNoFaults{.seed = 1, .short_send = 0, .split_data = 0, .late_event = 0, .late_link = 0, .late_call = 0,
+                                     .reorder = 0, .starve = 0, .spurious_turn = 0, .turns_max = 4};
+
 /// What was done, so that a test can demand each kind. Monotonic.
 struct FaultCounters {
   std::uint64_t short_sends = 0;

@@ -546,8 +546,9 @@ void UringEngine::publish() {
     quiet_turns_ = 0;
     publish_target_ = std::max(kPublishMin, publish_target_ / 2);
   }
-  // At most half of the pool: the rest serves queues and whoever else needs a block.
-  const std::size_t target = std::min(publish_target_, std::max<std::size_t>(1, pool_.count() / 2));
+  // At most a sixteenth of the pool (of a small one, half): the rest serves queues, and a block never published is never resident.
+  const std::size_t limit = std::max(std::min(kPublishMin, pool_.count() / 2), pool_.count() / 16);
+  const std::size_t target = std::min(publish_target_, std::max<std::size_t>(1, limit));
   if (published_ >= target) return;
   int added = 0;
   while (published_ < target) {

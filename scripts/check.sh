@@ -46,7 +46,8 @@ for unit in json.load(open("build/compile_commands.json")):
 
 clang_tidy() {
   [ -f build/compile_commands.json ] || { echo "no build/compile_commands.json: run make build first" >&2; return 1; }
-  tidy_sources | xargs -r -P "$jobs" -n 2 clang-tidy-14 -p build --quiet --extra-arg=-Wno-unknown-warning-option 2> >(grep -vE '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -' >&2)
+  tidy_sources | xargs -r -P "$jobs" -n 2 clang-tidy-14 -p build --quiet --extra-arg=-Wno-unknown-warning-option \
+    2> >(grep -vE '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -' >&2)
 }
 
 [ "${1:-}" != --all ] || all=yes

@@ -21,9 +21,9 @@ HOMES = {
     "netlink/": ["vip/netlink_"],
     "corosync/": ["membership/corosync_"],
     "qb/": ["base/qb_", "daemon/"],
-    "openssl/": ["lb/health_", "admin/"],
-    "boost/asio": ["lb/health_", "admin/"],
-    "boost/beast": ["lb/health_", "admin/"],
+    "openssl/": ["lb/health_", "admin/", "cli/api_client"],
+    "boost/asio": ["lb/health_", "admin/", "cli/api_client"],   # The client side of admin's API lives where it is used.
+    "boost/beast": ["lb/health_", "admin/", "cli/api_client"],
     "boost/json": ["admin/", "cli/", "config/", "daemon/"],
     "boost/system": ["lb/health_", "admin/"],
     "yaml-cpp/": ["config/parse"],

@@ -157,7 +157,7 @@ class RawTcpTest(EndToEnd):
         def ticks(sock):
             for _ in range(12):
                 sock.sendall(b".")
-                time.sleep(0.1)   # The point of the test: bytes with pauses shorter than the time-out.
+                time.sleep(0.1)   # tidy: the point of the test is bytes with pauses shorter than the time-out.
             sock.shutdown(socket.SHUT_WR)
 
         self._through(ticks, pool={"idle_timeout": "600ms"})
@@ -269,7 +269,7 @@ class RawTcpTest(EndToEnd):
     def _assert_quiet(self, gate):
         """Under 2 % of a CPU for a second (a spinning relay takes 80-100 %)."""
         before, started = gate.process.cpu_seconds(), time.monotonic()
-        time.sleep(1.2)   # The length of the measurement.
+        time.sleep(1.2)   # tidy: the length of the measurement
         used = (gate.process.cpu_seconds() - before - 1 / TICK) / (time.monotonic() - started)
         self.assertLess(used, 0.02 if not SANITIZER else 0.2)
 

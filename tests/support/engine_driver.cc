@@ -262,6 +262,9 @@ void EngineDriver::record(Life& life, const Event& event) {
     case EventKind::kAccepted: life.accepted.emplace_back(event.fd); break;
     case EventKind::kAcceptFailed: life.accept_errors.push_back(event.error); break;
     case EventKind::kReadable: ++life.readable; break;
+    case EventKind::kBulkReady: ++life.bulk_ready; break;
+    case EventKind::kBulkEnded: ++life.bulk_ended; break;
+    case EventKind::kMoved: life.moved += event.bytes; break;
     case EventKind::kConnected:
       EXPECT_FALSE(life.connected.has_value()) << "kConnected twice";
       life.connected = event.error;

@@ -51,6 +51,9 @@ struct Life {
   std::vector<Fd> accepted;
   std::vector<int> accept_errors;
   std::uint64_t readable = 0;
+  std::uint64_t bulk_ready = 0;
+  std::uint64_t bulk_ended = 0;
+  std::uint64_t moved = 0;           ///< Bytes of kMoved.
   ByteStream out{0};
   ByteStream in{0};
   bool check_in = true;             ///< kData must be the stream `in`.

@@ -78,7 +78,7 @@ class Load:
         self._running.clear()
         deadline = time.monotonic() + 2 * self._timeout
         while any(self._busy) and time.monotonic() < deadline:
-            time.sleep(0.002)
+            time.sleep(0.002)  # tidy: polls
 
     def resume(self):
         self._running.set()

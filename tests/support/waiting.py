@@ -22,7 +22,7 @@ def wait_for(condition, timeout, what, interval=0.02):
             last = error
         if time.monotonic() >= deadline:
             raise Timeout(f"after {timeout * SCALE:g} s still not: {what} (last answer: {last!r})")
-        time.sleep(interval)
+        time.sleep(interval)  # tidy: polls
 
 
 def elapsed_until(condition, timeout, what, interval=0.01):

@@ -1,7 +1,7 @@
 #include "tests/contract/net/engine_contract.h"
 
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 
 namespace fairlead::net {
@@ -50,11 +50,9 @@ void EngineContract::report_counters() {
   RecordProperty("engine", std::string(engine().name()));
   RecordProperty("operations", std::to_string(c.operations));
   RecordProperty("turns", std::to_string(c.turns));
-  std::printf("[ ENGINE   ] %s: turns=%llu operations=%llu accepts=%llu connects=%llu reads=%llu sends=%llu blocked_sends=%llu starved=%llu cancels=%llu\n",
-              std::string(engine().name()).c_str(), static_cast<unsigned long long>(c.turns), static_cast<unsigned long long>(c.operations),
-              static_cast<unsigned long long>(c.accepts), static_cast<unsigned long long>(c.connects), static_cast<unsigned long long>(c.reads),
-              static_cast<unsigned long long>(c.sends), static_cast<unsigned long long>(c.blocked_sends), static_cast<unsigned long long>(c.starved),
-              static_cast<unsigned long long>(c.cancels));
+  std::cout << "[ ENGINE   ] " << engine().name() << ": turns=" << c.turns << " operations=" << c.operations << " accepts=" << c.accepts
+            << " connects=" << c.connects << " reads=" << c.reads << " sends=" << c.sends << " blocked_sends=" << c.blocked_sends
+            << " starved=" << c.starved << " cancels=" << c.cancels << std::endl;
 }
 
 void EngineContract::TearDown() {

@@ -1,4 +1,5 @@
 // Contract: how connections begin. Accepting, connecting, descriptors of the process running out, watched descriptors.
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
@@ -99,7 +100,8 @@ TEST_P(EngineContract, ConnectsManyAtOnce) {
   std::vector<Life*> lives;
   for (int i = 0; i < kMany; ++i) lives.push_back(&driver().connect(make_socket(family()), local_of(listener.get())));
 
-  ASSERT_TRUE(driver().run_until([&] { return std::all_of(lives.begin(), lives.end(), [](const Life* l) { return l->connected.has_value(); }); }));
+  const auto answered = [](const Life* l) { return l->connected.has_value(); };
+  ASSERT_TRUE(driver().run_until([&] { return std::all_of(lives.begin(), lives.end(), answered); }));
 
   for (const Life* life : lives) EXPECT_EQ(life->connected, 0);
 }
@@ -118,8 +120,9 @@ TEST_P(EngineContract, ReportsARefusedConnect) {
 
 // TCP to a multicast address fails inside connect(2), without a packet.
 TEST_P(EngineContract, ReportsAnUnreachableConnect) {
-  const Endpoint nowhere = family() == IpAddress::Family::kV4 ? Endpoint{IpAddress::v4({224, 0, 0, 1}), 9}
-                                                              : Endpoint{IpAddress::v6({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}), 9};
+  const IpAddress all_hosts = IpAddress::v4({224, 0, 0, 1});
+  const IpAddress all_nodes = IpAddress::v6({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+  const Endpoint nowhere{family() == IpAddress::Family::kV4 ? all_hosts : all_nodes, 9};
 
   Life& life = driver().connect(make_socket(family()), nowhere);
   ASSERT_TRUE(driver().run_until([&] { return life.connected.has_value(); }));

@@ -136,7 +136,8 @@ TEST_P(EngineContract, AnEchoOnAStarvedPoolStaysByteExact) {
     flows.push_back({&life, &peer});
   }
 
-  ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), [](const auto& f) { return f.second->received() == 150'000; }); }));
+  const auto done = [](const auto& f) { return f.second->received() == 150'000; };
+  ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), done); }));
 
   for (const auto& [life, peer] : flows) EXPECT_EQ(peer->first_wrong(), std::nullopt);
 }
@@ -156,7 +157,8 @@ TEST_P(EngineContract, IdleSocketsHoldNoBlock) {
     life.to_send = 200;
     flows.push_back({&life, &peer});
   }
-  ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), [](const auto& f) { return f.first->received == 200 && f.second->received() == 200; }); }));
+  const auto done = [](const auto& f) { return f.first->received == 200 && f.second->received() == 200; };
+  ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), done); }));
   driver().settle();
 
   EXPECT_EQ(driver().pool().available(), driver().pool().count()) << "all free, or lying ready for whoever receives next";

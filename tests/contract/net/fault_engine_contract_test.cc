@@ -30,7 +30,8 @@ TEST_P(FaultEngineContract, EveryKindOfFaultStrikesAMixedLoad) {
     peer.fin_after_send = true;
     flows.push_back({&life, &peer});
   }
-  ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), [](const auto& f) { return f.second->received() == 100'000 && f.first->eof; }); }));
+  const auto done = [](const auto& f) { return f.second->received() == 100'000 && f.first->eof; };
+  ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), done); }));
   driver().close_all();
   driver().settle();
 
@@ -66,7 +67,8 @@ TEST_P(FaultEngineContract, BytesSurviveManySeeds) {
       driver().want_read(life, true);
       flows.push_back({&life, &peer});
     }
-    ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), [](const auto& f) { return f.second->received() == 60'000 && f.first->eof; }); }));
+    const auto done = [](const auto& f) { return f.second->received() == 60'000 && f.first->eof; };
+    ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), done); }));
     for (const auto& [life, peer] : flows) EXPECT_EQ(peer->first_wrong(), std::nullopt);
     driver().close_all();
   }
@@ -74,7 +76,7 @@ TEST_P(FaultEngineContract, BytesSurviveManySeeds) {
 
 // Without a chance of any fault it only forwards.
 TEST_P(FaultEngineContract, AnEmptyPlanChangesNothing) {
-  remake({.faults = {.short_send = 0, .split_data = 0, .late_event = 0, .late_link = 0, .late_call = 0, .reorder = 0, .starve = 0, .spurious_turn = 0}});
+  remake({.faults = kNoFaults});
   auto [life, peer] = driver().make_pair(family());
   driver().want_read(life, true);
   peer.send_more(100'000);
@@ -83,7 +85,8 @@ TEST_P(FaultEngineContract, AnEmptyPlanChangesNothing) {
   ASSERT_TRUE(driver().run_until([&life = life, &peer = peer] { return life.received == 100'000 && peer.received() == 100'000; }));
 
   const FaultCounters& f = *driver().faults();
-  EXPECT_EQ(f.short_sends + f.late_sends + f.split_data + f.split_sents + f.late_events + f.late_reads + f.reordered + f.starvations + f.spurious_turns, 0U);
+  EXPECT_EQ(f.short_sends + f.late_sends + f.split_data + f.split_sents + f.late_events, 0U);
+  EXPECT_EQ(f.late_reads + f.reordered + f.starvations + f.spurious_turns, 0U);
 }
 
 std::vector<EngineCase> faulty_engines() {

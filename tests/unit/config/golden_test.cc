@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path source_root() { return fs::path(__FILE__).parent_path().parent_path().parent_path().parent_path(); }
+fs::path source_root() { return FL_SOURCE_DIR; }
 
 std::string contents(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
