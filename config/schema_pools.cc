@@ -72,7 +72,7 @@ std::vector<Field> setting_fields() {
           "How a server is chosen: in turn by weight; the one with the fewest connections for its weight; the better of two at random; by the client's address (Maglev)."),
     field("source", &Pool::source, optional(address()), "Local address of connections to the servers. A VIP counts only while held here, else the kernel chooses."),
     field("connect_timeout", &Pool::connect_timeout, duration({.min = 1ms, .max = 5min, .zero = {}, .whole_seconds = false}), "A server that takes longer to accept is given up for this connection."),
-    field("retries", &Pool::retries, number<std::uint32_t>(0, 100, "none"), "Other servers tried after a failed connect; never the same twice, and only before a byte of the client was sent."),
+    field("retries", &Pool::retries, number<std::uint32_t>(0, kRetriesMax, "none"), "Other servers tried after a failed connect; never the same twice, and only before a byte of the client was sent."),
     field("idle_timeout", &Pool::idle_timeout, timeout("never"), "A connection silent in both directions so long is closed."),
     field("half_close_timeout", &Pool::half_close_timeout, timeout("never"), "After one side finished: silence of the other until the connection is closed."),
     field("keepalive", &Pool::keepalive, section<Keepalive>(keepalive_section()), "TCP keepalive on both legs."),

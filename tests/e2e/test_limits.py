@@ -108,8 +108,8 @@ class LimitsTest(EndToEnd):
         gate.wait_all_up()
         held, turned_away = [], 0
         for _ in range(300):
-            sock = self.connect(timeout=10)
             try:
+                sock = self.connect(timeout=10)   # The RST may be faster than connect(2).
                 self.assertEqual(raw.read_line(sock), "a")
                 held.append(sock)
             except ConnectionError:
