@@ -42,7 +42,7 @@ class Demo:
         admin_port = 9440 if lab.has_namespaces else self.gate_node.free_port()
         self.admin = (self.gate_node.loopback, admin_port)
         self.gate = Gateway(self.gate_node, {
-            "listeners": [{"name": "kube-api", "bind": [f"{self.gate_node.address}:{PORT}"], "pool": "masters"}],
+            "listeners": [{"name": "kube-api", "bind": [f"{self.gate_node.address}:{PORT}"], "pool": "masters", "max_connections": 1000}],
             "pools": [{"name": "masters", "balance": "least_connections",
                        "health": {"type": "https", "path": "/readyz", "ca": self.authority.cert},
                        "servers": [{"name": s.name, "address": s.address} for s in self.servers]}],
@@ -171,13 +171,14 @@ class Demo:
 
 
 def next_lines(demo, forwarder):
-    fairlead = f"{os.path.relpath(BIN)}/fairlead --socket {demo.gate.socket_path}"
+    fairlead = os.path.join(os.path.relpath(BIN), "fairlead")
     curl = f"curl --cacert {demo.authority.cert} https://{demo.gate_node.address}:{PORT}/"
     if demo.lab.has_namespaces:
         curl = f"nsenter --net={demo.client.namespace_path} {curl}"
+    yield f"export FAIRLEAD_SOCKET={demo.gate.socket_path}"
     yield f"{fairlead} status"
     yield f"{fairlead} server drain masters/mast-1"
-    yield f"kill -9 {demo.servers[2].process.pid}; {fairlead} events"
+    yield f"kill -9 {demo.servers[2].process.pid}; {fairlead} server list; {fairlead} events"
     yield curl
     yield f"curl http://127.0.0.1:{forwarder.port}/metrics"
 
@@ -214,8 +215,8 @@ def main():
             demo = Demo(lab)
             try:
                 good = demo.run()
-            except Timeout as problem:
-                print(f"demonstration failed: {problem}\n{demo.gate.log_tail()}", file=sys.stderr)
+            except (Timeout, RuntimeError) as problem:
+                print(f"The demonstration failed: {problem}\nThe daemon's last words:\n{demo.gate.log_tail()}", file=sys.stderr)
                 return 1
             for failure in demo.failures:
                 print(f"  NOT AS PROMISED: {failure}", file=sys.stderr)

@@ -103,9 +103,9 @@ class EndToEnd(unittest.TestCase):
         """Address of the newest gateway's listener."""
         return (self.gate.address, self.port)
 
-    def load(self, **options):
-        """TLS clients of the newest gateway."""
-        return Load(self.client, self.front, ca=self.authority().cert, **options)
+    def load(self, tls=True, **options):
+        """Clients of the newest gateway."""
+        return Load(self.client, self.front, ca=self.authority().cert if tls else None, **options)
 
     def connect(self, **options):
         """A raw connection to the newest gateway, closed at the end of the test."""

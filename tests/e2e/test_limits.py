@@ -109,7 +109,7 @@ class LimitsTest(EndToEnd):
         held, turned_away = [], 0
         for _ in range(300):
             try:
-                sock = self.connect(timeout=10)   # The RST may be faster than connect(2).
+                sock = self.connect(timeout=10)
                 self.assertEqual(raw.read_line(sock), "a")
                 held.append(sock)
             except ConnectionError:

@@ -110,7 +110,7 @@ class ProcessLifeTest(EndToEnd):
         gate = self._one()
         self.ask()
 
-        metrics = wait_for(lambda: (m := gate.metrics()).get('fairlead_listener_connections_total{listener="front"}') and m, 5, "the connection is counted")
+        metrics = wait_for(lambda: (m := gate.metrics()).get('fairlead_listener_accepted_connections_total{listener="front"}') and m, 5, "the connection is counted")
 
         self.assertTrue(all(name.startswith(("fairlead_", "process_")) for name in metrics), [n for n in metrics if not n.startswith("fairlead_")])
 
@@ -130,15 +130,25 @@ class ProcessLifeTest(EndToEnd):
         self.assertEqual(self._fairlead("check", gate.config_path).returncode, 0)
 
         gate.pool()["balence"] = "random"
-        gate.listener()["pool"] = "mastres"
+        gate.listener()["max_connections"] = -1
         gate.write()
 
         for done in (gate.check(), self._fairlead("check", gate.config_path)):
             text = done.stdout + done.stderr
             self.assertEqual(done.returncode, 3, text)
             self.assertRegex(text, r"fairlead\.yaml:\d+:\d+: error: .*balence.*")
-            self.assertRegex(text, r"fairlead\.yaml:\d+:\d+: error: .*mastres.*")
-            self.assertIn("masters", text, "the nearest name is offered")
+            self.assertRegex(text, r"fairlead\.yaml:\d+:\d+: error: .*max_connections.*")
+            self.assertIn("did you mean 'balance'", text)
+
+    def test_check_offers_the_nearest_name_for_a_dangling_one(self):
+        gate = self._file()
+        gate.listener()["pool"] = "mastres"
+        gate.write()
+
+        done = gate.check()
+
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stdout + done.stderr, r"fairlead\.yaml:\d+:\d+: error: .*mastres.*masters")
 
     def test_an_invalid_file_at_start_ends_with_3_and_the_place(self):
         gate = self._file()

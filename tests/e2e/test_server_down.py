@@ -28,7 +28,7 @@ class ServerDownTest(EndToEnd):
 
         self.assertEqual(raw.how_it_ends(sockets["a"]), "reset")
         self.assertTrue(self._echoes(sockets["b"]))
-        self.assertEqual(gate.server_states(), {"a": "down", "b": "up"})
+        gate.wait_states(a="down", b="up")
 
     def test_keep_leaves_them_alone(self):
         a = self.raw_server("a")

@@ -14,7 +14,7 @@ class UnixSocketTest(EndToEnd):
         super().setUp()
         if os.geteuid() != 0:
             self.skipTest("needs root, to become somebody else")
-        self.one = self.gateway([self.raw_server("a")])
+        self.one = self.gateway([self.raw_server("a"), self.raw_server("b")])
         self.one.wait_all_up()
 
     def test_somebody_may_look(self):
@@ -33,7 +33,7 @@ class UnixSocketTest(EndToEnd):
                 done = self.one.cli(*change, user=NOBODY, check=False)
                 self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
 
-        self.assertEqual(self.one.server_states(), {"a": "up"})
+        self.assertEqual(self.one.server_states(), {"a": "up", "b": "up"})
         self.assertEqual(self.one.server("a")["weight"], 100)
         self.assertTrue(self.one.listener_status()["accepting"])
 
@@ -50,7 +50,7 @@ class UnixSocketTest(EndToEnd):
                 self._say(text)
 
         self.assertEqual(self.one.get("/livez")[0], 200)
-        self.assertEqual(self.one.request("POST", "/api/v1/servers/masters/a/weight", {"weight": 10 ** 12})[0], 400)
+        self.assertEqual(self.one.request("PUT", "/api/v1/servers/masters/a/weight", {"weight": 10 ** 12})[0], 400)
         self.assertEqual(self.one.get("/api/v1/nothing")[0], 404)
 
     def _say(self, text):

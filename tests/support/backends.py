@@ -11,7 +11,7 @@ pid {dir}/{name}.pid;
 error_log {dir}/{name}.error.log warn;
 events {{ worker_connections {connections}; }}
 http {{
-  log_format lab '$msec $remote_addr:$remote_port "$request" $status "$http_user_agent"';
+  log_format lab '$msec $remote_addr:$remote_port "$request" $status "$http_user_agent" "$http_authorization"';
   access_log {dir}/{name}.access.log lab;
   client_body_temp_path {dir}/body;
   proxy_temp_path {dir}/proxy;
