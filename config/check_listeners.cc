@@ -10,7 +10,7 @@ namespace {
 
 struct Bound {
   IpAddress address;
-  std::string who;   ///< "listener kube-api", "admin.listen"
+  std::string who;  ///< "listener kube-api", "admin.listen"
 };
 
 /// Two sockets on one port: the same address, or one of them the wildcard of the family. IPv6 sockets take IPv6 only.
@@ -24,7 +24,8 @@ void check_overlaps(Checks& checks) {
     auto& there = by_port[bind.port];
     for (const Bound& other : there) {
       if (!overlap(other.address, bind.address)) continue;
-      checks.error(path, fmt::format("{} overlaps {} of {}", bind.to_string(), Endpoint{other.address, bind.port}.to_string(), other.who), "one address and port belongs to one listener; a wildcard takes all addresses of its family");
+      checks.error(path, fmt::format("{} overlaps {} of {}", bind.to_string(), Endpoint{other.address, bind.port}.to_string(), other.who),
+                   "one address and port belongs to one listener; a wildcard takes all addresses of its family");
       break;
     }
     there.push_back({bind.address, std::move(who)});
@@ -43,10 +44,16 @@ void check_overlaps(Checks& checks) {
 
 void check_bind(Checks& checks, const Endpoint& bind, const std::string& path) {
   if (!checks.sound(path)) return;
-  if (bind.address.is_multicast()) checks.error(path, "a listener cannot be bound to a multicast address", "give a VIP, an address of this machine, 0.0.0.0 or [::]");
-  if (bind.address != bind.address.unmapped()) checks.error(path, fmt::format("{} is an IPv4 address in IPv6 form", bind.address.to_string()), fmt::format("write {}", Endpoint{bind.address.unmapped(), bind.port}.to_string()));
-  if (bind.address.is_unspecified() || checks.vip_of(bind.address) != nullptr || !checks.environment.local_addresses || checks.is_local(bind.address)) return;
-  checks.warning(path, fmt::format("{} is neither a VIP nor an address of this machine", bind.address.to_string()), "the listener is bound all the same, and gets connections once the address is here");
+  if (bind.address.is_multicast())
+    checks.error(path, "a listener cannot be bound to a multicast address", "give a VIP, an address of this machine, 0.0.0.0 or [::]");
+  if (bind.address != bind.address.unmapped())
+    checks.error(path, fmt::format("{} is an IPv4 address in IPv6 form", bind.address.to_string()),
+                 fmt::format("write {}", Endpoint{bind.address.unmapped(), bind.port}.to_string()));
+  if (bind.address.is_unspecified() || checks.vip_of(bind.address) != nullptr || !checks.environment.local_addresses ||
+      checks.is_local(bind.address))
+    return;
+  checks.warning(path, fmt::format("{} is neither a VIP nor an address of this machine", bind.address.to_string()),
+                 "the listener is bound all the same, and gets connections once the address is here");
 }
 
 /// More connections than the process may have descriptors (two each), or than there are ports towards the servers.
@@ -56,16 +63,22 @@ void check_capacity(Checks& checks, const Listener& listener, std::size_t i, con
   const std::uint64_t wanted = listener.max_connections;
   const auto& descriptors = checks.environment.descriptors_max;
   if (descriptors && 2 * wanted + kDescriptorReserve > *descriptors) {
-    checks.warning(path, fmt::format("listener {} may have {} connections, of two descriptors each; this process may have {} descriptors", listener.name, wanted, *descriptors),
-                   fmt::format("raise LimitNOFILE, or set max_connections to at most {}", *descriptors > kDescriptorReserve ? (*descriptors - kDescriptorReserve) / 2 : 0));
+    checks.warning(path,
+                   fmt::format("listener {} may have {} connections, of two descriptors each; this process may have {} descriptors",
+                               listener.name, wanted, *descriptors),
+                   fmt::format("raise LimitNOFILE, or set max_connections to at most {}",
+                               *descriptors > kDescriptorReserve ? (*descriptors - kDescriptorReserve) / 2 : 0));
   }
   if (!checks.environment.ephemeral_ports || pool == nullptr || pool->servers.empty()) return;
   std::uint64_t ports = *checks.environment.ephemeral_ports;
   const std::size_t nodes = checks.snapshot.cluster ? std::max<std::size_t>(checks.snapshot.cluster->nodes.size(), 1) : 1;
-  if (pool->source && checks.vip_of(*pool->source) != nullptr) ports /= nodes;  // Nodes draw from disjoint ranges for legs sourced from a VIP.
+  if (pool->source && checks.vip_of(*pool->source) != nullptr)
+    ports /= nodes;  // Nodes draw from disjoint ranges for legs sourced from a VIP.
   const std::uint64_t reachable = ports * pool->servers.size();
   if (wanted > reachable) {
-    checks.warning(path, fmt::format("listener {} may have {} connections; local ports towards the servers of pool {} are enough for {}", listener.name, wanted, pool->name, reachable),
+    checks.warning(path,
+                   fmt::format("listener {} may have {} connections; local ports towards the servers of pool {} are enough for {}",
+                               listener.name, wanted, pool->name, reachable),
                    "widen net.ipv4.ip_local_port_range, add servers, or lower max_connections");
   }
 }
@@ -73,7 +86,9 @@ void check_capacity(Checks& checks, const Listener& listener, std::size_t i, con
 void check_limits(Checks& checks, const Listener& listener, std::size_t i) {
   const auto smaller = [&](std::string_view key, std::uint32_t per_source, std::string_view total_key, std::uint32_t total) {
     if (per_source > total && total != 0) {
-      checks.warning(path_of("listeners[{}].{}", i, key), fmt::format("{} ({}) is above {} ({}) and has no effect", key, per_source, total_key, total), fmt::format("set it below {}", total));
+      checks.warning(path_of("listeners[{}].{}", i, key),
+                     fmt::format("{} ({}) is above {} ({}) and has no effect", key, per_source, total_key, total),
+                     fmt::format("set it below {}", total));
     }
   };
   smaller("per_source_connections", listener.per_source_connections, "max_connections", listener.max_connections);
@@ -81,7 +96,9 @@ void check_limits(Checks& checks, const Listener& listener, std::size_t i) {
   const auto host_bits = [&](std::string_view key, const std::vector<IpPrefix>& list) {
     for (std::size_t k = 0; k < list.size(); ++k) {
       const IpPrefix network{list[k].network(), list[k].length};
-      if (network != list[k]) checks.warning(path_of("listeners[{}].{}[{}]", i, key, k), fmt::format("{} is not the beginning of a network", list[k].to_string()), fmt::format("it is taken as {}", network.to_string()));
+      if (network != list[k])
+        checks.warning(path_of("listeners[{}].{}[{}]", i, key, k), fmt::format("{} is not the beginning of a network", list[k].to_string()),
+                       fmt::format("it is taken as {}", network.to_string()));
     }
   };
   host_bits("allow", listener.allow);
@@ -98,7 +115,8 @@ void check_listeners(Checks& checks) {
   for (std::size_t i = 0; i < checks.snapshot.listeners.size(); ++i) {
     const Listener& listener = checks.snapshot.listeners[i];
     names.push_back(listener.name);
-    if (listener.bind.empty()) checks.error(path_of("listeners[{}].bind", i), "a listener without an address", "as in bind: [\"192.168.4.20:6443\"]");
+    if (listener.bind.empty())
+      checks.error(path_of("listeners[{}].bind", i), "a listener without an address", "as in bind: [\"192.168.4.20:6443\"]");
     for (std::size_t k = 0; k < listener.bind.size(); ++k) check_bind(checks, listener.bind[k], path_of("listeners[{}].bind[{}]", i, k));
     const auto found = std::find(pools.begin(), pools.end(), listener.pool);
     const Pool* pool = nullptr;
@@ -106,7 +124,8 @@ void check_listeners(Checks& checks) {
       used[static_cast<std::size_t>(found - pools.begin())] = true;
       pool = &checks.snapshot.pools[static_cast<std::size_t>(found - pools.begin())];
     } else if (checks.sound("pools")) {
-      checks.error(path_of("listeners[{}].pool", i), fmt::format("there is no pool {}", quoted(listener.pool)), suggest(listener.pool, pools));
+      checks.error(path_of("listeners[{}].pool", i), fmt::format("there is no pool {}", quoted(listener.pool)),
+                   suggest(listener.pool, pools));
     }
     check_capacity(checks, listener, i, pool);
     check_limits(checks, listener, i);
@@ -115,7 +134,9 @@ void check_listeners(Checks& checks) {
   check_overlaps(checks);
   if (!checks.sound("listeners")) return;
   for (std::size_t i = 0; i < pools.size(); ++i) {
-    if (!used[i]) checks.warning(path_of("pools[{}].name", i), fmt::format("no listener uses pool {}", quoted(pools[i])), "its servers are checked all the same; remove it, or name it in a listener");
+    if (!used[i])
+      checks.warning(path_of("pools[{}].name", i), fmt::format("no listener uses pool {}", quoted(pools[i])),
+                     "its servers are checked all the same; remove it, or name it in a listener");
   }
 }
 

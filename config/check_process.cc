@@ -10,12 +10,18 @@ void check_admin(Checks& checks) {
   const bool complete = !admin.tls.cert.empty() && !admin.tls.key.empty() && !admin.tls.client_ca.empty();
   const auto listen = parse_endpoint(admin.listen);
   if (any && !complete) {
-    checks.error("admin.tls", fmt::format("admin.tls lacks {}", admin.tls.cert.empty() ? "cert" : admin.tls.key.empty() ? "key" : "client_ca"), "TLS needs cert, key and client_ca");
+    checks.error("admin.tls",
+                 fmt::format("admin.tls lacks {}", admin.tls.cert.empty()  ? "cert"
+                                                   : admin.tls.key.empty() ? "key"
+                                                                           : "client_ca"),
+                 "TLS needs cert, key and client_ca");
   }
   if (listen && !listen->address.is_loopback() && !any) {
-    checks.error("admin.listen", fmt::format("admin.listen {} is not on loopback and has no TLS with client certificates", admin.listen), "listen on 127.0.0.1, or set admin.tls: {cert, key, client_ca}");
+    checks.error("admin.listen", fmt::format("admin.listen {} is not on loopback and has no TLS with client certificates", admin.listen),
+                 "listen on 127.0.0.1, or set admin.tls: {cert, key, client_ca}");
   }
-  if (!admin.operators.empty() && !complete) checks.warning("admin.operators", "admin.operators has no effect without admin.tls", "operators are names in client certificates");
+  if (!admin.operators.empty() && !complete)
+    checks.warning("admin.operators", "admin.operators has no effect without admin.tls", "operators are names in client certificates");
 }
 
 }  // namespace
@@ -23,13 +29,17 @@ void check_admin(Checks& checks) {
 void check_process(Checks& checks) {
   const Snapshot& snapshot = checks.snapshot;
   check_admin(checks);
-  if (snapshot.log.target == LogTarget::kFile && snapshot.log.path.empty()) checks.error("log.path", "log.target is file, and log.path is missing", "as in path: /var/log/fairlead.log");
-  if (snapshot.log.target != LogTarget::kFile && !snapshot.log.path.empty()) checks.warning("log.path", "log.path has no effect without target: file", "add target: file, or remove it");
+  if (snapshot.log.target == LogTarget::kFile && snapshot.log.path.empty())
+    checks.error("log.path", "log.target is file, and log.path is missing", "as in path: /var/log/fairlead.log");
+  if (snapshot.log.target != LogTarget::kFile && !snapshot.log.path.empty())
+    checks.warning("log.path", "log.path has no effect without target: file", "add target: file, or remove it");
   if (snapshot.state_dir == "/") checks.error("state_dir", "state_dir must not be the root directory", "as in /var/lib/fairlead");
   const auto& wanted = snapshot.proxy.max_connections;
   const auto& descriptors = checks.environment.descriptors_max;
   if (wanted && descriptors && 2ULL * *wanted + kDescriptorReserve > *descriptors) {
-    checks.warning("proxy.max_connections", fmt::format("{} connections need two descriptors each; this process may have {}", *wanted, *descriptors), "raise LimitNOFILE, or write auto");
+    checks.warning("proxy.max_connections",
+                   fmt::format("{} connections need two descriptors each; this process may have {}", *wanted, *descriptors),
+                   "raise LimitNOFILE, or write auto");
   }
 }
 

@@ -58,14 +58,18 @@ std::string describe(const Change& change) {
       [](const RemovePool& c) { return fmt::format("remove pool {}", c.name); },
       [](const ChangePool& c) { return changed("pool " + c.to.name, schema::pool_section(), c.from, c.to); },
       [](const AddServer& c) { return fmt::format("add server {}/{} at {}", c.pool, c.server.name, to_string(c.server.address)); },
-      [](const RemoveServer& c) { return fmt::format("remove server {}/{} at {} (drains)", c.pool, c.server.name, to_string(c.server.address)); },
+      [](const RemoveServer& c) {
+        return fmt::format("remove server {}/{} at {} (drains)", c.pool, c.server.name, to_string(c.server.address));
+      },
       [](const ChangeServer& c) { return changed(fmt::format("server {}/{}", c.pool, c.to.name), schema::server_section(), c.from, c.to); },
       [](const OrderServers& c) {
         std::vector<std::string> names;
         for (const ServerKey& key : c.servers) names.push_back(key.name);
         return fmt::format("pool {}: order of servers {}", c.pool, joined(names));
       },
-      [](const AddListener& c) { return fmt::format("add listener {} on {}", c.listener.name, c.listener.bind.empty() ? "" : c.listener.bind.front().to_string()); },
+      [](const AddListener& c) {
+        return fmt::format("add listener {} on {}", c.listener.name, c.listener.bind.empty() ? "" : c.listener.bind.front().to_string());
+      },
       [](const RemoveListener& c) { return fmt::format("remove listener {} (its connections finish)", c.name); },
       [](const ChangeListener& c) { return changed("listener " + c.to.name, schema::listener_section(), c.from, c.to); },
       [](const AddVip& c) { return fmt::format("add VIP {} {}", c.vip.name, c.vip.address.to_string()); },
@@ -74,7 +78,9 @@ std::string describe(const Change& change) {
       [](const OrderPools& c) { return fmt::format("order of pools: {}", joined(c.names)); },
       [](const OrderListeners& c) { return fmt::format("order of listeners: {}", joined(c.names)); },
       [](const OrderVips& c) { return fmt::format("order of VIPs: {}", joined(c.names)); },
-      [](const SetNode& c) { return fmt::format("node: {} -> {}", c.from.empty() ? "(host name)" : c.from, c.to.empty() ? "(host name)" : c.to); },
+      [](const SetNode& c) {
+        return fmt::format("node: {} -> {}", c.from.empty() ? "(host name)" : c.from, c.to.empty() ? "(host name)" : c.to);
+      },
       [](const SetCluster& c) { return changed("cluster", schema::cluster_section(), c.from, c.to); },
       [](const SetGuard& c) { return changed("guard", schema::guard_section(), c.from, c.to); },
       [](const SetProxy& c) { return changed("proxy", schema::proxy_section(), c.from, c.to); },

@@ -35,7 +35,8 @@ struct Buckets {
   /// In the order of I3.
   [[nodiscard]] std::vector<Change> joined() {
     std::vector<Change> out;
-    for (auto* part : {&add_pools, &add_servers, &change_pools, &change_servers, &add_vips, &change_vips, &add_listeners, &change_listeners, &remove_listeners, &remove_vips, &remove_servers, &remove_pools, &orders}) {
+    for (auto* part : {&add_pools, &add_servers, &change_pools, &change_servers, &add_vips, &change_vips, &add_listeners, &change_listeners,
+                       &remove_listeners, &remove_vips, &remove_servers, &remove_pools, &orders}) {
       std::move(part->begin(), part->end(), std::back_inserter(out));
     }
     return out;
@@ -63,7 +64,8 @@ std::vector<std::string> names_of(const std::vector<T>& items) {
 }
 
 template <class Add, class Remove, class Modify, class Order, class T>
-void diff_named(const std::vector<T>& from, const std::vector<T>& to, std::vector<Change>& adds, std::vector<Change>& removes, std::vector<Change>& changes, std::vector<Change>& orders) {
+void diff_named(const std::vector<T>& from, const std::vector<T>& to, std::vector<Change>& adds, std::vector<Change>& removes,
+                std::vector<Change>& changes, std::vector<Change>& orders) {
   const auto before = index_of(from);
   const auto after = index_of(to);
   for (const T& item : to) {
@@ -175,8 +177,10 @@ constexpr auto kName = [](const auto& item) { return item.name; };
 std::vector<Change> diff(const Snapshot& from, const Snapshot& to) {
   Buckets buckets;
   diff_pools(from, to, buckets);
-  diff_named<AddListener, RemoveListener, ChangeListener, OrderListeners>(from.listeners, to.listeners, buckets.add_listeners, buckets.remove_listeners, buckets.change_listeners, buckets.orders);
-  diff_named<AddVip, RemoveVip, ChangeVip, OrderVips>(from.vips, to.vips, buckets.add_vips, buckets.remove_vips, buckets.change_vips, buckets.orders);
+  diff_named<AddListener, RemoveListener, ChangeListener, OrderListeners>(
+      from.listeners, to.listeners, buckets.add_listeners, buckets.remove_listeners, buckets.change_listeners, buckets.orders);
+  diff_named<AddVip, RemoveVip, ChangeVip, OrderVips>(from.vips, to.vips, buckets.add_vips, buckets.remove_vips, buckets.change_vips,
+                                                      buckets.orders);
   std::vector<Change> out = buckets.joined();
   const auto set = [&]<class Set>(std::type_identity<Set>, const auto& before, const auto& after) {
     if (before != after) out.push_back(Set{before, after});
@@ -206,7 +210,9 @@ Snapshot apply(Snapshot snapshot, std::span<const Change> changes) {
         pool.servers = std::move(servers);
       },
       [&](const AddServer& c) { named(s.pools, c.pool).servers.push_back(c.server); },
-      [&](const RemoveServer& c) { std::erase_if(named(s.pools, c.pool).servers, [&](const Server& server) { return key_of(server) == c.server; }); },
+      [&](const RemoveServer& c) {
+        std::erase_if(named(s.pools, c.pool).servers, [&](const Server& server) { return key_of(server) == c.server; });
+      },
       [&](const ChangeServer& c) { server_of(s, c.pool, key_of(c.from)) = c.to; },
       [&](const OrderServers& c) { reorder(named(s.pools, c.pool).servers, c.servers, key_of); },
       [&](const AddListener& c) { s.listeners.push_back(c.listener); },

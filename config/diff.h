@@ -26,40 +26,136 @@ struct ServerKey {
 };
 [[nodiscard]] inline ServerKey key_of(const Server& server) { return {server.name, server.address}; }
 
-struct AddPool { Pool pool; bool operator==(const AddPool&) const = default; };                    ///< With its servers.
-struct RemovePool { std::string name; bool operator==(const RemovePool&) const = default; };       ///< With its servers.
+struct AddPool {
+  Pool pool;
+  bool operator==(const AddPool&) const = default;
+};  ///< With its servers.
+struct RemovePool {
+  std::string name;
+  bool operator==(const RemovePool&) const = default;
+};  ///< With its servers.
 /// Settings of a pool; `servers` of both are empty.
-struct ChangePool { Pool from; Pool to; bool operator==(const ChangePool&) const = default; };
-struct AddServer { std::string pool; Server server; bool operator==(const AddServer&) const = default; };
-struct RemoveServer { std::string pool; ServerKey server; bool operator==(const RemoveServer&) const = default; };
-struct ChangeServer { std::string pool; Server from; Server to; bool operator==(const ChangeServer&) const = default; };
+struct ChangePool {
+  Pool from;
+  Pool to;
+  bool operator==(const ChangePool&) const = default;
+};
+struct AddServer {
+  std::string pool;
+  Server server;
+  bool operator==(const AddServer&) const = default;
+};
+struct RemoveServer {
+  std::string pool;
+  ServerKey server;
+  bool operator==(const RemoveServer&) const = default;
+};
+struct ChangeServer {
+  std::string pool;
+  Server from;
+  Server to;
+  bool operator==(const ChangeServer&) const = default;
+};
 /// The order of a pool's servers, after all additions and removals.
-struct OrderServers { std::string pool; std::vector<ServerKey> servers; bool operator==(const OrderServers&) const = default; };
+struct OrderServers {
+  std::string pool;
+  std::vector<ServerKey> servers;
+  bool operator==(const OrderServers&) const = default;
+};
 
-struct AddListener { Listener listener; bool operator==(const AddListener&) const = default; };
-struct RemoveListener { std::string name; bool operator==(const RemoveListener&) const = default; };
-struct ChangeListener { Listener from; Listener to; bool operator==(const ChangeListener&) const = default; };
-struct AddVip { Vip vip; bool operator==(const AddVip&) const = default; };
-struct RemoveVip { std::string name; bool operator==(const RemoveVip&) const = default; };
-struct ChangeVip { Vip from; Vip to; bool operator==(const ChangeVip&) const = default; };
-struct OrderPools { std::vector<std::string> names; bool operator==(const OrderPools&) const = default; };
-struct OrderListeners { std::vector<std::string> names; bool operator==(const OrderListeners&) const = default; };
-struct OrderVips { std::vector<std::string> names; bool operator==(const OrderVips&) const = default; };
+struct AddListener {
+  Listener listener;
+  bool operator==(const AddListener&) const = default;
+};
+struct RemoveListener {
+  std::string name;
+  bool operator==(const RemoveListener&) const = default;
+};
+struct ChangeListener {
+  Listener from;
+  Listener to;
+  bool operator==(const ChangeListener&) const = default;
+};
+struct AddVip {
+  Vip vip;
+  bool operator==(const AddVip&) const = default;
+};
+struct RemoveVip {
+  std::string name;
+  bool operator==(const RemoveVip&) const = default;
+};
+struct ChangeVip {
+  Vip from;
+  Vip to;
+  bool operator==(const ChangeVip&) const = default;
+};
+struct OrderPools {
+  std::vector<std::string> names;
+  bool operator==(const OrderPools&) const = default;
+};
+struct OrderListeners {
+  std::vector<std::string> names;
+  bool operator==(const OrderListeners&) const = default;
+};
+struct OrderVips {
+  std::vector<std::string> names;
+  bool operator==(const OrderVips&) const = default;
+};
 
-struct SetNode { std::string from; std::string to; bool operator==(const SetNode&) const = default; };
-struct SetCluster { std::optional<Cluster> from; std::optional<Cluster> to; bool operator==(const SetCluster&) const = default; };
-struct SetGuard { Guard from; Guard to; bool operator==(const SetGuard&) const = default; };
-struct SetProxy { Proxy from; Proxy to; bool operator==(const SetProxy&) const = default; };
-struct SetAdmin { Admin from; Admin to; bool operator==(const SetAdmin&) const = default; };
-struct SetLog { Log from; Log to; bool operator==(const SetLog&) const = default; };
-struct SetShutdownGrace { Duration from; Duration to; bool operator==(const SetShutdownGrace&) const = default; };
-struct SetStateDir { std::string from; std::string to; bool operator==(const SetStateDir&) const = default; };
-struct SetDnsDhcp { std::optional<DnsDhcp> from; std::optional<DnsDhcp> to; bool operator==(const SetDnsDhcp&) const = default; };
-struct SetRouter { std::optional<Router> from; std::optional<Router> to; bool operator==(const SetRouter&) const = default; };
+struct SetNode {
+  std::string from;
+  std::string to;
+  bool operator==(const SetNode&) const = default;
+};
+struct SetCluster {
+  std::optional<Cluster> from;
+  std::optional<Cluster> to;
+  bool operator==(const SetCluster&) const = default;
+};
+struct SetGuard {
+  Guard from;
+  Guard to;
+  bool operator==(const SetGuard&) const = default;
+};
+struct SetProxy {
+  Proxy from;
+  Proxy to;
+  bool operator==(const SetProxy&) const = default;
+};
+struct SetAdmin {
+  Admin from;
+  Admin to;
+  bool operator==(const SetAdmin&) const = default;
+};
+struct SetLog {
+  Log from;
+  Log to;
+  bool operator==(const SetLog&) const = default;
+};
+struct SetShutdownGrace {
+  Duration from;
+  Duration to;
+  bool operator==(const SetShutdownGrace&) const = default;
+};
+struct SetStateDir {
+  std::string from;
+  std::string to;
+  bool operator==(const SetStateDir&) const = default;
+};
+struct SetDnsDhcp {
+  std::optional<DnsDhcp> from;
+  std::optional<DnsDhcp> to;
+  bool operator==(const SetDnsDhcp&) const = default;
+};
+struct SetRouter {
+  std::optional<Router> from;
+  std::optional<Router> to;
+  bool operator==(const SetRouter&) const = default;
+};
 
-using Change = std::variant<AddPool, AddServer, ChangePool, ChangeServer, AddVip, ChangeVip, AddListener, ChangeListener, RemoveListener, RemoveVip,
-                            RemoveServer, RemovePool, OrderServers, OrderPools, OrderListeners, OrderVips, SetNode, SetCluster, SetGuard, SetProxy,
-                            SetAdmin, SetLog, SetShutdownGrace, SetStateDir, SetDnsDhcp, SetRouter>;
+using Change = std::variant<AddPool, AddServer, ChangePool, ChangeServer, AddVip, ChangeVip, AddListener, ChangeListener, RemoveListener,
+                            RemoveVip, RemoveServer, RemovePool, OrderServers, OrderPools, OrderListeners, OrderVips, SetNode, SetCluster,
+                            SetGuard, SetProxy, SetAdmin, SetLog, SetShutdownGrace, SetStateDir, SetDnsDhcp, SetRouter>;
 
 [[nodiscard]] std::vector<Change> diff(const Snapshot& from, const Snapshot& to);
 /// Write config::apply where arguments are of std: std::apply would be found too.

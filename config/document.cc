@@ -17,11 +17,14 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool needs_quotes(std::string_view text) {
   if (text.empty()) return true;
   if (!is_letter(text.front()) && text.front() != '/' && text.front() != '_') return true;
-  const auto plain = [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '/' || c == '-' || c == '@' || c == '+'; };
+  const auto plain = [](char c) {
+    return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '/' || c == '-' || c == '@' || c == '+';
+  };
   if (!std::all_of(text.begin(), text.end(), plain)) return true;
   static constexpr std::array<std::string_view, 9> kReserved{"true", "false", "on", "off", "yes", "no", "y", "n", "null"};
   std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return std::find(kReserved.begin(), kReserved.end(), lower) != kReserved.end();
 }
 
@@ -41,9 +44,7 @@ std::string quote(std::string_view text) {
   return out + "\"";
 }
 
-std::string render_scalar(const DocNode& node) {
-  return node.is_text && needs_quotes(node.text) ? quote(node.text) : node.text;
-}
+std::string render_scalar(const DocNode& node) { return node.is_text && needs_quotes(node.text) ? quote(node.text) : node.text; }
 
 bool is_short(const DocNode& node) {
   switch (node.kind) {

@@ -14,10 +14,10 @@ namespace fairlead::config {
 
 /// An absent value switches off the warnings that need it: a file checked for another machine.
 struct Environment {
-  std::string host_name;                                     ///< Empty: unknown.
+  std::string host_name;  ///< Empty: unknown.
   std::optional<std::vector<IpAddress>> local_addresses;
-  std::optional<std::uint64_t> descriptors_max;              ///< RLIMIT_NOFILE, the hard limit.
-  std::optional<std::uint32_t> ephemeral_ports;              ///< Size of net.ipv4.ip_local_port_range.
+  std::optional<std::uint64_t> descriptors_max;  ///< RLIMIT_NOFILE, the hard limit.
+  std::optional<std::uint32_t> ephemeral_ports;  ///< Size of net.ipv4.ip_local_port_range.
 };
 
 }  // namespace fairlead::config

@@ -47,7 +47,8 @@ std::string explain_field(const std::string& path, const Section& section, const
   if (!info.range.empty()) out += fmt::format("  Range: {}\n", info.range);
   const std::string standard = schema::default_in_words(section, field);
   out += fmt::format("  Default: {}\n", standard.empty() ? "none" : standard);
-  if (!info.examples.empty() && info.shape != TypeInfo::Shape::kFlag && info.shape != TypeInfo::Shape::kChoice) out += fmt::format("  Example: {}: {}\n", field.name, info.examples.front());
+  if (!info.examples.empty() && info.shape != TypeInfo::Shape::kFlag && info.shape != TypeInfo::Shape::kChoice)
+    out += fmt::format("  Example: {}: {}\n", field.name, info.examples.front());
   if (field.restart) out += "  A reload accepts a new value; it takes effect after a restart.\n";
   out += fmt::format("  Since: {}\n", field.since);
   if (const Section* inner = schema::section_within(info)) out += keys_of(*inner);
@@ -74,7 +75,8 @@ Result<std::string> explain(std::string_view path) {
     const bool is_list = info.shape == TypeInfo::Shape::kList;
     if (i + 1 == parts.size()) return explain_field(done, *section, *field);
     const Section* inner = schema::section_within(info);
-    if (inner == nullptr) return Error{Errc::kNotFound, fmt::format("{} has no keys below it: it is a {}", done, schema::type_in_words(info))};
+    if (inner == nullptr)
+      return Error{Errc::kNotFound, fmt::format("{} has no keys below it: it is a {}", done, schema::type_in_words(info))};
     if (is_list) done += "[]";
     section = inner;
   }

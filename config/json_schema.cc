@@ -54,7 +54,8 @@ std::string type_body(const TypeInfo& info, std::size_t indent) {
     case TypeInfo::Shape::kList:
       return fmt::format("\"type\": \"array\", \"maxItems\": {}, \"items\": {{{}}}", info.max, type_body(info.element->info(), indent));
     case TypeInfo::Shape::kMap: {
-      std::string out = fmt::format("\"type\": \"object\", \"maxProperties\": {}, \"additionalProperties\": {{{}}}", info.max, type_body(info.element->info(), indent));
+      std::string out = fmt::format("\"type\": \"object\", \"maxProperties\": {}, \"additionalProperties\": {{{}}}", info.max,
+                                    type_body(info.element->info(), indent));
       if (!info.choices.empty()) {
         std::string words;
         for (const std::string& choice : info.choices) words += (words.empty() ? "" : ", ") + text(choice);
@@ -81,7 +82,8 @@ std::string section_body(const Section& section, std::size_t indent) {
     const std::string standard = field.required ? "" : schema::default_in_words(section, field);
     if (!standard.empty()) described += fmt::format(" Default: {}.", standard);
     if (field.restart) described += " Effective after a restart.";
-    properties += fmt::format("{}{}{}: {{\"description\": {}, {}}}", properties.empty() ? "\n" : ",\n", pad(indent + 2), text(field.name), text(described), type_body(info, indent + 2));
+    properties += fmt::format("{}{}{}: {{\"description\": {}, {}}}", properties.empty() ? "\n" : ",\n", pad(indent + 2), text(field.name),
+                              text(described), type_body(info, indent + 2));
   }
   std::string out = "\"type\": \"object\", \"additionalProperties\": false";
   if (!required.empty()) out += fmt::format(", \"required\": [{}]", required);
@@ -91,8 +93,10 @@ std::string section_body(const Section& section, std::size_t indent) {
 }  // namespace
 
 std::string json_schema() {
-  return fmt::format("{{\n\"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n\"$id\": \"urn:fairlead:schema:v1:gateway\",\n\"title\": \"fairlead.yaml\",\n{}\n}}\n",
-                     section_body(schema::gateway(), 0));
+  return fmt::format(
+      "{{\n\"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n\"$id\": \"urn:fairlead:schema:v1:gateway\",\n\"title\": "
+      "\"fairlead.yaml\",\n{}\n}}\n",
+      section_body(schema::gateway(), 0));
 }
 
 }  // namespace fairlead::config

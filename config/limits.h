@@ -26,7 +26,7 @@ inline constexpr std::size_t kPoolsMax = 256;
 inline constexpr std::size_t kServersPerPoolMax = 1024;
 inline constexpr std::size_t kVipsMax = 64;
 inline constexpr std::size_t kNodesMax = 16;
-inline constexpr std::size_t kLinksPerNodeMax = 8;                  ///< knet's own limit.
+inline constexpr std::size_t kLinksPerNodeMax = 8;  ///< knet's own limit.
 inline constexpr std::size_t kInterfacesPerNodeMax = 64;
 inline constexpr std::size_t kTieBreakTargetsMax = 8;
 inline constexpr std::size_t kHooksMax = 16;
@@ -45,20 +45,22 @@ inline constexpr std::size_t kForwardRulesMax = 256;
 static_assert(kServersPerPoolMax <= 65535, "lb/ numbers the servers of a pool with 16 bits");
 
 // ---- how long, how much ----
-inline constexpr std::size_t kNameLengthMax = 63;                   ///< One DNS label; [a-z0-9._-].
+inline constexpr std::size_t kNameLengthMax = 63;  ///< One DNS label; [a-z0-9._-].
 inline constexpr std::size_t kTextLengthMax = 1024;
 inline constexpr std::size_t kPathLengthMax = 1024;
 inline constexpr std::size_t kHostLengthMax = 253;
-inline constexpr std::size_t kDeviceLengthMax = 15;                 ///< IFNAMSIZ - 1.
-inline constexpr std::size_t kSocketPathLengthMax = 107;            ///< sockaddr_un.sun_path - 1.
+inline constexpr std::size_t kDeviceLengthMax = 15;       ///< IFNAMSIZ - 1.
+inline constexpr std::size_t kSocketPathLengthMax = 107;  ///< sockaddr_un.sun_path - 1.
 inline constexpr Duration kDurationMax = 30 * 24h;
 inline constexpr std::uint32_t kConnectionsMax = 16'000'000;
-inline constexpr std::uint32_t kRateMax = 10'000'000;
+inline constexpr std::uint32_t kRetriesMax = 7;                     ///< lb/balancer.h remembers eight servers tried.
+inline constexpr std::uint32_t kListenerRateMax = 1'000'000;       ///< What lb/rate_window.h can count; likewise below.
+inline constexpr std::uint32_t kSourceRateMax = 16'000;
 inline constexpr std::uint32_t kWorkersMax = 256;
 inline constexpr std::uint32_t kWeightMax = 1000;
 inline constexpr std::uint64_t kBufferPoolMin = 1ULL << 20;
 inline constexpr std::uint64_t kBufferPoolMax = 64ULL << 30;
-inline constexpr Duration kIdleTimeoutAdvised = 10min;              ///< Below it a silent watch is cut.
-inline constexpr std::uint32_t kDescriptorReserve = 64;             ///< Kept from connections: control, checks, admin, accept.
+inline constexpr Duration kIdleTimeoutAdvised = 10min;   ///< Below it a silent watch is cut.
+inline constexpr std::uint32_t kDescriptorReserve = 64;  ///< Kept from connections: control, checks, admin, accept.
 
 }  // namespace fairlead::config

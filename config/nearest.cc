@@ -51,7 +51,8 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     std::string wanted_joined = wanted;
     std::erase(wanted_joined, '_');
     if (joined == wanted_joined) distance = 0;
-    if (wanted_joined.size() >= 4 && joined.find(wanted_joined) != std::string::npos) distance = std::min<std::size_t>(distance, 1);  // "warn", "leastconn"
+    if (wanted_joined.size() >= 4 && joined.find(wanted_joined) != std::string::npos)
+      distance = std::min<std::size_t>(distance, 1);  // "warn", "leastconn"
     if (distance > std::max<std::size_t>(1, std::max(wanted.size(), plain.size()) / 3)) continue;
     if (!best || distance < best_distance) {
       best = candidate;

@@ -161,7 +161,8 @@ class TreeBuilder final : public YAML::EventHandler {
     std::size_t total = 0;
     for (const Open& level : open_) total += level.extent.values;
     if (total > kDocumentNodesMax) {
-      error(at, fmt::format("the document has more than {} values, aliases counted as often as they are used", kDocumentNodesMax), "use fewer aliases");
+      error(at, fmt::format("the document has more than {} values, aliases counted as often as they are used", kDocumentNodesMax),
+            "use fewer aliases");
       throw BoundReached{};
     }
     if (parent.node->kind == DocNode::Kind::kList) {
@@ -205,16 +206,21 @@ struct Remedy {
 };
 constexpr std::array kRemedies{
     Remedy{"illegal tab", "a tab in the indentation", "YAML is indented with spaces only"},
-    Remedy{"end of map flow not found", "a '{' is not closed, or a comma is missing between two entries", "close it with '}'; entries are separated by commas"},
-    Remedy{"end of sequence flow not found", "a '[' is not closed, or a comma is missing between two items", "close it with ']'; items are separated by commas"},
-    Remedy{"end of map not found", "this line does not fit the map it stands in", "indent it like the other keys of the map, or write KEY: VALUE"},
-    Remedy{"end of sequence not found", "this line does not fit the list it stands in", "indent it like the other items, each beginning with '- '"},
+    Remedy{"end of map flow not found", "a '{' is not closed, or a comma is missing between two entries",
+           "close it with '}'; entries are separated by commas"},
+    Remedy{"end of sequence flow not found", "a '[' is not closed, or a comma is missing between two items",
+           "close it with ']'; items are separated by commas"},
+    Remedy{"end of map not found", "this line does not fit the map it stands in",
+           "indent it like the other keys of the map, or write KEY: VALUE"},
+    Remedy{"end of sequence not found", "this line does not fit the list it stands in",
+           "indent it like the other items, each beginning with '- '"},
     Remedy{"illegal EOF in scalar", "a quoted string is not closed", "close it with the quote it began with"},
     Remedy{"illegal map value", "a ':' where no value may begin", "quote text that contains ': ', and check the indentation"},
     Remedy{"illegal map key", "a key where none may stand", "check the indentation"},
     Remedy{"illegal block entry", "a '-' where no list item may stand", "check the indentation"},
     Remedy{"illegal flow end", "a closing bracket that matches no open one", "is a '[', a '{' or a quote before it not closed?"},
-    Remedy{"the referenced anchor is not defined", "an alias (*name) without its anchor (&name)", "define the anchor above, or quote text that begins with '*'"},
+    Remedy{"the referenced anchor is not defined", "an alias (*name) without its anchor (&name)",
+           "define the anchor above, or quote text that begins with '*'"},
     Remedy{"alias not found after *", "a '*' begins an alias and none follows", "quote text that begins with '*'"},
     Remedy{"anchor not found after &", "a '&' begins an anchor and none follows", "quote text that begins with '&'"},
     Remedy{"unknown escape character", "an unknown escape in a double-quoted string", "write a backslash as \\\\, or use single quotes"},
@@ -229,7 +235,12 @@ Problem syntax_problem(const YAML::Exception& exception, const std::string& file
       return {file, at.line, at.column, Severity::kError, std::string(remedy.message), std::string(remedy.hint)};
     }
   }
-  return {file, at.line, at.column, Severity::kError, fmt::format("not valid YAML: {}", exception.msg), "check quotes, brackets and indentation around here"};
+  return {file,
+          at.line,
+          at.column,
+          Severity::kError,
+          fmt::format("not valid YAML: {}", exception.msg),
+          "check quotes, brackets and indentation around here"};
 }
 
 }  // namespace
@@ -251,15 +262,15 @@ ParseResult parse(std::string_view text, std::string file) {
     TreeBuilder second(file, result.problems);
     if (parser.HandleNextDocument(second) || second.started()) {
       const Position at = second.start();
-      result.problems.push_back({file, at.line, at.column, Severity::kError, "a second YAML document begins here", "one file holds one document; remove the '---' above"});
+      result.problems.push_back({file, at.line, at.column, Severity::kError, "a second YAML document begins here",
+                                 "one file holds one document; remove the '---' above"});
     }
-  } catch (const BoundReached&) {
-    FL_ASSERT(has_errors(result.problems));
-  } catch (const YAML::Exception& exception) {
+  } catch (const BoundReached&) { FL_ASSERT(has_errors(result.problems)); } catch (const YAML::Exception& exception) {
     result.problems.push_back(syntax_problem(exception, file));
   }
   if (root == nullptr && !has_errors(result.problems)) {
-    result.problems.push_back({file, 1, 1, Severity::kError, "the file has no settings, only comments", "`fairlead init` writes a first one"});
+    result.problems.push_back(
+        {file, 1, 1, Severity::kError, "the file has no settings, only comments", "`fairlead init` writes a first one"});
   }
   sort_and_bound(result.problems);
   if (!has_errors(result.problems)) result.document = Document{std::move(file), std::move(root)};

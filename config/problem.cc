@@ -12,7 +12,8 @@ namespace fairlead::config {
 std::string_view to_string(Severity severity) { return severity == Severity::kError ? "error" : "warning"; }
 
 std::string format(const Problem& problem) {
-  std::string out = fmt::format("{}:{}:{}: {}: {}", problem.file, problem.line, problem.column, to_string(problem.severity), problem.message);
+  std::string out =
+      fmt::format("{}:{}:{}: {}: {}", problem.file, problem.line, problem.column, to_string(problem.severity), problem.message);
   if (!problem.hint.empty()) out += fmt::format(" ({})", problem.hint);
   return out;
 }
@@ -26,7 +27,8 @@ void sort_and_bound(std::vector<Problem>& problems) {
   std::stable_sort(problems.begin(), problems.end(), [&](const Problem& a, const Problem& b) { return key(a) < key(b); });
   problems.erase(std::unique(problems.begin(), problems.end()), problems.end());
   if (problems.size() <= kProblemsMax) return;
-  const bool errors_cut = std::any_of(problems.begin() + kProblemsMax, problems.end(), [](const Problem& p) { return p.severity == Severity::kError; });
+  const bool errors_cut =
+      std::any_of(problems.begin() + kProblemsMax, problems.end(), [](const Problem& p) { return p.severity == Severity::kError; });
   Problem last = problems[kProblemsMax - 1];
   problems.resize(kProblemsMax);
   last.severity = errors_cut ? Severity::kError : Severity::kWarning;

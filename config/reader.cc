@@ -16,9 +16,7 @@ Position Places::nearest(std::string_view path) const {
   return {};
 }
 
-void Reader::error(Position at, std::string message, std::string hint) {
-  error_at_path(path_, at, std::move(message), std::move(hint));
-}
+void Reader::error(Position at, std::string message, std::string hint) { error_at_path(path_, at, std::move(message), std::move(hint)); }
 
 void Reader::error_at_path(const std::string& path, Position at, std::string message, std::string hint) {
   failed_.insert(path);

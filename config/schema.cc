@@ -24,7 +24,8 @@ void find_paths(const Section& section, const std::string& path, std::string_vie
     if (field.name == name && !here.starts_with("defaults.")) out.push_back(here);
     const TypeInfo& info = field.type->info();
     if (info.section != nullptr) find_paths(*info.section, here, name, out);
-    if (info.element != nullptr && info.element->info().section != nullptr) find_paths(*info.element->info().section, here + "[]", name, out);
+    if (info.element != nullptr && info.element->info().section != nullptr)
+      find_paths(*info.element->info().section, here + "[]", name, out);
   }
 }
 
@@ -66,12 +67,14 @@ void read_section(Reader& reader, const Section& section, const DocNode& node, v
       std::string hint;
       if (!field.type->info().examples.empty()) hint = fmt::format("add {}: {}", field.name, field.type->info().examples.front());
       const Reader::Enter enter(reader, field.name, node.at);
-      reader.error(node.at, fmt::format("'{}' is missing{}", field.name, section.title.empty() ? "" : fmt::format(" in {}", section.title)), std::move(hint));
+      reader.error(node.at, fmt::format("'{}' is missing{}", field.name, section.title.empty() ? "" : fmt::format(" in {}", section.title)),
+                   std::move(hint));
       continue;
     }
     if (entry->value->kind == DocNode::Kind::kNull) {
       const Reader::Enter enter(reader, field.name, entry->key_at);
-      reader.error(entry->key_at, fmt::format("'{}' has no value", field.name), field.required ? "give it one" : "give it one, or remove the key to keep the default");
+      reader.error(entry->key_at, fmt::format("'{}' has no value", field.name),
+                   field.required ? "give it one" : "give it one, or remove the key to keep the default");
       continue;
     }
     const Reader::Enter enter(reader, field.name, entry->value->at);
@@ -86,13 +89,15 @@ DocNode write_section(const Section& section, const void* from, bool with_defaul
   for (const Field& field : section.fields) {
     if (field.input_only) continue;
     if (!with_defaults && !field.required && field.type->equal(field.get(from), field.get(defaults.get()))) continue;
-    if (auto node = field.type->write(field.get(from), with_defaults)) map.entries.push_back({field.name, {}, std::make_shared<DocNode>(std::move(*node))});
+    if (auto node = field.type->write(field.get(from), with_defaults))
+      map.entries.push_back({field.name, {}, std::make_shared<DocNode>(std::move(*node))});
   }
   return map;
 }
 
 bool equal_section(const Section& section, const void* a, const void* b) {
-  return std::all_of(section.fields.begin(), section.fields.end(), [&](const Field& field) { return field.input_only || field.type->equal(field.get(a), field.get(b)); });
+  return std::all_of(section.fields.begin(), section.fields.end(),
+                     [&](const Field& field) { return field.input_only || field.type->equal(field.get(a), field.get(b)); });
 }
 
 std::vector<FieldChange> changed_fields(const Section& section, const void* a, const void* b) {

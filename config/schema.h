@@ -32,16 +32,16 @@ struct Section;
 struct TypeInfo {
   enum class Shape : std::uint8_t { kText, kFlag, kNumber, kChoice, kList, kMap, kSection };
   Shape shape = Shape::kText;
-  std::string name;                    ///< "duration", "list of addresses"
-  std::string range;                   ///< "1ms to 720h; 0 = never"; may be empty.
-  std::vector<std::string> examples;   ///< Valid values as written in the file; the first one also serves messages.
-  std::vector<std::string> choices;    ///< kChoice; kMap: the keys there are, empty when free.
-  std::string pattern;                 ///< kText: an ECMA regular expression for editors; may be empty.
-  std::int64_t min = 0;                ///< Numbers; durations in ms; sizes in bytes; characters of text.
-  std::int64_t max = 0;                ///< Likewise; items of lists and maps.
-  bool or_auto = false;                ///< kNumber: the word `auto` is allowed too.
+  std::string name;                           ///< "duration", "list of addresses"
+  std::string range;                          ///< "1ms to 720h; 0 = never"; may be empty.
+  std::vector<std::string> examples;          ///< Valid values as written in the file; the first one also serves messages.
+  std::vector<std::string> choices;           ///< kChoice; kMap: the keys there are, empty when free.
+  std::string pattern;                        ///< kText: an ECMA regular expression for editors; may be empty.
+  std::int64_t min = 0;                       ///< Numbers; durations in ms; sizes in bytes; characters of text.
+  std::int64_t max = 0;                       ///< Likewise; items of lists and maps.
+  bool or_auto = false;                       ///< kNumber: the word `auto` is allowed too.
   std::shared_ptr<const class Type> element;  ///< kList, kMap
-  const Section* section = nullptr;    ///< kSection
+  const Section* section = nullptr;           ///< kSection
 };
 
 class Type {
@@ -65,10 +65,10 @@ using TypePtr = std::shared_ptr<const Type>;
 struct Field {
   std::string name;
   TypePtr type;
-  std::string doc;            ///< Sentences.
+  std::string doc;  ///< Sentences.
   bool required = false;
-  bool restart = false;       ///< Accepted by a reload, effective after a restart.
-  bool input_only = false;    ///< Merged elsewhere while reading; never printed or compared.
+  bool restart = false;     ///< Accepted by a reload, effective after a restart.
+  bool input_only = false;  ///< Merged elsewhere while reading; never printed or compared.
   std::string since = "0.1";
   std::function<void*(void*)> member;  ///< The struct -> its member.
 
@@ -76,7 +76,7 @@ struct Field {
 };
 
 struct Section {
-  std::string title;                   ///< "pools[]": as in explain and the reference page.
+  std::string title;  ///< "pools[]": as in explain and the reference page.
   std::string doc;
   std::vector<Field> fields;
   std::function<std::shared_ptr<void>()> make;  ///< A struct with its defaults.
@@ -124,8 +124,8 @@ void read_section(Reader& reader, const Section& section, const DocNode& node, v
 
 /// One key whose value differs between two structs.
 struct FieldChange {
-  std::string path;   ///< Below the section: "health.interval".
-  std::string from;   ///< One line of YAML; empty: absent.
+  std::string path;  ///< Below the section: "health.interval".
+  std::string from;  ///< One line of YAML; empty: absent.
   std::string to;
   bool restart = false;
 };

@@ -11,7 +11,7 @@ constexpr bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >
 constexpr bool is_alnum(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
 
 struct RuleInfo {
-  std::string_view name;     ///< "must be a ..."
+  std::string_view name;  ///< "must be a ..."
   std::string_view range;
   std::string_view pattern;
   std::string_view example;
@@ -20,13 +20,18 @@ struct RuleInfo {
 RuleInfo info_of(TextRule rule) {
   switch (rule) {
     case TextRule::kFree: return {"text", "", "", "text", kTextLengthMax};
-    case TextRule::kName: return {"name", "lower-case letters, digits, '.', '_' and '-'; begins with a letter or digit; at most 63", "^[a-z0-9][a-z0-9._-]{0,62}$", "kube-api", kNameLengthMax};
+    case TextRule::kName:
+      return {"name", "lower-case letters, digits, '.', '_' and '-'; begins with a letter or digit; at most 63",
+              "^[a-z0-9][a-z0-9._-]{0,62}$", "kube-api", kNameLengthMax};
     case TextRule::kHost: return {"host name or address", "", "^[A-Za-z0-9._:-]{1,253}$", "gw.kube.demo", kHostLengthMax};
-    case TextRule::kDevice: return {"network device", "as `ip link` shows it, at most 15 characters", "^[^/\\s]{1,15}$", "ens192", kDeviceLengthMax};
+    case TextRule::kDevice:
+      return {"network device", "as `ip link` shows it, at most 15 characters", "^[^/\\s]{1,15}$", "ens192", kDeviceLengthMax};
     case TextRule::kAbsolutePath: return {"path", "absolute", "^/", "/etc/fairlead/file", kPathLengthMax};
     case TextRule::kUrlPath: return {"URL path", "begins with '/', without blanks", "^/\\S*$", "/readyz", kTextLengthMax};
-    case TextRule::kMac: return {"MAC address", "six bytes with colons", "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$", "\"52:54:00:00:01:01\"", 17};
-    case TextRule::kListen: return {"address with a port", "ADDRESS:PORT, IPv6 in brackets; port 0 = the kernel's choice", "", "\"127.0.0.1:9440\"", 64};
+    case TextRule::kMac:
+      return {"MAC address", "six bytes with colons", "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$", "\"52:54:00:00:01:01\"", 17};
+    case TextRule::kListen:
+      return {"address with a port", "ADDRESS:PORT, IPv6 in brackets; port 0 = the kernel's choice", "", "\"127.0.0.1:9440\"", 64};
     case TextRule::kStatic: return {"text", "", "", "", kTextLengthMax};
   }
   return {"text", "", "", "text", kTextLengthMax};
@@ -48,7 +53,8 @@ bool obeys(TextRule rule, std::string_view text) {
   switch (rule) {
     case TextRule::kFree:
     case TextRule::kStatic: return true;
-    case TextRule::kName: return is_lower_or_digit(text.front()) && all([](char c) { return is_lower_or_digit(c) || c == '.' || c == '_' || c == '-'; });
+    case TextRule::kName:
+      return is_lower_or_digit(text.front()) && all([](char c) { return is_lower_or_digit(c) || c == '.' || c == '_' || c == '-'; });
     case TextRule::kHost: return all([](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-' || c == ':'; });
     case TextRule::kDevice: return text != "." && text != ".." && all([&](char c) { return printable(c) && c != '/' && c != ':'; });
     case TextRule::kAbsolutePath: return text.front() == '/';
@@ -83,7 +89,8 @@ class TextType final : public TypeOf<std::string> {
       return false;
     }
     if (text->size() > options_.length_max) {
-      reader.error(node.at, fmt::format("'{}' has {} characters", reader.key(), text->size()), fmt::format("at most {}", options_.length_max));
+      reader.error(node.at, fmt::format("'{}' has {} characters", reader.key(), text->size()),
+                   fmt::format("at most {}", options_.length_max));
       return false;
     }
     if (std::any_of(text->begin(), text->end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
@@ -91,12 +98,16 @@ class TextType final : public TypeOf<std::string> {
       return false;
     }
     if (!obeys(options_.rule, *text)) {
-      std::string hint = info_.range.empty() ? "as in " + info_.examples.front() : fmt::format("{}, as in {}", info_.range, info_.examples.front());
-      reader.error(node.at, fmt::format("'{}' must be {}, found {}", reader.key(), with_article(info_.name), quoted(*text)), std::move(hint));
+      std::string hint =
+          info_.range.empty() ? "as in " + info_.examples.front() : fmt::format("{}, as in {}", info_.range, info_.examples.front());
+      reader.error(node.at, fmt::format("'{}' must be {}, found {}", reader.key(), with_article(info_.name), quoted(*text)),
+                   std::move(hint));
       return false;
     }
     into = *text;
-    if (options_.rule == TextRule::kMac) std::transform(into.begin(), into.end(), into.begin(), [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (options_.rule == TextRule::kMac)
+      std::transform(into.begin(), into.end(), into.begin(),
+                     [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
     return true;
   }
   [[nodiscard]] std::optional<DocNode> write_value(const std::string& from, bool) const override { return text_node(from); }
@@ -124,7 +135,9 @@ class ConstantType final : public TypeOf<std::string> {
     into = *text;
     return true;
   }
-  [[nodiscard]] std::optional<DocNode> write_value(const std::string& from, bool) const override { return scalar_node(from.empty() ? value_ : from); }
+  [[nodiscard]] std::optional<DocNode> write_value(const std::string& from, bool) const override {
+    return scalar_node(from.empty() ? value_ : from);
+  }
 
  private:
   std::string value_;
@@ -204,11 +217,10 @@ class ServerAddressType final : public ParsedType<HostPort> {
     info_.examples = {"\"192.168.1.11:6443\"", "\"mast-1.kube.demo:6443\"", "_kube-api._tcp.kube.demo"};
   }
   [[nodiscard]] Result<HostPort> parse(std::string_view text) const override {
-    if (text.starts_with('_') && text.find(':') == std::string_view::npos) {
-      return parse_host_port(std::string(text) + ":0");
-    }
+    if (text.starts_with('_') && text.find(':') == std::string_view::npos) { return parse_host_port(std::string(text) + ":0"); }
     auto value = parse_host_port(text);
-    if (value && value->port == 0 && !value->host.starts_with('_')) return Error{Errc::kInvalidArgument, fmt::format("{} has port 0", quoted(text))};
+    if (value && value->port == 0 && !value->host.starts_with('_'))
+      return Error{Errc::kInvalidArgument, fmt::format("{} has port 0", quoted(text))};
     return value;
   }
   [[nodiscard]] std::optional<DocNode> write_value(const HostPort& from, bool) const override {
@@ -228,7 +240,8 @@ class AddressRangeType final : public TypeOf<DhcpPool> {
   }
   bool read_value(Reader& reader, const DocNode& node, DhcpPool& into) const override {
     if (node.kind != DocNode::Kind::kList || node.items.size() != 2) {
-      reader.error(node.at, fmt::format("'{}' must be two addresses, the first and the last", reader.key()), "as in " + info_.examples.front());
+      reader.error(node.at, fmt::format("'{}' must be two addresses, the first and the last", reader.key()),
+                   "as in " + info_.examples.front());
       return false;
     }
     const auto element = address();
@@ -242,7 +255,8 @@ class AddressRangeType final : public TypeOf<DhcpPool> {
   [[nodiscard]] std::optional<DocNode> write_value(const DhcpPool& from, bool with_defaults) const override {
     const auto element = address();
     std::vector<DocNodePtr> items;
-    for (const IpAddress& bound : {from.first, from.last}) items.push_back(std::make_shared<DocNode>(*element->write_value(bound, with_defaults)));
+    for (const IpAddress& bound : {from.first, from.last})
+      items.push_back(std::make_shared<DocNode>(*element->write_value(bound, with_defaults)));
     return list_node(std::move(items));
   }
 };
@@ -252,8 +266,12 @@ class AddressRangeType final : public TypeOf<DhcpPool> {
 TypeOfPtr<std::string> text(TextOptions options) { return std::make_shared<TextType>(std::move(options)); }
 TypeOfPtr<std::string> name() { return text({.rule = TextRule::kName, .may_be_empty = false, .example = {}}); }
 TypeOfPtr<std::string> optional_name() { return text({.rule = TextRule::kName, .may_be_empty = true, .example = {}}); }
-TypeOfPtr<std::string> path(std::string example) { return text({.rule = TextRule::kAbsolutePath, .may_be_empty = true, .example = std::move(example)}); }
-TypeOfPtr<std::string> constant(std::string value, std::string hint) { return std::make_shared<ConstantType>(std::move(value), std::move(hint)); }
+TypeOfPtr<std::string> path(std::string example) {
+  return text({.rule = TextRule::kAbsolutePath, .may_be_empty = true, .example = std::move(example)});
+}
+TypeOfPtr<std::string> constant(std::string value, std::string hint) {
+  return std::make_shared<ConstantType>(std::move(value), std::move(hint));
+}
 TypeOfPtr<IpAddress> address() {
   static const auto type = std::make_shared<AddressType>();
   return type;

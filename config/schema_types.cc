@@ -17,12 +17,15 @@ std::string with_article(std::string_view noun) {
 void wrong_shape(Reader& reader, const DocNode& node, const TypeInfo& wanted) {
   const bool list_missing = wanted.shape == TypeInfo::Shape::kList && node.kind != DocNode::Kind::kMap;
   std::string hint;
-  if (!wanted.examples.empty()) hint = (list_missing ? "lists stand in brackets or one item a line with '- ', as in " : "as in ") + wanted.examples.front();
-  reader.error(node.at, fmt::format("'{}' must be {}, found {}", reader.key(), with_article(wanted.name), describe_node(node)), std::move(hint));
+  if (!wanted.examples.empty())
+    hint = (list_missing ? "lists stand in brackets or one item a line with '- ', as in " : "as in ") + wanted.examples.front();
+  reader.error(node.at, fmt::format("'{}' must be {}, found {}", reader.key(), with_article(wanted.name), describe_node(node)),
+               std::move(hint));
 }
 
 void out_of_range(Reader& reader, const DocNode& node, const TypeInfo& wanted) {
-  reader.error(node.at, fmt::format("'{}' is out of range: {}", reader.key(), node.text.substr(0, kQuotedTextMax)), "allowed: " + wanted.range);
+  reader.error(node.at, fmt::format("'{}' is out of range: {}", reader.key(), node.text.substr(0, kQuotedTextMax)),
+               "allowed: " + wanted.range);
 }
 
 const std::string* scalar_text(Reader& reader, const DocNode& node, const TypeInfo& wanted) {
@@ -108,7 +111,8 @@ bool check_map_key(Reader& reader, const DocEntry& entry, const TypeInfo& wanted
   }
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'; };
   if (!entry.key.empty() && entry.key.size() <= kNameLengthMax && std::all_of(entry.key.begin(), entry.key.end(), allowed)) return true;
-  reader.error(entry.key_at, fmt::format("{} is not a name", quoted(entry.key)), fmt::format("lower-case letters, digits, '.', '_' and '-', at most {}", kNameLengthMax));
+  reader.error(entry.key_at, fmt::format("{} is not a name", quoted(entry.key)),
+               fmt::format("lower-case letters, digits, '.', '_' and '-', at most {}", kNameLengthMax));
   return false;
 }
 
@@ -148,7 +152,8 @@ class DurationType final : public TypeOf<Duration> {
  public:
   explicit DurationType(DurationRange range) : range_(std::move(range)) {
     info_.name = range_.whole_seconds ? "duration in whole seconds" : "duration";
-    info_.range = fmt::format("{} to {}", format_duration(range_.min), format_duration(range_.max)) + (range_.zero.empty() ? "" : "; 0 = " + range_.zero);
+    info_.range = fmt::format("{} to {}", format_duration(range_.min), format_duration(range_.max)) +
+                  (range_.zero.empty() ? "" : "; 0 = " + range_.zero);
     info_.min = to_ms(range_.min);
     info_.max = to_ms(range_.max);
     info_.pattern = range_.whole_seconds ? "^(0|[0-9]+(s|m|h))$" : "^(0|[0-9]+(\\.[0-9]+)?(ms|s|m|h))$";
@@ -161,7 +166,8 @@ class DurationType final : public TypeOf<Duration> {
     if (text == nullptr) return false;
     const auto value = parse_duration(*text);
     if (!value) {
-      reader.error(node.at, fmt::format("'{}' must be a duration, found {}", reader.key(), quoted(*text)), unit_hint(*text, "500ms, 30s, 10m or 1h"));
+      reader.error(node.at, fmt::format("'{}' must be a duration, found {}", reader.key(), quoted(*text)),
+                   unit_hint(*text, "500ms, 30s, 10m or 1h"));
       return false;
     }
     const bool zero_allowed = *value == Duration{} && !range_.zero.empty();
@@ -170,7 +176,8 @@ class DurationType final : public TypeOf<Duration> {
       return false;
     }
     if (range_.whole_seconds && *value % Duration(1s) != Duration{}) {
-      reader.error(node.at, fmt::format("'{}' must be whole seconds, found {}", reader.key(), quoted(*text)), "the kernel counts the lifetime of an address in seconds");
+      reader.error(node.at, fmt::format("'{}' must be whole seconds, found {}", reader.key(), quoted(*text)),
+                   "the kernel counts the lifetime of an address in seconds");
       return false;
     }
     into = *value;
@@ -197,7 +204,8 @@ class SizeType final : public TypeOf<std::uint64_t> {
     if (text == nullptr) return false;
     const auto value = parse_size(*text);
     if (!value) {
-      reader.error(node.at, fmt::format("'{}' must be a size, found {}", reader.key(), quoted(*text)), unit_hint(*text, "512KiB, 64MiB or 1GiB"));
+      reader.error(node.at, fmt::format("'{}' must be a size, found {}", reader.key(), quoted(*text)),
+                   unit_hint(*text, "512KiB, 64MiB or 1GiB"));
       return false;
     }
     if (*value < min_ || *value > max_) {
@@ -207,7 +215,9 @@ class SizeType final : public TypeOf<std::uint64_t> {
     into = *value;
     return true;
   }
-  [[nodiscard]] std::optional<DocNode> write_value(const std::uint64_t& from, bool) const override { return scalar_node(format_size(from)); }
+  [[nodiscard]] std::optional<DocNode> write_value(const std::uint64_t& from, bool) const override {
+    return scalar_node(format_size(from));
+  }
 
  private:
   std::uint64_t min_;
@@ -236,7 +246,9 @@ class RateType final : public TypeOf<std::uint32_t> {
     into = static_cast<std::uint32_t>(*value);
     return true;
   }
-  [[nodiscard]] std::optional<DocNode> write_value(const std::uint32_t& from, bool) const override { return scalar_node(fmt::format("{}/s", from)); }
+  [[nodiscard]] std::optional<DocNode> write_value(const std::uint32_t& from, bool) const override {
+    return scalar_node(fmt::format("{}/s", from));
+  }
 };
 
 class NumberOrAutoType final : public TypeOf<std::optional<std::uint32_t>> {

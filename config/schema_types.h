@@ -64,7 +64,7 @@ struct TextOptions {
 struct DurationRange {
   Duration min{};
   Duration max = kDurationMax;
-  std::string zero;             ///< Meaning of 0; empty: 0 only if `min` is 0.
+  std::string zero;  ///< Meaning of 0; empty: 0 only if `min` is 0.
   bool whole_seconds = false;
 };
 [[nodiscard]] TypeOfPtr<Duration> duration(DurationRange range);
@@ -137,8 +137,8 @@ template <class E>
 [[nodiscard]] TypeOfPtr<IpAddress> address();
 [[nodiscard]] TypeOfPtr<IpPrefix> prefix(bool length_required);
 [[nodiscard]] TypeOfPtr<Endpoint> endpoint();
-[[nodiscard]] TypeOfPtr<HostPort> server_address();   ///< address:port, name:port, or an SRV name beginning with '_'
-[[nodiscard]] TypeOfPtr<DhcpPool> address_range();    ///< [first, last]
+[[nodiscard]] TypeOfPtr<HostPort> server_address();  ///< address:port, name:port, or an SRV name beginning with '_'
+[[nodiscard]] TypeOfPtr<DhcpPool> address_range();   ///< [first, last]
 
 // ---- made of others ----
 template <class T>
@@ -171,7 +171,8 @@ template <class T>
 class ListType final : public TypeOf<std::vector<T>> {
  public:
   using Begin = std::function<T(const Reader&)>;
-  ListType(TypeOfPtr<T> element, std::size_t items_max, std::string plural, Begin begin) : element_(std::move(element)), begin_(std::move(begin)) {
+  ListType(TypeOfPtr<T> element, std::size_t items_max, std::string plural, Begin begin)
+      : element_(std::move(element)), begin_(std::move(begin)) {
     this->info_.shape = TypeInfo::Shape::kList;
     this->info_.name = "list of " + plural;
     this->info_.range = fmt::format("at most {}", items_max);
@@ -207,7 +208,8 @@ class ListType final : public TypeOf<std::vector<T>> {
 };
 /// `begin`: what an item is before its keys are read.
 template <class T>
-[[nodiscard]] TypeOfPtr<std::vector<T>> list(TypeOfPtr<T> element, std::size_t items_max, std::string plural, typename ListType<T>::Begin begin = nullptr) {
+[[nodiscard]] TypeOfPtr<std::vector<T>> list(TypeOfPtr<T> element, std::size_t items_max, std::string plural,
+                                             typename ListType<T>::Begin begin = nullptr) {
   return std::make_shared<ListType<T>>(std::move(element), items_max, std::move(plural), std::move(begin));
 }
 
@@ -223,7 +225,9 @@ class SectionType final : public TypeOf<S> {
     read_section(reader, section_, node, &into);
     return true;  // What failed inside has its own path.
   }
-  [[nodiscard]] std::optional<DocNode> write_value(const S& from, bool with_defaults) const override { return write_section(section_, &from, with_defaults); }
+  [[nodiscard]] std::optional<DocNode> write_value(const S& from, bool with_defaults) const override {
+    return write_section(section_, &from, with_defaults);
+  }
   [[nodiscard]] bool is_plain_section() const override { return true; }
 
  private:
@@ -242,7 +246,8 @@ template <class S>
 template <class T, class V>
 class MapType final : public TypeOf<std::vector<T>> {
  public:
-  MapType(std::string T::*key, V T::*value, TypeOfPtr<V> element, std::size_t items_max, std::string described, std::vector<std::string> keys, std::string example)
+  MapType(std::string T::*key, V T::*value, TypeOfPtr<V> element, std::size_t items_max, std::string described,
+          std::vector<std::string> keys, std::string example)
       : key_(key), value_(value), element_(std::move(element)) {
     this->info_.shape = TypeInfo::Shape::kMap;
     this->info_.name = std::move(described);
@@ -269,7 +274,8 @@ class MapType final : public TypeOf<std::vector<T>> {
     DocNode map;
     map.kind = DocNode::Kind::kMap;
     for (const T& item : from) {
-      if (auto node = element_->write_value(item.*value_, with_defaults)) map.entries.push_back({item.*key_, {}, std::make_shared<DocNode>(std::move(*node))});
+      if (auto node = element_->write_value(item.*value_, with_defaults))
+        map.entries.push_back({item.*key_, {}, std::make_shared<DocNode>(std::move(*node))});
     }
     return map;
   }

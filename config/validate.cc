@@ -12,25 +12,29 @@ namespace {
 
 /// `path` is `parent` or lies below it.
 bool within(std::string_view path, std::string_view parent) {
-  return path.starts_with(parent) && (path.size() == parent.size() || parent.empty() || path[parent.size()] == '.' || path[parent.size()] == '[');
+  return path.starts_with(parent) &&
+         (path.size() == parent.size() || parent.empty() || path[parent.size()] == '.' || path[parent.size()] == '[');
 }
 
 }  // namespace
 
 Checks::Checks(const Snapshot& of, const Environment& env, Reader& reader) : snapshot(of), environment(env), reader_(reader) {
   for (std::size_t i = 0; i < of.vips.size(); ++i) {
-    if (sound(path_of("vips[{}].address", i))) vips_.push_back({of.vips[i].address.address, "VIP " + of.vips[i].name, path_of("vips[{}].address", i)});
+    if (sound(path_of("vips[{}].address", i)))
+      vips_.push_back({of.vips[i].address.address, "VIP " + of.vips[i].name, path_of("vips[{}].address", i)});
   }
   if (!of.dnsdhcp) return;
   for (std::size_t i = 0; i < of.dnsdhcp->networks.size(); ++i) {
     const DhcpNetwork& network = of.dnsdhcp->networks[i];
     if (network.router) vips_.push_back({*network.router, "VIP " + network.name + "-router", path_of("dnsdhcp.networks[{}].router", i)});
-    if (network.dns && network.dns != network.router) vips_.push_back({*network.dns, "VIP " + network.name + "-dns", path_of("dnsdhcp.networks[{}].dns", i)});
+    if (network.dns && network.dns != network.router)
+      vips_.push_back({*network.dns, "VIP " + network.name + "-dns", path_of("dnsdhcp.networks[{}].dns", i)});
   }
 }
 
 bool Checks::sound(const std::string& path) const {
-  return std::none_of(reader_.failed().begin(), reader_.failed().end(), [&](const std::string& failed) { return within(failed, path) || within(path, failed); });
+  return std::none_of(reader_.failed().begin(), reader_.failed().end(),
+                      [&](const std::string& failed) { return within(failed, path) || within(path, failed); });
 }
 
 void Checks::report(Severity severity, const std::string& path, std::string message, std::string hint) {
@@ -42,8 +46,12 @@ void Checks::report(Severity severity, const std::string& path, std::string mess
     reader_.warning(at, std::move(message), std::move(hint));
   }
 }
-void Checks::error(const std::string& path, std::string message, std::string hint) { report(Severity::kError, path, std::move(message), std::move(hint)); }
-void Checks::warning(const std::string& path, std::string message, std::string hint) { report(Severity::kWarning, path, std::move(message), std::move(hint)); }
+void Checks::error(const std::string& path, std::string message, std::string hint) {
+  report(Severity::kError, path, std::move(message), std::move(hint));
+}
+void Checks::warning(const std::string& path, std::string message, std::string hint) {
+  report(Severity::kWarning, path, std::move(message), std::move(hint));
+}
 
 const VipAddress* Checks::vip_of(const IpAddress& address) const {
   const auto found = std::find_if(vips_.begin(), vips_.end(), [&](const VipAddress& vip) { return vip.address == address; });
@@ -70,26 +78,33 @@ void Checks::unique(const std::vector<std::string>& names, std::string_view list
   std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i].empty() || seen.insert(names[i]).second) continue;
-    error(path_of("{}[{}].{}", list, i, key), fmt::format("a second {} {}", what, quoted(names[i])), fmt::format("each {} needs a {} of its own", what, key));
+    error(path_of("{}[{}].{}", list, i, key), fmt::format("a second {} {}", what, quoted(names[i])),
+          fmt::format("each {} needs a {} of its own", what, key));
   }
 }
 
 void Checks::host_address(const IpAddress& address, const std::string& path, std::string_view what) {
-  if (address.is_unspecified()) error(path, fmt::format("{} is {}, which is no host's address", what, address.to_string()), "write the address of one host");
-  if (address.is_multicast()) error(path, fmt::format("{} is {}, a multicast address", what, address.to_string()), "write the address of one host");
-  if (address != address.unmapped()) error(path, fmt::format("{} is the IPv4 address {} in IPv6 form", what, address.unmapped().to_string()), "write it as IPv4");
+  if (address.is_unspecified())
+    error(path, fmt::format("{} is {}, which is no host's address", what, address.to_string()), "write the address of one host");
+  if (address.is_multicast())
+    error(path, fmt::format("{} is {}, a multicast address", what, address.to_string()), "write the address of one host");
+  if (address != address.unmapped())
+    error(path, fmt::format("{} is the IPv4 address {} in IPv6 form", what, address.unmapped().to_string()), "write it as IPv4");
 }
 
 ValidateResult validate(const Document& document, const Environment& environment) {
   const DocNode* kind = document.root->find("kind");
   if (kind != nullptr && kind->text == "Site") {  // One problem is enough: every other key would be unknown.
-    return {std::nullopt, {{document.file, kind->at.line, kind->at.column, Severity::kError, "this is a site file (kind: Site), not a gateway's", "it is for `fairlead bootstrap`"}}};
+    return {std::nullopt,
+            {{document.file, kind->at.line, kind->at.column, Severity::kError, "this is a site file (kind: Site), not a gateway's",
+              "it is for `fairlead bootstrap`"}}};
   }
   Reader reader(document.file);
   schema::Root root;
   schema::read_section(reader, schema::gateway(), *document.root, &root);
   Checks checks(root.snapshot, environment, reader);
-  if (document.root->kind == DocNode::Kind::kMap && checks.sound("kind") && checks.sound("apiVersion") && !reader.full()) {  // Else it is another kind of file.
+  if (document.root->kind == DocNode::Kind::kMap && checks.sound("kind") && checks.sound("apiVersion") &&
+      !reader.full()) {  // Else it is another kind of file.
     check_cluster(checks);
     check_vips(checks);
     check_listeners(checks);

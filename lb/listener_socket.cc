@@ -28,7 +28,6 @@ void apply_leg_options(int fd, const LegOptions& options) {
     (void)set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(options.keepalive.count));
   }
   (void)set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(to_ms(options.tcp_user_timeout)));
-  (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
 Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
@@ -43,17 +42,18 @@ Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
     if (!set_option(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1)) return failed("IPV6_FREEBIND on");
   }
   apply_leg_options(fd.get(), options);
+  if (!set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1)) return failed("TCP_NODELAY on");
   const SocketAddress where = to_sockaddr(address);
   if (::bind(fd.get(), where.get(), where.size) != 0) return failed("bind");
   if (::listen(fd.get(), kBacklog) != 0) return failed("listen on");
   return fd;
 }
 
-Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source, const LegOptions& options) {
+Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source) {
   const bool v4 = family == IpAddress::Family::kV4;
   Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return errno_error("socket");
-  apply_leg_options(fd.get(), options);
+  (void)set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // Cannot fail on a TCP socket (tcp(7)).
   if (source && source->is_v4() == v4) {
     (void)set_option(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
     const SocketAddress from = to_sockaddr({*source, 0});

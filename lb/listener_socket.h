@@ -22,8 +22,8 @@ struct LegOptions {
 [[nodiscard]] Result<Fd> open_listener(const Endpoint& address, const LegOptions& options);
 /// Changes the options of an open listener; connections accepted from now on have them.
 void apply_leg_options(int fd, const LegOptions& options);
-/// An unconnected socket for a server leg, bound to `source` when given (the port is chosen at connect time). Errors: kLimitExceeded
-/// (descriptors), kUnavailable (source address not on this host).
-[[nodiscard]] Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source, const LegOptions& options);
+/// An unconnected socket for a server leg with TCP_NODELAY, bound to `source` when given (the port is chosen at connect time). Its
+/// LegOptions come later (RelayTable::fire). Errors: kLimitExceeded (descriptors), kUnavailable (source address not on this host).
+[[nodiscard]] Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source);
 
 }  // namespace fairlead::lb

@@ -19,6 +19,8 @@ namespace fairlead::lb {
 namespace {
 
 constexpr std::uint32_t kHighWaterMax = 256 * 1024;
+/// Keepalive and TCP_USER_TIMEOUT of the server leg act after many seconds; setting them late spares a short connection five system calls.
+constexpr Duration kLegOptionsAfter = std::chrono::seconds(5);
 /// accept_proxy: the balancer in front sends its header at once; who does not is no balancer.
 constexpr Duration kHeaderTimeout = std::chrono::seconds(5);
 
@@ -62,9 +64,21 @@ void RelayTable::fire(std::uint32_t slot) {
     if (now_ >= c.core.next_deadline(policy)) return connect_failed(slot, ConnectCause::kTimeout);
     return wheel_.arm(slot, c.core.next_deadline(policy));
   }
+  if (c.core.is_open() && !c.has_leg_options && now_ >= c.core.started() + kLegOptionsAfter) {
+    c.has_leg_options = true;
+    const RoutePool& pool = pool_of(c);
+    apply_leg_options(env_.engine.fd_of(c.socket[1]), {.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout});
+  }
   RelayOps ops;
   c.core.timer(policy, now_, ops);
   run(slot, ops);
+}
+
+void RelayTable::arm_timer(std::uint32_t slot) {
+  const Connection& c = connections_[slot];
+  Instant next = c.core.next_deadline(policy_of(pool_of(c)));
+  if (c.core.is_open() && !c.has_leg_options) next = std::min(next, c.core.started() + kLegOptionsAfter);
+  wheel_.arm(slot, next);
 }
 
 RelayPolicy RelayTable::policy_of(const RoutePool& pool) {
@@ -166,9 +180,8 @@ void RelayTable::connect_next(std::uint32_t slot) {
 
 bool RelayTable::start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server) {
   Connection& c = connections_[slot];
-  const LegOptions options{.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout};
-  auto leg = open_server_leg(server.endpoint.address.family(), pool.source, options);
-  if (!leg && pool.source) leg = open_server_leg(server.endpoint.address.family(), std::nullopt, options);  // A VIP that is not here now.
+  auto leg = open_server_leg(server.endpoint.address.family(), pool.source);
+  if (!leg && pool.source) leg = open_server_leg(server.endpoint.address.family(), std::nullopt);  // A VIP that is not here now.
   if (!leg) return false;
   auto socket = env_.engine.connect(std::move(*leg), server.endpoint, owner_of(slot, Side::kServer));
   if (!socket) return false;
@@ -349,7 +362,7 @@ void RelayTable::run(std::uint32_t slot, const RelayOps& ops) {
         log_end(c);
         env_.engine.close(c.socket[side], op.kind == RelayOpKind::kCloseReset);
         break;
-      case RelayOpKind::kArmTimer: wheel_.arm(slot, c.core.next_deadline(policy_of(pool_of(c)))); break;
+      case RelayOpKind::kArmTimer: arm_timer(slot); break;
       case RelayOpKind::kFinish: finish(slot); return;
     }
   }

@@ -48,6 +48,7 @@ struct Connection {
   std::uint16_t server = kNoServer;                       ///< Index into the pool's servers.
   EndCause last_failure = EndCause::kNoServer;
   bool wants_header : 1 = false;                          ///< accept_proxy: no valid header yet.
+  bool has_leg_options : 1 = false;                       ///< The server leg has its keepalive (see kLegOptionsAfter).
   bool logged : 1 = false;                                ///< Its line was written.
   bool source_counted : 1 = false;                        ///< Holds a place in the per-source counts.
   static constexpr std::uint16_t kNoServer = 0xffff;
@@ -112,6 +113,7 @@ class RelayTable {
   void data(std::uint32_t slot, Side from, const net::Event& event);
   void header_data(std::uint32_t slot, const net::Event& event);
   void fire(std::uint32_t slot);
+  void arm_timer(std::uint32_t slot);
   void finish(std::uint32_t slot);
   void log_end(Connection& c);
   [[nodiscard]] std::uint64_t id_of(std::uint32_t slot) const;

@@ -354,20 +354,24 @@ TEST(LogThreadTest, LosesNothingWhileOtherThreadsUseLibqbsLogger) {
   LogThread log(to_file(dir.path("log")));
   ASSERT_TRUE(log.flush(seconds(10)));  // libqb is up.
   std::atomic<bool> ended{false};
+  std::atomic<int> noises{0};
   std::thread other([&] {
-    while (!ended.load()) qb_log_from_external_source("noise", "other.c", "%s", LOG_ERR, 900, 0, "noise");
+    for (; !ended.load(); ++noises) qb_log_from_external_source("noise", "other.c", "%s", LOG_ERR, 900, 0, "noise");
   });
-  constexpr int kEvents = 3000;
-  for (int i = 0; i < kEvents; ++i) {
-    log.write(event(MessageId::SERVER_DOWN));
-    if (i % 1000 == 999) { ASSERT_TRUE(log.flush(seconds(20))); }
+  // Ten rounds, each with the other thread seen running: on a busy machine a short run would miss it altogether.
+  constexpr int kRounds = 10;
+  constexpr int kEvents = 2000;
+  for (int round = 0; round < kRounds; ++round) {
+    for (const int before = noises.load(); noises.load() == before;) ::sched_yield();
+    for (int i = 0; i < kEvents; ++i) log.write(event(MessageId::SERVER_DOWN));
+    ASSERT_TRUE(log.flush(seconds(20)));
   }
   ended = true;
   other.join();
   ASSERT_TRUE(log.stop(seconds(10)));
 
   const std::string text = test::TempDir::read(dir.path("log"));
-  EXPECT_EQ(count_lines(text, "SERVER_DOWN"), static_cast<std::size_t>(kEvents));
+  EXPECT_EQ(count_lines(text, "SERVER_DOWN"), static_cast<std::size_t>(kRounds * kEvents));
   EXPECT_THAT(text, Not(HasSubstr("noise")));  // What libraries log by themselves stays out.
 }
 

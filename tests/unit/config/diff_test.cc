@@ -73,7 +73,9 @@ TEST(Diff, NamesEachSettingThatChanged) {
   after.listeners[0].log = true;
   after.pools[0].source = parse_ip_address("10.0.0.9").value();
 
-  EXPECT_THAT(described(base(), after), ElementsAre("pool masters: source (none) -> 10.0.0.9, idle_timeout 1h -> 30m, health.type tcp -> https", "listener kube-api: log false -> true"));
+  EXPECT_THAT(described(base(), after),
+              ElementsAre("pool masters: source (none) -> 10.0.0.9, idle_timeout 1h -> 30m, health.type tcp -> https",
+                          "listener kube-api: log false -> true"));
 }
 
 TEST(Diff, AServerWithANewAddressIsAnotherServerAddedFirst) {
@@ -82,7 +84,9 @@ TEST(Diff, AServerWithANewAddressIsAnotherServerAddedFirst) {
 
   const auto changes = diff(base(), after);
 
-  EXPECT_THAT(described(base(), after), ElementsAre("add server masters/a at 10.0.0.9:6443", "remove server masters/a at 10.0.0.1:6443 (drains)", "pool masters: order of servers a, b"));
+  EXPECT_THAT(described(base(), after),
+              ElementsAre("add server masters/a at 10.0.0.9:6443", "remove server masters/a at 10.0.0.1:6443 (drains)",
+                          "pool masters: order of servers a, b"));
   EXPECT_EQ(config::apply(base(), changes), after);
 }
 
@@ -92,7 +96,8 @@ TEST(Diff, AddsPoolsBeforeListenersAndRemovesThemAfter) {
   after.listeners[0].name = "other";
   after.listeners[0].pool = "others";
 
-  EXPECT_THAT(described(base(), after), ElementsAre("add pool others with 2 servers", "add listener other on 0.0.0.0:6443", "remove listener kube-api (its connections finish)", "remove pool masters"));
+  EXPECT_THAT(described(base(), after), ElementsAre("add pool others with 2 servers", "add listener other on 0.0.0.0:6443",
+                                                    "remove listener kube-api (its connections finish)", "remove pool masters"));
 }
 
 TEST(NeedsRestart, NamesTheKeysThatWait) {
@@ -109,7 +114,8 @@ TEST(NeedsRestart, NamesTheKeysThatWait) {
   after.state_dir = "/tmp";
   after.pools[0].retries = 1;
 
-  EXPECT_THAT(needs_restart(diff(base(), after)), ElementsAre("admin.listen", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine", "proxy.workers", "state_dir"));
+  EXPECT_THAT(needs_restart(diff(base(), after)),
+              ElementsAre("admin.listen", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine", "proxy.workers", "state_dir"));
 }
 
 TEST(NeedsRestart, NothingWaitsWhenOnlyLiveKeysChange) {

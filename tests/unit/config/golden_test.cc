@@ -63,7 +63,8 @@ TEST_P(GoldenConfig, ReportsWhatIsExpected) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenConfig, testing::ValuesIn(cases()), [](const auto& golden) {
   std::string name = golden.param.stem().string();
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
   return name;
 });
 

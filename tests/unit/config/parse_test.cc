@@ -45,7 +45,10 @@ TEST(Parse, SharesTheValueOfAnAlias) {
 }
 
 TEST(Parse, AcceptsAByteOrderMarkAndWindowsLines) {
-  const ParseResult result = parse("\xef\xbb\xbf" "a: 1\r\nb: 2\r\n", "f");
+  const ParseResult result = parse(
+      "\xef\xbb\xbf"
+      "a: 1\r\nb: 2\r\n",
+      "f");
 
   ASSERT_TRUE(result.document);
   EXPECT_EQ(result.document->root->find("b")->text, "2");
@@ -74,7 +77,8 @@ TEST(Parse, RefusesEveryKindOfDepth) {
 
 TEST(Parse, RefusesDepthHiddenInAliases) {
   std::string text;
-  for (int i = 0; i < 40; ++i) text += "k" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + (i == 0 ? "x" : "*a" + std::to_string(i - 1)) + "]\n";
+  for (int i = 0; i < 40; ++i)
+    text += "k" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + (i == 0 ? "x" : "*a" + std::to_string(i - 1)) + "]\n";
   EXPECT_THAT(only_problem(text).message, HasSubstr("nested deeper"));
 }
 
@@ -97,8 +101,11 @@ TEST(Parse, ReportsDuplicateKeysAndGoesOn) {
 }
 
 TEST(CheckText, KnowsWhatUtf8Is) {
-  for (const std::string_view good : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) EXPECT_TRUE(check_text(good, "f").empty());
-  for (const std::string_view bad : {"\x80", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff"}) EXPECT_EQ(check_text(bad, "f").size(), 1U);
+  for (const std::string_view good : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(check_text(good, "f").empty());
+  for (const std::string_view bad :
+       {"\x80", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff"})
+    EXPECT_EQ(check_text(bad, "f").size(), 1U);
 }
 
 TEST(CheckText, RefusesControlCharacters) {
@@ -112,7 +119,9 @@ TEST(LoadFile, NamesTheFileAndTheReason) {
 
   EXPECT_FALSE(result.snapshot);
   ASSERT_EQ(result.problems.size(), 1U);
-  EXPECT_EQ(format(result.problems.front()), "/nonexistent/fairlead.yaml:1:1: error: cannot open the file: No such file or directory (ENOENT) (check the path; `fairlead init` writes a first file)");
+  EXPECT_EQ(format(result.problems.front()),
+            "/nonexistent/fairlead.yaml:1:1: error: cannot open the file: No such file or directory (ENOENT) (check the path; `fairlead "
+            "init` writes a first file)");
 }
 
 class LoadFileTest : public ::testing::Test {
@@ -144,7 +153,8 @@ TEST_F(LoadFileTest, ReadsNoMoreThanTheBound) {
 
 TEST_F(LoadFileTest, ReadsAGoodFile) {
   const std::string path = dir_ + "/good";
-  std::ofstream(path) << "apiVersion: fairlead/v1\nlisteners: [{name: a, bind: ['0.0.0.0:1'], pool: p}]\npools: [{name: p, servers: [{name: s, address: 'host:1'}]}]\n";
+  std::ofstream(path) << "apiVersion: fairlead/v1\nlisteners: [{name: a, bind: ['0.0.0.0:1'], pool: p}]\npools: [{name: p, servers: "
+                         "[{name: s, address: 'host:1'}]}]\n";
 
   const LoadResult result = load_file(path, {});
 
@@ -177,7 +187,8 @@ TEST(LoadText, MergesDefaultsUnderEveryPoolWhereverTheyStand) {
 
 TEST(LoadText, SaysNothingAboutAMachineItDoesNotKnow) {
   constexpr std::string_view kText =
-      "apiVersion: fairlead/v1\nlisteners: [{name: a, bind: ['10.9.9.9:1'], pool: p, max_connections: 1000000}]\npools: [{name: p, servers: [{name: s, address: 'h:1'}]}]\n";
+      "apiVersion: fairlead/v1\nlisteners: [{name: a, bind: ['10.9.9.9:1'], pool: p, max_connections: 1000000}]\npools: [{name: p, "
+      "servers: [{name: s, address: 'h:1'}]}]\n";
   Environment small;
   small.local_addresses.emplace();
   small.descriptors_max = 1024;

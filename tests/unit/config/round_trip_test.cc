@@ -43,9 +43,12 @@ TEST(RoundTrip, PrintedDefaultsReadBackEqual) {
 TEST(RoundTrip, EmptySnapshotPrintsItsVersionOnly) { EXPECT_EQ(print(Snapshot{}), "apiVersion: fairlead/v1\n"); }
 
 TEST(Hash, DependsOnTheMeaningOnly) {
-  constexpr std::string_view kShort = "apiVersion: fairlead/v1\nlisteners: [{name: a, bind: ['0.0.0.0:1'], pool: p}]\npools:\n- {name: p, servers: [{name: s, address: '10.0.0.1:1'}]}\n";
+  constexpr std::string_view kShort =
+      "apiVersion: fairlead/v1\nlisteners: [{name: a, bind: ['0.0.0.0:1'], pool: p}]\npools:\n- {name: p, servers: [{name: s, address: "
+      "'10.0.0.1:1'}]}\n";
   constexpr std::string_view kLong =
-      "# a comment\nkind: Gateway\npools:\n  - name: p\n    retries: 3\n    idle_timeout: 60m\n    servers:\n      - {address: \"10.0.0.1:1\", name: s}\n"
+      "# a comment\nkind: Gateway\npools:\n  - name: p\n    retries: 3\n    idle_timeout: 60m\n    servers:\n      - {address: "
+      "\"10.0.0.1:1\", name: s}\n"
       "listeners:\n  - {pool: p, name: a, bind: [\"0.0.0.0:1\"]}\napiVersion: fairlead/v1\nnode: gate-2\n";
   const LoadResult brief = load_text(kShort, "short", {});
   const LoadResult spelled = load_text(kLong, "long", {});

@@ -39,7 +39,8 @@ TEST(Schema, BindsEveryKeyOfASectionToAMemberOfItsOwn) {
   walk(schema::gateway(), "", [&](const std::string& path, const schema::Section& section, const schema::Field&) {
     const auto made = section.make();
     std::set<const void*> members;
-    for (const schema::Field& field : section.fields) EXPECT_TRUE(members.insert(field.get(made.get())).second || section.title == "defaults.pool") << path << " " << field.name;
+    for (const schema::Field& field : section.fields)
+      EXPECT_TRUE(members.insert(field.get(made.get())).second || section.title == "defaults.pool") << path << " " << field.name;
   });
 }
 
@@ -47,7 +48,9 @@ TEST(Schema, KeepsRestartOnlyKeysWhereTheyAreReported) {
   walk(schema::gateway(), "", [&](const std::string& path, const schema::Section&, const schema::Field& field) {
     if (!field.restart) return;
     const std::string top = path.substr(0, path.find('.'));
-    EXPECT_TRUE(top == "node" || top == "state_dir" || top == "shutdown_grace" || top == "guard" || top == "proxy" || top == "admin" || top == "log") << path;
+    EXPECT_TRUE(top == "node" || top == "state_dir" || top == "shutdown_grace" || top == "guard" || top == "proxy" || top == "admin" ||
+                top == "log")
+        << path;
   });
 }
 
@@ -61,7 +64,8 @@ TEST(Explain, KnowsEveryKey) {
 
 TEST(Explain, SaysTypeRangeAndDefault) {
   EXPECT_EQ(*explain("pools[0].connect_timeout"),
-            "pools[].connect_timeout\n  A server that takes longer to accept is given up for this connection.\n  Type: duration\n  Range: 1ms to 5m\n  Default: 500ms\n"
+            "pools[].connect_timeout\n  A server that takes longer to accept is given up for this connection.\n  Type: duration\n  Range: "
+            "1ms to 5m\n  Default: 500ms\n"
             "  Example: connect_timeout: 2s\n  Since: 0.1\n");
 }
 

@@ -1,5 +1,5 @@
 // Random configurations for property tests, made from the schema itself: a key added there is generated at once, and nothing is forgotten.
-// Values are within each key's own rules; what only cross-checks refuse (dangling names, overlaps) may occur. Names within a list are unique.
+// Random configurations for property tests, made from the schema itself: a key added there is generated at once, nothing is forgotten.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,11 +16,48 @@ namespace fairlead::config::testing {
 
 inline std::int64_t pick(std::int64_t from, std::int64_t to) { return *rc::gen::inRange<std::int64_t>(from, to + 1); }
 
-inline std::string pick_of(const std::vector<std::string>& words) { return words[static_cast<std::size_t>(pick(0, static_cast<std::int64_t>(words.size()) - 1))]; }
+inline std::string pick_of(const std::vector<std::string>& words) {
+  return words[static_cast<std::size_t>(pick(0, static_cast<std::int64_t>(words.size()) - 1))];
+}
 
 inline std::string any_text(bool may_be_empty) {
-  static const std::vector<std::string> kNasty{"a: b", "#c", "a #b", "- x", "'q'", "\"dq\"", "{x}", "[y", "true", "off", "0x10", "1e3", "~", "null", "*a", "&b", "!t", "%d", "@e", "`f",
-                                               "back\\slash", " lead", "trail ", "::", "? x", "|", ">", "<<", "\xc3\xa9", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x98\x80", "---", "...", "a,b", "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbfx"};
+  static const std::vector<std::string> kNasty{"a: b",
+                                               "#c",
+                                               "a #b",
+                                               "- x",
+                                               "'q'",
+                                               "\"dq\"",
+                                               "{x}",
+                                               "[y",
+                                               "true",
+                                               "off",
+                                               "0x10",
+                                               "1e3",
+                                               "~",
+                                               "null",
+                                               "*a",
+                                               "&b",
+                                               "!t",
+                                               "%d",
+                                               "@e",
+                                               "`f",
+                                               "back\\slash",
+                                               " lead",
+                                               "trail ",
+                                               "::",
+                                               "? x",
+                                               "|",
+                                               ">",
+                                               "<<",
+                                               "\xc3\xa9",
+                                               "\xe6\x97\xa5\xe6\x9c\xac",
+                                               "\xf0\x9f\x98\x80",
+                                               "---",
+                                               "...",
+                                               "a,b",
+                                               "\xc2\x85",
+                                               "\xe2\x80\xa8",
+                                               "\xef\xbb\xbfx"};
   if (pick(0, 2) == 0) return pick_of(kNasty);
   std::string out;
   const std::int64_t length = pick(may_be_empty ? 0 : 1, 12);
@@ -39,8 +76,11 @@ inline std::string any_endpoint(const std::string& host, std::int64_t port) {
 
 inline std::string any_scalar(const schema::TypeInfo& info) {
   const bool may_be_empty = info.min == 0;
-  if (info.name == "duration") return pick(0, 4) == 0 ? format_duration(std::chrono::milliseconds(info.max)) : format_duration(std::chrono::milliseconds(pick(info.min, std::min(info.max, info.min + 100'000))));
-  if (info.name == "duration in whole seconds") return format_duration(std::chrono::seconds(pick((info.min + 999) / 1000, info.max / 1000)));
+  if (info.name == "duration")
+    return pick(0, 4) == 0 ? format_duration(std::chrono::milliseconds(info.max))
+                           : format_duration(std::chrono::milliseconds(pick(info.min, std::min(info.max, info.min + 100'000))));
+  if (info.name == "duration in whole seconds")
+    return format_duration(std::chrono::seconds(pick((info.min + 999) / 1000, info.max / 1000)));
   if (info.name == "size") return format_size(static_cast<std::uint64_t>(pick(info.min, info.max)));
   if (info.name == "rate") return std::to_string(pick(info.min, info.max)) + "/s";
   if (info.name == "IP address") return any_address();
@@ -49,11 +89,14 @@ inline std::string any_scalar(const schema::TypeInfo& info) {
     return any_address() + "/" + std::to_string(pick(0, 32));
   }
   if (info.name == "address with a port") return any_endpoint(any_address(), pick(info.min == 0 ? 1 : 0, 65535));
-  if (info.name == "server address") return pick(0, 4) == 0 ? "_api._tcp.kube.demo" : any_endpoint(pick(0, 1) == 0 ? "mast-1.kube.demo" : any_address(), pick(1, 5));
+  if (info.name == "server address")
+    return pick(0, 4) == 0 ? "_api._tcp.kube.demo" : any_endpoint(pick(0, 1) == 0 ? "mast-1.kube.demo" : any_address(), pick(1, 5));
   if (info.name == "name") return may_be_empty && pick(0, 3) == 0 ? "" : "n" + std::to_string(pick(0, 5));
-  if (info.name == "host name or address") return may_be_empty && pick(0, 3) == 0 ? "" : pick_of({"gw.kube.demo", "192.168.1.1", "2001:db8::9", "null", "0"});
+  if (info.name == "host name or address")
+    return may_be_empty && pick(0, 3) == 0 ? "" : pick_of({"gw.kube.demo", "192.168.1.1", "2001:db8::9", "null", "0"});
   if (info.name == "path") return may_be_empty && pick(0, 3) == 0 ? "" : "/" + any_text(true);
-  if (info.name == "URL path") return pick_of({"/", "/readyz", "/a?b=c&d=%20#x", "/: x"}).substr(0, 14).find(' ') == std::string::npos ? "/readyz?verbose" : "/x";
+  if (info.name == "URL path")
+    return pick_of({"/", "/readyz", "/a?b=c&d=%20#x", "/: x"}).substr(0, 14).find(' ') == std::string::npos ? "/readyz?verbose" : "/x";
   if (info.name == "MAC address") return "52:54:00:00:01:0" + pick_of({"a", "B", "3"});
   if (info.name == "text") return may_be_empty && pick(0, 3) == 0 ? "" : any_text(may_be_empty);
   ADD_FAILURE() << "the generator does not know the type '" << info.name << "'";
@@ -78,7 +121,10 @@ inline DocNode any_value(const schema::TypeInfo& info) {
   using Shape = schema::TypeInfo::Shape;
   switch (info.shape) {
     case Shape::kFlag: return scalar_node(pick_of({"true", "false", "on", "off", "yes", "no"}));
-    case Shape::kNumber: return scalar_node(info.or_auto && pick(0, 2) == 0 ? "auto" : std::to_string(pick(info.min, pick(0, 1) == 0 ? info.max : std::min(info.max, info.min + 5))));
+    case Shape::kNumber:
+      return scalar_node(info.or_auto && pick(0, 2) == 0
+                             ? "auto"
+                             : std::to_string(pick(info.min, pick(0, 1) == 0 ? info.max : std::min(info.max, info.min + 5))));
     case Shape::kChoice: return scalar_node(pick_of(info.choices));
     case Shape::kSection: return any_section(*info.section, "");
     case Shape::kText: return text_node(any_scalar(info));
