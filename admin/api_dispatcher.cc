@@ -25,7 +25,8 @@ Result<std::uint64_t> number(const ApiTarget& target, const std::string& key, st
   if (text.empty()) return fallback;
   std::uint64_t value = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc() || end != text.data() + text.size()) return Error{Errc::kInvalidArgument, "query " + key + ": '" + text + "' is not a number"};
+  if (failed != std::errc() || end != text.data() + text.size())
+    return Error{Errc::kInvalidArgument, "query " + key + ": '" + text + "' is not a number"};
   return value;
 }
 
@@ -41,7 +42,8 @@ Status check_query(const ApiRoute& route, const ApiTarget& target) {
   const std::string known = " " + std::string(route.query) + " ";
   for (const auto& [key, value] : target.query) {
     if (key.find(' ') != std::string::npos || known.find(" " + key + " ") == std::string::npos) {
-      return Error{Errc::kInvalidArgument, "query " + key + ": unknown (known here: " + (route.query.empty() ? "none" : std::string(route.query)) + ")"};
+      return Error{Errc::kInvalidArgument,
+                   "query " + key + ": unknown (known here: " + (route.query.empty() ? "none" : std::string(route.query)) + ")"};
     }
   }
   return {};
@@ -153,9 +155,10 @@ void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
 void ApiDispatcher::change(const RouteMatch& match, const ApiRequest& request, Respond respond) {
   if (request.caller.role != ApiRole::kOperate) {
     ++counters_.refused;
-    return respond(problem_response(
-        Error{Errc::kPermission, request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "
-                                 "admin.operators; plain HTTP only reads"}));
+    return respond(problem_response(Error{
+        Errc::kPermission,
+        request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "
+                              "admin.operators; plain HTTP only reads"}));
   }
   if (const auto checked = check_origin(request); !checked) return respond(problem_response(checked.error()));
   if (const auto checked = check_content_type(request); !checked) return respond(problem_response(checked.error(), 415));

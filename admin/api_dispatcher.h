@@ -17,7 +17,7 @@ namespace fairlead::admin {
 
 /// Who is on the other end of a connection, as the kernel or the TLS library says.
 struct Caller {
-  std::string name;      ///< "uid 0 (root)", "certificate CN=ops", "tcp 127.0.0.1:5000"
+  std::string name;  ///< "uid 0 (root)", "certificate CN=ops", "tcp 127.0.0.1:5000"
   ApiRole role = ApiRole::kRead;
 };
 

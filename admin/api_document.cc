@@ -133,7 +133,8 @@ std::string api_reference() {
 
 Made from the route table (`admin/api_routes.cc`); a test compares this page with it. The same as OpenAPI: `/openapi.json`.
 
-Reached over the unix socket (`admin.socket`, default `/run/fairlead/fairlead.sock`) and over `admin.listen` (default `127.0.0.1:9440`):
+Reached over the unix socket (`admin.socket`, default `/run/fairlead/fairlead.sock`) and over `admin.listen`
+(default `127.0.0.1:9440`):
 
     curl --unix-socket /run/fairlead/fairlead.sock http://localhost/api/v1/status
     curl http://127.0.0.1:9440/readyz?verbose
@@ -157,22 +158,24 @@ Who may do what:
       for (const auto& word : words(list)) cells += (cells.empty() ? "`" : " `") + word + "`";
       return cells;
     };
-    out << "| " << route.method << " | `" << route.pattern << "` | " << (route.role == ApiRole::kOperate ? "operate" : "read") << " | " << route.summary << " | "
-        << code(route.query) << " | " << code(route.body) << " |\n";
+    out << "| " << route.method << " | `" << route.pattern << "` | " << (route.role == ApiRole::kOperate ? "operate" : "read") << " | "
+        << route.summary << " | " << code(route.query) << " | " << code(route.body) << " |\n";
   }
   out << R"(
-`*` marks a required key. Every GET also answers HEAD. A changing call answers `{"summary": "...", "details": [...], "needs_restart": [...]}`
-and leaves the event `COMMAND_DONE` with who asked for what and what came of it. A body is `Content-Type: application/json`.
+`*` marks a required key. Every GET also answers HEAD. A changing call answers
+`{"summary": "...", "details": [...], "needs_restart": [...]}` and leaves the event
+`COMMAND_DONE` with who asked for what and what came of it. A body is `Content-Type: application/json`.
 
 ## Errors
 
-`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail` and `code`; an invalid configuration also has `problems`, one a line.
+`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail` and `code`; an invalid configuration also has
+`problems`, one a line.
 
 | code | status |
 |---|---|
 )";
-  for (const Errc code : {Errc::kInvalidArgument, Errc::kPermission, Errc::kNotFound, Errc::kConflict, Errc::kInvalidConfig, Errc::kLimitExceeded, Errc::kUnsupported,
-                          Errc::kUnavailable, Errc::kTimeout}) {
+  for (const Errc code : {Errc::kInvalidArgument, Errc::kPermission, Errc::kNotFound, Errc::kConflict, Errc::kInvalidConfig,
+                          Errc::kLimitExceeded, Errc::kUnsupported, Errc::kUnavailable, Errc::kTimeout}) {
     out << "| `" << to_string(code) << "` | " << http_status_of(code) << " |\n";
   }
   out << R"(
@@ -180,8 +183,8 @@ Also: 405 with `Allow`, 413 (body above 64 KiB), 415 (not JSON), 431 (header abo
 
 ## Limits
 
-64 connections over TCP and 64 over the socket, 16 of the latter kept for operators; 10 s for a request to arrive and for an answer to be taken,
-60 s between requests, 60 s for a command to finish (it goes on; only the answer is given up).
+64 connections over TCP and 64 over the socket, 16 of the latter kept for operators; 10 s for a request to arrive and for an answer
+to be taken, 60 s between requests, 60 s for a command to finish (it goes on; only the answer is given up).
 )";
   return out.str();
 }

@@ -13,28 +13,35 @@ constexpr auto kOperate = ApiRole::kOperate;
 
 constexpr std::array kRoutes{
     ApiRoute{ApiCall::kLivez, "GET", "/livez", kRead, "200 while the process answers", "", ""},
-    ApiRoute{ApiCall::kReadyz, "GET", "/readyz", kRead, "200 when a listener accepts and a server is up, else 503; with ?verbose the reasons as JSON", "verbose", ""},
+    ApiRoute{ApiCall::kReadyz, "GET", "/readyz", kRead,
+             "200 when a listener accepts and a server is up, else 503; with ?verbose the reasons as JSON", "verbose", ""},
     ApiRoute{ApiCall::kMetrics, "GET", "/metrics", kRead, "Metrics in Prometheus' text format (docs/reference/metrics.md)", "", ""},
     ApiRoute{ApiCall::kOpenApi, "GET", "/openapi.json", kRead, "This table as OpenAPI 3.1", "", ""},
-    ApiRoute{ApiCall::kStatus, "GET", "/api/v1/status", kRead, "The whole node: engine, readiness, VIPs, listeners, pools, servers, workers", "", ""},
+    ApiRoute{ApiCall::kStatus, "GET", "/api/v1/status", kRead,
+             "The whole node: engine, readiness, VIPs, listeners, pools, servers, workers", "", ""},
     ApiRoute{ApiCall::kListeners, "GET", "/api/v1/listeners", kRead, "Listeners with their counters", "", ""},
     ApiRoute{ApiCall::kPools, "GET", "/api/v1/pools", kRead, "Pools with their servers", "", ""},
     ApiRoute{ApiCall::kServers, "GET", "/api/v1/servers", kRead, "Servers of all pools in one list", "", ""},
-    ApiRoute{ApiCall::kConnections, "GET", "/api/v1/connections", kRead, "Open connections, filtered; at most limit (1000; 10000 at the most)",
-             "pool server client listener id limit", ""},
-    ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead, "Events of the in-memory ring after a sequence number, oldest first", "after limit", ""},
+    ApiRoute{ApiCall::kConnections, "GET", "/api/v1/connections", kRead,
+             "Open connections, filtered; at most limit (1000; 10000 at the most)", "pool server client listener id limit", ""},
+    ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead, "Events of the in-memory ring after a sequence number, oldest first",
+             "after limit", ""},
     ApiRoute{ApiCall::kConfig, "GET", "/api/v1/config", kRead, "The active configuration as YAML", "", ""},
-    ApiRoute{ApiCall::kReload, "POST", "/api/v1/reload", kOperate, "Reads the configuration file again; with dry_run only says what would change", "", "dry_run"},
-    ApiRoute{ApiCall::kSetServerState, "POST", "/api/v1/servers/{pool}/{server}/state", kOperate, "ready, drain (no new connections) or maint (also closes the open ones)", "",
-             "state*"},
-    ApiRoute{ApiCall::kSetServerWeight, "PUT", "/api/v1/servers/{pool}/{server}/weight", kOperate, "Sets the weight at run time, 0 to 1000", "", "weight*"},
-    ApiRoute{ApiCall::kAddServer, "POST", "/api/v1/pools/{pool}/servers", kOperate, "Adds a server at run time; survives a reload, not a restart", "",
-             "name* address* weight backup max_connections"},
-    ApiRoute{ApiCall::kRemoveServer, "DELETE", "/api/v1/servers/{pool}/{server}", kOperate, "Removes a server at run time; its connections drain", "", ""},
+    ApiRoute{ApiCall::kReload, "POST", "/api/v1/reload", kOperate,
+             "Reads the configuration file again; with dry_run only says what would change", "", "dry_run"},
+    ApiRoute{ApiCall::kSetServerState, "POST", "/api/v1/servers/{pool}/{server}/state", kOperate,
+             "ready, drain (no new connections) or maint (also closes the open ones)", "", "state*"},
+    ApiRoute{ApiCall::kSetServerWeight, "PUT", "/api/v1/servers/{pool}/{server}/weight", kOperate, "Sets the weight at run time, 0 to 1000",
+             "", "weight*"},
+    ApiRoute{ApiCall::kAddServer, "POST", "/api/v1/pools/{pool}/servers", kOperate,
+             "Adds a server at run time; survives a reload, not a restart", "", "name* address* weight backup max_connections"},
+    ApiRoute{ApiCall::kRemoveServer, "DELETE", "/api/v1/servers/{pool}/{server}", kOperate,
+             "Removes a server at run time; its connections drain", "", ""},
     ApiRoute{ApiCall::kEnableListener, "POST", "/api/v1/listeners/{listener}/enable", kOperate, "Accepts connections again", "", ""},
-    ApiRoute{ApiCall::kDisableListener, "POST", "/api/v1/listeners/{listener}/disable", kOperate, "Stops accepting; open connections go on", "", ""},
-    ApiRoute{ApiCall::kKillConnections, "POST", "/api/v1/connections/kill", kOperate, "Closes the connections that match all keys given; all: true when none is", "",
-             "pool server client listener id all"},
+    ApiRoute{ApiCall::kDisableListener, "POST", "/api/v1/listeners/{listener}/disable", kOperate, "Stops accepting; open connections go on",
+             "", ""},
+    ApiRoute{ApiCall::kKillConnections, "POST", "/api/v1/connections/kill", kOperate,
+             "Closes the connections that match all keys given; all: true when none is", "", "pool server client listener id all"},
 };
 
 std::optional<int> hex_digit(char c) {
@@ -124,7 +131,8 @@ std::string percent_encode(std::string_view text) {
   static constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
     if (plain) {
       out += c;
     } else {

@@ -44,8 +44,8 @@ struct ApiRoute {
   std::string_view pattern;  ///< "/api/v1/servers/{pool}/{server}/state"
   ApiRole role;
   std::string_view summary;
-  std::string_view query;    ///< Query parameters, blank separated.
-  std::string_view body;     ///< Keys of the JSON body, blank separated; "*" marks a required one.
+  std::string_view query;  ///< Query parameters, blank separated.
+  std::string_view body;   ///< Keys of the JSON body, blank separated; "*" marks a required one.
 };
 
 [[nodiscard]] std::span<const ApiRoute> api_routes();

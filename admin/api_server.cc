@@ -39,7 +39,8 @@ void name_this_thread() {
 }
 
 std::string hint_for(const Error& error) {
-  if (error.code == Errc::kConflict) return "another process has this address: set admin.listen to a free one; the unix socket works meanwhile";
+  if (error.code == Errc::kConflict)
+    return "another process has this address: set admin.listen to a free one; the unix socket works meanwhile";
   if (error.code == Errc::kPermission) return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
   return "see admin.listen and admin.tls in fairlead.yaml; the unix socket works meanwhile";
 }
@@ -138,7 +139,8 @@ class ApiServer::Loop {
   void bind_tcp(const Endpoint& endpoint, bool first) {
     auto listener = open_tcp_listener(endpoint);
     if (!listener) {
-      if (first) FL_LOG(ADMIN_FAILED, "address", endpoint.to_string(), "error", listener.error().message(), "hint", hint_for(listener.error()));
+      if (first)
+        FL_LOG(ADMIN_FAILED, "address", endpoint.to_string(), "error", listener.error().message(), "hint", hint_for(listener.error()));
       tcp_pause_.expires_after(options_.listen_retry);
       tcp_pause_.async_wait([this, endpoint](error_code cancelled) {
         if (cancelled || stopping_) return;
@@ -166,16 +168,17 @@ class ApiServer::Loop {
 
   void wait(net::posix::stream_descriptor& waiter, net::steady_timer& pause, int listener, std::function<void(Fd)> take) {
     if (stopping_) return;
-    waiter.async_wait(net::posix::stream_descriptor::wait_read, [this, &waiter, &pause, listener, take = std::move(take)](error_code failed) mutable {
-      if (failed || stopping_) return;
-      for (int i = 0; i < kAcceptsPerTurn; ++i) {
-        auto accepted = accept_one(listener);
-        if (!accepted) return rest(waiter, pause, listener, std::move(take));
-        if (!accepted->has_value()) break;
-        take(std::move(**accepted));
-      }
-      wait(waiter, pause, listener, std::move(take));
-    });
+    waiter.async_wait(net::posix::stream_descriptor::wait_read,
+                      [this, &waiter, &pause, listener, take = std::move(take)](error_code failed) mutable {
+                        if (failed || stopping_) return;
+                        for (int i = 0; i < kAcceptsPerTurn; ++i) {
+                          auto accepted = accept_one(listener);
+                          if (!accepted) return rest(waiter, pause, listener, std::move(take));
+                          if (!accepted->has_value()) break;
+                          take(std::move(**accepted));
+                        }
+                        wait(waiter, pause, listener, std::move(take));
+                      });
   }
 
   /// No descriptor left: a level-triggered listener would spin.
@@ -207,7 +210,8 @@ class ApiServer::Loop {
     }
     ++counters_.tcp_connections;
     auto settings = setup(Caller{"tcp " + peer_of(fd.get()).to_string(), ApiRole::kRead}, &counters_.tcp_connections);
-    add(tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings)) : make_tcp_session(std::move(fd), v6_, std::move(settings)));
+    add(tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings))
+             : make_tcp_session(std::move(fd), v6_, std::move(settings)));
   }
 
   SessionSetup setup(Caller caller, std::uint64_t* count) {

@@ -19,8 +19,8 @@
 namespace fairlead::admin {
 
 struct ApiOptions {
-  std::string socket;   ///< Empty: none (tests).
-  std::string listen;   ///< "127.0.0.1:9440"; empty: none. Port 0: the kernel's choice, see tcp_port().
+  std::string socket;  ///< Empty: none (tests).
+  std::string listen;  ///< "127.0.0.1:9440"; empty: none. Port 0: the kernel's choice, see tcp_port().
   config::AdminTls tls;
   std::vector<std::string> operators;
   std::string operator_group = "fairlead";

@@ -37,14 +37,17 @@ std::string text(beast::string_view value) { return {value.data(), value.size()}
 /// What a request that cannot be read is answered with; nullopt: nothing, the connection is gone.
 std::optional<ApiResponse> refusal(error_code failed, const ApiLimits& limits) {
   if (failed == http::error::header_limit || failed == http::error::buffer_overflow) {
-    return problem_response(Error{Errc::kLimitExceeded, "the request's header is above " + std::to_string(limits.header_bytes) + " bytes"}, 431);
+    return problem_response(Error{Errc::kLimitExceeded, "the request's header is above " + std::to_string(limits.header_bytes) + " bytes"},
+                            431);
   }
   if (failed == http::error::body_limit) {
-    return problem_response(Error{Errc::kLimitExceeded, "the request's body is above " + std::to_string(limits.body_bytes) + " bytes"}, 413);
+    return problem_response(Error{Errc::kLimitExceeded, "the request's body is above " + std::to_string(limits.body_bytes) + " bytes"},
+                            413);
   }
   static const auto& http_category = make_error_code(http::error::end_of_stream).category();
   const bool cut_off = failed == http::error::end_of_stream || failed == http::error::partial_message;
-  if (failed.category() == http_category && !cut_off) return problem_response(Error{Errc::kInvalidArgument, "not an HTTP/1.1 request: " + failed.message()});
+  if (failed.category() == http_category && !cut_off)
+    return problem_response(Error{Errc::kInvalidArgument, "not an HTTP/1.1 request: " + failed.message()});
   return std::nullopt;
 }
 
@@ -52,7 +55,11 @@ template <class Stream>
 class HttpSession final : public ApiSession, public std::enable_shared_from_this<HttpSession<Stream>> {
  public:
   HttpSession(Stream stream, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators, SessionSetup setup)
-      : tls_(std::move(tls)), operators_(std::move(operators)), setup_(std::move(setup)), stream_(std::move(stream)), answer_timer_(*setup_.io) {}
+      : tls_(std::move(tls)),
+        operators_(std::move(operators)),
+        setup_(std::move(setup)),
+        stream_(std::move(stream)),
+        answer_timer_(*setup_.io) {}
 
   void start() override {
     if constexpr (kIsTls<Stream>) {
@@ -237,7 +244,8 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
 };
 
 template <class Stream, class... Args>
-std::shared_ptr<ApiSession> make(std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators, SessionSetup setup, Args&&... args) {
+std::shared_ptr<ApiSession> make(std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators, SessionSetup setup,
+                                 Args&&... args) {
   Stream stream(std::forward<Args>(args)...);
   return std::make_shared<HttpSession<Stream>>(std::move(stream), std::move(tls), std::move(operators), std::move(setup));
 }
@@ -263,7 +271,8 @@ std::shared_ptr<ApiSession> make_tcp_session(Fd fd, bool v6, SessionSetup setup)
   return make<beast::tcp_stream>(nullptr, {}, std::move(setup), std::move(socket));
 }
 
-std::shared_ptr<ApiSession> make_tls_session(Fd fd, bool v6, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators, SessionSetup setup) {
+std::shared_ptr<ApiSession> make_tls_session(Fd fd, bool v6, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators,
+                                             SessionSetup setup) {
   auto socket = adopt_tcp(*setup.io, std::move(fd), v6);
   auto& context = *tls;
   return make<TlsStream>(std::move(tls), std::move(operators), std::move(setup), std::move(socket), context);

@@ -27,7 +27,7 @@ namespace fairlead::admin {
 
 struct ApiLimits {
   std::size_t unix_connections = 64;
-  std::size_t unix_reserved = 16;   ///< Of these, kept for operators: readers cannot lock them out.
+  std::size_t unix_reserved = 16;  ///< Of these, kept for operators: readers cannot lock them out.
   std::size_t tcp_connections = 64;
   std::uint32_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 64 * 1024;
@@ -50,13 +50,13 @@ struct SessionSetup {
   ApiCounters* counters = nullptr;
   ApiLimits limits;
   Caller caller;
-  std::function<void()> on_end;         ///< Called once, on the admin thread.
+  std::function<void()> on_end;  ///< Called once, on the admin thread.
 };
 
 [[nodiscard]] std::shared_ptr<ApiSession> make_unix_session(Fd socket, SessionSetup setup);
 [[nodiscard]] std::shared_ptr<ApiSession> make_tcp_session(Fd socket, bool v6, SessionSetup setup);
 /// The caller's name and role follow from the client certificate.
-[[nodiscard]] std::shared_ptr<ApiSession> make_tls_session(Fd socket, bool v6, std::shared_ptr<boost::asio::ssl::context> tls, std::vector<std::string> operators,
-                                                           SessionSetup setup);
+[[nodiscard]] std::shared_ptr<ApiSession> make_tls_session(Fd socket, bool v6, std::shared_ptr<boost::asio::ssl::context> tls,
+                                                           std::vector<std::string> operators, SessionSetup setup);
 
 }  // namespace fairlead::admin

@@ -29,12 +29,14 @@ Status clear_path(const std::string& path, const sockaddr_un& address) {
     if (errno == ENOENT) return {};
     return errno_error("admin socket " + path);
   }
-  if (!S_ISSOCK(info.st_mode)) return Error{Errc::kConflict, "admin socket " + path + ": a file that is no socket is in the way; remove it or set admin.socket"};
+  if (!S_ISSOCK(info.st_mode))
+    return Error{Errc::kConflict, "admin socket " + path + ": a file that is no socket is in the way; remove it or set admin.socket"};
   const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe.valid()) return errno_error("admin socket " + path);
   // EAGAIN: its backlog is full, so somebody lives there.
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN) {
-    return Error{Errc::kConflict, "admin socket " + path + ": another fairleadd answers there; stop it, or give this one its own admin.socket"};
+    return Error{Errc::kConflict,
+                 "admin socket " + path + ": another fairleadd answers there; stop it, or give this one its own admin.socket"};
   }
   if (errno != ECONNREFUSED && errno != ENOENT) return errno_error("admin socket " + path);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error("admin socket " + path + ": remove the stale socket");
@@ -47,7 +49,8 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path || path.find('\0') != std::string::npos) {
-    return Error{Errc::kInvalidArgument, "admin socket '" + path + "': a path of 1 to " + std::to_string(sizeof address.sun_path - 1) + " bytes is needed"};
+    return Error{Errc::kInvalidArgument,
+                 "admin socket '" + path + "': a path of 1 to " + std::to_string(sizeof address.sun_path - 1) + " bytes is needed"};
   }
   std::memcpy(address.sun_path, path.data(), path.size());
 
@@ -60,7 +63,8 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
 
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return errno_error("admin socket " + path);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return errno_error("admin socket " + path + ": bind");
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return errno_error("admin socket " + path + ": bind");
   struct stat info {};
   if (::chmod(path.c_str(), kSocketMode) != 0 || ::lstat(path.c_str(), &info) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     const Error error = errno_error("admin socket " + path);
@@ -121,7 +125,8 @@ std::optional<gid_t> group_id(const std::string& name) {
   std::vector<char> space(4096);
   group entry{};
   group* found = nullptr;
-  while (::getgrnam_r(name.c_str(), &entry, space.data(), space.size(), &found) == ERANGE && space.size() < (1U << 20U)) space.resize(space.size() * 2);
+  while (::getgrnam_r(name.c_str(), &entry, space.data(), space.size(), &found) == ERANGE && space.size() < (1U << 20U))
+    space.resize(space.size() * 2);
   if (found == nullptr) return std::nullopt;
   return found->gr_gid;
 }
@@ -131,7 +136,8 @@ std::string user_label(uid_t uid) {
   passwd entry{};
   passwd* found = nullptr;
   std::string label = "uid " + std::to_string(uid);
-  if (::getpwuid_r(uid, &entry, space.data(), space.size(), &found) == 0 && found != nullptr) label += " (" + std::string(found->pw_name) + ")";
+  if (::getpwuid_r(uid, &entry, space.data(), space.size(), &found) == 0 && found != nullptr)
+    label += " (" + std::string(found->pw_name) + ")";
   return label;
 }
 

@@ -17,7 +17,8 @@ namespace fairlead::admin {
 /// A listening unix socket; its file goes with it, unless somebody has replaced the file meanwhile.
 class UnixListener {
  public:
-  /// Makes the directory when missing and replaces a socket file nobody answers on; mode 0666: the kernel's credentials decide, not the file.
+  /// Makes the directory when missing and replaces a socket file nobody answers on; mode 0666: the kernel's credentials decide,
+  /// not the file.
   /// Errors: kConflict (a live daemon, or a file that is no socket), kInvalidArgument (path too long), kPermission.
   [[nodiscard]] static Result<UnixListener> open(const std::string& path);
 
@@ -30,7 +31,8 @@ class UnixListener {
   [[nodiscard]] int get() const { return fd_.get(); }
 
  private:
-  UnixListener(Fd fd, std::string path, dev_t device, ino_t inode) : fd_(std::move(fd)), path_(std::move(path)), device_(device), inode_(inode) {}
+  UnixListener(Fd fd, std::string path, dev_t device, ino_t inode)
+      : fd_(std::move(fd)), path_(std::move(path)), device_(device), inode_(inode) {}
   Fd fd_;
   std::string path_;
   dev_t device_;
@@ -40,7 +42,8 @@ class UnixListener {
 /// Errors: kConflict (in use), kUnavailable (no such address here), kPermission.
 [[nodiscard]] Result<Fd> open_tcp_listener(const Endpoint& endpoint);
 
-/// accept4(2), non-blocking and close-on-exec. nullopt: nobody is waiting. Errors: kLimitExceeded (no descriptor left) and what else it says.
+/// accept4(2), non-blocking and close-on-exec. nullopt: nobody is waiting.
+/// Errors: kLimitExceeded (no descriptor left) and what else it says.
 [[nodiscard]] Result<std::optional<Fd>> accept_one(int listener);
 
 struct PeerCredentials {

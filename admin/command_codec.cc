@@ -25,7 +25,8 @@ std::string at(const Parameters& parameters, const std::string& key) {
 /// Names come from people and go into logs and file formats: printable, without the separator, of a bounded length.
 Status check_name(std::string_view what, std::string_view name) {
   if (name.empty()) return Error{Errc::kInvalidArgument, std::string(what) + ": is missing"};
-  if (name.size() > kNameBytesMax) return Error{Errc::kInvalidArgument, std::string(what) + ": longer than " + std::to_string(kNameBytesMax) + " bytes"};
+  if (name.size() > kNameBytesMax)
+    return Error{Errc::kInvalidArgument, std::string(what) + ": longer than " + std::to_string(kNameBytesMax) + " bytes"};
   for (const char c : name) {
     if (static_cast<unsigned char>(c) <= 0x20U || c == 0x7F || c == '/') {
       return Error{Errc::kInvalidArgument, std::string(what) + ": has a blank, a control character or a '/'"};
@@ -63,7 +64,8 @@ Result<Command> kill_connections(JsonFields& fields) {
   fields.get("all", all);
   if (fields.error()) return *fields.error();
   if (is_empty(out.filter) != all) {
-    return Error{Errc::kInvalidArgument, all ? "all: true beside a filter; give one of them" : "no filter: give pool, server, client, listener or id, or \"all\": true"};
+    return Error{Errc::kInvalidArgument, all ? "all: true beside a filter; give one of them"
+                                             : "no filter: give pool, server, client, listener or id, or \"all\": true"};
   }
   return Command{std::move(out)};
 }
@@ -105,7 +107,9 @@ CommandCall call_of(std::string_view method, std::string target, const json::obj
   return {std::string(method), std::move(target), body.empty() ? std::string() : json_text(body)};
 }
 
-std::string server_target(const std::string& pool, const std::string& server) { return "/api/v1/servers/" + percent_encode(pool) + "/" + percent_encode(server); }
+std::string server_target(const std::string& pool, const std::string& server) {
+  return "/api/v1/servers/" + percent_encode(pool) + "/" + percent_encode(server);
+}
 
 }  // namespace
 
@@ -118,7 +122,9 @@ Result<AdminState> parse_admin_state(std::string_view value) {
   return Error{Errc::kInvalidArgument, "'" + std::string(value) + "' is not ready, drain or maint"};
 }
 
-bool is_empty(const ConnectionFilter& f) { return f.pool.empty() && f.server.empty() && f.client.empty() && f.listener.empty() && f.id.empty(); }
+bool is_empty(const ConnectionFilter& f) {
+  return f.pool.empty() && f.server.empty() && f.client.empty() && f.listener.empty() && f.id.empty();
+}
 
 Result<Command> decode_command(ApiCall call, const Parameters& parameters, std::string_view body) {
   for (const auto& [key, value] : parameters) {
@@ -142,9 +148,15 @@ Result<Command> decode_command(ApiCall call, const Parameters& parameters, std::
 CommandCall encode_command(const Command& command) {
   return std::visit(
       Overloaded{
-          [](const Reload& c) { return call_of("POST", "/api/v1/reload", json::object{{"dry_run", c.dry_run}}); },
-          [](const SetServerState& c) { return call_of("POST", server_target(c.pool, c.server) + "/state", json::object{{"state", json_string(to_string(c.state))}}); },
-          [](const SetServerWeight& c) { return call_of("PUT", server_target(c.pool, c.server) + "/weight", json::object{{"weight", c.weight}}); },
+          [](const Reload& c) {
+            return call_of("POST", "/api/v1/reload", json::object{{"dry_run", c.dry_run}});
+          },
+          [](const SetServerState& c) {
+            return call_of("POST", server_target(c.pool, c.server) + "/state", json::object{{"state", json_string(to_string(c.state))}});
+          },
+          [](const SetServerWeight& c) {
+            return call_of("PUT", server_target(c.pool, c.server) + "/weight", json::object{{"weight", c.weight}});
+          },
           [](const AddServer& c) {
             return call_of("POST", "/api/v1/pools/" + percent_encode(c.pool) + "/servers",
                            json::object{{"name", json_string(c.server)},
@@ -185,16 +197,17 @@ std::string describe(const ConnectionFilter& f) {
 }
 
 std::string describe(const Command& command) {
-  return std::visit(Overloaded{
-                        [](const Reload& c) { return std::string(c.dry_run ? "reload dry_run" : "reload"); },
-                        [](const SetServerState& c) { return "server " + c.pool + "/" + c.server + " state " + std::string(to_string(c.state)); },
-                        [](const SetServerWeight& c) { return "server " + c.pool + "/" + c.server + " weight " + std::to_string(c.weight); },
-                        [](const AddServer& c) { return "server " + c.pool + "/" + c.server + " add " + c.address; },
-                        [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove"; },
-                        [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
-                        [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
-                    },
-                    command);
+  return std::visit(
+      Overloaded{
+          [](const Reload& c) { return std::string(c.dry_run ? "reload dry_run" : "reload"); },
+          [](const SetServerState& c) { return "server " + c.pool + "/" + c.server + " state " + std::string(to_string(c.state)); },
+          [](const SetServerWeight& c) { return "server " + c.pool + "/" + c.server + " weight " + std::to_string(c.weight); },
+          [](const AddServer& c) { return "server " + c.pool + "/" + c.server + " add " + c.address; },
+          [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove"; },
+          [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
+          [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
+      },
+      command);
 }
 
 }  // namespace fairlead::admin

@@ -13,7 +13,8 @@ Result<boost::json::value> parse_json(std::string_view text) {
   return value;
 }
 
-JsonFields::JsonFields(const boost::json::value& value, std::string path, std::optional<Error>& error) : path_(std::move(path)), error_(error) {
+JsonFields::JsonFields(const boost::json::value& value, std::string path, std::optional<Error>& error)
+    : path_(std::move(path)), error_(error) {
   if (value.is_object()) {
     object_ = &value.get_object();
   } else if (!error_) {

@@ -26,7 +26,8 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_listener_open_connections", "gauge", "listener", "Connections open now."},
     MetricInfo{"fairlead_listener_accepted_connections_total", "counter", "listener", "Connections accepted, shed ones included."},
     MetricInfo{"fairlead_listener_shed_connections_total", "counter", "listener cause", "Connections reset on arrival, by cause."},
-    MetricInfo{"fairlead_listener_ended_connections_total", "counter", "listener code", "Connections ended, by the two termination letters of the connection log."},
+    MetricInfo{"fairlead_listener_ended_connections_total", "counter", "listener code",
+               "Connections ended, by the two termination letters of the connection log."},
     MetricInfo{"fairlead_listener_received_bytes_total", "counter", "listener", "Bytes from clients."},
     MetricInfo{"fairlead_listener_sent_bytes_total", "counter", "listener", "Bytes to clients."},
     MetricInfo{"fairlead_pool_servers_up", "gauge", "pool", "Servers of the pool in state up."},
@@ -239,7 +240,8 @@ std::string render_metrics(const NodeReport& report, const ApiCounters& api) {
 std::string metrics_reference() {
   std::string out =
       "# Metrics\n\n"
-      "`GET /metrics` on `admin.listen` or the socket, Prometheus text format 0.0.4. Made from the catalogue in `admin/metrics.cc`; a test\n"
+      "`GET /metrics` on `admin.listen` or the socket, Prometheus text format 0.0.4. Made from the catalogue in `admin/metrics.cc`; a "
+      "test\n"
       "compares this page with it. Counters start at 0 with the daemon and survive a reload.\n\n"
       "| metric | type | labels | what it says |\n|---|---|---|---|\n";
   for (const auto& info : kMetrics) {

@@ -37,7 +37,9 @@ json::object causes(const std::vector<CauseCount>& counts) {
   return out;
 }
 
-json::object reason_json(const Reason& reason) { return {{"what", json_string(reason.what)}, {"ok", reason.ok}, {"detail", json_string(reason.detail)}}; }
+json::object reason_json(const Reason& reason) {
+  return {{"what", json_string(reason.what)}, {"ok", reason.ok}, {"detail", json_string(reason.detail)}};
+}
 
 json::object server_json(const ServerStatus& s) {
   return {{"name", json_string(s.name)},
@@ -51,10 +53,14 @@ json::object server_json(const ServerStatus& s) {
           {"connections", json::object{{"current", s.connections.current}, {"total", s.connections.total}}},
           {"connect_failures", s.connect_failures},
           {"state_since_s", rounded(s.state_since_s)},
-          {"check", json::object{{"result", json_string(s.check.result)}, {"detail", json_string(s.check.detail)}, {"duration_ms", rounded(s.check.duration_ms)}}}};
+          {"check", json::object{{"result", json_string(s.check.result)},
+                                 {"detail", json_string(s.check.detail)},
+                                 {"duration_ms", rounded(s.check.duration_ms)}}}};
 }
 
-json::object pool_json(const PoolStatus& p) { return {{"name", json_string(p.name)}, {"balance", json_string(p.balance)}, {"servers", each(p.servers, server_json)}}; }
+json::object pool_json(const PoolStatus& p) {
+  return {{"name", json_string(p.name)}, {"balance", json_string(p.balance)}, {"servers", each(p.servers, server_json)}};
+}
 
 json::object listener_json(const ListenerStatus& l) {
   return {{"name", json_string(l.name)},
@@ -68,13 +74,15 @@ json::object listener_json(const ListenerStatus& l) {
 }
 
 json::object node_json(const NodeStatus& n) {
-  return {{"name", json_string(n.name)}, {"id", n.id}, {"online", n.online}, {"standby", n.standby}, {"version", json_string(n.version)}, {"config_match", n.config_match}};
+  return {{"name", json_string(n.name)},   {"id", n.id}, {"online", n.online}, {"standby", n.standby}, {"version", json_string(n.version)},
+          {"config_match", n.config_match}};
 }
 
 json::value cluster_json(const std::optional<ClusterStatus>& cluster) {
   if (!cluster) return nullptr;
-  return json::object{{"quorate", cluster->quorate}, {"ring", json_string(cluster->ring)},     {"votes", cluster->votes},
-                      {"tie_break", json_string(cluster->tie_break)}, {"frozen", cluster->frozen}, {"nodes", each(cluster->nodes, node_json)}};
+  return json::object{{"quorate", cluster->quorate}, {"ring", json_string(cluster->ring)},
+                      {"votes", cluster->votes},     {"tie_break", json_string(cluster->tie_break)},
+                      {"frozen", cluster->frozen},   {"nodes", each(cluster->nodes, node_json)}};
 }
 
 json::object vip_json(const VipStatus& v) {
@@ -82,8 +90,15 @@ json::object vip_json(const VipStatus& v) {
   for (const auto& e : v.eligible) eligible[json_string(e.node)] = json::object{{"ok", e.ok}, {"reason", json_string(e.reason)}};
   json::value holder = nullptr;
   if (v.holder) holder = json_string(*v.holder);
-  return {{"name", json_string(v.name)},   {"address", json_string(v.address)}, {"interface", json_string(v.interface)}, {"state", json_string(v.state)}, {"holder", holder},
-          {"held_here", v.held_here}, {"epoch", v.epoch},           {"lease_ms", v.lease_ms},         {"eligible", eligible}};
+  return {{"name", json_string(v.name)},
+          {"address", json_string(v.address)},
+          {"interface", json_string(v.interface)},
+          {"state", json_string(v.state)},
+          {"holder", holder},
+          {"held_here", v.held_here},
+          {"epoch", v.epoch},
+          {"lease_ms", v.lease_ms},
+          {"eligible", eligible}};
 }
 
 json::object worker_json(const WorkerStatus& w) {
@@ -277,25 +292,24 @@ Result<ServerState> parse_server_state(std::string_view value) {
 }
 
 std::string encode_status(const NodeReport& r) {
-  const json::object out{
-      {"node", json_string(r.node)},
-      {"version", json_string(r.version)},
-      {"engine", json_string(r.engine)},
-      {"engine_reason", json_string(r.engine_reason)},
-      {"ready", r.ready},
-      {"ready_reasons", each(r.ready_reasons, reason_json)},
-      {"uptime_s", rounded(r.uptime_s)},
-      {"cluster", cluster_json(r.cluster)},
-      {"vips", each(r.vips, vip_json)},
-      {"listeners", each(r.listeners, listener_json)},
-      {"pools", each(r.pools, pool_json)},
-      {"workers", each(r.workers, worker_json)},
-      {"max_connections", r.max_connections},
-      {"log_lines_dropped", r.log_lines_dropped},
-      {"config", json::object{{"file", json_string(r.config_file)},
-                              {"hash", json_string(r.config_hash)},
-                              {"reloads", r.config_reloads},
-                              {"last_reload_ok", r.config_last_reload_ok}}}};
+  const json::object out{{"node", json_string(r.node)},
+                         {"version", json_string(r.version)},
+                         {"engine", json_string(r.engine)},
+                         {"engine_reason", json_string(r.engine_reason)},
+                         {"ready", r.ready},
+                         {"ready_reasons", each(r.ready_reasons, reason_json)},
+                         {"uptime_s", rounded(r.uptime_s)},
+                         {"cluster", cluster_json(r.cluster)},
+                         {"vips", each(r.vips, vip_json)},
+                         {"listeners", each(r.listeners, listener_json)},
+                         {"pools", each(r.pools, pool_json)},
+                         {"workers", each(r.workers, worker_json)},
+                         {"max_connections", r.max_connections},
+                         {"log_lines_dropped", r.log_lines_dropped},
+                         {"config", json::object{{"file", json_string(r.config_file)},
+                                                 {"hash", json_string(r.config_hash)},
+                                                 {"reloads", r.config_reloads},
+                                                 {"last_reload_ok", r.config_last_reload_ok}}}};
   return json_text(out);
 }
 
@@ -320,16 +334,11 @@ std::string encode_servers(const NodeReport& r) {
 
 std::string encode_connections(const std::vector<ConnectionInfo>& connections, std::size_t limit) {
   const auto one = [](const ConnectionInfo& c) {
-    return json::object{{"id", json_string(c.id)},
-                        {"listener", json_string(c.listener)},
-                        {"client", json_string(c.client)},
-                        {"pool", json_string(c.pool)},
-                        {"server", json_string(c.server)},
-                        {"local", json_string(c.local)},
-                        {"state", json_string(c.state)},
-                        {"age_s", rounded(c.age_s)},
-                        {"idle_s", rounded(c.idle_s)},
-                        {"bytes", json::object{{"in", c.bytes.in}, {"out", c.bytes.out}}}};
+    return json::object{{"id", json_string(c.id)},         {"listener", json_string(c.listener)},
+                        {"client", json_string(c.client)}, {"pool", json_string(c.pool)},
+                        {"server", json_string(c.server)}, {"local", json_string(c.local)},
+                        {"state", json_string(c.state)},   {"age_s", rounded(c.age_s)},
+                        {"idle_s", rounded(c.idle_s)},     {"bytes", json::object{{"in", c.bytes.in}, {"out", c.bytes.out}}}};
   };
   return json_text(json::object{{"connections", each(connections, one)}, {"limit", limit}});
 }
@@ -338,13 +347,18 @@ std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t af
   const auto one = [](const EventInfo& e) {
     json::object fields;
     for (const auto& [key, value] : e.fields) fields[json_string(key)] = json_string(value);
-    return json::object{{"sequence", e.sequence}, {"time", json_string(e.time)}, {"id", json_string(e.id)}, {"level", json_string(e.level)}, {"fields", std::move(fields)}};
+    return json::object{{"sequence", e.sequence},
+                        {"time", json_string(e.time)},
+                        {"id", json_string(e.id)},
+                        {"level", json_string(e.level)},
+                        {"fields", std::move(fields)}};
   };
   return json_text(json::object{{"events", each(events, one)}, {"last", events.empty() ? after : events.back().sequence}});
 }
 
 std::string encode_result(const CommandResult& result) {
-  return json_text(json::object{{"summary", json_string(result.summary)}, {"details", texts(result.details)}, {"needs_restart", texts(result.needs_restart)}});
+  return json_text(json::object{
+      {"summary", json_string(result.summary)}, {"details", texts(result.details)}, {"needs_restart", texts(result.needs_restart)}});
 }
 
 Result<NodeReport> decode_status(std::string_view document) { return decode<NodeReport>(document, read_report); }

@@ -10,7 +10,9 @@ namespace fairlead::admin {
 namespace ssl = boost::asio::ssl;
 
 Result<std::shared_ptr<ssl::context>> make_tls_context(const config::AdminTls& settings) {
-  const auto missing = [](const char* key) { return Error{Errc::kInvalidArgument, std::string("admin.tls.") + key + ": is missing; cert, key and client_ca are needed together"}; };
+  const auto missing = [](const char* key) {
+    return Error{Errc::kInvalidArgument, std::string("admin.tls.") + key + ": is missing; cert, key and client_ca are needed together"};
+  };
   if (settings.cert.empty()) return missing("cert");
   if (settings.key.empty()) return missing("key");
   if (settings.client_ca.empty()) return missing("client_ca");
@@ -20,7 +22,9 @@ Result<std::shared_ptr<ssl::context>> make_tls_context(const config::AdminTls& s
   const auto wrong = [&](const char* key, const std::string& path) {
     return Error{Errc::kInvalidArgument, std::string("admin.tls.") + key + ": " + path + ": " + failed.message()};
   };
-  context->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 | ssl::context::no_sslv3 | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1, failed);
+  context->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 | ssl::context::no_sslv3 | ssl::context::no_tlsv1 |
+                           ssl::context::no_tlsv1_1,
+                       failed);
   if (failed) return wrong("cert", "TLS options");
   context->use_certificate_chain_file(settings.cert, failed);
   if (failed) return wrong("cert", settings.cert);

@@ -37,7 +37,9 @@ int exit_code_of(Errc code) {
 
 template <class T>
 T decoded(Result<T> result) {
-  if (!result) fail(kExitFailed, "the daemon's answer is not understood (" + result.error().message() + "). Are fairlead and fairleadd of one version?");
+  if (!result)
+    fail(kExitFailed,
+         "the daemon's answer is not understood (" + result.error().message() + "). Are fairlead and fairleadd of one version?");
   return std::move(*result);
 }
 
@@ -59,7 +61,8 @@ std::string since_text(const std::string& since, const Clock& clock) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (at - seconds).count());
   }
-  const bool looks_right = since.size() >= 10 && since[4] == '-' && since[7] == '-' && std::all_of(since.begin(), since.begin() + 4, [](char c) { return c >= '0' && c <= '9'; });
+  const bool looks_right = since.size() >= 10 && since[4] == '-' && since[7] == '-' &&
+                           std::all_of(since.begin(), since.begin() + 4, [](char c) { return c >= '0' && c <= '9'; });
   if (!looks_right) fail(kExitUsage, "--since '" + since + "': write how long ago (10m, 2h) or a UTC time (2024-01-31T12:00:00Z)");
   return since;
 }
@@ -68,7 +71,8 @@ std::string since_text(const std::string& since, const Clock& clock) {
 
 ServerPlace parse_place(const std::string& text) {
   const auto slash = text.find('/');
-  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size()) fail(kExitUsage, "'" + text + "' names no server: write POOL/NAME, for example masters/mast-1");
+  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size())
+    fail(kExitUsage, "'" + text + "' names no server: write POOL/NAME, for example masters/mast-1");
   return {text.substr(0, slash), text.substr(slash + 1)};
 }
 
@@ -104,7 +108,8 @@ bool ApiVerbs::print_document(const std::string& document, const std::string& ar
     if (found == nullptr) fail(kExitFailed, "no '" + name + "' among the " + array);
     value = json::value(*found);
   }
-  environment_.out << (options_.format == OutputFormat::kJson ? admin::json_text(value, admin::JsonStyle::kPretty) + "\n" : yaml_text(value));
+  environment_.out << (options_.format == OutputFormat::kJson ? admin::json_text(value, admin::JsonStyle::kPretty) + "\n"
+                                                              : yaml_text(value));
   return true;
 }
 
@@ -192,7 +197,8 @@ void ApiVerbs::keep_one_up(const std::string& pool, const std::string& server, c
   const auto up = [](const admin::ServerStatus& s) { return s.state == admin::ServerState::kUp; };
   const bool is_up = std::any_of(servers.begin(), servers.end(), [&](const auto& s) { return s.name == server && up(s); });
   if (is_up && std::count_if(servers.begin(), servers.end(), up) == 1) {
-    fail(kExitFailed, pool + "/" + server + " is the last server of its pool that is up: " + what + " would leave nobody to answer. Add --force to do it anyway");
+    fail(kExitFailed, pool + "/" + server + " is the last server of its pool that is up: " + what +
+                          " would leave nobody to answer. Add --force to do it anyway");
   }
 }
 
@@ -219,8 +225,9 @@ void ApiVerbs::wait_until_empty(const std::string& place, Duration timeout) {
     if (shown != left) environment_.err << place << ": " << left << (left == 1 ? " connection" : " connections") << " left\n" << std::flush;
     shown = left;
     if (waited >= timeout || !environment_.pause(kDrainInterval)) {
-      fail(kExitFailed, fmt::format("{}: {} connections are left after {}. Wait on with a longer --timeout, or close them: fairlead connections kill --pool {} --server {}", place,
-                                    left, format_duration(timeout), pool, server));
+      fail(kExitFailed, fmt::format("{}: {} connections are left after {}. Wait on with a longer --timeout, or close them: fairlead "
+                                    "connections kill --pool {} --server {}",
+                                    place, left, format_duration(timeout), pool, server));
     }
   }
 }
@@ -263,7 +270,8 @@ void ApiVerbs::list_connections(admin::ConnectionFilter filter, std::size_t limi
 
 void ApiVerbs::kill_connections(admin::ConnectionFilter filter, bool all) {
   if (admin::is_empty(filter) != all) {
-    fail(kExitUsage, all ? "--all beside a filter: give one of them" : "which connections? Give --pool, --server, --client, --listener or --id, or --all");
+    fail(kExitUsage, all ? "--all beside a filter: give one of them"
+                         : "which connections? Give --pool, --server, --client, --listener or --id, or --all");
   }
   confirm("Close the connections that match: " + admin::describe(filter) + "?");
   execute(admin::KillConnections{std::move(filter)});

@@ -42,7 +42,8 @@ class ApiVerbs {
   void execute(const admin::Command& command);
   void confirm(const std::string& question);
   /// Prints a JSON document as -o says; false when text is wanted.
-  [[nodiscard]] bool print_document(const std::string& json, const std::string& array = "", const std::string& key = "", const std::string& name = "");
+  [[nodiscard]] bool print_document(const std::string& json, const std::string& array = "", const std::string& key = "",
+                                    const std::string& name = "");
   void keep_one_up(const std::string& pool, const std::string& server, const std::string& what);
   void wait_until_empty(const std::string& place, Duration timeout);
 

@@ -16,7 +16,7 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init",   "vip",       "node",  "logs",    "blackbox", "cluster", "drill", "dns", "dhcp",
+constexpr std::array kLaterVerbs{"init",   "vip",       "node",  "logs",    "blackbox", "cluster", "drill", "dns",   "dhcp",
                                  "router", "bootstrap", "image", "machine", "storage",  "import",  "lab",   "bench", "support"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
@@ -27,7 +27,8 @@ class CommandTree {
     app_.fallthrough();
     app_.get_formatter()->label("SUBCOMMAND", "VERB");
     app_.get_formatter()->label("Subcommands", "Verbs");
-    app_.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 4 daemon not reachable, 5 refused. NO_COLOR is honoured.");
+    app_.footer(
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 4 daemon not reachable, 5 refused. NO_COLOR is honoured.");
     add_globals();
     add_status_verbs();
     add_config_verbs();
@@ -64,14 +65,19 @@ class CommandTree {
   }
 
   void add_globals() {
-    app_.add_option("--socket", options_.connect.socket, "Unix socket of the daemon (default /run/fairlead/fairlead.sock, or $FAIRLEAD_SOCKET)")
+    app_.add_option("--socket", options_.connect.socket,
+                    "Unix socket of the daemon (default /run/fairlead/fairlead.sock, or $FAIRLEAD_SOCKET)")
         ->envname("FAIRLEAD_SOCKET")
         ->type_name("PATH");
-    app_.add_option("--server", options_.connect.server, "Ask over HTTP instead: http://127.0.0.1:9440 or https://HOST:PORT")->type_name("URL");
-    app_.add_option("--ca", options_.connect.ca, "Authority that signed the server's certificate (default: the system's)")->type_name("FILE");
+    app_.add_option("--server", options_.connect.server, "Ask over HTTP instead: http://127.0.0.1:9440 or https://HOST:PORT")
+        ->type_name("URL");
+    app_.add_option("--ca", options_.connect.ca, "Authority that signed the server's certificate (default: the system's)")
+        ->type_name("FILE");
     app_.add_option("--cert", options_.connect.cert, "Client certificate for https")->type_name("FILE");
     app_.add_option("--key", options_.connect.key, "Its key")->type_name("FILE");
-    app_.add_option("-o,--output", output_, "Output: text, json or yaml")->check(CLI::IsMember({"text", "json", "yaml"}).description(""))->type_name("FORMAT");
+    app_.add_option("-o,--output", output_, "Output: text, json or yaml")
+        ->check(CLI::IsMember({"text", "json", "yaml"}).description(""))
+        ->type_name("FORMAT");
     app_.add_flag("--json", json_, "Same as -o json");
     app_.add_flag("-y,--yes", options_.yes, "Ask nothing (scripts are never asked)");
     app_.add_flag("--force", options_.force, "Also take the last server of a pool out of service");
@@ -86,7 +92,8 @@ class CommandTree {
   }
 
   void add_config_verbs() {
-    auto* check = verb(&app_, "check", "Every problem of a configuration file, with line, column and hint", [this] { check_file(path_, options_, environment_); });
+    auto* check = verb(&app_, "check", "Every problem of a configuration file, with line, column and hint",
+                       [this] { check_file(path_, options_, environment_); });
     check->add_option("FILE", path_, "The file")->required();
     verb(&app_, "schema", "JSON Schema of the configuration file, for editors", [this] { print_schema(environment_); });
     auto* explain = verb(&app_, "explain", "What a key of the configuration file means", [this] { explain_key(path_, environment_); });
@@ -120,15 +127,19 @@ class CommandTree {
     auto* server = group("server", "Servers behind the listeners");
     verb(server, "list", "Servers of all pools", [this] { verbs_.list_servers(); });
     placed(verb(server, "show", "One server", [this] { verbs_.show_server(name_); }));
-    auto* drain = placed(verb(server, "drain", "No new connections; open ones go on",
-                              [this] { verbs_.set_server_state(name_, AdminState::kDrain, {wait_, duration(timeout_, "--timeout")}); }));
+    auto* drain = placed(verb(server, "drain", "No new connections; open ones go on", [this] {
+      verbs_.set_server_state(name_, AdminState::kDrain, {wait_, duration(timeout_, "--timeout")});
+    }));
     drain->add_flag("--wait", wait_, "Until its connections are gone");
     drain->add_option("--timeout", timeout_, "Wait at most so long (default 5m)")->type_name("DURATION");
-    placed(verb(server, "maint", "Out of service; open connections are closed", [this] { verbs_.set_server_state(name_, AdminState::kMaint, {}); }));
+    placed(verb(server, "maint", "Out of service; open connections are closed",
+                [this] { verbs_.set_server_state(name_, AdminState::kMaint, {}); }));
     placed(verb(server, "ready", "Back in service", [this] { verbs_.set_server_state(name_, AdminState::kReady, {}); }));
-    auto* weight = placed(verb(server, "weight", "Set the weight until the next start", [this] { verbs_.set_server_weight(name_, weight_); }));
+    auto* weight =
+        placed(verb(server, "weight", "Set the weight until the next start", [this] { verbs_.set_server_weight(name_, weight_); }));
     weight->add_option("WEIGHT", weight_, "0 to 1000")->required()->check(CLI::Range(0, 1000).description(""));
-    auto* add = placed(verb(server, "add", "Add a server at run time; survives a reload, not a restart", [this] { verbs_.add_server(name_, added_); }));
+    auto* add = placed(
+        verb(server, "add", "Add a server at run time; survives a reload, not a restart", [this] { verbs_.add_server(name_, added_); }));
     add->add_option("ADDRESS", added_.address, "HOST:PORT")->required();
     add->add_option("--weight", added_.weight, "0 to 1000 (default 100)")->check(CLI::Range(0, 1000).description(""))->type_name("N");
     add->add_option("--max-connections", added_.max_connections, "Limit of its connections (default 0: none)")->type_name("N");
@@ -140,21 +151,25 @@ class CommandTree {
     auto* connections = group("connections", "Open connections");
     auto* list = filtered(verb(connections, "list", "Open connections that match", [this] { verbs_.list_connections(filter(), limit_); }));
     list->add_option("--limit", limit_, "At most so many (default 1000)")->check(CLI::Range(1, 10000).description(""))->type_name("N");
-    auto* kill = filtered(verb(connections, "kill", "Close the connections that match", [this] { verbs_.kill_connections(filter(), all_); }));
+    auto* kill =
+        filtered(verb(connections, "kill", "Close the connections that match", [this] { verbs_.kill_connections(filter(), all_); }));
     kill->add_flag("--all", all_, "Every connection");
   }
 
   void add_process_verbs() {
-    auto* reload = verb(&app_, "reload", "Read the configuration file again; an invalid one changes nothing", [this] { verbs_.reload(dry_run_); });
+    auto* reload =
+        verb(&app_, "reload", "Read the configuration file again; an invalid one changes nothing", [this] { verbs_.reload(dry_run_); });
     reload->add_flag("--dry-run", dry_run_, "Only show what would change");
     verb(&app_, "version", "Version of this program", [this] {
       if (options_.format == OutputFormat::kText) {
         environment_.out << "fairlead " << kVersion << "\n";
       } else {
-        environment_.out << (options_.format == OutputFormat::kJson ? "{\"version\": \"" : "version: \"") << kVersion << (options_.format == OutputFormat::kJson ? "\"}\n" : "\"\n");
+        environment_.out << (options_.format == OutputFormat::kJson ? "{\"version\": \"" : "version: \"") << kVersion
+                         << (options_.format == OutputFormat::kJson ? "\"}\n" : "\"\n");
       }
     });
-    auto* completion = verb(&app_, "completion", "Completion script for a shell", [this] { environment_.out << completion_script(app_, shell_); });
+    auto* completion =
+        verb(&app_, "completion", "Completion script for a shell", [this] { environment_.out << completion_script(app_, shell_); });
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
   }
 
@@ -189,7 +204,8 @@ class CommandTree {
     auto out = filter_;
     if (out.server.find('/') != std::string::npos) {
       const auto place = parse_place(out.server);
-      if (!out.pool.empty() && out.pool != place.pool) throw VerbFailure{kExitUsage, "--pool " + out.pool + " and --server " + out.server + " name two pools"};
+      if (!out.pool.empty() && out.pool != place.pool)
+        throw VerbFailure{kExitUsage, "--pool " + out.pool + " and --server " + out.server + " name two pools"};
       out.pool = place.pool;
       out.server = place.server;
     }

@@ -85,7 +85,8 @@ std::string fish_script(const CLI::App& app) {
       for (auto quote = text.find('\''); quote != std::string::npos; quote = text.find('\'', quote + 2)) text.insert(quote, "\\");
       out += fmt::format("complete -c fairlead -n '{}' -a {} -d '{}'\n", condition, child->get_name(), text);
     }
-    for (const auto& name : option_names(at)) out += fmt::format("complete -c fairlead {}-l {}\n", path.empty() ? "" : "-n '" + condition + "' ", name.substr(2));
+    for (const auto& name : option_names(at))
+      out += fmt::format("complete -c fairlead {}-l {}\n", path.empty() ? "" : "-n '" + condition + "' ", name.substr(2));
   });
   return out;
 }
@@ -107,21 +108,26 @@ std::string option_table(const CLI::App& app) {
 std::string completion_script(const CLI::App& app, const std::string& shell) {
   if (shell == "fish") return fish_script(app);
   if (shell == "bash") return bash_script(app);
-  return "#compdef fairlead\n# fairlead: completion for zsh. Load it with: source <(fairlead completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n" + bash_script(app);
+  return "#compdef fairlead\n# fairlead: completion for zsh. Load it with: source <(fairlead completion zsh)\nautoload -U +X bashcompinit "
+         "&& bashcompinit\n" +
+         bash_script(app);
 }
 
 std::string cli_reference(const CLI::App& app) {
   std::string out = fmt::format(
-      "# fairlead\n\n{}\n\nMade from the program itself; a test compares. `fairlead VERB --help` shows the same.\n\n    fairlead [OPTIONS] VERB [ARGUMENTS]\n\n"
+      "# fairlead\n\n{}\n\nMade from the program itself; a test compares. `fairlead VERB --help` shows the same.\n\n    fairlead [OPTIONS] "
+      "VERB [ARGUMENTS]\n\n"
       "Options that stand before or after the verb:\n\n{}"
       "Colour only on a terminal; `NO_COLOR` is honoured. With `--server http://...` only reading is possible.\n\n"
-      "| exit | means |\n|---|---|\n| 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n| 3 | invalid configuration |\n| 4 | daemon not reachable |\n| 5 | refused: not an operator |\n\n## Verbs\n\n",
+      "| exit | means |\n|---|---|\n| 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n| 3 | invalid configuration |\n| 4 | daemon not "
+      "reachable |\n| 5 | refused: not an operator |\n\n## Verbs\n\n",
       app.get_description(), option_table(app));
   walk(app, "", [&](const std::string& path, const CLI::App& at) {
     if (path.empty() || !visible_children(at).empty()) return;
     std::string arguments;
     for (const auto* option : at.get_options()) {
-      if (option->get_positional()) arguments += option->get_required() ? " " + option->get_name(true) : " [" + option->get_name(true) + "]";
+      if (option->get_positional())
+        arguments += option->get_required() ? " " + option->get_name(true) : " [" + option->get_name(true) + "]";
     }
     out += fmt::format("### fairlead {}{}\n\n{}\n\n{}", path, arguments, at.get_description(), option_table(at));
   });

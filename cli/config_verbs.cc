@@ -29,14 +29,17 @@ boost::json::object problem_json(const config::Problem& p) {
 
 std::string problem_lines(const std::vector<config::Problem>& problems, bool color) {
   std::string out;
-  for (const auto& p : problems) out += paint(config::format(p), p.severity == config::Severity::kError ? Tone::kBad : Tone::kWarn, color) + "\n";
+  for (const auto& p : problems)
+    out += paint(config::format(p), p.severity == config::Severity::kError ? Tone::kBad : Tone::kWarn, color) + "\n";
   return out;
 }
 
 /// The daemon's configuration, read back. It was valid when it was applied, so a problem here means another version.
 config::Snapshot active_config(ApiVerbs& verbs) {
   auto loaded = config::load_text(verbs.fetch("/api/v1/config"), "the active configuration", config::Environment{});
-  if (!loaded.snapshot) throw VerbFailure{kExitFailed, problem_lines(loaded.problems, false) + "the active configuration is not understood. Are fairlead and fairleadd of one version?"};
+  if (!loaded.snapshot)
+    throw VerbFailure{kExitFailed, problem_lines(loaded.problems, false) +
+                                       "the active configuration is not understood. Are fairlead and fairleadd of one version?"};
   return std::move(*loaded.snapshot);
 }
 
@@ -44,17 +47,22 @@ config::Snapshot active_config(ApiVerbs& verbs) {
 
 void check_file(const std::string& path, const GlobalOptions& options, CliEnvironment& environment) {
   const auto loaded = config::load_file(path, config::host_environment());
-  const auto errors = std::count_if(loaded.problems.begin(), loaded.problems.end(), [](const auto& p) { return p.severity == config::Severity::kError; });
+  const auto errors =
+      std::count_if(loaded.problems.begin(), loaded.problems.end(), [](const auto& p) { return p.severity == config::Severity::kError; });
   const auto warnings = static_cast<std::ptrdiff_t>(loaded.problems.size()) - errors;
   const bool valid = loaded.snapshot.has_value();
   if (options.format == OutputFormat::kText) {
     environment.out << problem_lines(loaded.problems, environment.color);
-    if (valid) environment.out << path << ": valid" << (warnings == 0 ? "" : fmt::format(", {} warning{}", warnings, warnings == 1 ? "" : "s")) << "\n";
+    if (valid)
+      environment.out << path << ": valid" << (warnings == 0 ? "" : fmt::format(", {} warning{}", warnings, warnings == 1 ? "" : "s"))
+                      << "\n";
   } else {
     boost::json::array list;
     for (const auto& problem : loaded.problems) list.emplace_back(problem_json(problem));
-    const boost::json::value document(boost::json::object{{"file", admin::json_string(path)}, {"valid", valid}, {"problems", std::move(list)}});
-    environment.out << (options.format == OutputFormat::kJson ? admin::json_text(document, admin::JsonStyle::kPretty) + "\n" : yaml_text(document));
+    const boost::json::value document(
+        boost::json::object{{"file", admin::json_string(path)}, {"valid", valid}, {"problems", std::move(list)}});
+    environment.out << (options.format == OutputFormat::kJson ? admin::json_text(document, admin::JsonStyle::kPretty) + "\n"
+                                                              : yaml_text(document));
   }
   if (!valid) throw VerbFailure{kExitInvalidConfig, fmt::format("{}: not valid, {} error{}", path, errors, errors == 1 ? "" : "s")};
 }
@@ -79,7 +87,8 @@ void diff_config(std::string file, ApiVerbs& verbs, CliEnvironment& environment)
   const auto active = active_config(verbs);
   if (file.empty()) {
     const auto status = admin::decode_status(verbs.fetch("/api/v1/status"));
-    if (!status || status->config_file.empty()) throw VerbFailure{kExitFailed, "the daemon does not say which file it reads: name it (fairlead config diff FILE)"};
+    if (!status || status->config_file.empty())
+      throw VerbFailure{kExitFailed, "the daemon does not say which file it reads: name it (fairlead config diff FILE)"};
     file = status->config_file;
   }
   auto loaded = config::load_file(file, config::host_environment());
@@ -89,7 +98,8 @@ void diff_config(std::string file, ApiVerbs& verbs, CliEnvironment& environment)
   if (loaded.snapshot->node.empty()) loaded.snapshot->node = active.node;
   const auto changes = config::diff(active, *loaded.snapshot);
   for (const auto& change : changes) environment.out << config::describe(change) << "\n";
-  for (const auto& key : config::needs_restart(changes)) environment.out << paint("needs restart: ", Tone::kWarn, environment.color) << key << "\n";
+  for (const auto& key : config::needs_restart(changes))
+    environment.out << paint("needs restart: ", Tone::kWarn, environment.color) << key << "\n";
   if (changes.empty()) environment.out << "no difference between the daemon and " << file << "\n";
 }
 

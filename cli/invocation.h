@@ -6,10 +6,14 @@
 #include <memory>
 #include <string>
 
+#include "admin/api_client.h"
 #include "base/time.h"
-#include "cli/api_client.h"
 
 namespace fairlead::cli {
+
+using admin::ApiFactory;
+using admin::ApiPort;
+using admin::ConnectOptions;
 
 // Contract: exit codes of both programs.
 inline constexpr int kExitDone = 0;
@@ -27,11 +31,11 @@ struct CliEnvironment {
   std::ostream& err;
   const Clock& clock;
   bool color = false;
-  bool interactive = false;                  ///< Somebody sits at the terminal and can be asked.
-  bool redraw = false;                       ///< Standard output is a terminal: --watch redraws it.
-  std::function<std::string()> read_line;    ///< A line from standard input.
-  std::function<bool(Duration)> pause;       ///< Waits; false: stop waiting for good.
-  ApiFactory api = make_api_client;
+  bool interactive = false;                ///< Somebody sits at the terminal and can be asked.
+  bool redraw = false;                     ///< Standard output is a terminal: --watch redraws it.
+  std::function<std::string()> read_line;  ///< A line from standard input.
+  std::function<bool(Duration)> pause;     ///< Waits; false: stop waiting for good.
+  ApiFactory api = admin::make_api_client;
 };
 
 /// Ends a verb: thrown inside cli/, caught in run_cli().

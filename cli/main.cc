@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   const char* no_color = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
   const bool out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
-  const bool colors = out_is_terminal && (no_color == nullptr || *no_color == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
+  const bool colors =
+      out_is_terminal && (no_color == nullptr || *no_color == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
   cli::CliEnvironment environment{
       .out = std::cout,
       .err = std::cerr,

@@ -58,7 +58,8 @@ std::string pool_head(const admin::PoolStatus& pool, bool color) {
   const auto up = std::count_if(pool.servers.begin(), pool.servers.end(), [](const auto& s) { return s.state == ServerState::kUp; });
   const auto all = static_cast<std::ptrdiff_t>(pool.servers.size());
   const Tone tone = up == 0 ? Tone::kBad : up == all ? Tone::kGood : Tone::kWarn;
-  return fmt::format("{} ({}): {}", paint("pool " + pool.name, Tone::kStrong, color), pool.balance, paint(fmt::format("{} of {} up", up, all), tone, color));
+  return fmt::format("{} ({}): {}", paint("pool " + pool.name, Tone::kStrong, color), pool.balance,
+                     paint(fmt::format("{} of {} up", up, all), tone, color));
 }
 
 std::string cluster_text(const admin::NodeReport& r, bool color) {
@@ -66,17 +67,23 @@ std::string cluster_text(const admin::NodeReport& r, bool color) {
   if (r.cluster) {
     const auto& c = *r.cluster;
     out += fmt::format("\n{}  {}  ring {}  votes {}  tie break {}{}\n", paint("cluster", Tone::kStrong, color),
-                       c.quorate ? paint("quorate", Tone::kGood, color) : paint("NOT QUORATE", Tone::kBad, color), c.ring, c.votes, c.tie_break,
-                       c.frozen ? paint("  FROZEN", Tone::kWarn, color) : "");
+                       c.quorate ? paint("quorate", Tone::kGood, color) : paint("NOT QUORATE", Tone::kBad, color), c.ring, c.votes,
+                       c.tie_break, c.frozen ? paint("  FROZEN", Tone::kWarn, color) : "");
     TextTable table({"NODE", "ID", "ONLINE", "STANDBY", "VERSION", "CONFIG"});
     for (const auto& n : c.nodes) {
-      table.row({{n.name}, number(n.id), yes_no(n.online), {n.standby ? "yes" : "no"}, {n.version}, n.config_match ? Cell{"same"} : Cell{"differs", Tone::kWarn}});
+      table.row({{n.name},
+                 number(n.id),
+                 yes_no(n.online),
+                 {n.standby ? "yes" : "no"},
+                 {n.version},
+                 n.config_match ? Cell{"same"} : Cell{"differs", Tone::kWarn}});
     }
     out += table.text(color, "  ");
   }
   if (!r.vips.empty()) {
     TextTable table({"VIP", "ADDRESS", "INTERFACE", "STATE", "HOLDER"});
-    for (const auto& v : r.vips) table.row({{v.name}, {v.address}, {v.interface}, {v.state}, v.holder ? Cell{*v.holder} : Cell{"nowhere", Tone::kBad}});
+    for (const auto& v : r.vips)
+      table.row({{v.name}, {v.address}, {v.interface}, {v.state}, v.holder ? Cell{*v.holder} : Cell{"nowhere", Tone::kBad}});
     out += "\n" + table.text(color);
   }
   return out;
@@ -92,8 +99,8 @@ std::string counts_text(const Counts& counts) {
 }  // namespace
 
 std::string status_text(const admin::NodeReport& r, bool color) {
-  std::string out = fmt::format("{}  fairlead {}  {}  up {}  {}\n", paint(r.node, Tone::kStrong, color), r.version, r.engine, age_text(r.uptime_s),
-                                r.ready ? paint("READY", Tone::kGood, color) : paint("NOT READY", Tone::kBad, color));
+  std::string out = fmt::format("{}  fairlead {}  {}  up {}  {}\n", paint(r.node, Tone::kStrong, color), r.version, r.engine,
+                                age_text(r.uptime_s), r.ready ? paint("READY", Tone::kGood, color) : paint("NOT READY", Tone::kBad, color));
   for (const auto& reason : r.ready_reasons) {
     if (!reason.ok) out += fmt::format("  {} {}: {}\n", paint("not ready:", Tone::kBad, color), reason.what, reason.detail);
   }
@@ -127,7 +134,8 @@ std::string listeners_text(const std::vector<admin::ListenerStatus>& listeners, 
 }
 
 std::string listener_text(const admin::ListenerStatus& l, bool color) {
-  return listeners_text({l}, color) + fmt::format("\nshed by cause   {}\nended by code   {}\n", counts_text(l.shed_by_cause), counts_text(l.ended_by_code));
+  return listeners_text({l}, color) +
+         fmt::format("\nshed by cause   {}\nended by code   {}\n", counts_text(l.shed_by_cause), counts_text(l.ended_by_code));
 }
 
 std::string pools_text(const std::vector<admin::PoolStatus>& pools, bool color) {
@@ -141,7 +149,12 @@ std::string pools_text(const std::vector<admin::PoolStatus>& pools, bool color) 
       sum.current += s.connections.current;
       sum.total += s.connections.total;
     }
-    table.row({{pool.name}, {pool.balance}, number(pool.servers.size()), number(up, up == 0 ? Tone::kBad : Tone::kGood), number(sum.current), number(sum.total)});
+    table.row({{pool.name},
+               {pool.balance},
+               number(pool.servers.size()),
+               number(up, up == 0 ? Tone::kBad : Tone::kGood),
+               number(sum.current),
+               number(sum.total)});
   }
   return table.text(color);
 }
@@ -175,10 +188,12 @@ std::string servers_text(const std::vector<admin::PoolStatus>& pools, bool color
 std::string server_text(const std::string& pool, const admin::ServerStatus& s, bool color) {
   const auto state = state_cell(s.state);
   return fmt::format(
-      "server            {}/{}\naddress           {}\nendpoint          {}\nstate             {} for {}\nweight            {}\nconnections       {} now, {} in all\n"
-      "connect failures  {}\ncheck             {}\n",
-      pool, s.name, s.address, s.endpoint.empty() ? "not resolved" : s.endpoint, paint(state.text, state.tone, color), age_text(s.state_since_s), weight_text(s),
-      s.connections.current, s.connections.total, s.connect_failures, check_text(s.check)) +
+             "server            {}/{}\naddress           {}\nendpoint          {}\nstate             {} for {}\nweight            "
+             "{}\nconnections       {} now, {} in all\n"
+             "connect failures  {}\ncheck             {}\n",
+             pool, s.name, s.address, s.endpoint.empty() ? "not resolved" : s.endpoint, paint(state.text, state.tone, color),
+             age_text(s.state_since_s), weight_text(s), s.connections.current, s.connections.total, s.connect_failures,
+             check_text(s.check)) +
          (remarks(s).empty() ? "" : "note              " + remarks(s) + "\n");
 }
 

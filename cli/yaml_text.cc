@@ -36,7 +36,9 @@ std::string scalar(const json::value& value) {
   return admin::json_text(value);
 }
 
-bool is_block(const json::value& value) { return (value.is_object() && !value.get_object().empty()) || (value.is_array() && !value.get_array().empty()); }
+bool is_block(const json::value& value) {
+  return (value.is_object() && !value.get_object().empty()) || (value.is_array() && !value.get_array().empty());
+}
 
 void write(const json::value& value, std::size_t depth, bool in_line, std::string& out);
 

@@ -167,7 +167,8 @@ class ApiFixture : public ::testing::Test {
     return run("curl -sS --max-time 20 --unix-socket '" + options.socket + "' " + arguments + " 'http://localhost" + path + "'");
   }
   [[nodiscard]] Outcome curl_tcp(const std::string& arguments, const std::string& path) const {
-    return run("curl -sS --noproxy '*' --max-time 20 " + arguments + " 'http://127.0.0.1:" + std::to_string(server->tcp_port()) + path + "'");
+    return run("curl -sS --noproxy '*' --max-time 20 " + arguments + " 'http://127.0.0.1:" + std::to_string(server->tcp_port()) + path +
+               "'");
   }
 
   std::filesystem::path folder;

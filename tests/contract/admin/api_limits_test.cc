@@ -8,8 +8,8 @@
 namespace fairlead::admin {
 namespace {
 
-using testing::RawClient;
 using testing::eventually;
+using testing::RawClient;
 using testing::run;
 
 class ApiLimitsTest : public testing::ApiFixture {};
@@ -84,7 +84,8 @@ TEST_F(ApiLimitsTest, ALargeButAllowedHeaderPasses) {
 TEST_F(ApiLimitsTest, AnOversizedBodyIs413) {
   start();
   std::ofstream(folder / "body") << std::string(70000, ' ');
-  const std::string send = "-X POST -H 'Content-Type: application/json' -o /dev/null -w '%{http_code}' --data-binary @" + (folder / "body").string();
+  const std::string send =
+      "-X POST -H 'Content-Type: application/json' -o /dev/null -w '%{http_code}' --data-binary @" + (folder / "body").string();
   EXPECT_EQ(curl(send, "/api/v1/reload").output, "413");
   EXPECT_EQ(curl(send + " -H 'Transfer-Encoding: chunked'", "/api/v1/reload").output, "413");
   EXPECT_TRUE(node.commands().empty());
@@ -206,14 +207,17 @@ TEST_F(ApiLimitsTest, ManyClientsAtOnceAreAllAnswered) {
     threads.emplace_back([&] {
       for (int round = 0; round < 50; ++round) {
         auto client = RawClient::unix_socket(options.socket);
-        if (client.send("GET /api/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") && client.read_all().starts_with("HTTP/1.1 200")) ++good;
+        if (client.send("GET /api/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") &&
+            client.read_all().starts_with("HTTP/1.1 200"))
+          ++good;
       }
     });
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(good, 400);
-  EXPECT_TRUE(eventually([&] { return curl("", "/metrics").output.find("fairlead_api_connections{way=\"unix\"} 1\n") != std::string::npos; }))
-      << "connections leak";
+  EXPECT_TRUE(eventually([&] {
+    return curl("", "/metrics").output.find("fairlead_api_connections{way=\"unix\"} 1\n") != std::string::npos;
+  })) << "connections leak";
 }
 
 }  // namespace

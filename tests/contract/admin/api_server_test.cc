@@ -12,8 +12,8 @@
 namespace fairlead::admin {
 namespace {
 
-using testing::RawClient;
 using testing::eventually;
+using testing::RawClient;
 using testing::run;
 
 class ApiServerTest : public testing::ApiFixture {};
@@ -111,7 +111,8 @@ TEST_F(ApiServerTest, ListensOnIpv6Loopback) {
 
 TEST_F(ApiServerTest, OurOwnUserOperatesOverTheSocketAndTheAuditEventSaysWho) {
   start();
-  const auto answer = curl("-X POST -H 'Content-Type: application/json' -d '{\"state\":\"drain\"}'", "/api/v1/servers/masters/mast-1/state");
+  const auto answer =
+      curl("-X POST -H 'Content-Type: application/json' -d '{\"state\":\"drain\"}'", "/api/v1/servers/masters/mast-1/state");
   EXPECT_EQ(boost::json::parse(answer.output).at("summary"), "done as asked");
   EXPECT_EQ(node.commands(), std::vector<std::string>{"server masters/mast-1 state drain"});
 
@@ -126,7 +127,8 @@ TEST_F(ApiServerTest, AnotherUserReadsButDoesNotChange) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
   std::filesystem::permissions(folder, std::filesystem::perms(0755));
   start();
-  const std::string as_nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups curl -sS --max-time 20 --unix-socket '" + options.socket + "' ";
+  const std::string as_nobody =
+      "setpriv --reuid=65534 --regid=65534 --clear-groups curl -sS --max-time 20 --unix-socket '" + options.socket + "' ";
   EXPECT_EQ(run(as_nobody + "http://localhost/livez").output, "ok\n");
   const auto refused = run(as_nobody + "-X POST http://localhost/api/v1/reload");
   EXPECT_EQ(boost::json::parse(refused.output).at("code"), "permission");
@@ -140,7 +142,8 @@ TEST_F(ApiServerTest, AMemberOfTheOperatorsGroupMayChange) {
   const auto group = group_id("daemon");
   ASSERT_TRUE(group) << "this system has no group 'daemon'";
   start();
-  const std::string as_member = "setpriv --reuid=65534 --regid=65534 --groups=" + std::to_string(*group) + " curl -sS --max-time 20 --unix-socket '" + options.socket + "' ";
+  const std::string as_member = "setpriv --reuid=65534 --regid=65534 --groups=" + std::to_string(*group) +
+                                " curl -sS --max-time 20 --unix-socket '" + options.socket + "' ";
   EXPECT_EQ(run(as_member + "-X POST http://localhost/api/v1/reload -o /dev/null -w '%{http_code}'").output, "200");
   EXPECT_EQ(node.commands(), std::vector<std::string>{"reload"});
 }
@@ -170,7 +173,9 @@ TEST_F(ApiServerTest, AWrongMethodIsToldWhichThereAre) {
 TEST_F(ApiServerTest, OneConnectionCarriesManyRequestsAlsoPipelined) {
   start();
   auto client = RawClient::unix_socket(options.socket);
-  ASSERT_TRUE(client.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\nHEAD /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  ASSERT_TRUE(
+      client.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\nHEAD /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\nHost: "
+                  "x\r\nConnection: close\r\n\r\n"));
   const std::string answers = client.read_all();
   EXPECT_TRUE(client.ended);
   std::size_t count = 0;

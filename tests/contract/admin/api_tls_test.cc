@@ -24,21 +24,23 @@ class ApiTlsTest : public testing::ApiFixture {
 
   [[nodiscard]] std::string file(const std::string& name) const { return (folder / name).string(); }
   void make_ca(const std::string& name) {
-    const auto made = run("cd '" + folder.string() + "' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=" + name + " -keyout " + name +
-                          ".key -out " + name + ".crt");
+    const auto made = run("cd '" + folder.string() +
+                          "' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=" + name +
+                          " -keyout " + name + ".key -out " + name + ".crt");
     ASSERT_EQ(made.exit_code, 0) << made.output;
   }
   void make_certificate(const std::string& name, const std::string& common_name, const std::string& ca, const std::string& extension) {
     std::ofstream(folder / (name + ".ext")) << extension << "\n";
-    const auto made = run("cd '" + folder.string() + "' && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + common_name + " -keyout " + name +
-                          ".key -out " + name + ".csr && openssl x509 -req -in " + name + ".csr -CA " + ca + ".crt -CAkey " + ca + ".key -CAcreateserial -days 2 -extfile " + name +
-                          ".ext -out " + name + ".crt");
+    const auto made =
+        run("cd '" + folder.string() + "' && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + common_name +
+            " -keyout " + name + ".key -out " + name + ".csr && openssl x509 -req -in " + name + ".csr -CA " + ca + ".crt -CAkey " + ca +
+            ".key -CAcreateserial -days 2 -extfile " + name + ".ext -out " + name + ".crt");
     ASSERT_EQ(made.exit_code, 0) << made.output;
   }
   [[nodiscard]] testing::Outcome curl_tls(const std::string& who, const std::string& arguments, const std::string& path) const {
     const std::string certificate = who.empty() ? "" : " --cert " + file(who + ".crt") + " --key " + file(who + ".key");
-    return run("curl -sS --noproxy '*' --max-time 20 --cacert " + file("ca.crt") + certificate + " " + arguments + " 'https://127.0.0.1:" + std::to_string(server->tcp_port()) +
-               path + "'");
+    return run("curl -sS --noproxy '*' --max-time 20 --cacert " + file("ca.crt") + certificate + " " + arguments +
+               " 'https://127.0.0.1:" + std::to_string(server->tcp_port()) + path + "'");
   }
 };
 
@@ -74,8 +76,9 @@ TEST_F(ApiTlsTest, WithTlsItMayListenEverywhere) {
 }
 
 TEST_F(ApiTlsTest, AMissingOrWrongFileIsAnEventThatNamesIt) {
-  for (const auto& tls : {config::AdminTls{file("server.crt"), file("server.key"), ""}, config::AdminTls{file("server.crt"), file("ops.key"), file("ca.crt")},
-                          config::AdminTls{file("nowhere.crt"), file("server.key"), file("ca.crt")}}) {
+  for (const auto& tls :
+       {config::AdminTls{file("server.crt"), file("server.key"), ""}, config::AdminTls{file("server.crt"), file("ops.key"), file("ca.crt")},
+        config::AdminTls{file("nowhere.crt"), file("server.key"), file("ca.crt")}}) {
     options.tls = tls;
     start();
     EXPECT_EQ(server->tcp_port(), 0);

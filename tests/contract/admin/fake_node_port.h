@@ -133,7 +133,8 @@ class FakeNodePort final : public admin::NodePort {
     }
     done(answer());
   }
-  void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<std::vector<admin::ConnectionInfo>>)> done) override {
+  void connections(admin::ConnectionFilter filter, std::size_t limit,
+                   std::function<void(Result<std::vector<admin::ConnectionInfo>>)> done) override {
     std::vector<admin::ConnectionInfo> out;
     {
       const std::lock_guard lock(mutex_);

@@ -21,7 +21,9 @@ class ApiDispatcherTest : public ::testing::Test {
     return out.value_or(ApiResponse{});
   }
   ApiResponse get(std::string target) { return ask(make("GET", std::move(target), "")); }
-  ApiResponse operate(std::string method, std::string target, std::string body) { return ask(make(std::move(method), std::move(target), std::move(body))); }
+  ApiResponse operate(std::string method, std::string target, std::string body) {
+    return ask(make(std::move(method), std::move(target), std::move(body)));
+  }
 
   static ApiRequest make(std::string method, std::string target, std::string body) {
     ApiRequest request;
@@ -67,9 +69,7 @@ TEST_F(ApiDispatcherTest, EveryReadingRouteAnswers) {
     const auto response = get(std::string(route.pattern));
     EXPECT_EQ(response.status, 200U) << route.pattern;
     EXPECT_FALSE(response.body.empty()) << route.pattern;
-    if (response.content_type == "application/json") {
-      EXPECT_TRUE(boost::json::parse(response.body).is_object()) << route.pattern;
-    }
+    if (response.content_type == "application/json") { EXPECT_TRUE(boost::json::parse(response.body).is_object()) << route.pattern; }
   }
 }
 

@@ -23,7 +23,8 @@ TEST(ApiRoutes, TheAbsoluteFormIsUnderstood) {
 }
 
 TEST(ApiRoutes, BadTargetsAreErrors) {
-  for (const char* text : {"", "*", "livez", "/a%", "/a%2", "/a%zz", "/a%00b", "/x?%f=1", "?"}) EXPECT_FALSE(parse_api_target(text)) << text;
+  for (const char* text : {"", "*", "livez", "/a%", "/a%2", "/a%zz", "/a%00b", "/x?%f=1", "?"})
+    EXPECT_FALSE(parse_api_target(text)) << text;
 }
 
 TEST(ApiRoutes, PercentEncodingComesBack) {
@@ -66,8 +67,8 @@ TEST(ApiRoutes, OpenApiHasEveryRoute) {
 }
 
 TEST(ApiProblem, EveryCodeComesBackFromItsDocument) {
-  for (const Errc code : {Errc::kInvalidConfig, Errc::kInvalidArgument, Errc::kNotFound, Errc::kConflict, Errc::kLimitExceeded, Errc::kUnavailable, Errc::kTimeout,
-                          Errc::kPermission, Errc::kUnsupported}) {
+  for (const Errc code : {Errc::kInvalidConfig, Errc::kInvalidArgument, Errc::kNotFound, Errc::kConflict, Errc::kLimitExceeded,
+                          Errc::kUnavailable, Errc::kTimeout, Errc::kPermission, Errc::kUnsupported}) {
     const auto back = decode_problem(http_status_of(code), encode_problem(Error{code, "pool masters: no such pool"}));
     EXPECT_EQ(back.code, code);
     EXPECT_EQ(back.context, "pool masters: no such pool");

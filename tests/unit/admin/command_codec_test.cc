@@ -80,9 +80,7 @@ TEST(CommandCodec, RefusesWhatIsWrongAndNamesTheKey) {
   }
 }
 
-TEST(CommandCodec, AnOverlongNameIsRefused) {
-  EXPECT_FALSE(decode({"DELETE", "/api/v1/servers/p/" + std::string(300, 'a'), ""}));
-}
+TEST(CommandCodec, AnOverlongNameIsRefused) { EXPECT_FALSE(decode({"DELETE", "/api/v1/servers/p/" + std::string(300, 'a'), ""})); }
 
 }  // namespace
 }  // namespace fairlead::admin

@@ -10,9 +10,12 @@ namespace {
 
 NodeReport full_report() {
   NodeReport r = testing::sample_report();
-  r.cluster = ClusterStatus{true, "1.2c", 2, "armed", false, {{"gate-1", 1, true, false, "0.1.0", true}, {"gate-2", 2, false, true, "0.1.0", false}}};
-  r.vips = {VipStatus{"api", "192.168.4.20/24", "ens192", "held", "gate-1", true, 7, 1850, {{"gate-1", true, ""}, {"gate-2", false, "no carrier"}}},
-            VipStatus{"ingress", "192.168.4.21/24", "ens192", "nowhere", std::nullopt, false, 0, 0, {}}};
+  r.cluster = ClusterStatus{true,    "1.2c", 2,
+                            "armed", false,  {{"gate-1", 1, true, false, "0.1.0", true}, {"gate-2", 2, false, true, "0.1.0", false}}};
+  r.vips = {
+      VipStatus{
+          "api", "192.168.4.20/24", "ens192", "held", "gate-1", true, 7, 1850, {{"gate-1", true, ""}, {"gate-2", false, "no carrier"}}},
+      VipStatus{"ingress", "192.168.4.21/24", "ens192", "nowhere", std::nullopt, false, 0, 0, {}}};
   return r;
 }
 
@@ -75,9 +78,10 @@ TEST(StatusCodec, AWrongTypeIsNamedWithItsPath) {
 }
 
 TEST(StatusCodec, OddDocumentsAreErrorsNeverACrash) {
-  for (const char* text : {"", "null", "[]", "{", "{\"pools\":{}}", "{\"pools\":[1]}", "{\"uptime_s\":\"x\"}", "{\"max_connections\":-1}", "{\"max_connections\":1.5}",
-                           "{\"pools\":[{\"servers\":[{\"state\":\"asleep\"}]}]}", "{\"listeners\":[{\"bind\":[1]}]}", "{\"listeners\":[{\"ended_by_code\":{\"--\":\"x\"}}]}",
-                           "{\"vips\":[{\"eligible\":{\"a\":1}}]}"}) {
+  for (const char* text :
+       {"", "null", "[]", "{", "{\"pools\":{}}", "{\"pools\":[1]}", "{\"uptime_s\":\"x\"}", "{\"max_connections\":-1}",
+        "{\"max_connections\":1.5}", "{\"pools\":[{\"servers\":[{\"state\":\"asleep\"}]}]}", "{\"listeners\":[{\"bind\":[1]}]}",
+        "{\"listeners\":[{\"ended_by_code\":{\"--\":\"x\"}}]}", "{\"vips\":[{\"eligible\":{\"a\":1}}]}"}) {
     EXPECT_FALSE(decode_status(text)) << text;
   }
   EXPECT_FALSE(decode_status(std::string(10000, '[')));
@@ -85,13 +89,15 @@ TEST(StatusCodec, OddDocumentsAreErrorsNeverACrash) {
 }
 
 TEST(StatusCodec, EventsAndConnectionsAndResultsSurviveTheTrip) {
-  const std::vector<EventInfo> events{{5, "2024-01-02T03:04:05.678Z", "SERVER_DOWN", "warning", {{"pool", "masters"}, {"server", "mast-1"}}}};
+  const std::vector<EventInfo> events{
+      {5, "2024-01-02T03:04:05.678Z", "SERVER_DOWN", "warning", {{"pool", "masters"}, {"server", "mast-1"}}}};
   const auto events_back = decode_events(encode_events(events, 0));
   ASSERT_TRUE(events_back);
   EXPECT_EQ(encode_events(*events_back, 0), encode_events(events, 0));
   EXPECT_EQ(parsed(encode_events({}, 17)).at("last").to_number<int>(), 17);
 
-  const std::vector<ConnectionInfo> connections{{"0-12", "kube-api", "10.0.0.9:5000", "masters", "mast-1", "10.0.0.1:4000", "open", 1.5, 0.25, {10, 20}}};
+  const std::vector<ConnectionInfo> connections{
+      {"0-12", "kube-api", "10.0.0.9:5000", "masters", "mast-1", "10.0.0.1:4000", "open", 1.5, 0.25, {10, 20}}};
   const auto connections_back = decode_connections(encode_connections(connections, 7));
   ASSERT_TRUE(connections_back);
   EXPECT_EQ(encode_connections(*connections_back, 7), encode_connections(connections, 7));

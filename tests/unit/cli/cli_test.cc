@@ -14,6 +14,9 @@
 namespace fairlead::cli {
 namespace {
 
+using admin::ApiReply;
+using admin::parse_server_url;
+
 /// 2024-01-31T12:00:00Z; pauses move it.
 class FakeClock final : public Clock {
  public:
@@ -24,9 +27,11 @@ class FakeClock final : public Clock {
 
 class DispatcherPort final : public ApiPort {
  public:
-  DispatcherPort(admin::ApiDispatcher& dispatcher, admin::ApiRole role, bool reachable) : dispatcher_(dispatcher), role_(role), reachable_(reachable) {}
+  DispatcherPort(admin::ApiDispatcher& dispatcher, admin::ApiRole role, bool reachable)
+      : dispatcher_(dispatcher), role_(role), reachable_(reachable) {}
   Result<ApiReply> call(const std::string& method, const std::string& target, const std::string& body) override {
-    if (!reachable_) return Error{Errc::kUnavailable, "cannot reach the daemon on /run/x.sock: No such file or directory. Is fairleadd running here?"};
+    if (!reachable_)
+      return Error{Errc::kUnavailable, "cannot reach the daemon on /run/x.sock: No such file or directory. Is fairleadd running here?"};
     admin::ApiRequest request;
     request.method = method;
     request.target = target;
@@ -49,7 +54,8 @@ class CliTest : public ::testing::Test {
   int run(const std::vector<std::string>& arguments) {
     out.str("");
     err.str("");
-    CliEnvironment environment{.out = out, .err = err, .clock = clock, .read_line = [this] { return typed; }, .pause = [this](Duration d) { return pause(d); }};
+    CliEnvironment environment{
+        .out = out, .err = err, .clock = clock, .read_line = [this] { return typed; }, .pause = [this](Duration d) { return pause(d); }};
     environment.color = color;
     environment.interactive = interactive;
     environment.api = [this](const ConnectOptions& options) {
@@ -89,7 +95,8 @@ class CliTest : public ::testing::Test {
 
 TEST_F(CliTest, StatusShowsTheNodeOnOneScreen) {
   ASSERT_EQ(run({"status"}), kExitDone) << err.str();
-  for (const char* text : {"gate-1", "fairlead 0.1.0", "io_uring", "READY", "kube-api", "192.168.4.20:6443", "pool masters (least_connections): 2 of 3 up", "mast-3", "refused"}) {
+  for (const char* text : {"gate-1", "fairlead 0.1.0", "io_uring", "READY", "kube-api", "192.168.4.20:6443",
+                           "pool masters (least_connections): 2 of 3 up", "mast-3", "refused"}) {
     EXPECT_TRUE(printed(text)) << text << "\n" << out.str();
   }
   EXPECT_EQ(out.str().find('\x1b'), std::string::npos) << "colour without being asked";
@@ -136,8 +143,15 @@ TEST_F(CliTest, WatchShowsTheStatusAgainAndAgain) {
 }
 
 TEST_F(CliTest, ListsAndShows) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{{"listener", "list"}, {"listener", "show", "kube-api"}, {"pool", "list"}, {"pool", "show", "masters"}, {"server", "list"},
-                                                                     {"server", "show", "masters/mast-1"}, {"connections", "list"}, {"events"}, {"config", "show"}}) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"listener", "list"},
+                                                                     {"listener", "show", "kube-api"},
+                                                                     {"pool", "list"},
+                                                                     {"pool", "show", "masters"},
+                                                                     {"server", "list"},
+                                                                     {"server", "show", "masters/mast-1"},
+                                                                     {"connections", "list"},
+                                                                     {"events"},
+                                                                     {"config", "show"}}) {
     EXPECT_EQ(run(arguments), kExitDone) << arguments[0] << ": " << err.str();
   }
   EXPECT_EQ(run({"pool", "show", "nodes"}), kExitFailed);
@@ -156,7 +170,8 @@ TEST_F(CliTest, EveryChangingVerbSendsItsCommand) {
       {{"server", "remove", "masters/mast-3"}, "server masters/mast-3 remove"},
       {{"listener", "disable", "kube-api"}, "listener kube-api disable"},
       {{"listener", "enable", "kube-api"}, "listener kube-api enable"},
-      {{"connections", "kill", "--server", "masters/mast-1", "--client", "10.0.0.9"}, "connections kill pool=masters server=mast-1 client=10.0.0.9"},
+      {{"connections", "kill", "--server", "masters/mast-1", "--client", "10.0.0.9"},
+       "connections kill pool=masters server=mast-1 client=10.0.0.9"},
       {{"connections", "kill", "--all"}, "connections kill all"},
       {{"reload"}, "reload"},
       {{"reload", "--dry-run"}, "reload dry_run"},
@@ -194,11 +209,23 @@ TEST_F(CliTest, ExitCodesFollowTheContract) {
 }
 
 TEST_F(CliTest, WrongUsageIs2AndSendsNothing) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{{"nonsense"}, {"server"}, {"server", "drain"}, {"server", "drain", "masters"}, {"server", "drain", "/x"},
-                                                                     {"server", "weight", "a/b", "1001"}, {"server", "weight", "a/b", "-1"}, {"server", "weight", "a/b", "x"},
-                                                                     {"status", "--bogus"}, {"-o", "xml", "status"}, {"connections", "kill"}, {"check"}, {"completion", "tcsh"},
-                                                                     {"connections", "kill", "--all", "--pool", "p"}, {"events", "--since", "yesterday"},
-                                                                     {"connections", "list", "--pool", "a", "--server", "b/c"}, {"server", "drain", "masters/mast-1", "--timeout", "5"}}) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"nonsense"},
+                                                                     {"server"},
+                                                                     {"server", "drain"},
+                                                                     {"server", "drain", "masters"},
+                                                                     {"server", "drain", "/x"},
+                                                                     {"server", "weight", "a/b", "1001"},
+                                                                     {"server", "weight", "a/b", "-1"},
+                                                                     {"server", "weight", "a/b", "x"},
+                                                                     {"status", "--bogus"},
+                                                                     {"-o", "xml", "status"},
+                                                                     {"connections", "kill"},
+                                                                     {"check"},
+                                                                     {"completion", "tcsh"},
+                                                                     {"connections", "kill", "--all", "--pool", "p"},
+                                                                     {"events", "--since", "yesterday"},
+                                                                     {"connections", "list", "--pool", "a", "--server", "b/c"},
+                                                                     {"server", "drain", "masters/mast-1", "--timeout", "5"}}) {
     EXPECT_EQ(run(arguments), kExitUsage) << arguments[0] << " " << err.str();
     EXPECT_TRUE(complained("fairlead: "));
   }
@@ -210,8 +237,8 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   const std::string help = out.str();
   ASSERT_EQ(run({"completion", "bash"}), kExitDone);
   const std::string completion = out.str();
-  for (const char* name : {"init", "vip", "node", "logs", "blackbox", "cluster", "drill", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import", "lab", "bench",
-                           "support"}) {
+  for (const char* name : {"init", "vip", "node", "logs", "blackbox", "cluster", "drill", "dns", "dhcp", "router", "bootstrap", "image",
+                           "machine", "storage", "import", "lab", "bench", "support"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
@@ -285,7 +312,8 @@ TEST_F(CliTest, EventsAreFilteredByTimeAndFollowed) {
                    {2, "2024-01-31T12:59:30.000Z", "SERVER_DOWN", "warning", {{"pool", "masters"}, {"reason", "connection refused"}}}});
   ASSERT_EQ(run({"events"}), kExitDone);
   EXPECT_EQ(out.str(),
-            "2024-01-31T11:00:00.000Z notice  DAEMON_STARTED version=0.1.0\n2024-01-31T12:59:30.000Z warning SERVER_DOWN pool=masters reason=\"connection refused\"\n");
+            "2024-01-31T11:00:00.000Z notice  DAEMON_STARTED version=0.1.0\n2024-01-31T12:59:30.000Z warning SERVER_DOWN pool=masters "
+            "reason=\"connection refused\"\n");
   // The fake clock stands at 13:00.
   ASSERT_EQ(run({"events", "--since", "10m"}), kExitDone) << err.str();
   EXPECT_FALSE(printed("DAEMON_STARTED"));
@@ -303,11 +331,14 @@ TEST_F(CliTest, EventsAreFilteredByTimeAndFollowed) {
 }
 
 TEST_F(CliTest, ChecksAFileAndExplainsKeys) {
-  const auto folder = std::filesystem::temp_directory_path() / ("fairlead-cli-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + "-" + std::to_string(::getpid()));
+  const auto folder =
+      std::filesystem::temp_directory_path() /
+      ("fairlead-cli-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + "-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const std::string good = (folder / "good.yaml").string();
   const std::string bad = (folder / "bad.yaml").string();
-  std::ofstream(good) << "apiVersion: fairlead/v1\nlisteners:\n  - {name: web, bind: [\"127.0.0.1:8080\"], pool: web}\npools:\n  - name: web\n    servers:\n"
+  std::ofstream(good) << "apiVersion: fairlead/v1\nlisteners:\n  - {name: web, bind: [\"127.0.0.1:8080\"], pool: web}\npools:\n  - name: "
+                         "web\n    servers:\n"
                          "      - {name: a, address: \"127.0.0.1:8081\"}\n";
   std::ofstream(bad) << "apiVersion: fairlead/v1\npols: []\n";
 
@@ -349,7 +380,8 @@ TEST(ServerUrlTest, OnlyHttpAndHttpsWithAPort) {
   EXPECT_TRUE(url->tls);
   EXPECT_EQ(url->host, "::1");
   EXPECT_EQ(url->port, "9440");
-  for (const char* text : {"", "127.0.0.1:9440", "ftp://a:1", "http://a", "http://a:0", "http://a:1/path", "https://:1"}) EXPECT_FALSE(parse_server_url(text)) << text;
+  for (const char* text : {"", "127.0.0.1:9440", "ftp://a:1", "http://a", "http://a:0", "http://a:1/path", "https://:1"})
+    EXPECT_FALSE(parse_server_url(text)) << text;
 }
 
 TEST(CliReferenceTest, ThePageIsTheProgram) { testing::expect_reference_page("cli.md", cli_reference_page()); }

@@ -37,7 +37,8 @@ TEST(Units, BytesAndAgesAreShort) {
 }
 
 TEST(YamlText, QuotesWhatYamlWouldMisread) {
-  const auto value = boost::json::parse(R"({"a":"yes","b":"1.5","c":"plain-word","d":"","e":"a: b","f":null,"g":[],"h":{},"i":[1,[2,3],{"k":"v","l":true}],"no":1.5})");
+  const auto value = boost::json::parse(
+      R"({"a":"yes","b":"1.5","c":"plain-word","d":"","e":"a: b","f":null,"g":[],"h":{},"i":[1,[2,3],{"k":"v","l":true}],"no":1.5})");
   EXPECT_EQ(yaml_text(value),
             "a: \"yes\"\nb: \"1.5\"\nc: plain-word\nd: \"\"\ne: \"a: b\"\nf: null\ng: []\nh: {}\n"
             "i:\n  - 1\n  - - 2\n    - 3\n  - k: v\n    l: true\n\"no\": 1.5\n");

@@ -1,4 +1,5 @@
-// The CLI's way to the daemon: one HTTP call at a time, over the unix socket or --server URL.
+// A client's way to the daemon: one HTTP call at a time, over the unix socket or --server URL.
+// Here and not in cli/, because Asio and OpenSSL live in admin/.
 #pragma once
 
 #include <functional>
@@ -8,7 +9,7 @@
 #include "base/result.h"
 #include "base/time.h"
 
-namespace fairlead::cli {
+namespace fairlead::admin {
 
 struct ConnectOptions {
   std::string socket = "/run/fairlead/fairlead.sock";
@@ -42,4 +43,4 @@ struct ServerUrl {
 /// Errors: kInvalidArgument.
 [[nodiscard]] Result<ServerUrl> parse_server_url(std::string_view text);
 
-}  // namespace fairlead::cli
+}  // namespace fairlead::admin

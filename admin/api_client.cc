@@ -1,4 +1,4 @@
-#include "cli/api_client.h"
+#include "admin/api_client.h"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,7 +13,7 @@
 #include "base/ip_address.h"
 #include "generated/version.h"
 
-namespace fairlead::cli {
+namespace fairlead::admin {
 namespace {
 
 namespace net = boost::asio;
@@ -54,8 +54,10 @@ error_code complete(net::io_context& io, Start start) {
 template <class Stream>
 Result<ApiReply> exchange(net::io_context& io, Stream& stream, const Request& request, const std::string& where) {
   const auto lost = [&](error_code failed) {
-    if (failed == beast::error::timeout) return Error{Errc::kTimeout, where + " did not answer in time. It may be overloaded or stopped: look at its log"};
-    return Error{Errc::kUnavailable, where + " broke off the connection (" + failed.message() + "). It may be stopping, or have too many connections; try again"};
+    if (failed == beast::error::timeout)
+      return Error{Errc::kTimeout, where + " did not answer in time. It may be overloaded or stopped: look at its log"};
+    return Error{Errc::kUnavailable, where + " broke off the connection (" + failed.message() +
+                                         "). It may be stopping, or have too many connections; try again"};
   };
   if (const auto failed = complete(io, [&](auto done) { http::async_write(stream, request, done); })) return lost(failed);
   beast::flat_buffer buffer;
@@ -79,8 +81,9 @@ class UnixClient final : public ApiPort {
     stream.expires_after(options_.timeout);
     const net::local::stream_protocol::endpoint endpoint(options_.socket);
     if (const auto failed = complete(io, [&](auto done) { stream.async_connect(endpoint, done); })) {
-      return Error{Errc::kUnavailable, "cannot reach the daemon on " + options_.socket + ": " + failed.message() +
-                                           ". Is fairleadd running here (systemctl status fairlead)? --socket PATH or --server URL lead elsewhere"};
+      return Error{Errc::kUnavailable,
+                   "cannot reach the daemon on " + options_.socket + ": " + failed.message() +
+                       ". Is fairleadd running here (systemctl status fairlead)? --socket PATH or --server URL lead elsewhere"};
     }
     return exchange(io, stream, make_request(method, target, body, "localhost"), "the daemon on " + options_.socket);
   }
@@ -97,14 +100,16 @@ class TcpClient final : public ApiPort {
     const auto url = parse_server_url(options_.server);
     if (!url) return url.error();
     const auto unreachable = [&](const std::string& why) {
-      return Error{Errc::kUnavailable, "cannot reach the daemon at " + options_.server + ": " + why + ". Does fairleadd run there with this admin.listen?"};
+      return Error{Errc::kUnavailable,
+                   "cannot reach the daemon at " + options_.server + ": " + why + ". Does fairleadd run there with this admin.listen?"};
     };
     net::io_context io(1);
     error_code failed;
     tcp::resolver resolver(io);
     const auto addresses = resolver.resolve(url->host, url->port, failed);
     if (failed) return unreachable(failed.message());
-    const auto request = make_request(method, target, body, to_string(HostPort{url->host, static_cast<std::uint16_t>(std::stoul(url->port))}));
+    const auto request =
+        make_request(method, target, body, to_string(HostPort{url->host, static_cast<std::uint16_t>(std::stoul(url->port))}));
     const std::string where = "the daemon at " + options_.server;
     if (!url->tls) {
       beast::tcp_stream stream(io);
@@ -119,7 +124,8 @@ class TcpClient final : public ApiPort {
     beast::get_lowest_layer(stream).expires_after(options_.timeout);
     failed = complete(io, [&](auto done) { beast::get_lowest_layer(stream).async_connect(addresses, done); });
     if (failed) return unreachable(failed.message());
-    if (!parse_ip_address(url->host) && SSL_set_tlsext_host_name(stream.native_handle(), url->host.c_str()) != 1) return unreachable("not a usable host name");
+    if (!parse_ip_address(url->host) && SSL_set_tlsext_host_name(stream.native_handle(), url->host.c_str()) != 1)
+      return unreachable("not a usable host name");
     stream.set_verify_callback(ssl::host_name_verification(url->host), failed);
     if (!failed) failed = complete(io, [&](auto done) { stream.async_handshake(ssl::stream_base::client, done); });
     if (failed) return unreachable("TLS: " + failed.message() + " (see --ca, --cert and --key)");
@@ -129,7 +135,9 @@ class TcpClient final : public ApiPort {
  private:
   Status prepare(ssl::context& context) const {
     error_code failed;
-    const auto wrong = [&](const char* option, const std::string& path) { return Error{Errc::kInvalidArgument, std::string(option) + " " + path + ": " + failed.message()}; };
+    const auto wrong = [&](const char* option, const std::string& path) {
+      return Error{Errc::kInvalidArgument, std::string(option) + " " + path + ": " + failed.message()};
+    };
     context.set_verify_mode(ssl::verify_peer, failed);
     if (options_.ca.empty()) {
       context.set_default_verify_paths(failed);
@@ -152,7 +160,9 @@ class TcpClient final : public ApiPort {
 }  // namespace
 
 Result<ServerUrl> parse_server_url(std::string_view text) {
-  const auto wrong = [&] { return Error{Errc::kInvalidArgument, "--server '" + std::string(text) + "': write http://HOST:PORT or https://HOST:PORT"}; };
+  const auto wrong = [&] {
+    return Error{Errc::kInvalidArgument, "--server '" + std::string(text) + "': write http://HOST:PORT or https://HOST:PORT"};
+  };
   ServerUrl out;
   std::string_view rest = text;
   if (rest.starts_with("https://")) {
@@ -176,4 +186,4 @@ std::unique_ptr<ApiPort> make_api_client(const ConnectOptions& options) {
   return std::make_unique<TcpClient>(options);
 }
 
-}  // namespace fairlead::cli
+}  // namespace fairlead::admin
