@@ -95,6 +95,7 @@ class EpollEngine final : public IoEngine {
   void pump(LinkId id);
   void drop_links(Slot& slot);
   void end_bulk(LinkId id);
+  void check_stuck_source(std::uint32_t index);
   void run_links();
   void sweep_links(Instant now);
   void deliver(EventSink& sink);
@@ -272,6 +273,14 @@ void EpollEngine::pump(LinkId id) {
   report(from, outcome.eof ? EventKind::kEof : EventKind::kBulkEnded);
 }
 
+/// Behind a full pipe nothing is read, so an RST of the source is asked for (C5).
+void EpollEngine::check_stuck_source(std::uint32_t index) {
+  const Slot& s = slots_[index];
+  if (s.failed || s.bulk_out == kNoLink || !slot(splicer_.link(s.bulk_out).to).write_blocked) return;
+  const int error = take_socket_error(s.fd);
+  if (error != 0) fail(index, error);
+}
+
 void EpollEngine::run_links() {
   std::vector<LinkId> now;
   now.swap(busy_links_);
@@ -411,7 +420,10 @@ void EpollEngine::handle_stream(std::uint32_t index, std::uint32_t events, Event
     const int error = take_socket_error(s.fd);
     if (error != 0) return fail(index, error);
   }
-  if (s.bulk_out != kNoLink && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) pump(s.bulk_out);
+  if (s.bulk_out != kNoLink && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    pump(s.bulk_out);
+    if ((events & EPOLLERR) != 0) check_stuck_source(index);
+  }
   if (s.bulk_in != kNoLink && s.write_blocked && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) pump(s.bulk_in);
   if (s.failed) return;
   const std::uint32_t generation = slots_.generation(index);

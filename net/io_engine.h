@@ -10,7 +10,8 @@
 //   C4  At most one send is in flight per socket. It ends when its bytes were all reported by kSent, or by kError.
 //   C5  After want_read(off) data already taken from the kernel may still arrive (the high-water mark is soft); end of file and data not yet
 //       taken are withheld until want_read(on); errors (RST, timeout) are still reported.
-//   C6  kError comes at most once per socket; after it only kClosed follows. kEof comes at most once and no kData follows it.
+//   C6  kError comes at most once per socket; after it only kClosed follows, once close() was called: nothing closes by itself. kEof comes at
+//       most once and no kData follows it; an RST after it is still reported.
 //   C7  A peer that is half-closed, slow, or both, causes no busy loop: poll() blocks while nothing can be done (facts: io_uring adds
 //       POLLRDHUP to every poll it makes).
 //   C8  Bulk: after bulk_prepare(from) comes kBulkReady, and no kData between it and the end of bulk. bulk_start(from, to) then moves bytes by
@@ -89,6 +90,7 @@ struct EngineCounters {
 
 class IoEngine {
  public:
+  /// Closes what is still open, without events. Every buffer that was the engine's returns to the pool.
   virtual ~IoEngine() = default;
 
   [[nodiscard]] virtual std::string_view name() const = 0;  ///< "io_uring", "epoll", "fault(...)"
@@ -96,6 +98,7 @@ class IoEngine {
   /// Accepts on a listening, non-blocking socket until close().
   /// Errors: kLimitExceeded.
   [[nodiscard]] virtual Result<SocketId> listen(Fd listener, std::uint32_t owner) = 0;
+  /// After kAcceptFailed; without it harmless.
   virtual void resume_accept(SocketId listener) = 0;
   /// Takes over a connected, non-blocking stream socket. Nothing is read until want_read(on).
   [[nodiscard]] virtual Result<SocketId> adopt(Fd socket, std::uint32_t owner) = 0;
@@ -104,6 +107,7 @@ class IoEngine {
   /// kReadable whenever a non-stream descriptor (an eventfd) becomes readable; the sink reads it empty. The descriptor is borrowed.
   [[nodiscard]] virtual Result<SocketId> watch(int fd, std::uint32_t owner) = 0;
 
+  /// Requires: connected. May be switched at any time, also to what it is.
   virtual void want_read(SocketId socket, bool on) = 0;
   /// Sends the chain's bytes in order. Requires: connected, no send in flight (C4), chain not empty.
   virtual void send(SocketId socket, BufferChain chain) = 0;
@@ -113,13 +117,15 @@ class IoEngine {
   [[nodiscard]] virtual bool bulk_start(SocketId from, SocketId to) = 0;
   /// FIN to the peer. Requires: no send in flight.
   virtual void shutdown_write(SocketId socket) = 0;
-  /// Ends the socket: with a FIN, or with an RST when `reset`. Unsent buffers of a send in flight return to the pool.
+  /// Ends the socket: with a FIN, or with an RST when `reset`. Unsent buffers of a send in flight return to the pool, and nothing but kClosed
+  /// is reported any more. Once per socket: calling it again before kClosed is a programming error (asserted).
   virtual void close(SocketId socket, bool reset) = 0;
 
-  /// The descriptor, for getsockname and the like; valid until kClosed.
+  /// The descriptor, for getsockname and the like; valid until close().
   [[nodiscard]] virtual int fd_of(SocketId socket) const = 0;
 
-  /// Waits until something happens or `deadline` (Instant::max(): for ever; past: does not wait) and reports it.
+  /// Waits until something happens or `deadline` (Instant::max(): for ever; past: does not wait) and reports it. May now and then return
+  /// early with nothing to report (a signal); never again and again (C7).
   virtual void poll(Instant deadline, EventSink& sink) = 0;
 
   [[nodiscard]] virtual const EngineCounters& counters() const = 0;

@@ -39,7 +39,8 @@ bool Splicer::borrow_pipe(Link& link) {
 }
 
 LinkId Splicer::open(SocketId from, int from_fd, SocketId to, int to_fd) {
-  Link link{.from = from, .to = to, .from_fd = from_fd, .to_fd = to_fd, .open = true};
+  // `moved`: the sweep may be due at once, and a link that has just begun is not a silent one.
+  Link link{.from = from, .to = to, .from_fd = from_fd, .to_fd = to_fd, .moved = true, .open = true};
   if (!borrow_pipe(link)) return kNoLink;
   ++open_;
   for (LinkId id = 0; id < links_.size(); ++id) {
@@ -68,17 +69,18 @@ void Splicer::close(LinkId id) {
 Splicer::Outcome Splicer::pump(LinkId id) {
   Link& link = links_[id];
   Outcome out;
-  bool dry = false;
+  // EAGAIN on the way in means "nothing to read" only while the pipe is empty: small segments fill its slots (one each) long before its bytes.
+  // So it is asked again after every write; the last answer in any case comes with an empty pipe or a full `to`, and no edge is lost.
   while (out.moved < kSharePerPump) {
-    if (!link.eof && !dry && link.in_pipe < kPipeBytes) {
+    if (!link.eof && link.in_pipe < kPipeBytes) {
       const ssize_t n = ::splice(link.from_fd, nullptr, link.pipe[1], nullptr, kPipeBytes - link.in_pipe, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
       if (n > 0) {
         link.in_pipe += static_cast<std::uint32_t>(n);
       } else if (n == 0) {
         link.eof = true;
-      } else if (errno == EAGAIN) {
-        dry = true;  // Nothing to read, or no slot of the pipe is free (it fills by pages): after a write below the next turn asks again.
-      } else if (errno != EINTR) {
+      } else if (errno == EINTR) {
+        continue;
+      } else if (errno != EAGAIN) {
         out.from_error = errno;
         return out;
       }
@@ -90,9 +92,6 @@ Splicer::Outcome Splicer::pump(LinkId id) {
       if (errno == EAGAIN) out.blocked = true; else out.to_error = errno;
       break;
     }
-    // A pipe may have been full rather than the socket empty: what left it makes room, so look again unless it was drained with nothing behind.
-    if (dry && link.in_pipe > static_cast<std::uint32_t>(m)) dry = false;
-    else if (dry && static_cast<std::uint32_t>(m) >= kPipeBytes / 2) dry = false;
     link.in_pipe -= static_cast<std::uint32_t>(m);
     out.moved += static_cast<std::uint32_t>(m);
   }

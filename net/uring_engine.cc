@@ -56,7 +56,7 @@ struct Slot {
   std::uint8_t outstanding = 0;    ///< Operations whose last completion has not come.
   bool watched : 1 = false;        ///< A borrowed descriptor (an eventfd).
   bool wants_read : 1 = false;
-  bool receiving : 1 = false;      ///< A multishot receive is armed.
+  bool receiving : 1 = false;      ///< A multishot receive (a listener's: accept) is armed.
   bool cancelling : 1 = false;     ///< Its cancel is under way.
   bool polling : 1 = false;        ///< The multishot poll is armed.
   bool write_blocked : 1 = false;
@@ -85,7 +85,7 @@ class UringEngine final : public IoEngine {
 
   [[nodiscard]] std::string_view name() const override { return "io_uring"; }
   [[nodiscard]] Result<SocketId> listen(Fd listener, std::uint32_t owner) override;
-  void resume_accept(SocketId listener) override { arm_accept(static_cast<std::uint32_t>(listener)); }
+  void resume_accept(SocketId listener) override;
   [[nodiscard]] Result<SocketId> adopt(Fd socket, std::uint32_t owner) override;
   [[nodiscard]] Result<SocketId> connect(Fd socket, const Endpoint& to, std::uint32_t owner) override;
   [[nodiscard]] Result<SocketId> watch(int fd, std::uint32_t owner) override;
@@ -119,7 +119,7 @@ class UringEngine final : public IoEngine {
   void end_bulk(LinkId id);
   void run_links();
   void sweep_links(Instant now);
-  void on_bulk_poll(std::uint32_t index, bool last);
+  void on_bulk_poll(std::uint32_t index, const io_uring_cqe& cqe);
   void watch_unwatched();
   void report(std::uint32_t index, EventKind kind, int error = 0, std::uint32_t bytes = 0);
   void fail(std::uint32_t index, int error);
@@ -277,6 +277,12 @@ void UringEngine::arm_accept(std::uint32_t index) {
   io_uring_sqe* sqe = next_entry();
   io_uring_prep_multishot_accept(sqe, slots_[index].fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   start(sqe, Op::kAccept, index);
+  slots_[index].receiving = true;
+}
+
+void UringEngine::resume_accept(SocketId listener) {
+  const Slot& s = slot(listener);
+  if (!s.receiving && !s.closing) arm_accept(static_cast<std::uint32_t>(listener));
 }
 
 Result<SocketId> UringEngine::connect(Fd socket, const Endpoint& to, std::uint32_t owner) {
@@ -431,6 +437,7 @@ void UringEngine::bulk_prepare(SocketId from) {
   const auto index = static_cast<std::uint32_t>(from);
   Slot& s = slots_[index];
   s.wants_read = false;
+  watch_errors(index);  // The start may be a long time off: it waits for the other end's queue.
   if (!s.receiving) return report(index, EventKind::kBulkReady);
   s.bulk_asked = true;
   if (!s.cancelling) cancel_receive(index);
@@ -456,12 +463,18 @@ void UringEngine::arm_bulk_poll(std::uint32_t index) {
   slots_[index].bulk_polling = true;
 }
 
-void UringEngine::on_bulk_poll(std::uint32_t index, bool last) {
+void UringEngine::on_bulk_poll(std::uint32_t index, const io_uring_cqe& cqe) {
   Slot& s = slots_[index];
+  const bool last = (cqe.flags & IORING_CQE_F_MORE) == 0;
   if (last) s.bulk_polling = false;
   if (s.closing || s.failed || s.bulk_out == kNoLink) return;
   if (last) arm_bulk_poll(index);
   pump(s.bulk_out);
+  if (cqe.res < 0 || (static_cast<unsigned>(cqe.res) & POLLERR) == 0) return;
+  // Behind a full pipe nothing is read, so an RST of the source is asked for (C5).
+  if (s.failed || s.bulk_out == kNoLink || !slot(splicer_.link(s.bulk_out).to).write_blocked) return;
+  const int error = take_socket_error(s.fd);
+  if (error != 0) fail(index, error);
 }
 
 /// A link ends with either of its sockets.
@@ -623,7 +636,7 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
       }
       break;
     case Op::kPoll: on_poll(index, cqe); break;
-    case Op::kBulkPoll: on_bulk_poll(index, last); break;
+    case Op::kBulkPoll: on_bulk_poll(index, cqe); break;
     case Op::kWatch:
       if (!s.closing) {
         sink.on_event({.kind = EventKind::kReadable, .socket = SocketId{index}, .owner = s.owner});
@@ -641,13 +654,14 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
 
 void UringEngine::on_accept(std::uint32_t index, const io_uring_cqe& cqe, EventSink& sink) {
   Slot& s = slots_[index];
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) s.receiving = false;
   if (cqe.res >= 0) {
     if (s.closing) {
       ::close(cqe.res);
       return;
     }
     ++counters_.accepts;
-    if ((cqe.flags & IORING_CQE_F_MORE) == 0) arm_accept(index);
+    if (!s.receiving) arm_accept(index);
     sink.on_event({.kind = EventKind::kAccepted, .socket = SocketId{index}, .owner = s.owner, .fd = cqe.res});
     return;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <dirent.h>
 #include <fstream>
@@ -29,9 +30,9 @@ Duration clock_now(clockid_t clock) {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-std::unique_ptr<net::IoEngine> make_plain_engine(EngineKind kind, net::BufferPool& pool) {
-  if (kind == EngineKind::kEpoll) return net::make_epoll_engine(pool);
-  auto made = net::make_uring_engine(pool);
+std::unique_ptr<net::IoEngine> make_plain_engine(EngineKind kind, net::BufferPool& pool, const net::EngineOptions& options) {
+  if (kind == EngineKind::kEpoll) return net::make_epoll_engine(pool, options);
+  auto made = net::make_uring_engine(pool, options);
   EXPECT_TRUE(made.has_value()) << made.error().message();
   FL_ASSERT(made.has_value());
   return std::move(made).value();
@@ -75,7 +76,8 @@ std::optional<EngineRefusal> engine_refusal(const EngineCase& engine_case) {
 }
 
 EngineDriver::EngineDriver(const EngineCase& engine_case, const Options& options) : pool_(options.blocks, options.block_bytes) {
-  engine_ = make_plain_engine(engine_case.kind, pool_);
+  std::signal(SIGPIPE, SIG_IGN);  // As the daemon does: splice(2) knows no MSG_NOSIGNAL.
+  engine_ = make_plain_engine(engine_case.kind, pool_, options.engine);
   if (!engine_case.faulty) return;
   auto fault = net::make_fault_engine(std::move(engine_), pool_, options.faults);
   fault_ = fault.get();
@@ -155,9 +157,10 @@ bool EngineDriver::send(Life& life, std::size_t bytes, std::size_t block_max) {
 
 void EngineDriver::top_up(Life& life) {
   if (life.in_flight > 0 || life.closing || life.closed || life.error || life.connected != 0) return;
-  if (life.echo && !life.kept.empty()) {
-    life.in_flight = std::exchange(life.kept_bytes, 0);
-    engine_->send(life.id, std::exchange(life.kept, {}));
+  Life* const source = life.echo ? &life : life.fed_by;
+  if (source != nullptr && !source->kept.empty()) {
+    life.in_flight = std::exchange(source->kept_bytes, 0);
+    engine_->send(life.id, std::exchange(source->kept, {}));
   } else if (life.to_send > 0) {
     const std::size_t blocks = std::min<std::size_t>(pool_.free(), 1 + prng_.below(life.blocks_per_send_max));
     const std::size_t block_max = 1 + prng_.below(static_cast<std::uint32_t>(pool_.block_bytes()));
@@ -165,6 +168,39 @@ void EngineDriver::top_up(Life& life) {
     if (bytes == 0 || !send(life, bytes, block_max)) return;  // No block: the next turn tries again.
     life.to_send -= bytes;
   }
+}
+
+/// What can follow once the target of `source` has nothing in flight: the next send, the start of bulk, the end of file, more reading.
+void EngineDriver::feed_on(Life& source) {
+  Life* const target = source.echo ? &source : source.forward_to;
+  if (target == nullptr || source.closing) return;
+  if (target->closing || target->error) return drop_kept(source);
+  top_up(*target);
+  const std::size_t queued = target->in_flight + source.kept_bytes;
+  if (source.bulk == BulkState::kReady && queued == 0) {
+    if (engine_->bulk_start(source.id, target->id)) {
+      source.bulk = BulkState::kOn;
+      ++source.bulk_starts;
+    } else {
+      source.bulk = BulkState::kOff;
+      ++source.bulk_refusals;
+    }
+  }
+  if (source.eof && source.forward_to != nullptr && queued == 0 && !target->shut) shutdown_write(*target);
+  if (source.error || source.bulk != BulkState::kOff) return;
+  if (source.reads && queued >= source.high_water) want_read(source, false);
+  if (!source.reads && queued < source.high_water) want_read(source, true);
+}
+
+void EngineDriver::shutdown_write(Life& life) {
+  life.shut = true;
+  engine_->shutdown_write(life.id);
+}
+
+void EngineDriver::bulk_prepare(Life& life) {
+  life.bulk = BulkState::kAsked;
+  life.reads = false;
+  engine_->bulk_prepare(life.id);
 }
 
 void EngineDriver::close(Life& life, bool reset) {
@@ -180,16 +216,32 @@ EngineDriver::Pair EngineDriver::make_pair(IpAddress::Family family) {
   return {life, add_peer(std::move(theirs), life)};
 }
 
+EngineDriver::Relay EngineDriver::make_relay(IpAddress::Family family, int socket_bytes) {
+  auto [from_fd, source_fd] = make_tcp_pair(family);
+  auto [to_fd, drain_fd] = make_tcp_pair(family);
+  if (socket_bytes > 0) {
+    for (const int fd : {from_fd.get(), source_fd.get(), to_fd.get(), drain_fd.get()}) set_buffers(fd, socket_bytes);
+  }
+  Life& from = adopt(std::move(from_fd));
+  Life& to = adopt(std::move(to_fd));
+  from.forward_to = &to;
+  to.fed_by = &from;
+  Peer& source = add_peer(std::move(source_fd), from);
+  Peer& drain = peers_.emplace_back(std::move(drain_fd), seed_in(to.owner), seed_in(from.owner));
+  want_read(from, true);
+  return {from, source, to, drain};
+}
+
 Peer& EngineDriver::add_peer(Fd fd, const Life& life) {
   return peers_.emplace_back(std::move(fd), seed_in(life.owner), life.echo ? seed_in(life.owner) : seed_out(life.owner));
 }
 
 void EngineDriver::turn(Duration wait) {
-  bool moved = false;
-  for (Peer& peer : peers_) moved = peer.pump() || moved;
+  moved_ = false;
+  for (Peer& peer : peers_) moved_ = peer.pump() || moved_;
   std::erase_if(open_, [](const Life* life) { return life->closed; });
   for (Life* life : open_) top_up(*life);
-  const Instant deadline = moved ? Instant{} : monotonic_now() + wait;
+  const Instant deadline = moved_ ? Instant{} : monotonic_now() + wait;
   polling_ = true;
   turned_ = false;
   engine_->poll(deadline, *this);
@@ -214,7 +266,7 @@ void EngineDriver::settle() {
   for (int quiet = 0; quiet < kQuietTurns;) {
     const std::uint64_t before = events_;
     turn(std::chrono::milliseconds(1));
-    quiet = events_ == before ? quiet + 1 : 0;
+    quiet = events_ == before && !moved_ ? quiet + 1 : 0;
   }
 }
 
@@ -262,9 +314,6 @@ void EngineDriver::record(Life& life, const Event& event) {
     case EventKind::kAccepted: life.accepted.emplace_back(event.fd); break;
     case EventKind::kAcceptFailed: life.accept_errors.push_back(event.error); break;
     case EventKind::kReadable: ++life.readable; break;
-    case EventKind::kBulkReady: ++life.bulk_ready; break;
-    case EventKind::kBulkEnded: ++life.bulk_ended; break;
-    case EventKind::kMoved: life.moved += event.bytes; break;
     case EventKind::kConnected:
       EXPECT_FALSE(life.connected.has_value()) << "kConnected twice";
       life.connected = event.error;
@@ -272,8 +321,10 @@ void EngineDriver::record(Life& life, const Event& event) {
     case EventKind::kData: record_data(life, event); break;
     case EventKind::kEof:
       EXPECT_FALSE(life.eof) << "C6: kEof twice";
-      EXPECT_TRUE(life.reads) << "C5: kEof while reading is off";
+      EXPECT_TRUE(life.reads || life.bulk == BulkState::kOn) << "C5: kEof while reading is off";
       life.eof = true;
+      life.bulk = BulkState::kOff;
+      feed_on(life);
       break;
     case EventKind::kSent:
       EXPECT_GT(event.bytes, 0U);
@@ -281,8 +332,11 @@ void EngineDriver::record(Life& life, const Event& event) {
       life.in_flight -= std::min<std::uint64_t>(event.bytes, life.in_flight);
       life.sent += event.bytes;
       top_up(life);
-      if (life.echo && !life.reads && life.in_flight + life.kept_bytes < life.high_water) want_read(life, true);
+      if (life.echo || life.fed_by != nullptr) feed_on(life.echo ? life : *life.fed_by);
       break;
+    case EventKind::kBulkReady:
+    case EventKind::kMoved:
+    case EventKind::kBulkEnded: record_bulk(life, event); break;
     case EventKind::kError:
       EXPECT_NE(event.error, 0);
       life.error = event.error;
@@ -296,20 +350,38 @@ void EngineDriver::record(Life& life, const Event& event) {
   }
 }
 
+void EngineDriver::record_bulk(Life& life, const Event& event) {
+  if (event.kind == EventKind::kBulkReady) {
+    EXPECT_EQ(life.bulk, BulkState::kAsked) << "C8: kBulkReady that nobody asked for";
+    life.bulk = BulkState::kReady;
+    return feed_on(life);
+  }
+  EXPECT_EQ(life.bulk, BulkState::kOn) << "C8: kMoved or kBulkEnded without bulk";
+  if (event.kind == EventKind::kMoved) {
+    EXPECT_GT(event.bytes, 0U);
+    life.moved += event.bytes;
+    life.received += event.bytes;
+    life.in.skip(event.bytes);  // The drain checks them.
+    return;
+  }
+  ++life.bulk_ends;
+  life.bulk = BulkState::kOff;
+  feed_on(life);
+}
+
 void EngineDriver::record_data(Life& life, const Event& event) {
   EXPECT_FALSE(life.eof) << "C6: kData after kEof";
+  EXPECT_TRUE(life.bulk == BulkState::kOff || life.bulk == BulkState::kAsked) << "C8: kData after kBulkReady";
   const auto bytes = pool_.bytes(event.buffer);
   EXPECT_EQ(event.bytes, bytes.size());
   EXPECT_GT(bytes.size(), 0U);
   ++life.data_events;
   life.received += bytes.size();
   if (life.check_in && !life.in.check(bytes)) ADD_FAILURE() << "owner " << life.owner << ": wrong from byte " << *life.in.first_wrong();
-  if (!life.echo && !life.keep) return pool_.give_back(event.buffer);
+  if (!life.echo && !life.keep && life.forward_to == nullptr) return pool_.give_back(event.buffer);
   life.kept_bytes += bytes.size();
   life.kept.append(pool_, event.buffer);
-  if (!life.echo) return;
-  top_up(life);
-  if (life.reads && life.in_flight + life.kept_bytes >= life.high_water) want_read(life, false);
+  if (life.bulk == BulkState::kOff) feed_on(life); else if (life.forward_to != nullptr) top_up(*life.forward_to);
 }
 
 }  // namespace fairlead::support

@@ -25,10 +25,14 @@ struct EngineCase {
 };
 [[nodiscard]] std::string to_string(const EngineCase& engine_case);  ///< "FaultUringV6"
 
+enum class BulkState : std::uint8_t { kOff, kAsked, kReady, kOn };
+
 /// What was seen of one socket between its start and its kClosed, and what it does by itself.
 struct Life {
   // What it does.
   bool echo = false;                ///< Sends back what it reads, with back-pressure at `high_water`.
+  Life* forward_to = nullptr;       ///< Likewise, but to another life, the end of file too.
+  Life* fed_by = nullptr;           ///< The other way round.
   bool keep = false;                ///< Keeps the buffers of kData in `kept`.
   std::size_t high_water = 64 * 1024;
   std::uint64_t to_send = 0;        ///< Bytes of `out` still to send; topped up whenever no send is in flight.
@@ -51,15 +55,18 @@ struct Life {
   std::vector<Fd> accepted;
   std::vector<int> accept_errors;
   std::uint64_t readable = 0;
-  std::uint64_t bulk_ready = 0;
-  std::uint64_t bulk_ended = 0;
-  std::uint64_t moved = 0;           ///< Bytes of kMoved.
   ByteStream out{0};
   ByteStream in{0};
   bool check_in = true;             ///< kData must be the stream `in`.
-  net::BufferChain kept;            ///< Of echo or keep.
+  net::BufferChain kept;            ///< Of echo, forward_to or keep.
   std::size_t kept_bytes = 0;
   bool reads = false;
+  bool shut = false;                ///< shutdown_write was called.
+  BulkState bulk = BulkState::kOff; ///< Of the direction from here to `forward_to`.
+  std::uint64_t moved = 0;
+  int bulk_starts = 0;
+  int bulk_refusals = 0;
+  int bulk_ends = 0;
 };
 
 class EngineDriver final : public net::EventSink {
@@ -68,6 +75,7 @@ class EngineDriver final : public net::EventSink {
     std::size_t blocks = 256;
     std::size_t block_bytes = net::kBufferBytes;
     net::FaultPlan faults = {};
+    net::EngineOptions engine = {};
   };
   /// Aborts when the engine cannot be made: callers asked engine_refusal() before.
   explicit EngineDriver(const EngineCase& engine_case) : EngineDriver(engine_case, Options{}) {}
@@ -85,7 +93,9 @@ class EngineDriver final : public net::EventSink {
   void want_read(Life& life, bool on);
   /// Sends `bytes` of the life's stream in blocks of at most `block_max` bytes; false when the pool has too few blocks (nothing is sent).
   bool send(Life& life, std::size_t bytes, std::size_t block_max = net::kBufferBytes);
-  void shutdown_write(Life& life) { engine_->shutdown_write(life.id); }
+  void shutdown_write(Life& life);
+  /// Asks for bulk; on kBulkReady, and when nothing is queued for `forward_to`, the bulk is started. Ended or refused, reading goes on.
+  void bulk_prepare(Life& life);
   void close(Life& life, bool reset = false);
   /// Adopts one end of a new connection; the other is the peer's, pumped by every turn.
   struct Pair {
@@ -94,12 +104,21 @@ class EngineDriver final : public net::EventSink {
   };
   Pair make_pair(IpAddress::Family family);
   Peer& add_peer(Fd fd, const Life& life);
+  /// What `source` sends goes through two sockets of the engine and must reach `drain`.
+  struct Relay {
+    Life& from;
+    Peer& source;
+    Life& to;
+    Peer& drain;
+  };
+  /// `socket_bytes`: small socket buffers all along; 0: the kernel's.
+  Relay make_relay(IpAddress::Family family, int socket_bytes = 0);
 
   /// Pumps the peers and polls once, waiting at most `wait` (not at all when a peer moved bytes).
   void turn(Duration wait = std::chrono::milliseconds(2));
   /// Turns until `done`; false (and a failure) after `limit`.
   bool run_until(const std::function<bool()>& done, Duration limit = std::chrono::seconds(20));
-  /// Turns until nothing has been reported for a while: longer than any fault lasts.
+  /// Turns until nothing has been reported, and no peer has moved a byte, for a while: longer than any fault lasts.
   void settle();
   /// Gives back what lives keep for themselves.
   void drop_kept(Life& life);
@@ -120,7 +139,9 @@ class EngineDriver final : public net::EventSink {
   [[nodiscard]] std::uint32_t next_owner() const { return static_cast<std::uint32_t>(lives_.size()); }
   void record(Life& life, const net::Event& event);
   void record_data(Life& life, const net::Event& event);
+  void record_bulk(Life& life, const net::Event& event);
   void top_up(Life& life);
+  void feed_on(Life& source);
 
   net::BufferPool pool_;
   std::unique_ptr<net::IoEngine> engine_;
@@ -132,6 +153,7 @@ class EngineDriver final : public net::EventSink {
   Prng prng_{7};
   bool polling_ = false;
   bool turned_ = false;
+  bool moved_ = false;                 ///< A peer moved bytes in this turn.
   std::uint64_t turns_ = 0;
   std::uint64_t events_ = 0;
 };

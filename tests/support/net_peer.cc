@@ -40,6 +40,10 @@ bool ByteStream::check(std::span<const std::byte> in) {
   return !first_wrong_;
 }
 
+void ByteStream::skip(std::uint64_t bytes) {
+  for (; bytes > 0; --bytes) (void)next();
+}
+
 Endpoint loopback(IpAddress::Family family) {
   if (family == IpAddress::Family::kV4) return {IpAddress::v4({127, 0, 0, 1}), 0};
   return {IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}), 0};

@@ -21,6 +21,7 @@ class ByteStream {
   void fill(std::span<std::byte> out);
   /// Whether these are the stream's next bytes. After the first wrong byte everything is wrong.
   bool check(std::span<const std::byte> in);
+  void skip(std::uint64_t bytes);  ///< Bytes that somebody else checks.
   [[nodiscard]] std::uint64_t position() const { return position_; }
   [[nodiscard]] std::optional<std::uint64_t> first_wrong() const { return first_wrong_; }
 

@@ -226,12 +226,17 @@ TEST_P(EngineContract, PausesAcceptingWithoutDescriptorsAndResumes) {
   EXPECT_EQ(listener.accept_errors, std::vector<int>{EMFILE});  // Once: it does not spin.
   EXPECT_EQ(listener.accepted.size(), 3U);
 
-  engine().resume_accept(listener.id);  // Still none: it says so again.
+  engine().resume_accept(listener.id);  // Still none: it says so again, once for however many calls.
+  engine().resume_accept(listener.id);
   ASSERT_TRUE(driver().run_until([&] { return listener.accept_errors.size() == 2; }));
+  driver().settle();
 
   limit.end();
   engine().resume_accept(listener.id);
   EXPECT_TRUE(driver().run_until([&] { return listener.accepted.size() == 8; }));
+  EXPECT_EQ(listener.accept_errors.size(), 2U);
+  engine().resume_accept(listener.id);  // Not paused: harmless.
+  driver().settle();
   EXPECT_EQ(listener.accept_errors.size(), 2U);
 }
 
