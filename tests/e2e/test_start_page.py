@@ -1,6 +1,7 @@
 """docs/start.md: its commands run as they stand, and show what the page says they show."""
 import os
 import re
+import subprocess
 
 from harness import EndToEnd, main
 from support.fairlead import BIN, ROOT
@@ -18,10 +19,15 @@ class StartPageTest(EndToEnd):
         self.assertGreater(len(blocks), 6)
         script = "set -eu\n" + "".join(f"echo '=== {number}'\n{block}" for number, block in enumerate(blocks))
 
-        done = self.gate.run(["bash", "-c", script], timeout=60, env=dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}"))
+        # In a process namespace of its own: whatever the page left running ends with the script, however that ends.
+        run = self.gate.spawn(["unshare", "--fork", "--pid", "--kill-child", "bash", "-c", script], "page", env={"PATH": f"{BIN}:{os.environ['PATH']}"})
+        try:
+            code = run.wait(45)
+        except subprocess.TimeoutExpired:
+            code = "no end within 45 s"
 
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        shown = re.split(r"^=== \d+\n", done.stdout, flags=re.MULTILINE)[1:]
+        self.assertEqual(code, 0, run.stdout() + run.stderr())
+        shown = re.split(r"^=== \d+\n", run.stdout(), flags=re.MULTILINE)[1:]
         turns, drained, reloaded, killed = (self._shown_by(text, blocks, shown) for text in ("fairlead status", "server drain", "--dry-run", "kill -9"))
         self.assertEqual((turns.count("I am one"), turns.count("I am two")), (2, 2))
         self.assertRegex(turns, r"one.*up")

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from support.waiting import wait_for
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -66,9 +68,7 @@ class Load:
         kept, others = self._threads[:self._keep_alive], self._threads[self._keep_alive:]
         for thread in kept:
             thread.start()
-        deadline = time.monotonic() + self._timeout
-        while not all(self._outcomes[:self._keep_alive]) and time.monotonic() < deadline:
-            time.sleep(0.002)
+        wait_for(lambda: all(self._outcomes[:self._keep_alive]), 2 * self._timeout, "every client with a connection of its own has done a request", 0.002)
         for thread in others:
             thread.start()
         return self
@@ -76,9 +76,7 @@ class Load:
     def pause(self):
         """No client begins another request; returns when none is under way."""
         self._running.clear()
-        deadline = time.monotonic() + 2 * self._timeout
-        while any(self._busy) and time.monotonic() < deadline:
-            time.sleep(0.002)  # tidy: polls
+        wait_for(lambda: not any(self._busy), 2 * self._timeout, "no request is under way", 0.002)
 
     def resume(self):
         self._running.set()

@@ -82,9 +82,9 @@ class Process:
             os.kill(self.pid, number)
 
     def kill(self):
-        """SIGKILL, and waits until the kernel has closed everything it had. Also works on a stopped process."""
+        """SIGKILL to it and its children, and waits until the kernel has closed everything it had. Also works on a stopped process."""
         if self.running:
-            self._popen.kill()
+            os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
 
     def freeze(self):
