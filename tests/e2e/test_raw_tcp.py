@@ -245,31 +245,32 @@ class RawTcpTest(EndToEnd):
             else:
                 raw.echo(sock)
 
-        # 2 x pool / high water, as the issue puts it: 2 x 8 MiB / 256 KiB.
-        _, gate = self._through(by_request, proxy={"buffer_pool": "8MiB", "workers": 1})
-        alone = self._best_of_three()
-        for _ in range(64):
+        # Two gateways, one without stalled readers, measured in turns: what else the machine does meets both.
+        small = {"buffer_pool": "8MiB", "workers": 1}
+        self._through(by_request, proxy=dict(small))
+        quiet = self.front
+        _, gate = self._through(by_request, proxy=dict(small))
+        for _ in range(64):   # 2 x pool / high water: 2 x 8 MiB / 256 KiB.
             self.connect(receive_buffer=65536).sendall(b"p")
         wait_for(lambda: sent[0] > 0, 10, "the answers began")
         self._await_standstill(lambda: sent[0])
 
-        beside = self._best_of_three()
+        rounds = [(self._exchanges(quiet), self._exchanges(self.front)) for _ in range(9)]
 
-        self.assertLess(beside, 2 * alone + 0.05)
+        alone, beside = (min(times) for times in zip(*rounds))
+        self.assertLess(beside, 2 * alone, rounds)
         self.assertLess(gate.process.rss_bytes(), 150 * MIB if not SANITIZER else 2000 * MIB)
 
-    def _best_of_three(self):
-        """Seconds for 200 exchanges of 16 KiB on one connection."""
-        block, times = b"e" * 16384, []
-        for _ in range(3):
-            with self.client.connect(self.front) as sock:
-                sock.sendall(b"e")
-                began = time.monotonic()
-                for _ in range(200):
-                    sock.sendall(block)
-                    raw.read_exactly(sock, len(block))
-                times.append(time.monotonic() - began)
-        return min(times)
+    def _exchanges(self, address):
+        """Seconds for 100 exchanges of 16 KiB on one new connection."""
+        block = b"e" * 16384
+        with self.client.connect(address) as sock:
+            sock.sendall(b"e")
+            began = time.monotonic()
+            for _ in range(100):
+                sock.sendall(block)
+                raw.read_exactly(sock, len(block))
+            return time.monotonic() - began
 
     def test_a_connection_ends_at_its_maximal_age(self):
         self._through(raw.echo, pool={"max_connection_age": "500ms"})
