@@ -15,27 +15,60 @@
 
 namespace fairlead::admin {
 
-struct Reload { bool dry_run = false; };
+struct Reload {
+  bool dry_run = false;
+};
 enum class AdminState : std::uint8_t { kReady, kDrain, kMaint };
-struct SetServerState { std::string pool; std::string server; AdminState state = AdminState::kReady; };
-struct SetServerWeight { std::string pool; std::string server; std::uint32_t weight = 0; };
-struct AddServer { std::string pool; std::string server; std::string address; std::uint32_t weight = 100; bool backup = false; std::uint32_t max_connections = 0; };
-struct RemoveServer { std::string pool; std::string server; };
-struct SetListenerEnabled { std::string listener; bool enabled = true; };
-struct ConnectionFilter { std::string pool; std::string server; std::string client; std::string listener; std::string id; };  ///< Empty: any.
-struct KillConnections { ConnectionFilter filter; };
+struct SetServerState {
+  std::string pool;
+  std::string server;
+  AdminState state = AdminState::kReady;
+};
+struct SetServerWeight {
+  std::string pool;
+  std::string server;
+  std::uint32_t weight = 0;
+};
+struct AddServer {
+  std::string pool;
+  std::string server;
+  std::string address;
+  std::uint32_t weight = 100;
+  bool backup = false;
+  std::uint32_t max_connections = 0;
+};
+struct RemoveServer {
+  std::string pool;
+  std::string server;
+};
+struct SetListenerEnabled {
+  std::string listener;
+  bool enabled = true;
+};
+struct ConnectionFilter {
+  std::string pool;
+  std::string server;
+  std::string client;
+  std::string listener;
+  std::string id;
+};  ///< Empty: any.
+struct KillConnections {
+  ConnectionFilter filter;
+};
 
 using Command = std::variant<Reload, SetServerState, SetServerWeight, AddServer, RemoveServer, SetListenerEnabled, KillConnections>;
 
 /// What a finished command tells the operator.
 struct CommandResult {
-  std::string summary;                ///< One line: "drained masters/mast-2: 3 connections left".
-  std::vector<std::string> details;   ///< Reload: one line per change; problems as FILE:LINE:COLUMN: text.
+  std::string summary;               ///< One line: "drained masters/mast-2: 3 connections left".
+  std::vector<std::string> details;  ///< Reload: one line per change; problems as FILE:LINE:COLUMN: text.
   std::vector<std::string> needs_restart;
 };
 
 /// Who asked, for the audit event: "uid 0 (root)", "certificate CN=ops".
-struct Actor { std::string name; };
+struct Actor {
+  std::string name;
+};
 
 class NodePort {
  public:

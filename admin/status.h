@@ -17,25 +17,25 @@ enum class ServerState : std::uint8_t { kUnknown, kUp, kDown, kDrain, kMaint };
 struct ConnectionCounts {
   std::uint64_t current = 0;
   std::uint64_t total = 0;
-  std::uint64_t shed = 0;   ///< Listeners only.
+  std::uint64_t shed = 0;  ///< Listeners only.
 };
 struct CheckStatus {
-  std::string result;       ///< "ok", "refused", "timeout", "status", "tls", "reset", "unresolved", "none", ... one word.
-  std::string detail;       ///< "200", "certificate has expired", ...
+  std::string result;  ///< "ok", "refused", "timeout", "status", "tls", "reset", "unresolved", "none", ... one word.
+  std::string detail;  ///< "200", "certificate has expired", ...
   double duration_ms = 0;
 };
 struct ServerStatus {
   std::string name;
-  std::string address;      ///< As configured ("mast-2.kube.demo:6443").
-  std::string endpoint;     ///< Resolved ("192.168.1.12:6443"); empty while unresolved.
+  std::string address;   ///< As configured ("mast-2.kube.demo:6443").
+  std::string endpoint;  ///< Resolved ("192.168.1.12:6443"); empty while unresolved.
   ServerState state = ServerState::kUnknown;
-  std::uint32_t weight = 0;             ///< Configured or set at run time.
-  std::uint32_t effective_weight = 0;   ///< After slow start.
+  std::uint32_t weight = 0;            ///< Configured or set at run time.
+  std::uint32_t effective_weight = 0;  ///< After slow start.
   bool backup = false;
   bool added_at_run_time = false;
   ConnectionCounts connections;
   std::uint64_t connect_failures = 0;
-  double state_since_s = 0; ///< Seconds in this state.
+  double state_since_s = 0;  ///< Seconds in this state.
   CheckStatus check;
 };
 struct PoolStatus {
@@ -44,8 +44,8 @@ struct PoolStatus {
   std::vector<ServerStatus> servers;
 };
 struct ByteCounts {
-  std::uint64_t in = 0;     ///< From clients.
-  std::uint64_t out = 0;    ///< To clients.
+  std::uint64_t in = 0;   ///< From clients.
+  std::uint64_t out = 0;  ///< To clients.
 };
 /// One counter of shed or ended connections by cause (an identifier such as "rate", "denied", "no_server").
 struct CauseCount {
@@ -56,11 +56,11 @@ struct ListenerStatus {
   std::string name;
   std::vector<std::string> bind;
   std::string pool;
-  bool accepting = false;   ///< At least one of its addresses is bound.
+  bool accepting = false;  ///< At least one of its addresses is bound.
   ConnectionCounts connections;
   ByteCounts bytes;
   std::vector<CauseCount> shed_by_cause;
-  std::vector<CauseCount> ended_by_code;   ///< By termination letters: "--", "SC", "cD", ...
+  std::vector<CauseCount> ended_by_code;  ///< By termination letters: "--", "SC", "cD", ...
 };
 struct NodeStatus {
   std::string name;
@@ -74,7 +74,7 @@ struct ClusterStatus {
   bool quorate = false;
   std::string ring;
   std::uint32_t votes = 0;
-  std::string tie_break;    ///< "armed", "disarmed", "off"
+  std::string tie_break;  ///< "armed", "disarmed", "off"
   bool frozen = false;
   std::vector<NodeStatus> nodes;
 };
@@ -88,7 +88,7 @@ struct VipStatus {
   std::string address;
   std::string interface;
   std::string state;
-  std::optional<std::string> holder;   ///< nullopt: nowhere.
+  std::optional<std::string> holder;  ///< nullopt: nowhere.
   bool held_here = false;
   std::uint64_t epoch = 0;
   std::int64_t lease_ms = 0;
@@ -99,17 +99,17 @@ struct WorkerStatus {
   std::uint64_t connections = 0;
   std::uint64_t buffers_in_use = 0;
   std::uint64_t buffers_total = 0;
-  double loop_lateness_ms = 0;         ///< Worst since the last report.
+  double loop_lateness_ms = 0;  ///< Worst since the last report.
 };
 struct Reason {
-  std::string what;         ///< "listener kube-api"
+  std::string what;  ///< "listener kube-api"
   bool ok = false;
   std::string detail;
 };
 struct NodeReport {
   std::string node;
   std::string version;
-  std::string engine;       ///< "io_uring" or "epoll"
+  std::string engine;  ///< "io_uring" or "epoll"
   std::string engine_reason;
   bool ready = false;
   std::vector<Reason> ready_reasons;
@@ -129,13 +129,13 @@ struct NodeReport {
 
 /// One connection, for `connections list`.
 struct ConnectionInfo {
-  std::string id;           ///< Opaque; `connections kill` takes it.
+  std::string id;  ///< Opaque; `connections kill` takes it.
   std::string listener;
   std::string client;
   std::string pool;
-  std::string server;       ///< Empty while none is chosen.
-  std::string local;        ///< Our end of the server leg.
-  std::string state;        ///< connecting, open, half_closed, closing
+  std::string server;  ///< Empty while none is chosen.
+  std::string local;   ///< Our end of the server leg.
+  std::string state;   ///< connecting, open, half_closed, closing
   double age_s = 0;
   double idle_s = 0;
   ByteCounts bytes;
@@ -144,8 +144,8 @@ struct ConnectionInfo {
 /// One event of the ring, for `events`.
 struct EventInfo {
   std::uint64_t sequence = 0;
-  std::string time;         ///< RFC 3339, UTC, milliseconds
-  std::string id;           ///< "SERVER_DOWN"
+  std::string time;  ///< RFC 3339, UTC, milliseconds
+  std::string id;    ///< "SERVER_DOWN"
   std::string level;
   std::vector<std::pair<std::string, std::string>> fields;
 };

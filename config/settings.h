@@ -111,12 +111,12 @@ struct Listener {
   std::string name;
   std::vector<Endpoint> bind;
   std::string pool;
-  std::uint32_t max_connections = 20000;        ///< 0 = no limit; likewise the three below.
-  std::uint32_t max_connection_rate = 0;        ///< Per second.
+  std::uint32_t max_connections = 20000;  ///< 0 = no limit; likewise the three below.
+  std::uint32_t max_connection_rate = 0;  ///< Per second.
   std::uint32_t per_source_connections = 0;
-  std::uint32_t per_source_rate = 0;            ///< Per second.
-  std::vector<IpPrefix> allow;                  ///< Empty: everybody.
-  std::vector<IpPrefix> deny;                   ///< Wins over allow.
+  std::uint32_t per_source_rate = 0;  ///< Per second.
+  std::vector<IpPrefix> allow;        ///< Empty: everybody.
+  std::vector<IpPrefix> deny;         ///< Wins over allow.
   bool accept_proxy = false;
   bool log = false;
   bool operator==(const Listener&) const = default;
@@ -140,12 +140,12 @@ struct Rebalance {
 struct Health {
   HealthType type = HealthType::kTcp;
   std::string path = "/";
-  std::string host;                   ///< Host header; empty: the server's address.
-  std::string server_name;            ///< SNI and verified name; empty: the server's host name, else its IP as SAN without SNI.
-  std::uint16_t port = 0;             ///< 0: the server's.
+  std::string host;         ///< Host header; empty: the server's address.
+  std::string server_name;  ///< SNI and verified name; empty: the server's host name, else its IP as SAN without SNI.
+  std::uint16_t port = 0;   ///< 0: the server's.
   std::vector<std::uint16_t> expect{200};
   bool verify = true;
-  std::string ca;                     ///< Empty with verify: the system's store.
+  std::string ca;  ///< Empty with verify: the system's store.
   std::string cert;
   std::string key;
   std::string token_file;
@@ -171,8 +171,8 @@ struct Resolve {
 struct Server {
   std::string name;
   HostPort address;
-  std::uint32_t weight = 100;          ///< 0..1000; 0 = no new connections but by name.
-  std::uint32_t max_connections = 0;   ///< 0 = no limit.
+  std::uint32_t weight = 100;         ///< 0..1000; 0 = no new connections but by name.
+  std::uint32_t max_connections = 0;  ///< 0 = no limit.
   bool backup = false;
   bool operator==(const Server&) const = default;
 };
@@ -182,11 +182,11 @@ struct Pool {
   std::optional<IpAddress> source;
   Duration connect_timeout = 500ms;
   std::uint32_t retries = 3;
-  Duration idle_timeout = 1h;          ///< 0 = never.
-  Duration half_close_timeout = 30s;   ///< 0 = never.
+  Duration idle_timeout = 1h;         ///< 0 = never.
+  Duration half_close_timeout = 30s;  ///< 0 = never.
   Keepalive keepalive;
-  Duration tcp_user_timeout = 30s;     ///< 0 = the kernel's.
-  Duration max_connection_age{};       ///< 0 = off.
+  Duration tcp_user_timeout = 30s;  ///< 0 = the kernel's.
+  Duration max_connection_age{};    ///< 0 = off.
   Rebalance rebalance;
   SendProxy send_proxy = SendProxy::kOff;
   Health health;
@@ -202,10 +202,10 @@ struct Pool {
 enum class EngineChoice : std::uint8_t { kAuto, kUring, kEpoll };
 enum class Splice : std::uint8_t { kAuto, kOff, kOn };
 struct Proxy {
-  EngineChoice engine = EngineChoice::kAuto;   ///< Restart only.
-  std::optional<std::uint32_t> workers;        ///< nullopt = auto: one per core. Restart only.
+  EngineChoice engine = EngineChoice::kAuto;     ///< Restart only.
+  std::optional<std::uint32_t> workers;          ///< nullopt = auto: one per core. Restart only.
   std::optional<std::uint32_t> max_connections;  ///< nullopt = auto: from the descriptor limit.
-  std::uint64_t buffer_pool = 64ULL << 20;     ///< Bytes per process. Restart only.
+  std::uint64_t buffer_pool = 64ULL << 20;       ///< Bytes per process. Restart only.
   Splice splice = Splice::kAuto;
   bool operator==(const Proxy&) const = default;
 };

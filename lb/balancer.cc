@@ -136,7 +136,8 @@ Pick pick_random_two(const Request& request, Prng& prng) {
     if (!request.is_candidate(index) || (count == 1 && index == found[0])) continue;
     found[count++] = index;
   }
-  if (count == 2 && load_of(request.pool.servers[found[1]]).less_than(load_of(request.pool.servers[found[0]]))) std::swap(found[0], found[1]);
+  if (count == 2 && load_of(request.pool.servers[found[1]]).less_than(load_of(request.pool.servers[found[0]])))
+    std::swap(found[0], found[1]);
   for (std::size_t i = 0; i < count; ++i) {
     if (acquire(request.pool.servers[found[i]])) return taken(found[i]);
   }

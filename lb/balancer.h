@@ -37,7 +37,10 @@ class TriedServers {
  public:
   static constexpr std::size_t kMax = 8;
 
-  void add(std::uint16_t server) { FL_ASSERT(!full()); items_[size_++] = server; }
+  void add(std::uint16_t server) {
+    FL_ASSERT(!full());
+    items_[size_++] = server;
+  }
   /// Nothing is chosen any more: a pool's `retries` can be kMax - 1 at most.
   [[nodiscard]] bool full() const { return size_ == kMax; }
   [[nodiscard]] std::size_t size() const { return size_; }

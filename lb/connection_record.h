@@ -29,8 +29,8 @@ using ShortName = std::array<char, N>;
 struct ConnectionRecord {
   WallTime ended{};
   std::uint64_t total_ms = 0;
-  std::uint64_t bytes_in = 0;              ///< From the client, taken by the server's kernel.
-  std::uint64_t bytes_out = 0;             ///< To the client.
+  std::uint64_t bytes_in = 0;   ///< From the client, taken by the server's kernel.
+  std::uint64_t bytes_out = 0;  ///< To the client.
   Endpoint client;
   Endpoint local;                          ///< Our end of the server leg; port 0: there was none.
   std::int32_t connect_ms = -1;            ///< Of the connect that succeeded; -1: none did.
@@ -40,7 +40,7 @@ struct ConnectionRecord {
   std::uint8_t retries = 0;
   ShortName<48> listener{};
   ShortName<48> pool{};
-  ShortName<64> server{};                  ///< Empty: none was chosen.
+  ShortName<64> server{};  ///< Empty: none was chosen.
 };
 static_assert(std::is_trivially_copyable_v<ConnectionRecord>);
 static_assert(sizeof(ConnectionRecord) <= kLogLineBytesMax);

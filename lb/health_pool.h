@@ -42,9 +42,9 @@ struct PoolHealthSettings {
 /// A server as the pool's health sees it.
 struct HealthServer {
   ServerId id = 0;
-  std::uint32_t weight = 0;                ///< 0 takes no traffic, so it does not count as a usable server for its neighbours.
-  std::optional<Endpoint> endpoint{};      ///< Where the server is; nullopt while its name is unresolved.
-  std::string unresolved_reason{};         ///< Shown while there is no endpoint.
+  std::uint32_t weight = 0;            ///< 0 takes no traffic, so it does not count as a usable server for its neighbours.
+  std::optional<Endpoint> endpoint{};  ///< Where the server is; nullopt while its name is unresolved.
+  std::string unresolved_reason{};     ///< Shown while there is no endpoint.
 };
 
 struct StartProbe {
@@ -59,7 +59,7 @@ struct ServerChange {
 /// What the caller carries out, in this order.
 struct HealthActions {
   std::vector<ServerChange> changes;
-  std::vector<ServerId> hard_down;   ///< Now hard down: close its connections if on_server_down says reset. Once per outage.
+  std::vector<ServerId> hard_down;  ///< Now hard down: close its connections if on_server_down says reset. Once per outage.
   std::vector<StartProbe> probes;
   bool routes_changed = false;
   void append(HealthActions&& other);
@@ -68,7 +68,7 @@ struct HealthActions {
 struct ServerHealth {
   Verdict verdict = Verdict::kUnknown;
   AdminState admin = AdminState::kReady;
-  bool usable = false;                 ///< Up, ready; the weight may still be 0.
+  bool usable = false;  ///< Up, ready; the weight may still be 0.
   bool hard_down = false;
   std::uint32_t weight = 0;            ///< Configured or set at run time.
   std::uint32_t effective_weight = 0;  ///< After slow start.

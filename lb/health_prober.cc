@@ -74,9 +74,11 @@ Finding finding_of_errno(int number, Phase phase, const config::Health& health) 
 Finding finding_of(const error_code& ec, Phase phase, const config::Health& health, const TlsCheck& check) {
   const std::string where(text_of(phase));
   if (ec.category() == asio::error::get_ssl_category()) {
-    return {ProbeOutcome::kTls, !check.failure.empty() ? check.failure : tls_error_text(static_cast<unsigned long>(static_cast<unsigned>(ec.value())))};
+    return {ProbeOutcome::kTls,
+            !check.failure.empty() ? check.failure : tls_error_text(static_cast<unsigned long>(static_cast<unsigned>(ec.value())))};
   }
-  if (ec == asio::ssl::error::stream_truncated || ec == asio::error::eof || ec == http::error::end_of_stream || ec == http::error::partial_message) {
+  if (ec == asio::ssl::error::stream_truncated || ec == asio::error::eof || ec == http::error::end_of_stream ||
+      ec == http::error::partial_message) {
     return {ProbeOutcome::kClosed, "the server closed the connection " + where};
   }
   if (ec == http::error::header_limit || ec == http::error::buffer_overflow) {
@@ -102,7 +104,9 @@ bool is_http(config::HealthType type) { return type == config::HealthType::kHttp
 
 /// Nothing that would end the request line or a header field early may come from the configuration.
 bool is_clean(std::string_view text, bool blanks) {
-  return std::all_of(text.begin(), text.end(), [blanks](char c) { return (c > ' ' && c != '\x7f') || static_cast<unsigned char>(c) >= 0x80 || (blanks && c == ' '); });
+  return std::all_of(text.begin(), text.end(), [blanks](char c) {
+    return (c > ' ' && c != '\x7f') || static_cast<unsigned char>(c) >= 0x80 || (blanks && c == ' ');
+  });
 }
 
 /// Rationale: SSL_set_app_data is not ours; Asio deletes what it finds there.
@@ -153,9 +157,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
     if (auto ready = prepare(); !ready) return finish({ProbeOutcome::kLocal, ready.error().message()});
     began_ = shared_.clock.now();
     arm(health_.timeout);
-    if (auto opened = open_socket(); !opened) {
-      return finish(finding_of_errno(opened.error().sys_errno, Phase::kConnect, health_));
-    }
+    if (auto opened = open_socket(); !opened) { return finish(finding_of_errno(opened.error().sys_errno, Phase::kConnect, health_)); }
     socket_.async_connect(to_asio(target_), [self = shared_from_this()](const error_code& ec) { self->on_connected(ec); });
   }
 
@@ -184,7 +186,9 @@ class Probe : public std::enable_shared_from_this<Probe> {
   }
 
   Status build_request() {
-    const std::string host = !health_.host.empty() ? health_.host : to_string(HostPort{request_.host.empty() ? target_.address.to_string() : request_.host, target_.port});
+    const std::string host = !health_.host.empty()
+                                 ? health_.host
+                                 : to_string(HostPort{request_.host.empty() ? target_.address.to_string() : request_.host, target_.port});
     if (!is_clean(health_.path, false) || !health_.path.starts_with('/')) {
       return Error{Errc::kInvalidConfig, "health.path must begin with '/' and have no blanks or control characters"};
     }
@@ -294,7 +298,8 @@ class Probe : public std::enable_shared_from_this<Probe> {
     timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(after));
     timer_.async_wait([self = shared_from_this()](const error_code& ec) {
       if (ec) return;  // Re-armed or ended.
-      self->report({ProbeOutcome::kTimeout, "more than " + format_duration(self->health_.timeout) + " " + std::string(text_of(self->phase_))});
+      self->report(
+          {ProbeOutcome::kTimeout, "more than " + format_duration(self->health_.timeout) + " " + std::string(text_of(self->phase_))});
       self->end();
     });
   }
@@ -305,7 +310,11 @@ class Probe : public std::enable_shared_from_this<Probe> {
     if (finding.outcome != ProbeOutcome::kOk && finding.outcome != ProbeOutcome::kStatus) shared_.sessions.erase(request_.server);
     shared_.probes.fetch_add(1, std::memory_order_relaxed);
     shared_.pending.fetch_sub(1, std::memory_order_relaxed);
-    shared_.sink({.server = request_.server, .token = request_.token, .outcome = finding.outcome, .detail = std::move(finding.detail), .duration = took});
+    shared_.sink({.server = request_.server,
+                  .token = request_.token,
+                  .outcome = finding.outcome,
+                  .detail = std::move(finding.detail),
+                  .duration = took});
   }
 
   void finish(Finding finding) {
@@ -341,14 +350,17 @@ class Probe : public std::enable_shared_from_this<Probe> {
     Shared& shared = probe->shared_;
     const Instant full_at = SSL_session_reused(ssl) == 1 && probe->full_handshake_at_ ? *probe->full_handshake_at_ : shared.clock.now();
     StoredSession& stored = shared.sessions[probe->request_.server];
-    stored = StoredSession{.session = SessionPtr(session, SSL_SESSION_free), .context = probe->context_, .endpoint = probe->target_,
-                           .server_name = probe->check_.server_name, .full_handshake_at = full_at};
+    stored = StoredSession{.session = SessionPtr(session, SSL_SESSION_free),
+                           .context = probe->context_,
+                           .endpoint = probe->target_,
+                           .server_name = probe->check_.server_name,
+                           .full_handshake_at = full_at};
     return 1;  // We keep the reference.
   }
 
   Shared& shared_;
   const ProbeRequest request_;
-  const config::Health& health_;   ///< Of request_, which shares it.
+  const config::Health& health_;  ///< Of request_, which shares it.
   std::function<void()> ended_;
   std::shared_ptr<asio::ssl::context> context_;
   TlsCheck check_;
@@ -401,8 +413,10 @@ class HealthProber::Impl {
   }
 
   [[nodiscard]] Counters counters() const {
-    return {.probes = shared_.probes.load(std::memory_order_relaxed), .handshakes_full = shared_.full.load(std::memory_order_relaxed),
-            .handshakes_resumed = shared_.resumed.load(std::memory_order_relaxed), .open = shared_.open.load(std::memory_order_relaxed)};
+    return {.probes = shared_.probes.load(std::memory_order_relaxed),
+            .handshakes_full = shared_.full.load(std::memory_order_relaxed),
+            .handshakes_resumed = shared_.resumed.load(std::memory_order_relaxed),
+            .open = shared_.open.load(std::memory_order_relaxed)};
   }
 
  private:
@@ -428,7 +442,7 @@ class HealthProber::Impl {
   std::deque<ProbeRequest> waiting_;
   std::size_t running_ = 0;
   std::atomic<bool> stopping_{false};
-  asio::io_context io_{1};   // Last: its destruction ends the handlers and with them the probes, which use all of the above.
+  asio::io_context io_{1};  // Last: its destruction ends the handlers and with them the probes, which use all of the above.
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::thread thread_;
 };

@@ -41,8 +41,8 @@ inline constexpr Duration kTlsSessionAgeMax = std::chrono::seconds(60);
 struct ProbeRequest {
   ServerId server = 0;
   std::uint64_t token = 0;
-  Endpoint endpoint;       ///< Where to connect; `health->port` replaces its port unless 0.
-  std::string host;        ///< As configured (name or address): default of the Host header and of the name to verify.
+  Endpoint endpoint;                             ///< Where to connect; `health->port` replaces its port unless 0.
+  std::string host;                              ///< As configured (name or address): default of the Host header and of the name to verify.
   std::shared_ptr<const config::Health> health;  ///< Type none is a programmer's error.
 };
 
@@ -66,10 +66,10 @@ class HealthProber {
   void forget(ServerId server);
 
   struct Counters {
-    std::uint64_t probes = 0;             ///< Finished.
+    std::uint64_t probes = 0;  ///< Finished.
     std::uint64_t handshakes_full = 0;
     std::uint64_t handshakes_resumed = 0;
-    std::uint64_t open = 0;               ///< Sockets now.
+    std::uint64_t open = 0;  ///< Sockets now.
   };
   [[nodiscard]] Counters counters() const;  ///< Any thread.
 

@@ -184,22 +184,16 @@ std::string verify_text(const TlsCheck& check, int error, int depth, const X509*
   const std::string subject = name_text(X509_get_subject_name(certificate));
   const std::string trust = check.ca_file.empty() ? "the system's store" : "health.ca " + check.ca_file;
   switch (error) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      text += ": " + subject + ", valid until " + time_text(X509_get0_notAfter(certificate));
-      break;
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-      text += ": " + subject + ", valid from " + time_text(X509_get0_notBefore(certificate));
-      break;
+    case X509_V_ERR_CERT_HAS_EXPIRED: text += ": " + subject + ", valid until " + time_text(X509_get0_notAfter(certificate)); break;
+    case X509_V_ERR_CERT_NOT_YET_VALID: text += ": " + subject + ", valid from " + time_text(X509_get0_notBefore(certificate)); break;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return text + ": expected '" + check.server_name + "', the certificate is for " + names_of(certificate) + " (health.server_name)";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return text + ": " + subject + " is not in " + trust;
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return text + ": " + subject + " is not in " + trust;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-      return text + ": " + name_text(X509_get_issuer_name(certificate)) + " is not in " + trust;
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE: return text + ": " + name_text(X509_get_issuer_name(certificate)) + " is not in " + trust;
     default: text += ": " + subject;
   }
   return depth > 0 ? text + " (CA; see " + trust + ")" : text;
@@ -237,7 +231,8 @@ Result<FileContent> read_small_file(const std::string& what, const std::string& 
     if (n < 0) return errno_error(what + " " + path);
     if (n == 0) return out;
     out.bytes.append(chunk.data(), static_cast<std::size_t>(n));
-    if (out.bytes.size() > bytes_max) return Error{Errc::kLimitExceeded, what + " " + path + ": is larger than " + std::to_string(bytes_max) + " bytes"};
+    if (out.bytes.size() > bytes_max)
+      return Error{Errc::kLimitExceeded, what + " " + path + ": is larger than " + std::to_string(bytes_max) + " bytes"};
   }
 }
 

@@ -72,9 +72,9 @@ class TlsContexts {
 
 /// What one handshake must check and what it found out. Lives as long as the SSL object it was attached to.
 struct TlsCheck {
-  std::string server_name;   ///< Host name or IP address the certificate must be for.
-  std::string ca_file;       ///< For the text only.
-  std::string failure;       ///< "certificate has expired: CN=mast-1, valid until ..."; empty: verification did not object.
+  std::string server_name;  ///< Host name or IP address the certificate must be for.
+  std::string ca_file;      ///< For the text only.
+  std::string failure;      ///< "certificate has expired: CN=mast-1, valid until ..."; empty: verification did not object.
 };
 /// Sets SNI (names only), the name to verify and the callback that fills `check.failure`.
 /// Errors: kInvalidConfig (a name OpenSSL refuses).

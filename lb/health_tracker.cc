@@ -161,8 +161,8 @@ HealthTracker::Change HealthTracker::bad_check(const ProbeResult& result, Instan
     change = become(Verdict::kDown, check_text(result, bad_, decide_at_once_ ? 1 : settings_.fall), now);
   }
   if (verdict_ == Verdict::kDown) {
-    hard_down_ = hard_down_ || bad_hard_ >= settings_.fall ||
-                 (is_hard(result.outcome) && (agrees || (change && change->from == Verdict::kUnknown)));
+    hard_down_ =
+        hard_down_ || bad_hard_ >= settings_.fall || (is_hard(result.outcome) && (agrees || (change && change->from == Verdict::kUnknown)));
   }
   return change;
 }
@@ -185,8 +185,10 @@ HealthTracker::Change HealthTracker::eject(std::string reason, Instant now) {
   // only a server whose checks keep contradicting its clients is held back longer and longer.
   const std::uint32_t doublings = std::min<std::uint32_t>(contradicted_, 16);
   Duration stay{};
-  if (!settings_.checked) stay = settings_.down_interval * (1U << doublings);
-  else if (doublings > 0) stay = settings_.down_interval * (1U << (doublings - 1));
+  if (!settings_.checked)
+    stay = settings_.down_interval * (1U << doublings);
+  else if (doublings > 0)
+    stay = settings_.down_interval * (1U << (doublings - 1));
   stay_until_ = now + std::min(stay, std::max(kStayMax, settings_.down_interval));
   good_ = bad_ = bad_hard_ = 0;
   ejected_ = true;

@@ -53,7 +53,7 @@ struct TrackerSettings {
   Duration fast_interval{};
   Duration down_interval{};
   Duration timeout{};
-  std::uint32_t rise = 1;              ///< 0 counts as 1, `fall` likewise.
+  std::uint32_t rise = 1;  ///< 0 counts as 1, `fall` likewise.
   std::uint32_t fall = 1;
   std::uint32_t connect_failures = 1;  ///< 0: passive reports eject nobody.
   bool fast_check = true;              ///< Passive reports ask for a check at once.
@@ -135,20 +135,20 @@ class HealthTracker {
   Verdict verdict_ = Verdict::kUnknown;
   AdminState admin_ = AdminState::kReady;
   bool has_address_;
-  bool decide_at_once_ = true;       ///< The next verdict needs no rise or fall: nothing (or nothing checked) is known yet.
+  bool decide_at_once_ = true;  ///< The next verdict needs no rise or fall: nothing (or nothing checked) is known yet.
   Instant since_;
   std::optional<Instant> back_since_;
-  bool was_out_ = false;             ///< Down or maint since it was last up.
+  bool was_out_ = false;  ///< Down or maint since it was last up.
   LastCheck last_;
 
   // Active checks.
-  std::uint32_t good_ = 0;           ///< In a row.
-  std::uint32_t bad_ = 0;            ///< In a row.
-  std::uint32_t bad_hard_ = 0;       ///< In a row, hard ones.
+  std::uint32_t good_ = 0;      ///< In a row.
+  std::uint32_t bad_ = 0;       ///< In a row.
+  std::uint32_t bad_hard_ = 0;  ///< In a row, hard ones.
   bool hard_down_ = false;
   std::uint64_t token_ = 0;
   bool outstanding_ = false;
-  bool recheck_ = false;             ///< Trouble was reported while a probe was under way: check again soon after it.
+  bool recheck_ = false;  ///< Trouble was reported while a probe was under way: check again soon after it.
   std::optional<Instant> probe_began_;
   Instant next_probe_;
 

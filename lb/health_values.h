@@ -53,9 +53,9 @@ enum class ConnectCause : std::uint8_t { kRefused, kReset, kUnreachable, kTimeou
 /// The answer to one started probe.
 struct ProbeResult {
   ServerId server = 0;
-  std::uint64_t token = 0;     ///< Of the request; a stale token is ignored.
+  std::uint64_t token = 0;  ///< Of the request; a stale token is ignored.
   ProbeOutcome outcome = ProbeOutcome::kLocal;
-  std::string detail{};        ///< "200", "certificate has expired: ...", "connect took longer than 1s"
+  std::string detail{};  ///< "200", "certificate has expired: ...", "connect took longer than 1s"
   Duration duration{};
 };
 

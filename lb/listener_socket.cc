@@ -34,7 +34,8 @@ Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
   const auto failed = [&](const char* step) { return errno_error(std::string(step) + " " + address.to_string()); };
   Fd fd(::socket(address.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return failed("socket for");
-  if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) || !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) return failed("SO_REUSEPORT on");
+  if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) || !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1))
+    return failed("SO_REUSEPORT on");
   if (address.address.is_v4()) {
     if (!set_option(fd.get(), IPPROTO_IP, IP_FREEBIND, 1)) return failed("IP_FREEBIND on");
   } else {

@@ -22,7 +22,7 @@ std::uint64_t hash_text(std::string_view text, std::uint64_t seed) {
 
 struct Turn {
   const MaglevServer* server;
-  std::uint32_t next;    ///< Position of its permutation to try next.
+  std::uint32_t next;  ///< Position of its permutation to try next.
   std::uint32_t step;
   std::uint64_t credit;  ///< Takes a turn when it reaches the greatest weight.
 };

@@ -20,9 +20,9 @@
 namespace fairlead::lb {
 
 struct MaglevServer {
-  std::uint64_t key = 0;     ///< See server_key.
+  std::uint64_t key = 0;  ///< See server_key.
   std::uint32_t weight = 0;
-  std::uint16_t index = 0;   ///< What the table shall hold: the index into RoutePool::servers.
+  std::uint16_t index = 0;  ///< What the table shall hold: the index into RoutePool::servers.
 };
 
 /// A server's identity as a number, the same in every process and on every node.

@@ -80,7 +80,9 @@ ProxyParse parse_v1(Bytes received) {
 
 // ---- version 2 ----
 
-std::uint16_t read_u16(Bytes at) { return static_cast<std::uint16_t>(std::to_integer<unsigned>(at[0]) << 8 | std::to_integer<unsigned>(at[1])); }
+std::uint16_t read_u16(Bytes at) {
+  return static_cast<std::uint16_t>(std::to_integer<unsigned>(at[0]) << 8 | std::to_integer<unsigned>(at[1]));
+}
 
 IpAddress read_v4(Bytes at) {
   std::array<std::uint8_t, 4> bytes{};

@@ -32,9 +32,9 @@ struct ProxyNeedMore {
   bool operator==(const ProxyNeedMore&) const = default;
 };
 struct ProxyHeader {
-  std::size_t length = 0;  ///< Bytes of the header; what follows is the client's.
-  bool local = false;      ///< Version 2 LOCAL: the balancer in front speaks for itself (a health check).
-  std::optional<Endpoint> source;       ///< The client; nullopt: use the connection's own address. Likewise below.
+  std::size_t length = 0;          ///< Bytes of the header; what follows is the client's.
+  bool local = false;              ///< Version 2 LOCAL: the balancer in front speaks for itself (a health check).
+  std::optional<Endpoint> source;  ///< The client; nullopt: use the connection's own address. Likewise below.
   std::optional<Endpoint> destination;
   bool operator==(const ProxyHeader&) const = default;
 };

@@ -27,7 +27,8 @@ struct RateWindow {
 
   [[nodiscard]] static constexpr RateWindow unpack(std::uint64_t word, RateLayout layout) {
     return {static_cast<std::uint32_t>(word >> (2 * layout.count_bits)) & layout.second_mask(),
-            static_cast<std::uint32_t>(word >> layout.count_bits) & layout.count_max(), static_cast<std::uint32_t>(word) & layout.count_max()};
+            static_cast<std::uint32_t>(word >> layout.count_bits) & layout.count_max(),
+            static_cast<std::uint32_t>(word) & layout.count_max()};
   }
   [[nodiscard]] constexpr std::uint64_t pack(RateLayout layout) const {
     return std::uint64_t{second} << (2 * layout.count_bits) | std::uint64_t{previous} << layout.count_bits | current;

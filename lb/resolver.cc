@@ -16,7 +16,7 @@ struct NameResolver::State {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<ResolveRequest> waiting;
-  std::size_t pending = 0;   ///< Waiting and under way.
+  std::size_t pending = 0;  ///< Waiting and under way.
   std::size_t delivering = 0;
   bool stopping = false;
   const ResultSink sink;

@@ -35,7 +35,7 @@ class NameResolver {
   using ResultSink = std::function<void(ResolveResult)>;
   using Lookup = std::function<ResolveAnswer(const ResolveQuestion&)>;
   struct Options {
-    std::size_t threads = 4;         ///< Names that hang delay the others only when this many hang at once.
+    std::size_t threads = 4;  ///< Names that hang delay the others only when this many hang at once.
     std::size_t pending_max = 4096;
     Lookup lookup = fairlead::lb::lookup;
   };

@@ -63,7 +63,8 @@ std::vector<SrvRecord> parse_srv(const unsigned char* bytes, int size) {
     if (ns_name_uncompress(ns_msg_base(message), ns_msg_end(message), data + 6, target.data(), target.size()) < 0) continue;
     const std::string name = target.data();
     if (name.empty() || name == ".") continue;  // RFC 2782: the service is decidedly not available here.
-    out.push_back({.priority = ns_get16(data), .weight = ns_get16(data + 2), .port = static_cast<std::uint16_t>(ns_get16(data + 4)), .target = name});
+    out.push_back(
+        {.priority = ns_get16(data), .weight = ns_get16(data + 2), .port = static_cast<std::uint16_t>(ns_get16(data + 4)), .target = name});
   }
   return out;
 }
@@ -84,7 +85,8 @@ ResolveAnswer lookup_srv(const ResolveQuestion& question) {
   ::res_nclose(&state);
   if (size < 0) {
     const bool authoritative = reason == HOST_NOT_FOUND || reason == NO_DATA;
-    return {.outcome = authoritative ? ResolveOutcome::kNotFound : ResolveOutcome::kFailed, .error = question.host + ": SRV: " + ::hstrerror(reason)};
+    return {.outcome = authoritative ? ResolveOutcome::kNotFound : ResolveOutcome::kFailed,
+            .error = question.host + ": SRV: " + ::hstrerror(reason)};
   }
   std::vector<SrvRecord> records = parse_srv(bytes.data(), std::min(size, static_cast<int>(bytes.size())));
   if (records.empty()) return {.outcome = ResolveOutcome::kNotFound, .error = question.host + ": no SRV record"};
@@ -109,7 +111,8 @@ ResolveAnswer lookup_srv(const ResolveQuestion& question) {
 }  // namespace
 
 ResolveAnswer lookup(const ResolveQuestion& question) {
-  if (const auto address = parse_ip_address(question.host)) return {.outcome = ResolveOutcome::kFound, .endpoints = {{*address, question.port}}};
+  if (const auto address = parse_ip_address(question.host))
+    return {.outcome = ResolveOutcome::kFound, .endpoints = {{*address, question.port}}};
   return is_srv_name(question.host) ? lookup_srv(question) : lookup_host(question);
 }
 

@@ -12,10 +12,10 @@
 namespace fairlead::lb {
 
 struct ResolveQuestion {
-  std::string host;                             ///< "mast-2.kube.demo", "_https._tcp.kube.demo"
-  std::uint16_t port = 0;                       ///< Of the answers; SRV records bring their own.
-  std::optional<IpAddress::Family> family;      ///< Only these; set when the pool's or the check's `source` fixes it.
-  std::optional<Endpoint> name_server;          ///< SRV: ask this one (IPv4) instead of resolv.conf's. For tests.
+  std::string host;                         ///< "mast-2.kube.demo", "_https._tcp.kube.demo"
+  std::uint16_t port = 0;                   ///< Of the answers; SRV records bring their own.
+  std::optional<IpAddress::Family> family;  ///< Only these; set when the pool's or the check's `source` fixes it.
+  std::optional<Endpoint> name_server;      ///< SRV: ask this one (IPv4) instead of resolv.conf's. For tests.
 };
 
 /// SRV: the targets of the lowest priority number, the heaviest first; each target is then looked up as a host.

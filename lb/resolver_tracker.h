@@ -43,8 +43,8 @@ class ResolveTracker {
  public:
   /// What an answer changed. Several may be set.
   struct Change {
-    bool endpoint_changed = false;     ///< See endpoint().
-    bool failure_began = false;        ///< First failure since the last good answer: worth one log line. See error().
+    bool endpoint_changed = false;  ///< See endpoint().
+    bool failure_began = false;     ///< First failure since the last good answer: worth one log line. See error().
   };
 
   ResolveTracker(const config::Resolve& settings, Instant now);

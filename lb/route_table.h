@@ -30,11 +30,11 @@ using BindId = std::uint32_t;
 
 /// Process-wide truth about one server. One cache line.
 struct alignas(64) ServerCounters {
-  std::atomic<std::uint32_t> current{0};          ///< Connections placed on it (connecting or open).
+  std::atomic<std::uint32_t> current{0};  ///< Connections placed on it (connecting or open).
   std::atomic<std::uint64_t> total{0};
   std::atomic<std::uint64_t> connect_failures{0};
-  std::atomic<std::uint64_t> resets_sent{0};      ///< Its connections closed because it went down.
-  std::atomic<bool> failing{false};               ///< The last connect failed; the next success is reported.
+  std::atomic<std::uint64_t> resets_sent{0};  ///< Its connections closed because it went down.
+  std::atomic<bool> failing{false};           ///< The last connect failed; the next success is reported.
 };
 
 /// Process-wide truth about one listener, and its token bucket.
@@ -42,7 +42,7 @@ struct alignas(64) ListenerCounters {
   std::atomic<std::uint32_t> current{0};
   std::atomic<std::uint64_t> total{0};
   std::atomic<std::uint64_t> shed{0};
-  std::atomic<std::uint64_t> rate_window{0};      ///< See admission.h.
+  std::atomic<std::uint64_t> rate_window{0};  ///< See admission.h.
 };
 
 /// Process-wide cursor of one pool's rotation. Survives a rebuild of the table.
@@ -53,10 +53,10 @@ struct alignas(64) PoolCounters {
 struct RouteServer {
   ServerId id = 0;
   std::string name;
-  Endpoint endpoint;                 ///< Resolved. Port 0 never.
-  std::uint32_t weight = 0;          ///< Effective: after slow start and run-time changes. 0 = takes no new connection.
-  std::uint32_t max_connections = 0; ///< 0 = no limit.
-  bool usable = false;               ///< Up and neither drain nor maint.
+  Endpoint endpoint;                  ///< Resolved. Port 0 never.
+  std::uint32_t weight = 0;           ///< Effective: after slow start and run-time changes. 0 = takes no new connection.
+  std::uint32_t max_connections = 0;  ///< 0 = no limit.
+  bool usable = false;                ///< Up and neither drain nor maint.
   bool backup = false;
   std::shared_ptr<ServerCounters> counters;
 };
@@ -64,32 +64,32 @@ struct RouteServer {
 struct RoutePool {
   std::string name;
   config::Balance balance = config::Balance::kLeastConnections;
-  std::optional<IpAddress> source;         ///< Bind the server leg here; nullopt: the kernel's choice.
+  std::optional<IpAddress> source;  ///< Bind the server leg here; nullopt: the kernel's choice.
   Duration connect_timeout{};
   std::uint32_t retries = 0;
-  Duration idle_timeout{};                 ///< 0 = never; likewise below.
+  Duration idle_timeout{};  ///< 0 = never; likewise below.
   Duration half_close_timeout{};
   config::Keepalive keepalive;
   Duration tcp_user_timeout{};
   Duration max_connection_age{};
   config::SendProxy send_proxy = config::SendProxy::kOff;
-  std::vector<RouteServer> servers;        ///< Configuration order.
-  std::vector<std::uint16_t> rotation;     ///< Smooth weighted order of usable servers (indices into `servers`); all but source_hash.
-  std::vector<std::uint16_t> maglev;       ///< Lookup table of usable servers; for source_hash; empty when none is usable.
-  bool use_backups = false;                ///< No regular server is usable: `rotation` and `maglev` hold the backups.
+  std::vector<RouteServer> servers;     ///< Configuration order.
+  std::vector<std::uint16_t> rotation;  ///< Smooth weighted order of usable servers (indices into `servers`); all but source_hash.
+  std::vector<std::uint16_t> maglev;    ///< Lookup table of usable servers; for source_hash; empty when none is usable.
+  bool use_backups = false;             ///< No regular server is usable: `rotation` and `maglev` hold the backups.
   std::shared_ptr<PoolCounters> counters;
 };
 
 struct RouteListener {
   ListenerId id = 0;
   std::string name;
-  std::uint32_t pool = 0;                  ///< Index into RouteTable::pools.
-  std::uint32_t max_connections = 0;       ///< 0 = no limit; likewise the three below.
+  std::uint32_t pool = 0;             ///< Index into RouteTable::pools.
+  std::uint32_t max_connections = 0;  ///< 0 = no limit; likewise the three below.
   std::uint32_t max_connection_rate = 0;
   std::uint32_t per_source_connections = 0;
   std::uint32_t per_source_rate = 0;
-  PrefixSet allow;                         ///< Empty: everybody.
-  PrefixSet deny;                          ///< Wins over allow.
+  PrefixSet allow;  ///< Empty: everybody.
+  PrefixSet deny;   ///< Wins over allow.
   bool accept_proxy = false;
   bool log = false;
   std::shared_ptr<ListenerCounters> counters;

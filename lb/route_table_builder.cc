@@ -67,7 +67,8 @@ RoutePool build_pool(const PoolView& view) {
   pool.counters = view.counters;
   pool.servers.reserve(view.servers.size());
   for (const ServerView& server : view.servers) pool.servers.push_back(build_server(server));
-  pool.use_backups = std::none_of(pool.servers.begin(), pool.servers.end(), [](const RouteServer& s) { return !s.backup && takes_connections(s); });
+  pool.use_backups =
+      std::none_of(pool.servers.begin(), pool.servers.end(), [](const RouteServer& s) { return !s.backup && takes_connections(s); });
   if (pool.balance == config::Balance::kSourceHash) {
     add_maglev(pool, view);
   } else {

@@ -21,16 +21,16 @@ namespace fairlead::lb {
 struct ServerView {
   const config::Server* settings = nullptr;
   ServerId id = 0;
-  Endpoint endpoint;                    ///< Resolved.
-  bool usable = false;                  ///< Up and neither drain nor maint.
-  std::uint32_t effective_weight = 0;   ///< Run-time weight, after slow start; instead of settings->weight.
+  Endpoint endpoint;                   ///< Resolved.
+  bool usable = false;                 ///< Up and neither drain nor maint.
+  std::uint32_t effective_weight = 0;  ///< Run-time weight, after slow start; instead of settings->weight.
   std::shared_ptr<ServerCounters> counters;
 };
 struct PoolView {
-  const config::Pool* settings = nullptr;   ///< `servers` in it counts for the size of the Maglev table only.
+  const config::Pool* settings = nullptr;  ///< `servers` in it counts for the size of the Maglev table only.
   std::shared_ptr<PoolCounters> counters;
-  std::vector<ServerView> servers;          ///< Those with an endpoint, run-time ones too. Configuration order.
-  bool source_held = true;                  ///< settings->source is an address of this node now (a VIP counts while held here).
+  std::vector<ServerView> servers;  ///< Those with an endpoint, run-time ones too. Configuration order.
+  bool source_held = true;          ///< settings->source is an address of this node now (a VIP counts while held here).
 };
 struct ListenerView {
   const config::Listener* settings = nullptr;  ///< Its pool is among the pools.

@@ -27,8 +27,8 @@ std::uint64_t one_less(std::uint64_t word) { return count_in(word) == 1 ? 0 : wo
 // One source's words as one look over its bucket shows them.
 struct Glance {
   std::uint64_t sum = 0;
-  std::optional<std::size_t> own;   ///< A word with its tag,
-  std::uint64_t own_word = 0;       ///< and what it held.
+  std::optional<std::size_t> own;  ///< A word with its tag,
+  std::uint64_t own_word = 0;      ///< and what it held.
   std::optional<std::size_t> free;
 };
 

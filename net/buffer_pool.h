@@ -21,7 +21,7 @@ namespace fairlead::net {
 
 using BufferIndex = std::uint32_t;
 inline constexpr BufferIndex kNoBuffer = 0xffffffffU;
-inline constexpr std::size_t kBufferBytes = 16 * 1024;   ///< One receive buffer. Larger pays only for bulk (docs/internals/performance.md).
+inline constexpr std::size_t kBufferBytes = 16 * 1024;  ///< One receive buffer. Larger pays only for bulk (docs/internals/performance.md).
 inline constexpr std::size_t kBuffersPerPoolMax = 32768;  ///< io_uring's buffer rings end here.
 
 struct BufferMeta {
@@ -43,8 +43,14 @@ class BufferPool {
   void give_back(BufferIndex index);
 
   [[nodiscard]] std::byte* block(BufferIndex index) const { return memory_ + static_cast<std::size_t>(index) * block_bytes_; }
-  [[nodiscard]] BufferMeta& meta(BufferIndex index) { FL_DASSERT(index < count_); return meta_[index]; }
-  [[nodiscard]] const BufferMeta& meta(BufferIndex index) const { FL_DASSERT(index < count_); return meta_[index]; }
+  [[nodiscard]] BufferMeta& meta(BufferIndex index) {
+    FL_DASSERT(index < count_);
+    return meta_[index];
+  }
+  [[nodiscard]] const BufferMeta& meta(BufferIndex index) const {
+    FL_DASSERT(index < count_);
+    return meta_[index];
+  }
   /// The unconsumed bytes of a block.
   [[nodiscard]] std::span<std::byte> bytes(BufferIndex index) const { return {block(index) + meta_[index].offset, meta_[index].length}; }
 
@@ -75,7 +81,10 @@ struct BufferChain {
   [[nodiscard]] bool empty() const { return head == kNoBuffer; }
   void append(BufferPool& pool, BufferIndex index) {
     pool.meta(index).next = kNoBuffer;
-    if (empty()) head = index; else pool.meta(tail).next = index;
+    if (empty())
+      head = index;
+    else
+      pool.meta(tail).next = index;
     tail = index;
   }
   void prepend(BufferPool& pool, BufferIndex index) {

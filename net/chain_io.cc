@@ -41,7 +41,10 @@ SendOutcome send_chain(int fd, BufferPool& pool, BufferChain& chain) {
     ++out.calls;
     if (n < 0) {
       if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) out.blocked = true; else out.error = errno;
+      if (errno == EAGAIN || errno == EWOULDBLOCK)
+        out.blocked = true;
+      else
+        out.error = errno;
       return out;
     }
     chain.consume(pool, static_cast<std::size_t>(n));

@@ -183,12 +183,8 @@ void FaultEngine::take(const Event& event) {
       s.rest.clear(pool_);
       s.eof_withheld = false;
       break;
-    case EventKind::kConnected:
-      s.failed = event.error != 0;
-      break;
-    case EventKind::kClosed:
-      s.inner_closed = true;
-      break;
+    case EventKind::kConnected: s.failed = event.error != 0; break;
+    case EventKind::kClosed: s.inner_closed = true; break;
     case EventKind::kEof:
     case EventKind::kAccepted:
     case EventKind::kAcceptFailed:

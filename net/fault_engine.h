@@ -26,20 +26,28 @@ namespace fairlead::net {
 /// How often each fault strikes, in per mille of its occasions.
 struct FaultPlan {
   std::uint64_t seed = 1;
-  std::uint32_t short_send = 250;   ///< A send reaches the inner engine in parts.
-  std::uint32_t split_data = 200;   ///< A kData or kSent becomes several.
-  std::uint32_t late_event = 150;   ///< An event is held for some turns.
-  std::uint32_t late_link = 300;    ///< Likewise, for kConnected and kClosed.
-  std::uint32_t late_call = 150;    ///< A want_read, or the rest of a short send, reaches the inner engine some turns later.
-  std::uint32_t reorder = 200;      ///< Two neighbouring events of different sockets change places.
-  std::uint32_t starve = 60;        ///< All free buffers are taken away for some turns (drawn on turns that brought an event).
-  std::uint32_t spurious_turn = 100; ///< A turn ends without having waited.
-  std::uint32_t turns_max = 4;      ///< The longest that any of these lasts, >= 1.
+  std::uint32_t short_send = 250;     ///< A send reaches the inner engine in parts.
+  std::uint32_t split_data = 200;     ///< A kData or kSent becomes several.
+  std::uint32_t late_event = 150;     ///< An event is held for some turns.
+  std::uint32_t late_link = 300;      ///< Likewise, for kConnected and kClosed.
+  std::uint32_t late_call = 150;      ///< A want_read, or the rest of a short send, reaches the inner engine some turns later.
+  std::uint32_t reorder = 200;        ///< Two neighbouring events of different sockets change places.
+  std::uint32_t starve = 60;          ///< All free buffers are taken away for some turns (drawn on turns that brought an event).
+  std::uint32_t spurious_turn = 100;  ///< A turn ends without having waited.
+  std::uint32_t turns_max = 4;        ///< The longest that any of these lasts, >= 1.
 };
 
 /// Only forwards; a base for plans of one fault.
-inline constexpr FaultPlan kNoFaults{.seed = 1, .short_send = 0, .split_data = 0, .late_event = 0, .late_link = 0, .late_call = 0,
-                                     .reorder = 0, .starve = 0, .spurious_turn = 0, .turns_max = 4};
+inline constexpr FaultPlan kNoFaults{.seed = 1,
+                                     .short_send = 0,
+                                     .split_data = 0,
+                                     .late_event = 0,
+                                     .late_link = 0,
+                                     .late_call = 0,
+                                     .reorder = 0,
+                                     .starve = 0,
+                                     .spurious_turn = 0,
+                                     .turns_max = 4};
 
 /// What was done, so that a test can demand each kind. Monotonic.
 struct FaultCounters {
@@ -96,7 +104,7 @@ class FaultEngine final : public IoEngine {
     bool failed = false;
     bool closing = false;
     bool inner_closed = false;
-    bool bulk = false;               ///< Its bytes move inside the inner engine (C8).
+    bool bulk = false;  ///< Its bytes move inside the inner engine (C8).
   };
   struct HeldEvent {
     Event event;
@@ -145,8 +153,8 @@ class FaultEngine final : public IoEngine {
   std::vector<std::uint32_t> outer_of_;  ///< By inner id.
   std::size_t live_ = 0;
   std::uint64_t turn_ = 0;
-  bool eventful_ = false;                ///< The last turn brought an event.
-  std::vector<HeldEvent> held_;          ///< In order of arrival.
+  bool eventful_ = false;        ///< The last turn brought an event.
+  std::vector<HeldEvent> held_;  ///< In order of arrival.
   std::vector<HeldCall> calls_;
   std::vector<Event> batch_;
   BufferChain hoard_;

@@ -87,7 +87,8 @@ bool TimerWheel::find_next(Next& out) const {
     const auto slot = static_cast<unsigned>(std::countr_zero(occupied));
     const int shift = level * kSlotBits;
     const std::uint64_t above = present_ >> (shift + kSlotBits) << (shift + kSlotBits);
-    out = {above | (static_cast<std::uint64_t>(slot) << shift), level, static_cast<std::uint16_t>(static_cast<unsigned>(level) * kSlots + slot)};
+    out = {above | (static_cast<std::uint64_t>(slot) << shift), level,
+           static_cast<std::uint16_t>(static_cast<unsigned>(level) * kSlots + slot)};
     return true;
   }
   return false;

@@ -24,7 +24,8 @@ class SelfTest final : public EventSink {
   std::optional<std::string> run() {
     Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     const SocketAddress any = to_sockaddr({IpAddress::v4({127, 0, 0, 1}), 0});
-    if (!listener.valid() || ::bind(listener.get(), any.get(), any.size) != 0 || ::listen(listener.get(), 4) != 0) return errno_error("self-test: loopback listener").message();
+    if (!listener.valid() || ::bind(listener.get(), any.get(), any.size) != 0 || ::listen(listener.get(), 4) != 0)
+      return errno_error("self-test: loopback listener").message();
     const Endpoint address = local_of(listener.get());
     auto listening = engine_.listen(std::move(listener), kListener);
     auto client = engine_.connect(Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), address, kClient);
@@ -44,7 +45,10 @@ class SelfTest final : public EventSink {
     switch (event.kind) {
       case EventKind::kAccepted: return accepted(event);
       case EventKind::kConnected:
-        if (event.error != 0) problem_ = errno_error("connect", event.error).message(); else send(client_, kUpload);
+        if (event.error != 0)
+          problem_ = errno_error("connect", event.error).message();
+        else
+          send(client_, kUpload);
         return;
       case EventKind::kData:
         pool_.give_back(event.buffer);
@@ -58,9 +62,7 @@ class SelfTest final : public EventSink {
       case EventKind::kSent:
         if (event.owner == kServer) engine_.shutdown_write(server_);
         return;
-      case EventKind::kEof:
-        ends_ |= event.owner == kServer ? 1U : 2U;
-        return advance();
+      case EventKind::kEof: ends_ |= event.owner == kServer ? 1U : 2U; return advance();
       case EventKind::kError:
       case EventKind::kAcceptFailed: problem_ = errno_error("socket", event.error).message(); return;
       case EventKind::kClosed:

@@ -24,9 +24,9 @@ constexpr std::uint64_t listener_token(std::uint32_t index) { return token_of(in
 struct Counts {
   std::uint64_t accepted = 0;
   std::uint64_t requests = 0;
-  std::uint64_t damaged = 0;    ///< Requests whose body was not the pattern.
-  std::uint64_t foreign = 0;    ///< Connections that sent something else.
-  std::uint64_t cut = 0;        ///< Connections that ended inside a request.
+  std::uint64_t damaged = 0;  ///< Requests whose body was not the pattern.
+  std::uint64_t foreign = 0;  ///< Connections that sent something else.
+  std::uint64_t cut = 0;      ///< Connections that ended inside a request.
   std::uint64_t accept_failures = 0;
 };
 
@@ -64,7 +64,8 @@ Status Backend::open(const BackendOptions& options) {
   for (const Endpoint& endpoint : options.listen) {
     auto fd = listen_on(endpoint);
     if (!fd) return fd.error();
-    if (auto added = poller_.add_level_triggered(fd->get(), listener_token(static_cast<std::uint32_t>(listeners_.size()))); !added) return added;
+    if (auto added = poller_.add_level_triggered(fd->get(), listener_token(static_cast<std::uint32_t>(listeners_.size()))); !added)
+      return added;
     names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", local_of(fd->get()).to_string());
     listeners_.push_back(std::move(*fd));
   }
@@ -122,7 +123,8 @@ void Backend::turn(std::uint32_t index, std::uint32_t events) {
     });
     if (read.outcome == ReadOutcome::kNotOurs) ++counts_.foreign;
     // A client that closes wants nothing more; what is unsent goes with it.
-    if (read.outcome == ReadOutcome::kEof || read.outcome == ReadOutcome::kFailed || read.outcome == ReadOutcome::kNotOurs) return close(index);
+    if (read.outcome == ReadOutcome::kEof || read.outcome == ReadOutcome::kFailed || read.outcome == ReadOutcome::kNotOurs)
+      return close(index);
     more = read.outcome == ReadOutcome::kMore;
   }
   if (!link.writer.empty()) {
@@ -169,8 +171,8 @@ Status run_backend(const BackendOptions& options) {
   if (auto opened = backend.open(options); !opened) return opened;
   const auto served = backend.serve(SystemClock().now() + options.lifetime);
   const Counts& c = backend.counts();
-  fmt::print("{{\"accepted\": {}, \"requests\": {}, \"damaged\": {}, \"foreign\": {}, \"cut\": {}, \"accept_failures\": {}}}\n", c.accepted, c.requests,
-             c.damaged, c.foreign, c.cut, c.accept_failures);
+  fmt::print("{{\"accepted\": {}, \"requests\": {}, \"damaged\": {}, \"foreign\": {}, \"cut\": {}, \"accept_failures\": {}}}\n", c.accepted,
+             c.requests, c.damaged, c.foreign, c.cut, c.accept_failures);
   return served;
 }
 

@@ -17,7 +17,7 @@ ClientPool::Slot ClientPool::add_slot() {
   return slots() - 1;
 }
 
-void ClientPool::fail(std::uint64_t ErrorCounts::* kind, const std::string& what) {
+void ClientPool::fail(std::uint64_t ErrorCounts::*kind, const std::string& what) {
   if (errors_.total() == 0) errors_.first = what;
   ++(errors_.*kind);
 }
@@ -37,7 +37,8 @@ void ClientPool::open(Slot slot) {
   client = Client{};
   client.link.generation = generation;
   client.link.fd = std::move(*fd);
-  if (const auto added = poller_.add(client.link.fd.get(), token_of(slot, generation)); !added) lose(slot, &ErrorCounts::connect, added.error().message());
+  if (const auto added = poller_.add(client.link.fd.get(), token_of(slot, generation)); !added)
+    lose(slot, &ErrorCounts::connect, added.error().message());
 }
 
 void ClientPool::request(Slot slot) {
@@ -63,7 +64,7 @@ void ClientPool::finish(Slot slot) {
   clients_[slot].finished = true;
 }
 
-void ClientPool::lose(Slot slot, std::uint64_t ErrorCounts::* kind, const std::string& what) {
+void ClientPool::lose(Slot slot, std::uint64_t ErrorCounts::*kind, const std::string& what) {
   fail(kind, what);
   close(slot);
   on_lost(slot);
@@ -73,7 +74,8 @@ void ClientPool::check_reply(Slot slot, const Header& reply, bool intact) {
   Client& client = clients_[slot];
   const std::uint64_t tag = std::uint64_t{slot} << 32 | (client.answered & 0xffffffffU);
   if (reply.tag != tag || reply.length != options_.reply_length) {
-    fail(&ErrorCounts::damaged, fmt::format("reply {:x} of {} bytes instead of {:x} of {}", reply.tag, reply.length, tag, options_.reply_length));
+    fail(&ErrorCounts::damaged,
+         fmt::format("reply {:x} of {} bytes instead of {:x} of {}", reply.tag, reply.length, tag, options_.reply_length));
   } else if (!intact) {
     fail(&ErrorCounts::damaged, "wrong bytes in a reply");
   } else if ((reply.flags & kFlagDamaged) != 0) {
@@ -120,7 +122,8 @@ void ClientPool::turn(Slot slot, std::uint32_t events) {
   if (!client.connected) {
     int error = 0;
     socklen_t size = sizeof error;
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0 && ::getsockopt(client.link.fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0) {
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0 && ::getsockopt(client.link.fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 &&
+        error != 0) {
       return lose(slot, &ErrorCounts::connect, fmt::format("connect: {}", std::strerror(error)));
     }
     if ((events & EPOLLOUT) == 0) return;

@@ -13,13 +13,13 @@
 namespace fairlead::bench {
 
 struct ClientOptions {
-  std::vector<Endpoint> targets;        ///< Connections go to them in turn.
-  std::uint32_t sources = 1;            ///< Local addresses 127.0.0.1 and up, in turn (a port range per address); 1 = the kernel's choice.
+  std::vector<Endpoint> targets;  ///< Connections go to them in turn.
+  std::uint32_t sources = 1;      ///< Local addresses 127.0.0.1 and up, in turn (a port range per address); 1 = the kernel's choice.
   std::uint32_t connections = 1;
   std::uint64_t request_length = 200;
   std::uint64_t reply_length = 200;
-  std::uint32_t window = 1;             ///< Requests outstanding per connection.
-  std::uint64_t per_connection = 0;     ///< Requests before the client closes and opens anew; 0 = keep it.
+  std::uint32_t window = 1;          ///< Requests outstanding per connection.
+  std::uint64_t per_connection = 0;  ///< Requests before the client closes and opens anew; 0 = keep it.
 };
 
 /// What was not as it should be. Any of them makes a run worthless as a measurement.
@@ -71,7 +71,7 @@ class ClientPool {
   /// One wait of at most `at_most` and everything it brought.
   [[nodiscard]] Status poll(Duration at_most);
   void count_unfinished();
-  void fail(std::uint64_t ErrorCounts::* kind, const std::string& what);
+  void fail(std::uint64_t ErrorCounts::*kind, const std::string& what);
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
   [[nodiscard]] std::uint64_t outstanding(Slot slot) const { return clients_[slot].asked - clients_[slot].answered; }
   [[nodiscard]] std::uint64_t asked(Slot slot) const { return clients_[slot].asked; }
@@ -83,14 +83,14 @@ class ClientPool {
   struct Client {
     Link link{kReplyMagic};
     bool connected = false;
-    bool finished = false;         ///< finish() was called inside a read: closed at its end.
-    std::uint64_t asked = 0;       ///< On this connection.
+    bool finished = false;    ///< finish() was called inside a read: closed at its end.
+    std::uint64_t asked = 0;  ///< On this connection.
     std::uint64_t answered = 0;
   };
   void turn(Slot slot, std::uint32_t events);
   void read(Slot slot, std::uint32_t events);
   void check_reply(Slot slot, const Header& reply, bool intact);
-  void lose(Slot slot, std::uint64_t ErrorCounts::* kind, const std::string& what);
+  void lose(Slot slot, std::uint64_t ErrorCounts::*kind, const std::string& what);
   void close(Slot slot);
 
   Poller poller_;

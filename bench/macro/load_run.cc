@@ -9,8 +9,8 @@
 namespace fairlead::bench {
 namespace {
 
-constexpr std::uint64_t kErrorsMax = 1000;      // a run with that many is over: nothing is left to measure
-constexpr std::uint32_t kOpeningMax = 128;      // connections being opened at once while ramping up
+constexpr std::uint64_t kErrorsMax = 1000;  // a run with that many is over: nothing is left to measure
+constexpr std::uint32_t kOpeningMax = 128;  // connections being opened at once while ramping up
 constexpr Duration kPollMax = std::chrono::milliseconds(50);
 
 /// Everything that is read at an edge of the window, as near to one moment as may be.
@@ -23,7 +23,11 @@ struct Edge {
 };
 
 Edge take_edge(const Clock& clock, const Totals& totals, const Watched& watched) {
-  Edge edge{.at = clock.now(), .totals = totals, .proxy = sample_processes(watched.proxy), .load = sample_processes(watched.load), .machine = sample_machine()};
+  Edge edge{.at = clock.now(),
+            .totals = totals,
+            .proxy = sample_processes(watched.proxy),
+            .load = sample_processes(watched.load),
+            .machine = sample_machine()};
   const auto self = sample_processes({::getpid()});
   edge.load.cpu_ns += self.cpu_ns;
   edge.load.voluntary += self.voluntary;
@@ -50,16 +54,16 @@ std::string json_of(const ProcSample& from, const ProcSample& to) {
 }
 
 std::string json_of(const ErrorCounts& e) {
-  return fmt::format(R"({{"connect": {}, "lost": {}, "damaged": {}, "unfinished": {}, "total": {}, "first": {}}})", e.connect, e.lost, e.damaged, e.unfinished,
-                     e.total(), json_text(e.first));
+  return fmt::format(R"({{"connect": {}, "lost": {}, "damaged": {}, "unfinished": {}, "total": {}, "first": {}}})", e.connect, e.lost,
+                     e.damaged, e.unfinished, e.total(), json_text(e.first));
 }
 
 std::string json_of(const Edge& from, const Edge& to, const ErrorCounts& errors) {
   return fmt::format(
       R"("seconds": {:.6f}, "replies": {}, "connections": {}, "received": {}, "sent": {}, "proxy": {}, "load": {}, "machine": {{"busy_ns": {}, "steal_ns": {}}}, "errors": {})",
       to_seconds(to.at - from.at), to.totals.replies - from.totals.replies, to.totals.connections - from.totals.connections,
-      to.totals.received - from.totals.received, to.totals.sent - from.totals.sent, json_of(from.proxy, to.proxy), json_of(from.load, to.load),
-      to.machine.busy_ns - from.machine.busy_ns, to.machine.steal_ns - from.machine.steal_ns, json_of(errors));
+      to.totals.received - from.totals.received, to.totals.sent - from.totals.sent, json_of(from.proxy, to.proxy),
+      json_of(from.load, to.load), to.machine.busy_ns - from.machine.busy_ns, to.machine.steal_ns - from.machine.steal_ns, json_of(errors));
 }
 
 class LoadRun final : public ClientPool {
@@ -100,7 +104,9 @@ class LoadRun final : public ClientPool {
     if (!draining_) open_later(slot);
   }
   void on_lost(Slot slot) override { on_finished(slot); }
-  [[nodiscard]] bool wants_more(Slot slot) const { return !draining_ && (options().per_connection == 0 || asked(slot) < options().per_connection); }
+  [[nodiscard]] bool wants_more(Slot slot) const {
+    return !draining_ && (options().per_connection == 0 || asked(slot) < options().per_connection);
+  }
 
   const LoadOptions& plan_;
   SystemClock clock_;
@@ -117,7 +123,8 @@ class IdleRun final : public ClientPool {
     for (const std::uint32_t mark : plan_.marks) {
       if (auto done = ramp_to(mark); !done) return done.error();
       if (auto done = rest(plan_.settle); !done) return done.error();
-      marks += fmt::format(R"({}{{"connections": {}, "resident_bytes": {}}})", marks.empty() ? "" : ", ", slots(), resident_bytes(plan_.watched.proxy));
+      marks += fmt::format(R"({}{{"connections": {}, "resident_bytes": {}}})", marks.empty() ? "" : ", ", slots(),
+                           resident_bytes(plan_.watched.proxy));
     }
     const Edge from = take_edge(clock_, totals(), plan_.watched);
     if (auto done = rest(plan_.hold); !done) return done.error();

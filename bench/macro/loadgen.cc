@@ -65,12 +65,14 @@ int finish(const Result<std::string>& report) {
 
 void add_client_options(CLI::App& app, Arguments& a, std::uint32_t connections) {
   app.add_option("--target", a.targets, "where to connect to, in turn")->required();
-  app.add_option("--connections", a.client.connections, fmt::format("connections in parallel (default {})", connections))->check(CLI::Range(1, 1'000'000));
+  app.add_option("--connections", a.client.connections, fmt::format("connections in parallel (default {})", connections))
+      ->check(CLI::Range(1, 1'000'000));
   app.add_option("--sources", a.client.sources, "local addresses to connect from, 127.0.0.1 and up (default 1)")->check(CLI::Range(1, 250));
   app.add_option("--request", a.client.request_length, "bytes of a request")->check(CLI::Range(std::uint64_t{32}, kMessageMax));
   app.add_option("--reply", a.client.reply_length, "bytes of a reply")->check(CLI::Range(std::uint64_t{32}, kMessageMax));
   app.add_option("--seconds", a.seconds_s, "length of the measured window (idle: of the hold)")->check(CLI::Range(0.05, 600.0));
-  app.add_option("--drain", a.drain_s, "limit for what is outstanding at the end (idle: for the whole ramp)")->check(CLI::Range(0.1, 600.0));
+  app.add_option("--drain", a.drain_s, "limit for what is outstanding at the end (idle: for the whole ramp)")
+      ->check(CLI::Range(0.1, 600.0));
   app.add_option("--watch", a.watched.proxy, "processes under test: their CPU time and context switches are read");
   app.add_option("--watch-load", a.watched.load, "the backend's process: counted as load, with this one");
 }
@@ -97,7 +99,8 @@ int describe_machine() {
   char bytes[200] = {};
   bool whole = true;
   const double pair = best_ns(50'000, [&] {
-    whole = ::send(left.get(), bytes, sizeof bytes, 0) == sizeof bytes && ::recv(right.get(), bytes, sizeof bytes, 0) == sizeof bytes && whole;
+    whole =
+        ::send(left.get(), bytes, sizeof bytes, 0) == sizeof bytes && ::recv(right.get(), bytes, sizeof bytes, 0) == sizeof bytes && whole;
   });
   if (!whole) return fail({Errc::kUnavailable, "socket pair: a short send or receive"});
   fmt::print("{{\"syscall_ns\": {:.0f}, \"unix_send_recv_ns\": {:.0f}}}\n", call, pair);
@@ -148,9 +151,7 @@ int main(int argc, char** argv) {
   }
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
 
   if (about.parsed()) return describe_machine();
   if (serve.parsed()) {

@@ -10,11 +10,11 @@
 namespace fairlead::bench {
 
 struct ProcSample {
-  std::uint64_t cpu_ns = 0;       ///< Sum of the first field of /proc/PID/task/*/schedstat: time on a CPU, user and system.
-  std::uint64_t voluntary = 0;    ///< Context switches.
+  std::uint64_t cpu_ns = 0;     ///< Sum of the first field of /proc/PID/task/*/schedstat: time on a CPU, user and system.
+  std::uint64_t voluntary = 0;  ///< Context switches.
   std::uint64_t involuntary = 0;
   std::set<pid_t> threads;
-  std::uint32_t missing = 0;      ///< Processes that are gone.
+  std::uint32_t missing = 0;  ///< Processes that are gone.
 };
 /// Threads that end between two samples take their time with them: compare `threads`.
 [[nodiscard]] ProcSample sample_processes(const std::vector<pid_t>& pids);

@@ -41,7 +41,8 @@ void pick_and_release(benchmark::State& state, config::Balance balance, double e
   std::uint32_t n = 0;
   for (auto _ : state) {
     ++n;
-    const auto client = IpAddress::v4({10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)});
+    const auto client =
+        IpAddress::v4({10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)});
     const Pick chosen = pick(pool, client, none, prng);
     release(pool.servers[chosen.server]);
   }
@@ -49,7 +50,9 @@ void pick_and_release(benchmark::State& state, config::Balance balance, double e
 }
 BENCHMARK_CAPTURE(pick_and_release, round_robin, config::Balance::kRoundRobin, 60)->Arg(3)->Name("pick/round_robin");
 BENCHMARK_CAPTURE(pick_and_release, least_connections, config::Balance::kLeastConnections, 80)->Arg(3)->Name("pick/least_connections");
-BENCHMARK_CAPTURE(pick_and_release, least_of_many, config::Balance::kLeastConnections, 1000)->Arg(100)->Name("pick/least_connections_of_many");
+BENCHMARK_CAPTURE(pick_and_release, least_of_many, config::Balance::kLeastConnections, 1000)
+    ->Arg(100)
+    ->Name("pick/least_connections_of_many");
 BENCHMARK_CAPTURE(pick_and_release, random_two, config::Balance::kRandomTwo, 80)->Arg(3)->Name("pick/random_two");
 BENCHMARK_CAPTURE(pick_and_release, source_hash, config::Balance::kSourceHash, 70)->Arg(3)->Name("pick/source_hash");
 

@@ -48,8 +48,7 @@ BENCHMARK(burst)->Name("mpsc_queue/burst")->Arg(64)->Arg(1024);
 /// A full queue must refuse fast: shedding is what happens under overload.
 void refuse_when_full(benchmark::State& state) {
   MpscQueue<std::uint64_t> queue(64);
-  while (queue.push(1)) {
-  }
+  while (queue.push(1)) {}
   for (auto _ : state) benchmark::DoNotOptimize(queue.push(1));
   bench::expect_ns(state, 5);
 }

@@ -72,9 +72,7 @@ class Adversary {
         ASSERT_FALSE(fin_passed_[side]);
         fin_passed_[side] = true;
         return;
-      case RelayOpKind::kCloseClean:
-        ASSERT_FALSE(broken_) << "I2: an error must not become a FIN";
-        [[fallthrough]];
+      case RelayOpKind::kCloseClean: ASSERT_FALSE(broken_) << "I2: an error must not become a FIN"; [[fallthrough]];
       case RelayOpKind::kCloseReset:
         ASSERT_FALSE(closing_[side]) << "I4: closed twice";
         closing_[side] = true;
@@ -169,9 +167,7 @@ class Adversary {
     written_[s] += n;
     taken_[s] += n;
     run([&](RelayOps& o) { core_.data(from, n, marks_, now_, o); });
-    if (core_.held(from) > marks_.high && !core_.is_closing()) {
-      ASSERT_FALSE(reading_[s]) << "I5";
-    }
+    if (core_.held(from) > marks_.high && !core_.is_closing()) { ASSERT_FALSE(reading_[s]) << "I5"; }
   }
 
   std::mt19937 rng_;
@@ -189,12 +185,12 @@ class Adversary {
   std::uint32_t taken_[2] = {0, 0};
   std::uint32_t handed_[2] = {0, 0};
   std::uint32_t delivered_[2] = {0, 0};
-  std::uint32_t in_flight_[2] = {0, 0};   ///< By the side it goes to.
+  std::uint32_t in_flight_[2] = {0, 0};  ///< By the side it goes to.
   bool reading_[2] = {false, false};
   bool bulk_asked_[2] = {false, false};
   bool bulk_[2] = {false, false};
   bool fin_written_[2] = {false, false};
-  bool fin_passed_[2] = {false, false};   ///< By the side it goes to.
+  bool fin_passed_[2] = {false, false};  ///< By the side it goes to.
   bool closing_[2] = {false, false};
 };
 

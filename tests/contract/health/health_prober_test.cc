@@ -120,7 +120,8 @@ TEST(HealthProber, AsksWhatTheConfigurationSays) {
 
   const std::scoped_lock lock(mutex);
   ASSERT_EQ(requests.size(), 2U);
-  EXPECT_EQ(requests[0], "GET /readyz?verbose HTTP/1.1\r\nHost: mast-1.kube.demo:" + std::to_string(server.endpoint().port) + "\r\nUser-Agent: fairlead/" + kVersion +
+  EXPECT_EQ(requests[0], "GET /readyz?verbose HTTP/1.1\r\nHost: mast-1.kube.demo:" + std::to_string(server.endpoint().port) +
+                             "\r\nUser-Agent: fairlead/" + kVersion +
                              "\r\nAccept: */*\r\nConnection: close\r\nAuthorization: Bearer abc.def\r\n\r\n");
   EXPECT_NE(requests[1].find("\r\nHost: api.example\r\n"), std::string::npos);
   EXPECT_NE(requests[1].find("\r\nAuthorization: Bearer renewed\r\n"), std::string::npos) << "the token file is read anew";
@@ -206,8 +207,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Nonsense{"ssh", "SSH-2.0-OpenSSH_9.2\r\n\r\n", ProbeOutcome::kProtocol, "not HTTP/1.1"},
                       Nonsense{"status_letters", "HTTP/1.1 abc OK\r\n\r\n", ProbeOutcome::kProtocol, "not HTTP/1.1"},
                       Nonsense{"http2", std::string("\0\0\x06\4\0\0\0\0\0\0\4\0\0\x40\0", 15), ProbeOutcome::kProtocol, "not HTTP/1.1"},
-                      Nonsense{"tls_alert", std::string("\x15\x03\x01\0\x02\x02\x46", 7) + "\r\n\r\n", ProbeOutcome::kProtocol, "not HTTP/1.1"},
-                      Nonsense{"one_huge_line", "HTTP/1.1 200 OK\r\nX: " + std::string(1 << 20, 'x') + "\r\n\r\n", ProbeOutcome::kProtocol, "longer than 16384 bytes"},
+                      Nonsense{"tls_alert", std::string("\x15\x03\x01\0\x02\x02\x46", 7) + "\r\n\r\n", ProbeOutcome::kProtocol,
+                               "not HTTP/1.1"},
+                      Nonsense{"one_huge_line", "HTTP/1.1 200 OK\r\nX: " + std::string(1 << 20, 'x') + "\r\n\r\n", ProbeOutcome::kProtocol,
+                               "longer than 16384 bytes"},
                       Nonsense{"many_headers",
                                [] {
                                  std::string text = "HTTP/1.1 200 OK\r\n";
@@ -221,8 +224,7 @@ TEST(HealthProber, ABodyMayBeHugeAndIsNotRead) {
   MiniServer server([](Connection& c) {
     (void)c.read_until("\r\n\r\n");
     if (!c.write("HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")) return;
-    while (c.write(std::string(65536, 'x'))) {
-    }
+    while (c.write(std::string(65536, 'x'))) {}
   });
   ProbeRig rig;
   EXPECT_EQ(rig.probe(server.endpoint(), health_of(HealthType::kHttp)).outcome, ProbeOutcome::kOk);
@@ -252,8 +254,7 @@ TEST(HealthProber, AServerThatNeverAnswersTimesOut) {
 TEST(HealthProber, OneDeadlineHoldsForAServerThatDripsItsAnswer) {
   MiniServer server([](Connection& c) {
     (void)c.read_until("\r\n\r\n");
-    for (int i = 0; c.write(i == 0 ? "HTTP/1.1 200 OK\r\n" : "X: y\r\n") && !c.wait_closed(20ms); ++i) {
-    }
+    for (int i = 0; c.write(i == 0 ? "HTTP/1.1 200 OK\r\n" : "X: y\r\n") && !c.wait_closed(20ms); ++i) {}
   });
   config::Health health = health_of(HealthType::kHttp);
   health.timeout = 200ms;
@@ -283,7 +284,8 @@ TEST(HealthProber, EveryRequestGetsOneResultWhileManyServersHang) {
   constexpr ServerId kServers = 100;
 
   for (ServerId id = 1; id <= kServers; ++id) {
-    ASSERT_TRUE(rig.start(id % 4 == 0 ? good.endpoint() : silent.endpoint(), id % 4 == 0 ? health_of(HealthType::kHttp) : impatient, "", id));
+    ASSERT_TRUE(
+        rig.start(id % 4 == 0 ? good.endpoint() : silent.endpoint(), id % 4 == 0 ? health_of(HealthType::kHttp) : impatient, "", id));
   }
   std::vector<ProbeResult> results = rig.wait_for(kServers);
   rig.wait_idle();

@@ -107,7 +107,8 @@ void Connection::reset() {
   fd_.reset();
 }
 
-MiniServer::MiniServer(Behaviour behaviour, const char* ip) : behaviour_(std::move(behaviour)), listening_(listen_on(ip)), thread_([this] { serve(); }) {}
+MiniServer::MiniServer(Behaviour behaviour, const char* ip)
+    : behaviour_(std::move(behaviour)), listening_(listen_on(ip)), thread_([this] { serve(); }) {}
 
 MiniServer::~MiniServer() {
   stop_.signal();
@@ -137,7 +138,8 @@ void Pki::make_ca(const std::string& name, int days) {
   const std::string csr = dir_.path(name + ".csr");
   const std::string ext = dir_.path(name + ".ext");
   write_file(ext, "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n");
-  run({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key(name), "-out", csr, "-subj", "/CN=" + name});
+  run({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key(name), "-out", csr, "-subj",
+       "/CN=" + name});
   run({"openssl", "x509", "-req", "-in", csr, "-signkey", key(name), "-extfile", ext, "-out", crt(name), "-days", std::to_string(days)});
 }
 
@@ -145,12 +147,14 @@ void Pki::make_leaf(const Leaf& leaf) {
   const std::string csr = dir_.path(leaf.name + ".csr");
   const std::string ext = dir_.path(leaf.name + ".ext");
   write_file(ext, "subjectAltName=" + leaf.san + "\n");
-  run({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key(leaf.name), "-out", csr, "-subj", "/CN=" + leaf.name});
-  run({"openssl", "x509", "-req", "-in", csr, "-CA", crt(leaf.issuer), "-CAkey", key(leaf.issuer), "-CAcreateserial", "-extfile", ext, "-out",
-       crt(leaf.name), "-days", std::to_string(leaf.days)});
+  run({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key(leaf.name), "-out", csr, "-subj",
+       "/CN=" + leaf.name});
+  run({"openssl", "x509", "-req", "-in", csr, "-CA", crt(leaf.issuer), "-CAkey", key(leaf.issuer), "-CAcreateserial", "-extfile", ext,
+       "-out", crt(leaf.name), "-days", std::to_string(leaf.days)});
 }
 
-Child::Child(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment, int pass_fd, const std::string& output) {
+Child::Child(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment, int pass_fd,
+             const std::string& output) {
   std::vector<std::string> words = command;
   std::vector<std::string> variables{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   for (const auto& [key, value] : environment) variables.push_back(key + "=" + value);
@@ -178,18 +182,22 @@ void Child::stop() {
 
 bool have_nginx() { return ::access("/usr/sbin/nginx", X_OK) == 0; }
 
-Nginx::Nginx(const TempDir& dir, const std::string& certificate, const std::string& key, const std::string& server_lines) : log_(dir.path("nginx-error.log")) {
+Nginx::Nginx(const TempDir& dir, const std::string& certificate, const std::string& key, const std::string& server_lines)
+    : log_(dir.path("nginx-error.log")) {
   const Listening listening = listen_on();
   endpoint_ = listening.endpoint;
   const std::string conf = dir.path("nginx.conf");
   std::string temp_paths;
-  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) temp_paths += std::string(kind) + "_temp_path " + dir.path(kind) + ";\n";
-  write_file(conf, "daemon off;\nuser root;\nworker_processes 1;\npid " + dir.path("nginx.pid") + ";\nerror_log " + log_ + " info;\nevents {}\nhttp {\naccess_log off;\n" + temp_paths +
-                       "server {\nlisten " + endpoint_.to_string() + " ssl;\nssl_certificate " + certificate + ";\nssl_certificate_key " + key + ";\n" +
+  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
+    temp_paths += std::string(kind) + "_temp_path " + dir.path(kind) + ";\n";
+  write_file(conf, "daemon off;\nuser root;\nworker_processes 1;\npid " + dir.path("nginx.pid") + ";\nerror_log " + log_ +
+                       " info;\nevents {}\nhttp {\naccess_log off;\n" + temp_paths + "server {\nlisten " + endpoint_.to_string() +
+                       " ssl;\nssl_certificate " + certificate + ";\nssl_certificate_key " + key + ";\n" +
                        (server_lines.find("ssl_protocols") == std::string::npos ? "ssl_protocols TLSv1.2 TLSv1.3;\n" : "") + server_lines +
                        "\nlocation /readyz { return 200 ok; }\nlocation /broken { return 500 broken; }\n}\n}\n");
   child_ = std::make_unique<Child>(std::vector<std::string>{"/usr/sbin/nginx", "-e", log_, "-c", conf, "-p", dir.path("")},
-                                   std::map<std::string, std::string>{{"NGINX", std::to_string(listening.fd.get()) + ";"}}, listening.fd.get(), dir.path("nginx.out"));
+                                   std::map<std::string, std::string>{{"NGINX", std::to_string(listening.fd.get()) + ";"}},
+                                   listening.fd.get(), dir.path("nginx.out"));
 }
 
 std::string Nginx::stop_and_read_log() {
@@ -209,7 +217,8 @@ ProbeRig::ProbeRig(HealthProber::Options options)
 ProbeRig::~ProbeRig() { prober_.reset(); }
 
 bool ProbeRig::start(const Endpoint& endpoint, const config::Health& health, const std::string& host, ServerId server) {
-  return prober_->start({.server = server, .token = ++tokens_, .endpoint = endpoint, .host = host, .health = std::make_shared<const config::Health>(health)});
+  return prober_->start(
+      {.server = server, .token = ++tokens_, .endpoint = endpoint, .host = host, .health = std::make_shared<const config::Health>(health)});
 }
 
 ProbeResult ProbeRig::probe(const Endpoint& endpoint, const config::Health& health, const std::string& host, ServerId server) {
@@ -224,7 +233,8 @@ ProbeResult ProbeRig::probe(const Endpoint& endpoint, const config::Health& heal
 
 std::vector<ProbeResult> ProbeRig::wait_for(std::size_t count) {
   std::unique_lock lock(mutex_);
-  EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return results_.size() >= count; })) << "only " << results_.size() << " of " << count << " results";
+  EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return results_.size() >= count; }))
+      << "only " << results_.size() << " of " << count << " results";
   return results_;
 }
 

@@ -41,11 +41,11 @@ struct Listening {
 class Connection {
  public:
   Connection(Fd fd, int stop_fd) : fd_(std::move(fd)), stop_fd_(stop_fd) {}
-  std::string read_some();                       ///< Empty: the end, or the server is stopped.
+  std::string read_some();  ///< Empty: the end, or the server is stopped.
   std::string read_until(const std::string& end);
   bool write(const std::string& text);
   bool wait_closed(std::chrono::milliseconds at_most = kPatience);  ///< True when the other end has closed (or the test is over).
-  void reset();                                  ///< RST instead of FIN.
+  void reset();                                                     ///< RST instead of FIN.
 
  private:
   Fd fd_;
@@ -94,7 +94,8 @@ class Pki {
 class Child {
  public:
   Child() = default;
-  Child(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment, int pass_fd, const std::string& output);
+  Child(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment, int pass_fd,
+        const std::string& output);
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;

@@ -178,7 +178,8 @@ TEST_F(AdmissionTest, HoldsEveryLimitWithFourThreads) {
 }
 
 TEST(Refusal, HasANameForEveryCause) {
-  for (const auto refusal : {Refusal::kDenied, Refusal::kListenerFull, Refusal::kListenerRate, Refusal::kSourceConnections, Refusal::kSourceRate, Refusal::kProcessFull}) {
+  for (const auto refusal : {Refusal::kDenied, Refusal::kListenerFull, Refusal::kListenerRate, Refusal::kSourceConnections,
+                             Refusal::kSourceRate, Refusal::kProcessFull}) {
     EXPECT_NE(to_string(refusal), "unknown");
   }
 }

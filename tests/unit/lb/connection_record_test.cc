@@ -56,9 +56,7 @@ TEST(ConnectionRecord, ShowsThatNoServerWasReached) {
   EXPECT_NE(line.find(" server=masters/- local=- connect_ms=-1 "), std::string::npos) << line;
 }
 
-TEST(ConnectionRecord, FitsTheLogQueue) {
-  EXPECT_LE(sizeof(ConnectionRecord), kLogLineBytesMax);
-}
+TEST(ConnectionRecord, FitsTheLogQueue) { EXPECT_LE(sizeof(ConnectionRecord), kLogLineBytesMax); }
 
 TEST(ConnectionRecord, KeepsANameThatJustFitsAndMarksALongerOne) {
   ShortName<8> name{};
@@ -73,7 +71,8 @@ TEST(ConnectionRecord, KeepsANameThatJustFitsAndMarksALongerOne) {
 
 RC_GTEST_PROP(ConnectionRecordProperty, StaysOneLineWhateverTheNames, ()) {
   ConnectionRecord record = make_record();
-  const auto name = *rc::gen::container<std::string>(rc::gen::weightedOneOf<char>({{3, rc::gen::inRange<char>(33, 126)}, {1, rc::gen::arbitrary<char>()}}));
+  const auto name = *rc::gen::container<std::string>(
+      rc::gen::weightedOneOf<char>({{3, rc::gen::inRange<char>(33, 126)}, {1, rc::gen::arbitrary<char>()}}));
   set_name(record.listener, name);
   set_name(record.server, name);
   for (const LogFormat format : {LogFormat::kText, LogFormat::kJson}) {

@@ -203,7 +203,7 @@ class HealthSim {
   struct Truth {
     HealthServer server;
     bool alive = true;
-    bool good_check_of_this_address = false;   ///< Delivered with the current token.
+    bool good_check_of_this_address = false;  ///< Delivered with the current token.
     std::optional<StartProbe> outstanding;
     std::optional<Instant> last_probe;
   };
@@ -252,9 +252,7 @@ class HealthSim {
       ASSERT_EQ(p.endpoint, t.server.endpoint) << "seed " << seed_;
       ASSERT_TRUE(checked()) << "seed " << seed_;
       ASSERT_NE(pool_.find(p.server, now_)->admin, AdminState::kMaint) << "seed " << seed_;
-      if (passive && t.last_probe) {
-        ASSERT_GE(now_ - *t.last_probe, settings_.health.fast_interval * 9 / 10) << "I5 seed " << seed_;
-      }
+      if (passive && t.last_probe) { ASSERT_GE(now_ - *t.last_probe, settings_.health.fast_interval * 9 / 10) << "I5 seed " << seed_; }
       t.outstanding = p;
       t.last_probe = now_;
     }
@@ -265,11 +263,9 @@ class HealthSim {
     }
     for (const auto& [id, h] : look()) {
       const auto before = seen_.find(id);
-      const bool same = before != seen_.end() && before->second.usable == h.usable && before->second.effective_weight == h.effective_weight &&
-                        before->second.endpoint == h.endpoint;
-      if (!same) {
-        ASSERT_TRUE(actions.routes_changed) << "P3 seed " << seed_ << " server " << id;
-      }
+      const bool same = before != seen_.end() && before->second.usable == h.usable &&
+                        before->second.effective_weight == h.effective_weight && before->second.endpoint == h.endpoint;
+      if (!same) { ASSERT_TRUE(actions.routes_changed) << "P3 seed " << seed_ << " server " << id; }
     }
     seen_ = look();
   }
@@ -279,16 +275,10 @@ class HealthSim {
     const auto before = look();
     const std::uint32_t usable_before = pool_.usable_count();
     const HealthActions actions = pool_.connect_failed(t.server.id, cause, now_);
-    if (usable_before > 0) {
-      ASSERT_GT(pool_.usable_count(), 0U) << "P1/I2 seed " << seed_;
-    }
-    if (cause == ConnectCause::kLocal || cause == ConnectCause::kTimeout) {
-      ASSERT_TRUE(actions.changes.empty()) << "I3 seed " << seed_;
-    }
+    if (usable_before > 0) { ASSERT_GT(pool_.usable_count(), 0U) << "P1/I2 seed " << seed_; }
+    if (cause == ConnectCause::kLocal || cause == ConnectCause::kTimeout) { ASSERT_TRUE(actions.changes.empty()) << "I3 seed " << seed_; }
     for (const auto& [id, h] : look()) {
-      if (id != t.server.id) {
-        ASSERT_EQ(h.verdict, before.at(id).verdict) << "seed " << seed_;
-      }
+      if (id != t.server.id) { ASSERT_EQ(h.verdict, before.at(id).verdict) << "seed " << seed_; }
     }
     apply(actions, true);
   }
@@ -303,15 +293,9 @@ class HealthSim {
     const auto before = pool_.find(t.server.id, now_)->verdict;
     const HealthActions actions = pool_.probe_done(result, now_);
     const auto after = pool_.find(t.server.id, now_)->verdict;
-    if (!current) {
-      ASSERT_EQ(before, after) << "I4 seed " << seed_;
-    }
-    if (result.outcome == ProbeOutcome::kLocal && before == Verdict::kUp) {
-      ASSERT_EQ(after, Verdict::kUp) << "I3 seed " << seed_;
-    }
-    if (before != Verdict::kUnknown) {
-      ASSERT_NE(after, Verdict::kUnknown) << "I6 seed " << seed_;
-    }
+    if (!current) { ASSERT_EQ(before, after) << "I4 seed " << seed_; }
+    if (result.outcome == ProbeOutcome::kLocal && before == Verdict::kUp) { ASSERT_EQ(after, Verdict::kUp) << "I3 seed " << seed_; }
+    if (before != Verdict::kUnknown) { ASSERT_NE(after, Verdict::kUnknown) << "I6 seed " << seed_; }
     if (current) t.outstanding.reset();
     apply(actions, false);
     if (pick(8) == 0) apply(pool_.probe_done(result, now_), false);  // Twice: must change nothing.
@@ -327,8 +311,10 @@ class HealthSim {
   void move_address(Truth& t) {
     t.good_check_of_this_address = false;
     t.outstanding.reset();
-    if (pick(3) == 0) t.server.endpoint.reset();
-    else t.server.endpoint = endpoint(static_cast<std::uint8_t>(pick(250)), static_cast<std::uint16_t>(1 + pick(60000)));
+    if (pick(3) == 0)
+      t.server.endpoint.reset();
+    else
+      t.server.endpoint = endpoint(static_cast<std::uint8_t>(pick(250)), static_cast<std::uint16_t>(1 + pick(60000)));
     apply(pool_.set_endpoint(t.server.id, t.server.endpoint, "gone", now_), false);
   }
 
@@ -343,9 +329,7 @@ class HealthSim {
       const auto known = before.find(id);
       if (known == before.end()) continue;
       ASSERT_EQ(h.admin, known->second.admin) << "P2 seed " << seed_;
-      if (was_checked == checked()) {
-        ASSERT_EQ(h.verdict, known->second.verdict) << "P2 seed " << seed_;
-      }
+      if (was_checked == checked()) { ASSERT_EQ(h.verdict, known->second.verdict) << "P2 seed " << seed_; }
     }
     apply(actions, false);
   }
@@ -354,8 +338,12 @@ class HealthSim {
     switch (pick(12)) {
       case 0: any().alive = pick(2) == 0; break;
       case 1: operate(any()); break;
-      case 2: if (pick(6) == 0) move_address(any()); break;
-      case 3: if (pick(6) == 0) reload(); break;
+      case 2:
+        if (pick(6) == 0) move_address(any());
+        break;
+      case 3:
+        if (pick(6) == 0) reload();
+        break;
       case 4: apply(pool_.set_weight(any().server.id, pick(3) * 50, now_), false); break;
       case 5: pool_.connect_succeeded(any().server.id); break;
       case 6:

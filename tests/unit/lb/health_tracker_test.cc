@@ -32,9 +32,7 @@ class HealthTrackerTest : public ::testing::Test {
   HealthTracker up_tracker() { return up_tracker(settings()); }
   HealthTracker up_tracker(const TrackerSettings& s) {
     HealthTracker t(s, /*has_address=*/true, now);
-    if (s.checked) {
-      EXPECT_TRUE(check(t, ProbeOutcome::kOk));
-    }
+    if (s.checked) { EXPECT_TRUE(check(t, ProbeOutcome::kOk)); }
     return t;
   }
   HealthTracker::Change connect_failed(HealthTracker& t, ConnectCause cause, std::uint32_t others = 1) {
@@ -246,8 +244,7 @@ TEST_F(HealthTrackerTest, AServerWhoseChecksContradictItsClientsIsHeldBackLonger
     now += 50ms;
     const Instant ejected = now;
     ASSERT_TRUE(connect_failed(t, ConnectCause::kRefused));
-    while (!check(t, ProbeOutcome::kOk)) {
-    }
+    while (!check(t, ProbeOutcome::kOk)) {}
     out.push_back(now - ejected);
   }
   EXPECT_LT(out[0], 1s);

@@ -64,19 +64,25 @@ TEST(ProxyProtocolV1, AcceptsALineOf107BytesAndRefusesALongerOne) {
 
 TEST(ProxyProtocolV1, RefusesWhatTheSpecificationForbids) {
   for (const std::string line : {
-           "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\n",              // no CR
-           "PROXY \n", "PROXY \r\n", "PROXY\r\n",
-           "PROXY TCP4 10.0.0.1 10.0.0.2 1\r\n",              // a field short
-           "PROXY TCP4 10.0.0.1 10.0.0.2 1 2 3\r\n",          // a field more
+           "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\n",  // no CR
+           "PROXY \n",
+           "PROXY \r\n",
+           "PROXY\r\n",
+           "PROXY TCP4 10.0.0.1 10.0.0.2 1\r\n",      // a field short
+           "PROXY TCP4 10.0.0.1 10.0.0.2 1 2 3\r\n",  // a field more
            "PROXY TCP4 10.0.0.1 10.0.0.2 1 2 \r\n",
-           "PROXY TCP4  10.0.0.1 10.0.0.2 1 2\r\n",           // two spaces
-           "PROXY TCP4 10.0.0.1 10.0.0.2 01 2\r\n",           // leading zeros
+           "PROXY TCP4  10.0.0.1 10.0.0.2 1 2\r\n",  // two spaces
+           "PROXY TCP4 10.0.0.1 10.0.0.2 01 2\r\n",  // leading zeros
            "PROXY TCP4 10.0.0.01 10.0.0.2 1 2\r\n",
-           "PROXY TCP4 10.0.0.1 10.0.0.2 1 65536\r\n", "PROXY TCP4 10.0.0.1 10.0.0.2 -1 2\r\n", "PROXY TCP4 10.0.0.1 10.0.0.2 +1 2\r\n",
-           "PROXY TCP4 ::1 10.0.0.2 1 2\r\n",                 // family and address disagree
+           "PROXY TCP4 10.0.0.1 10.0.0.2 1 65536\r\n",
+           "PROXY TCP4 10.0.0.1 10.0.0.2 -1 2\r\n",
+           "PROXY TCP4 10.0.0.1 10.0.0.2 +1 2\r\n",
+           "PROXY TCP4 ::1 10.0.0.2 1 2\r\n",  // family and address disagree
            "PROXY TCP6 ::1 10.0.0.2 1 2\r\n",
            "PROXY TCP6 ::1%lo ::1 1 2\r\n",
-           "PROXY TCP 10.0.0.1 10.0.0.2 1 2\r\n", "PROXY UDP4 10.0.0.1 10.0.0.2 1 2\r\n", "PROXY tcp4 10.0.0.1 10.0.0.2 1 2\r\n",
+           "PROXY TCP 10.0.0.1 10.0.0.2 1 2\r\n",
+           "PROXY UDP4 10.0.0.1 10.0.0.2 1 2\r\n",
+           "PROXY tcp4 10.0.0.1 10.0.0.2 1 2\r\n",
            "PROXY UNKNOWNX\r\n",
        }) {
     EXPECT_TRUE(refused(line)) << line;
@@ -188,7 +194,8 @@ RC_GTEST_PROP(ProxyProtocolProperty, ReadsWhatItWrites, ()) {
 
 RC_GTEST_PROP(ProxyProtocolProperty, NeverChangesItsMindAsBytesArrive, ()) {
   // A valid header with a few bytes changed: once an answer other than "more" is given, longer input gives the same one.
-  std::string bytes = *rc::gen::elementOf(std::vector<std::string>{"PROXY TCP4 10.0.0.1 192.168.4.20 54321 6443\r\nrest", v2(0x21, 0x11, kV4Payload) + "rest", v2(0x20, 0x21, "x")});
+  std::string bytes = *rc::gen::elementOf(std::vector<std::string>{"PROXY TCP4 10.0.0.1 192.168.4.20 54321 6443\r\nrest",
+                                                                   v2(0x21, 0x11, kV4Payload) + "rest", v2(0x20, 0x21, "x")});
   const auto changes = *rc::gen::inRange(0, 4);
   for (int i = 0; i < changes; ++i) bytes[*rc::gen::inRange<std::size_t>(0, bytes.size())] = *rc::gen::arbitrary<char>();
   ProxyParse answer = ProxyNeedMore{};

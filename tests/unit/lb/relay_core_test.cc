@@ -27,14 +27,30 @@ class RelayCoreTest : public testing::Test {
     core.opened(now, 128);
     return step([&](RelayOps& o) { core.start(now, o); });
   }
-  std::vector<RelayOp> connecting() { return step([&](RelayOps& o) { core.connecting(now, o); }); }
-  std::vector<RelayOp> connected(std::uint32_t prefix = 0) { return step([&](RelayOps& o) { core.connected(prefix, now, o); }); }
-  std::vector<RelayOp> data(Side from, std::uint32_t n) { return step([&](RelayOps& o) { core.data(from, n, marks, now, o); }); }
-  std::vector<RelayOp> sent(Side to, std::uint32_t n) { return step([&](RelayOps& o) { core.sent(to, n, marks, now, o); }); }
-  std::vector<RelayOp> eof(Side from) { return step([&](RelayOps& o) { core.eof(from, now, o); }); }
-  std::vector<RelayOp> error(Side side) { return step([&](RelayOps& o) { core.error(side, o); }); }
-  std::vector<RelayOp> closed(Side side) { return step([&](RelayOps& o) { core.closed(side, o); }); }
-  std::vector<RelayOp> timer() { return step([&](RelayOps& o) { core.timer(policy, now, o); }); }
+  std::vector<RelayOp> connecting() {
+    return step([&](RelayOps& o) { core.connecting(now, o); });
+  }
+  std::vector<RelayOp> connected(std::uint32_t prefix = 0) {
+    return step([&](RelayOps& o) { core.connected(prefix, now, o); });
+  }
+  std::vector<RelayOp> data(Side from, std::uint32_t n) {
+    return step([&](RelayOps& o) { core.data(from, n, marks, now, o); });
+  }
+  std::vector<RelayOp> sent(Side to, std::uint32_t n) {
+    return step([&](RelayOps& o) { core.sent(to, n, marks, now, o); });
+  }
+  std::vector<RelayOp> eof(Side from) {
+    return step([&](RelayOps& o) { core.eof(from, now, o); });
+  }
+  std::vector<RelayOp> error(Side side) {
+    return step([&](RelayOps& o) { core.error(side, o); });
+  }
+  std::vector<RelayOp> closed(Side side) {
+    return step([&](RelayOps& o) { core.closed(side, o); });
+  }
+  std::vector<RelayOp> timer() {
+    return step([&](RelayOps& o) { core.timer(policy, now, o); });
+  }
   void open() {
     (void)start();
     (void)connecting();
@@ -65,7 +81,8 @@ TEST_F(RelayCoreTest, TriesAnotherServerWithTheBytesKept) {
   (void)start();
   (void)connecting();
   (void)data(kC, 200);
-  EXPECT_THAT(step([&](RelayOps& o) { core.connect_failed(EndCause::kConnectRefused, true, o); }), ElementsAre(op(RelayOpKind::kConnect, kS)));
+  EXPECT_THAT(step([&](RelayOps& o) { core.connect_failed(EndCause::kConnectRefused, true, o); }),
+              ElementsAre(op(RelayOpKind::kConnect, kS)));
   (void)connecting();
   EXPECT_THAT(connected(), testing::Contains(op(RelayOpKind::kSend, kS)));
 }

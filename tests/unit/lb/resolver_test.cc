@@ -41,14 +41,18 @@ class Answers {
   std::vector<ResolveResult> results_;
 };
 
-ResolveAnswer fixed_answer(std::uint8_t last) { return {.outcome = ResolveOutcome::kFound, .endpoints = {{IpAddress::v4({10, 0, 0, last}), 80}}}; }
+ResolveAnswer fixed_answer(std::uint8_t last) {
+  return {.outcome = ResolveOutcome::kFound, .endpoints = {{IpAddress::v4({10, 0, 0, last}), 80}}};
+}
 
 TEST(NameResolver, AnswersEveryQuestionOnce) {
   Answers answers;
   NameResolver resolver([&](ResolveResult r) { answers.add(std::move(r)); },
                         {.lookup = [](const ResolveQuestion& q) { return fixed_answer(static_cast<std::uint8_t>(q.port)); }});
   for (ServerId id = 0; id < 100; ++id) {
-    ASSERT_TRUE(resolver.start({.server = id, .token = id + 1000, .question = {.host = "x", .port = static_cast<std::uint16_t>(id), .family = {}, .name_server = {}}}));
+    ASSERT_TRUE(resolver.start({.server = id,
+                                .token = id + 1000,
+                                .question = {.host = "x", .port = static_cast<std::uint16_t>(id), .family = {}, .name_server = {}}}));
   }
   std::map<ServerId, ResolveResult> by_server;
   for (ResolveResult& r : answers.wait_for(100)) by_server[r.server] = r;
@@ -86,10 +90,11 @@ TEST(NameResolver, RefusesWorkBeyondItsBound) {
   std::promise<void> release;
   std::shared_future<void> released = release.get_future().share();
   Answers answers;
-  NameResolver resolver([&](ResolveResult r) { answers.add(std::move(r)); }, {.threads = 1, .pending_max = 2, .lookup = [released](const ResolveQuestion&) {
-                                                                                released.wait();
-                                                                                return fixed_answer(1);
-                                                                              }});
+  NameResolver resolver([&](ResolveResult r) { answers.add(std::move(r)); },
+                        {.threads = 1, .pending_max = 2, .lookup = [released](const ResolveQuestion&) {
+                           released.wait();
+                           return fixed_answer(1);
+                         }});
   const ResolveRequest request{.server = 1, .token = 1, .question = {.host = "x", .port = 1, .family = {}, .name_server = {}}};
   EXPECT_TRUE(resolver.start(request));
   EXPECT_TRUE(resolver.start(request));
@@ -131,7 +136,8 @@ std::string srv_record(unsigned priority, unsigned weight, unsigned port, const 
 /// Answers every question with the given code and records; without records and code it stays silent.
 class MiniDns {
  public:
-  MiniDns(int rcode, std::vector<std::string> records) : rcode_(rcode), records_(std::move(records)), fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+  MiniDns(int rcode, std::vector<std::string> records)
+      : rcode_(rcode), records_(std::move(records)), fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     SocketAddress a = to_sockaddr({IpAddress::v4({127, 0, 0, 1}), 0});
     EXPECT_EQ(::bind(fd_.get(), a.get(), a.size), 0);
     endpoint_ = local_of(fd_.get());
@@ -175,7 +181,8 @@ ResolveAnswer ask_srv(const MiniDns& dns) {
 }
 
 TEST(LookupSrv, TakesTheLowestPriorityHeaviestFirstWithItsPorts) {
-  const MiniDns dns(0, {srv_record(20, 100, 9999, "localhost"), srv_record(10, 1, 6444, "localhost"), srv_record(10, 5, 6443, "localhost")});
+  const MiniDns dns(0,
+                    {srv_record(20, 100, 9999, "localhost"), srv_record(10, 1, 6444, "localhost"), srv_record(10, 5, 6443, "localhost")});
   const ResolveAnswer answer = ask_srv(dns);
   ASSERT_EQ(answer.outcome, ResolveOutcome::kFound) << answer.error;
   const IpAddress local = IpAddress::v4({127, 0, 0, 1});

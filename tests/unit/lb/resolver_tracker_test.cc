@@ -112,9 +112,7 @@ TEST(ResolveTrackerSim, HoldsInvariantsOnEverySeed) {
       (void)tracker.answered(token, what == 0 ? found({a, b}) : what == 1 ? kNoSuchName : kDead, now);
       if (what == 0) {
         ASSERT_TRUE(tracker.endpoint() == at(a) || tracker.endpoint() == at(b)) << "seed " << seed;
-        if (before == at(a) || before == at(b)) {
-          ASSERT_EQ(tracker.endpoint(), before) << "I3 seed " << seed;
-        }
+        if (before == at(a) || before == at(b)) { ASSERT_EQ(tracker.endpoint(), before) << "I3 seed " << seed; }
         good = now;
       } else if (what == 2 || (good && now - *good < settings.hold)) {
         ASSERT_EQ(tracker.endpoint(), before) << "I1/I2 seed " << seed;
@@ -126,7 +124,8 @@ TEST(ResolveTrackerSim, HoldsInvariantsOnEverySeed) {
 TEST(IsSrvName, KnowsServiceNames) {
   EXPECT_TRUE(is_srv_name("_https._tcp.kube.demo"));
   EXPECT_TRUE(is_srv_name("_etcd-server-ssl._tcp.kube.demo"));
-  for (const char* host : {"mast-1.kube.demo", "_https.kube.demo", "_tcp.kube.demo", "_", "", "_._tcp.x", "https._tcp.kube.demo"}) EXPECT_FALSE(is_srv_name(host)) << host;
+  for (const char* host : {"mast-1.kube.demo", "_https.kube.demo", "_tcp.kube.demo", "_", "", "_._tcp.x", "https._tcp.kube.demo"})
+    EXPECT_FALSE(is_srv_name(host)) << host;
 }
 
 }  // namespace

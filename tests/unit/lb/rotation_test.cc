@@ -13,13 +13,9 @@ namespace {
 using Rotation = std::vector<std::uint16_t>;
 using Weights = std::vector<std::uint32_t>;
 
-TEST(Rotation, VisitsEqualServersInTurn) {
-  EXPECT_EQ(build_rotation(Weights{100, 100, 100}), (Rotation{0, 1, 2}));
-}
+TEST(Rotation, VisitsEqualServersInTurn) { EXPECT_EQ(build_rotation(Weights{100, 100, 100}), (Rotation{0, 1, 2})); }
 
-TEST(Rotation, SpreadsTheVisitsOfAHeavyServer) {
-  EXPECT_EQ(build_rotation(Weights{2, 1, 1}), (Rotation{0, 1, 0, 2}));
-}
+TEST(Rotation, SpreadsTheVisitsOfAHeavyServer) { EXPECT_EQ(build_rotation(Weights{2, 1, 1}), (Rotation{0, 1, 0, 2})); }
 
 TEST(Rotation, LeavesOutServersWithoutWeight) {
   EXPECT_EQ(build_rotation(Weights{0, 7, 0, 7}), (Rotation{1, 3}));
@@ -27,9 +23,7 @@ TEST(Rotation, LeavesOutServersWithoutWeight) {
   EXPECT_TRUE(build_rotation(Weights{}).empty());
 }
 
-TEST(Rotation, DividesByTheCommonDivisor) {
-  EXPECT_EQ(build_rotation(Weights{300, 100}).size(), 4U);
-}
+TEST(Rotation, DividesByTheCommonDivisor) { EXPECT_EQ(build_rotation(Weights{300, 100}).size(), 4U); }
 
 TEST(Rotation, StaysShortWithLargeCoprimeWeights) {
   const Weights weights{999'983, 999'979, 1, 4'294'967'295U};
@@ -39,9 +33,7 @@ TEST(Rotation, StaysShortWithLargeCoprimeWeights) {
   EXPECT_EQ(std::count(rotation.begin(), rotation.end(), 2), 1);
 }
 
-TEST(Rotation, HoldsManyServers) {
-  EXPECT_EQ(build_rotation(Weights(5000, 100)).size(), 5000U);
-}
+TEST(Rotation, HoldsManyServers) { EXPECT_EQ(build_rotation(Weights(5000, 100)).size(), 5000U); }
 
 RC_GTEST_PROP(RotationProperty, GivesEveryPrefixItsShareWithinOneVisit, ()) {
   const auto weights = *rc::gen::container<Weights>(rc::gen::weightedOneOf<std::uint32_t>(

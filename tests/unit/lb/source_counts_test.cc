@@ -20,7 +20,9 @@ using Take = SourceCounts::Take;
 
 constexpr Instant kNow{1h};
 IpAddress address(std::string_view text) { return parse_ip_address(text).value(); }
-IpAddress client(std::uint32_t n) { return IpAddress::v4({10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)}); }
+IpAddress client(std::uint32_t n) {
+  return IpAddress::v4({10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)});
+}
 
 TEST(SourceCounts, RefusesBeyondTheLimitAndForgetsWhatIsGivenBack) {
   SourceCounts sources(100, 1);
@@ -55,9 +57,7 @@ TEST(SourceCounts, CountsIpv6ByNetworkAndMappedAddressesAsIpv4) {
   EXPECT_NE(sources.key_of(1, address("10.0.0.2")), sources.key_of(1, address("10.0.0.1")));
 }
 
-TEST(SourceCounts, HashesByItsSeed) {
-  EXPECT_NE(SourceCounts(100, 1).key_of(1, client(1)), SourceCounts(100, 2).key_of(1, client(1)));
-}
+TEST(SourceCounts, HashesByItsSeed) { EXPECT_NE(SourceCounts(100, 1).key_of(1, client(1)), SourceCounts(100, 2).key_of(1, client(1))); }
 
 TEST(SourceCounts, LetsInAndCountsWhatItCannotTrack) {
   SourceCounts sources(1, 1);

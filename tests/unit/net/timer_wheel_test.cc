@@ -160,7 +160,8 @@ RC_GTEST_PROP(TimerWheelModel, AgreesWithANaiveMap, ()) {
   for (int step = 0; step < steps; ++step) {
     // Deadlines and jumps over every magnitude: 2^k ns, k = 10..50, and a little.
     const auto magnitude = [] { return Duration((1LL << *rc::gen::inRange(10, 51)) + *rc::gen::inRange(-2, 3)); };
-    const auto id = static_cast<TimerWheel::Id>(*rc::gen::weightedElement<int>({{8, *rc::gen::inRange(0, 20)}, {1, 5000}, {1, 1023}, {1, 1024}}));
+    const auto id =
+        static_cast<TimerWheel::Id>(*rc::gen::weightedElement<int>({{8, *rc::gen::inRange(0, 20)}, {1, 5000}, {1, 1023}, {1, 1024}}));
     switch (*rc::gen::inRange(0, 5)) {
       case 0:
       case 1: {
