@@ -135,7 +135,7 @@ const Section& proxy_section() {
           field("buffer_pool", &Proxy::buffer_pool, size(kBufferPoolMin, kBufferPoolMax),
                 "Memory for bytes on their way, split evenly over the workers. Idle connections hold none of it.", kRestart),
           field("splice", &Proxy::splice, choice<Splice>({{"auto", Splice::kAuto}, {"on", Splice::kOn}, {"off", Splice::kOff}}),
-                "Move bulk transfers inside the kernel (splice(2))."),
+                "Move bulk transfers inside the kernel (splice(2)).", {.restart = true}),
       });
   return section;
 }
@@ -159,7 +159,7 @@ const Section& admin_section() {
           field("tls", &Admin::tls, schema::section<AdminTls>(admin_tls_section()), "TLS of admin.listen."),
           field("operators", &Admin::operators,
                 list(text({.rule = TextRule::kFree, .may_be_empty = false, .example = "ops@example.org"}), kOperatorsMax, "names"),
-                "Names in client certificates that may change things; others may read."),
+                "Names in client certificates that may change things; others may read.", {.restart = true}),
       });
   return section;
 }
