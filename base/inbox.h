@@ -25,6 +25,13 @@ class Inbox {
     return true;
   }
 
+  /// Likewise; `value` is untouched when it answers false.
+  [[nodiscard]] bool try_post(T& value) {
+    if (!queue_.push(std::move(value))) return false;
+    if (!signalled_.exchange(true, std::memory_order_acq_rel)) event_.signal();
+    return true;
+  }
+
   /// Readable (level) when there may be something to drain.
   [[nodiscard]] int event_fd() const { return event_.get(); }
 

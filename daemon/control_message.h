@@ -37,4 +37,7 @@ struct Loaded {
 };
 using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded>;
 
+/// Tells whoever waits for the answer that there will be none: the daemon stops.
+void refuse(ControlMessage&& message);
+
 }  // namespace fairlead::daemon

@@ -77,14 +77,18 @@ void Orchestrator::housekeeping() {
 void Orchestrator::check_workers() {
   const Instant now = clock_.now();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
+    mail_[i].flush();
     Pulse& pulse = pulses_[i];
-    if (workers_[i]->stats().pong.load(std::memory_order_relaxed) >= pulse.asked) {
-      pulse = {.asked = ++ping_, .asked_at = now, .stalled = false};
-      (void)workers_[i]->post(lb::Ping{ping_});  // A full inbox gives no pong: that is the finding.
-    } else if (!pulse.stalled && now - pulse.asked_at > kStallLimit) {
-      pulse.stalled = true;
-      FL_LOG(WORKER_STALLED, "worker", i, "stalled_ms", to_ms(now - pulse.asked_at));
+    if (pulse.posted && workers_[i]->stats().pong.load(std::memory_order_relaxed) >= pulse.asked) {
+      pulse = {.asked = ++ping_, .asked_at = now, .posted = false, .stalled = false};
     }
+    if (!pulse.posted) {  // A full inbox gives no pong, which is the finding; the question is put until it fits.
+      lb::WorkerMessage ping = lb::Ping{pulse.asked};
+      pulse.posted = mail_[i].try_send(ping);
+    }
+    if (pulse.stalled || now - pulse.asked_at <= kStallLimit) continue;
+    pulse.stalled = true;
+    FL_LOG(WORKER_STALLED, "worker", i, "stalled_ms", to_ms(now - pulse.asked_at));
   }
 }
 

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
+#include "base/assert.h"
 #include "base/overloaded.h"
 #include "config/limits.h"
 #include "lb/route_table_builder.h"
@@ -114,9 +116,7 @@ void NodeController::apply_listeners(const config::Snapshot& snapshot, ControlAc
       record = std::move(*known);
       known->settings.name.clear();
     } else {
-      auto& [id, counters] = listener_ids_.try_emplace(settings.name, static_cast<lb::ListenerId>(listener_ids_.size()), std::make_shared<lb::ListenerCounters>()).first->second;
-      record.id = id;
-      record.counters = counters;
+      std::tie(record.id, record.counters) = listener_identity(settings.name, snapshot);
     }
     record.settings = settings;
     if (const PoolRecord* pool = pool_named(settings.pool)) record.options = leg_options_of(pool->settings);
@@ -129,6 +129,24 @@ void NodeController::apply_listeners(const config::Snapshot& snapshot, ControlAc
   }
   listeners_ = std::move(next);
   for (ListenerRecord& listener : listeners_) settle_binds(listener, out);
+}
+
+/// Ids stay below kListenersMax, because workers count in arrays of that size: when all were given out, a name that is gone gives its own up.
+std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> NodeController::listener_identity(const std::string& name, const config::Snapshot& next) {
+  if (const auto known = listener_ids_.find(name); known != listener_ids_.end()) return known->second;
+  auto id = static_cast<lb::ListenerId>(listener_ids_.size());
+  if (listener_ids_.size() >= config::kListenersMax) {
+    const auto named = [](const config::Snapshot& s, const std::string& n) {
+      return std::any_of(s.listeners.begin(), s.listeners.end(), [&](const config::Listener& l) { return l.name == n; });
+    };
+    // Better one that has been gone for longer: its sockets are closed.
+    auto gone = std::find_if(listener_ids_.begin(), listener_ids_.end(), [&](const auto& l) { return !named(next, l.first) && !named(active_, l.first); });
+    if (gone == listener_ids_.end()) gone = std::find_if(listener_ids_.begin(), listener_ids_.end(), [&](const auto& l) { return !named(next, l.first); });
+    FL_ASSERT(gone != listener_ids_.end());  // Validation admits kListenersMax listeners, and `name` is one of them.
+    id = gone->second.first;
+    listener_ids_.erase(gone);
+  }
+  return listener_ids_.try_emplace(name, id, std::make_shared<lb::ListenerCounters>()).first->second;
 }
 
 /// Opens what is missing, closes what is not wanted, tells the rest its options.
@@ -261,9 +279,8 @@ ControlActions NodeController::probe_done(const lb::ProbeResult& result, Instant
   return out;
 }
 
-ControlActions NodeController::probe_refused(lb::ServerId server, std::uint64_t token, Instant now) {
+void NodeController::probe_refused(lb::ServerId server, std::uint64_t token, Instant now) {
   if (PoolRecord* pool = pool_of(server)) pool->health.probe_refused(server, token, now);
-  return {};
 }
 
 ControlActions NodeController::connect_failed(lb::ServerId server, lb::ConnectCause cause, Instant now) {
@@ -273,9 +290,8 @@ ControlActions NodeController::connect_failed(lb::ServerId server, lb::ConnectCa
   return out;
 }
 
-ControlActions NodeController::connect_worked(lb::ServerId server, Instant) {
+void NodeController::connect_worked(lb::ServerId server, Instant) {
   if (PoolRecord* pool = pool_of(server)) pool->health.connect_succeeded(server);
-  return {};
 }
 
 ControlActions NodeController::answered(lb::ServerId server, std::uint64_t token, const lb::ResolveAnswer& answer, Instant now) {

@@ -71,7 +71,7 @@ struct LookupStart {
 /// Carried out in this order.
 struct ControlActions {
   std::shared_ptr<const lb::RouteTable> routes;       ///< Null: unchanged.
-  std::vector<BindOpen> open;
+  std::vector<BindOpen> open;                         ///< Before `close`: an address that moves between listeners is never shut.
   std::vector<BindChange> change;
   std::vector<std::pair<lb::BindId, Notice>> close;
   std::vector<lb::ServerId> reset;                    ///< Close their connections: hard down.
@@ -89,9 +89,9 @@ class NodeController {
 
   [[nodiscard]] ControlActions apply(const config::Snapshot& snapshot, Instant now);
   [[nodiscard]] ControlActions probe_done(const lb::ProbeResult& result, Instant now);
-  [[nodiscard]] ControlActions probe_refused(lb::ServerId server, std::uint64_t token, Instant now);
+  void probe_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions connect_failed(lb::ServerId server, lb::ConnectCause cause, Instant now);
-  [[nodiscard]] ControlActions connect_worked(lb::ServerId server, Instant now);
+  void connect_worked(lb::ServerId server, Instant now);
   [[nodiscard]] ControlActions answered(lb::ServerId server, std::uint64_t token, const lb::ResolveAnswer& answer, Instant now);
   void lookup_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions tick(Instant now);
@@ -149,6 +149,7 @@ class NodeController {
   void apply_pools(const config::Snapshot& snapshot, Instant now, ControlActions& out);
   void apply_pool(PoolRecord& pool, const config::Pool& settings, Instant now, ControlActions& out);
   void apply_listeners(const config::Snapshot& snapshot, ControlActions& out);
+  [[nodiscard]] std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> listener_identity(const std::string& name, const config::Snapshot& next);
   void settle_binds(ListenerRecord& listener, ControlActions& out);
   [[nodiscard]] ServerRecord make_server(const config::Pool& pool, const config::Server& settings, Instant now);
   void configure_health(PoolRecord& pool, Instant now, ControlActions& out);
@@ -174,7 +175,7 @@ class NodeController {
   std::vector<ListenerRecord> listeners_;                 ///< Configuration order.
   struct Identity { lb::ServerId id; std::shared_ptr<lb::ServerCounters> counters; };
   std::map<std::string, Identity> identities_;            ///< By pool, name and address; for the life of the process.
-  std::map<std::string, std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>>> listener_ids_;  ///< By name; likewise.
+  std::map<std::string, std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>>> listener_ids_;  ///< By name; kListenersMax at most.
   std::uint64_t version_ = 0;
   bool routes_stale_ = false;                             ///< A pool's health asked for a new table.
   lb::ServerId last_server_ = 0;

@@ -22,6 +22,16 @@ std::string format_time(WallTime time) {
 
 }  // namespace
 
+void refuse(ControlMessage&& message) {
+  std::visit(
+      [](auto&& m) {
+        if constexpr (requires { m.done(Error{Errc::kUnavailable, ""}); }) {
+          if (m.done) m.done(Error{Errc::kUnavailable, "the daemon is stopping"});
+        }
+      },
+      std::move(message));
+}
+
 void NodePortInbox::publish(std::shared_ptr<const admin::NodeReport> report) {
   const std::lock_guard lock(mutex_);
   report_.swap(report);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kControlInbox = 16384;
 constexpr std::size_t kSourcesExpected = 65536;
+constexpr Duration kClosingMax = std::chrono::seconds(1);  ///< For workers to close what is open when the grace is over.
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -70,6 +71,7 @@ Orchestrator::~Orchestrator() {
   prober_.reset();
   workers_.clear();
   loop_.remove(inbox_.event_fd());
+  while (inbox_.drain([](ControlMessage&& message) { refuse(std::move(message)); }) > 0) {}  // Whoever still waits for an answer gets one.
 }
 
 // ---- start ----
@@ -82,7 +84,7 @@ Status Orchestrator::start() {
   pipes_ = pipes_for(descriptors, started_with_.proxy.splice);
   const std::uint32_t fit = connections_for(descriptors, pipes_);
   places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
-  if (auto status = start_workers(); !status) return status;
+  if (auto status = start_workers(fit); !status) return status;
   prober_ = std::make_unique<lb::HealthProber>([this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
   resolver_ = std::make_unique<lb::NameResolver>([this](lb::ResolveResult result) { (void)inbox_.post(std::move(result)); });  // Likewise (ResolveTracker, I4).
   jobs_ = std::make_unique<Jobs>();
@@ -101,18 +103,20 @@ Status Orchestrator::start() {
   return {};
 }
 
-Status Orchestrator::start_workers() {
+/// `connections_max`: as many as ever fit; the present bound (places_) may be raised by a reload.
+Status Orchestrator::start_workers(std::uint32_t connections_max) {
   const std::vector<int> cpus = allowed_cpus();
   const std::size_t count = started_with_.proxy.workers.value_or(static_cast<std::uint32_t>(cpus.size()));
   for (std::size_t i = 0; i < count; ++i) {
     const lb::WorkerOptions options{.index = static_cast<std::uint32_t>(i),
                                     .uring = engine_.uring,
                                     .pool_bytes = started_with_.proxy.buffer_pool / count,
-                                    .connections_max = places_.limit(),
+                                    .connections_max = connections_max,
                                     .pipes_max = pipes_ / count,
                                     .cpu = count <= cpus.size() ? cpus[i] : -1};
     // A full control inbox loses a passive report; the active checks find out by themselves.
     workers_.push_back(std::make_unique<lb::Worker>(options, lb::WorkerShared{sources_, places_, [this](lb::WorkerReport report) { (void)inbox_.post(std::move(report)); }}));
+    mail_.emplace_back([worker = workers_.back().get()](lb::WorkerMessage& message) { return worker->try_post(message); });
     if (auto status = workers_.back()->start(); !status) return Error{status.error().code, "worker " + std::to_string(i) + ": " + status.error().context, status.error().sys_errno};
   }
   pulses_.resize(count);
@@ -123,26 +127,24 @@ Status Orchestrator::start_workers() {
 // ---- carrying out ----
 
 void Orchestrator::post_all(const std::function<lb::WorkerMessage()>& make) {
-  for (const auto& worker : workers_) {
-    if (!worker->post(make())) FL_LOG(WORKER_STALLED, "worker", worker->stats().index, "stalled_ms", -1);
-  }
+  for (WorkerMail& mail : mail_) (void)mail.send(make());  // What must wait goes out with a later beat; check_workers() reports the stall.
 }
 
 void Orchestrator::carry_out(ControlActions&& actions) {
   if (actions.routes != nullptr) post_all([&] { return lb::SetRoutes{actions.routes}; });
+  for (const BindOpen& bind : actions.open) open_bind(bind);  // Before the closing: an address that moves to another listener stays open.
+  for (const BindChange& change : actions.change) post_all([&] { return lb::SetLegOptions{change.bind, change.options}; });
   for (const auto& [bind, said] : actions.close) {
     post_all([&] { return lb::CloseListener{bind}; });
     log_notice(said);
   }
-  for (const BindOpen& bind : actions.open) open_bind(bind);
-  for (const BindChange& change : actions.change) post_all([&] { return lb::SetLegOptions{change.bind, change.options}; });
   for (const lb::ServerId server : actions.reset) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kServerDown}; });
   for (const lb::ServerId server : actions.kill) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kKilled}; });
   for (ProbeStart& probe : actions.probes) {
     const lb::ServerId server = probe.server;
     const std::uint64_t token = probe.token;
     if (!prober_->start({.server = server, .token = token, .endpoint = probe.endpoint, .host = std::move(probe.host), .health = std::move(probe.health)})) {
-      carry_out(controller_.probe_refused(server, token, clock_.now()));
+      controller_.probe_refused(server, token, clock_.now());
     }
   }
   for (const lb::ServerId server : actions.forget) prober_->forget(server);
@@ -168,9 +170,7 @@ void Orchestrator::open_bind(const BindOpen& bind) {
     }
     sockets.push_back(std::move(*socket));
   }
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    if (!workers_[i]->post(lb::OpenListener{bind.listener, bind.bind, std::move(sockets[i])})) return controller_.bind_failed(bind.bind, "a worker does not answer");
-  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) (void)mail_[i].send(lb::OpenListener{bind.listener, bind.bind, std::move(sockets[i])});
   FL_LOG(LISTENER_OPEN, "listener", bind.name, "bind", bind.address.to_string());
 }
 
@@ -190,11 +190,11 @@ void Orchestrator::arm_controller() {
 void Orchestrator::handle(ControlMessage&& message) {
   std::visit(Overloaded{
                  [this](lb::WorkerReport&& m) {
-                   carry_out(std::visit(Overloaded{
-                                            [this](const lb::ConnectFailed& f) { return controller_.connect_failed(f.server, f.cause, clock_.now()); },
-                                            [this](const lb::ConnectWorked& w) { return controller_.connect_worked(w.server, clock_.now()); },
-                                        },
-                                        m));
+                   std::visit(Overloaded{
+                                  [this](const lb::ConnectFailed& f) { carry_out(controller_.connect_failed(f.server, f.cause, clock_.now())); },
+                                  [this](const lb::ConnectWorked& w) { controller_.connect_worked(w.server, clock_.now()); },
+                              },
+                              m);
                  },
                  [this](lb::ProbeResult&& m) { carry_out(controller_.probe_done(m, clock_.now())); },
                  [this](lb::ResolveResult&& m) { carry_out(controller_.answered(m.server, m.token, m.answer, clock_.now())); },
@@ -206,8 +206,9 @@ void Orchestrator::handle(ControlMessage&& message) {
 }
 
 void Orchestrator::handle_command(CommandRequest&& request) {
-  if (const auto* reload = std::get_if<admin::Reload>(&request.command)) return load(reload->dry_run, request.actor.name, std::move(request.done));
   if (const auto* kill = std::get_if<admin::KillConnections>(&request.command)) return kill_connections(*kill, request.actor, std::move(request.done));
+  if (stopping_) return refuse(std::move(request));  // Nothing may open a listener again.
+  if (const auto* reload = std::get_if<admin::Reload>(&request.command)) return load(reload->dry_run, request.actor.name, std::move(request.done));
   auto answer = controller_.command(request.command, request.actor, clock_.now());
   carry_out(std::move(answer.actions));
   refresh_report();  // So that who asks next sees what was done.
@@ -223,6 +224,8 @@ void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
 }
 
 void Orchestrator::loaded(Loaded&& loaded) {
+  if (stopping_) return refuse(std::move(loaded));
+  if (loaded.result.snapshot && loaded.result.snapshot->node.empty()) loaded.result.snapshot->node = started_with_.node;  // main() filled it in likewise.
   const auto& problems = loaded.result.problems;
   std::vector<std::string> lines;
   for (const config::Problem& p : problems) {
@@ -275,7 +278,10 @@ void Orchestrator::on_signal(int signal) {
 
 /// First signal: no new connections, those that are open may finish within the grace. Second: at once.
 void Orchestrator::begin_shutdown(int signal) {
-  if (stopping_) return loop_.stop();
+  if (stopping_) {
+    stop_at_ = clock_.now();
+    return finish_shutdown();
+  }
   stopping_ = true;
   notify_systemd("STOPPING=1");
   const Duration grace = controller_.active().shutdown_grace;
@@ -291,9 +297,16 @@ void Orchestrator::begin_shutdown(int signal) {
   finish_shutdown();
 }
 
+/// Waits for the last connection; when the grace is over closes what is left, so that clients see a reset and the log says why (KD).
 void Orchestrator::finish_shutdown() {
-  if (places_.current() == 0 || clock_.now() >= stop_at_) return loop_.stop();
-  loop_.after(std::chrono::milliseconds(20), [this] { finish_shutdown(); });
+  loop_.cancel(stop_timer_);
+  const Instant now = clock_.now();
+  if (places_.current() == 0) return loop_.stop();
+  if (now >= stop_at_) {
+    if (closing_ && now >= stop_at_ + kClosingMax) return loop_.stop();  // A stalled worker must not keep us.
+    if (!std::exchange(closing_, true)) post_all([] { return lb::KillMatching{{}, lb::EndCause::kShutdown, [](std::size_t) {}}; });
+  }
+  stop_timer_ = loop_.after(std::chrono::milliseconds(20), [this] { finish_shutdown(); });
 }
 
 int Orchestrator::run() {

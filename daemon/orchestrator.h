@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 #include "daemon/machine.h"
 #include "daemon/node_controller.h"
 #include "daemon/node_port.h"
+#include "daemon/worker_mail.h"
 #include "lb/health_prober.h"
 #include "lb/resolver.h"
 #include "lb/process_places.h"
@@ -40,7 +42,7 @@ class Orchestrator {
   [[nodiscard]] int run();
 
  private:
-  [[nodiscard]] Status start_workers();
+  [[nodiscard]] Status start_workers(std::uint32_t connections_max);
   void carry_out(ControlActions&& actions);
   void open_bind(const BindOpen& bind);
   void handle(ControlMessage&& message);
@@ -72,6 +74,7 @@ class Orchestrator {
   lb::SourceCounts sources_;
   lb::ProcessPlaces places_;
   std::vector<std::unique_ptr<lb::Worker>> workers_;
+  std::deque<WorkerMail> mail_;       ///< By worker.
   std::unique_ptr<lb::HealthProber> prober_;
   std::unique_ptr<lb::NameResolver> resolver_;
   NodePortInbox port_;
@@ -81,9 +84,10 @@ class Orchestrator {
   std::size_t pipes_ = 0;
   Instant born_;
   QbLoop::TimerId controller_timer_ = 0;
+  QbLoop::TimerId stop_timer_ = 0;
   Instant controller_deadline_ = Instant::max();
   std::uint64_t ping_ = 0;
-  struct Pulse { std::uint64_t asked = 0; Instant asked_at{}; bool stalled = false; };
+  struct Pulse { std::uint64_t asked = 0; Instant asked_at{}; bool posted = true; bool stalled = false; };
   std::vector<Pulse> pulses_;
   std::vector<std::array<std::uint64_t, lb::kShedCauses>> shed_seen_;  ///< By ListenerId.
   unsigned beats_ = 0;
@@ -92,6 +96,7 @@ class Orchestrator {
   std::vector<double> late_ms_;       ///< By worker: the worst of the last ten seconds.
   std::string config_hash_;
   bool stopping_ = false;
+  bool closing_ = false;              ///< The grace is over: what is open was told to end.
   Instant stop_at_ = Instant::max();
 };
 

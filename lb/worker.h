@@ -46,6 +46,8 @@ class Worker {
   [[nodiscard]] Status start();
   /// False when the worker's inbox is full (it is stalled): the caller decides.
   [[nodiscard]] bool post(WorkerMessage message) { return inbox_.post(std::move(message)); }
+  /// Likewise; `message` is untouched when it answers false.
+  [[nodiscard]] bool try_post(WorkerMessage& message) { return inbox_.try_post(message); }
   [[nodiscard]] const WorkerStats& stats() const { return *stats_; }
   [[nodiscard]] WorkerStats& stats() { return *stats_; }
 

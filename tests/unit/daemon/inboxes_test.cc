@@ -1,0 +1,88 @@
+// Jobs and the API's way to the control thread: everything asked is answered exactly once.
+#include <future>
+#include <gtest/gtest.h>
+
+#include "daemon/jobs.h"
+#include "daemon/node_port.h"
+
+namespace fairlead::daemon {
+namespace {
+
+TEST(Jobs, RunInOrderAndAllOfThemBeforeTheEnd) {
+  std::vector<int> ran;
+  {
+    Jobs jobs;
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(jobs.post([&ran, i] { ran.push_back(i); }));
+  }
+  ASSERT_EQ(ran.size(), 40U);
+  EXPECT_TRUE(std::is_sorted(ran.begin(), ran.end()));
+}
+
+TEST(Jobs, RefuseWhatIsTooMuch) {
+  std::promise<void> begun;
+  std::promise<void> go;
+  std::size_t ran = 0;
+  std::size_t taken = 0;
+  {
+    Jobs jobs;
+    ASSERT_TRUE(jobs.post([&] {
+      begun.set_value();
+      go.get_future().wait();
+    }));
+    begun.get_future().wait();
+    while (taken < 1000 && jobs.post([&ran] { ++ran; })) ++taken;
+    go.set_value();
+  }
+  EXPECT_GE(taken, 32U);
+  EXPECT_LT(taken, 1000U);
+  EXPECT_EQ(ran, taken);
+}
+
+class NodePortInboxTest : public ::testing::Test {
+ protected:
+  Inbox<ControlMessage> inbox{2};
+  LogThread log{LogOptions{.level = LogLevel::kNotice, .target = LogTargetKind::kStderr, .path = "", .format = LogFormat::kText}};
+  NodePortInbox port{inbox, log};
+};
+
+TEST_F(NodePortInboxTest, WhatFindsNoRoomIsRefusedOnceAndTheRestIsAnsweredOnce) {
+  int answered = 0;
+  int refused = 0;
+  const auto done = [&](const Result<admin::CommandResult>& r) {
+    ++answered;
+    if (!r && r.error().code == Errc::kUnavailable) ++refused;
+  };
+  for (int i = 0; i < 5; ++i) port.execute(admin::Reload{}, {"tester"}, done);
+  EXPECT_EQ(answered, 3);
+  EXPECT_EQ(refused, 3);
+  int listed = 0;
+  port.connections({}, 10, [&](const Result<std::vector<admin::ConnectionInfo>>& r) { listed += r ? 100 : 1; });
+  EXPECT_EQ(listed, 1);
+  inbox.drain([](ControlMessage&& m) { refuse(std::move(m)); });
+  EXPECT_EQ(answered, 5);
+  EXPECT_EQ(refused, 5);
+}
+
+TEST_F(NodePortInboxTest, EveryKindOfQuestionLeftBehindIsRefused) {
+  int answered = 0;
+  const auto unavailable = [&](const auto& r) { answered += !r && r.error().code == Errc::kUnavailable ? 1 : 100; };
+  refuse(CommandRequest{admin::Reload{}, {"tester"}, unavailable});
+  refuse(ListRequest{{}, 1, unavailable});
+  refuse(Loaded{{}, false, "tester", unavailable});
+  refuse(lb::ProbeResult{});  // Nobody waits.
+  EXPECT_EQ(answered, 3);
+}
+
+TEST_F(NodePortInboxTest, ShowsWhatWasPublishedLast) {
+  EXPECT_NE(port.report(), nullptr);
+  auto report = std::make_shared<admin::NodeReport>();
+  report->node = "gw-1";
+  port.publish(report);
+  port.publish_config("node: gw-1\n");
+  EXPECT_EQ(port.report()->node, "gw-1");
+  EXPECT_EQ(port.config_yaml(), "node: gw-1\n");
+  EXPECT_TRUE(port.events(0, 10).empty());
+}
+
+}  // namespace
+}  // namespace fairlead::daemon
