@@ -8,8 +8,8 @@
 
 #include "admin/node_port.h"
 #include "config/load.h"
-#include "lb/resolver.h"
 #include "lb/health_values.h"
+#include "lb/resolver.h"
 #include "lb/worker_messages.h"
 
 namespace fairlead::daemon {

@@ -42,7 +42,8 @@ Result<lb::ConnectionQuery> query_of(const admin::ConnectionFilter& filter) {
   if (!filter.id.empty()) {
     char* end = nullptr;
     query.id = std::strtoull(filter.id.c_str(), &end, 16);
-    if (query.id == 0 || *end != '\0') return Error{Errc::kInvalidArgument, "'" + filter.id + "' is not a connection's id; `fairlead connections list` shows them"};
+    if (query.id == 0 || *end != '\0')
+      return Error{Errc::kInvalidArgument, "'" + filter.id + "' is not a connection's id; `fairlead connections list` shows them"};
   }
   return query;
 }
@@ -54,15 +55,25 @@ std::string format_id(std::uint64_t id) {
 }
 
 admin::ConnectionInfo info_of(const lb::ConnectionView& view) {
-  return {.id = format_id(view.id), .listener = view.listener, .client = view.client.to_string(), .pool = view.pool, .server = view.server,
-          .local = view.local.port == 0 ? std::string() : view.local.to_string(), .state = view.state, .age_s = to_seconds(view.age), .idle_s = to_seconds(view.idle),
+  return {.id = format_id(view.id),
+          .listener = view.listener,
+          .client = view.client.to_string(),
+          .pool = view.pool,
+          .server = view.server,
+          .local = view.local.port == 0 ? std::string() : view.local.to_string(),
+          .state = view.state,
+          .age_s = to_seconds(view.age),
+          .idle_s = to_seconds(view.idle),
           .bytes = {.in = view.bytes_in, .out = view.bytes_out}};
 }
 
 void count(std::vector<admin::CauseCount>& counts, std::string_view cause, std::uint64_t n) {
   if (n == 0) return;
   const auto found = std::find_if(counts.begin(), counts.end(), [&](const admin::CauseCount& c) { return c.cause == cause; });
-  if (found != counts.end()) found->count += n; else counts.push_back({std::string(cause), n});
+  if (found != counts.end())
+    found->count += n;
+  else
+    counts.push_back({std::string(cause), n});
 }
 
 }  // namespace
@@ -102,7 +113,8 @@ void Orchestrator::report_shed() {
       for (const auto& worker : workers_) total += worker->stats().listeners[ids[place]].shed[cause].get();
       const std::uint64_t news = total - std::exchange(shed_seen_[ids[place]][cause], total);
       if (news == 0) continue;
-      FL_LOG(CONNECTIONS_SHED, "listener", controller_.active().listeners[place].name, "cause", lb::to_string(static_cast<lb::Refusal>(cause)), "count", news);
+      FL_LOG(CONNECTIONS_SHED, "listener", controller_.active().listeners[place].name, "cause",
+             lb::to_string(static_cast<lb::Refusal>(cause)), "count", news);
     }
   }
 }
@@ -146,7 +158,8 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
       admin::ListenerStatus& to = report.listeners[place];
       to.bytes.in += from.bytes_in.get();
       to.bytes.out += from.bytes_out.get();
-      for (std::size_t cause = 0; cause < lb::kShedCauses; ++cause) count(to.shed_by_cause, lb::to_string(static_cast<lb::Refusal>(cause)), from.shed[cause].get());
+      for (std::size_t cause = 0; cause < lb::kShedCauses; ++cause)
+        count(to.shed_by_cause, lb::to_string(static_cast<lb::Refusal>(cause)), from.shed[cause].get());
       for (std::size_t cause = 0; cause < lb::kEndCauses; ++cause) {
         const auto end = static_cast<lb::EndCause>(cause);
         count(to.ended_by_code, lb::text_of(lb::letters_of(end)), from.ended[cause].get());
@@ -161,7 +174,9 @@ void Orchestrator::kill_connections(const admin::KillConnections& command, const
   if (!query) return done(query.error());
   auto gather = std::make_shared<Gather<std::size_t>>(workers_.size(), [done, by = actor.name](std::size_t killed) {
     FL_LOG(CONNECTIONS_KILLED, "count", killed, "by", by);
-    done(admin::CommandResult{.summary = std::to_string(killed) + (killed == 1 ? " connection closed" : " connections closed"), .details = {}, .needs_restart = {}});
+    done(admin::CommandResult{.summary = std::to_string(killed) + (killed == 1 ? " connection closed" : " connections closed"),
+                              .details = {},
+                              .needs_restart = {}});
   });
   for (const auto& worker : workers_) {
     const auto add = [gather](std::size_t killed) { gather->add([killed](std::size_t& sum) { sum += killed; }); };

@@ -53,7 +53,8 @@ std::vector<int> allowed_cpus() {
 Result<EngineDecision> choose_engine(config::EngineChoice choice) {
   if (choice == config::EngineChoice::kEpoll) return EngineDecision{false, "proxy.engine says epoll"};
   const auto unusable = net::uring_unusable_reason();
-  if (!unusable) return EngineDecision{true, choice == config::EngineChoice::kAuto ? "the ring's self-test passed" : "proxy.engine says io_uring"};
+  if (!unusable)
+    return EngineDecision{true, choice == config::EngineChoice::kAuto ? "the ring's self-test passed" : "proxy.engine says io_uring"};
   if (choice == config::EngineChoice::kUring) {
     return Error{Errc::kUnsupported, "proxy.engine is io_uring, and io_uring cannot be used here: " + *unusable + " (use auto or epoll)"};
   }

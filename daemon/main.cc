@@ -41,8 +41,9 @@ struct Arguments {
 
 /// -1: go on; else the exit code.
 int parse_arguments(int argc, char** argv, Arguments& out) {
-  static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 'k'}, {"release-vips", no_argument, nullptr, 'r'},
-                                        {"version", no_argument, nullptr, 'v'},      {"help", no_argument, nullptr, 'h'},  {nullptr, 0, nullptr, 0}};
+  static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 'k'},
+                                        {"release-vips", no_argument, nullptr, 'r'}, {"version", no_argument, nullptr, 'v'},
+                                        {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = ::getopt_long(argc, argv, "c:h", kOptions, nullptr)) != -1;) {
     switch (c) {
       case 'c': out.config = ::optarg; break;
@@ -73,9 +74,13 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
     FL_LOG(DAEMON_FAILED, "error", engine.error().message());
   } else {
     FL_LOG(ENGINE_CHOSEN, "engine", engine->uring ? "io_uring" : "epoll", "reason", engine->reason);
-    for (const config::Problem& w : warnings) FL_LOG(CONFIG_WARNING, "file", w.file, "line", w.line, "column", w.column, "message", w.message, "hint", w.hint);
+    for (const config::Problem& w : warnings)
+      FL_LOG(CONFIG_WARNING, "file", w.file, "line", w.line, "column", w.column, "message", w.message, "hint", w.hint);
     Orchestrator node(arguments.config, std::move(snapshot), std::move(*engine), log);
-    if (auto status = node.start(); status) code = node.run(); else FL_LOG(DAEMON_FAILED, "error", status.error().message());
+    if (auto status = node.start(); status)
+      code = node.run();
+    else
+      FL_LOG(DAEMON_FAILED, "error", status.error().message());
   }
   set_log_sink(nullptr);
   log.stop(std::chrono::seconds(1));

@@ -13,7 +13,9 @@
 namespace fairlead::daemon {
 namespace {
 
-std::string identity_of(const std::string& pool, const config::Server& server) { return pool + '\n' + server.name + '\n' + to_string(server.address); }
+std::string identity_of(const std::string& pool, const config::Server& server) {
+  return pool + '\n' + server.name + '\n' + to_string(server.address);
+}
 
 Notice notice(MessageId id, std::vector<LogField> fields) { return {id, std::move(fields)}; }
 
@@ -25,7 +27,8 @@ Error unknown_server(const std::string& pool, const std::string& server) {
 
 }  // namespace
 
-NodeController::PoolRecord::PoolRecord(config::Pool s, std::uint64_t seed) : settings(std::move(s)), health(lb::pool_health_settings(settings), seed) {}
+NodeController::PoolRecord::PoolRecord(config::Pool s, std::uint64_t seed)
+    : settings(std::move(s)), health(lb::pool_health_settings(settings), seed) {}
 
 // ---- configuration ----
 
@@ -42,7 +45,8 @@ ControlActions NodeController::apply(const config::Snapshot& snapshot, Instant n
 void NodeController::apply_pools(const config::Snapshot& snapshot, Instant now, ControlActions& out) {
   std::vector<std::unique_ptr<PoolRecord>> next;
   for (const config::Pool& settings : snapshot.pools) {
-    const auto known = std::find_if(pools_.begin(), pools_.end(), [&](const auto& p) { return p != nullptr && p->settings.name == settings.name; });
+    const auto known =
+        std::find_if(pools_.begin(), pools_.end(), [&](const auto& p) { return p != nullptr && p->settings.name == settings.name; });
     next.push_back(known != pools_.end() ? std::move(*known) : std::make_unique<PoolRecord>(settings, mix64(seed_ ^ next.size())));
   }
   for (const auto& gone : pools_) {
@@ -75,13 +79,20 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
       still_removed.insert(identity);
       continue;
     }
-    const auto old = std::find_if(before.begin(), before.end(), [&](const ServerRecord& r) { return r.id != 0 && identity_of(settings.name, r.settings) == identity; });
-    if (old != before.end()) keep(*old, server); else pool.servers.push_back(make_server(settings, server, now));
+    const auto old = std::find_if(before.begin(), before.end(),
+                                  [&](const ServerRecord& r) { return r.id != 0 && identity_of(settings.name, r.settings) == identity; });
+    if (old != before.end())
+      keep(*old, server);
+    else
+      pool.servers.push_back(make_server(settings, server, now));
   }
   for (ServerRecord& old : before) {
     if (old.id == 0) continue;
     const bool name_taken = server_named(pool, old.settings.name) != nullptr;
-    if (old.run_time && !name_taken) pool.servers.push_back(std::move(old)); else out.forget.push_back(old.id);  // I3
+    if (old.run_time && !name_taken)
+      pool.servers.push_back(std::move(old));
+    else
+      out.forget.push_back(old.id);  // I3
   }
   pool.removed = std::move(still_removed);
   pool.settings = settings;
@@ -93,8 +104,12 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
 NodeController::ServerRecord NodeController::make_server(const config::Pool& pool, const config::Server& settings, Instant now) {
   Identity& identity = identities_[identity_of(pool.name, settings)];
   if (identity.id == 0) identity = {++last_server_, std::make_shared<lb::ServerCounters>()};
-  ServerRecord record{.id = identity.id, .settings = settings, .endpoint = {}, .name = {}, .run_time = false, .weight = {}, .counters = identity.counters};
-  if (auto address = parse_ip_address(settings.address.host)) record.endpoint = Endpoint{*address, settings.address.port}; else record.name.emplace(pool.resolve, now);
+  ServerRecord record{
+      .id = identity.id, .settings = settings, .endpoint = {}, .name = {}, .run_time = false, .weight = {}, .counters = identity.counters};
+  if (auto address = parse_ip_address(settings.address.host))
+    record.endpoint = Endpoint{*address, settings.address.port};
+  else
+    record.name.emplace(pool.resolve, now);
   return record;
 }
 
@@ -102,7 +117,8 @@ void NodeController::configure_health(PoolRecord& pool, Instant now, ControlActi
   std::vector<lb::HealthServer> servers;
   servers.reserve(pool.servers.size());
   for (const ServerRecord& s : pool.servers) {
-    servers.push_back({.id = s.id, .weight = s.weight.value_or(s.settings.weight), .endpoint = s.endpoint, .unresolved_reason = unresolved_reason(s)});
+    servers.push_back(
+        {.id = s.id, .weight = s.weight.value_or(s.settings.weight), .endpoint = s.endpoint, .unresolved_reason = unresolved_reason(s)});
   }
   carry(pool, pool.health.configure(lb::pool_health_settings(pool.settings), servers, now), out);
 }
@@ -110,7 +126,8 @@ void NodeController::configure_health(PoolRecord& pool, Instant now, ControlActi
 void NodeController::apply_listeners(const config::Snapshot& snapshot, ControlActions& out) {
   std::vector<ListenerRecord> next;
   for (const config::Listener& settings : snapshot.listeners) {
-    const auto known = std::find_if(listeners_.begin(), listeners_.end(), [&](const ListenerRecord& l) { return l.settings.name == settings.name; });
+    const auto known =
+        std::find_if(listeners_.begin(), listeners_.end(), [&](const ListenerRecord& l) { return l.settings.name == settings.name; });
     ListenerRecord record;
     if (known != listeners_.end()) {
       record = std::move(*known);
@@ -131,8 +148,10 @@ void NodeController::apply_listeners(const config::Snapshot& snapshot, ControlAc
   for (ListenerRecord& listener : listeners_) settle_binds(listener, out);
 }
 
-/// Ids stay below kListenersMax, because workers count in arrays of that size: when all were given out, a name that is gone gives its own up.
-std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> NodeController::listener_identity(const std::string& name, const config::Snapshot& next) {
+/// Ids stay below kListenersMax, because workers count in arrays of that size: when all were given out, a name that is gone gives its own
+/// up.
+std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> NodeController::listener_identity(const std::string& name,
+                                                                                                   const config::Snapshot& next) {
   if (const auto known = listener_ids_.find(name); known != listener_ids_.end()) return known->second;
   auto id = static_cast<lb::ListenerId>(listener_ids_.size());
   if (listener_ids_.size() >= config::kListenersMax) {
@@ -140,8 +159,10 @@ std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> NodeController:
       return std::any_of(s.listeners.begin(), s.listeners.end(), [&](const config::Listener& l) { return l.name == n; });
     };
     // Better one that has been gone for longer: its sockets are closed.
-    auto gone = std::find_if(listener_ids_.begin(), listener_ids_.end(), [&](const auto& l) { return !named(next, l.first) && !named(active_, l.first); });
-    if (gone == listener_ids_.end()) gone = std::find_if(listener_ids_.begin(), listener_ids_.end(), [&](const auto& l) { return !named(next, l.first); });
+    auto gone = std::find_if(listener_ids_.begin(), listener_ids_.end(),
+                             [&](const auto& l) { return !named(next, l.first) && !named(active_, l.first); });
+    if (gone == listener_ids_.end())
+      gone = std::find_if(listener_ids_.begin(), listener_ids_.end(), [&](const auto& l) { return !named(next, l.first); });
     FL_ASSERT(gone != listener_ids_.end());  // Validation admits kListenersMax listeners, and `name` is one of them.
     id = gone->second.first;
     listener_ids_.erase(gone);
@@ -151,7 +172,10 @@ std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> NodeController:
 
 /// Opens what is missing, closes what is not wanted, tells the rest its options.
 void NodeController::settle_binds(ListenerRecord& listener, ControlActions& out) {
-  const auto wanted = [&](const Endpoint& address) { return listener.enabled && std::find(listener.settings.bind.begin(), listener.settings.bind.end(), address) != listener.settings.bind.end(); };
+  const auto wanted = [&](const Endpoint& address) {
+    return listener.enabled &&
+           std::find(listener.settings.bind.begin(), listener.settings.bind.end(), address) != listener.settings.bind.end();
+  };
   std::vector<BindRecord> kept;
   for (BindRecord& bind : listener.binds) {
     if (!bind.error.empty()) continue;  // Tried again below.
@@ -159,7 +183,8 @@ void NodeController::settle_binds(ListenerRecord& listener, ControlActions& out)
       out.change.push_back({bind.id, listener.options});
       kept.push_back(std::move(bind));
     } else {
-      out.close.emplace_back(bind.id, notice(MessageId::LISTENER_CLOSED, {{"listener", listener.settings.name}, {"bind", bind.address.to_string()}}));
+      out.close.emplace_back(
+          bind.id, notice(MessageId::LISTENER_CLOSED, {{"listener", listener.settings.name}, {"bind", bind.address.to_string()}}));
     }
   }
   listener.binds = std::move(kept);
@@ -168,7 +193,8 @@ void NodeController::settle_binds(ListenerRecord& listener, ControlActions& out)
     const bool open = std::any_of(listener.binds.begin(), listener.binds.end(), [&](const BindRecord& b) { return b.address == address; });
     if (open) continue;
     listener.binds.push_back({.id = ++last_bind_, .address = address, .error = {}});
-    out.open.push_back({.listener = listener.id, .bind = last_bind_, .name = listener.settings.name, .address = address, .options = listener.options});
+    out.open.push_back(
+        {.listener = listener.id, .bind = last_bind_, .name = listener.settings.name, .address = address, .options = listener.options});
   }
 }
 
@@ -233,13 +259,22 @@ void NodeController::carry(PoolRecord& pool, lb::HealthActions&& actions, Contro
     const ServerRecord* server = record_of(change.server);
     if (server == nullptr || change.change.to == lb::Verdict::kUnknown) continue;
     const MessageId id = change.change.to == lb::Verdict::kUp ? MessageId::SERVER_UP : MessageId::SERVER_DOWN;
-    out.notices.push_back(notice(id, {{"pool", pool.settings.name}, {"server", server->settings.name}, {"address", to_string(server->settings.address)}, {"reason", change.change.reason}, {"after_ms", std::to_string(to_ms(change.change.after))}}));
+    out.notices.push_back(notice(id, {{"pool", pool.settings.name},
+                                      {"server", server->settings.name},
+                                      {"address", to_string(server->settings.address)},
+                                      {"reason", change.change.reason},
+                                      {"after_ms", std::to_string(to_ms(change.change.after))}}));
   }
-  if (pool.settings.on_server_down == config::OnServerDown::kReset) out.reset.insert(out.reset.end(), actions.hard_down.begin(), actions.hard_down.end());
+  if (pool.settings.on_server_down == config::OnServerDown::kReset)
+    out.reset.insert(out.reset.end(), actions.hard_down.begin(), actions.hard_down.end());
   for (const lb::StartProbe& probe : actions.probes) {
     const ServerRecord* server = record_of(probe.server);
     if (server == nullptr) continue;
-    out.probes.push_back({.server = probe.server, .token = probe.token, .endpoint = probe.endpoint, .host = server->settings.address.host, .health = pool.checks});
+    out.probes.push_back({.server = probe.server,
+                          .token = probe.token,
+                          .endpoint = probe.endpoint,
+                          .host = server->settings.address.host,
+                          .health = pool.checks});
   }
   if (actions.routes_changed) routes_stale_ = true;
 }
@@ -263,7 +298,12 @@ std::shared_ptr<const lb::RouteTable> NodeController::build_routes(Instant now) 
     for (const ServerRecord& s : pool->servers) {
       const auto health = pool->health.find(s.id, now);
       if (!health || !health->endpoint) continue;
-      view.servers.push_back({.settings = &s.settings, .id = s.id, .endpoint = *health->endpoint, .usable = health->usable, .effective_weight = health->effective_weight, .counters = s.counters});
+      view.servers.push_back({.settings = &s.settings,
+                              .id = s.id,
+                              .endpoint = *health->endpoint,
+                              .usable = health->usable,
+                              .effective_weight = health->effective_weight,
+                              .counters = s.counters});
     }
     pools.push_back(std::move(view));
   }
@@ -300,7 +340,8 @@ ControlActions NodeController::answered(lb::ServerId server, std::uint64_t token
   ServerRecord* record = server_of(server);
   if (record == nullptr || !record->name) return out;
   const auto change = record->name->answered(token, answer, now);
-  const std::vector<LogField> who{{"pool", pool->settings.name}, {"server", record->settings.name}, {"host", record->settings.address.host}};
+  const std::vector<LogField> who{
+      {"pool", pool->settings.name}, {"server", record->settings.name}, {"host", record->settings.address.host}};
   if (change.failure_began) {
     auto fields = who;
     fields.push_back({"error", record->name->error()});
@@ -356,7 +397,9 @@ NodeController::Answer NodeController::command(const admin::Command& command, co
                         [&](const admin::AddServer& c) { return add_server(c, actor, now); },
                         [&](const admin::RemoveServer& c) { return remove_server(c, actor, now); },
                         [&](const admin::SetListenerEnabled& c) { return set_listener(c, actor, now); },
-                        [&](const auto&) { return Answer{Error{Errc::kUnsupported, "not a command of the controller"}, {}}; },
+                        [&](const auto&) {
+                          return Answer{Error{Errc::kUnsupported, "not a command of the controller"}, {}};
+                        },
                     },
                     command);
 }
@@ -371,10 +414,18 @@ NodeController::Answer NodeController::set_state(const admin::SetServerState& c,
   Answer answer{admin::CommandResult{}, {}};
   carry(*pool, pool->health.set_admin(server->id, kStates[which], now), answer.actions);
   if (c.state == admin::AdminState::kMaint) answer.actions.kill.push_back(server->id);
-  answer.actions.notices.push_back(notice(MessageId::SERVER_ADMIN, {{"pool", c.pool}, {"server", c.server}, {"state", std::string(kNames[which])}, {"weight", std::to_string(server->weight.value_or(server->settings.weight))}, {"by", actor.name}}));
+  answer.actions.notices.push_back(
+      notice(MessageId::SERVER_ADMIN, {{"pool", c.pool},
+                                       {"server", c.server},
+                                       {"state", std::string(kNames[which])},
+                                       {"weight", std::to_string(server->weight.value_or(server->settings.weight))},
+                                       {"by", actor.name}}));
   finish(answer.actions, now, true);
   const auto current = server->counters->current.load(std::memory_order_relaxed);
-  answer.result = admin::CommandResult{.summary = c.pool + "/" + c.server + " is in " + std::string(kNames[which]) + "; it has " + std::to_string(current) + (current == 1 ? " connection" : " connections"), .details = {}, .needs_restart = {}};
+  answer.result = admin::CommandResult{.summary = c.pool + "/" + c.server + " is in " + std::string(kNames[which]) + "; it has " +
+                                                  std::to_string(current) + (current == 1 ? " connection" : " connections"),
+                                       .details = {},
+                                       .needs_restart = {}};
   return answer;
 }
 
@@ -383,9 +434,13 @@ NodeController::Answer NodeController::set_weight(const admin::SetServerWeight& 
   ServerRecord* server = pool == nullptr ? nullptr : server_named(*pool, c.server);
   if (server == nullptr) return {unknown_server(c.pool, c.server), {}};
   server->weight = c.weight;
-  Answer answer{admin::CommandResult{.summary = c.pool + "/" + c.server + " has weight " + std::to_string(c.weight), .details = {}, .needs_restart = {}}, {}};
+  Answer answer{admin::CommandResult{
+                    .summary = c.pool + "/" + c.server + " has weight " + std::to_string(c.weight), .details = {}, .needs_restart = {}},
+                {}};
   carry(*pool, pool->health.set_weight(server->id, c.weight, now), answer.actions);
-  answer.actions.notices.push_back(notice(MessageId::SERVER_ADMIN, {{"pool", c.pool}, {"server", c.server}, {"state", "unchanged"}, {"weight", std::to_string(c.weight)}, {"by", actor.name}}));
+  answer.actions.notices.push_back(
+      notice(MessageId::SERVER_ADMIN,
+             {{"pool", c.pool}, {"server", c.server}, {"state", "unchanged"}, {"weight", std::to_string(c.weight)}, {"by", actor.name}}));
   finish(answer.actions, now, true);
   return answer;
 }
@@ -393,17 +448,25 @@ NodeController::Answer NodeController::set_weight(const admin::SetServerWeight& 
 NodeController::Answer NodeController::add_server(const admin::AddServer& c, const admin::Actor& actor, Instant now) {
   PoolRecord* pool = pool_named(c.pool);
   if (pool == nullptr) return {Error{Errc::kNotFound, "no pool " + c.pool + "; `fairlead pool list` shows them"}, {}};
-  if (server_named(*pool, c.server) != nullptr) return {Error{Errc::kConflict, "pool " + c.pool + " has a server " + c.server + " already"}, {}};
+  if (server_named(*pool, c.server) != nullptr)
+    return {Error{Errc::kConflict, "pool " + c.pool + " has a server " + c.server + " already"}, {}};
   auto address = parse_host_port(c.address);
   if (!address) return {address.error(), {}};
   if (address->port == 0) return {Error{Errc::kInvalidArgument, "'" + c.address + "': the port must not be 0"}, {}};
-  if (pool->servers.size() >= config::kServersPerPoolMax) return {Error{Errc::kLimitExceeded, "pool " + c.pool + " has as many servers as there can be"}, {}};
-  const config::Server settings{.name = c.server, .address = *address, .weight = c.weight, .max_connections = c.max_connections, .backup = c.backup};
+  if (pool->servers.size() >= config::kServersPerPoolMax)
+    return {Error{Errc::kLimitExceeded, "pool " + c.pool + " has as many servers as there can be"}, {}};
+  const config::Server settings{
+      .name = c.server, .address = *address, .weight = c.weight, .max_connections = c.max_connections, .backup = c.backup};
   pool->servers.push_back(make_server(pool->settings, settings, now));
   pool->servers.back().run_time = true;
   pool->removed.erase(identity_of(c.pool, settings));
-  Answer answer{admin::CommandResult{.summary = "added " + c.pool + "/" + c.server + " until the next restart; it takes connections after its first good check", .details = {}, .needs_restart = {}}, {}};
-  answer.actions.notices.push_back(notice(MessageId::SERVER_ADDED, {{"pool", c.pool}, {"server", c.server}, {"address", c.address}, {"by", actor.name}}));
+  Answer answer{admin::CommandResult{.summary = "added " + c.pool + "/" + c.server +
+                                                " until the next restart; it takes connections after its first good check",
+                                     .details = {},
+                                     .needs_restart = {}},
+                {}};
+  answer.actions.notices.push_back(
+      notice(MessageId::SERVER_ADDED, {{"pool", c.pool}, {"server", c.server}, {"address", c.address}, {"by", actor.name}}));
   configure_health(*pool, now, answer.actions);
   start_lookups(now, answer.actions);
   finish(answer.actions, now, true);
@@ -415,8 +478,14 @@ NodeController::Answer NodeController::remove_server(const admin::RemoveServer& 
   ServerRecord* server = pool == nullptr ? nullptr : server_named(*pool, c.server);
   if (server == nullptr) return {unknown_server(c.pool, c.server), {}};
   const auto current = server->counters->current.load(std::memory_order_relaxed);
-  Answer answer{admin::CommandResult{.summary = "removed " + c.pool + "/" + c.server + " until the next restart; its " + std::to_string(current) + " connections go on", .details = {}, .needs_restart = {}}, {}};
-  answer.actions.notices.push_back(notice(MessageId::SERVER_REMOVED, {{"pool", c.pool}, {"server", c.server}, {"address", to_string(server->settings.address)}, {"by", actor.name}}));
+  Answer answer{admin::CommandResult{.summary = "removed " + c.pool + "/" + c.server + " until the next restart; its " +
+                                                std::to_string(current) + " connections go on",
+                                     .details = {},
+                                     .needs_restart = {}},
+                {}};
+  answer.actions.notices.push_back(
+      notice(MessageId::SERVER_REMOVED,
+             {{"pool", c.pool}, {"server", c.server}, {"address", to_string(server->settings.address)}, {"by", actor.name}}));
   answer.actions.forget.push_back(server->id);
   if (!server->run_time) pool->removed.insert(identity_of(c.pool, server->settings));
   pool->servers.erase(pool->servers.begin() + (server - pool->servers.data()));
@@ -427,9 +496,14 @@ NodeController::Answer NodeController::remove_server(const admin::RemoveServer& 
 }
 
 NodeController::Answer NodeController::set_listener(const admin::SetListenerEnabled& c, const admin::Actor&, Instant) {
-  const auto found = std::find_if(listeners_.begin(), listeners_.end(), [&](const ListenerRecord& l) { return l.settings.name == c.listener; });
+  const auto found =
+      std::find_if(listeners_.begin(), listeners_.end(), [&](const ListenerRecord& l) { return l.settings.name == c.listener; });
   if (found == listeners_.end()) return {Error{Errc::kNotFound, "no listener " + c.listener + "; `fairlead listener list` shows them"}, {}};
-  Answer answer{admin::CommandResult{.summary = "listener " + c.listener + (c.enabled ? " is enabled" : " is disabled; its connections go on"), .details = {}, .needs_restart = {}}, {}};
+  Answer answer{
+      admin::CommandResult{.summary = "listener " + c.listener + (c.enabled ? " is enabled" : " is disabled; its connections go on"),
+                           .details = {},
+                           .needs_restart = {}},
+      {}};
   found->enabled = c.enabled;
   settle_binds(*found, answer.actions);
   return answer;

@@ -70,14 +70,14 @@ struct LookupStart {
 
 /// Carried out in this order.
 struct ControlActions {
-  std::shared_ptr<const lb::RouteTable> routes;       ///< Null: unchanged.
-  std::vector<BindOpen> open;                         ///< Before `close`: an address that moves between listeners is never shut.
+  std::shared_ptr<const lb::RouteTable> routes;  ///< Null: unchanged.
+  std::vector<BindOpen> open;                    ///< Before `close`: an address that moves between listeners is never shut.
   std::vector<BindChange> change;
   std::vector<std::pair<lb::BindId, Notice>> close;
-  std::vector<lb::ServerId> reset;                    ///< Close their connections: hard down.
-  std::vector<lb::ServerId> kill;                     ///< Close their connections: maintenance.
+  std::vector<lb::ServerId> reset;  ///< Close their connections: hard down.
+  std::vector<lb::ServerId> kill;   ///< Close their connections: maintenance.
   std::vector<ProbeStart> probes;
-  std::vector<lb::ServerId> forget;                   ///< Servers that are gone.
+  std::vector<lb::ServerId> forget;  ///< Servers that are gone.
   std::vector<LookupStart> lookups;
   std::vector<Notice> notices;
 };
@@ -119,7 +119,7 @@ class NodeController {
     std::optional<Endpoint> endpoint;        ///< Resolved.
     std::optional<lb::ResolveTracker> name;  ///< For a server given by name.
     bool run_time = false;
-    std::optional<std::uint32_t> weight;     ///< Set by an operator.
+    std::optional<std::uint32_t> weight;  ///< Set by an operator.
     std::shared_ptr<lb::ServerCounters> counters;
   };
   struct PoolRecord {
@@ -127,7 +127,7 @@ class NodeController {
     config::Pool settings;
     lb::PoolHealth health;
     std::vector<ServerRecord> servers;
-    std::set<std::string> removed;           ///< Identities an operator removed.
+    std::set<std::string> removed;  ///< Identities an operator removed.
     std::shared_ptr<lb::PoolCounters> counters = std::make_shared<lb::PoolCounters>();
     std::shared_ptr<const config::Health> checks;
     bool serves = false;
@@ -135,7 +135,7 @@ class NodeController {
   struct BindRecord {
     lb::BindId id = 0;
     Endpoint address;
-    std::string error;                       ///< Why it is not bound; empty: it is.
+    std::string error;  ///< Why it is not bound; empty: it is.
   };
   struct ListenerRecord {
     lb::ListenerId id = 0;
@@ -149,7 +149,8 @@ class NodeController {
   void apply_pools(const config::Snapshot& snapshot, Instant now, ControlActions& out);
   void apply_pool(PoolRecord& pool, const config::Pool& settings, Instant now, ControlActions& out);
   void apply_listeners(const config::Snapshot& snapshot, ControlActions& out);
-  [[nodiscard]] std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> listener_identity(const std::string& name, const config::Snapshot& next);
+  [[nodiscard]] std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> listener_identity(const std::string& name,
+                                                                                                   const config::Snapshot& next);
   void settle_binds(ListenerRecord& listener, ControlActions& out);
   [[nodiscard]] ServerRecord make_server(const config::Pool& pool, const config::Server& settings, Instant now);
   void configure_health(PoolRecord& pool, Instant now, ControlActions& out);
@@ -171,13 +172,17 @@ class NodeController {
 
   std::uint64_t seed_;
   config::Snapshot active_;
-  std::vector<std::unique_ptr<PoolRecord>> pools_;        ///< Configuration order.
-  std::vector<ListenerRecord> listeners_;                 ///< Configuration order.
-  struct Identity { lb::ServerId id; std::shared_ptr<lb::ServerCounters> counters; };
-  std::map<std::string, Identity> identities_;            ///< By pool, name and address; for the life of the process.
-  std::map<std::string, std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>>> listener_ids_;  ///< By name; kListenersMax at most.
+  std::vector<std::unique_ptr<PoolRecord>> pools_;  ///< Configuration order.
+  std::vector<ListenerRecord> listeners_;           ///< Configuration order.
+  struct Identity {
+    lb::ServerId id;
+    std::shared_ptr<lb::ServerCounters> counters;
+  };
+  std::map<std::string, Identity> identities_;  ///< By pool, name and address; for the life of the process.
+  std::map<std::string, std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>>>
+      listener_ids_;  ///< By name; kListenersMax at most.
   std::uint64_t version_ = 0;
-  bool routes_stale_ = false;                             ///< A pool's health asked for a new table.
+  bool routes_stale_ = false;  ///< A pool's health asked for a new table.
   lb::ServerId last_server_ = 0;
   lb::BindId last_bind_ = 0;
 };

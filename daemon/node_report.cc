@@ -86,7 +86,8 @@ void NodeController::describe(admin::NodeReport& report, Instant now) const {
     admin::PoolStatus out{.name = pool->settings.name, .balance = std::string(name_of(pool->settings.balance)), .servers = {}};
     for (const ServerRecord& s : pool->servers) out.servers.push_back(describe_server(*pool, s, now));
     const auto usable = pool->health.usable_count();
-    report.ready_reasons.push_back({"pool " + out.name, usable > 0, std::to_string(usable) + " of " + std::to_string(out.servers.size()) + " servers take connections"});
+    report.ready_reasons.push_back({"pool " + out.name, usable > 0,
+                                    std::to_string(usable) + " of " + std::to_string(out.servers.size()) + " servers take connections"});
     report.pools.push_back(std::move(out));
   }
   // Ready: some listener accepts and its pool has a server. A pool nobody listens for does not count.

@@ -49,7 +49,9 @@ void log_notice(const Notice& notice) {
 
 }  // namespace
 
-LogOptions log_options_of(const config::Log& log) { return {.level = log.level, .target = target_of(log.target), .path = log.path, .format = log.format}; }
+LogOptions log_options_of(const config::Log& log) {
+  return {.level = log.level, .target = target_of(log.target), .path = log.path, .format = log.format};
+}
 
 Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, LogThread& log)
     : config_file_(std::move(config_file)),
@@ -79,14 +81,17 @@ Orchestrator::~Orchestrator() {
 Status Orchestrator::start() {
   const std::uint64_t descriptors = raise_descriptor_limit();
   if (descriptors < kDescriptorsMin) {
-    return Error{Errc::kLimitExceeded, "the descriptor limit is " + std::to_string(descriptors) + ": at least " + std::to_string(kDescriptorsMin) + " are needed (raise LimitNOFILE, or ulimit -n)"};
+    return Error{Errc::kLimitExceeded, "the descriptor limit is " + std::to_string(descriptors) + ": at least " +
+                                           std::to_string(kDescriptorsMin) + " are needed (raise LimitNOFILE, or ulimit -n)"};
   }
   pipes_ = pipes_for(descriptors, started_with_.proxy.splice);
   const std::uint32_t fit = connections_for(descriptors, pipes_);
   places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
   if (auto status = start_workers(fit); !status) return status;
-  prober_ = std::make_unique<lb::HealthProber>([this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
-  resolver_ = std::make_unique<lb::NameResolver>([this](lb::ResolveResult result) { (void)inbox_.post(std::move(result)); });  // Likewise (ResolveTracker, I4).
+  prober_ = std::make_unique<lb::HealthProber>(
+      [this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
+  resolver_ = std::make_unique<lb::NameResolver>(
+      [this](lb::ResolveResult result) { (void)inbox_.post(std::move(result)); });  // Likewise (ResolveTracker, I4).
   jobs_ = std::make_unique<Jobs>();
   if (auto status = loop_.add_inbox(inbox_, [this](ControlMessage&& message) { handle(std::move(message)); }); !status) return status;
   if (auto status = loop_.on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1}, [this](int signal) { on_signal(signal); }); !status) return status;
@@ -98,7 +103,8 @@ Status Orchestrator::start() {
   api_ = std::make_unique<admin::ApiServer>(admin::api_options(started_with_.admin), port_);
   if (auto status = api_->start(); !status) return status;
   housekeeping();
-  FL_LOG(DAEMON_STARTED, "version", kVersion, "node", started_with_.node, "engine", engine_.uring ? "io_uring" : "epoll", "workers", workers_.size(), "config", config_file_);
+  FL_LOG(DAEMON_STARTED, "version", kVersion, "node", started_with_.node, "engine", engine_.uring ? "io_uring" : "epoll", "workers",
+         workers_.size(), "config", config_file_);
   notify_systemd("READY=1");
   return {};
 }
@@ -115,9 +121,11 @@ Status Orchestrator::start_workers(std::uint32_t connections_max) {
                                     .pipes_max = pipes_ / count,
                                     .cpu = count <= cpus.size() ? cpus[i] : -1};
     // A full control inbox loses a passive report; the active checks find out by themselves.
-    workers_.push_back(std::make_unique<lb::Worker>(options, lb::WorkerShared{sources_, places_, [this](lb::WorkerReport report) { (void)inbox_.post(std::move(report)); }}));
+    workers_.push_back(std::make_unique<lb::Worker>(
+        options, lb::WorkerShared{sources_, places_, [this](lb::WorkerReport report) { (void)inbox_.post(std::move(report)); }}));
     mail_.emplace_back([worker = workers_.back().get()](lb::WorkerMessage& message) { return worker->try_post(message); });
-    if (auto status = workers_.back()->start(); !status) return Error{status.error().code, "worker " + std::to_string(i) + ": " + status.error().context, status.error().sys_errno};
+    if (auto status = workers_.back()->start(); !status)
+      return Error{status.error().code, "worker " + std::to_string(i) + ": " + status.error().context, status.error().sys_errno};
   }
   pulses_.resize(count);
   late_ms_.resize(count);
@@ -143,7 +151,11 @@ void Orchestrator::carry_out(ControlActions&& actions) {
   for (ProbeStart& probe : actions.probes) {
     const lb::ServerId server = probe.server;
     const std::uint64_t token = probe.token;
-    if (!prober_->start({.server = server, .token = token, .endpoint = probe.endpoint, .host = std::move(probe.host), .health = std::move(probe.health)})) {
+    if (!prober_->start({.server = server,
+                         .token = token,
+                         .endpoint = probe.endpoint,
+                         .host = std::move(probe.host),
+                         .health = std::move(probe.health)})) {
       controller_.probe_refused(server, token, clock_.now());
     }
   }
@@ -151,7 +163,8 @@ void Orchestrator::carry_out(ControlActions&& actions) {
   for (LookupStart& lookup : actions.lookups) {
     const lb::ServerId server = lookup.server;
     const std::uint64_t token = lookup.token;
-    if (!resolver_->start({.server = server, .token = token, .question = std::move(lookup.question)})) controller_.lookup_refused(server, token, clock_.now());
+    if (!resolver_->start({.server = server, .token = token, .question = std::move(lookup.question)}))
+      controller_.lookup_refused(server, token, clock_.now());
   }
   for (const Notice& said : actions.notices) log_notice(said);
   arm_controller();
@@ -165,7 +178,9 @@ void Orchestrator::open_bind(const BindOpen& bind) {
     if (!socket) {
       const std::string problem = socket.error().message();
       FL_LOG(LISTENER_FAILED, "listener", bind.name, "bind", bind.address.to_string(), "error", problem, "hint",
-             socket.error().code == Errc::kConflict ? "another program has this address: find it with ss -ltnp, stop it, then fairlead reload" : "correct the listener's bind and reload");
+             socket.error().code == Errc::kConflict
+                 ? "another program has this address: find it with ss -ltnp, stop it, then fairlead reload"
+                 : "correct the listener's bind and reload");
       return controller_.bind_failed(bind.bind, problem);
     }
     sockets.push_back(std::move(*socket));
@@ -190,11 +205,12 @@ void Orchestrator::arm_controller() {
 void Orchestrator::handle(ControlMessage&& message) {
   std::visit(Overloaded{
                  [this](lb::WorkerReport&& m) {
-                   std::visit(Overloaded{
-                                  [this](const lb::ConnectFailed& f) { carry_out(controller_.connect_failed(f.server, f.cause, clock_.now())); },
-                                  [this](const lb::ConnectWorked& w) { controller_.connect_worked(w.server, clock_.now()); },
-                              },
-                              m);
+                   std::visit(
+                       Overloaded{
+                           [this](const lb::ConnectFailed& f) { carry_out(controller_.connect_failed(f.server, f.cause, clock_.now())); },
+                           [this](const lb::ConnectWorked& w) { controller_.connect_worked(w.server, clock_.now()); },
+                       },
+                       m);
                  },
                  [this](lb::ProbeResult&& m) { carry_out(controller_.probe_done(m, clock_.now())); },
                  [this](lb::ResolveResult&& m) { carry_out(controller_.answered(m.server, m.token, m.answer, clock_.now())); },
@@ -206,9 +222,11 @@ void Orchestrator::handle(ControlMessage&& message) {
 }
 
 void Orchestrator::handle_command(CommandRequest&& request) {
-  if (const auto* kill = std::get_if<admin::KillConnections>(&request.command)) return kill_connections(*kill, request.actor, std::move(request.done));
+  if (const auto* kill = std::get_if<admin::KillConnections>(&request.command))
+    return kill_connections(*kill, request.actor, std::move(request.done));
   if (stopping_) return refuse(std::move(request));  // Nothing may open a listener again.
-  if (const auto* reload = std::get_if<admin::Reload>(&request.command)) return load(reload->dry_run, request.actor.name, std::move(request.done));
+  if (const auto* reload = std::get_if<admin::Reload>(&request.command))
+    return load(reload->dry_run, request.actor.name, std::move(request.done));
   auto answer = controller_.command(request.command, request.actor, clock_.now());
   carry_out(std::move(answer.actions));
   refresh_report();  // So that who asks next sees what was done.
@@ -225,7 +243,8 @@ void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
 
 void Orchestrator::loaded(Loaded&& loaded) {
   if (stopping_) return refuse(std::move(loaded));
-  if (loaded.result.snapshot && loaded.result.snapshot->node.empty()) loaded.result.snapshot->node = started_with_.node;  // main() filled it in likewise.
+  if (loaded.result.snapshot && loaded.result.snapshot->node.empty())
+    loaded.result.snapshot->node = started_with_.node;  // main() filled it in likewise.
   const auto& problems = loaded.result.problems;
   std::vector<std::string> lines;
   for (const config::Problem& p : problems) {
@@ -248,7 +267,8 @@ void Orchestrator::loaded(Loaded&& loaded) {
   for (const config::Change& change : changes) lines.push_back(config::describe(change));
   result.details = std::move(lines);
   result.needs_restart = config::needs_restart(config::diff(started_with_, next));
-  result.summary = std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
+  result.summary =
+      std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
   if (!loaded.dry_run) commit(std::move(next), changes.size(), result.needs_restart);
   loaded.done(std::move(result));
 }
@@ -288,7 +308,8 @@ void Orchestrator::begin_shutdown(int signal) {
   FL_LOG(DAEMON_STOPPING, "signal", signal == SIGINT ? "SIGINT" : "SIGTERM", "grace", to_seconds(grace), "connections", places_.current());
   stop_at_ = clock_.now() + grace;
   for (const auto& listener : controller_.active().listeners) {
-    for (const auto& [bind, said] : controller_.command(admin::SetListenerEnabled{listener.name, false}, {"shutdown"}, clock_.now()).actions.close) {
+    for (const auto& [bind, said] :
+         controller_.command(admin::SetListenerEnabled{listener.name, false}, {"shutdown"}, clock_.now()).actions.close) {
       post_all([&] { return lb::CloseListener{bind}; });
       log_notice(said);
     }

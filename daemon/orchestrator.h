@@ -19,11 +19,11 @@
 #include "daemon/jobs.h"
 #include "daemon/machine.h"
 #include "daemon/node_controller.h"
-#include "daemon/node_port.h"
+#include "daemon/node_port_inbox.h"
 #include "daemon/worker_mail.h"
 #include "lb/health_prober.h"
-#include "lb/resolver.h"
 #include "lb/process_places.h"
+#include "lb/resolver.h"
 #include "lb/source_counts.h"
 #include "lb/worker.h"
 
@@ -74,7 +74,7 @@ class Orchestrator {
   lb::SourceCounts sources_;
   lb::ProcessPlaces places_;
   std::vector<std::unique_ptr<lb::Worker>> workers_;
-  std::deque<WorkerMail> mail_;       ///< By worker.
+  std::deque<WorkerMail> mail_;  ///< By worker.
   std::unique_ptr<lb::HealthProber> prober_;
   std::unique_ptr<lb::NameResolver> resolver_;
   NodePortInbox port_;
@@ -87,16 +87,21 @@ class Orchestrator {
   QbLoop::TimerId stop_timer_ = 0;
   Instant controller_deadline_ = Instant::max();
   std::uint64_t ping_ = 0;
-  struct Pulse { std::uint64_t asked = 0; Instant asked_at{}; bool posted = true; bool stalled = false; };
+  struct Pulse {
+    std::uint64_t asked = 0;
+    Instant asked_at{};
+    bool posted = true;
+    bool stalled = false;
+  };
   std::vector<Pulse> pulses_;
   std::vector<std::array<std::uint64_t, lb::kShedCauses>> shed_seen_;  ///< By ListenerId.
   unsigned beats_ = 0;
   std::uint64_t reloads_ = 0;
   bool last_reload_ok_ = true;
-  std::vector<double> late_ms_;       ///< By worker: the worst of the last ten seconds.
+  std::vector<double> late_ms_;  ///< By worker: the worst of the last ten seconds.
   std::string config_hash_;
   bool stopping_ = false;
-  bool closing_ = false;              ///< The grace is over: what is open was told to end.
+  bool closing_ = false;  ///< The grace is over: what is open was told to end.
   Instant stop_at_ = Instant::max();
 };
 

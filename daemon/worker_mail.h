@@ -49,7 +49,8 @@ class WorkerMail {
     if (message.index() != earlier.index()) return false;
     if (std::holds_alternative<lb::SetRoutes>(message)) return true;
     if (const auto* options = std::get_if<lb::SetLegOptions>(&message)) return options->bind == std::get<lb::SetLegOptions>(earlier).bind;
-    if (const auto* close = std::get_if<lb::CloseServerConnections>(&message)) return close->server == std::get<lb::CloseServerConnections>(earlier).server;
+    if (const auto* close = std::get_if<lb::CloseServerConnections>(&message))
+      return close->server == std::get<lb::CloseServerConnections>(earlier).server;
     return false;
   }
 

@@ -66,7 +66,8 @@ void RelayCore::data(Side from, std::uint32_t bytes, const WaterMarks& marks, In
       out.push_back({RelayOpKind::kSend, other(from)});
     }
   }
-  w.full_reads = marks.full_read > 0 && bytes >= marks.full_read ? static_cast<std::uint8_t>(std::min(255, w.full_reads + 1)) : std::uint8_t{0};
+  w.full_reads =
+      marks.full_read > 0 && bytes >= marks.full_read ? static_cast<std::uint8_t>(std::min(255, w.full_reads + 1)) : std::uint8_t{0};
   if (w.full_reads >= kFullReadsForBulk && w.bulk == Bulk::kOff && w.reading && phase_ == Phase::kOpen) {
     w.bulk = Bulk::kAsked;
     w.reading = false;
@@ -153,7 +154,7 @@ void RelayCore::settle(Side from, RelayOps& out) {
   if (!w.eof || w.fin_passed) return;
   const Way& back = way(other(from));
   if (back.fin_passed) return close_all(/*reset=*/false, EndCause::kFinished, out);  // close(2) carries this FIN.
-  w.fin_passed = true;  // I2
+  w.fin_passed = true;                                                               // I2
   out.push_back({RelayOpKind::kShutdown, other(from)});
 }
 

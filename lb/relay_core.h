@@ -33,38 +33,38 @@ enum class Side : std::uint8_t { kClient = 0, kServer = 1 };
 
 /// Why a connection ended. The first cause wins. Termination letters: lb/termination.h.
 enum class EndCause : std::uint8_t {
-  kNone,                ///< Not ended.
-  kFinished,            ///< Both sides closed in order.
-  kClientAborted,       ///< Reset or timed out by the kernel while open.
+  kNone,           ///< Not ended.
+  kFinished,       ///< Both sides closed in order.
+  kClientAborted,  ///< Reset or timed out by the kernel while open.
   kServerAborted,
-  kClientLeftEarly,     ///< The client broke while no server was connected yet.
-  kConnectRefused,      ///< Every try ended in a refusal, reset or unreachable.
+  kClientLeftEarly,  ///< The client broke while no server was connected yet.
+  kConnectRefused,   ///< Every try ended in a refusal, reset or unreachable.
   kConnectTimeout,
-  kConnectLocal,        ///< Our own fault: no descriptor, no local port.
-  kNoServer,            ///< No server is up.
+  kConnectLocal,  ///< Our own fault: no descriptor, no local port.
+  kNoServer,      ///< No server is up.
   kServersFull,
-  kClientIdle,          ///< Idle timeout, or half-closed and the client stayed silent.
-  kServerIdle,          ///< Half-closed and the server stayed silent.
-  kServerDown,          ///< on_server_down: reset.
-  kKilled,              ///< By an operator.
-  kShutdown,            ///< The daemon ends.
+  kClientIdle,  ///< Idle timeout, or half-closed and the client stayed silent.
+  kServerIdle,  ///< Half-closed and the server stayed silent.
+  kServerDown,  ///< on_server_down: reset.
+  kKilled,      ///< By an operator.
+  kShutdown,    ///< The daemon ends.
   kMaxAge,
-  kProxyHeader,         ///< accept_proxy: the client sent no valid header (in time).
-  kRefused,             ///< accept_proxy: the client named in the header may not connect (allow, deny, per-source limits).
+  kProxyHeader,  ///< accept_proxy: the client sent no valid header (in time).
+  kRefused,      ///< accept_proxy: the client named in the header may not connect (allow, deny, per-source limits).
 };
 
 enum class RelayOpKind : std::uint8_t {
-  kConnect,       ///< Choose a server (not one tried before) and connect.
-  kReadOn,        ///< Read `side`.
+  kConnect,  ///< Choose a server (not one tried before) and connect.
+  kReadOn,   ///< Read `side`.
   kReadOff,
-  kSend,          ///< Hand everything queued *for* `side` to the engine.
-  kShutdown,      ///< FIN to `side`.
-  kBulkPrepare,   ///< Stop receiving from `side`, then say bulk_ready().
-  kBulkStart,     ///< Let the engine move bytes from `side` to the other by itself; bulk_refused() when it cannot.
-  kCloseClean,    ///< Close `side`'s socket with a FIN.
-  kCloseReset,    ///< Close `side`'s socket with an RST.
-  kArmTimer,      ///< Ask next_deadline() and arm the timer.
-  kFinish,        ///< Everything is closed: free the connection.
+  kSend,         ///< Hand everything queued *for* `side` to the engine.
+  kShutdown,     ///< FIN to `side`.
+  kBulkPrepare,  ///< Stop receiving from `side`, then say bulk_ready().
+  kBulkStart,    ///< Let the engine move bytes from `side` to the other by itself; bulk_refused() when it cannot.
+  kCloseClean,   ///< Close `side`'s socket with a FIN.
+  kCloseReset,   ///< Close `side`'s socket with an RST.
+  kArmTimer,     ///< Ask next_deadline() and arm the timer.
+  kFinish,       ///< Everything is closed: free the connection.
 };
 struct RelayOp {
   RelayOpKind kind;
@@ -139,9 +139,9 @@ class RelayCore {
     std::uint32_t queued = 0;
     std::uint32_t in_flight = 0;
     bool reading : 1 = false;
-    bool eof : 1 = false;        ///< The source ended.
-    bool fin_passed : 1 = false; ///< And the other side was told.
-    std::uint8_t full_reads = 0; ///< In a row.
+    bool eof : 1 = false;         ///< The source ended.
+    bool fin_passed : 1 = false;  ///< And the other side was told.
+    std::uint8_t full_reads = 0;  ///< In a row.
     Bulk bulk = Bulk::kOff;
   };
   [[nodiscard]] Way& way(Side from) { return way_[static_cast<std::size_t>(from)]; }
@@ -154,13 +154,13 @@ class RelayCore {
 
   Way way_[2];
   Instant started_{};
-  Instant last_activity_{};      ///< While connecting: when the try began.
+  Instant last_activity_{};  ///< While connecting: when the try began.
   Phase phase_ = Phase::kConnecting;
   EndCause cause_ = EndCause::kNone;
   std::uint8_t jitter_ = 0;
   bool client_open_ : 1 = false;
   bool server_open_ : 1 = false;
-  bool age_checked_ : 1 = false; ///< Over age; waiting for an idle moment.
+  bool age_checked_ : 1 = false;  ///< Over age; waiting for an idle moment.
 };
 
 }  // namespace fairlead::lb

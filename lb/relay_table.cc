@@ -82,7 +82,10 @@ void RelayTable::arm_timer(std::uint32_t slot) {
 }
 
 RelayPolicy RelayTable::policy_of(const RoutePool& pool) {
-  return {.connect_timeout = pool.connect_timeout, .idle_timeout = pool.idle_timeout, .half_close_timeout = pool.half_close_timeout, .max_connection_age = pool.max_connection_age};
+  return {.connect_timeout = pool.connect_timeout,
+          .idle_timeout = pool.idle_timeout,
+          .half_close_timeout = pool.half_close_timeout,
+          .max_connection_age = pool.max_connection_age};
 }
 
 // ---- tables ----
@@ -113,7 +116,8 @@ void RelayTable::accept(Fd client, ListenerId listener) {
     return shed(std::move(client), listener, Refusal::kProcessFull);
   }
   const Endpoint peer = peer_of(client.get());
-  const Admission admission = route->accept_proxy ? Admission{admit_to_listener(*route, now_), false} : admit(*route, peer.address, now_, env_.sources);
+  const Admission admission =
+      route->accept_proxy ? Admission{admit_to_listener(*route, now_), false} : admit(*route, peer.address, now_, env_.sources);
   if (!admission) {
     env_.process.give_back();
     return shed(std::move(client), listener, admission.refusal);
@@ -168,7 +172,9 @@ void RelayTable::connect_next(std::uint32_t slot) {
   const Pick picked = pick(pool, c.client.address, c.tried, prng_);
   if (!picked) {
     const bool none_tried = c.tried.size() == 0;
-    const EndCause cause = !none_tried ? c.last_failure : picked.failure == PickFailure::kFull ? EndCause::kServersFull : EndCause::kNoServer;
+    const EndCause cause = !none_tried                            ? c.last_failure
+                           : picked.failure == PickFailure::kFull ? EndCause::kServersFull
+                                                                  : EndCause::kNoServer;
     RelayOps ops;
     c.core.no_server(cause, ops);
     return run(slot, ops);
@@ -376,7 +382,8 @@ void RelayTable::abort(std::uint32_t slot, EndCause cause) {
   run(slot, ops);
 }
 
-/// Writes the connection's line. Its end is decided and its sockets are still open, so that our address towards the server can be asked for.
+/// Writes the connection's line. Its end is decided and its sockets are still open, so that our address towards the server can be asked
+/// for.
 void RelayTable::log_end(Connection& c) {
   const RouteListener& listener = listener_of(c);
   if (!listener.log || c.logged) return;
@@ -458,7 +465,8 @@ bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const
 
 /// Worker, serial and slot in one number: never zero, unique among live connections of the process.
 std::uint64_t RelayTable::id_of(std::uint32_t slot) const {
-  return (static_cast<std::uint64_t>(env_.index + 1) << 52) | (static_cast<std::uint64_t>(connections_[slot].serial & 0xfffffffU) << 24) | (slot & 0xffffffU);
+  return (static_cast<std::uint64_t>(env_.index + 1) << 52) | (static_cast<std::uint64_t>(connections_[slot].serial & 0xfffffffU) << 24) |
+         (slot & 0xffffffU);
 }
 
 std::vector<ConnectionView> RelayTable::list(const ConnectionQuery& query, std::size_t limit) const {
@@ -467,7 +475,8 @@ std::vector<ConnectionView> RelayTable::list(const ConnectionQuery& query, std::
     if (!connections_.is_live(slot) || !matches(slot, query)) continue;
     const Connection& c = connections_[slot];
     const RoutePool& pool = pool_of(c);
-    ConnectionView view{.id = id_of(slot), .listener = listener_of(c).name, .client = c.client, .pool = pool.name, .server = {}, .local = {}, .state = {}};
+    ConnectionView view{
+        .id = id_of(slot), .listener = listener_of(c).name, .client = c.client, .pool = pool.name, .server = {}, .local = {}, .state = {}};
     if (c.server != Connection::kNoServer) view.server = pool.servers[c.server].name;
     if (c.socket[1] != net::kNoSocket) view.local = local_of(env_.engine.fd_of(c.socket[1]));
     view.state = c.core.is_closing() ? "closing" : c.core.is_connecting() ? "connecting" : c.core.is_half_closed() ? "half_closed" : "open";

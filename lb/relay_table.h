@@ -37,20 +37,20 @@ struct HeldTable {
 /// One client's connection. About 300 bytes with its two engine sockets and its timer: this is what an idle connection costs.
 struct Connection {
   RelayCore core;
-  net::BufferChain queue[2];                              ///< By the side the bytes come from.
+  net::BufferChain queue[2];  ///< By the side the bytes come from.
   net::SocketId socket[2] = {net::kNoSocket, net::kNoSocket};
   HeldTable* held = nullptr;
   Endpoint client;
-  std::uint32_t serial = 0;                               ///< With the slot: the id operators see.
+  std::uint32_t serial = 0;  ///< With the slot: the id operators see.
   std::int32_t connect_ms = -1;
   TriedServers tried;
-  std::uint16_t listener = 0;                             ///< Index into the table's listeners.
-  std::uint16_t server = kNoServer;                       ///< Index into the pool's servers.
+  std::uint16_t listener = 0;        ///< Index into the table's listeners.
+  std::uint16_t server = kNoServer;  ///< Index into the pool's servers.
   EndCause last_failure = EndCause::kNoServer;
-  bool wants_header : 1 = false;                          ///< accept_proxy: no valid header yet.
-  bool has_leg_options : 1 = false;                       ///< The server leg has its keepalive (see kLegOptionsAfter).
-  bool logged : 1 = false;                                ///< Its line was written.
-  bool source_counted : 1 = false;                        ///< Holds a place in the per-source counts.
+  bool wants_header : 1 = false;     ///< accept_proxy: no valid header yet.
+  bool has_leg_options : 1 = false;  ///< The server leg has its keepalive (see kLegOptionsAfter).
+  bool logged : 1 = false;           ///< Its line was written.
+  bool source_counted : 1 = false;   ///< Holds a place in the per-source counts.
   static constexpr std::uint16_t kNoServer = 0xffff;
 };
 
@@ -61,11 +61,11 @@ class RelayTable {
     net::BufferPool& pool;
     WorkerStats& stats;
     SourceCounts& sources;
-    ProcessPlaces& process;                     ///< Connections of the whole process.
-    std::function<void(WorkerReport)> report;   ///< To the control thread; must not block.
-    bool bulk = true;                           ///< Directions that prove to be bulk go through pipes.
-    std::uint32_t index = 0;                    ///< The worker's number.
-    std::uint32_t limit = 0;                    ///< Connections of this worker at most.
+    ProcessPlaces& process;                    ///< Connections of the whole process.
+    std::function<void(WorkerReport)> report;  ///< To the control thread; must not block.
+    bool bulk = true;                          ///< Directions that prove to be bulk go through pipes.
+    std::uint32_t index = 0;                   ///< The worker's number.
+    std::uint32_t limit = 0;                   ///< Connections of this worker at most.
     std::uint64_t seed = 1;
   };
   RelayTable(Environment environment, Instant now);

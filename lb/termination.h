@@ -1,6 +1,6 @@
 // fairlead: pure
-// Why a connection ended, in HAProxy's two letters: who ended it, and in which phase (its configuration manual, section 8.5 of version 2.6).
-// docs/reference/termination.md explains them to operators and says where we differ.
+// Why a connection ended, in HAProxy's two letters: who ended it, and in which phase (its configuration manual, section 8.5 of version
+// 2.6). docs/reference/termination.md explains them to operators and says where we differ.
 //
 //   first:  - nobody, in order   C client   S server   P the proxy's rules   R resources of this machine   D server went down
 //           K operator or shutdown   c, s: timeout of the client's, the server's side

@@ -23,11 +23,11 @@ namespace fairlead::lb {
 
 struct WorkerOptions {
   std::uint32_t index = 0;
-  bool uring = false;              ///< The engine, the same for all workers.
-  std::size_t pool_bytes = 0;      ///< Its share of proxy.buffer_pool.
+  bool uring = false;          ///< The engine, the same for all workers.
+  std::size_t pool_bytes = 0;  ///< Its share of proxy.buffer_pool.
   std::uint32_t connections_max = 0;
-  std::size_t pipes_max = 0;       ///< For bulk directions, two descriptors each; 0: everything goes through buffers.
-  int cpu = -1;                    ///< Pin to this CPU; -1: not pinned.
+  std::size_t pipes_max = 0;  ///< For bulk directions, two descriptors each; 0: everything goes through buffers.
+  int cpu = -1;               ///< Pin to this CPU; -1: not pinned.
 };
 struct WorkerShared {
   SourceCounts& sources;

@@ -79,7 +79,8 @@ struct Ping {
   std::uint64_t sequence = 0;
 };
 struct StopWorker {};
-using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, SetLegOptions, CloseServerConnections, KillMatching, ListMatching, Ping, StopWorker>;
+using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, SetLegOptions, CloseServerConnections, KillMatching,
+                                   ListMatching, Ping, StopWorker>;
 
 // ---- to the control thread ----
 struct ConnectFailed {

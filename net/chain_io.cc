@@ -50,7 +50,8 @@ SendOutcome send_chain(int fd, BufferPool& pool, BufferChain& chain) {
     chain.consume(pool, static_cast<std::size_t>(n));
     out.bytes += static_cast<std::size_t>(n);
     if (static_cast<std::size_t>(n) < offered) {
-      // A short send means a full socket buffer; asking again now would only return EAGAIN. The engine's wait re-checks, so no edge is lost.
+      // A short send means a full socket buffer; asking again now would only return EAGAIN. The engine's wait re-checks, so no edge is
+      // lost.
       out.blocked = true;
       return out;
     }

@@ -27,7 +27,7 @@ namespace fairlead::net {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
-constexpr int kReadsPerTurn = 4;     ///< Blocks one socket may read before others have their turn.
+constexpr int kReadsPerTurn = 4;  ///< Blocks one socket may read before others have their turn.
 constexpr int kAcceptsPerTurn = 64;
 constexpr Duration kSweepInterval = std::chrono::seconds(1);
 
@@ -39,35 +39,43 @@ struct Slot {
   BufferChain out;
   Kind kind = Kind::kStream;
   bool wants_read : 1 = false;
-  bool readable : 1 = false;       ///< An edge was seen and not yet read dry.
-  bool eof_hint : 1 = false;       ///< RDHUP was seen: read on until recv returns 0.
-  bool eof : 1 = false;            ///< kEof was reported.
-  bool failed : 1 = false;         ///< kError was reported.
+  bool readable : 1 = false;  ///< An edge was seen and not yet read dry.
+  bool eof_hint : 1 = false;  ///< RDHUP was seen: read on until recv returns 0.
+  bool eof : 1 = false;       ///< kEof was reported.
+  bool failed : 1 = false;    ///< kError was reported.
   bool write_blocked : 1 = false;
   bool closing : 1 = false;
-  bool queued : 1 = false;         ///< In ready_ or starved_.
-  bool paused : 1 = false;         ///< Listener after a failed accept.
-  LinkId bulk_out = kNoLink;       ///< The link it feeds.
-  LinkId bulk_in = kNoLink;        ///< The link that feeds it.
+  bool queued : 1 = false;    ///< In ready_ or starved_.
+  bool paused : 1 = false;    ///< Listener after a failed accept.
+  LinkId bulk_out = kNoLink;  ///< The link it feeds.
+  LinkId bulk_in = kNoLink;   ///< The link that feeds it.
 };
 
 class EpollEngine final : public IoEngine {
  public:
   EpollEngine(BufferPool& pool, const EngineOptions& options)
-      : pool_(pool), slots_(kSocketsPerEngineMax), splicer_(options.pipes_max), epoll_(::epoll_create1(EPOLL_CLOEXEC)) { FL_ASSERT(epoll_.valid()); }
+      : pool_(pool), slots_(kSocketsPerEngineMax), splicer_(options.pipes_max), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    FL_ASSERT(epoll_.valid());
+  }
   ~EpollEngine() override;
 
   [[nodiscard]] std::string_view name() const override { return "epoll"; }
-  [[nodiscard]] Result<SocketId> listen(Fd listener, std::uint32_t owner) override { return add(std::move(listener), owner, Kind::kListener, EPOLLIN | EPOLLET); }
+  [[nodiscard]] Result<SocketId> listen(Fd listener, std::uint32_t owner) override {
+    return add(std::move(listener), owner, Kind::kListener, EPOLLIN | EPOLLET);
+  }
   void resume_accept(SocketId listener) override;
-  [[nodiscard]] Result<SocketId> adopt(Fd socket, std::uint32_t owner) override { return add(std::move(socket), owner, Kind::kStream, kStreamEvents); }
+  [[nodiscard]] Result<SocketId> adopt(Fd socket, std::uint32_t owner) override {
+    return add(std::move(socket), owner, Kind::kStream, kStreamEvents);
+  }
   [[nodiscard]] Result<SocketId> connect(Fd socket, const Endpoint& to, std::uint32_t owner) override;
   [[nodiscard]] Result<SocketId> watch(int fd, std::uint32_t owner) override;
   void want_read(SocketId socket, bool on) override;
   void send(SocketId socket, BufferChain chain) override;
   void bulk_prepare(SocketId from) override;
   [[nodiscard]] bool bulk_start(SocketId from, SocketId to) override;
-  void shutdown_write(SocketId socket) override { (void)::shutdown(slot(socket).fd, SHUT_WR); }  // A broken socket reports itself by an edge.
+  void shutdown_write(SocketId socket) override {
+    (void)::shutdown(slot(socket).fd, SHUT_WR);
+  }  // A broken socket reports itself by an edge.
   void close(SocketId socket, bool reset) override;
   [[nodiscard]] int fd_of(SocketId socket) const override { return slots_[static_cast<std::uint32_t>(socket)].fd; }
   void poll(Instant deadline, EventSink& sink) override;
@@ -105,11 +113,11 @@ class EpollEngine final : public IoEngine {
   Slab<Slot> slots_;
   Splicer splicer_;
   Fd epoll_;
-  std::vector<Event> pending_;     ///< Reported by calls, delivered by poll() (C1).
+  std::vector<Event> pending_;  ///< Reported by calls, delivered by poll() (C1).
   std::vector<Event> delivering_;
-  std::deque<Name> ready_;         ///< Have unread data and want it; served round robin.
-  std::deque<Name> starved_;       ///< Likewise, but the pool was empty; served in order as blocks come back.
-  std::vector<LinkId> busy_links_; ///< Have used up their share of the turn.
+  std::deque<Name> ready_;          ///< Have unread data and want it; served round robin.
+  std::deque<Name> starved_;        ///< Likewise, but the pool was empty; served in order as blocks come back.
+  std::vector<LinkId> busy_links_;  ///< Have used up their share of the turn.
   Instant swept_{};
   EngineCounters counters_;
 };
@@ -397,7 +405,8 @@ void EpollEngine::read_some(std::uint32_t index, EventSink& sink) {
     ++counters_.reads;
     pool_.meta(buffer).length = static_cast<std::uint32_t>(n);
     if (static_cast<std::size_t>(n) < pool_.block_bytes() && !s.eof_hint) s.readable = false;
-    sink.on_event({.kind = EventKind::kData, .socket = SocketId{index}, .owner = s.owner, .bytes = static_cast<std::uint32_t>(n), .buffer = buffer});
+    sink.on_event(
+        {.kind = EventKind::kData, .socket = SocketId{index}, .owner = s.owner, .bytes = static_cast<std::uint32_t>(n), .buffer = buffer});
     deliver(sink);
     if (!slots_.is_live(index, generation)) return;
   }
@@ -416,7 +425,8 @@ void EpollEngine::handle_stream(std::uint32_t index, std::uint32_t events, Event
   }
   if ((events & EPOLLRDHUP) != 0) s.eof_hint = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) s.readable = true;
-  if ((events & EPOLLERR) != 0 && (!s.wants_read || s.eof) && s.bulk_out == kNoLink) {  // Else recv(2) reports it, after the data before it.
+  if ((events & EPOLLERR) != 0 && (!s.wants_read || s.eof) &&
+      s.bulk_out == kNoLink) {  // Else recv(2) reports it, after the data before it.
     const int error = take_socket_error(s.fd);
     if (error != 0) return fail(index, error);
   }
@@ -457,7 +467,10 @@ void EpollEngine::run_queue(std::deque<Name>& queue, EventSink& sink) {
     Slot& s = slots_[name.index];
     s.queued = false;
     if (s.closing) continue;
-    if (s.kind == Kind::kListener) accept_some(name.index, sink); else read_some(name.index, sink);
+    if (s.kind == Kind::kListener)
+      accept_some(name.index, sink);
+    else
+      read_some(name.index, sink);
     deliver(sink);
   }
 }
@@ -498,6 +511,8 @@ void EpollEngine::poll(Instant deadline, EventSink& sink) {
 
 }  // namespace
 
-std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options) { return std::make_unique<EpollEngine>(pool, options); }
+std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options) {
+  return std::make_unique<EpollEngine>(pool, options);
+}
 
 }  // namespace fairlead::net

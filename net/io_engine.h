@@ -8,15 +8,16 @@
 //   C3  close() ends everything pending on a socket; kClosed follows exactly once and is the last event of that socket. Only then is the
 //       descriptor closed and the SocketId free for reuse. Stale kernel events of an earlier life are dropped (generations).
 //   C4  At most one send is in flight per socket. It ends when its bytes were all reported by kSent, or by kError.
-//   C5  After want_read(off) data already taken from the kernel may still arrive (the high-water mark is soft); end of file and data not yet
-//       taken are withheld until want_read(on); errors (RST, timeout) are still reported.
-//   C6  kError comes at most once per socket; after it only kClosed follows, once close() was called: nothing closes by itself. kEof comes at
-//       most once and no kData follows it; an RST after it is still reported.
+//   C5  After want_read(off) data already taken from the kernel may still arrive (the high-water mark is soft); end of file and data not
+//       yet taken are withheld until want_read(on); errors (RST, timeout) are still reported.
+//   C6  kError comes at most once per socket; after it only kClosed follows, once close() was called: nothing closes by itself. kEof comes
+//       at most once and no kData follows it; an RST after it is still reported.
 //   C7  A peer that is half-closed, slow, or both, causes no busy loop: poll() blocks while nothing can be done (facts: io_uring adds
 //       POLLRDHUP to every poll it makes).
-//   C8  Bulk: after bulk_prepare(from) comes kBulkReady, and no kData between it and the end of bulk. bulk_start(from, to) then moves bytes by
-//       itself (kMoved counts what `to` took) until kEof or kError of either socket, or kBulkEnded: it was not bulk any more, and nothing is
-//       read until want_read(from, on). While it runs `to` is not sent to. Back-pressure needs no water marks: the pipe is the queue.
+//   C8  Bulk: after bulk_prepare(from) comes kBulkReady, and no kData between it and the end of bulk. bulk_start(from, to) then moves bytes
+//       by itself (kMoved counts what `to` took) until kEof or kError of either socket, or kBulkEnded: it was not bulk any more, and
+//       nothing is read until want_read(from, on). While it runs `to` is not sent to. Back-pressure needs no water marks: the pipe
+//       is the queue.
 // Threading: one thread, the one that made the engine. Limits: kSocketsPerEngineMax.
 #pragma once
 
@@ -75,17 +76,17 @@ class EventSink {
 
 /// What an engine did, for tests, metrics and benchmarks. Monotonic.
 struct EngineCounters {
-  std::uint64_t turns = 0;         ///< poll() calls that reached the kernel.
+  std::uint64_t turns = 0;  ///< poll() calls that reached the kernel.
   std::uint64_t accepts = 0;
   std::uint64_t connects = 0;
-  std::uint64_t reads = 0;         ///< Completed receives (data or end of file).
-  std::uint64_t sends = 0;         ///< send(2) calls or completed send operations.
-  std::uint64_t blocked_sends = 0; ///< Sends that had to wait for room.
-  std::uint64_t starved = 0;       ///< Receives that found no buffer.
+  std::uint64_t reads = 0;          ///< Completed receives (data or end of file).
+  std::uint64_t sends = 0;          ///< send(2) calls or completed send operations.
+  std::uint64_t blocked_sends = 0;  ///< Sends that had to wait for room.
+  std::uint64_t starved = 0;        ///< Receives that found no buffer.
   std::uint64_t cancels = 0;
   std::uint64_t bulk_starts = 0;
   std::uint64_t bulk_bytes = 0;
-  std::uint64_t operations = 0;    ///< io_uring: completions reaped; epoll: events reaped.
+  std::uint64_t operations = 0;  ///< io_uring: completions reaped; epoll: events reaped.
 };
 
 class IoEngine {
@@ -117,8 +118,8 @@ class IoEngine {
   [[nodiscard]] virtual bool bulk_start(SocketId from, SocketId to) = 0;
   /// FIN to the peer. Requires: no send in flight.
   virtual void shutdown_write(SocketId socket) = 0;
-  /// Ends the socket: with a FIN, or with an RST when `reset`. Unsent buffers of a send in flight return to the pool, and nothing but kClosed
-  /// is reported any more. Once per socket: calling it again before kClosed is a programming error (asserted).
+  /// Ends the socket: with a FIN, or with an RST when `reset`. Unsent buffers of a send in flight return to the pool, and nothing but
+  /// kClosed is reported any more. Once per socket: calling it again before kClosed is a programming error (asserted).
   virtual void close(SocketId socket, bool reset) = 0;
 
   /// The descriptor, for getsockname and the like; valid until close().
@@ -134,7 +135,7 @@ class IoEngine {
 };
 
 struct EngineOptions {
-  std::size_t pipes_max = 64;   ///< For bulk directions; two descriptors each. 0: bulk_start() always says no.
+  std::size_t pipes_max = 64;  ///< For bulk directions; two descriptors each. 0: bulk_start() always says no.
 };
 
 [[nodiscard]] std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options = {});

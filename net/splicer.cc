@@ -7,8 +7,8 @@
 namespace fairlead::net {
 namespace {
 
-constexpr std::uint32_t kSharePerPump = 1U << 20;     ///< Bytes before other sockets have their turn.
-constexpr std::uint32_t kDullBytes = 16 * 1024;       ///< A pump below it counts as dull.
+constexpr std::uint32_t kSharePerPump = 1U << 20;  ///< Bytes before other sockets have their turn.
+constexpr std::uint32_t kDullBytes = 16 * 1024;    ///< A pump below it counts as dull.
 /// Dull pumps in a row before the direction goes back to buffers. Rationale: a sender that is paced brings little at a time for a while;
 /// going back at the first short pump made a stream flip hundreds of times a second.
 constexpr std::uint8_t kDullMax = 32;
@@ -34,7 +34,8 @@ bool Splicer::borrow_pipe(Link& link) {
   }
   if (pipes_ >= pipes_max_ || ::pipe2(link.pipe, O_NONBLOCK | O_CLOEXEC) != 0) return false;
   ++pipes_;
-  (void)::fcntl(link.pipe[1], F_SETPIPE_SZ, static_cast<int>(kPipeBytes));  // Refused beyond the user's soft limit: the default then (pipe(7)).
+  (void)::fcntl(link.pipe[1], F_SETPIPE_SZ,
+                static_cast<int>(kPipeBytes));  // Refused beyond the user's soft limit: the default then (pipe(7)).
   return true;
 }
 
@@ -69,11 +70,13 @@ void Splicer::close(LinkId id) {
 Splicer::Outcome Splicer::pump(LinkId id) {
   Link& link = links_[id];
   Outcome out;
-  // EAGAIN on the way in means "nothing to read" only while the pipe is empty: small segments fill its slots (one each) long before its bytes.
-  // So it is asked again after every write; the last answer in any case comes with an empty pipe or a full `to`, and no edge is lost.
+  // EAGAIN on the way in means "nothing to read" only while the pipe is empty: small segments fill its slots (one each) long before its
+  // bytes. So it is asked again after every write; the last answer in any case comes with an empty pipe or a full `to`, and no edge is
+  // lost.
   while (out.moved < kSharePerPump) {
     if (!link.eof && link.in_pipe < kPipeBytes) {
-      const ssize_t n = ::splice(link.from_fd, nullptr, link.pipe[1], nullptr, kPipeBytes - link.in_pipe, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+      const ssize_t n =
+          ::splice(link.from_fd, nullptr, link.pipe[1], nullptr, kPipeBytes - link.in_pipe, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
       if (n > 0) {
         link.in_pipe += static_cast<std::uint32_t>(n);
       } else if (n == 0) {
@@ -89,7 +92,10 @@ Splicer::Outcome Splicer::pump(LinkId id) {
     const ssize_t m = ::splice(link.pipe[0], nullptr, link.to_fd, nullptr, link.in_pipe, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (m < 0) {
       if (errno == EINTR) continue;
-      if (errno == EAGAIN) out.blocked = true; else out.to_error = errno;
+      if (errno == EAGAIN)
+        out.blocked = true;
+      else
+        out.to_error = errno;
       break;
     }
     link.in_pipe -= static_cast<std::uint32_t>(m);
@@ -99,7 +105,10 @@ Splicer::Outcome Splicer::pump(LinkId id) {
   if (out.to_error != 0) return out;
   out.eof = link.eof && link.in_pipe == 0;
   out.more = !out.eof && !out.blocked && out.moved >= kSharePerPump;
-  if (out.moved >= kDullBytes || out.blocked) link.dull = 0; else if (link.dull < kDullMax) ++link.dull;
+  if (out.moved >= kDullBytes || out.blocked)
+    link.dull = 0;
+  else if (link.dull < kDullMax)
+    ++link.dull;
   out.dull = link.dull >= kDullMax && link.in_pipe == 0 && !link.eof;
   return out;
 }

@@ -29,20 +29,20 @@ class Splicer {
     SocketId to = kNoSocket;
     int from_fd = -1;
     int to_fd = -1;
-    int pipe[2] = {-1, -1};        ///< Read end, write end.
+    int pipe[2] = {-1, -1};  ///< Read end, write end.
     std::uint32_t in_pipe = 0;
-    std::uint8_t dull = 0;         ///< Pumps in a row that brought little.
-    bool moved = false;            ///< Since the last sweep.
+    std::uint8_t dull = 0;  ///< Pumps in a row that brought little.
+    bool moved = false;     ///< Since the last sweep.
     bool eof = false;
     bool open = false;
-    bool queued = false;           ///< In the engine's list of links with more to do.
+    bool queued = false;  ///< In the engine's list of links with more to do.
   };
   struct Outcome {
-    std::uint32_t moved = 0;       ///< Bytes taken by `to`.
-    bool eof = false;              ///< Everything moved and `from` has ended.
-    bool blocked = false;          ///< `to` is full: pump again when it is writable.
-    bool more = false;             ///< The share of this turn is used up: pump again without waiting.
-    bool dull = false;             ///< Not bulk any more, and the pipe is empty.
+    std::uint32_t moved = 0;  ///< Bytes taken by `to`.
+    bool eof = false;         ///< Everything moved and `from` has ended.
+    bool blocked = false;     ///< `to` is full: pump again when it is writable.
+    bool more = false;        ///< The share of this turn is used up: pump again without waiting.
+    bool dull = false;        ///< Not bulk any more, and the pipe is empty.
     int from_error = 0;
     int to_error = 0;
   };
@@ -69,7 +69,10 @@ class Splicer {
   std::size_t pipes_ = 0;
   std::size_t open_ = 0;
   std::vector<Link> links_;
-  struct Pipe { int read; int write; };
+  struct Pipe {
+    int read;
+    int write;
+  };
   std::vector<Pipe> stock_;
 };
 

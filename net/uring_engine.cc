@@ -5,12 +5,12 @@
 //   receive  One multishot operation per socket that wants to read. It takes a block from the buffer ring per completion, so an idle
 //            connection holds none. "No F_MORE" is its only end; it is armed again unless paused, failed or at its end of file.
 //   buffers  Only `publish_target_` blocks lie in the ring, the rest stays on the pool's stack: the ring recycles first in, first out and
-//            would otherwise touch every block of the pool. An empty ring (ENOBUFS) doubles the target; sockets that met it are armed again in
-//            order as blocks come back.
+//            would otherwise touch every block of the pool. An empty ring (ENOBUFS) doubles the target; sockets that met it are armed again
+//            in order as blocks come back.
 //   send     send(2) on the caller's frame (chain_io.h). A send that would block waits for a *multishot* POLLOUT, armed once per socket and
 //            kept: a send left pending in the ring would poll with POLLRDHUP and spin against a half-closed, slow peer (C7).
-//   paused   The receive is cancelled; the same multishot poll then watches for errors. Likewise before the first want_read and after the end
-//            of file, as no receive is armed then.
+//   paused   The receive is cancelled; the same multishot poll then watches for errors. Likewise before the first want_read and after the
+//            end of file, as no receive is armed then.
 //   bulk     splice(2) on readiness (net/splicer.h), told by a multishot POLLIN on the one side and the POLLOUT above on the other.
 //   close    With operations outstanding: cancel them by descriptor, wait for their last completions, then close(2).
 //
@@ -52,25 +52,25 @@ struct Slot {
   int fd = -1;
   std::uint32_t owner = 0;
   BufferChain out;
-  std::uint32_t served_turn = 0;   ///< The last turn (its low bits) that brought data.
-  std::uint8_t outstanding = 0;    ///< Operations whose last completion has not come.
-  bool watched : 1 = false;        ///< A borrowed descriptor (an eventfd).
+  std::uint32_t served_turn = 0;  ///< The last turn (its low bits) that brought data.
+  std::uint8_t outstanding = 0;   ///< Operations whose last completion has not come.
+  bool watched : 1 = false;       ///< A borrowed descriptor (an eventfd).
   bool wants_read : 1 = false;
-  bool receiving : 1 = false;      ///< A multishot receive (a listener's: accept) is armed.
-  bool cancelling : 1 = false;     ///< Its cancel is under way.
-  bool polling : 1 = false;        ///< The multishot poll is armed.
+  bool receiving : 1 = false;   ///< A multishot receive (a listener's: accept) is armed.
+  bool cancelling : 1 = false;  ///< Its cancel is under way.
+  bool polling : 1 = false;     ///< The multishot poll is armed.
   bool write_blocked : 1 = false;
-  bool eof : 1 = false;            ///< The end of file was met,
-  bool eof_withheld : 1 = false;   ///< but while reading was off: reported when it is on again (C5).
-  bool unwatched : 1 = false;      ///< In unwatched_.
+  bool eof : 1 = false;           ///< The end of file was met,
+  bool eof_withheld : 1 = false;  ///< but while reading was off: reported when it is on again (C5).
+  bool unwatched : 1 = false;     ///< In unwatched_.
   bool failed : 1 = false;
   bool closing : 1 = false;
   bool reset : 1 = false;
-  bool starved : 1 = false;        ///< In starved_.
-  bool bulk_asked : 1 = false;     ///< kBulkReady is due once the receive has ended.
-  bool bulk_polling : 1 = false;   ///< The link's POLLIN is armed (or its cancel is under way).
-  LinkId bulk_out = kNoLink;       ///< The link it feeds.
-  LinkId bulk_in = kNoLink;        ///< The link that feeds it.
+  bool starved : 1 = false;       ///< In starved_.
+  bool bulk_asked : 1 = false;    ///< kBulkReady is due once the receive has ended.
+  bool bulk_polling : 1 = false;  ///< The link's POLLIN is armed (or its cancel is under way).
+  LinkId bulk_out = kNoLink;      ///< The link it feeds.
+  LinkId bulk_in = kNoLink;       ///< The link that feeds it.
 };
 
 std::uint64_t name_of(Op op, std::uint32_t generation, std::uint32_t index) {
@@ -138,35 +138,40 @@ class UringEngine final : public IoEngine {
   BufferPool& pool_;
   Slab<Slot> slots_;
   Splicer splicer_;
-  std::vector<LinkId> busy_links_;   ///< Are to be pumped without waiting.
+  std::vector<LinkId> busy_links_;  ///< Are to be pumped without waiting.
   Instant swept_{};
   io_uring ring_{};
   bool opened_ = false;
   io_uring_buf_ring* buffers_ = nullptr;
   std::size_t buffer_entries_ = 0;
-  std::size_t published_ = 0;        ///< Blocks in the ring now.
+  std::size_t published_ = 0;  ///< Blocks in the ring now.
   std::size_t publish_target_ = kPublishMin;
-  unsigned quiet_turns_ = 0;         ///< Turns since a receive found the ring empty.
-  std::vector<bool> in_ring_;        ///< By block: lies in the ring.
+  unsigned quiet_turns_ = 0;                        ///< Turns since a receive found the ring empty.
+  std::vector<bool> in_ring_;                       ///< By block: lies in the ring.
   std::deque<sockaddr_storage> connect_addresses_;  ///< Live until their submission; cleared after each.
   std::vector<Event> pending_;
   std::vector<Event> delivering_;
-  struct Name { std::uint32_t index; std::uint32_t generation; };
-  std::deque<Name> starved_;         ///< Receives that found the ring empty; armed again in order as blocks come back.
-  std::deque<Name> starved_late_;    ///< Likewise, but served in this turn: goes behind the others at its end.
-  std::vector<Name> bulk_ready_;     ///< Their receive has ended: kBulkReady is due.
-  std::vector<Name> unwatched_;      ///< No receive armed: the poll is to be armed before the next wait.
+  struct Name {
+    std::uint32_t index;
+    std::uint32_t generation;
+  };
+  std::deque<Name> starved_;       ///< Receives that found the ring empty; armed again in order as blocks come back.
+  std::deque<Name> starved_late_;  ///< Likewise, but served in this turn: goes behind the others at its end.
+  std::vector<Name> bulk_ready_;   ///< Their receive has ended: kBulkReady is due.
+  std::vector<Name> unwatched_;    ///< No receive armed: the poll is to be armed before the next wait.
   EngineCounters counters_;
 };
 
 Status UringEngine::open() {
   io_uring_params params{};
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  params.flags =
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   // Room for every block's completion and then some: an overflowing queue ends multishot operations (it is handled, but costs).
   params.cq_entries = static_cast<unsigned>(std::max<std::size_t>(kCompletionsMin, std::min<std::size_t>(2 * pool_.count(), 65536)));
   int rc = io_uring_queue_init_params(kSubmissionEntries, &ring_, &params);
   if (rc == -EINVAL) {  // Before Linux 6.1: no DEFER_TASKRUN.
-    params.flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    params.flags =
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
     rc = io_uring_queue_init_params(kSubmissionEntries, &ring_, &params);
   }
   if (rc < 0) return errno_error("io_uring_setup", -rc);
@@ -631,7 +636,10 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
     case Op::kReceive: on_receive(index, cqe, sink); break;
     case Op::kConnect:
       if (!s.closing) {
-        if (cqe.res < 0) s.failed = true; else watch_errors(index);
+        if (cqe.res < 0)
+          s.failed = true;
+        else
+          watch_errors(index);
         report(index, EventKind::kConnected, -cqe.res);
       }
       break;
@@ -646,7 +654,8 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
     case Op::kCancel: break;  // -ENOENT and -EALREADY are normal: the operation's own completion is its end.
   }
   for (const Name name : std::exchange(bulk_ready_, {})) {
-    if (slots_.is_live(name.index, name.generation) && !slots_[name.index].closing && !slots_[name.index].failed) report(name.index, EventKind::kBulkReady);
+    if (slots_.is_live(name.index, name.generation) && !slots_[name.index].closing && !slots_[name.index].failed)
+      report(name.index, EventKind::kBulkReady);
   }
   if (s.closing && s.outstanding == 0 && s.fd >= 0) finish_close(index);
   deliver(sink);
@@ -691,7 +700,11 @@ void UringEngine::on_receive(std::uint32_t index, const io_uring_cqe& cqe, Event
     BufferMeta& meta = pool_.meta(buffer);
     meta = {.next = kNoBuffer, .offset = 0, .length = static_cast<std::uint32_t>(cqe.res)};
     if (last && s.wants_read) arm_receive(index);
-    sink.on_event({.kind = EventKind::kData, .socket = SocketId{index}, .owner = s.owner, .bytes = static_cast<std::uint32_t>(cqe.res), .buffer = buffer});
+    sink.on_event({.kind = EventKind::kData,
+                   .socket = SocketId{index},
+                   .owner = s.owner,
+                   .bytes = static_cast<std::uint32_t>(cqe.res),
+                   .buffer = buffer});
     return;
   }
   if (cqe.res == 0) {
@@ -705,7 +718,8 @@ void UringEngine::on_receive(std::uint32_t index, const io_uring_cqe& cqe, Event
   const int error = -cqe.res;
   if (error == ENOBUFS) {
     ++counters_.starved;
-    if (pool_.free() > 0) publish_target_ = std::min(publish_target_ * 2, buffer_entries_);  // Too few were published; the pool is not empty.
+    if (pool_.free() > 0)
+      publish_target_ = std::min(publish_target_ * 2, buffer_entries_);  // Too few were published; the pool is not empty.
     quiet_turns_ = 0;
     if (!s.starved && last) {
       s.starved = true;

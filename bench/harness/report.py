@@ -70,7 +70,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem } p { margin: .3rem 0; color: var(--soft) }
 svg { width: 100%; height: auto; display: block } text { fill: var(--ink); font: 13px system-ui, sans-serif } .soft { fill: var(--soft) }
 .bar { fill: var(--bar) } .own { fill: var(--own) } .whisker { stroke: var(--ink); stroke-width: 1.5 } .warn { fill: var(--noisy) }
-table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums } td, th { border-bottom: 1px solid var(--line); padding: .2rem .5rem; text-align: right }
+table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums }
+td, th { border-bottom: 1px solid var(--line); padding: .2rem .5rem; text-align: right }
 td:nth-child(-n+2), th:nth-child(-n+2) { text-align: left } pre { overflow-x: auto; border: 1px solid var(--line); padding: .7rem; font-size: 12px } .scroll { overflow-x: auto }
 """
 
@@ -95,7 +96,9 @@ def chart(rows, contenders):
 
 
 def html_report(rows, run, workloads, contenders):
-    head = f"{html.escape(run['machine']['cpu'])}, {run['machine']['cpus']} CPUs, kernel {html.escape(run['machine']['kernel'])}, {run['machine'].get('syscall_ns', '?')} ns per system call; {html.escape(run['network'])}; " \
+    machine = run["machine"]
+    head = f"{html.escape(machine['cpu'])}, {machine['cpus']} CPUs, kernel {html.escape(machine['kernel'])}, " \
+           f"{machine.get('syscall_ns', '?')} ns per system call; {html.escape(run['network'])}; " \
            f"{run['rounds_done']} rounds of {run['seconds']:g} s, interleaved; {html.escape(run['finished'])}"
     body = ["<h1>Fairlead benchmark</h1>", f"<p>{head}</p>",
             "<p>Bars: median CPU time of the proxy per unit of work (shorter is better); the line runs from the lowest to the highest round.</p>"]
@@ -105,7 +108,8 @@ def html_report(rows, run, workloads, contenders):
         main = [r for r in rows if r["workload"] == workload.name and r["main"]]
         if not main:
             continue
-        body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>", f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}</p>", chart(main, contenders)]
+        body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>",
+                 f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}</p>", chart(main, contenders)]
     body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>spread</tr>")
     for row in rows:
         ratio = "" if row["ratio_to_haproxy"] is None else f"{row['ratio_to_haproxy']:.2f}"

@@ -1,7 +1,8 @@
 // One non-blocking TCP socket that talks in messages, and the epoll set it lives in. Shared by both ends of the load.
 //
 // Edge-triggered and registered once, for reading and writing: a round trip costs one recv, one send and a share of an epoll_wait, so
-// that the load side stays cheaper than any proxy it measures. A socket that uses up its turn is kept in a list and goes on after the others.
+// that the load side stays cheaper than any proxy it measures. A socket that uses up its turn is kept in a list and goes on after the
+// others.
 #pragma once
 
 #include <cstdint>

@@ -59,11 +59,12 @@ std::string json_of(const ErrorCounts& e) {
 }
 
 std::string json_of(const Edge& from, const Edge& to, const ErrorCounts& errors) {
-  return fmt::format(
-      R"("seconds": {:.6f}, "replies": {}, "connections": {}, "received": {}, "sent": {}, "proxy": {}, "load": {}, "machine": {{"busy_ns": {}, "steal_ns": {}}}, "errors": {})",
-      to_seconds(to.at - from.at), to.totals.replies - from.totals.replies, to.totals.connections - from.totals.connections,
-      to.totals.received - from.totals.received, to.totals.sent - from.totals.sent, json_of(from.proxy, to.proxy),
-      json_of(from.load, to.load), to.machine.busy_ns - from.machine.busy_ns, to.machine.steal_ns - from.machine.steal_ns, json_of(errors));
+  return fmt::format(R"("seconds": {:.6f}, "replies": {}, "connections": {}, "received": {}, "sent": {}, "proxy": {}, )"
+                     R"("load": {}, "machine": {{"busy_ns": {}, "steal_ns": {}}}, "errors": {})",
+                     to_seconds(to.at - from.at), to.totals.replies - from.totals.replies, to.totals.connections - from.totals.connections,
+                     to.totals.received - from.totals.received, to.totals.sent - from.totals.sent, json_of(from.proxy, to.proxy),
+                     json_of(from.load, to.load), to.machine.busy_ns - from.machine.busy_ns, to.machine.steal_ns - from.machine.steal_ns,
+                     json_of(errors));
 }
 
 class LoadRun final : public ClientPool {

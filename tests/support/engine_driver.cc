@@ -381,7 +381,10 @@ void EngineDriver::record_data(Life& life, const Event& event) {
   if (!life.echo && !life.keep && life.forward_to == nullptr) return pool_.give_back(event.buffer);
   life.kept_bytes += bytes.size();
   life.kept.append(pool_, event.buffer);
-  if (life.bulk == BulkState::kOff) feed_on(life); else if (life.forward_to != nullptr) top_up(*life.forward_to);
+  if (life.bulk == BulkState::kOff)
+    feed_on(life);
+  else if (life.forward_to != nullptr)
+    top_up(*life.forward_to);
 }
 
 }  // namespace fairlead::support

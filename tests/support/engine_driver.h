@@ -30,12 +30,12 @@ enum class BulkState : std::uint8_t { kOff, kAsked, kReady, kOn };
 /// What was seen of one socket between its start and its kClosed, and what it does by itself.
 struct Life {
   // What it does.
-  bool echo = false;                ///< Sends back what it reads, with back-pressure at `high_water`.
-  Life* forward_to = nullptr;       ///< Likewise, but to another life, the end of file too.
-  Life* fed_by = nullptr;           ///< The other way round.
-  bool keep = false;                ///< Keeps the buffers of kData in `kept`.
+  bool echo = false;           ///< Sends back what it reads, with back-pressure at `high_water`.
+  Life* forward_to = nullptr;  ///< Likewise, but to another life, the end of file too.
+  Life* fed_by = nullptr;      ///< The other way round.
+  bool keep = false;           ///< Keeps the buffers of kData in `kept`.
   std::size_t high_water = 64 * 1024;
-  std::uint64_t to_send = 0;        ///< Bytes of `out` still to send; topped up whenever no send is in flight.
+  std::uint64_t to_send = 0;  ///< Bytes of `out` still to send; topped up whenever no send is in flight.
   std::uint32_t blocks_per_send_max = 4;
   std::function<void(Life&, const net::Event&)> then;  ///< After the model was brought up to date.
 
@@ -43,7 +43,7 @@ struct Life {
   std::uint32_t owner = 0;
   net::SocketId id = net::kNoSocket;
   bool stream = false;
-  std::optional<int> connected;     ///< kConnected's error.
+  std::optional<int> connected;  ///< kConnected's error.
   std::optional<int> error;
   bool eof = false;
   bool closing = false;
@@ -57,12 +57,12 @@ struct Life {
   std::uint64_t readable = 0;
   ByteStream out{0};
   ByteStream in{0};
-  bool check_in = true;             ///< kData must be the stream `in`.
-  net::BufferChain kept;            ///< Of echo, forward_to or keep.
+  bool check_in = true;   ///< kData must be the stream `in`.
+  net::BufferChain kept;  ///< Of echo, forward_to or keep.
   std::size_t kept_bytes = 0;
   bool reads = false;
-  bool shut = false;                ///< shutdown_write was called.
-  BulkState bulk = BulkState::kOff; ///< Of the direction from here to `forward_to`.
+  bool shut = false;                 ///< shutdown_write was called.
+  BulkState bulk = BulkState::kOff;  ///< Of the direction from here to `forward_to`.
   std::uint64_t moved = 0;
   int bulk_starts = 0;
   int bulk_refusals = 0;
@@ -153,7 +153,7 @@ class EngineDriver final : public net::EventSink {
   Prng prng_{7};
   bool polling_ = false;
   bool turned_ = false;
-  bool moved_ = false;                 ///< A peer moved bytes in this turn.
+  bool moved_ = false;  ///< A peer moved bytes in this turn.
   std::uint64_t turns_ = 0;
   std::uint64_t events_ = 0;
 };

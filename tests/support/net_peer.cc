@@ -115,7 +115,10 @@ std::size_t Peer::write_some(std::size_t max) {
     return 0;
   }
   const auto taken = static_cast<std::size_t>(done);
-  if (taken == n) out_ = ahead; else out_.fill({bytes.data(), taken});
+  if (taken == n)
+    out_ = ahead;
+  else
+    out_.fill({bytes.data(), taken});
   sent_ += taken;
   to_send_ -= taken;
   return taken;

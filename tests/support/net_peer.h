@@ -37,11 +37,11 @@ class ByteStream {
 /// Loopback of that family, port 0.
 [[nodiscard]] Endpoint loopback(IpAddress::Family family);
 /// All abort the test program when the kernel refuses: a machine without loopback can run none of these tests.
-[[nodiscard]] Fd make_socket(IpAddress::Family family);                          ///< TCP, non-blocking, close-on-exec.
-[[nodiscard]] Fd make_bound_socket(IpAddress::Family family);                    ///< On a port of the kernel's choice; not listening.
+[[nodiscard]] Fd make_socket(IpAddress::Family family);        ///< TCP, non-blocking, close-on-exec.
+[[nodiscard]] Fd make_bound_socket(IpAddress::Family family);  ///< On a port of the kernel's choice; not listening.
 [[nodiscard]] Fd make_listener(IpAddress::Family family, int backlog = 1024);
-[[nodiscard]] Fd start_connect(const Endpoint& to);                              ///< Non-blocking; may be in progress.
-[[nodiscard]] std::optional<Fd> accept_one(int listener);                        ///< Waits up to 5 s; non-blocking socket.
+[[nodiscard]] Fd start_connect(const Endpoint& to);        ///< Non-blocking; may be in progress.
+[[nodiscard]] std::optional<Fd> accept_one(int listener);  ///< Waits up to 5 s; non-blocking socket.
 /// Two connected ends.
 [[nodiscard]] std::pair<Fd, Fd> make_tcp_pair(IpAddress::Family family);
 /// Waits until one of poll(2)'s `events` is there; false after 5 s.
@@ -64,9 +64,9 @@ class Peer {
   void close() { fd_.reset(); }
   void reset();  ///< Closes with an RST.
 
-  bool reading = true;              ///< Whether pump() reads.
-  bool fin_after_send = false;      ///< pump() shuts down writing when all was sent.
-  std::size_t chunk_max = 20'000;   ///< Of pump().
+  bool reading = true;             ///< Whether pump() reads.
+  bool fin_after_send = false;     ///< pump() shuts down writing when all was sent.
+  std::size_t chunk_max = 20'000;  ///< Of pump().
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] std::uint64_t sent() const { return sent_; }

@@ -50,9 +50,12 @@ TEST_F(HealthProberTls, AnUnhealthyServerIsNamedByItsStatus) {
 }
 
 TEST_F(HealthProberTls, SendsSniForNamesOnly) {
-  serve(
-      "server",
-      R"(location = /sni { if ($ssl_server_name = "mast-1.test") { return 204; } if ($ssl_server_name = "") { return 202; } return 404; })");
+  serve("server",
+        R"(location = /sni {
+        if ($ssl_server_name = "mast-1.test") { return 204; }
+        if ($ssl_server_name = "") { return 202; }
+        return 404;
+      })");
   health.path = "/sni";
   health.expect = {204};
   expect(ProbeOutcome::kOk, "204", "mast-1.test");

@@ -52,9 +52,11 @@ TEST_P(EngineContractBulk, ComesAndGoesInEveryStateWithoutLosingAByte) {
     relay.source.fin_after_send = true;
     ASSERT_TRUE(driver().run_until([&] {
       if (prng.below(6) == 0) relay.drain.reading = !relay.drain.reading;
-      if (relay.from.reads && relay.from.bulk == BulkState::kOff && !relay.from.eof && prng.below(4) == 0) driver().bulk_prepare(relay.from);
+      if (relay.from.reads && relay.from.bulk == BulkState::kOff && !relay.from.eof && prng.below(4) == 0)
+        driver().bulk_prepare(relay.from);
       return relay.from.eof;
-    })) << "round " << round;
+    })) << "round "
+        << round;
     relay.drain.reading = true;
     ASSERT_TRUE(driver().run_until([&] { return relay.drain.eof(); }));
     EXPECT_EQ(relay.drain.received(), bytes);
@@ -63,8 +65,8 @@ TEST_P(EngineContractBulk, ComesAndGoesInEveryStateWithoutLosingAByte) {
   EXPECT_GT(engine().counters().bulk_starts, 0U);
 }
 
-// Small segments fill the pipe's slots long before its bytes. What stays behind in the socket makes no new edge, and the FIN is there already:
-// only looking again after each write finds it. Rescue by the sweep would show as an end of bulk.
+// Small segments fill the pipe's slots long before its bytes. What stays behind in the socket makes no new edge, and the FIN is there
+// already: only looking again after each write finds it. Rescue by the sweep would show as an end of bulk.
 TEST_P(EngineContractBulk, APipeFullOfCrumbsDoesNotStall) {
   auto relay = driver().make_relay(family());
   relay.source.chunk_max = relay.drain.chunk_max = 60'000;

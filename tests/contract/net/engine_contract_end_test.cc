@@ -165,7 +165,7 @@ TEST_P(EngineContract, ClosingTwiceIsAProgrammingError) {
 struct ResetCase {
   const char* name;
   bool reading;
-  std::uint64_t peer_sends;      ///< Before the RST.
+  std::uint64_t peer_sends;  ///< Before the RST.
   bool blocked_send;
   bool peer_half_closed;
   bool we_half_closed;

@@ -44,7 +44,10 @@ TEST_P(EngineContract, NoEventOfAnEarlierLifeAfterReuse) {
       Peer peer(std::move(*accepted), 1, 0);
       peer.send_more(300);
       peer.write_some(300);
-      if (prng.below(3) == 0) peer.reset(); else peers.emplace_back(::dup(peer.fd()));
+      if (prng.below(3) == 0)
+        peer.reset();
+      else
+        peers.emplace_back(::dup(peer.fd()));
     }
     for (std::uint32_t i = prng.below(3); i > 0; --i) driver().turn(Duration::zero());
     for (Life* life : lives) driver().close(*life, prng.below(2) == 0);  // In whatever state it is.

@@ -82,8 +82,8 @@ TEST(Splicer, MovesWhatIsThereAndReportsTheEnd) {
   EXPECT_EQ(rig.read_drain(5), "hello");
 }
 
-// One byte a time takes one slot of the pipe each, so the pipe is full with 64 bytes in it. When `to` has room again, all of it and what waits
-// behind it must go in one pump: the source has ended, no further edge will come.
+// One byte a time takes one slot of the pipe each, so the pipe is full with 64 bytes in it. When `to` has room again, all of it and what
+// waits behind it must go in one pump: the source has ended, no further edge will come.
 TEST(Splicer, LooksAgainBehindAPipeFullOfCrumbs) {
   constexpr std::size_t kCrumbs = 500;
   const Rig rig;

@@ -52,10 +52,10 @@ struct Shell {
   Instant now{1h};
   std::shared_ptr<const lb::RouteTable> routes;
   std::map<lb::BindId, BindOpen> open;
-  std::map<lb::ServerId, ProbeStart> probes;   ///< The newest one of each server.
+  std::map<lb::ServerId, ProbeStart> probes;  ///< The newest one of each server.
   std::map<lb::ServerId, LookupStart> lookups;
-  std::vector<Notice> notices;                 ///< Of the last carry().
-  std::vector<std::string> faults;             ///< What no shell may ever be asked for.
+  std::vector<Notice> notices;      ///< Of the last carry().
+  std::vector<std::string> faults;  ///< What no shell may ever be asked for.
 
   const ControlActions& carry(ControlActions actions) {
     if (actions.routes != nullptr) {

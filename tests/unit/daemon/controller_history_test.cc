@@ -18,7 +18,9 @@ config::Snapshot random_snapshot() {
     std::vector<config::Server> servers;
     for (const char* name : {"a", "b", "c"}) {
       const int variant = *rc::gen::inRange(0, 5);  // 0: not there; the others differ in address and weight.
-      if (variant > 0) servers.push_back(server(name, "10.1." + std::to_string(p) + "." + std::to_string(1 + variant / 3) + ":6443", variant % 2 == 0 ? 100 : 50));
+      if (variant > 0)
+        servers.push_back(
+            server(name, "10.1." + std::to_string(p) + "." + std::to_string(1 + variant / 3) + ":6443", variant % 2 == 0 ? 100 : 50));
     }
     out.pools.push_back(pool("p" + std::to_string(p), std::move(servers)));
   }
@@ -61,7 +63,10 @@ void one_step(Shell& shell, Wishes& wishes) {
     }
     case 2: (void)shell.command(admin::AddServer{.pool = some_pool(), .server = some_server(), .address = "10.5.0.1:6443"}); return;
     case 3: (void)shell.command(admin::RemoveServer{some_pool(), some_server()}); return;
-    case 4: (void)shell.command(admin::SetServerState{some_pool(), some_server(), *rc::gen::element(admin::AdminState::kReady, admin::AdminState::kDrain, admin::AdminState::kMaint)}); return;
+    case 4:
+      (void)shell.command(admin::SetServerState{
+          some_pool(), some_server(), *rc::gen::element(admin::AdminState::kReady, admin::AdminState::kDrain, admin::AdminState::kMaint)});
+      return;
     case 5: shell.carry(shell.node.tick(shell.now)); return;
     default: {
       if (shell.probes.empty()) return;
@@ -90,7 +95,9 @@ void check(const Shell& shell, const Wishes& wishes) {
     for (std::size_t i = 0; i < shell.routes->pools[p].servers.size(); ++i) {
       const lb::RouteServer& s = shell.routes->pools[p].servers[i];
       RC_ASSERT(names.insert(s.name).second);
-      const bool in_file = std::any_of(configured.begin(), configured.end(), [&](const config::Server& c) { return c.name == s.name && to_string(c.address) == s.endpoint.to_string(); });
+      const bool in_file = std::any_of(configured.begin(), configured.end(), [&](const config::Server& c) {
+        return c.name == s.name && to_string(c.address) == s.endpoint.to_string();
+      });
       RC_ASSERT(in_file || report.pools[p].servers[i].added_at_run_time);
       RC_ASSERT(s.usable == (report.pools[p].servers[i].state == admin::ServerState::kUp));
     }

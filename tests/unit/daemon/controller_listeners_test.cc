@@ -70,7 +70,8 @@ TEST_F(ControllerListenersTest, ABindMovesFromOneListenerToAnother) {
   config.listeners = {listener("api", {"10.0.0.9:6443"}, "masters"), listener("other", {"10.0.0.2:6443", "10.0.0.1:6443"}, "masters")};
   const auto& did = apply(config);
   EXPECT_THAT(addresses(), UnorderedElementsAre("api 10.0.0.9:6443", "other 10.0.0.2:6443", "other 10.0.0.1:6443"));
-  const auto moved = std::find_if(did.open.begin(), did.open.end(), [](const BindOpen& b) { return b.address == endpoint("10.0.0.1:6443"); });
+  const auto moved =
+      std::find_if(did.open.begin(), did.open.end(), [](const BindOpen& b) { return b.address == endpoint("10.0.0.1:6443"); });
   ASSERT_NE(moved, did.open.end());
   EXPECT_EQ(moved->listener, node.listener_ids()[1]);
 }
@@ -108,7 +109,8 @@ TEST_F(ControllerListenersTest, AListenerKeepsItsIdAndCountersAndTakesThemUpAgai
 TEST_F(ControllerListenersTest, IdsStayBelowTheMostListenersThereCanBeHoweverOftenNamesChange) {
   for (int round = 0; round < 4; ++round) {
     std::vector<config::Listener> all;
-    for (std::size_t i = 0; i < 200; ++i) all.push_back(listener("l" + std::to_string(i) + (i < 100 ? "" : "-" + std::to_string(round)), {}, "masters"));
+    for (std::size_t i = 0; i < 200; ++i)
+      all.push_back(listener("l" + std::to_string(i) + (i < 100 ? "" : "-" + std::to_string(round)), {}, "masters"));
     const auto kept = round == 0 ? std::vector<lb::ListenerId>{} : node.listener_ids();
     apply(snapshot(all, usual().pools));
     const auto ids = node.listener_ids();
@@ -130,7 +132,9 @@ TEST_F(ControllerListenersTest, AServerByNameServesOnceItIsResolvedAndKeepsItsAd
   EXPECT_THAT(report().pools[0].servers[0].check.result, "unresolved");
 
   const lb::ServerId n = did.lookups[0].server;
-  const auto answer = [&](const lb::ResolveAnswer& a) -> const ControlActions& { return carry(node.answered(n, lookups.at(n).token, a, now)); };
+  const auto answer = [&](const lb::ResolveAnswer& a) -> const ControlActions& {
+    return carry(node.answered(n, lookups.at(n).token, a, now));
+  };
   answer({.outcome = lb::ResolveOutcome::kFound, .endpoints = {endpoint("10.9.0.1:6443")}});
   EXPECT_EQ(said(MessageId::SERVER_RESOLVED, "address"), "10.9.0.1:6443");
   ASSERT_TRUE(probes.contains(n));
@@ -151,7 +155,9 @@ TEST_F(ControllerListenersTest, AServerByNameServesOnceItIsResolvedAndKeepsItsAd
   answer({.outcome = lb::ResolveOutcome::kFound, .endpoints = {endpoint("10.9.0.2:6443")}});
   EXPECT_EQ(find("masters", "n")->endpoint.to_string(), "10.9.0.2:6443");
   EXPECT_FALSE(find("masters", "n")->usable) << "nothing is known of the new address";
-  EXPECT_EQ(carry(node.answered(n, token, {.outcome = lb::ResolveOutcome::kFound, .endpoints = {endpoint("10.9.0.3:1")}}, now)).routes, nullptr) << "an old answer";
+  EXPECT_EQ(carry(node.answered(n, token, {.outcome = lb::ResolveOutcome::kFound, .endpoints = {endpoint("10.9.0.3:1")}}, now)).routes,
+            nullptr)
+      << "an old answer";
 }
 
 TEST_F(ControllerListenersTest, ARefusedLookupIsAskedForAgainAndAnUnresolvedServerSaysWhy) {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/jobs.h"
-#include "daemon/node_port.h"
+#include "daemon/node_port_inbox.h"
 
 namespace fairlead::daemon {
 namespace {

@@ -6,7 +6,8 @@ namespace fairlead::daemon {
 namespace {
 
 TEST(Machine, PipesAreAtMostASixteenthOfTheDescriptors) {
-  for (const std::uint64_t descriptors : {128U, 1024U, 4096U, 65536U, 1048576U}) EXPECT_LE(2 * pipes_for(descriptors, config::Splice::kAuto), descriptors / 16);
+  for (const std::uint64_t descriptors : {128U, 1024U, 4096U, 65536U, 1048576U})
+    EXPECT_LE(2 * pipes_for(descriptors, config::Splice::kAuto), descriptors / 16);
   EXPECT_EQ(pipes_for(1024, config::Splice::kOff), 0U);
   EXPECT_EQ(pipes_for(1 << 20, config::Splice::kOn), 128U);
 }

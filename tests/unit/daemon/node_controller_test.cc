@@ -242,9 +242,12 @@ TEST_F(NodeControllerTest, WithoutChecksServersServeFromTheFirstInstant) {
 
 TEST_F(NodeControllerTest, UnknownNamesAreNotFoundAndSayWhereToLook) {
   start(usual());
-  const admin::Command commands[] = {admin::SetServerState{"masters", "x"},   admin::SetServerState{"x", "a"},
-                                     admin::SetServerWeight{"masters", "x", 1}, admin::RemoveServer{"masters", "x"},
-                                     admin::AddServer{.pool = "x", .server = "a", .address = "10.0.0.9:1"}, admin::SetListenerEnabled{"x", false}};
+  const admin::Command commands[] = {admin::SetServerState{"masters", "x"},
+                                     admin::SetServerState{"x", "a"},
+                                     admin::SetServerWeight{"masters", "x", 1},
+                                     admin::RemoveServer{"masters", "x"},
+                                     admin::AddServer{.pool = "x", .server = "a", .address = "10.0.0.9:1"},
+                                     admin::SetListenerEnabled{"x", false}};
   for (const admin::Command& c : commands) {
     const auto result = command(c);
     ASSERT_FALSE(result);
@@ -256,7 +259,9 @@ TEST_F(NodeControllerTest, UnknownNamesAreNotFoundAndSayWhereToLook) {
 
 TEST_F(NodeControllerTest, ServersThatCannotBeAddedChangeNothing) {
   start(usual());
-  const auto why = [&](const char* name, const char* address) { return command(admin::AddServer{.pool = "masters", .server = name, .address = address}).error().code; };
+  const auto why = [&](const char* name, const char* address) {
+    return command(admin::AddServer{.pool = "masters", .server = name, .address = address}).error().code;
+  };
   EXPECT_EQ(why("a", "10.1.0.9:6443"), Errc::kConflict);
   EXPECT_EQ(why("d", "10.1.0.9:0"), Errc::kInvalidArgument);
   EXPECT_FALSE(command(admin::AddServer{.pool = "masters", .server = "d", .address = "::::"}));

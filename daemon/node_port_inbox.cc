@@ -1,4 +1,4 @@
-#include "daemon/node_port.h"
+#include "daemon/node_port_inbox.h"
 
 #include <cstdio>
 #include <ctime>
@@ -63,7 +63,11 @@ void NodePortInbox::connections(admin::ConnectionFilter filter, std::size_t limi
 std::vector<admin::EventInfo> NodePortInbox::events(std::uint64_t after, std::size_t limit) const {
   std::vector<admin::EventInfo> out;
   for (const EventRing::Entry& entry : log_.events().after(after, limit)) {
-    admin::EventInfo info{.sequence = entry.sequence, .time = format_time(entry.event.time), .id = std::string(to_string(entry.event.id)), .level = std::string(to_string(level_of(entry.event.id))), .fields = {}};
+    admin::EventInfo info{.sequence = entry.sequence,
+                          .time = format_time(entry.event.time),
+                          .id = std::string(to_string(entry.event.id)),
+                          .level = std::string(to_string(level_of(entry.event.id))),
+                          .fields = {}};
     for (const LogField& field : entry.event.fields) info.fields.emplace_back(std::string(field.key), field.value);
     out.push_back(std::move(info));
   }
