@@ -249,10 +249,10 @@ class CommandTree {
 /// What is wrong with the verb: "no verb 'sever' (did you mean 'server'?)". Empty: the verb is fine, something else is not.
 std::string verb_problem(const CLI::App& app) {
   const CLI::App* at = &app;
-  std::string path = "fairlead";
+  std::string path;
   while (!at->get_subcommands().empty()) {
     at = at->get_subcommands().front();
-    path += " " + at->get_name();
+    path = "'" + at->get_name() + "' ";
   }
   std::vector<std::string> known;
   for (const CLI::App* verb : at->get_subcommands([](const CLI::App*) { return true; })) {
@@ -260,9 +260,10 @@ std::string verb_problem(const CLI::App& app) {
   }
   if (known.empty()) return {};
   for (const std::string& word : app.remaining(true)) {
-    if (!word.starts_with('-')) return fmt::format("{} has no verb '{}' ({})", path, word, config::suggest(word, known));
+    if (!word.starts_with('-'))
+      return fmt::format("{}{} verb '{}' ({})", path, path.empty() ? "no" : "has no", word, config::suggest(word, known));
   }
-  return at == &app ? std::string() : fmt::format("{} wants a verb: {}", path, fmt::join(known, ", "));
+  return at == &app ? std::string() : fmt::format("{}wants a verb: {}", path, fmt::join(known, ", "));
 }
 
 }  // namespace

@@ -234,11 +234,11 @@ TEST_F(CliTest, WrongUsageIs2AndSendsNothing) {
 
 TEST_F(CliTest, AWrongVerbIsNamedWithThoseThereAre) {
   EXPECT_EQ(run({"sevrer", "list"}), kExitUsage);
-  EXPECT_TRUE(complained("fairlead has no verb 'sevrer' (did you mean 'server'?)")) << err.str();
+  EXPECT_TRUE(complained("fairlead: no verb 'sevrer' (did you mean 'server'?)")) << err.str();
   EXPECT_EQ(run({"server", "drian", "masters/mast-1"}), kExitUsage);
-  EXPECT_TRUE(complained("fairlead server has no verb 'drian' (did you mean 'drain'?)")) << err.str();
+  EXPECT_TRUE(complained("'server' has no verb 'drian' (did you mean 'drain'?)")) << err.str();
   EXPECT_EQ(run({"pool"}), kExitUsage);
-  EXPECT_TRUE(complained("fairlead pool wants a verb: list, show")) << err.str();
+  EXPECT_TRUE(complained("'pool' wants a verb: list, show")) << err.str();
   EXPECT_EQ(run({"server", "show"}), kExitUsage);
   EXPECT_TRUE(complained("POOL/NAME is required")) << err.str();
   EXPECT_EQ(run({"status", "now"}), kExitUsage);
