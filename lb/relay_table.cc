@@ -443,6 +443,21 @@ void RelayTable::close_server_connections(ServerId server, EndCause cause) {
   }
 }
 
+void RelayTable::close_idle(ServerId server) {
+  std::uint32_t longest = kNoSlot;
+  for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
+    if (!connections_.is_live(slot)) continue;
+    const Connection& c = connections_[slot];
+    if (c.server == Connection::kNoServer || pool_of(c).servers[c.server].id != server) continue;
+    if (!c.core.is_open() || !c.core.is_idle_moment(now_)) continue;
+    if (longest == kNoSlot || c.core.last_activity() < connections_[longest].core.last_activity()) longest = slot;
+  }
+  if (longest == kNoSlot) return;
+  RelayOps ops;
+  connections_[longest].core.close_idle(EndCause::kRebalanced, ops);
+  run(longest, ops);
+}
+
 std::size_t RelayTable::kill(const ConnectionQuery& query, EndCause cause) {
   std::size_t killed = 0;
   for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {

@@ -86,6 +86,8 @@ class RelayTable {
   void on_event(const net::Event& event);
 
   void close_server_connections(ServerId server, EndCause cause);
+  /// Closes, in order, the connection of `server` that has been idle longest; none when all are busy.
+  void close_idle(ServerId server);
   [[nodiscard]] std::size_t kill(const ConnectionQuery& query, EndCause cause);
   [[nodiscard]] std::vector<ConnectionView> list(const ConnectionQuery& query, std::size_t limit) const;
   [[nodiscard]] std::uint32_t size() const { return connections_.live(); }

@@ -99,6 +99,7 @@ class Worker::Loop final : public net::EventSink {
                    [this](CloseListener&& m) { close_listener(m.bind); },
                    [this](SetLegOptions&& m) { set_leg_options(m); },
                    [this](CloseServerConnections&& m) { relays_.close_server_connections(m.server, m.cause); },
+                   [this](CloseIdle&& m) { relays_.close_idle(m.server); },
                    [this](KillMatching&& m) { m.done(relays_.kill(m.query, m.cause)); },
                    [this](ListMatching&& m) { m.done(relays_.list(m.query, m.limit)); },
                    [this](Ping&& m) { worker_.stats_->pong.store(m.sequence, std::memory_order_relaxed); },
