@@ -113,7 +113,8 @@ class RelayCore {
   void bulk_ended(Side from, RelayOps& out);
   void error(Side side, RelayOps& out);
   void closed(Side side, RelayOps& out);
-  void timer(const RelayPolicy& policy, Instant now, RelayOps& out);
+  /// `can_read`: no block is lacking; while one is, silence says nothing about what waits to be read.
+  void timer(const RelayPolicy& policy, Instant now, RelayOps& out, bool can_read = true);
   /// Ends the connection with resets (operator, server down, shutdown).
   void abort(EndCause cause, RelayOps& out);
 
@@ -151,16 +152,17 @@ class RelayCore {
   void close_all(bool reset, EndCause cause, RelayOps& out);
   [[nodiscard]] Duration quiet_limit(const RelayPolicy& policy) const;
   [[nodiscard]] Duration age_limit(const RelayPolicy& policy) const;
+  [[nodiscard]] bool is_idle_moment(Instant now) const;
 
   Way way_[2];
   Instant started_{};
-  Instant last_activity_{};  ///< While connecting: when the try began.
+  Instant last_activity_{};               ///< While connecting: when the try began.
+  Instant age_checked_ = Instant::min();  ///< When it was found over age and busy; waits for an idle moment since.
   Phase phase_ = Phase::kConnecting;
   EndCause cause_ = EndCause::kNone;
   std::uint8_t jitter_ = 0;
   bool client_open_ : 1 = false;
   bool server_open_ : 1 = false;
-  bool age_checked_ : 1 = false;  ///< Over age; waiting for an idle moment.
 };
 
 }  // namespace fairlead::lb
