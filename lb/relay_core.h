@@ -157,7 +157,6 @@ class RelayCore {
   void close_all(bool reset, EndCause cause, RelayOps& out);
   [[nodiscard]] Duration quiet_limit(const RelayPolicy& policy) const;
   [[nodiscard]] Duration age_limit(const RelayPolicy& policy) const;
-  [[nodiscard]] bool is_idle_moment(Instant now) const;
 
   Way way_[2];
   Instant started_{};

@@ -493,6 +493,7 @@ void RelayTable::close_server_connections(ServerId server, EndCause cause) {
 }
 
 void RelayTable::close_idle(ServerId server) {
+  if (env_.pool.available() == 0) return;  // Silence says nothing while no block is free.
   std::uint32_t longest = kNoSlot;
   for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
     if (!connections_.is_live(slot)) continue;

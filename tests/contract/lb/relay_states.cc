@@ -37,13 +37,15 @@ void fill_up(RelayRig& rig, Peer& source) {
   EXPECT_GT(rig.blocks_in_use(), 0U);
 }
 
-/// Until `done` the source always has more, and the drain reads only when nothing else moves, so that the relay's queue stays full.
+/// Until `done` the source always has more, and the drain reads only what is needed for the relay to read on at its low-water mark (32 blocks),
+/// so that the relay's queue is never empty.
 void flood(RelayRig& rig, Peer& source, Peer& drain, const std::function<bool()>& done) {
+  constexpr std::size_t kBelowLow = 24;
   std::uint64_t sent = 0;
   rig.run_until([&] {
     if (done()) return true;
     if (source.unsent() < 64 * kKiB) source.send_more(64 * kKiB);
-    if (std::exchange(sent, source.sent()) == source.sent()) (void)drain.read_some(8 * kKiB);
+    if (std::exchange(sent, source.sent()) == source.sent() && rig.blocks_in_use() > kBelowLow) (void)drain.read_some(8 * kKiB);
     return false;
   });
 }

@@ -388,33 +388,6 @@ TEST_F(NodeControllerTest, AnOperatorNeverWaitsForTheTable) {
 }
 
 // pools[].rebalance
-TEST(NodeControllerTest, AServerThatComesBackMakesTheOthersGiveUpIdleConnections) {
-  Shell shell;
-  auto config = usual();
-  config.pools[0].rebalance = {.when = config::RebalanceWhen::kServerUp, .rate = 10};
-  shell.apply(config);
-  shell.all_up();
-  const auto a = shell.id("masters", "a");
-  shell.find("masters", "a")->counters->current = 90;
-
-  ASSERT_TRUE(shell.command(admin::SetServerState{.pool = "masters", .server = "b", .state = admin::AdminState::kDrain}));
-  ASSERT_TRUE(shell.command(admin::SetServerState{.pool = "masters", .server = "b", .state = admin::AdminState::kReady}));
-  shell.now += 2s;
-
-  EXPECT_EQ(shell.carry(shell.node.tick(shell.now)).spread, std::vector{a});
-  EXPECT_TRUE(shell.carry(shell.node.tick(shell.now)).spread.empty());  // Not before a tenth of a second.
-}
-
-TEST(NodeControllerTest, WithoutRebalanceNobodyGivesUpAnything) {
-  Shell shell;
-  shell.apply(usual());
-  shell.all_up();
-  shell.find("masters", "a")->counters->current = 90;
-  shell.now += 2s;
-  EXPECT_TRUE(shell.carry(shell.node.tick(shell.now)).spread.empty());
-}
-
-// pools[].rebalance
 TEST_F(NodeControllerTest, AServerThatComesBackMakesTheOthersGiveUpIdleConnections) {
   auto config = usual();
   config.pools[0].rebalance = {.when = config::RebalanceWhen::kServerUp, .rate = 10};
