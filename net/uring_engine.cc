@@ -304,8 +304,7 @@ void UringEngine::on_bulk_poll(std::uint32_t index, const io_uring_cqe& cqe) {
   if (last) s.bulk_polling = false;
   if (s.closing || s.failed || s.bulk_out == kNoLink) return;
   if (last) arm_bulk_poll(index);
-  if (cqe.res >= 0 && (static_cast<unsigned>(cqe.res) & POLLERR) != 0) s.broken = true;
-  pump(s.bulk_out);
+  pump(s.bulk_out);  // An error that it does not meet is told by the other poll, which is armed as no receive is.
 }
 
 void UringEngine::link_closed(std::uint32_t from) {
