@@ -19,6 +19,7 @@ void Rebalancer::configure(const config::Rebalance& settings) {
 void Rebalancer::server_up(Instant now) {
   if (settings_.when != config::RebalanceWhen::kServerUp || settings_.rate == 0) return;
   began_ = now;
+  if (next_ == Instant::max()) peak_ = 0;
   next_ = std::min(next_, now + kHeadStart);
 }
 
@@ -30,10 +31,11 @@ std::optional<ServerId> Rebalancer::tick(std::span<const ServerLoad> usable, Ins
     connections += s.current;
     weights += s.weight;
   }
+  peak_ = std::max(peak_, connections);
   const ServerLoad* fullest = nullptr;
   std::uint64_t excess = 0;
   for (const ServerLoad& s : usable) {
-    const std::uint64_t share = weights == 0 ? s.current : (connections * s.weight + weights - 1) / weights;
+    const std::uint64_t share = weights == 0 ? s.current : (peak_ * s.weight + weights - 1) / weights;
     if (s.current <= share || s.current - share <= excess) continue;
     excess = s.current - share;
     fullest = &s;

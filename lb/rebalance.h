@@ -5,6 +5,8 @@
 //
 //   quiet --a server takes connections again--> spreading --nobody has too many, or kSpreadingMax is over--> quiet
 //
+// The share is of the most connections seen since the server came back: who was closed is on his way, and counts already.
+//
 // Invariants: at most `rate` connections a second are asked for; only of a server that has more than its share by weight, rounded up, so
 // that two servers never pass connections to and fro.
 // Threading: control. The worker closes what is idle at that moment (RelayTable::close_idle); where nothing is, the turn is lost.
@@ -43,6 +45,7 @@ class Rebalancer {
  private:
   config::Rebalance settings_;
   Instant began_{};
+  std::uint64_t peak_ = 0;  ///< The most connections since then.
   Instant next_ = Instant::max();
 };
 

@@ -66,6 +66,8 @@ TEST_P(RelayOperator, AServerThatGoesDownWhileConnectingIsLeftForAnother) {
 TEST_P(RelayOperator, AServerGivesUpTheConnectionThatHasBeenIdleLongest) {
   RelayRig& rig = make(small_sockets());
   Link& longest = rig.connect_through();
+  expect_relays(rig, longest);
+  rig.settle();
   rig.advance(std::chrono::milliseconds(300));
   Link& other = rig.connect_through();
   expect_relays(rig, other);

@@ -66,6 +66,18 @@ TEST_F(RebalancerTest, AsksForAtMostRateConnectionsASecond) {
   EXPECT_EQ(asked, 100);
 }
 
+// A client that is slow to come back is no reason to close another one.
+TEST_F(RebalancerTest, ClosesNoMoreThanHaveToMoveWhileTheirClientsAreOnTheWay) {
+  std::vector<ServerLoad> servers{{1, 6, 100}, {2, 6, 100}, {3, 0, 100}};
+  rebalancer.server_up(now);
+  int closed = 0;
+  while (rebalancer.next_deadline() != Instant::max()) {
+    now = rebalancer.next_deadline();
+    if (const auto from = rebalancer.tick(servers, now)) --servers[*from - 1].current, ++closed;
+  }
+  EXPECT_EQ(closed, 4);
+}
+
 TEST_F(RebalancerTest, GivesUpOnConnectionsThatAreNeverIdle) {
   const std::vector<ServerLoad> servers{{1, 1000, 100}, {2, 0, 100}};
   rebalancer.server_up(now);
