@@ -22,6 +22,13 @@ using Incarnation = std::uint64_t;
 /// Plans this release can make and follow. The plan of a round is made in the lowest version of its members (R1).
 inline constexpr std::uint16_t kPlanVersion = 1;
 
+/// A member is bound to `holder`, whose lease it acknowledged, and takes no part in moving the VIP meanwhile (R4).
+struct PromiseLeft {
+  NodeId holder = kNoNode;  ///< kNoNode: to whomever; the member has just started and knows no better.
+  std::uint32_t ms = 0;
+  bool operator==(const PromiseLeft&) const = default;
+};
+
 /// What a node says of one VIP of its configuration.
 struct VipState {
   std::string name;
@@ -36,12 +43,11 @@ struct VipState {
   // The newest assignment this node delivered.
   Epoch epoch = 0;
   NodeId owner = kNoNode;
-  bool released = false;  ///< Its owner has said Released.
+  bool released = false;  ///< Its owner has said so, and clear: nobody has the address by this or an earlier epoch.
   // What it holds itself.
   bool holding = false;
-  std::vector<NodeId> held_with;  ///< Nodes that were in a view together with this holding before this round (R14).
-  /// Milliseconds this node still takes no part in moving the VIP, because it acknowledged somebody's lease (R4); 0: free.
-  std::uint32_t promise_ms = 0;
+  std::vector<NodeId> held_with;      ///< Nodes that were in a view together with this holding before this round (R14).
+  std::vector<PromiseLeft> promises;  ///< At the moment of sending.
   bool operator==(const VipState&) const = default;
 };
 
@@ -125,6 +131,8 @@ struct Released {
   Epoch epoch = 0;
   NodeId holder = kNoNode;
   Incarnation incarnation = 0;
+  /// Nobody before it can have the address either: it held it, or was cleared to take it. False: it gave up waiting.
+  bool clear = true;
   bool operator==(const Released&) const = default;
 };
 

@@ -1,0 +1,418 @@
+// fairlead: pure
+#include "vip/takeover_core.h"
+
+#include <algorithm>
+
+#include "base/overloaded.h"
+
+namespace fairlead::vip {
+namespace {
+
+std::string key_of(OverrideKind kind, const std::string& name) { return std::to_string(static_cast<int>(kind)) + ' ' + name; }
+
+}  // namespace
+
+TakeoverCore::TakeoverCore(Settings settings, Incarnation incarnation, std::vector<Override> kept, Instant now)
+    : settings_(std::move(settings)),
+      incarnation_(incarnation),
+      started_(now),
+      wait_from_(now),
+      now_(now),
+      boot_(now),
+      tie_(settings_.is_two_node() ? TieBreak(settings_.tie_targets, settings_.tie_needs_all, now) : TieBreak()) {
+  for (const VipSettings& vip : settings_.vips) records_.emplace(vip.name, Record(vip));
+  for (Override& wish : kept) {
+    last_wish_ = std::max(last_wish_, wish.stamp.sequence);
+    const std::string key = key_of(wish.kind, wish.name);
+    overrides_[key] = std::move(wish);
+  }
+}
+
+// ---- time ----
+
+void TakeoverCore::turn(Instant now, Instant boot, TakeoverActions& out) {
+  const Duration gap = turned_ ? std::max(now - now_, boot - boot_) : Duration::zero();
+  now_ = now;
+  boot_ = boot;
+  turned_ = true;
+  if (gap <= kOwnPauseMax) return;
+  pause_end_ = now;
+  exchange_.forgive(now);
+  peer_heard_ = now;
+  const bool too_long = gap > timing_.lease();
+  if (too_long) {  // R7: before any descriptor is read.
+    lease_.drop();
+    for (auto& [name, record] : records_) {
+      VipHolder::Step step;
+      record.holder.drop(HolderEvent::kLeaseLost, now_, step);
+      carry(name, record, std::move(step), out);
+    }
+  }
+  out.emplace_back(
+      TakeoverNote{MessageId::CLUSTER_OWN_PAUSE, {{"paused_ms", std::to_string(to_ms(gap))}, {"released", too_long ? "true" : "false"}}});
+  beat_now_ = true;
+}
+
+void TakeoverCore::tick(TakeoverActions& out) {
+  if (in_view_) {
+    leave_out_silent(out);
+    check_settled();
+    if (tie_.is_configured() && own_armed_said_ != tie_.is_armed(now_)) state_dirty_ = true;
+  }
+  if (tie_.probe_due(is_alone() || is_peer_quiet(), now_)) out.emplace_back(ProbeTie{});
+  settle(out);
+}
+
+/// What every input ends with.
+void TakeoverCore::settle(TakeoverActions& out) {
+  run_holders(out);
+  if (!in_view_) return;
+  if (beat_now_ || now_ >= beat_at_) send_beat(out);
+  if (state_dirty_) send_state(out);
+  propose(out);
+}
+
+Instant TakeoverCore::next_deadline() const {
+  Instant next = Instant::max();
+  const auto consider = [&](Instant at) {
+    if (at > now_) next = std::min(next, at);  // What is overdue waits for facts, not for time; the next beat looks again.
+  };
+  for (const auto& [name, record] : records_) {
+    consider(record.holder.next_deadline(facts_of(name, record)));
+    if (record.holder.may_be_present()) consider(is_alone() && tie_.is_configured() ? tie_.last() + kTieAnswerFresh + 1ms : lease_.until());
+    consider(record.holder.yield_until());
+  }
+  if (!in_view_) return next;
+  next = std::min(next, std::max(beat_at_, now_));
+  consider(exchange_.next_overdue(kSilenceMax));
+  consider(tie_.next_probe(is_alone() || is_peer_quiet()));
+  return next;
+}
+
+// ---- views ----
+
+void TakeoverCore::view(const ClusterView& view, const ClusterProcess& self, TakeoverActions& out) {
+  self_ = self;
+  if (in_view_ && view.round() == exchange_.round()) {
+    exchange_.set_quorate(view.quorate);
+    return settle(out);
+  }
+  begin_round(view, out);
+  settle(out);
+}
+
+void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
+  const std::vector<NodeId> before = in_view_ ? exchange_.view().nodes : std::vector<NodeId>{};
+  for (auto& [name, record] : records_) {
+    if (record.holder.may_be_present()) record.held_with.insert(before.begin(), before.end());
+    record.claims.clear();
+  }
+  if (settings_.is_two_node()) {
+    const bool had_peer = std::find(before.begin(), before.end(), peer()) != before.end();
+    if (view.has_node(peer())) {
+      disarmed_ = false;
+    } else if (had_peer && tie_.is_configured() && !peer_armed_ && !own_armed_said_) {
+      disarmed_ = true;
+      out.emplace_back(TakeoverNote{MessageId::TIE_BREAK_DISARMED, {}});
+    }
+  }
+  exchange_.begin(view, now_);
+  promises_.begin_round();
+  lease_.begin_round();
+  in_view_ = true;
+  completed_ = assigned_ = false;
+  proposed_.reset();
+  asked_out_.clear();
+  round_began_ = now_;
+  peer_heard_ = now_;
+  state_dirty_ = true;
+  beat_now_ = true;
+}
+
+void TakeoverCore::lost(TakeoverActions& out) {
+  in_view_ = completed_ = assigned_ = false;
+  settled_ = false;
+  wait_from_ = now_;
+  proposed_.reset();
+  lease_.drop();
+  for (auto& [name, record] : records_) {
+    VipHolder::Step step;
+    record.holder.drop(HolderEvent::kLeaseLost, now_, step);
+    carry(name, record, std::move(step), out);
+  }
+}
+
+/// R13
+void TakeoverCore::check_settled() {
+  if (settled_ || !completed_) return;
+  const bool everybody = exchange_.members().size() == settings_.nodes.size();
+  const auto self =
+      std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [this](const NodeName& n) { return n.id == settings_.self; });
+  const auto rank = self - settings_.nodes.begin();
+  const bool waited = now_ >= wait_from_ + settings_.start_wait + rank * Duration(1s) && exchange_.view().quorate &&
+                      (!is_alone() || (tie_.is_configured() && tie_.is_fresh(now_)));
+  if (!everybody && !waited) return;
+  settled_ = true;
+  state_dirty_ = true;
+}
+
+/// R2
+void TakeoverCore::leave_out_silent(TakeoverActions& out) {
+  for (const ClusterProcess& process : exchange_.overdue(now_, kSilenceMax)) {
+    if (process == self_ || !asked_out_.insert(process).second) continue;
+    out.emplace_back(SendMessage{Exclude{exchange_.round(), process}});
+  }
+}
+
+// ---- who is alone (R11) ----
+
+NodeId TakeoverCore::peer() const {
+  for (const NodeName& node : settings_.nodes) {
+    if (node.id != settings_.self) return node.id;
+  }
+  return kNoNode;
+}
+
+bool TakeoverCore::is_alone() const { return in_view_ && settings_.is_two_node() && !exchange_.view().has_node(peer()); }
+
+/// The ring says it is there, and nothing is heard of it: a link that is cut one way, or a ring that has not noticed yet.
+bool TakeoverCore::is_peer_quiet() const {
+  if (!in_view_ || !settings_.is_two_node() || is_alone()) return false;
+  const bool has_daemon = exchange_.member(peer()) != nullptr;
+  return has_daemon && now_ > peer_heard_ + kTieAnswerFresh;
+}
+
+bool TakeoverCore::may_stay_alone() const { return !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_); }
+
+// ---- leases ----
+
+bool TakeoverCore::is_covered(const Record& record) const {
+  if (!in_view_) return false;
+  if (record.forced) return true;
+  if (lease_.until() > now_ && lease_.proved() >= record.first_beat) return true;
+  if (!is_alone() && !is_peer_quiet()) return false;
+  if (record.holder.may_be_present()) return may_stay_alone();
+  return is_alone() && tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_);
+}
+
+/// R5(a), and when not to believe it: a member that has just started may have forgotten a later holder; so may an absent one of two.
+bool TakeoverCore::trusts_release(const Record& record) const {
+  if (!record.released_before || !completed_ || !record.claims.empty()) return false;
+  for (const Exchange::Member* m : exchange_.members()) {
+    const Duration up = std::chrono::milliseconds(m->state.up_ms) + (now_ - m->delivered);
+    if (up < timing_.promise() && m->process.node != record.owner_before) return false;
+  }
+  return !is_alone();
+}
+
+HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record) const {
+  HolderFacts facts;
+  facts.covered = is_covered(record);
+  facts.proved_sent = lease_.proved_sent();
+  facts.alive_at = is_alone() ? std::max(lease_.proved_sent(), tie_.last()) : lease_.proved_sent();
+  facts.fresh = record.forced || facts.alive_at >= pause_end_;
+  facts.cleared = trusts_release(record);
+  const bool everybody = completed_ && exchange_.members().size() == settings_.nodes.size();
+  facts.free_at = everybody ? Instant::min() : promises_.of_view(vip, settings_.self);
+  const bool alone_may = !is_alone() || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
+  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() &&
+                   exchange_.view().quorate && alone_may;
+  if (record.forced) {
+    facts.may_take = in_view_;
+    facts.cleared = true;
+  }
+  return facts;
+}
+
+// ---- holders ----
+
+void TakeoverCore::run_holders(TakeoverActions& out) {
+  for (auto& [name, record] : records_) {
+    VipHolder::Step step;
+    record.holder.tick(facts_of(name, record), now_, step);
+    carry(name, record, std::move(step), out);
+  }
+}
+
+void TakeoverCore::carry(const std::string& vip, Record& record, VipHolder::Step&& step, TakeoverActions& out) {
+  for (const HolderNote& n : step.notes) note(vip, n, out);
+  for (const HolderAction& action : step.actions) {
+    switch (action.kind) {
+      case HolderActionKind::kSayReleased: {
+        const bool clear = action.was_present || (record.released_before && record.claims.empty());
+        record.said_released = std::max(record.said_released, action.epoch);
+        out.emplace_back(SendMessage{Released{vip, action.epoch, settings_.self, incarnation_, clear}});
+        state_dirty_ = true;
+        break;
+      }
+      case HolderActionKind::kBeatNow: beat_now_ = true; break;
+      case HolderActionKind::kAdd:
+        if (record.holder.state() == HolderState::kAdding) record.held_with.clear();
+        out.emplace_back(VipAction{action.kind, vip, action.epoch});
+        break;
+      default: out.emplace_back(VipAction{action.kind, vip, action.epoch}); break;
+    }
+  }
+}
+
+void TakeoverCore::note(const std::string& vip, const HolderNote& n, TakeoverActions& out) {
+  const auto id = [&] {
+    switch (n.event) {
+      case HolderEvent::kAcquired: return MessageId::VIP_ACQUIRED;
+      case HolderEvent::kReleased: return MessageId::VIP_RELEASED;
+      case HolderEvent::kLeaseLost: return MessageId::VIP_LEASE_LOST;
+      case HolderEvent::kForeignClaim: return MessageId::VIP_FOREIGN_CLAIM;
+      case HolderEvent::kProxyArp: return MessageId::VIP_PROXY_ARP;
+      case HolderEvent::kAddFailed: return MessageId::VIP_ADD_FAILED;
+      case HolderEvent::kRemoveFailed: return MessageId::VIP_REMOVE_FAILED;
+      case HolderEvent::kRepaired: return MessageId::VIP_REPAIRED;
+      case HolderEvent::kYielded: return MessageId::VIP_YIELDED;
+      case HolderEvent::kClaimLost: return MessageId::VIP_CLAIM_LOST;
+    }
+    return MessageId::VIP_LEASE_LOST;
+  }();
+  std::vector<LogField> fields{{"vip", vip}, {"address", records_.at(vip).holder.settings().address.to_string()}};
+  switch (n.event) {
+    case HolderEvent::kAcquired: fields.push_back({"took_ms", std::to_string(to_ms(n.took))}); break;
+    case HolderEvent::kReleased:
+    case HolderEvent::kLeaseLost: fields.push_back({"held_ms", std::to_string(to_ms(n.took))}); break;
+    case HolderEvent::kForeignClaim:
+    case HolderEvent::kProxyArp: fields.push_back({"mac", n.detail}); break;
+    case HolderEvent::kAddFailed:
+    case HolderEvent::kRemoveFailed: fields.push_back({"error", n.detail}); break;
+    case HolderEvent::kRepaired:
+    case HolderEvent::kYielded:
+    case HolderEvent::kClaimLost: break;
+  }
+  out.emplace_back(TakeoverNote{id, std::move(fields)});
+}
+
+// ---- own inputs ----
+
+void TakeoverCore::local(const std::string& vip, LocalVip facts, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end() || found->second.local == facts) return;
+  Record& record = found->second;
+  if (facts.serves && !record.local.serves) record.serves_since = now_;
+  record.local = std::move(facts);
+  state_dirty_ = true;
+  settle(out);
+}
+
+void TakeoverCore::tie_answered(std::uint32_t target) { tie_.answered(target, now_); }
+
+void TakeoverCore::kernel_done(const std::string& vip, HolderActionKind what, bool ok, const std::string& error, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.kernel_done(what, ok, error, now_, step);
+  carry(vip, found->second, std::move(step), out);
+  state_dirty_ = true;
+  settle(out);
+}
+
+void TakeoverCore::reset_done(const std::string& vip, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.reset_done(now_, step);
+  carry(vip, found->second, std::move(step), out);
+}
+
+void TakeoverCore::kernel_gone(const std::string& vip, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.kernel_gone(now_, step);
+  carry(vip, found->second, std::move(step), out);
+  beat_now_ = true;  // R20 waits for a proof after this.
+  settle(out);
+}
+
+void TakeoverCore::answered(const std::string& vip, const std::string& mac, bool gateway, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.answered(mac, gateway, now_, step);
+  carry(vip, found->second, std::move(step), out);
+  settle(out);
+}
+
+void TakeoverCore::claimed(const std::string& vip, const std::string& mac, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.claimed(mac, now_, step);
+  carry(vip, found->second, std::move(step), out);
+  settle(out);
+}
+
+void TakeoverCore::leave(TakeoverActions& out) {
+  leaving_ = true;
+  for (auto& [name, record] : records_) {
+    VipHolder::Step step;
+    record.holder.unassign(/*planned=*/true, now_, step);
+    carry(name, record, std::move(step), out);
+  }
+  state_dirty_ = true;
+  settle(out);
+}
+
+bool TakeoverCore::is_clear() const {
+  return std::all_of(records_.begin(), records_.end(), [](const auto& entry) { return entry.second.holder.state() == HolderState::kIdle; });
+}
+
+void TakeoverCore::configure(Settings settings, TakeoverActions& out) {
+  for (auto at = records_.begin(); at != records_.end();) {
+    if (settings.find(at->first) != nullptr) {
+      ++at;
+      continue;
+    }
+    if (at->second.holder.state() == HolderState::kIdle) {
+      at = records_.erase(at);
+      continue;
+    }
+    VipHolder::Step step;  // Released as planned; the next configure() or restart forgets it.
+    at->second.holder.unassign(/*planned=*/true, now_, step);
+    carry(at->first, at->second, std::move(step), out);
+    ++at;
+  }
+  for (const VipSettings& vip : settings.vips) {
+    const auto [at, fresh] = records_.try_emplace(vip.name, vip);
+    if (!fresh) at->second.holder.set_settings(vip);
+  }
+  settings_ = std::move(settings);
+  state_dirty_ = true;
+  settle(out);
+}
+
+// ---- what there is to see ----
+
+const VipHolder* TakeoverCore::holder(const std::string& vip) const {
+  const auto found = records_.find(vip);
+  return found == records_.end() ? nullptr : &found->second.holder;
+}
+
+bool TakeoverCore::is_on(OverrideKind kind, const std::string& name) const {
+  const auto found = overrides_.find(key_of(kind, name));
+  return found != overrides_.end() && found->second.on;
+}
+
+TakeoverCore::VipView TakeoverCore::describe(const std::string& vip) const {
+  VipView view;
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return view;
+  const Record& record = found->second;
+  view.state = record.holder.state();
+  view.epoch = record.epoch;
+  view.owner = record.owner;
+  view.held_here = record.holder.is_held();
+  if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
+  if (completed_) {
+    const PlanInput input = plan_input();
+    for (const MemberFacts& m : input.members) view.ineligible[m.node] = why_ineligible(input, vip, m.node);
+  }
+  return view;
+}
+
+}  // namespace fairlead::vip
