@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from cluster import Cluster, build, load, pause, spread, versions, wait_for
+from cluster import Cluster, build, load, pause, random_phase, spread, versions, wait_for
 
 
 def one(cluster, how, gap):
@@ -57,7 +57,12 @@ def hung(cluster):
     troubles = [(e.kind, e.fields, round((e.at - start) / 1e6)) for e in sends[:6]]
     print(f"  hung 3 s: messages delivered meanwhile {len(quiet)}; send troubles {troubles}")
     late = [e for e in events if e.kind == "MSG" and e.fields["from"] == "1" and start < int(e.fields["sent"]) < go and e.at > go]
-    print(f"  sent meanwhile, accepted at once, delivered after SIGCONT: {spread([(e.at - int(e.fields['sent'])) / 1e6 for e in late])}")
+    told = next(e.at for e in events if e.kind in ("TOTEM", "QUORUM"))
+    stale = [e for e in late if e.at < told]
+    heard = [n for n in (2, 3) for e in cluster.nodes[n].events()
+             if e.kind == "MSG" and e.fields["from"] == "1" and start < int(e.fields["sent"]) < go and e.at < told]
+    print(f"  sent meanwhile, accepted at once, delivered after SIGCONT: {spread([(e.at - int(e.fields['sent'])) / 1e6 for e in late])}; "
+          f"of them to itself alone in the old ring: {len(stale)} (others heard then: {len(heard)})")
     lost = [e for e in events if e.kind == "QUORUM"]
     print(f"  QUORUM callbacks: {[(round((e.at - start) / 1e6), e.fields) for e in lost]}")
     others = [e for e in cluster.nodes[2].events() if e.kind == "QUORUM" and e.at > start]
@@ -85,7 +90,10 @@ def main():
                               ("back", "start -> client joined again"), ("whole", "start -> client's view of all nodes")):
                 print(f"  {text:45} {spread([r[key] for r in runs])}")
             show(runs[0]["events"])
-        hung(cluster)
+        for _ in range(args.runs):
+            hung(cluster)
+            cluster.wait_whole()
+            random_phase(0.3, 0.8)
 
 
 if __name__ == "__main__":
