@@ -75,6 +75,11 @@ void fields(F& f, T& v) {
   f.value(3, v.on);
   f.value(4, v.stamp);
 }
+template <class F, Is<PromiseLeft> T>
+void fields(F& f, T& v) {
+  f.value(1, v.holder);
+  f.value(2, v.ms);
+}
 template <class F, Is<VipState> T>
 void fields(F& f, T& v) {
   f.name(1, v.name);
@@ -90,7 +95,7 @@ void fields(F& f, T& v) {
   f.value(11, v.released);
   f.value(12, v.holding);
   f.list(13, v.held_with, kNodeListMax);
-  f.value(14, v.promise_ms);
+  f.list(14, v.promises, kNodeListMax + 1);  // Every node, and whomever.
 }
 template <class F, Is<NodeState> T>
 void fields(F& f, T& v) {
@@ -148,6 +153,7 @@ void fields(F& f, T& v) {
   f.value(2, v.epoch);
   f.value(3, v.holder);
   f.value(4, v.incarnation);
+  f.value(5, v.clear);
 }
 template <class F, Is<Exclude> T>
 void fields(F& f, T& v) {

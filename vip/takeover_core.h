@@ -1,6 +1,6 @@
 // fairlead: pure
-// The whole node's part in high availability (ha-rules R1-R21): views and messages in, what is to be sent and done to the kernel out.
-// Composed of the machines of this room: Exchange (R2), HolderLease and PromiseBook (R4), plan_owners (R1, R3, R15-R17), TieBreak (R11), and
+// The whole node's part in high availability (HA rules R1-R21): views and messages in, what is to be sent and done to the kernel out.
+// Composed of this room's machines: Exchange (R2), HolderLease and PromiseBook (R4), plan_owners (R1, R3, R15-R17), TieBreak (R11), and
 // one VipHolder per VIP (R5, R8, R18-R20). docs/internals/takeover.md tells the story; the shells are wired in daemon/.
 //
 //   view, delivered message --+                       +--> kSend: multicast to everybody, this node included

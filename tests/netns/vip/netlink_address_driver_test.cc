@@ -435,8 +435,8 @@ TEST_P(NetlinkAddressDriverTest, StrayRoutesOfAnEarlierLifeAreRemovedAndNobodyEl
   EXPECT_EQ(shell(table + "route show table 130 | grep -q default"), 0);
 }
 
-// R22: figures, not assertions. Prediction: each call below 1 ms at p99.9, since it waits for nobody but the kernel's own lock (RTNL). Beside
-// it three processes take that lock all the time, and hold it for milliseconds when they switch a link.
+// R22: figures, not assertions. Prediction: each call below 1 ms at p99.9, since it waits for nobody but the kernel's own lock (RTNL).
+// Beside it three processes take that lock all the time, and hold it for milliseconds when they switch a link.
 TEST_P(NetlinkAddressDriverTest, ReportsWhatItCosts) {
   std::vector<pid_t> noise;
   for (int i = 0; i < 3; ++i) {

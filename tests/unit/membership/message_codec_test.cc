@@ -184,7 +184,8 @@ TEST(MessageCodec, TheLargestStateFits) {
   vip.address = {IpAddress::v6({0xfe, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}), 128};
   vip.reason = std::string(kTextBytesMax, 'r');
   vip.config_hash = vip.epoch = ~0ULL;
-  vip.promise_ms = vip.serves_for_ms = ~0U;
+  vip.serves_for_ms = ~0U;
+  vip.promises.assign(kNodeListMax + 1, {NodeId{~0U}, ~0U});
   vip.held_with.assign(kNodeListMax, NodeId{~0U});
   state.vips.assign(kVipListMax, vip);
   state.overrides.assign(kOverrideListMax, {OverrideKind::kVipDisabled, vip.name, true, {~0ULL, NodeId{~0U}}});

@@ -48,7 +48,7 @@ inline VipState any_vip() {
   v.released = any<bool>();
   v.holding = any<bool>();
   v.held_with = any_list(kNodeListMax, any_node);
-  v.promise_ms = any<std::uint32_t>();
+  v.promises = any_list(kNodeListMax + 1, [] { return PromiseLeft{any_node(), any<std::uint32_t>()}; });
   return v;
 }
 inline NodeState any_node_state() {
@@ -80,7 +80,7 @@ inline ClusterMessage any_message() {
       const auto table = any_list(4, [] { return Assignment{any_name(), any_node(), any<std::uint64_t>()}; });
       return Assign{any_round(), any<std::uint16_t>(), table};
     }
-    case 5: return Released{any_name(), any<std::uint64_t>(), any_node(), any<std::uint64_t>()};
+    case 5: return Released{any_name(), any<std::uint64_t>(), any_node(), any<std::uint64_t>(), any<bool>()};
     case 6: return Exclude{any_round(), {any_node(), any<std::uint32_t>()}};
     case 7: return SetOverride{any_override()};
     default: return MoveVip{any_name(), any_node()};

@@ -35,7 +35,7 @@ NodeState node_state() {
   refused.reason = "no carrier on lan (ens192)";
   refused.epoch = 3;
   refused.released = true;
-  refused.promise_ms = 1910;
+  refused.promises = {{NodeId{2}, 1910}, {kNoNode, 250}};
   NodeState state;
   state.round = round();
   state.incarnation = 1764000000123;
@@ -62,6 +62,7 @@ std::map<std::string, ClusterMessage> this_release() {
       {"beat_ack", BeatAck{round().ring, NodeId{2}, 1764000000123, 70000}},
       {"assign", Assign{round(), 1, {{"api", NodeId{2}, 7}, {"ingress", kNoNode, 4}}}},
       {"released", Released{"api", 7, NodeId{2}, 1764000000123}},
+      {"released_unclear", Released{"api", 8, NodeId{3}, 1764000000123, /*clear=*/false}},
       {"exclude", Exclude{round(), {NodeId{3}, 4711}}},
       {"set_override", SetOverride{{OverrideKind::kNodeStandby, "gate-1", true, {7, NodeId{2}}}}},
       {"move_vip", MoveVip{"api", NodeId{3}}},
