@@ -175,7 +175,6 @@ Status NetlinkAddressDriver::remove(const LeasedAddress& what) {
     auto routes = remove_route(what);
     if (status) status = std::move(routes);
   }
-  (void)read_events(kReceivesPerTurn);  // Our own deletion, while it can be taken for nothing else.
   return status;
 }
 

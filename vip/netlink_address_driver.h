@@ -3,8 +3,8 @@
 //   requests ----> socket 1 ----> kernel           (add, refresh, remove: answered before the call returns)
 //   take_events <- socket 2 <---- notifications    (addresses and links, whoever changed them)
 //
-// Before and after each request the notifications are read, so that what others did is known before we act on it and what we did ourselves
-// is never taken for somebody else's deed.
+// Before each request, and after a refresh, the notifications are read: so what others did is known before we act on it, and what we did
+// ourselves is never taken for somebody else's deed.
 //
 // How an address is added: whole seconds of lifetime; IFA_F_NOPREFIXROUTE when the interface has the subnet's route already, from somebody
 // else (which would be changed with ours otherwise); IPv6 without duplicate address detection (R5 has probed) and deprecated from the

@@ -72,6 +72,8 @@ class NetlinkAddressDriverTest : public test::NetNamespaceTest, public ::testing
   [[nodiscard]] static int gone_count(const std::vector<AddressEvent>& all, const LeasedAddress& what) {
     return static_cast<int>(std::count(all.begin(), all.end(), AddressEvent(AddressGone{what.index, what.address})));
   }
+  // By what the kernel would do: `ip route show` also shows IPv6 routes that have expired.
+  [[nodiscard]] bool reaches_subnet() { return ip("route get " + prefix(77).address.to_string() + " 2>/dev/null | grep -q 'dev va'") == 0; }
   int ip(const std::string& arguments) { return shell("ip " + std::string(v4() ? "" : "-6 ") + arguments); }
 
   std::unique_ptr<NetlinkAddressDriver> driver_;
@@ -224,7 +226,7 @@ TEST_P(NetlinkAddressDriverTest, KeepsASubnetsRouteWhenTheVipThatBroughtItGoes) 
     EXPECT_TRUE(driver_->refresh(second));
     return std::chrono::steady_clock::now() > end || ::testing::Test::HasFailure();
   }));
-  EXPECT_EQ(ip("route show dev va | grep -q " + std::string(v4() ? "10.0.0.0/24" : "2001:db8::/64")), 0);
+  EXPECT_TRUE(reaches_subnet());
 }
 
 TEST_P(NetlinkAddressDriverTest, BringsTheSubnetsRouteAgainRightAfterItWasRemoved) {
@@ -237,7 +239,7 @@ TEST_P(NetlinkAddressDriverTest, BringsTheSubnetsRouteAgainRightAfterItWasRemove
     EXPECT_TRUE(driver_->refresh(what_));
     return std::chrono::steady_clock::now() > end || ::testing::Test::HasFailure();
   }));
-  EXPECT_EQ(ip("route show dev va | grep -q " + std::string(v4() ? "10.0.0.0/24" : "2001:db8::/64")), 0);
+  EXPECT_TRUE(reaches_subnet());
 }
 
 TEST_P(NetlinkAddressDriverTest, LeavesTheSubnetsRouteAloneWhenItIsThereAlready) {
@@ -319,6 +321,10 @@ TEST_P(NetlinkAddressDriverTest, CarrierAndTheAdministratorsSwitchAreEvents) {
     }
     return out;
   };
+  ASSERT_TRUE(eventually(driver_->fd(), [&] {  // The kernel tells of a new carrier a moment later.
+    const auto links = driver_->links();
+    return std::any_of(links->begin(), links->end(), [](const LinkState& l) { return l.name == "va" && l.carrier; });
+  }));
   ASSERT_EQ(shell_there("ip link set vb down"), 0);
   ASSERT_TRUE(eventually(driver_->fd(), [&] {
     auto l = newest();
@@ -369,12 +375,18 @@ TEST_P(NetlinkAddressDriverTest, ARenamedInterfaceIsGoneByItsOldNameAndThereByIt
 
 TEST_P(NetlinkAddressDriverTest, NotificationsTheKernelDroppedAreFoundByComparing) {
   ASSERT_TRUE(driver_->add(what_));
+  // Overflows the queue; what is deleted behind that is not told any more.
+  ASSERT_EQ(
+      shell("ip link add vd type veth peer name ve && ip -batch - <<E\n$(for i in $(seq 1500); do echo link set vd up; echo link set vd "
+            "down; done)\nE"),
+      0);
   ASSERT_EQ(ip("addr del " + what_.address.to_string() + " dev va"), 0);
-  // Floods the queue until it overflows: two notifications a round, some hundred bytes of accounting each.
-  ASSERT_EQ(shell("ip link add vd type veth peer name ve && ip -batch - <<E\n$(for i in $(seq 1500); do echo link set vd up; echo link set "
-                  "vd down; done)\nE"),
-            0);
-  const auto all = events();
+  ASSERT_EQ(shell("ip link del vd"), 0);
+  std::vector<AddressEvent> all;
+  ASSERT_TRUE(eventually(-1, [&] {
+    for (AddressEvent& event : events()) all.push_back(std::move(event));
+    return gone_count(all, what_) > 0;
+  }));
   EXPECT_EQ(gone_count(all, what_), 1);
 }
 
