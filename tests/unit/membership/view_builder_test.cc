@@ -87,6 +87,17 @@ TEST_F(ViewBuilderTest, ARingThatDoesNotComeIsNotWaitedForForEver) {
   EXPECT_EQ(builder.stop_waiting(), (ClusterView{kOld, {kOne, kTwo, kThree}, {kSelf, kPeer}, true}));
 }
 
+TEST_F(ViewBuilderTest, SaysWhenQuorumHasNotSpokenOfItsRing) {
+  EXPECT_FALSE(builder.waits_for_quorum()) << "there is no ring yet";
+  settle();
+  EXPECT_FALSE(builder.waits_for_quorum());
+
+  (void)builder.step(RingChange{kNew, {kOne, kTwo}});
+  EXPECT_TRUE(builder.waits_for_quorum());
+  (void)builder.step(QuorumChange{kNew, false});
+  EXPECT_FALSE(builder.waits_for_quorum());
+}
+
 TEST_F(ViewBuilderTest, QuorumToldBeforeTheRingCountsWhenTheRingComes) {
   settle();
 
