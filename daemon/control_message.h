@@ -16,7 +16,7 @@ namespace fairlead::daemon {
 
 /// Called exactly once, on whichever thread has the answer.
 using CommandDone = std::function<void(Result<admin::CommandResult>)>;
-using ConnectionsDone = std::function<void(Result<std::vector<admin::ConnectionInfo>>)>;
+using ConnectionsDone = std::function<void(Result<admin::ConnectionList>)>;
 
 struct CommandRequest {
   admin::Command command;

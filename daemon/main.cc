@@ -61,7 +61,24 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
   return -1;
 }
 
+/// What libraries throw at the start of a thread or a loop; everything later is answered where it happens.
+int run(const std::string& file, config::Snapshot snapshot, EngineDecision engine, LogThread& log) {
+  try {
+    Orchestrator node(file, std::move(snapshot), std::move(engine), log);
+    const Status started = node.start();
+    if (started) return node.run();
+    FL_LOG(DAEMON_FAILED, "error", started.error().message());
+  } catch (const std::exception& failed) { FL_LOG(DAEMON_FAILED, "error", std::string("a resource is missing: ") + failed.what()); }
+  return kFailed;
+}
+
 int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vector<config::Problem>& warnings) {
+  // Before anything takes one: loops and inboxes cannot do without.
+  if (const std::uint64_t descriptors = raise_descriptor_limit(); descriptors < kDescriptorsMin) {
+    std::fprintf(stderr, "fairleadd: the descriptor limit is %llu: at least %llu are needed (raise LimitNOFILE, or ulimit -n)\n",
+                 static_cast<unsigned long long>(descriptors), static_cast<unsigned long long>(kDescriptorsMin));
+    return kFailed;
+  }
   if (auto status = LogThread::check(log_options_of(snapshot.log)); !status) {
     std::fprintf(stderr, "fairleadd: log: %s\n", status.error().message().c_str());
     return kFailed;
@@ -76,11 +93,7 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
     FL_LOG(ENGINE_CHOSEN, "engine", engine->uring ? "io_uring" : "epoll", "reason", engine->reason);
     for (const config::Problem& w : warnings)
       FL_LOG(CONFIG_WARNING, "file", w.file, "line", w.line, "column", w.column, "message", w.message, "hint", w.hint);
-    Orchestrator node(arguments.config, std::move(snapshot), std::move(*engine), log);
-    if (auto status = node.start(); status)
-      code = node.run();
-    else
-      FL_LOG(DAEMON_FAILED, "error", status.error().message());
+    code = run(arguments.config, std::move(snapshot), std::move(*engine), log);
   }
   set_log_sink(nullptr);
   log.stop(std::chrono::seconds(1));

@@ -47,6 +47,10 @@ void log_notice(const Notice& notice) {
   if (LogSink* sink = log_sink()) sink->write(LogEvent{SystemClock().wall(), notice.id, notice.fields});
 }
 
+void log_all(const std::vector<Notice>& notices) {
+  for (const Notice& said : notices) log_notice(said);
+}
+
 }  // namespace
 
 LogOptions log_options_of(const config::Log& log) {
@@ -72,6 +76,7 @@ Orchestrator::~Orchestrator() {
   resolver_.reset();
   prober_.reset();
   workers_.clear();
+  for (const auto& open : surveys_) open.first->give_up();
   loop_.remove(inbox_.event_fd());
   while (inbox_.drain([](ControlMessage&& message) { refuse(std::move(message)); }) > 0) {}  // Whoever still waits for an answer gets one.
 }
@@ -80,16 +85,14 @@ Orchestrator::~Orchestrator() {
 
 Status Orchestrator::start() {
   const std::uint64_t descriptors = raise_descriptor_limit();
-  if (descriptors < kDescriptorsMin) {
-    return Error{Errc::kLimitExceeded, "the descriptor limit is " + std::to_string(descriptors) + ": at least " +
-                                           std::to_string(kDescriptorsMin) + " are needed (raise LimitNOFILE, or ulimit -n)"};
-  }
   pipes_ = pipes_for(descriptors, started_with_.proxy.splice);
   const std::uint32_t fit = connections_for(descriptors, pipes_);
   places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
   if (auto status = start_workers(fit); !status) return status;
-  prober_ = std::make_unique<lb::HealthProber>(
+  auto prober = lb::HealthProber::make(
       [this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
+  if (!prober) return prober.error();
+  prober_ = std::move(*prober);
   resolver_ = std::make_unique<lb::NameResolver>(
       [this](lb::ResolveResult result) { (void)inbox_.post(std::move(result)); });  // Likewise (ResolveTracker, I4).
   jobs_ = std::make_unique<Jobs>();
@@ -166,7 +169,7 @@ void Orchestrator::carry_out(ControlActions&& actions) {
     if (!resolver_->start({.server = server, .token = token, .question = std::move(lookup.question)}))
       controller_.lookup_refused(server, token, clock_.now());
   }
-  for (const Notice& said : actions.notices) log_notice(said);
+  log_all(actions.notices);
   arm_controller();
 }
 
@@ -175,18 +178,11 @@ void Orchestrator::open_bind(const BindOpen& bind) {
   std::vector<Fd> sockets;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     auto socket = lb::open_listener(bind.address, bind.options);
-    if (!socket) {
-      const std::string problem = socket.error().message();
-      FL_LOG(LISTENER_FAILED, "listener", bind.name, "bind", bind.address.to_string(), "error", problem, "hint",
-             socket.error().code == Errc::kConflict
-                 ? "another program has this address: find it with ss -ltnp, stop it, then fairlead reload"
-                 : "correct the listener's bind and reload");
-      return controller_.bind_failed(bind.bind, problem);
-    }
+    if (!socket) return log_all(controller_.bind_failed(bind.bind, socket.error(), clock_.now()).notices);
     sockets.push_back(std::move(*socket));
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) (void)mail_[i].send(lb::OpenListener{bind.listener, bind.bind, std::move(sockets[i])});
-  FL_LOG(LISTENER_OPEN, "listener", bind.name, "bind", bind.address.to_string());
+  log_all(controller_.bind_opened(bind.bind).notices);
 }
 
 void Orchestrator::arm_controller() {
@@ -269,7 +265,10 @@ void Orchestrator::loaded(Loaded&& loaded) {
   result.needs_restart = config::needs_restart(config::diff(started_with_, next));
   result.summary =
       std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
-  if (!loaded.dry_run) commit(std::move(next), changes.size(), result.needs_restart);
+  if (!loaded.dry_run) {
+    commit(std::move(next), changes.size(), result.needs_restart);
+    for (std::string& problem : controller_.bind_problems()) result.details.push_back("not open: " + std::move(problem));
+  }
   loaded.done(std::move(result));
 }
 

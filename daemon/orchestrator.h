@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "admin/api_server.h"
@@ -20,6 +21,7 @@
 #include "daemon/machine.h"
 #include "daemon/node_controller.h"
 #include "daemon/node_port_inbox.h"
+#include "daemon/survey.h"
 #include "daemon/worker_mail.h"
 #include "lb/health_prober.h"
 #include "lb/process_places.h"
@@ -60,6 +62,8 @@ class Orchestrator {
   void check_workers();
   void report_shed();
   void refresh_report();
+  void tend_surveys();
+  [[nodiscard]] bool may_ask();
   void add_worker_counts(admin::NodeReport& report);
   void post_all(const std::function<lb::WorkerMessage()>& make);
 
@@ -74,7 +78,8 @@ class Orchestrator {
   lb::SourceCounts sources_;
   lb::ProcessPlaces places_;
   std::vector<std::unique_ptr<lb::Worker>> workers_;
-  std::deque<WorkerMail> mail_;  ///< By worker.
+  std::deque<WorkerMail> mail_;                                           ///< By worker.
+  std::vector<std::pair<std::shared_ptr<OpenSurvey>, Instant>> surveys_;  ///< With the time to give up. kSurveysMax at most.
   std::unique_ptr<lb::HealthProber> prober_;
   std::unique_ptr<lb::NameResolver> resolver_;
   NodePortInbox port_;

@@ -217,11 +217,8 @@ EngineDriver::Pair EngineDriver::make_pair(IpAddress::Family family) {
 }
 
 EngineDriver::Relay EngineDriver::make_relay(IpAddress::Family family, int socket_bytes) {
-  auto [from_fd, source_fd] = make_tcp_pair(family);
-  auto [to_fd, drain_fd] = make_tcp_pair(family);
-  if (socket_bytes > 0) {
-    for (const int fd : {from_fd.get(), source_fd.get(), to_fd.get(), drain_fd.get()}) set_buffers(fd, socket_bytes);
-  }
+  auto [from_fd, source_fd] = make_tcp_pair(family, socket_bytes);
+  auto [to_fd, drain_fd] = make_tcp_pair(family, socket_bytes);
   Life& from = adopt(std::move(from_fd));
   Life& to = adopt(std::move(to_fd));
   from.forward_to = &to;
