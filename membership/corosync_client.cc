@@ -23,12 +23,14 @@ constexpr Duration kSameLogEach = 60s;
 
 std::string text_of(const std::vector<NodeId>& nodes) {
   std::vector<std::uint32_t> ids;
+  ids.reserve(nodes.size());
   for (const NodeId node : nodes) ids.push_back(to_number(node));
   return fmt::format("{}", fmt::join(ids, ","));
 }
 std::string text_of(const ClusterProcess& process) { return fmt::format("{}/{}", to_number(process.node), process.pid); }
 std::string text_of(const std::vector<ClusterProcess>& processes) {
   std::vector<std::string> all;
+  all.reserve(processes.size());
   for (const ClusterProcess& process : processes) all.push_back(text_of(process));
   return fmt::format("{}", fmt::join(all, ","));
 }
@@ -73,6 +75,7 @@ void CorosyncClient::connected(ConnectResult result) {
     refused(result.error());
     return;
   }
+  close();  // Started again in the turn in which it was stopped: the old handles are still there.
   delay_ = kConnectDelayMin;
   told_refusal_.clear();
   group_ = std::move(result->group);
@@ -238,7 +241,7 @@ void CorosyncClient::count_undecoded(const ClusterProcess& from, DecodeOutcome o
 
 void CorosyncClient::on_turn_done() {
   if (!failure_.empty()) {
-    lose(failure_);
+    lose(std::string(failure_));
   } else {
     flush();  // What was delivered has made room.
   }
@@ -247,27 +250,28 @@ void CorosyncClient::on_turn_done() {
 void CorosyncClient::fail_soon(std::string reason) {
   if (!failure_.empty() || !running_) return;
   failure_ = std::move(reason);
-  failure_timer_ = loop_.after(0ms, [this] { lose(failure_); });
+  failure_timer_ = loop_.after(0ms, [this] { lose(std::string(failure_)); });
 }
 
+/// `reason` is not failure_ itself: that is cleared here.
 void CorosyncClient::lose(const std::string& reason) {
   if (!running_ || !group_) return;
-  const std::string why = reason;  // It may be failure_ itself.
   const bool was_shown = self().has_value();
   ++counters_.losses;
   views_.reset();  // From here on send() refuses.
   facts_.reset();
   queue_.clear();
-  FL_LOG(CLUSTER_LOST, "error", why);
-  if (was_shown) sink_.on_lost(why);
+  FL_LOG(CLUSTER_LOST, "error", reason);
+  if (was_shown) sink_.on_lost(reason);
   close();
-  if (running_) connect_later();
+  if (!running_) return;
+  connector_.disconnect();
+  connect_later();
 }
 
 void CorosyncClient::close() {
   failure_.clear();
   for (QbLoop::TimerId* timer : {&retry_timer_, &ring_timer_, &failure_timer_}) loop_.cancel(std::exchange(*timer, 0));
-  connector_.disconnect();
   if (group_ || quorum_) connector_.dispose(std::move(group_), std::move(quorum_));
 }
 

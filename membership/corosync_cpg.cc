@@ -89,7 +89,7 @@ void CpgGroup::leave() {
 
 Status CpgGroup::watch(QbLoop& loop, CpgSink& sink) {
   sink_ = &sink;
-  const Status watched = loop.add_readable(fd_, [this] { dispatch(); });
+  Status watched = loop.add_readable(fd_, [this] { dispatch(); });
   if (watched) loop_ = &loop;
   return watched;
 }

@@ -52,7 +52,7 @@ void QuorumTrack::leave() {
 
 Status QuorumTrack::watch(QbLoop& loop, QuorumSink& sink) {
   sink_ = &sink;
-  const Status watched = loop.add_readable(fd_, [this] { dispatch(); });
+  Status watched = loop.add_readable(fd_, [this] { dispatch(); });
   if (watched) loop_ = &loop;
   return watched;
 }

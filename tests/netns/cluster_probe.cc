@@ -4,7 +4,7 @@
 //
 // Lines:    VIEW ring=.. nodes=.. processes=.. quorate=..    MESSAGE from=.. kind=.. name=..    LOST reason    FACTS ..    LOG id    PONG
 // Commands: say NAME (a MoveVip)   burst N   beats N   released NAME   foreign NAME (raw: another cluster's)   garbage   counters   ping
-//           stop   start   quit
+//           stop   start   restart (both in one turn)   quit
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -159,8 +159,8 @@ class Program {
                       n.messages_delivered, n.send_retries, n.undecoded[static_cast<std::size_t>(DecodeOutcome::kForeign)],
                       n.undecoded[static_cast<std::size_t>(DecodeOutcome::kMalformed)], n.losses, client.settled() ? 1 : 0));
     }
-    if (c.verb == "stop") client.stop();
-    if (c.verb == "start") client.start();
+    if (c.verb == "stop" || c.verb == "restart") client.stop();
+    if (c.verb == "start" || c.verb == "restart") client.start();
   }
   static void report(const Status& status) {
     if (!status) say("REFUSED " + status.error().message());

@@ -138,6 +138,13 @@ class CorosyncClientTest(ClusterTest):
         a.tell("start")
         self.whole([a, b])
 
+        connects = len(a.log("CLUSTER_CONNECTED"))
+        a.tell("restart")
+        wait_for(lambda: len(a.log("CLUSTER_CONNECTED")) > connects, 10, "it is back")
+        self.whole([a, b])
+        a.tell("say heard")
+        b.wait("MESSAGE", name="heard")
+
     def test_strangers_are_ignored(self):
         cluster = self.cluster(1)
         a = self.probe(cluster.nodes[1])
