@@ -46,8 +46,8 @@ void keep_vips_to_themselves(const config::Snapshot& snapshot, vip::AddressDrive
 
 VipStart start_vips(const config::Snapshot& snapshot) {
   VipStart out;
+  if (snapshot.vips.empty()) return out;  // What an earlier life with VIPs left ends with its lifetime.
   out.problems = release_vips(snapshot.state_dir, out.removed);
-  if (snapshot.vips.empty()) return out;
   auto guard = vip::spawn_guard(guard_program(snapshot.cluster ? snapshot.cluster->name : ""));
   if (guard)
     out.guard = std::move(*guard);

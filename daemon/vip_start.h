@@ -19,7 +19,7 @@ struct VipStart {
   std::vector<Error> problems;       ///< What did not work; none keeps the daemon from serving.
 };
 
-/// Nothing is done without VIPs in the configuration but the removal of leftovers.
+/// Nothing is done without VIPs in the configuration.
 [[nodiscard]] VipStart start_vips(const config::Snapshot& snapshot);
 
 /// `--release-vips`, and the end of a life: removes what is left and puts the interfaces' settings back. Problems by return.
