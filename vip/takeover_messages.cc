@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/overloaded.h"
+#include "vip/mutant.h"
 #include "vip/takeover_core.h"
 
 namespace fairlead::vip {
@@ -35,6 +36,10 @@ void TakeoverCore::delivered(const ClusterProcess& from, const ClusterMessage& m
                  },
              },
              message);
+  // Beats and acknowledgements are most of what comes; unless somebody waits for a proof only time acts on them, in tick().
+  const bool only_beat = std::holds_alternative<Beat>(message) || std::holds_alternative<BeatAck>(message);
+  if (only_beat && std::none_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.holder.waits_for_proof(); })) return;
+  if (!only_beat) plan_due_ = true;
   settle(out);
 }
 
@@ -97,6 +102,7 @@ void TakeoverCore::send_beat(TakeoverActions& out) {
 
 void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, TakeoverActions& out) {
   if (!exchange_.state(from, state, now_)) return;
+  if (completed_) count_silent();
   timing_ = own_timing_;
   for (const Exchange::Member* m : exchange_.members()) {
     timing_.token = std::max(timing_.token, Duration(std::chrono::milliseconds(m->state.token_ms)));
@@ -118,8 +124,10 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
 
 void TakeoverCore::completed(TakeoverActions& out) {
   completed_ = true;
-  for (const NodeId node : exchange_.silent_nodes()) promises_.silent_node(node, round_began_ + timing_.promise());
+  count_silent();
+  for (const NodeId node : silent_) promises_.silent_node(node, round_began_ + timing_.promise());
   merge_states();
+  settle_lease();  // The silent ones' votes are known now.
   check_settled();
   std::string members;
   for (const Exchange::Member* m : exchange_.members())
@@ -175,16 +183,26 @@ void TakeoverCore::on_ack(const ClusterProcess& from, const BeatAck& ack) {
 void TakeoverCore::settle_lease() {
   const ClusterView& view = exchange_.view();
   HolderLease::Quorum quorum{
-      .self = settings_.self, .quorate = view.quorate, .expected_votes = settings_.expected_votes(), .extra_votes = 0, .silent = {}};
+      .self = settings_.self, .quorate = view.quorate, .expected_votes = settings_.expected_votes(), .extra_votes = 0, .silent = 0};
   if (view.nodes.size() < settings_.expected_votes() / 2 + 1) quorum.extra_votes = settings_.qdevice_votes;
-  if (completed_) quorum.silent = exchange_.silent_nodes();
+  quorum.silent = static_cast<std::uint32_t>(silent_.size());
   (void)lease_.settle(quorum, timing_.lease());
 }
 
+void TakeoverCore::count_silent() {
+  silent_ = exchange_.silent_nodes();
+  if (!FL_RULE(kR4SilentVotes, true)) silent_.clear();
+}
+
 void TakeoverCore::on_assign(const ClusterProcess& from, const Assign& assign, TakeoverActions& out) {
-  if (assign.round != exchange_.round() || exchange_.proposer() != from) return;
+  if (FL_RULE(kR1OnlyThisRound, assign.round != exchange_.round() || exchange_.proposer() != from)) return;
   for (const Assignment& a : assign.table) {
     if (const auto found = records_.find(a.vip); found != records_.end()) adopt(a.vip, found->second, a, out);
+  }
+  if (!assigned_ && FL_RULE(kR19Merge, merged_)) {
+    for (auto& [name, record] : records_) {
+      if (record.owner == settings_.self && record.holder.is_held()) record.holder.announce_again(now_);
+    }
   }
   assigned_ = true;
   proposed_.reset();
@@ -242,7 +260,9 @@ void TakeoverCore::on_exclude(const Exclude& exclude, TakeoverActions& out) {
   out.emplace_back(TakeoverNote{MessageId::CLUSTER_MEMBER_EXCLUDED,
                                 {{"node", std::to_string(to_number(exclude.process.node))}, {"pid", std::to_string(exclude.process.pid)}}});
   if (exclude.process == self_) state_dirty_ = true;
-  if (!completed_ && exchange_.is_complete()) completed(out);
+  if (!completed_ && exchange_.is_complete()) return completed(out);
+  if (completed_) count_silent();
+  settle_lease();
 }
 
 /// The later stamp wins, whatever the order of arrival.
