@@ -55,7 +55,8 @@ void Exchange::forgive(Instant now) {
 
 bool Exchange::is_complete() const {
   if (!FL_RULE(kR2Exchange, true)) return !members_.empty();
-  return !entries_.empty() && std::all_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.spoke || e.guard || e.excluded; });
+  return !entries_.empty() &&
+         std::all_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.spoke || e.guard || e.excluded; });
 }
 
 void Exchange::count_members() {

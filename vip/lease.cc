@@ -71,8 +71,21 @@ void PromiseBook::reported(NodeId member, const std::string& vip, NodeId holder,
 
 void PromiseBook::silent_node(NodeId node, Instant until) { silent_.try_emplace(node, until); }
 
-void PromiseBook::released(const std::string& vip, NodeId holder, Epoch epoch) {
-  if (const auto said = reported_.find(vip); said != reported_.end()) {
+void PromiseBook::begin_round(const std::vector<NodeId>& known) {
+  silent_.clear();
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [&](const auto& entry) { return std::find(known.begin(), known.end(), entry.first.first) == known.end(); });
+  }
+}
+
+void PromiseBook::begin_report(NodeId member) {
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [member](const auto& entry) { return entry.first.first == member; });
+  }
+}
+
+void PromiseBook::released(const std::string& vip, NodeId holder, Epoch epoch, bool all) {
+  if (const auto said = reported_.find(vip); all && said != reported_.end()) {
     std::erase_if(said->second, [&](const auto& entry) { return entry.first.second == holder; });
   }
   const auto found = own_.find(vip);

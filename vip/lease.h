@@ -62,7 +62,7 @@ class HolderLease {
     std::uint64_t sequence;
     Instant at;
   };
-  std::deque<SentBeat> beats_;                    ///< Not yet proved, oldest first; kBeatsKept at most.
+  std::deque<SentBeat> beats_;  ///< Not yet proved, oldest first; kBeatsKept at most.
   struct Acknowledged {
     NodeId node;
     std::uint64_t sequence;
@@ -87,9 +87,12 @@ class PromiseBook {
   void reported(NodeId member, const std::string& vip, NodeId holder, Instant until);
   /// A node is in the view without a daemon.
   void silent_node(NodeId node, Instant until);
-  /// A new round: what members reported is void, they say it again.
-  void begin_round() { reported_.clear(), silent_.clear(); }
-  void released(const std::string& vip, NodeId holder, Epoch epoch);
+  /// A new round: what members reported is void, they say it again. `known`: but for those, who may have fallen silent since.
+  void begin_round(const std::vector<NodeId>& known);
+  /// `member` says anew what it is bound to.
+  void begin_report(NodeId member);
+  /// `all`: no later epoch of this holder is known, so that what members reported of it is void, too (reports name no epoch).
+  void released(const std::string& vip, NodeId holder, Epoch epoch, bool all);
 
   /// What this node itself is bound to.
   [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now) const;

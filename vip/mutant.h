@@ -14,6 +14,7 @@ enum class Mutant {
   kR4Promise,
   kR4Majority,
   kR4SilentVotes,
+  kR4Start,
   kR5Release,
   kR5Probe,
   kR6Refresh,

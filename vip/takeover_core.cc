@@ -63,7 +63,7 @@ void TakeoverCore::tick(TakeoverActions& out) {
     check_settled();
     if (tie_.is_configured() && own_armed_said_ != tie_.is_armed(now_)) state_dirty_ = true;
   }
-  if (tie_.probe_due(is_alone() || is_peer_quiet(), now_)) out.emplace_back(ProbeTie{});
+  if (tie_.probe_due(is_tie_urgent(), now_)) out.emplace_back(ProbeTie{});
   settle(out);
 }
 
@@ -90,7 +90,7 @@ Instant TakeoverCore::next_deadline() const {
   if (!in_view_) return on_callers_clock(next);
   next = std::min(next, std::max(beat_at_, now_));
   consider(exchange_.next_overdue(kSilenceMax));
-  consider(tie_.next_probe(is_alone() || is_peer_quiet()));
+  consider(tie_.next_probe(is_tie_urgent()));
   return on_callers_clock(next);
 }
 
@@ -125,8 +125,10 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
     }
   }
   exchange_.begin(view, now_);
-  if (was_alone && !is_alone() && may_stay_alone()) alone_grace_ = now_ + kSilenceMax;
-  promises_.begin_round();
+  if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
+  if (view.ring != accounted_ring_) accounted_.clear();
+  accounted_ring_ = view.ring;
+  promises_.begin_round(accounted_);
   lease_.begin_round();
   in_view_ = true;
   completed_ = assigned_ = false;
@@ -135,8 +137,10 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   plan_due_ = true;
   merged_ = std::any_of(view.nodes.begin(), view.nodes.end(),
                         [&](NodeId n) { return n != settings_.self && std::find(before.begin(), before.end(), n) == before.end(); });
-  if (!is_alone()) alone_since_ = Instant::max();
-  else if (alone_since_ == Instant::max()) alone_since_ = now_;
+  if (!is_alone())
+    alone_since_ = Instant::max();
+  else if (alone_since_ == Instant::max())
+    alone_since_ = now_;
   asked_out_.clear();
   round_began_ = now_;
   peer_heard_ = now_;
@@ -145,12 +149,12 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
 }
 
 void TakeoverCore::lost(TakeoverActions& out) {
+  if (!FL_RULE(kR9Lost, true)) return;
   in_view_ = completed_ = assigned_ = false;
   settled_ = false;
   wait_from_ = now_;
   proposed_.reset();
   alone_since_ = Instant::max();
-  if (!FL_RULE(kR9Lost, true)) return;
   lease_.drop();
   for (auto& [name, record] : records_) {
     VipHolder::Step step;
@@ -198,7 +202,9 @@ bool TakeoverCore::is_peer_quiet() const {
   return exchange_.has_daemon(peer()) && now_ > peer_heard_ + kTieAnswerFresh;
 }
 
-bool TakeoverCore::may_stay_alone() const { return !FL_RULE(kR11TieBreak, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_); }
+bool TakeoverCore::may_stay_alone() const {
+  return !FL_RULE(kR11TieBreak, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_);
+}
 
 // ---- leases ----
 
@@ -207,22 +213,23 @@ bool TakeoverCore::is_covered(const Record& record) const {
   if (record.forced) return true;
   if (!FL_RULE(kR4Lease, lease_.until() <= now_) && lease_.proved() >= record.first_beat) return true;
   // The peer cannot take it meanwhile: this node claims it in the exchange, and being left out of that takes as long.
-  if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return true;
+  if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return may_stay_alone();
   if (!is_alone() && !is_peer_quiet()) return false;
   if (record.holder.may_be_present()) return may_stay_alone();
   return is_alone() && (!FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_)));
 }
 
-/// R5(a), and when not to believe it: a member that has just started may have forgotten a later holder; so may an absent one of two.
-bool TakeoverCore::trusts_release(const Record& record) const {
+/// R5(a), and when not to believe it: while somebody is bound to another holder, or may have forgotten that he is (a member that has just
+/// started, a node whose daemon is gone and was not heard in this ring): there may have been a later holder that this one has not heard of.
+bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) const {
   if (!FL_RULE(kR5Release, true)) return true;
   if (!record.released_before || !completed_ || !record.claims.empty()) return false;
-  for (const Exchange::Member* m : exchange_.members()) {
-    const Duration up = std::chrono::milliseconds(m->state.up_ms) + (now_ - m->delivered);
-    if (up < timing_.promise() && m->process.node != record.owner_before) return false;
-  }
-  return !is_alone();
+  if (is_alone()) return false;
+  return is_everybody_here() || promises_.of_view(vip, settings_.self) <= now_;
 }
+
+/// Every configured node is a member: who has the address said so, and cleaned up when it started (R13).
+bool TakeoverCore::is_everybody_here() const { return completed_ && exchange_.members().size() == settings_.nodes.size(); }
 
 HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record) const {
   HolderFacts facts;
@@ -232,11 +239,10 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   facts.fresh = record.forced || facts.alive_at >= pause_end_;
   facts.alone_since = alone_since_;
   if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
-  facts.cleared = trusts_release(record);
-  const bool everybody = completed_ && exchange_.members().size() == settings_.nodes.size();
-  facts.free_at = everybody || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);
+  facts.cleared = trusts_release(vip, record);
+  facts.free_at = is_everybody_here() || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);
   const bool alone_may = !is_alone() || !FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
-  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() &&
+  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() && record.local.able &&
                    exchange_.view().quorate && alone_may;
   if (record.forced) {
     facts.may_take = in_view_;
@@ -250,6 +256,10 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
 void TakeoverCore::run_holders(TakeoverActions& out) {
   for (auto& [name, record] : records_) {
     VipHolder::Step step;
+    if (record.next_settings && !record.holder.may_be_present()) {
+      record.holder.set_settings(*record.next_settings);
+      record.next_settings.reset();
+    }
     record.holder.tick(facts_of(name, record), now_, step);
     carry(name, record, std::move(step), out);
   }
@@ -400,7 +410,17 @@ void TakeoverCore::configure(Settings settings, TakeoverActions& out) {
   }
   for (const VipSettings& vip : settings.vips) {
     const auto [at, fresh] = records_.try_emplace(vip.name, vip);
-    if (!fresh) at->second.holder.set_settings(vip);
+    if (fresh) continue;
+    Record& record = at->second;
+    const bool other_address = record.holder.may_be_present() && record.holder.settings().address != vip.address;
+    if (!other_address) {
+      record.holder.set_settings(vip);
+      continue;
+    }
+    record.next_settings = vip;  // What is deleted has to be what was added.
+    VipHolder::Step step;
+    record.holder.unassign(/*planned=*/true, now_, step);
+    carry(vip.name, record, std::move(step), out);
   }
   settings_ = std::move(settings);
   state_dirty_ = plan_due_ = true;

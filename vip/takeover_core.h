@@ -1,6 +1,6 @@
 // fairlead: pure
-// The whole node's part in high availability (ha-rules R1-R21): views and messages in, what is to be sent and done to the kernel out.
-// Composed of the machines of this room: Exchange (R2), HolderLease and PromiseBook (R4), plan_owners (R1, R3, R15-R17), TieBreak (R11), and
+// The whole node's part in high availability (rules R1-R21): views and messages in, what is to be sent and done to the kernel out.
+// Composed of this room's machines: Exchange (R2), HolderLease and PromiseBook (R4), plan_owners (R1, R3, R15-R17), TieBreak (R11) and
 // one VipHolder per VIP (R5, R8, R18-R20). docs/internals/takeover.md tells the story; the shells are wired in daemon/.
 //
 //   view, delivered message --+                       +--> kSend: multicast to everybody, this node included
@@ -130,6 +130,7 @@ class TakeoverCore {
   struct Record {
     explicit Record(VipSettings settings) : holder(std::move(settings)) {}
     VipHolder holder;
+    std::optional<VipSettings> next_settings;  ///< Of another address: wait until the present one is deleted.
     LocalVip local;
     Instant serves_since{};
     // The newest assignment.
@@ -163,7 +164,9 @@ class TakeoverCore {
   [[nodiscard]] bool is_alone() const;
   [[nodiscard]] bool is_peer_quiet() const;
   [[nodiscard]] bool may_stay_alone() const;
-  [[nodiscard]] bool trusts_release(const Record& record) const;
+  [[nodiscard]] bool trusts_release(const std::string& vip, const Record& record) const;
+  [[nodiscard]] bool is_everybody_here() const;
+  [[nodiscard]] bool is_tie_urgent() const { return is_alone() || is_peer_quiet() || now_ < alone_grace_; }
   [[nodiscard]] NodeId peer() const;
 
   void begin_round(const ClusterView& view, TakeoverActions& out);
@@ -179,6 +182,8 @@ class TakeoverCore {
   void merge_states();
   void settle_lease();
   void count_silent();
+  void fell_silent(NodeId node, Instant since);
+  void start_promise();
 
   [[nodiscard]] NodeState own_state() const;
   void send_state(TakeoverActions& out);
@@ -198,8 +203,8 @@ class TakeoverCore {
   Incarnation incarnation_;
   Instant started_;
   Instant wait_from_;  ///< R13: of this start, or since Corosync came back.
-  Instant now_;       ///< CLOCK_BOOTTIME: what a suspended machine slept through has passed for its lease, too.
-  Duration ahead_{};  ///< Of it before CLOCK_MONOTONIC, which the caller counts in.
+  Instant now_;        ///< CLOCK_BOOTTIME: what a suspended machine slept through has passed for its lease, too.
+  Duration ahead_{};   ///< Of it before CLOCK_MONOTONIC, which the caller counts in.
   bool turned_ = false;
   Timing own_timing_;
   Timing timing_;  ///< The maximum over the members.
@@ -221,10 +226,12 @@ class TakeoverCore {
   bool settled_ = false;
   bool leaving_ = false;
   bool state_dirty_ = false;
-  bool plan_due_ = false;                 ///< Something was delivered that a plan depends on.
-  Instant plan_again_ = Instant::min();   ///< Plans depend on time, too: preemption, stable servers.
-  bool merged_ = false;                   ///< Nodes came back with this round: who holds announces again (R14, R19).
-  std::vector<NodeId> silent_;            ///< exchange_.silent_nodes() of this round.
+  bool plan_due_ = false;                ///< Something was delivered that a plan depends on.
+  Instant plan_again_ = Instant::min();  ///< Plans depend on time, too: preemption, stable servers.
+  bool merged_ = false;                  ///< Nodes came back with this round: who holds announces again (R14, R19).
+  std::vector<NodeId> silent_;           ///< exchange_.silent_nodes() of this round.
+  std::vector<NodeId> accounted_;        ///< Spoke in this ring: what they are bound to is known even when they fall silent.
+  RingId accounted_ring_;
   Instant alone_since_ = Instant::max();  ///< R11
   bool beat_now_ = false;
   Instant beat_at_ = Instant::min();  ///< The next.

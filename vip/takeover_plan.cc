@@ -10,7 +10,7 @@ namespace {
 
 constexpr Duration kMovesWindow = 60s;  ///< R17
 constexpr std::size_t kMovesMax = 3;
-constexpr Duration kPlanInterval = 100ms;
+constexpr Duration kPlanInterval = 250ms;
 
 }  // namespace
 

@@ -208,7 +208,11 @@ void VipHolder::tick(const HolderFacts& facts, Instant now, Step& out) {
 
 /// I1
 void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
-  if (now < yield_until_ || !facts.may_take) return;
+  if (now < yield_until_ || !facts.may_take) {
+    silent_probes_ = 0;  // Who cannot take it may be one whom nobody hears.
+    last_probe_ = Instant::min();
+    return;
+  }
   if (!facts.cleared) {
     by_promise_ = true;
     if (FL_RULE(kR5Probe, settings_.takeover_probe) && !probes_are_silent(facts, now, out)) return;
@@ -245,7 +249,7 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
     // Of two nodes that are alone neither is acknowledged. Who took it in this loneliness waited the promise out and found silence: the
     // other one slept. It stays while the routers answer; who held it before gives it up.
     const bool took_alone = by_promise_ && acquired_ >= facts.alone_since;
-    if (facts.proved_sent > *claim_ || (took_alone && facts.alive_at > *claim_)) {
+    if (facts.proved_sent >= *claim_ || (took_alone && facts.alive_at >= *claim_)) {  // The beat of this turn is behind the claim.
       claim_.reset();
       announce_again(now);
     } else if (now > *claim_ + kClaimProof) {
@@ -269,7 +273,7 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
 
 /// R20
 void VipHolder::repair(const HolderFacts& facts, Instant now, Step& out) {
-  if (adding_ || !facts.fresh || facts.alive_at <= *gone_) return;
+  if (adding_ || !facts.fresh || facts.alive_at < *gone_) return;
   while (!repaired_.empty() && now >= repaired_.front() + kRepairWindow) repaired_.pop_front();
   if (FL_RULE(kR20Yield, repaired_.size() >= kRepairsMax)) {
     yield_until_ = now + kYieldFor;

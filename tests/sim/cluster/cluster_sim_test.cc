@@ -14,7 +14,7 @@ namespace fairlead::vip::sim {
 namespace {
 
 constexpr unsigned kShards = 8;
-constexpr unsigned kSeedsPerShard = 12'500;      // 100,000 in make test.
+constexpr unsigned kSeedsPerShard = 12'500;       // 100,000 in make test.
 constexpr unsigned kSeedsPerShardLong = 250'000;  // Two millions in make test-long.
 
 unsigned seeds_per_shard() {
@@ -55,7 +55,8 @@ TEST_P(ClusterSim, KeepsEveryPromiseOnEverySeed) {
   int faults = 0;
   for (unsigned long seed = first; seed < first + count; ++seed) {
     const Outcome outcome = play(seed, {.trace = one != nullptr});
-    for (const std::string& violation : outcome.violations) ADD_FAILURE() << "FL_SIM_SEED=" << seed << " (" << outcome.what << ") " << violation;
+    for (const std::string& violation : outcome.violations)
+      ADD_FAILURE() << "FL_SIM_SEED=" << seed << " (" << outcome.what << ") " << violation;
     if (!outcome.violations.empty()) return;
     simulated += static_cast<double>(outcome.simulated) / kSecond;
     faults += outcome.faults;

@@ -120,7 +120,8 @@ void Site::probe(int from, int vip) {
     const auto t = static_cast<std::size_t>(n);
     if (n == from || !node(n).has_address(vip) || !node(n).answers_arp() || !node(n).carrier()) continue;
     if (!world_.wires.lan[f][t] || !world_.wires.lan[t][f]) continue;
-    send_frame(from, world_.between(80 * kUs, 900 * kUs), {Frame::Kind::kAnswer, static_cast<std::uint8_t>(n), static_cast<std::uint32_t>(vip)});
+    send_frame(from, world_.between(80 * kUs, 900 * kUs),
+               {Frame::Kind::kAnswer, static_cast<std::uint8_t>(n), static_cast<std::uint32_t>(vip)});
   }
 }
 
@@ -129,7 +130,8 @@ void Site::announce(int from, int vip) {
   if (!node(from).carrier() || !node(from).has_address(vip)) return;
   for (int n = 0; n < options_.nodes; ++n) {
     if (n == from || !world_.wires.lan[f][static_cast<std::size_t>(n)] || !node(n).carrier() || !node(n).proxy_runs()) continue;
-    send_frame(n, world_.between(80 * kUs, 900 * kUs), {Frame::Kind::kClaim, static_cast<std::uint8_t>(from), static_cast<std::uint32_t>(vip)});
+    send_frame(n, world_.between(80 * kUs, 900 * kUs),
+               {Frame::Kind::kClaim, static_cast<std::uint8_t>(from), static_cast<std::uint32_t>(vip)});
   }
   oracle_.announced(from, vip);
 }
@@ -168,7 +170,8 @@ void Site::resolve(int vip) {
 
 void Site::log(int node, const std::string& text) const {
   if (!world_.trace) return;
-  std::fprintf(stderr, "%10.3f %s %s\n", static_cast<double>(world_.now) / kMs, node < 0 ? "-" : std::to_string(node + 1).c_str(), text.c_str());
+  std::fprintf(stderr, "%10.3f %s %s\n", static_cast<double>(world_.now) / kMs, node < 0 ? "-" : std::to_string(node + 1).c_str(),
+               text.c_str());
 }
 
 }  // namespace fairlead::vip::sim

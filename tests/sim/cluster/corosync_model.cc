@@ -5,6 +5,8 @@
 namespace fairlead::vip::sim {
 namespace {
 
+constexpr At kGrid = kMs;
+
 NodeId id_of(int node) { return NodeId{static_cast<std::uint32_t>(node + 1)}; }
 int index_of(NodeId id) { return static_cast<int>(to_number(id)) - 1; }
 
@@ -96,8 +98,8 @@ void CorosyncModel::append(Ring& ring, int ring_index, bool is_view, std::uint32
 
 void CorosyncModel::put(int node, Item item, At delay) {
   Node& n = at(node);
-  if (world_->one_in(20'000)) delay += world_->between(20 * kMs, 100 * kMs);  // A busy host.
-  item.at = std::max(n.last_at, world_->now + delay);
+  if (world_->one_in(20'000)) delay += world_->between(world_->hiccup / 5, world_->hiccup);  // A busy host.
+  item.at = std::max(n.last_at, (world_->now + delay) / kGrid * kGrid + kGrid);              // A loop takes what is there at once.
   n.last_at = item.at;
   n.inbox.push_back(item);
   if (item.is_view) view_arrives(node, item.index, item.at);
@@ -335,7 +337,8 @@ void CorosyncModel::kill(int node, bool cleanly) {
   const bool turned = ring.turning;
   if (!turned) return;
   stop(old, true);
-  const At wait = cleanly ? world_->between(12 * kMs, 53 * kMs) : times_.token + times_.consensus + world_->between(-times_.hold / 2, 50 * kMs);
+  const At wait =
+      cleanly ? world_->between(12 * kMs, 53 * kMs) : times_.token + times_.consensus + world_->between(-times_.hold / 2, 50 * kMs);
   for (const int m : ring.members) {
     if (is_up(m)) gather(m, wait + world_->between(0, 200 * kUs));
   }
@@ -366,7 +369,8 @@ void CorosyncModel::thaw(int node) {
   if (!n.inbox.empty()) arrived(node, std::max(n.inbox.front().at, world_->now));
   if (n.ring < 0) return gather(node, times_.consensus);
   Ring& ring = ring_of(node);
-  const bool all_still_in = std::all_of(ring.members.begin(), ring.members.end(), [&](int m) { return at(m).ring == n.ring && together(node, m); });
+  const bool all_still_in =
+      std::all_of(ring.members.begin(), ring.members.end(), [&](int m) { return at(m).ring == n.ring && together(node, m); });
   if (all_still_in && !ring.turning && world_->now - ring.stopped < times_.token) {  // The token goes round again.
     ring.turning = true;
     for (const int m : ring.members) {

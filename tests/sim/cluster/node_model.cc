@@ -70,7 +70,7 @@ void NodeModel::plan_next_turn() {
   const Instant deadline = core_->next_deadline();
   if (deadline != Instant::max()) {
     At late = world().between(0, 200 * kUs);
-    if (world().one_in(20'000)) late += world().between(2 * kMs, 40 * kMs);  // R22: a loaded host.
+    if (world().one_in(20'000)) late += world().between(2 * kMs, std::min(world().hiccup, 40 * kMs));  // R22: a loaded host.
     next = std::min(next, world().now + std::max<At>((deadline - clock()).count(), 0) + late);
   }
   if (next != kNever) wake(next);
@@ -114,7 +114,9 @@ void NodeModel::take_inputs() {
       case Input::Kind::kKernelDone: core_->kernel_done(name_of(in.vip), in.what, in.ok, in.ok ? "" : "EBUSY", actions_); break;
       case Input::Kind::kResetDone: core_->reset_done(name_of(in.vip), actions_); break;
       case Input::Kind::kGone: core_->kernel_gone(name_of(in.vip), actions_); break;
-      case Input::Kind::kAnswered: core_->answered(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false, actions_); break;
+      case Input::Kind::kAnswered:
+        core_->answered(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false, actions_);
+        break;
       case Input::Kind::kClaimed: core_->claimed(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), actions_); break;
       case Input::Kind::kTie: core_->tie_answered(static_cast<std::uint32_t>(in.from)); break;
       case Input::Kind::kLocal:
@@ -168,7 +170,8 @@ void NodeModel::act(const VipAction& action) {
   const int vip = index_of(action.vip);
   if (world().trace && action.kind != HolderActionKind::kRefresh && action.kind != HolderActionKind::kProbe) {
     static constexpr const char* kNames[] = {"probe", "add", "refresh", "remove", "announce", "reset", "released", "beat"};
-    site_.log(index_, std::string("action ") + kNames[static_cast<int>(action.kind)] + " " + action.vip + " epoch " + std::to_string(action.epoch));
+    site_.log(index_,
+              std::string("action ") + kNames[static_cast<int>(action.kind)] + " " + action.vip + " epoch " + std::to_string(action.epoch));
   }
   site_.oracle().acted(index_, vip, action.kind, action.epoch, incarnation_);
   switch (action.kind) {
@@ -245,9 +248,7 @@ void NodeModel::delete_address(int vip) {
 
 // ---- what the network says ----
 
-void NodeModel::answered(int vip, int from) {
-  input({.kind = Input::Kind::kAnswered, .at = world().now, .vip = vip, .from = from});
-}
+void NodeModel::answered(int vip, int from) { input({.kind = Input::Kind::kAnswered, .at = world().now, .vip = vip, .from = from}); }
 void NodeModel::claimed(int vip, int from) { input({.kind = Input::Kind::kClaimed, .at = world().now, .vip = vip, .from = from}); }
 void NodeModel::tie_answered(std::uint32_t target) {
   input({.kind = Input::Kind::kTie, .at = world().now, .from = static_cast<int>(target)});
@@ -257,13 +258,18 @@ LocalVip NodeModel::local_facts() const {
   LocalVip facts;
   facts.able = carrier_ && world().now >= carrier_counts_;
   facts.serves = serves_;
-  if (!facts.able) facts.reason = "no carrier";
-  else if (!facts.serves) facts.reason = "no server is up";
+  if (!facts.able)
+    facts.reason = "no carrier";
+  else if (!facts.serves)
+    facts.reason = "no server is up";
   return facts;
 }
 
+void NodeModel::reappears() { reappeared_at_ = world().now; }
+
 void NodeModel::set_carrier(bool up) {
   carrier_ = up;
+  if (up) reappears();
   if (up) carrier_counts_ = world().now + 3 * kSecond;  // R17
   site_.node_changed();
   input({.kind = Input::Kind::kLocal, .at = world().now + world().between(kMs, 8 * kMs)});
@@ -413,7 +419,8 @@ void NodeModel::guard_deletes() {
   for (const auto& [vip, told] : told_) {
     set_address(vip, false);
     site_.oracle().said_released(index_, vip, told.epoch, told.incarnation);
-    send_later(world().between(100 * kUs, 800 * kUs), guard_pid_, Released{name_of(vip), told.epoch, settings_.self, told.incarnation, true});
+    send_later(world().between(100 * kUs, 800 * kUs), guard_pid_,
+               Released{name_of(vip), told.epoch, settings_.self, told.incarnation, true});
   }
   told_.clear();
 }
@@ -459,9 +466,7 @@ void NodeModel::corosync_died() {
   input({.kind = Input::Kind::kLost, .at = world().now + world().between(100 * kUs, 15 * kMs)});
 }
 
-void NodeModel::corosync_started() {
-  world().push(world().between(380 * kMs, 600 * kMs), EventKind::kReconnect, index_);
-}
+void NodeModel::corosync_started() { world().push(world().between(380 * kMs, 600 * kMs), EventKind::kReconnect, index_); }
 
 void NodeModel::reconnect() {
   if (!corosync().is_alive(index_)) return;
@@ -491,6 +496,7 @@ void NodeModel::resume() {
   const bool stopped = pause_ != Pause::kClockRuns;
   pause_ = Pause::kNone;
   woken_at_ = world().now;
+  reappears();
   site_.log(index_, "machine runs again");
   if (stopped) {
     for (Address& address : addresses_) address.expires += slept;

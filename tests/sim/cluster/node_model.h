@@ -79,6 +79,11 @@ class NodeModel {
   [[nodiscard]] At woken_at() const { return woken_at_; }
   /// How it stood still before it was woken.
   [[nodiscard]] Pause slept() const { return slept_; }
+  /// Nobody here can delete an address but the kernel.
+  [[nodiscard]] bool unattended() const { return !proxy_runs() && !guard_watches(); }
+  /// The LAN hears it again.
+  void reappears();
+  [[nodiscard]] At reappeared_at() const { return reappeared_at_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] std::uint32_t daemon_pid() const { return daemon_pid_; }
 
@@ -143,6 +148,7 @@ class NodeModel {
   std::uint64_t pause_number_ = 0;  ///< Events made before it have their own clock's time left.
   At woken_at_ = -kNever;
   Pause slept_ = Pause::kNone;
+  At reappeared_at_ = -kNever;
   At mono_lag_ = 0;
   At boot_lag_ = 0;
   std::vector<Event> postponed_;

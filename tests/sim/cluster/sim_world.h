@@ -80,7 +80,7 @@ struct Wires {
   using Matrix = std::array<std::array<bool, kNodesMax>, kNodesMax>;
   Matrix ring{};
   Matrix lan{};
-  std::array<bool, kNodesMax> client{};                            ///< The client's switch port sees the node.
+  std::array<bool, kNodesMax> client{};                           ///< The client's switch port sees the node.
   std::array<std::array<bool, kTargetsMax>, kNodesMax> target{};  ///< The node hears the router.
 
   Wires() {
@@ -102,6 +102,7 @@ struct World {
   EventQueue queue;
   Wires wires;
   bool trace = false;
+  At hiccup = 20 * kMs;  ///< How long a busy host keeps a process or Corosync waiting, at most.
 
   /// Uniform in [low, high).
   At between(At low, At high) { return high <= low ? low : low + static_cast<At>(chance.next() % static_cast<std::uint64_t>(high - low)); }

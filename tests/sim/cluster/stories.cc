@@ -215,8 +215,14 @@ void cold_start(Site& site, Strikes& strikes) {
 }  // namespace
 
 const char* story_name(std::uint32_t which) {
-  static constexpr const char* kNames[kStories] = {"silent gateway", "silent gateway, lost holder", "two holders merge", "different configuration",
-                                                   "wishes",         "flapping",                    "deleted again",     "cold start",
+  static constexpr const char* kNames[kStories] = {"silent gateway",
+                                                   "silent gateway, lost holder",
+                                                   "two holders merge",
+                                                   "different configuration",
+                                                   "wishes",
+                                                   "flapping",
+                                                   "deleted again",
+                                                   "cold start",
                                                    "unseen cut"};
   return kNames[which];
 }

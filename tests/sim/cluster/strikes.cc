@@ -1,19 +1,42 @@
 #include "tests/sim/cluster/strikes.h"
 
-
 namespace fairlead::vip::sim {
 
 const char* to_string(Fault fault) {
-  static constexpr std::array<const char*, kFaults> kNames = {
-      "move",           "kill daemon",  "hang < 1 s",    "hang > 1 s",    "kill guard",   "kill both",  "power off",
-      "cut node",       "cut ring",     "cut one way",   "split",         "freeze procs", "pause",      "pause, clock stops",
-      "pause, boot runs", "kill corosync", "stop corosync", "hang corosync", "carrier",      "servers",    "delete address",
-      "slow kernel",    "standby",      "disable",       "freeze cluster", "leave",        "configure",  "deaf LAN"};
+  static constexpr std::array<const char*, kFaults> kNames = {"move",
+                                                              "kill daemon",
+                                                              "hang < 1 s",
+                                                              "hang > 1 s",
+                                                              "kill guard",
+                                                              "kill both",
+                                                              "power off",
+                                                              "cut node",
+                                                              "cut ring",
+                                                              "cut one way",
+                                                              "split",
+                                                              "freeze procs",
+                                                              "pause",
+                                                              "pause, clock stops",
+                                                              "pause, boot runs",
+                                                              "kill corosync",
+                                                              "stop corosync",
+                                                              "hang corosync",
+                                                              "carrier",
+                                                              "servers",
+                                                              "delete address",
+                                                              "slow kernel",
+                                                              "standby",
+                                                              "disable",
+                                                              "freeze cluster",
+                                                              "leave",
+                                                              "configure",
+                                                              "deaf LAN"};
   return kNames[static_cast<std::size_t>(fault)];
 }
 
 const char* struck_state(int index) {
-  static constexpr std::array<const char*, kStruckStates> kNames = {"idle", "waiting", "adding", "held", "resetting", "removing", "no daemon", "ring stands"};
+  static constexpr std::array<const char*, kStruckStates> kNames = {"idle",      "waiting",  "adding",    "held",
+                                                                    "resetting", "removing", "no daemon", "ring stands"};
   return kNames[static_cast<std::size_t>(index)];
 }
 
@@ -39,6 +62,7 @@ void Strikes::separate(int node, bool apart, bool lan, bool client) {
     w.ring[n][other] = w.ring[other][n] = !apart;
     if (lan) w.lan[n][other] = w.lan[other][n] = !apart;
   }
+  if (!apart && node < site_.nodes()) site_.node(node).reappears();
   if (client) {
     w.client[n] = !apart;
     w.target[n].fill(!apart);
@@ -54,6 +78,7 @@ void Strikes::split(std::uint32_t minority, bool apart, bool lan, bool client) {
       w.ring[a][b] = !apart;
       if (lan) w.lan[a][b] = !apart;
     }
+    if (!apart && a_in && static_cast<int>(a) < site_.nodes()) site_.node(static_cast<int>(a)).reappears();
     if (a_in && client) {
       w.client[a] = !apart;
       w.target[a].fill(!apart);
@@ -107,15 +132,15 @@ void Strikes::strike(Fault fault, int node, std::uint32_t detail) {
     case Fault::kPauseClockStops: return n.pause(Pause::kClockStops);
     case Fault::kPauseBootRuns: return n.pause(Pause::kOnlyBootRuns);
     case Fault::kKillCorosync:
-    case Fault::kStopCorosync:
-      site_.corosync().kill(node, fault == Fault::kStopCorosync);
-      return n.corosync_died();
+    case Fault::kStopCorosync: site_.corosync().kill(node, fault == Fault::kStopCorosync); return n.corosync_died();
     case Fault::kHangCorosync: return site_.corosync().freeze(node);
     case Fault::kCarrier: return n.set_carrier(false);
     case Fault::kServers: return n.set_serves(false);
     case Fault::kDeleteAddress: return n.delete_address(vip);
     case Fault::kSlowKernel: return n.slow_kernel(w.now + 3 * kSecond);
-    case Fault::kStandby: (void)wish(node, OverrideKind::kNodeStandby, "n" + std::to_string(1 + detail % static_cast<std::uint32_t>(site_.nodes())), true); return;
+    case Fault::kStandby:
+      (void)wish(node, OverrideKind::kNodeStandby, "n" + std::to_string(1 + detail % static_cast<std::uint32_t>(site_.nodes())), true);
+      return;
     case Fault::kDisable: (void)wish(node, OverrideKind::kVipDisabled, vip_name, true); return;
     case Fault::kFreezeCluster: (void)wish(node, OverrideKind::kFrozen, "", true); return;
     case Fault::kLeave: (void)n.command([&](TakeoverCore& core, TakeoverActions& out) { core.leave(out); }); return;
@@ -202,6 +227,7 @@ void Strikes::repair_everything() {
   for (int n = 0; n < site_.nodes(); ++n) {
     NodeModel& node = site_.node(n);
     node.hold_restart(false);
+    node.reappears();
     if (node.paused() != Pause::kNone) node.resume();
     node.power_on();
     node.wake_daemon();
@@ -214,7 +240,9 @@ void Strikes::repair_everything() {
     site_.corosync().thaw(n);
     Settings s = node.settings();
     bool differs = false;
-    for (VipSettings& v : s.vips) differs = differs || (v.config_hash != 77 && n != site_.options().odd_hash), v.config_hash = n == site_.options().odd_hash ? v.config_hash : 77;
+    for (VipSettings& v : s.vips)
+      differs = differs || (v.config_hash != 77 && n != site_.options().odd_hash),
+      v.config_hash = n == site_.options().odd_hash ? v.config_hash : 77;
     if (differs) node.set_settings(std::move(s));
     if (left_[static_cast<std::size_t>(n)]) node.kill_daemon();
     left_[static_cast<std::size_t>(n)] = false;
