@@ -6,9 +6,7 @@
 // It holds because only delivered messages change them; a clock here only says whom to ask to be left out (Exclude, delivered again).
 #pragma once
 
-#include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "base/cluster_message.h"
@@ -35,10 +33,10 @@ class Exchange {
     NodeState state;
     Instant delivered{};
   };
-  /// One per node (of two daemons on a node the later life), by id; complete or not.
-  [[nodiscard]] std::vector<const Member*> members() const;
+  /// One per node (of two daemons on a node the later life), by id; complete or not. Valid until the next change.
+  [[nodiscard]] const std::vector<const Member*>& members() const { return members_; }
   [[nodiscard]] const Member* member(NodeId node) const;
-  [[nodiscard]] bool is_excluded(const ClusterProcess& process) const { return excluded_.contains(process); }
+  [[nodiscard]] bool is_excluded(const ClusterProcess& process) const;
   /// Who makes the plan of this round; nothing before the exchange is complete.
   [[nodiscard]] std::optional<ClusterProcess> proposer() const;
   /// Silent for `limit`: to be left out.
@@ -46,16 +44,27 @@ class Exchange {
   [[nodiscard]] Instant next_overdue(Duration limit) const;
   [[nodiscard]] const ClusterView& view() const { return view_; }
   [[nodiscard]] RoundId round() const { return round_; }
-  /// Nodes of the ring that run no daemon, as far as this round knows. Only meaningful when complete.
+  /// Nodes of the ring that run no daemon, as far as this round knows, or only one that was left out. Only meaningful when complete.
   [[nodiscard]] std::vector<NodeId> silent_nodes() const;
+  /// It runs one, heard of or not.
+  [[nodiscard]] bool has_daemon(NodeId node) const;
 
  private:
+  struct Entry {
+    ClusterProcess process;
+    Instant heard{};
+    bool guard = false;
+    bool excluded = false;
+    bool spoke = false;
+    Member member;
+  };
+  [[nodiscard]] Entry* find(const ClusterProcess& process);
+  void count_members();
+
   ClusterView view_;
   RoundId round_;
-  std::map<ClusterProcess, Member> states_;
-  std::set<ClusterProcess> guards_;
-  std::set<ClusterProcess> excluded_;
-  std::map<ClusterProcess, Instant> heard_;
+  std::vector<Entry> entries_;  ///< As view_.processes: by node, then pid. A few.
+  std::vector<const Member*> members_;
 };
 
 }  // namespace fairlead::vip

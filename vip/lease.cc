@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "vip/mutant.h"
+
 namespace fairlead::vip {
 
 std::uint64_t HolderLease::sent(Instant now) {
@@ -13,23 +15,29 @@ std::uint64_t HolderLease::sent(Instant now) {
 
 void HolderLease::acknowledged(NodeId node, std::uint64_t sequence) {
   if (sequence < first_of_round_ || sequence > last_) return;
-  std::uint64_t& newest = acknowledged_[node];
-  newest = std::max(newest, sequence);
+  const auto known = std::find_if(acknowledged_.begin(), acknowledged_.end(), [node](const Acknowledged& a) { return a.node == node; });
+  if (known == acknowledged_.end()) {
+    acknowledged_.push_back({node, sequence});
+  } else {
+    known->sequence = std::max(known->sequence, sequence);
+  }
 }
 
 bool HolderLease::settle(const Quorum& quorum, Duration lease) {
   if (!quorum.quorate) return false;
   // The newest sequence that enough votes reach: sort the acknowledgements, the newest first, and count votes down the list.
-  std::vector<std::uint64_t> reached;
-  reached.reserve(acknowledged_.size());
-  for (const auto& [node, sequence] : acknowledged_) reached.push_back(sequence);
-  std::sort(reached.begin(), reached.end(), std::greater<>());
+  std::uint64_t own = 0;
+  reached_.clear();
+  for (const Acknowledged& a : acknowledged_) {
+    reached_.push_back(a.sequence);
+    if (a.node == quorum.self) own = a.sequence;
+  }
+  std::sort(reached_.begin(), reached_.end(), std::greater<>());
   const std::uint32_t majority = quorum.expected_votes / 2 + 1;
-  const auto given = quorum.extra_votes + static_cast<std::uint32_t>(quorum.silent.size());
-  const std::uint32_t needed = majority > given ? majority - given : 1;
-  const auto own = acknowledged_.find(quorum.self);
-  if (reached.size() < needed || own == acknowledged_.end()) return false;
-  const std::uint64_t proved = std::min(reached[needed - 1], own->second);
+  const auto given = quorum.extra_votes + quorum.silent;
+  const std::uint32_t needed = FL_RULE(kR4Majority, majority > given) ? majority - given : 1;
+  if (reached_.size() < needed || own == 0) return false;
+  const std::uint64_t proved = std::min(reached_[needed - 1], own);
   if (proved <= proved_) return false;
   bool grew = false;
   while (!beats_.empty() && beats_.front().sequence <= proved) {
@@ -63,8 +71,21 @@ void PromiseBook::reported(NodeId member, const std::string& vip, NodeId holder,
 
 void PromiseBook::silent_node(NodeId node, Instant until) { silent_.try_emplace(node, until); }
 
-void PromiseBook::released(const std::string& vip, NodeId holder, Epoch epoch) {
-  if (const auto said = reported_.find(vip); said != reported_.end()) {
+void PromiseBook::begin_round(const std::vector<NodeId>& known) {
+  silent_.clear();
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [&](const auto& entry) { return std::find(known.begin(), known.end(), entry.first.first) == known.end(); });
+  }
+}
+
+void PromiseBook::begin_report(NodeId member) {
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [member](const auto& entry) { return entry.first.first == member; });
+  }
+}
+
+void PromiseBook::released(const std::string& vip, NodeId holder, Epoch epoch, bool all) {
+  if (const auto said = reported_.find(vip); all && said != reported_.end()) {
     std::erase_if(said->second, [&](const auto& entry) { return entry.first.second == holder; });
   }
   const auto found = own_.find(vip);

@@ -9,7 +9,8 @@
 //   - two majorities share a node, and that node's promise outlasts the old lease. A node that lost its memory in between (a restart)
 //     promises everything for P from its start; one without a daemon, for P from the beginning of the view that shows it so.
 // The vote of a node whose daemon is gone, as Corosync agrees, counts as acknowledged: it cannot take anything before its next start, and
-// that one makes the promise of the line above.
+// that one makes the promise of the line above. So does the vote of one that was left out (R2): it delivers the beats that it missed, and
+// promises, before it can follow any plan.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,7 @@ class HolderLease {
     bool quorate = false;
     std::uint32_t expected_votes = 1;
     std::uint32_t extra_votes = 0;  ///< A quorum device's, in a quorate view.
-    std::vector<NodeId> silent;     ///< In the ring, without a daemon: their votes count as given.
+    std::uint32_t silent = 0;       ///< In the ring, without a daemon or left out: their votes count as given.
   };
   /// Takes the newest proof into account. True when the lease grew.
   bool settle(const Quorum& quorum, Duration lease);
@@ -61,8 +62,13 @@ class HolderLease {
     std::uint64_t sequence;
     Instant at;
   };
-  std::deque<SentBeat> beats_;                    ///< Not yet proved, oldest first; kBeatsKept at most.
-  std::map<NodeId, std::uint64_t> acknowledged_;  ///< The newest of this round, by node.
+  std::deque<SentBeat> beats_;  ///< Not yet proved, oldest first; kBeatsKept at most.
+  struct Acknowledged {
+    NodeId node;
+    std::uint64_t sequence;
+  };
+  std::vector<Acknowledged> acknowledged_;  ///< The newest of this round, by node. As many as there are nodes.
+  std::vector<std::uint64_t> reached_;      ///< settle()'s, kept for its memory.
   std::uint64_t last_ = 0;
   std::uint64_t first_of_round_ = 1;
   std::uint64_t proved_ = 0;
@@ -81,9 +87,12 @@ class PromiseBook {
   void reported(NodeId member, const std::string& vip, NodeId holder, Instant until);
   /// A node is in the view without a daemon.
   void silent_node(NodeId node, Instant until);
-  /// A new round: what members reported is void, they say it again.
-  void begin_round() { reported_.clear(), silent_.clear(); }
-  void released(const std::string& vip, NodeId holder, Epoch epoch);
+  /// A new round: what members reported is void, they say it again. `known`: but for those, who may have fallen silent since.
+  void begin_round(const std::vector<NodeId>& known);
+  /// `member` says anew what it is bound to.
+  void begin_report(NodeId member);
+  /// `all`: no later epoch of this holder is known, so that what members reported of it is void, too (reports name no epoch).
+  void released(const std::string& vip, NodeId holder, Epoch epoch, bool all);
 
   /// What this node itself is bound to.
   [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now) const;

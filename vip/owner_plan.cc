@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "vip/mutant.h"
+
 namespace fairlead::vip {
 namespace {
 
@@ -78,7 +80,7 @@ class Bench {
   }
   [[nodiscard]] bool same_configuration(const VipSettings& vip, const VipState& state) const {
     const auto known = input_.owner_hash.find(vip.name);
-    return state.config_hash == (known == input_.owner_hash.end() ? vip.config_hash : known->second);
+    return !FL_RULE(kR15Hash, true) || state.config_hash == (known == input_.owner_hash.end() ? vip.config_hash : known->second);
   }
   [[nodiscard]] bool same_address(const MemberFacts& m) const {
     return std::all_of(group_.begin(), group_.end(), [&](const VipSettings* vip) {
@@ -156,6 +158,7 @@ NodeId plan_group(const PlanInput& input, const Group& group, const std::map<Nod
     return best_of(input, group, load, [&](const MemberFacts& m) { return bench.is_last_resort(m); });
   }
   if (const NodeId to = asked_for(input, group, bench, owner, load); to != kNoNode) return to;
+  if (!FL_RULE(kR3Sticky, true)) return best_of(input, group, load, eligible);
   if (bench.is_eligible(*present)) return owner;
   if (input.frozen || names_any(group, input.flapping)) return owner;
   const bool patient = bench.only_lacks_servers(*present);

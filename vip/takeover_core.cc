@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/overloaded.h"
+#include "vip/mutant.h"
 
 namespace fairlead::vip {
 namespace {
@@ -18,7 +19,6 @@ TakeoverCore::TakeoverCore(Settings settings, Incarnation incarnation, std::vect
       started_(now),
       wait_from_(now),
       now_(now),
-      boot_(now),
       tie_(settings_.is_two_node() ? TieBreak(settings_.tie_targets, settings_.tie_needs_all, now) : TieBreak()) {
   for (const VipSettings& vip : settings_.vips) records_.emplace(vip.name, Record(vip));
   for (Override& wish : kept) {
@@ -31,14 +31,18 @@ TakeoverCore::TakeoverCore(Settings settings, Incarnation incarnation, std::vect
 // ---- time ----
 
 void TakeoverCore::turn(Instant now, Instant boot, TakeoverActions& out) {
-  const Duration gap = turned_ ? std::max(now - now_, boot - boot_) : Duration::zero();
-  now_ = now;
-  boot_ = boot;
+  if (!FL_RULE(kR7BootClock, true)) boot = now;
+  const Duration gap = turned_ ? boot - now_ : Duration::zero();
+  now_ = boot;
+  ahead_ = boot - now;
   turned_ = true;
-  if (gap <= kOwnPauseMax) return;
-  pause_end_ = now;
-  exchange_.forgive(now);
-  peer_heard_ = now;
+  if (gap <= kOwnPauseMax || !FL_RULE(kR7BootClock, true)) return;
+  pause_end_ = now_;
+  for (auto& [name, record] : records_) {
+    if (record.holder.is_held()) record.holder.announce_again(now_);  // R19; as soon as the lease is proved anew (R7).
+  }
+  exchange_.forgive(now_);
+  peer_heard_ = now_;
   const bool too_long = gap > timing_.lease();
   if (too_long) {  // R7: before any descriptor is read.
     lease_.drop();
@@ -59,7 +63,7 @@ void TakeoverCore::tick(TakeoverActions& out) {
     check_settled();
     if (tie_.is_configured() && own_armed_said_ != tie_.is_armed(now_)) state_dirty_ = true;
   }
-  if (tie_.probe_due(is_alone() || is_peer_quiet(), now_)) out.emplace_back(ProbeTie{});
+  if (tie_.probe_due(is_tie_urgent(), now_)) out.emplace_back(ProbeTie{});
   settle(out);
 }
 
@@ -79,14 +83,15 @@ Instant TakeoverCore::next_deadline() const {
   };
   for (const auto& [name, record] : records_) {
     consider(record.holder.next_deadline(facts_of(name, record)));
+    if (record.holder.may_be_present()) consider(alone_grace_);
     if (record.holder.may_be_present()) consider(is_alone() && tie_.is_configured() ? tie_.last() + kTieAnswerFresh + 1ms : lease_.until());
     consider(record.holder.yield_until());
   }
-  if (!in_view_) return next;
+  if (!in_view_) return on_callers_clock(next);
   next = std::min(next, std::max(beat_at_, now_));
   consider(exchange_.next_overdue(kSilenceMax));
-  consider(tie_.next_probe(is_alone() || is_peer_quiet()));
-  return next;
+  consider(tie_.next_probe(is_tie_urgent()));
+  return on_callers_clock(next);
 }
 
 // ---- views ----
@@ -95,6 +100,8 @@ void TakeoverCore::view(const ClusterView& view, const ClusterProcess& self, Tak
   self_ = self;
   if (in_view_ && view.round() == exchange_.round()) {
     exchange_.set_quorate(view.quorate);
+    plan_due_ = true;
+    settle_lease();
     return settle(out);
   }
   begin_round(view, out);
@@ -103,6 +110,7 @@ void TakeoverCore::view(const ClusterView& view, const ClusterProcess& self, Tak
 
 void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   const std::vector<NodeId> before = in_view_ ? exchange_.view().nodes : std::vector<NodeId>{};
+  const bool was_alone = is_alone() || is_peer_quiet();
   for (auto& [name, record] : records_) {
     if (record.holder.may_be_present()) record.held_with.insert(before.begin(), before.end());
     record.claims.clear();
@@ -117,11 +125,22 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
     }
   }
   exchange_.begin(view, now_);
-  promises_.begin_round();
+  if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
+  if (view.ring != accounted_ring_) accounted_.clear();
+  accounted_ring_ = view.ring;
+  promises_.begin_round(accounted_);
   lease_.begin_round();
   in_view_ = true;
   completed_ = assigned_ = false;
   proposed_.reset();
+  silent_.clear();
+  plan_due_ = true;
+  merged_ = std::any_of(view.nodes.begin(), view.nodes.end(),
+                        [&](NodeId n) { return n != settings_.self && std::find(before.begin(), before.end(), n) == before.end(); });
+  if (!is_alone())
+    alone_since_ = Instant::max();
+  else if (alone_since_ == Instant::max())
+    alone_since_ = now_;
   asked_out_.clear();
   round_began_ = now_;
   peer_heard_ = now_;
@@ -130,10 +149,12 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
 }
 
 void TakeoverCore::lost(TakeoverActions& out) {
+  if (!FL_RULE(kR9Lost, true)) return;
   in_view_ = completed_ = assigned_ = false;
   settled_ = false;
   wait_from_ = now_;
   proposed_.reset();
+  alone_since_ = Instant::max();
   lease_.drop();
   for (auto& [name, record] : records_) {
     VipHolder::Step step;
@@ -151,7 +172,7 @@ void TakeoverCore::check_settled() {
   const auto rank = self - settings_.nodes.begin();
   const bool waited = now_ >= wait_from_ + settings_.start_wait + rank * Duration(1s) && exchange_.view().quorate &&
                       (!is_alone() || (tie_.is_configured() && tie_.is_fresh(now_)));
-  if (!everybody && !waited) return;
+  if (FL_RULE(kR13Start, !everybody && !waited)) return;
   settled_ = true;
   state_dirty_ = true;
 }
@@ -178,32 +199,37 @@ bool TakeoverCore::is_alone() const { return in_view_ && settings_.is_two_node()
 /// The ring says it is there, and nothing is heard of it: a link that is cut one way, or a ring that has not noticed yet.
 bool TakeoverCore::is_peer_quiet() const {
   if (!in_view_ || !settings_.is_two_node() || is_alone()) return false;
-  const bool has_daemon = exchange_.member(peer()) != nullptr;
-  return has_daemon && now_ > peer_heard_ + kTieAnswerFresh;
+  return exchange_.has_daemon(peer()) && now_ > peer_heard_ + kTieAnswerFresh;
 }
 
-bool TakeoverCore::may_stay_alone() const { return !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_); }
+bool TakeoverCore::may_stay_alone() const {
+  return !FL_RULE(kR11TieBreak, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_);
+}
 
 // ---- leases ----
 
 bool TakeoverCore::is_covered(const Record& record) const {
   if (!in_view_) return false;
   if (record.forced) return true;
-  if (lease_.until() > now_ && lease_.proved() >= record.first_beat) return true;
+  if (!FL_RULE(kR4Lease, lease_.until() <= now_) && lease_.proved() >= record.first_beat) return true;
+  // The peer cannot take it meanwhile: this node claims it in the exchange, and being left out of that takes as long.
+  if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return may_stay_alone();
   if (!is_alone() && !is_peer_quiet()) return false;
   if (record.holder.may_be_present()) return may_stay_alone();
-  return is_alone() && tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_);
+  return is_alone() && (!FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_)));
 }
 
-/// R5(a), and when not to believe it: a member that has just started may have forgotten a later holder; so may an absent one of two.
-bool TakeoverCore::trusts_release(const Record& record) const {
+/// R5(a), and when not to believe it: while somebody is bound to another holder, or may have forgotten that he is (a member that has just
+/// started, a node whose daemon is gone and was not heard in this ring): there may have been a later holder that this one has not heard of.
+bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) const {
+  if (!FL_RULE(kR5Release, true)) return true;
   if (!record.released_before || !completed_ || !record.claims.empty()) return false;
-  for (const Exchange::Member* m : exchange_.members()) {
-    const Duration up = std::chrono::milliseconds(m->state.up_ms) + (now_ - m->delivered);
-    if (up < timing_.promise() && m->process.node != record.owner_before) return false;
-  }
-  return !is_alone();
+  if (is_alone()) return false;
+  return is_everybody_here() || promises_.of_view(vip, settings_.self) <= now_;
 }
+
+/// Every configured node is a member: who has the address said so, and cleaned up when it started (R13).
+bool TakeoverCore::is_everybody_here() const { return completed_ && exchange_.members().size() == settings_.nodes.size(); }
 
 HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record) const {
   HolderFacts facts;
@@ -211,11 +237,12 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   facts.proved_sent = lease_.proved_sent();
   facts.alive_at = is_alone() ? std::max(lease_.proved_sent(), tie_.last()) : lease_.proved_sent();
   facts.fresh = record.forced || facts.alive_at >= pause_end_;
-  facts.cleared = trusts_release(record);
-  const bool everybody = completed_ && exchange_.members().size() == settings_.nodes.size();
-  facts.free_at = everybody ? Instant::min() : promises_.of_view(vip, settings_.self);
-  const bool alone_may = !is_alone() || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
-  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() &&
+  facts.alone_since = alone_since_;
+  if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
+  facts.cleared = trusts_release(vip, record);
+  facts.free_at = is_everybody_here() || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);
+  const bool alone_may = !is_alone() || !FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
+  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() && record.local.able &&
                    exchange_.view().quorate && alone_may;
   if (record.forced) {
     facts.may_take = in_view_;
@@ -229,6 +256,10 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
 void TakeoverCore::run_holders(TakeoverActions& out) {
   for (auto& [name, record] : records_) {
     VipHolder::Step step;
+    if (record.next_settings && !record.holder.may_be_present()) {
+      record.holder.set_settings(*record.next_settings);
+      record.next_settings.reset();
+    }
     record.holder.tick(facts_of(name, record), now_, step);
     carry(name, record, std::move(step), out);
   }
@@ -379,10 +410,20 @@ void TakeoverCore::configure(Settings settings, TakeoverActions& out) {
   }
   for (const VipSettings& vip : settings.vips) {
     const auto [at, fresh] = records_.try_emplace(vip.name, vip);
-    if (!fresh) at->second.holder.set_settings(vip);
+    if (fresh) continue;
+    Record& record = at->second;
+    const bool other_address = record.holder.may_be_present() && record.holder.settings().address != vip.address;
+    if (!other_address) {
+      record.holder.set_settings(vip);
+      continue;
+    }
+    record.next_settings = vip;  // What is deleted has to be what was added.
+    VipHolder::Step step;
+    record.holder.unassign(/*planned=*/true, now_, step);
+    carry(vip.name, record, std::move(step), out);
   }
   settings_ = std::move(settings);
-  state_dirty_ = true;
+  state_dirty_ = plan_due_ = true;
   settle(out);
 }
 
@@ -407,6 +448,7 @@ TakeoverCore::VipView TakeoverCore::describe(const std::string& vip) const {
   view.epoch = record.epoch;
   view.owner = record.owner;
   view.held_here = record.holder.is_held();
+  view.flapping = is_flapping(record);
   if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
   if (completed_) {
     const PlanInput input = plan_input();

@@ -1,6 +1,6 @@
 // fairlead: pure
-// The whole node's part in high availability (HA rules R1-R21): views and messages in, what is to be sent and done to the kernel out.
-// Composed of this room's machines: Exchange (R2), HolderLease and PromiseBook (R4), plan_owners (R1, R3, R15-R17), TieBreak (R11), and
+// The whole node's part in high availability (rules R1-R21): views and messages in, what is to be sent and done to the kernel out.
+// Composed of this room's machines: Exchange (R2), HolderLease and PromiseBook (R4), plan_owners (R1, R3, R15-R17), TieBreak (R11) and
 // one VipHolder per VIP (R5, R8, R18-R20). docs/internals/takeover.md tells the story; the shells are wired in daemon/.
 //
 //   view, delivered message --+                       +--> kSend: multicast to everybody, this node included
@@ -12,7 +12,7 @@
 //   I1  No two nodes whose clocks run have the address in their kernels by valid leases at one time (proof: vip/lease.h).
 //   I2  A VIP's address is asked for only by the owner named in the delivered Assign of this round.
 //   I3  What a node did not hear in the agreed order changes no plan; its own clock only ends leases, promises and waits.
-// Call order: turn() first in every turn of the loop, with the time; then the inputs; every call ends with what is to be done.
+// Call order: turn() first in every turn of the loop, with the time; then the inputs; tick() last, in every turn.
 // Threading: control (R22). Nothing here blocks or allocates without bound.
 #pragma once
 
@@ -73,7 +73,7 @@ class TakeoverCore {
   TakeoverCore(Settings settings, Incarnation incarnation, std::vector<Override> kept, Instant now);
 
   // ---- inputs ----
-  /// First in every turn. `boot`: CLOCK_BOOTTIME on the same scale (R7).
+  /// First in every turn: CLOCK_MONOTONIC, and CLOCK_BOOTTIME on the same scale: equal at the start, ahead after a suspension (R7).
   void turn(Instant now, Instant boot, TakeoverActions& out);
   /// Corosync's timeouts on this node.
   void timing(const Timing& timing) { own_timing_ = timing; }
@@ -116,6 +116,7 @@ class TakeoverCore {
     Epoch epoch = 0;
     NodeId owner = kNoNode;  ///< By the newest delivered assignment.
     bool held_here = false;
+    bool flapping = false;                     ///< R17
     Duration lease_left{};                     ///< Of this node; zero: none.
     std::map<NodeId, std::string> ineligible;  ///< By member; empty text: eligible.
   };
@@ -129,6 +130,7 @@ class TakeoverCore {
   struct Record {
     explicit Record(VipSettings settings) : holder(std::move(settings)) {}
     VipHolder holder;
+    std::optional<VipSettings> next_settings;  ///< Of another address: wait until the present one is deleted.
     LocalVip local;
     Instant serves_since{};
     // The newest assignment.
@@ -158,10 +160,13 @@ class TakeoverCore {
   void note(const std::string& vip, const HolderNote& note, TakeoverActions& out);
   [[nodiscard]] HolderFacts facts_of(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_covered(const Record& record) const;
+  [[nodiscard]] Instant on_callers_clock(Instant at) const { return at == Instant::max() ? at : at - ahead_; }
   [[nodiscard]] bool is_alone() const;
   [[nodiscard]] bool is_peer_quiet() const;
   [[nodiscard]] bool may_stay_alone() const;
-  [[nodiscard]] bool trusts_release(const Record& record) const;
+  [[nodiscard]] bool trusts_release(const std::string& vip, const Record& record) const;
+  [[nodiscard]] bool is_everybody_here() const;
+  [[nodiscard]] bool is_tie_urgent() const { return is_alone() || is_peer_quiet() || now_ < alone_grace_; }
   [[nodiscard]] NodeId peer() const;
 
   void begin_round(const ClusterView& view, TakeoverActions& out);
@@ -176,6 +181,9 @@ class TakeoverCore {
   void adopt(const std::string& vip, Record& record, const Assignment& assignment, TakeoverActions& out);
   void merge_states();
   void settle_lease();
+  void count_silent();
+  void fell_silent(NodeId node, Instant since);
+  void start_promise();
 
   [[nodiscard]] NodeState own_state() const;
   void send_state(TakeoverActions& out);
@@ -195,8 +203,8 @@ class TakeoverCore {
   Incarnation incarnation_;
   Instant started_;
   Instant wait_from_;  ///< R13: of this start, or since Corosync came back.
-  Instant now_;
-  Instant boot_;
+  Instant now_;        ///< CLOCK_BOOTTIME: what a suspended machine slept through has passed for its lease, too.
+  Duration ahead_{};   ///< Of it before CLOCK_MONOTONIC, which the caller counts in.
   bool turned_ = false;
   Timing own_timing_;
   Timing timing_;  ///< The maximum over the members.
@@ -205,6 +213,7 @@ class TakeoverCore {
   bool completed_ = false;  ///< This round's exchange.
   bool assigned_ = false;   ///< This round's first Assign was delivered.
   Instant round_began_{};
+  Instant alone_grace_ = Instant::min();  ///< R11 stood in for the lease until the peer came back; it stands in until the first proof.
   Exchange exchange_;
   HolderLease lease_;
   PromiseBook promises_;
@@ -217,6 +226,13 @@ class TakeoverCore {
   bool settled_ = false;
   bool leaving_ = false;
   bool state_dirty_ = false;
+  bool plan_due_ = false;                ///< Something was delivered that a plan depends on.
+  Instant plan_again_ = Instant::min();  ///< Plans depend on time, too: preemption, stable servers.
+  bool merged_ = false;                  ///< Nodes came back with this round: who holds announces again (R14, R19).
+  std::vector<NodeId> silent_;           ///< exchange_.silent_nodes() of this round.
+  std::vector<NodeId> accounted_;        ///< Spoke in this ring: what they are bound to is known even when they fall silent.
+  RingId accounted_ring_;
+  Instant alone_since_ = Instant::max();  ///< R11
   bool beat_now_ = false;
   Instant beat_at_ = Instant::min();  ///< The next.
   std::map<std::string, Record> records_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/overloaded.h"
+#include "vip/mutant.h"
 #include "vip/takeover_core.h"
 
 namespace fairlead::vip {
@@ -35,6 +36,10 @@ void TakeoverCore::delivered(const ClusterProcess& from, const ClusterMessage& m
                  },
              },
              message);
+  // Beats and acknowledgements are most of what comes; unless somebody waits for a proof only time acts on them, in tick().
+  const bool only_beat = std::holds_alternative<Beat>(message) || std::holds_alternative<BeatAck>(message);
+  if (only_beat && std::none_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.holder.waits_for_proof(); })) return;
+  if (!only_beat) plan_due_ = true;
   settle(out);
 }
 
@@ -74,9 +79,13 @@ NodeState TakeoverCore::own_state() const {
   return state;
 }
 
+void TakeoverCore::start_promise() {
+  if (FL_RULE(kR4Start, true)) promises_.started(started_, timing_.promise());
+}
+
 void TakeoverCore::send_state(TakeoverActions& out) {
   state_dirty_ = false;
-  promises_.started(started_, timing_.promise());
+  start_promise();
   NodeState state = own_state();
   own_armed_said_ = state.tie_armed;
   out.emplace_back(SendMessage{std::move(state)});
@@ -97,12 +106,15 @@ void TakeoverCore::send_beat(TakeoverActions& out) {
 
 void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, TakeoverActions& out) {
   if (!exchange_.state(from, state, now_)) return;
+  if (completed_) count_silent();
   timing_ = own_timing_;
   for (const Exchange::Member* m : exchange_.members()) {
     timing_.token = std::max(timing_.token, Duration(std::chrono::milliseconds(m->state.token_ms)));
     timing_.consensus = std::max(timing_.consensus, Duration(std::chrono::milliseconds(m->state.consensus_ms)));
   }
-  promises_.started(started_, timing_.promise());
+  start_promise();
+  if (std::find(accounted_.begin(), accounted_.end(), from.node) == accounted_.end()) accounted_.push_back(from.node);
+  promises_.begin_report(from.node);
   for (const Override& wish : state.overrides) on_wish(wish, out);
   if (from.node == peer()) peer_armed_ = state.tie_armed;
   for (const VipState& vip : state.vips) {
@@ -118,8 +130,10 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
 
 void TakeoverCore::completed(TakeoverActions& out) {
   completed_ = true;
-  for (const NodeId node : exchange_.silent_nodes()) promises_.silent_node(node, round_began_ + timing_.promise());
+  count_silent();
+  for (const NodeId node : silent_) fell_silent(node, round_began_);
   merge_states();
+  settle_lease();  // The silent ones' votes are known now.
   check_settled();
   std::string members;
   for (const Exchange::Member* m : exchange_.members())
@@ -154,7 +168,10 @@ void TakeoverCore::merge_states() {
 
 void TakeoverCore::on_beat(const ClusterProcess& from, const Beat& beat, TakeoverActions& out) {
   exchange_.heard(from, now_);
-  if (from.node == peer()) peer_heard_ = now_;
+  if (from.node == peer()) {
+    if (is_peer_quiet()) alone_grace_ = now_ + kSilenceMax;
+    peer_heard_ = now_;
+  }
   if (beat.ring != exchange_.view().ring) return;
   if (from == self_) {
     if (beat.incarnation == incarnation_) lease_.acknowledged(settings_.self, beat.sequence);
@@ -175,16 +192,32 @@ void TakeoverCore::on_ack(const ClusterProcess& from, const BeatAck& ack) {
 void TakeoverCore::settle_lease() {
   const ClusterView& view = exchange_.view();
   HolderLease::Quorum quorum{
-      .self = settings_.self, .quorate = view.quorate, .expected_votes = settings_.expected_votes(), .extra_votes = 0, .silent = {}};
+      .self = settings_.self, .quorate = view.quorate, .expected_votes = settings_.expected_votes(), .extra_votes = 0, .silent = 0};
   if (view.nodes.size() < settings_.expected_votes() / 2 + 1) quorum.extra_votes = settings_.qdevice_votes;
-  if (completed_) quorum.silent = exchange_.silent_nodes();
+  quorum.silent = static_cast<std::uint32_t>(silent_.size());
   (void)lease_.settle(quorum, timing_.lease());
 }
 
+/// A node without a daemon that speaks may have promised what nobody here knows; unless it spoke in this ring, where everybody delivers,
+/// and acknowledges, the same beats.
+void TakeoverCore::fell_silent(NodeId node, Instant since) {
+  if (std::find(accounted_.begin(), accounted_.end(), node) == accounted_.end()) promises_.silent_node(node, since + timing_.promise());
+}
+
+void TakeoverCore::count_silent() {
+  silent_ = exchange_.silent_nodes();
+  if (!FL_RULE(kR4SilentVotes, true)) silent_.clear();
+}
+
 void TakeoverCore::on_assign(const ClusterProcess& from, const Assign& assign, TakeoverActions& out) {
-  if (assign.round != exchange_.round() || exchange_.proposer() != from) return;
+  if (FL_RULE(kR1OnlyThisRound, assign.round != exchange_.round() || exchange_.proposer() != from)) return;
   for (const Assignment& a : assign.table) {
     if (const auto found = records_.find(a.vip); found != records_.end()) adopt(a.vip, found->second, a, out);
+  }
+  if (!assigned_ && FL_RULE(kR19Merge, merged_)) {
+    for (auto& [name, record] : records_) {
+      if (record.owner == settings_.self && record.holder.is_held()) record.holder.announce_again(now_);
+    }
   }
   assigned_ = true;
   proposed_.reset();
@@ -224,7 +257,8 @@ void TakeoverCore::on_released(const Released& released, TakeoverActions&) {
   const auto found = records_.find(released.vip);
   if (found == records_.end()) return;
   Record& record = found->second;
-  promises_.released(released.vip, released.holder, released.epoch);
+  const Epoch newest = released.holder == record.owner ? record.epoch : record.epoch_before;
+  promises_.released(released.vip, released.holder, released.epoch, /*all=*/released.epoch >= newest);
   record.claims.erase(released.holder);
   if (released.holder == record.owner && released.epoch >= record.epoch) {
     record.released = record.released || released.clear;
@@ -238,11 +272,13 @@ void TakeoverCore::on_released(const Released& released, TakeoverActions&) {
 void TakeoverCore::on_exclude(const Exclude& exclude, TakeoverActions& out) {
   if (exclude.round != exchange_.round() || exchange_.is_excluded(exclude.process)) return;
   exchange_.excluded(exclude);
-  promises_.silent_node(exclude.process.node, now_ + timing_.promise());
+  fell_silent(exclude.process.node, now_);
   out.emplace_back(TakeoverNote{MessageId::CLUSTER_MEMBER_EXCLUDED,
                                 {{"node", std::to_string(to_number(exclude.process.node))}, {"pid", std::to_string(exclude.process.pid)}}});
   if (exclude.process == self_) state_dirty_ = true;
-  if (!completed_ && exchange_.is_complete()) completed(out);
+  if (!completed_ && exchange_.is_complete()) return completed(out);
+  if (completed_) count_silent();
+  settle_lease();
 }
 
 /// The later stamp wins, whatever the order of arrival.

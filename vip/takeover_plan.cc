@@ -2,6 +2,7 @@
 // TakeoverCore's half that plans and takes operators' words. Only the proposer of a round plans; everybody else waits for its Assign (R1).
 #include <algorithm>
 
+#include "vip/mutant.h"
 #include "vip/takeover_core.h"
 
 namespace fairlead::vip {
@@ -9,6 +10,7 @@ namespace {
 
 constexpr Duration kMovesWindow = 60s;  ///< R17
 constexpr std::size_t kMovesMax = 3;
+constexpr Duration kPlanInterval = 250ms;
 
 }  // namespace
 
@@ -20,7 +22,7 @@ PlanInput TakeoverCore::plan_input() const {
                   .owners = {},
                   .owner_hash = {},
                   .disabled = {},
-                  .frozen = is_on(OverrideKind::kFrozen, ""),
+                  .frozen = FL_RULE(kR16Frozen, is_on(OverrideKind::kFrozen, "")),
                   .flapping = {},
                   .preempt = {},
                   .requests = requests_,
@@ -30,7 +32,7 @@ PlanInput TakeoverCore::plan_input() const {
         std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [m](const NodeName& n) { return n.id == m->process.node; });
     MemberFacts facts{.node = m->process.node,
                       .settled = m->state.settled,
-                      .standby = name != settings_.nodes.end() && is_on(OverrideKind::kNodeStandby, name->name),
+                      .standby = FL_RULE(kR16Standby, name != settings_.nodes.end()) && is_on(OverrideKind::kNodeStandby, name->name),
                       .vips = m->state.vips};
     const auto since = static_cast<std::uint32_t>(to_ms(now_ - m->delivered));
     for (VipState& s : facts.vips) {
@@ -41,8 +43,8 @@ PlanInput TakeoverCore::plan_input() const {
   for (const auto& [name, record] : records_) {
     input.owners[name] = owner_for_plan(name, record);
     if (record.owner != kNoNode && record.owner_hash != 0) input.owner_hash[name] = record.owner_hash;
-    if (is_on(OverrideKind::kVipDisabled, name)) input.disabled.insert(name);
-    if (is_flapping(record)) input.flapping.insert(name);
+    if (FL_RULE(kR16Disabled, is_on(OverrideKind::kVipDisabled, name))) input.disabled.insert(name);
+    if (FL_RULE(kR17Flapping, is_flapping(record))) input.flapping.insert(name);
     const bool ripe = record.preferred != kNoNode && now_ >= record.preferred_since + record.holder.settings().preempt_delay;
     if (ripe) input.preempt[name] = record.preferred;
   }
@@ -57,7 +59,7 @@ bool TakeoverCore::is_flapping(const Record& record) const {
 /// R14 at the beginning of a round, later what was assigned in it.
 NodeId TakeoverCore::owner_for_plan(const std::string& vip, const Record& record) const {
   const NodeId assigned = record.released || record.given_up ? kNoNode : record.owner;
-  if (assigned_) return assigned;
+  if (assigned_ || !FL_RULE(kR14Merge, true)) return assigned;
   struct Claim {
     bool since_before;
     Epoch epoch;
@@ -101,7 +103,9 @@ void TakeoverCore::watch_preferred() {
 }
 
 void TakeoverCore::propose(TakeoverActions& out) {
-  if (!is_proposer() || !exchange_.view().quorate || proposed_) return;
+  if (proposed_ || (!plan_due_ && now_ < plan_again_) || !is_proposer() || !exchange_.view().quorate) return;
+  plan_due_ = false;
+  plan_again_ = now_ + kPlanInterval;
   watch_preferred();
   const auto plan = plan_owners(plan_input());
   Assign assign{.round = exchange_.round(), .plan_version = kPlanVersion, .table = {}};

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "vip/mutant.h"
+
 namespace fairlead::vip {
 namespace {
 
@@ -54,7 +56,9 @@ void VipHolder::assign(Epoch epoch, Instant now) {
     case HolderState::kAdding:
     case HolderState::kHeld: epoch_ = epoch; return;
     case HolderState::kResetting:
-    case HolderState::kRemoving: next_ = epoch; return;
+    case HolderState::kRemoving:
+      if (epoch > epoch_) next_ = epoch;  // The present one is about to be released (I3).
+      return;
   }
 }
 
@@ -68,7 +72,7 @@ void VipHolder::unassign(bool planned, Instant now, Step& out) {
       out.actions.push_back({HolderActionKind::kSayReleased, epoch_, /*was_present=*/false});  // Nothing was added (I3).
       return forget();
     case HolderState::kHeld:
-      if (planned) {
+      if (FL_RULE(kR18Reset, planned)) {
         state_ = HolderState::kResetting;
         since_ = now;
         out.actions.push_back({HolderActionKind::kReset, epoch_});
@@ -172,7 +176,7 @@ void VipHolder::answered(const std::string& mac, bool gateway, Instant now, Step
 
 void VipHolder::claimed(const std::string& mac, Instant now, Step& out) {
   if (state_ == HolderState::kWaiting) return answered(mac, /*gateway=*/false, now, out);
-  if (state_ != HolderState::kHeld || claim_) return;
+  if (state_ != HolderState::kHeld || claim_ || !FL_RULE(kR8Claims, true)) return;
   claim_ = now;
   out.notes.push_back({HolderEvent::kForeignClaim, mac, {}});
   out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
@@ -204,14 +208,19 @@ void VipHolder::tick(const HolderFacts& facts, Instant now, Step& out) {
 
 /// I1
 void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
-  if (now < yield_until_ || !facts.may_take) return;
+  if (now < yield_until_ || !facts.may_take) {
+    silent_probes_ = 0;  // Who cannot take it may be one whom nobody hears.
+    last_probe_ = Instant::min();
+    return;
+  }
   if (!facts.cleared) {
     by_promise_ = true;
-    if (settings_.takeover_probe && !probes_are_silent(facts, now, out)) return;
+    if (FL_RULE(kR5Probe, settings_.takeover_probe) && !probes_are_silent(facts, now, out)) return;
     if (now < facts.free_at) return;
   }
   if (!facts.covered || !facts.fresh) return;
   state_ = HolderState::kAdding;
+  told_ = epoch_;
   out.actions.push_back({HolderActionKind::kAdd, epoch_});
 }
 
@@ -237,7 +246,10 @@ bool VipHolder::probes_are_silent(const HolderFacts& facts, Instant now, Step& o
 void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
   if (!facts.covered) return force_out(HolderEvent::kLeaseLost, {}, now, out);  // I2
   if (claim_) {
-    if (facts.proved_sent > *claim_) {
+    // Of two nodes that are alone neither is acknowledged. Who took it in this loneliness waited the promise out and found silence: the
+    // other one slept. It stays while the routers answer; who held it before gives it up.
+    const bool took_alone = by_promise_ && acquired_ >= facts.alone_since;
+    if (facts.proved_sent >= *claim_ || (took_alone && facts.alive_at >= *claim_)) {  // The beat of this turn is behind the claim.
       claim_.reset();
       announce_again(now);
     } else if (now > *claim_ + kClaimProof) {
@@ -246,8 +258,10 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
   }
   if (gone_) return repair(facts, now, out);
   if (!facts.fresh) return;  // R7
-  if (now >= refreshed_ + settings_.kernel_lease / 4) {
+  const bool due = FL_RULE(kR6Refresh, now >= refreshed_ + settings_.kernel_lease / 4);
+  if (due || FL_RULE(kR10Epoch, told_ != epoch_)) {
     refreshed_ = now;
+    told_ = epoch_;
     out.actions.push_back({HolderActionKind::kRefresh, epoch_});
   }
   announce_due(now, out);
@@ -259,15 +273,16 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
 
 /// R20
 void VipHolder::repair(const HolderFacts& facts, Instant now, Step& out) {
-  if (adding_ || !facts.fresh || facts.alive_at <= *gone_) return;
+  if (adding_ || !facts.fresh || facts.alive_at < *gone_) return;
   while (!repaired_.empty() && now >= repaired_.front() + kRepairWindow) repaired_.pop_front();
-  if (repaired_.size() >= kRepairsMax) {
+  if (FL_RULE(kR20Yield, repaired_.size() >= kRepairsMax)) {
     yield_until_ = now + kYieldFor;
     return force_out(HolderEvent::kYielded, {}, now, out);
   }
   repaired_.push_back(now);
   adding_ = true;
   refreshed_ = now;
+  told_ = epoch_;
   out.actions.push_back({HolderActionKind::kAdd, epoch_});
 }
 
@@ -277,7 +292,7 @@ void VipHolder::announce_due(Instant now, Step& out) {
   const Instant due = announced_ == 0                 ? announce_base_
                       : announced_ <= schedule.size() ? announce_base_ + schedule[announced_ - 1]
                                                       : announced_at_ + settings_.announce.refresh;
-  if (now < due) return;
+  if (now < due || !FL_RULE(kR19Announce, true)) return;
   announced_at_ = now;
   announced_ = std::min(announced_ + 1, schedule.size() + 1);
   out.actions.push_back({HolderActionKind::kAnnounce, epoch_});

@@ -34,8 +34,8 @@ enum class HolderState : std::uint8_t { kIdle, kWaiting, kAdding, kHeld, kResett
 
 enum class HolderActionKind : std::uint8_t {
   kProbe,        ///< One ARP/NS request for the address.
-  kAdd,          ///< Add it with the kernel lease; kernel_done() follows.
-  kRefresh,      ///< Renew the kernel lease.
+  kAdd,          ///< Tell the guard `epoch`, then add it with the kernel lease; kernel_done() follows.
+  kRefresh,      ///< Likewise: the guard is to know the newest epoch (R10). Renew the kernel lease.
   kRemove,       ///< Delete it; kernel_done() follows.
   kAnnounce,     ///< GARP request and reply, or unsolicited NA.
   kReset,        ///< Reset the connections on it and the legs sourced from it (R18); reset_done() follows.
@@ -74,6 +74,7 @@ struct HolderFacts {
   bool fresh = true;                     ///< False after an own pause, until the lease is proved anew (R7).
   Instant proved_sent = Instant::min();  ///< When the newest proved beat was sent.
   Instant alive_at = Instant::min();     ///< Likewise, or when a tie-break target last answered while this node is alone (R11).
+  Instant alone_since = Instant::max();  ///< R11: since when this node is alone of two; max: it is not.
   bool may_take = true;                  ///< R11: a tie-break target answers, when one is needed.
   bool cleared = false;                  ///< R5(a): the holder before has said Released.
   Instant free_at = Instant::min();      ///< R5(b): no promise binds anybody after this.
@@ -88,7 +89,7 @@ class VipHolder {
     std::vector<HolderNote> notes;
   };
 
-  /// This node is the owner by `epoch`. While it is held already only the epoch changes.
+  /// This node is the owner by `epoch`. While it is held already only the epoch changes, and the guard hears of it by a kRefresh.
   void assign(Epoch epoch, Instant now);
   /// This node is not the owner (any more). `planned`: connections are reset first (R18).
   void unassign(bool planned, Instant now, Step& out);
@@ -111,6 +112,10 @@ class VipHolder {
   [[nodiscard]] Instant next_deadline(const HolderFacts& facts) const;
   [[nodiscard]] HolderState state() const { return state_; }
   [[nodiscard]] bool is_held() const { return state_ == HolderState::kHeld; }
+  /// A proof of the lease changes what it does next; else only time does.
+  [[nodiscard]] bool waits_for_proof() const {
+    return state_ == HolderState::kWaiting || state_ == HolderState::kAdding || claim_.has_value() || gone_.has_value();
+  }
   /// The kernel may have it: from the moment of asking to the confirmed removal.
   [[nodiscard]] bool may_be_present() const { return state_ >= HolderState::kAdding; }
   /// Beats name it (R4).
@@ -138,6 +143,7 @@ class VipHolder {
   HolderState state_ = HolderState::kIdle;
   Epoch epoch_ = 0;
   std::optional<Epoch> next_;  ///< Assigned again while it is being removed.
+  Epoch told_ = 0;             ///< The newest epoch the guard heard of.
   Instant since_{};            ///< Of the state.
   // Waiting.
   Instant last_probe_ = Instant::min();
