@@ -7,6 +7,21 @@
 #include "lb/route_table_builder.h"
 
 namespace fairlead::daemon {
+namespace {
+
+/// A server takes connections that did not in the table before.
+bool gained_server(const lb::RoutePool& before, const lb::RoutePool& now) {
+  const auto takes = [](const lb::RoutePool& pool, const lb::RouteServer& s) {
+    return s.usable && s.weight > 0 && s.backup == pool.use_backups;
+  };
+  return std::any_of(now.servers.begin(), now.servers.end(), [&](const lb::RouteServer& s) {
+    return takes(now, s) && std::none_of(before.servers.begin(), before.servers.end(),
+                                         [&](const lb::RouteServer& old) { return old.id == s.id && takes(before, old); });
+  });
+}
+
+}  // namespace
+
 std::string NodeController::identity_of(const std::string& pool, const config::Server& server) {
   return pool + '\n' + server.name + '\n' + to_string(server.address);
 }
@@ -87,6 +102,7 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
   }
   pool.removed = std::move(still_removed);
   pool.settings = settings;
+  pool.rebalancer.configure(settings.rebalance);
   pool.checks = std::make_shared<const config::Health>(settings.health);
   pool.stale = true;
   configure_health(pool, now, out);
@@ -203,16 +219,20 @@ void NodeController::finish(ControlActions& out, Instant now, bool at_once) {
     pool->serves = serves;
     out.notices.push_back(notice(serves ? MessageId::POOL_SERVES : MessageId::POOL_EMPTY, {{"pool", pool->settings.name}}));
   }
-  out.routes = build_routes();  // I4
+  out.routes = build_routes(now);  // I4
   out.reset.insert(out.reset.end(), reset_.begin(), reset_.end());
   reset_.clear();
 }
 
-std::shared_ptr<const lb::RouteTable> NodeController::build_routes() {
+std::shared_ptr<const lb::RouteTable> NodeController::build_routes(Instant now) {
   std::vector<lb::RoutePool> pools;
   pools.reserve(pools_.size());
   for (const auto& pool : pools_) {
-    if (std::exchange(pool->stale, false)) pool->table = build_pool(*pool);
+    if (std::exchange(pool->stale, false)) {
+      lb::RoutePool next = build_pool(*pool);
+      if (gained_server(pool->table, next)) pool->rebalancer.server_up(now);
+      pool->table = std::move(next);
+    }
     pools.push_back(pool->table);
   }
   std::vector<lb::ListenerView> listeners;
@@ -296,9 +316,22 @@ std::string NodeController::unresolved_reason(const ServerRecord& server) {
   return server.name->error().empty() ? "not resolved yet" : server.name->error();
 }
 
+void NodeController::spread(PoolRecord& pool, Instant now, ControlActions& out) {
+  if (now < pool.rebalancer.next_deadline()) return;
+  std::vector<lb::ServerLoad> loads;
+  for (const lb::RouteServer& s : pool.table.servers) {
+    if (s.usable && s.weight > 0 && s.backup == pool.table.use_backups)
+      loads.push_back({.id = s.id, .current = s.counters->current.load(std::memory_order_relaxed), .weight = s.weight});
+  }
+  if (const auto server = pool.rebalancer.tick(loads, now)) out.spread.push_back(*server);
+}
+
 ControlActions NodeController::tick(Instant now) {
   ControlActions out;
-  for (const auto& pool : pools_) carry(*pool, pool->health.tick(now), out);
+  for (const auto& pool : pools_) {
+    carry(*pool, pool->health.tick(now), out);
+    spread(*pool, now, out);
+  }
   start_lookups(now, out);
   retry_binds(now, out);
   finish(out, now, /*at_once=*/false);
@@ -314,6 +347,7 @@ Instant NodeController::next_deadline() const {
   for (const auto& pool : pools_) {
     if (pool->stale) next = std::min(next, published_at_ + kTablePause);
     if (const auto at = pool->health.next_deadline()) next = std::min(next, *at);
+    next = std::min(next, pool->rebalancer.next_deadline());
   }
   for (const ListenerRecord& listener : listeners_) {
     for (const BindRecord& b : listener.binds) {

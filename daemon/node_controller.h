@@ -40,6 +40,7 @@
 #include "lb/health_pool.h"
 #include "lb/health_values.h"
 #include "lb/listener_socket.h"
+#include "lb/rebalance.h"
 #include "lb/resolver_lookup.h"
 #include "lb/resolver_tracker.h"
 #include "lb/route_table.h"
@@ -93,8 +94,9 @@ struct ControlActions {
   std::vector<BindOpen> open;                    ///< Before `close`: an address that moves between listeners is never shut.
   std::vector<BindChange> change;
   std::vector<std::pair<lb::BindId, Notice>> close;
-  std::vector<lb::ServerId> reset;  ///< Close their connections: hard down.
-  std::vector<lb::ServerId> kill;   ///< Close their connections: maintenance.
+  std::vector<lb::ServerId> reset;   ///< Close their connections: hard down.
+  std::vector<lb::ServerId> kill;    ///< Close their connections: maintenance.
+  std::vector<lb::ServerId> spread;  ///< Each gives up one connection that is idle: rebalancing.
   std::vector<ProbeStart> probes;
   std::vector<lb::ServerId> forget;  ///< Servers that are gone.
   std::vector<LookupStart> lookups;
@@ -160,6 +162,7 @@ class NodeController {
     bool serves = false;
     lb::RoutePool table;  ///< As published last.
     bool stale = true;    ///< It is not what health says any more.
+    lb::Rebalancer rebalancer;
   };
   struct BindRecord {
     lb::BindId id = 0;
@@ -197,10 +200,11 @@ class NodeController {
   void forget_identities();
   void configure_health(PoolRecord& pool, Instant now, ControlActions& out);
   void carry(PoolRecord& pool, lb::HealthActions&& actions, ControlActions& out);
+  void spread(PoolRecord& pool, Instant now, ControlActions& out);
   void finish(ControlActions& out, Instant now, bool at_once);
   void start_lookups(Instant now, ControlActions& out);
   void look_up_anew() { lookups_at_ = Instant::min(); }  ///< The names have changed.
-  [[nodiscard]] std::shared_ptr<const lb::RouteTable> build_routes();
+  [[nodiscard]] std::shared_ptr<const lb::RouteTable> build_routes(Instant now);
   [[nodiscard]] static lb::RoutePool build_pool(const PoolRecord& pool);
   [[nodiscard]] PoolRecord* pool_of(lb::ServerId server);
   [[nodiscard]] ServerRecord* server_of(lb::ServerId server);

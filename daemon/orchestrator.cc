@@ -154,6 +154,7 @@ void Orchestrator::carry_out(ControlActions&& actions) {
   }
   for (const lb::ServerId server : actions.reset) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kServerDown}; });
   for (const lb::ServerId server : actions.kill) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kKilled}; });
+  for (const lb::ServerId server : actions.spread) (void)mail_[spread_turn_++ % mail_.size()].send(lb::CloseIdle{server});
   for (ProbeStart& probe : actions.probes) {
     const lb::ServerId server = probe.server;
     const std::uint64_t token = probe.token;

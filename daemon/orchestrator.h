@@ -84,6 +84,7 @@ class Orchestrator {
   lb::ProcessPlaces places_;
   std::vector<std::unique_ptr<lb::Worker>> workers_;
   std::deque<WorkerMail> mail_;                                           ///< By worker.
+  std::size_t spread_turn_ = 0;                                           ///< The worker that is asked next to give up an idle connection.
   std::vector<std::pair<std::shared_ptr<OpenSurvey>, Instant>> surveys_;  ///< With the time to give up. kSurveysMax at most.
   std::unique_ptr<lb::HealthProber> prober_;
   std::unique_ptr<lb::NameResolver> resolver_;

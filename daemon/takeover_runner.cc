@@ -36,6 +36,7 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
     : loop_(loop),
       options_(std::move(options)),
       host_(std::move(host)),
+      boot_offset_(boot_now() - clock_.now()),
       core_(options_.settings, options_.incarnation, options_.kept, clock_.now()),
       guard_({.node = options_.settings.self, .hang = options_.snapshot.guard.hang}) {
   for (const config::Vip& vip : options_.snapshot.vips) {
@@ -88,10 +89,11 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
     return;
   }
   vip::TakeoverActions actions;
-  core_.turn(clock_.now(), boot_now(), actions);
+  core_.turn(clock_.now(), boot_now() - boot_offset_, actions);
   carry(std::move(actions));
   actions.clear();
   input(actions);
+  core_.tick(actions);
   carry(std::move(actions));
   const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
   for (int round = 0; round < kRoundsMax && (!answers_.empty() || !to_self_.empty()); ++round) {
@@ -140,7 +142,7 @@ void TakeoverRunner::arm() {
   timer_at_ = next;
   timer_ = next == Instant::max() ? 0 : loop_.at(next, [this] {
     timer_ = 0;
-    enter([this](auto& out) { core_.tick(out); });
+    enter([](auto&) {});  // Its tick is what was due.
   });
 }
 

@@ -283,6 +283,28 @@ TEST_P(EngineContractLateReset, BehindDataThatWaitsForABlockComesAfterIt) {
   }
 }
 
+// Announced while there were blocks; the data before it took the last one.
+TEST_P(EngineContractLateReset, BehindDataThatTookTheLastBlockNeedsNoneMore) {
+  FaultPlan whole = fault_plan();
+  whole.split_data = 0;  // Crumbs take blocks of their own.
+  for (const bool with_fin : {false, true}) {
+    remake({.blocks = 8, .block_bytes = kSmallBlock, .faults = whole});
+    auto [life, peer] = driver().make_pair(family());
+    life.keep = true;
+    driver().want_read(life, true);
+    driver().settle();
+    send_now(peer, 8 * kSmallBlock);
+
+    if (with_fin)
+      end_and_reset(peer);
+    else
+      peer.reset();
+
+    expect_error(life);
+    EXPECT_EQ(life.received, 8 * kSmallBlock);
+  }
+}
+
 TEST_P(EngineContractLateReset, BehindDataThatWaitsForABlockIsReportedWhenReadingIsSwitchedOff) {
   for (const bool off_first : {false, true}) {
     exhaust_pool();

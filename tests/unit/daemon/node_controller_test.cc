@@ -387,5 +387,27 @@ TEST_F(NodeControllerTest, AnOperatorNeverWaitsForTheTable) {
   }
 }
 
+// pools[].rebalance
+TEST_F(NodeControllerTest, AServerThatComesBackMakesTheOthersGiveUpIdleConnections) {
+  auto config = usual();
+  config.pools[0].rebalance = {.when = config::RebalanceWhen::kServerUp, .rate = 10};
+  start(config);
+  const auto a = id("masters", "a");
+  find("masters", "a")->counters->current = 90;
+  ASSERT_TRUE(command(admin::SetServerState{"masters", "b", admin::AdminState::kDrain}));
+  ASSERT_TRUE(command(admin::SetServerState{"masters", "b", admin::AdminState::kReady}));
+  now += 2s;
+
+  EXPECT_THAT(carry(node.tick(now)).spread, ElementsAre(a));
+  EXPECT_THAT(carry(node.tick(now)).spread, IsEmpty()) << "not before a tenth of a second";
+}
+
+TEST_F(NodeControllerTest, WithoutRebalanceNobodyGivesUpAnything) {
+  start(usual());
+  find("masters", "a")->counters->current = 90;
+  now += 2s;
+  EXPECT_THAT(carry(node.tick(now)).spread, IsEmpty());
+}
+
 }  // namespace
 }  // namespace fairlead::daemon
