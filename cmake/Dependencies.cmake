@@ -9,6 +9,8 @@ set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 pkg_check_modules(LIBURING REQUIRED IMPORTED_TARGET liburing>=2.3)
 pkg_check_modules(LIBQB REQUIRED IMPORTED_TARGET libqb>=2.0)
+pkg_check_modules(COROSYNC REQUIRED IMPORTED_TARGET libcpg libquorum libvotequorum libcmap libcorosync_common)
+pkg_check_modules(LIBNL REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
 pkg_check_modules(LIBSYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
 add_library(fairlead_asio INTERFACE)

@@ -13,8 +13,7 @@ namespace {
 constexpr Duration kBeat = std::chrono::milliseconds(100);
 constexpr unsigned kBeatsPerSecond = 10;
 constexpr Duration kStallLimit = std::chrono::milliseconds(250);
-constexpr Duration kSurveyTime = std::chrono::seconds(2);  ///< For workers to answer; a healthy one needs microseconds.
-constexpr std::size_t kSurveysMax = 64;                    ///< Unanswered ones.
+constexpr std::size_t kSurveysMax = 64;  ///< Unanswered ones.
 
 Result<lb::ConnectionQuery> query_of(const admin::ConnectionFilter& filter) {
   lb::ConnectionQuery query{.listener = filter.listener, .pool = filter.pool, .server = filter.server, .client = filter.client, .id = 0};
@@ -128,6 +127,8 @@ void Orchestrator::refresh_report() {
   report->config_reloads = reloads_;
   report->config_last_reload_ok = last_reload_ok_;
   controller_.describe(*report, now);
+  tell_takeover(*report);
+  if (takeover_) takeover_->describe(*report);
   if (stopping_) {
     report->ready = false;
     report->ready_reasons.push_back({"daemon", false, "is stopping"});

@@ -338,6 +338,10 @@ ControlActions NodeController::tick(Instant now) {
   return out;
 }
 
+bool NodeController::pool_serves(const std::string& name) const {
+  return std::any_of(pools_.begin(), pools_.end(), [&](const auto& p) { return p->settings.name == name && p->health.usable_count() > 0; });
+}
+
 Instant NodeController::next_deadline() const {
   Instant next = lookups_at_;
   for (const auto& pool : pools_) {

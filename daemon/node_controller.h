@@ -133,6 +133,8 @@ class NodeController {
   [[nodiscard]] std::optional<Error> unknown_name(const admin::ConnectionFilter& filter) const;
 
   [[nodiscard]] Instant next_deadline() const;
+  /// It has a server that takes connections.
+  [[nodiscard]] bool pool_serves(const std::string& name) const;
   /// Fills pools, listeners and readiness.
   void describe(admin::NodeReport& report, Instant now) const;
   [[nodiscard]] const config::Snapshot& active() const { return active_; }

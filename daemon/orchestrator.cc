@@ -57,7 +57,7 @@ LogOptions log_options_of(const config::Log& log) {
   return {.level = log.level, .target = target_of(log.target), .path = log.path, .format = log.format};
 }
 
-Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, LogThread& log)
+Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, VipStart vips, LogThread& log)
     : config_file_(std::move(config_file)),
       started_with_(std::move(snapshot)),
       engine_(std::move(engine)),
@@ -67,11 +67,13 @@ Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, E
       sources_(kSourcesExpected, random_seed()),
       places_(1),
       port_(inbox_, log),
+      vip_start_(std::move(vips)),
       born_(clock_.now()) {}
 
 Orchestrator::~Orchestrator() {
   // First what calls into us from other threads, then what they call.
   if (api_) api_->stop();
+  takeover_.reset();
   jobs_.reset();
   resolver_.reset();
   prober_.reset();
@@ -102,6 +104,7 @@ Status Orchestrator::start() {
   port_.publish_config(config::print(started_with_, /*with_defaults=*/true));
   config_hash_ = config::hash(started_with_);
   carry_out(controller_.apply(started_with_, clock_.now()));
+  if (auto status = start_takeover(); !status) return status;
   refresh_report();
   api_ = std::make_unique<admin::ApiServer>(admin::api_options(started_with_.admin), port_);
   if (auto status = api_->start(); !status) return status;
@@ -214,6 +217,7 @@ void Orchestrator::handle(ControlMessage&& message) {
                  [this](CommandRequest&& m) { handle_command(std::move(m)); },
                  [this](ListRequest&& m) { list_connections(std::move(m)); },
                  [this](Loaded&& m) { loaded(std::move(m)); },
+                 [](OnControl&& m) { m.run(); },
              },
              std::move(message));
 }
@@ -304,6 +308,7 @@ void Orchestrator::begin_shutdown(int signal) {
   }
   stopping_ = true;
   notify_systemd("STOPPING=1");
+  if (takeover_) takeover_->leave();
   const Duration grace = controller_.active().shutdown_grace;
   FL_LOG(DAEMON_STOPPING, "signal", signal == SIGINT ? "SIGINT" : "SIGTERM", "grace", to_seconds(grace), "connections", places_.current());
   stop_at_ = clock_.now() + grace;
@@ -322,7 +327,8 @@ void Orchestrator::begin_shutdown(int signal) {
 void Orchestrator::finish_shutdown() {
   loop_.cancel(stop_timer_);
   const Instant now = clock_.now();
-  if (places_.current() == 0) return loop_.stop();
+  const bool clear = !takeover_ || takeover_->is_clear() || now >= stop_at_ + kClosingMax;
+  if (places_.current() == 0 && clear) return loop_.stop();
   if (now >= stop_at_) {
     if (closing_ && now >= stop_at_ + kClosingMax) return loop_.stop();  // A stalled worker must not keep us.
     if (!std::exchange(closing_, true)) post_all([] { return lb::KillMatching{{}, lb::EndCause::kShutdown, [](std::size_t) {}}; });

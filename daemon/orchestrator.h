@@ -22,6 +22,8 @@
 #include "daemon/node_controller.h"
 #include "daemon/node_port_inbox.h"
 #include "daemon/survey.h"
+#include "daemon/takeover_runner.h"
+#include "daemon/vip_start.h"
 #include "daemon/worker_mail.h"
 #include "lb/health_prober.h"
 #include "lb/process_places.h"
@@ -35,7 +37,7 @@ namespace fairlead::daemon {
 
 class Orchestrator {
  public:
-  Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, LogThread& log);
+  Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, VipStart vips, LogThread& log);
   ~Orchestrator();
 
   /// Starts workers, checks and the API, opens the listeners. Errors: what keeps the daemon from serving at all.
@@ -65,6 +67,9 @@ class Orchestrator {
   void tend_surveys();
   [[nodiscard]] bool may_ask();
   void add_worker_counts(admin::NodeReport& report);
+  [[nodiscard]] Status start_takeover();
+  void tell_takeover(const admin::NodeReport& report);
+  void reset_connections(const IpAddress& vip, std::function<void()> done);
   void post_all(const std::function<lb::WorkerMessage()>& make);
 
   std::string config_file_;
@@ -86,6 +91,8 @@ class Orchestrator {
   NodePortInbox port_;
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
+  VipStart vip_start_;                        ///< Until start_takeover().
+  std::unique_ptr<TakeoverRunner> takeover_;  ///< Nothing without VIPs.
 
   std::size_t pipes_ = 0;
   Instant born_;

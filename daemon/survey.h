@@ -19,6 +19,8 @@
 
 namespace fairlead::daemon {
 
+inline constexpr Duration kSurveyTime = std::chrono::seconds(2);  ///< For workers to answer; a healthy one needs microseconds.
+
 class OpenSurvey {
  public:
   virtual ~OpenSurvey() = default;

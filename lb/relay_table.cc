@@ -518,6 +518,14 @@ std::size_t RelayTable::kill(const ConnectionQuery& query, EndCause cause) {
   return killed;
 }
 
+/// Either leg ends on `address` here. A system call for each: only asked when an address leaves this node.
+bool RelayTable::has_local(const Connection& c, const IpAddress& address) const {
+  for (const net::SocketId socket : c.socket) {
+    if (socket != net::kNoSocket && local_of(env_.engine.fd_of(socket)).address.unmapped() == address) return true;
+  }
+  return false;
+}
+
 bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const {
   const Connection& c = connections_[slot];
   const RoutePool& pool = pool_of(c);
@@ -525,6 +533,7 @@ bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const
   if (!query.listener.empty() && query.listener != listener_of(c).name) return false;
   if (!query.pool.empty() && query.pool != pool.name) return false;
   if (!query.server.empty() && (c.server == Connection::kNoServer || query.server != pool.servers[c.server].name)) return false;
+  if (query.local && !has_local(c, *query.local)) return false;
   return query.client.empty() || query.client == c.client.address.to_string();
 }
 

@@ -128,6 +128,7 @@ class RelayTable {
   void finish(std::uint32_t slot);
   void log_end(Connection& c);
   [[nodiscard]] std::uint64_t id_of(std::uint32_t slot) const;
+  [[nodiscard]] bool has_local(const Connection& c, const IpAddress& address) const;
   [[nodiscard]] bool matches(std::uint32_t slot, const ConnectionQuery& query) const;
   void abort(std::uint32_t slot, EndCause cause);
   void unhold(HeldTable* held);

@@ -22,7 +22,8 @@ struct ConnectionQuery {
   std::string listener;
   std::string pool;
   std::string server;
-  std::string client;  ///< An address.
+  std::string client;                ///< An address.
+  std::optional<IpAddress> local{};  ///< Our end of the client's or of the server's leg (a VIP, R18).
   std::uint64_t id = 0;
 };
 

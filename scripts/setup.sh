@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh [GROUP...]      groups of scripts/packages.txt; default: build test
 #
-# Services that come with a package (nginx, haproxy, etcd, prometheus) are kept from starting now and at boot:
+# Services that come with a package (nginx, haproxy, etcd, prometheus, corosync) are kept from starting now and at boot:
 # the tests start their own copies on their own ports.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -59,7 +59,7 @@ fi
 rm -f "$log"
 
 if [ -d /run/systemd/system ]; then
-  for unit in nginx haproxy etcd prometheus prometheus-node-exporter; do
+  for unit in nginx haproxy etcd prometheus prometheus-node-exporter corosync corosync-notifyd; do
     for package in "${missing[@]}"; do
       case "$package" in "$unit"|"$unit"-*) systemctl disable -q "$unit.service" || true ;; esac
     done

@@ -1,0 +1,32 @@
+// A rule that can be left out without anybody noticing is no rule: each mutant (vip/mutant.h) is caught within 10,000 seeds.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "tests/sim/cluster/adversary.h"
+#include "vip/mutant.h"
+
+namespace fairlead::vip::sim {
+namespace {
+
+constexpr unsigned long kSeedsMax = 10'000;
+
+class ClusterMutants : public testing::TestWithParam<int> {
+ protected:
+  void TearDown() override { mutant = Mutant::kNone; }
+};
+
+TEST_P(ClusterMutants, IsCaught) {
+  mutant = static_cast<Mutant>(GetParam());
+  for (unsigned long seed = 0; seed < kSeedsMax; ++seed) {
+    const Outcome outcome = play(seed);
+    if (outcome.violations.empty()) continue;
+    std::printf("mutant %d caught by seed %lu (%s): %s\n", GetParam(), seed, outcome.what.c_str(), outcome.violations.front().c_str());
+    return;
+  }
+  FAIL() << "mutant " << GetParam() << " lives";
+}
+INSTANTIATE_TEST_SUITE_P(Rule, ClusterMutants, testing::Range(1, static_cast<int>(Mutant::kCount)));
+
+}  // namespace
+}  // namespace fairlead::vip::sim

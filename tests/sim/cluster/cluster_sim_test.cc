@@ -1,0 +1,87 @@
+// Whole clusters on simulated Corosync, kernels and LANs, running the production TakeoverCore; a seeded adversary and an oracle that looks
+// on from outside. docs/internals/takeover.md says what is promised; adversary.h, what is played.
+//   FL_SIM_SEED=7         replays one schedule and prints its story
+//   FL_CLUSTER_SEEDS=N    seeds per shard
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "tests/sim/cluster/adversary.h"
+
+namespace fairlead::vip::sim {
+namespace {
+
+constexpr unsigned kShards = 8;
+constexpr unsigned kSeedsPerShard = 12'500;       // 100,000 in make test.
+constexpr unsigned kSeedsPerShardLong = 250'000;  // Two millions in make test-long.
+
+unsigned seeds_per_shard() {
+  if (const char* n = std::getenv("FL_CLUSTER_SEEDS")) return static_cast<unsigned>(std::atoi(n));
+  return std::getenv("FL_LONG") != nullptr ? kSeedsPerShardLong : kSeedsPerShard;
+}
+
+void print(const Statistics& statistics, const Coverage& coverage, double simulated_s, int faults) {
+  std::printf("%.0f s simulated, %d faults\n", simulated_s, faults);
+  for (int r = 0; r < kRows; ++r) {
+    const RowStatistics& row = statistics[static_cast<std::size_t>(r)];
+    if (row.measured == 0) continue;
+    std::printf("  %-24s measured %7llu  mean %8.2f ms  worst %8.2f ms\n", to_string(static_cast<Row>(r)),
+                static_cast<unsigned long long>(row.measured), static_cast<double>(row.total_us) / 1e3 / static_cast<double>(row.measured),
+                static_cast<double>(row.worst) / kMs);
+  }
+  std::printf("  %-18s", "fault \\ state");
+  for (int s = 0; s < kStruckStates; ++s) std::printf(" %11s", struck_state(s));
+  std::printf("\n");
+  for (int f = 0; f < kFaults; ++f) {
+    std::printf("  %-18s", to_string(static_cast<Fault>(f)));
+    for (int s = 0; s < kStruckStates; ++s)
+      std::printf(" %11llu", static_cast<unsigned long long>(coverage[static_cast<std::size_t>(f)][static_cast<std::size_t>(s)]));
+    std::printf("\n");
+  }
+}
+
+class ClusterSim : public testing::TestWithParam<unsigned> {};
+
+TEST_P(ClusterSim, KeepsEveryPromiseOnEverySeed) {
+  const char* one = std::getenv("FL_SIM_SEED");
+  const unsigned long first = one != nullptr ? std::strtoul(one, nullptr, 10) : 1'000'000UL * GetParam();
+  const unsigned long count = one != nullptr ? 1 : seeds_per_shard();
+  if (one != nullptr && GetParam() != 0) GTEST_SKIP() << "one seed";
+  Statistics statistics{};
+  Coverage coverage{};
+  double simulated = 0;
+  int faults = 0;
+  for (unsigned long seed = first; seed < first + count; ++seed) {
+    const Outcome outcome = play(seed, {.trace = one != nullptr});
+    for (const std::string& violation : outcome.violations)
+      ADD_FAILURE() << "FL_SIM_SEED=" << seed << " (" << outcome.what << ") " << violation;
+    if (!outcome.violations.empty()) return;
+    simulated += static_cast<double>(outcome.simulated) / kSecond;
+    faults += outcome.faults;
+    for (std::size_t r = 0; r < kRows; ++r) {
+      statistics[r].measured += outcome.statistics[r].measured;
+      statistics[r].worst = std::max(statistics[r].worst, outcome.statistics[r].worst);
+      statistics[r].total_us += outcome.statistics[r].total_us;
+    }
+    for (std::size_t f = 0; f < kFaults; ++f) {
+      for (std::size_t s = 0; s < kStruckStates; ++s) coverage[f][s] += outcome.coverage[f][s];
+    }
+  }
+  print(statistics, coverage, simulated, faults);
+}
+INSTANTIATE_TEST_SUITE_P(Shard, ClusterSim, testing::Range(0U, kShards));
+
+TEST(ClusterSimReplay, ASeedPlaysTheSameTwice) {
+  for (unsigned long seed = 1; seed < 20; ++seed) {
+    const Outcome a = play(seed);
+    const Outcome b = play(seed);
+    EXPECT_EQ(a.coverage, b.coverage) << seed;
+    EXPECT_EQ(a.simulated, b.simulated) << seed;
+    for (std::size_t r = 0; r < kRows; ++r) EXPECT_EQ(a.statistics[r].total_us, b.statistics[r].total_us) << seed;
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::vip::sim

@@ -1,0 +1,542 @@
+#include "tests/sim/cluster/node_model.h"
+
+#include <algorithm>
+
+#include "base/overloaded.h"
+#include "tests/sim/cluster/cluster_site.h"
+#include "vip/mutant.h"
+
+namespace fairlead::vip::sim {
+namespace {
+
+constexpr Instant kBoot{1h};
+
+}  // namespace
+
+NodeModel::NodeModel(Site& site, int index, Settings settings, Timing timing)
+    : site_(site), index_(index), settings_(std::move(settings)), timing_(timing) {
+  next_pid_ = 100;
+}
+
+World& NodeModel::world() const { return site_.world(); }
+CorosyncModel& NodeModel::corosync() const { return site_.corosync(); }
+Instant NodeModel::clock() const { return kBoot + Duration(world().now - mono_lag_); }
+Instant NodeModel::boot_clock() const { return kBoot + Duration(world().now - boot_lag_); }
+const std::string& NodeModel::name_of(int vip) const { return settings_.vips[static_cast<std::size_t>(vip)].name; }
+int NodeModel::index_of(const std::string& vip) const { return vip[1] - '0'; }
+
+// ---- the control loop ----
+
+void NodeModel::wake(At at) {
+  if (at >= wake_at_) return;
+  wake_at_ = at;
+  world().queue.push(std::max(at, world().now), EventKind::kDaemon, index_, 0, ++wake_generation_);
+}
+
+void NodeModel::turn(std::uint32_t generation) {
+  if (generation != wake_generation_) return;
+  wake_at_ = kNever;
+  if (daemon_alive_ && daemon_hung_) return;
+  if (!daemon_alive_) {
+    take_ring();
+    inputs_.clear();
+    if (const At next = corosync().next_at(index_); next != kNever) wake(next);
+    return;
+  }
+  actions_.clear();
+  core_->turn(clock(), boot_clock(), actions_);
+  if (std::any_of(inputs_.begin(), inputs_.end(), [](const Input& in) { return in.kind == Input::Kind::kLost; })) {
+    core_->lost(actions_);  // The dead handles are seen before there can be new ones (R9).
+    std::erase_if(inputs_, [](const Input& in) { return in.kind == Input::Kind::kLost; });
+  }
+  take_ring();
+  take_inputs();
+  core_->tick(actions_);
+  carry_out();
+  plan_next_turn();
+}
+
+void NodeModel::run(const std::function<void(TakeoverCore&, TakeoverActions&)>& what) {
+  actions_.clear();
+  core_->turn(clock(), boot_clock(), actions_);
+  what(*core_, actions_);
+  carry_out();
+  plan_next_turn();
+}
+
+void NodeModel::plan_next_turn() {
+  At next = corosync().next_at(index_);
+  for (const Input& in : inputs_) next = std::min(next, in.at);
+  const Instant deadline = core_->next_deadline();
+  if (deadline != Instant::max()) {
+    At late = world().between(0, 200 * kUs);
+    if (world().one_in(20'000)) late += world().between(2 * kMs, std::min(world().hiccup, 40 * kMs));  // R22: a loaded host.
+    next = std::min(next, world().now + std::max<At>((deadline - clock()).count(), 0) + late);
+  }
+  if (next != kNever) wake(next);
+}
+
+void NodeModel::take_ring() {
+  while (corosync().has_item(index_, world().now)) {
+    const CorosyncModel::Item item = corosync().take(index_);
+    if (daemon_alive_ && connected_) {
+      const ClusterProcess self{settings_.self, daemon_pid_};
+      if (item.is_view) {
+        const ClusterView& view = corosync().view(item.index);
+        if (view.has_process(self)) {
+          in_group_ = true;
+          if (world().trace) {
+            std::string who;
+            for (const NodeId n : view.nodes) who += " " + std::to_string(to_number(n));
+            site_.log(index_, "view " + view.ring.to_string() + " nodes" + who + " processes " + std::to_string(view.processes.size()) +
+                                  (view.quorate ? " quorate" : ""));
+          }
+          core_->view(view, self, actions_);
+        }
+      } else if (in_group_) {
+        const CorosyncModel::Packet& packet = corosync().packet(item.index);
+        core_->delivered(packet.from, packet.message, actions_);
+      }
+    }
+    corosync().done_with(item);
+  }
+}
+
+void NodeModel::take_inputs() {
+  for (std::size_t i = 0; i < inputs_.size();) {
+    if (inputs_[i].at > world().now) {
+      ++i;
+      continue;
+    }
+    const Input in = inputs_[i];
+    inputs_.erase(inputs_.begin() + static_cast<std::ptrdiff_t>(i));
+    switch (in.kind) {
+      case Input::Kind::kKernelDone: core_->kernel_done(name_of(in.vip), in.what, in.ok, in.ok ? "" : "EBUSY", actions_); break;
+      case Input::Kind::kResetDone: core_->reset_done(name_of(in.vip), actions_); break;
+      case Input::Kind::kGone: core_->kernel_gone(name_of(in.vip), actions_); break;
+      case Input::Kind::kAnswered:
+        core_->answered(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false, actions_);
+        break;
+      case Input::Kind::kClaimed: core_->claimed(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), actions_); break;
+      case Input::Kind::kTie: core_->tie_answered(static_cast<std::uint32_t>(in.from)); break;
+      case Input::Kind::kLocal:
+        for (int vip = 0; vip < site_.vips(); ++vip) core_->local(name_of(vip), local_facts(), actions_);
+        break;
+      case Input::Kind::kLost: break;
+    }
+  }
+}
+
+void NodeModel::input(Input in) {
+  if (!daemon_alive_) return;
+  const At at = in.at;
+  inputs_.push_back(in);
+  if (!daemon_hung_) wake(at);
+}
+
+void NodeModel::carry_out() {
+  for (std::size_t i = 0; i < actions_.size(); ++i) {
+    std::visit(Overloaded{
+                   [&](SendMessage& send) {
+                     if (const auto* released = std::get_if<Released>(&send.message)) {
+                       site_.log(index_, "says Released " + released->vip + " epoch " + std::to_string(released->epoch) +
+                                             (released->clear ? "" : " (not clear)"));
+                       site_.oracle().said_released(index_, index_of(released->vip), released->epoch, incarnation_);
+                     }
+                     if (const auto* assign = std::get_if<Assign>(&send.message); assign != nullptr && world().trace) {
+                       std::string table;
+                       for (const Assignment& a : assign->table)
+                         table += " " + a.vip + ":" + std::to_string(to_number(a.owner)) + "@" + std::to_string(a.epoch);
+                       site_.log(index_, "assigns" + table);
+                     }
+                     if (connected_) corosync().multicast(index_, daemon_pid_, std::move(send.message));
+                   },
+                   [&](VipAction& action) { act(action); },
+                   [&](ProbeTie&) { site_.probe_tie(index_); },
+                   [&](KeepOverrides& keep) { kept_ = keep.overrides; },
+                   [&](TakeoverNote& note) {
+                     if (!world().trace) return;
+                     std::string text(to_string(note.id));
+                     for (const LogField& field : note.fields) text += " " + std::string(field.key) + "=" + field.value;
+                     site_.log(index_, text);
+                   },
+               },
+               actions_[i]);
+  }
+  actions_.clear();
+}
+
+void NodeModel::act(const VipAction& action) {
+  const int vip = index_of(action.vip);
+  if (world().trace && action.kind != HolderActionKind::kRefresh && action.kind != HolderActionKind::kProbe) {
+    static constexpr const char* kNames[] = {"probe", "add", "refresh", "remove", "announce", "reset", "released", "beat"};
+    site_.log(index_,
+              std::string("action ") + kNames[static_cast<int>(action.kind)] + " " + action.vip + " epoch " + std::to_string(action.epoch));
+  }
+  site_.oracle().acted(index_, vip, action.kind, action.epoch, incarnation_);
+  switch (action.kind) {
+    case HolderActionKind::kProbe: return site_.probe(index_, vip);
+    case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
+    case HolderActionKind::kReset:
+      return input({.kind = Input::Kind::kResetDone, .at = world().now + world().between(100 * kUs, 9 * kMs), .vip = vip});
+    case HolderActionKind::kAdd:
+    case HolderActionKind::kRefresh:
+      if (guard_alive_) told_[vip] = {action.epoch, incarnation_};  // Before the kernel hears of it (R10).
+      wanted_[static_cast<std::size_t>(vip)] = action.epoch;
+      [[fallthrough]];
+    case HolderActionKind::kRemove: return to_kernel(vip, action.kind, incarnation_);
+    default: return;
+  }
+}
+
+// ---- the kernel ----
+
+void NodeModel::to_kernel(int vip, HolderActionKind kind, Incarnation incarnation) {
+  At took = world().between(80 * kUs, 600 * kUs);
+  if (world().now < slow_until_) took += world().between(5 * kMs, 30 * kMs);
+  kernel_free_ = std::max(kernel_free_, world().now) + took;
+  ops_.push_back({vip, kind, incarnation});
+  world().queue.push(kernel_free_, EventKind::kKernelDone, index_, static_cast<std::uint32_t>(ops_.size() - 1));
+}
+
+void NodeModel::kernel_done(std::uint32_t index) {
+  const KernelOp op = ops_[index];
+  if (!powered_ || !daemon_alive_ || op.incarnation != incarnation_) return;  // Died with its caller.
+  Address& address = addresses_[static_cast<std::size_t>(op.vip)];
+  if (op.kind == HolderActionKind::kRemove) {
+    set_address(op.vip, false);
+    told_.erase(op.vip);
+  } else {
+    const At late = world().one_in(20) ? 250 * kMs : world().between(5 * kMs, 60 * kMs);
+    address.expires = world().now + 2 * kSecond + late;
+    if (!address.expiry_set) {
+      address.expiry_set = true;
+      world().queue.push(address.expires, EventKind::kExpire, index_, static_cast<std::uint32_t>(op.vip));
+    }
+    set_address(op.vip, true);
+  }
+  if (op.kind != HolderActionKind::kRefresh) input({.kind = Input::Kind::kKernelDone, .at = world().now, .vip = op.vip, .what = op.kind});
+}
+
+void NodeModel::set_address(int vip, bool present) {
+  Address& address = addresses_[static_cast<std::size_t>(vip)];
+  if (address.present == present) return;
+  address.present = present;
+  site_.log(index_, std::string(present ? "HAS v" : "has no longer v") + std::to_string(vip));
+  site_.address_changed(index_, vip);
+}
+
+void NodeModel::expire(int vip) {
+  Address& address = addresses_[static_cast<std::size_t>(vip)];
+  address.expiry_set = false;
+  if (!address.present) return;
+  if (world().now < address.expires) {
+    address.expiry_set = true;
+    world().queue.push(address.expires, EventKind::kExpire, index_, static_cast<std::uint32_t>(vip));
+    return;
+  }
+  site_.log(index_, "lifetime over");
+  set_address(vip, false);
+  input({.kind = Input::Kind::kGone, .at = world().now + 100 * kUs, .vip = vip});
+}
+
+void NodeModel::delete_address(int vip) {
+  if (!has_address(vip)) return;
+  set_address(vip, false);
+  input({.kind = Input::Kind::kGone, .at = world().now + world().between(50 * kUs, 500 * kUs), .vip = vip});
+}
+
+// ---- what the network says ----
+
+void NodeModel::answered(int vip, int from) { input({.kind = Input::Kind::kAnswered, .at = world().now, .vip = vip, .from = from}); }
+void NodeModel::claimed(int vip, int from) { input({.kind = Input::Kind::kClaimed, .at = world().now, .vip = vip, .from = from}); }
+void NodeModel::tie_answered(std::uint32_t target) {
+  input({.kind = Input::Kind::kTie, .at = world().now, .from = static_cast<int>(target)});
+}
+
+LocalVip NodeModel::local_facts() const {
+  LocalVip facts;
+  facts.able = carrier_ && world().now >= carrier_counts_;
+  facts.serves = serves_;
+  if (!facts.able)
+    facts.reason = "no carrier";
+  else if (!facts.serves)
+    facts.reason = "no server is up";
+  return facts;
+}
+
+void NodeModel::reappears() { reappeared_at_ = world().now; }
+
+void NodeModel::set_carrier(bool up) {
+  carrier_ = up;
+  if (up) reappears();
+  if (up) carrier_counts_ = world().now + 3 * kSecond;  // R17
+  site_.node_changed();
+  input({.kind = Input::Kind::kLocal, .at = world().now + world().between(kMs, 8 * kMs)});
+  if (up) input({.kind = Input::Kind::kLocal, .at = carrier_counts_ + kMs});
+}
+
+void NodeModel::set_serves(bool serves) {
+  serves_ = serves;
+  site_.node_changed();
+  input({.kind = Input::Kind::kLocal, .at = world().now + world().between(kMs, 5 * kMs)});
+}
+
+void NodeModel::set_settings(Settings settings) {
+  settings_ = std::move(settings);
+  if (!daemon_alive()) return;
+  (void)command([&](TakeoverCore& core, TakeoverActions& out) { core.configure(settings_, out); });
+}
+
+bool NodeModel::command(const std::function<void(TakeoverCore&, TakeoverActions&)>& what) {
+  if (!proxy_runs()) return false;
+  run(what);
+  return true;
+}
+
+// ---- lives of the daemon ----
+
+void NodeModel::start_daemon(std::uint32_t generation) {
+  if (!powered_ || daemon_alive_ || restart_held_ || generation != daemon_generation_) return;
+  for (int vip = 0; vip < site_.vips(); ++vip) set_address(vip, false);  // R13: what an earlier life left.
+  if (guard_alive_) kill_guard();
+  daemon_alive_ = true;
+  daemon_hung_ = false;
+  daemon_pid_ = ++next_pid_;
+  incarnation_ = next_pid_;
+  connected_ = in_group_ = false;
+  inputs_.clear();
+  told_.clear();
+  core_ = std::make_unique<TakeoverCore>(settings_, incarnation_, kept_, clock());
+  site_.log(index_, "daemon starts");
+  site_.node_changed();
+  guard_alive_ = true;
+  guard_hung_ = false;
+  guard_pid_ = ++next_pid_;
+  run([&](TakeoverCore& core, TakeoverActions& out) {
+    core.timing(timing_);
+    for (int vip = 0; vip < site_.vips(); ++vip) core.local(name_of(vip), local_facts(), out);
+  });
+  if (world().now < carrier_counts_) input({.kind = Input::Kind::kLocal, .at = carrier_counts_ + kMs});
+  world().push(world().between(3 * kMs, 60 * kMs), EventKind::kJoin, index_, 0);
+  world().push(world().between(3 * kMs, 60 * kMs), EventKind::kJoin, index_, 1);
+}
+
+void NodeModel::start_guard(std::uint32_t generation) {
+  if (!daemon_alive_ || guard_alive_ || generation != guard_generation_) return;
+  guard_alive_ = true;
+  guard_hung_ = false;
+  guard_pid_ = ++next_pid_;
+  for (int vip = 0; vip < site_.vips(); ++vip) {
+    if (core_->holder(name_of(vip))->may_be_present()) told_[vip] = {wanted_[static_cast<std::size_t>(vip)], incarnation_};
+  }
+  world().push(world().between(3 * kMs, 20 * kMs), EventKind::kJoin, index_, 1);
+}
+
+void NodeModel::join(std::uint32_t who) {
+  if (who == 2) return corosync().leave(index_, std::exchange(leave_later_, 0), false);
+  if (!corosync().is_up(index_)) {
+    if (corosync().is_alive(index_)) world().push(50 * kMs, EventKind::kJoin, index_, who);
+    return;
+  }
+  if (who == 0) {
+    if (!daemon_alive_ || connected_) return;
+    if (daemon_hung_) return world().push(100 * kMs, EventKind::kJoin, index_, who);
+    connected_ = true;
+    corosync().join(index_, daemon_pid_);
+  } else if (guard_alive_ && joined_guard_ != guard_pid_) {
+    joined_guard_ = guard_pid_;
+    corosync().join(index_, guard_pid_);
+  }
+}
+
+void NodeModel::hold_restart(bool on) {
+  if (restart_held_ && !on && powered_ && !daemon_alive_)
+    world().push(world().between(10 * kMs, 60 * kMs), EventKind::kStartDaemon, index_, 0, ++daemon_generation_);
+  restart_held_ = on;
+}
+
+void NodeModel::kill_daemon() {
+  if (daemon_alive_) daemon_died();
+}
+
+void NodeModel::daemon_died() {
+  site_.log(index_, "daemon is dead");
+  daemon_alive_ = false;
+  daemon_hung_ = false;
+  connected_ = in_group_ = false;
+  inputs_.clear();
+  core_.reset();
+  corosync().leave(index_, daemon_pid_, true);
+  site_.node_changed();
+  if (guard_alive_) world().push(world().between(500 * kUs, 4 * kMs), EventKind::kGuard, index_, 0, guard_pid_);
+  world().push(world().between(100 * kMs, 160 * kMs), EventKind::kStartDaemon, index_, 0, ++daemon_generation_);
+  wake(world().now);
+}
+
+void NodeModel::hang_daemon(bool guard_too) {
+  if (!daemon_alive_ || pause_ != Pause::kNone) return;
+  daemon_hung_ = true;
+  guard_hung_ = guard_hung_ || guard_too;
+  site_.log(index_, guard_too ? "daemon and guard stand still" : "daemon stands still");
+  site_.node_changed();
+  if (guard_alive_) world().push(kSecond + world().between(0, 60 * kMs), EventKind::kGuard, index_, 0, guard_pid_);
+}
+
+void NodeModel::wake_daemon() {
+  if (guard_hung_) {
+    guard_hung_ = false;
+    if (!daemon_alive_ && guard_alive_) world().push(kMs, EventKind::kGuard, index_, 0, guard_pid_);
+    if (guard_alive_ && joined_guard_ == guard_pid_ && last_view_ != 0) hello(last_view_ - 1);
+  }
+  if (!daemon_alive_ || !daemon_hung_) return;
+  daemon_hung_ = false;
+  woken_at_ = world().now;
+  slept_ = Pause::kClockRuns;
+  site_.log(index_, "daemon runs again");
+  site_.node_changed();
+  wake_at_ = kNever;
+  wake(world().now + world().between(0, 500 * kUs));
+}
+
+// ---- the guard ----
+
+void NodeModel::guard_acts(std::uint32_t pid) {
+  if (!powered_ || !guard_alive_ || pid != guard_pid_ || guard_hung_) return;
+  if (daemon_alive_ && !daemon_hung_) return;
+  site_.log(index_, "guard acts");
+  const bool hung = daemon_alive_;
+  guard_deletes();
+  if (hung) daemon_died();
+  guard_alive_ = false;  // Its work is done; the next daemon brings its own.
+  ++guard_generation_;
+  leave_later_ = guard_pid_;
+  world().push(2 * kMs, EventKind::kJoin, index_, 2);
+}
+
+void NodeModel::guard_deletes() {
+  if (!FL_RULE(kR10Guard, true)) return;
+  for (const auto& [vip, told] : told_) {
+    set_address(vip, false);
+    site_.oracle().said_released(index_, vip, told.epoch, told.incarnation);
+    send_later(world().between(100 * kUs, 800 * kUs), guard_pid_,
+               Released{name_of(vip), told.epoch, settings_.self, told.incarnation, true});
+  }
+  told_.clear();
+}
+
+void NodeModel::kill_guard() {
+  if (!guard_alive_) return;
+  guard_alive_ = false;
+  guard_hung_ = false;
+  told_.clear();
+  ++guard_generation_;
+  corosync().leave(index_, guard_pid_, true);
+  if (daemon_alive_) world().push(world().between(10 * kMs, 100 * kMs), EventKind::kStartGuard, index_, 0, guard_generation_);
+}
+
+void NodeModel::view_arrives(std::uint32_t view, At at) {
+  if (!guard_alive_) return;
+  if (!corosync().view(view).has_process({settings_.self, guard_pid_})) return;
+  last_view_ = view + 1;
+  if (guard_hung_) return;
+  send_later(at - world().now + world().between(100 * kUs, 2 * kMs), guard_pid_, GuardHello{corosync().view(view).round()});
+}
+
+void NodeModel::hello(std::uint32_t view) {
+  send_later(world().between(100 * kUs, 2 * kMs), guard_pid_, GuardHello{corosync().view(view).round()});
+}
+
+void NodeModel::send_later(At delay, std::uint32_t pid, ClusterMessage message) {
+  outbox_.push_back({pid, std::move(message)});
+  world().push(delay, EventKind::kMessage, index_, static_cast<std::uint32_t>(outbox_.size() - 1));
+}
+
+void NodeModel::message_out(std::uint32_t index) {
+  if (!powered_ || guard_hung_) return;
+  corosync().multicast(index_, outbox_[index].pid, outbox_[index].message);
+}
+
+// ---- Corosync and the machine ----
+
+void NodeModel::corosync_died() {
+  joined_guard_ = 0;
+  if (!daemon_alive_) return;
+  connected_ = in_group_ = false;
+  input({.kind = Input::Kind::kLost, .at = world().now + world().between(100 * kUs, 15 * kMs)});
+}
+
+void NodeModel::corosync_started() { world().push(world().between(380 * kMs, 600 * kMs), EventKind::kReconnect, index_); }
+
+void NodeModel::reconnect() {
+  if (!corosync().is_alive(index_)) return;
+  if (daemon_hung_) return world().push(100 * kMs, EventKind::kReconnect, index_);
+  if (daemon_alive_ && !connected_) join(0);
+  if (guard_alive_) join(1);
+}
+
+void NodeModel::lost() {}
+
+void NodeModel::pause(Pause kind) {
+  if (pause_ != Pause::kNone || !powered_) return;
+  pause_ = kind;
+  paused_at_ = world().now;
+  pause_number_ = world().queue.number();
+  site_.log(index_, "machine stands still");
+  corosync().freeze(index_);
+  site_.node_changed();
+}
+
+void NodeModel::resume() {
+  if (pause_ == Pause::kNone) return;
+  const At slept = world().now - paused_at_;
+  slept_ = pause_;
+  if (pause_ != Pause::kClockRuns) mono_lag_ += slept;
+  if (pause_ == Pause::kClockStops) boot_lag_ += slept;
+  const bool stopped = pause_ != Pause::kClockRuns;
+  pause_ = Pause::kNone;
+  woken_at_ = world().now;
+  reappears();
+  site_.log(index_, "machine runs again");
+  if (stopped) {
+    for (Address& address : addresses_) address.expires += slept;
+  }
+  for (const Event& e : std::exchange(postponed_, {})) {
+    const At left = stopped && e.number <= pause_number_ ? e.at - paused_at_ : 0;
+    world().queue.push(world().now + left, e.kind, index_, e.arg, e.generation);
+  }
+  corosync().thaw(index_);
+  site_.node_changed();
+}
+
+void NodeModel::power_off() {
+  if (!powered_) return;
+  site_.log(index_, "machine is dead");
+  if (pause_ != Pause::kNone) {
+    pause_ = Pause::kNone;
+    postponed_.clear();
+  }
+  powered_ = restart_held_ = false;
+  daemon_alive_ = daemon_hung_ = false;
+  guard_alive_ = guard_hung_ = false;
+  connected_ = in_group_ = false;
+  core_.reset();
+  inputs_.clear();
+  told_.clear();
+  ++daemon_generation_;
+  ++guard_generation_;
+  joined_guard_ = 0;
+  for (int vip = 0; vip < site_.vips(); ++vip) set_address(vip, false);
+  corosync().kill(index_, false);
+  site_.node_changed();
+}
+
+void NodeModel::power_on() {
+  if (powered_) return;
+  powered_ = true;
+  wake_at_ = kNever;
+  corosync().start(index_);
+  world().push(world().between(50 * kMs, 800 * kMs), EventKind::kStartDaemon, index_, 0, daemon_generation_);
+}
+
+}  // namespace fairlead::vip::sim

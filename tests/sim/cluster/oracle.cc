@@ -1,0 +1,191 @@
+#include "tests/sim/cluster/oracle.h"
+
+#include "tests/sim/cluster/cluster_site.h"
+
+namespace fairlead::vip::sim {
+namespace {
+
+std::string ms(At at) { return std::to_string(at / kMs) + "." + std::to_string(at % kMs / 100'000) + " ms"; }
+
+constexpr At kWakeClockRuns = 55 * kMs;  // The table of bounds: a machine frozen and woken; and the kernel's answer to the deletion.
+// Two faults, not promised: an address that nobody but the kernel can delete comes back to a LAN that could not ask for it; and two nodes that
+// are alone, one of which had no carrier when the other asked.
+constexpr At kUnattended = 2400 * kMs;
+constexpr At kAloneWithoutCarrier = 450 * kMs;
+constexpr At kResolveAfter = 5 * kSecond;  ///< The client's neighbour entry is confirmed anew, at the latest.
+
+}  // namespace
+
+const char* to_string(Row row) {
+  switch (row) {
+    case Row::kPlannedMove: return "planned move";
+    case Row::kDaemonKilled: return "daemon killed";
+    case Row::kDaemonHung: return "daemon hung";
+    case Row::kNodeDead: return "holder dead or cut off";
+    case Row::kOneWay: return "one-way cut";
+    case Row::kStandbyDies: return "standby dies";
+    case Row::kBothKilled: return "daemon and guard killed";
+    case Row::kFrozen: return "machine frozen";
+    case Row::kCarrierLost: return "carrier lost";
+    case Row::kServersLost: return "servers lost";
+    case Row::kAddressDeleted: return "address deleted";
+    case Row::kCorosyncKilled: return "corosync killed";
+    case Row::kNothing: return "must cost nothing";
+  }
+  return "";
+}
+
+void Oracle::begin(Site& site) {
+  site_ = &site;
+  cache_.fill(-1);
+  unserved_since_.fill(0);
+  reset_due_.fill(-1);
+  pinned_.fill(-1);
+}
+
+void Oracle::violation(const std::string& what) {
+  const std::string line = "at " + ms(site_->world().now) + ": " + what;
+  site_->log(-1, "VIOLATION " + line);
+  if (violations_.size() < 20) violations_.push_back(line);
+}
+
+bool Oracle::serves(int node, int vip) const {
+  const NodeModel& n = site_->node(node);
+  return n.has_address(vip) && n.answers_arp() && n.proxy_runs() && n.serves() && n.carrier() && site_->world().wires.client[i(node)];
+}
+
+void Oracle::look(int vip) {
+  check_doubles(vip);
+  const At now = site_->world().now;
+  const bool served = cache_[i(vip)] >= 0 && serves(cache_[i(vip)], vip);
+  At& since = unserved_since_[i(vip)];
+  if (served && since != kNever) {
+    outage(vip, since, now);
+    since = kNever;
+  } else if (!served && since == kNever) {
+    since = now;
+    site_->world().push(kResolveAfter, EventKind::kClient, 0, static_cast<std::uint32_t>(vip));
+  }
+}
+
+void Oracle::check_gone() {
+  const At now = site_->world().now;
+  for (Gone& gone : gone_) {
+    if (now < gone.by || gone.done) continue;
+    gone.done = true;
+    for (int vip = 0; vip < site_->vips(); ++vip) {
+      if (site_->node(gone.node).has_address(vip) && site_->node(gone.node).proxy_runs())
+        violation(std::string(gone.rule) + ": node " + std::to_string(gone.node + 1) + " still has VIP " + std::to_string(vip));
+    }
+  }
+}
+
+void Oracle::look_everywhere() {
+  check_gone();
+  for (int vip = 0; vip < site_->vips(); ++vip) look(vip);
+}
+
+void Oracle::check_doubles(int vip) {
+  int answering = 0;
+  At allowed_until = -kNever;
+  for (int n = 0; n < site_->nodes(); ++n) {
+    const NodeModel& node = site_->node(n);
+    if (!node.has_address(vip) || !node.answers_arp() || !node.carrier() || !site_->world().wires.client[i(n)]) continue;
+    ++answering;
+    if (node.unattended()) allowed_until = std::max(allowed_until, node.reappeared_at() + kUnattended);
+    if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.reappeared_at() + kAloneWithoutCarrier);
+    if (node.slept() == Pause::kNone) continue;
+    allowed_until = std::max(allowed_until, node.woken_at() + (node.slept() == Pause::kClockStops ? wake_clock_stops_ : kWakeClockRuns));
+  }
+  if (answering < 2 || excused_) return;
+  if (site_->world().now < allowed_until) return site_->world().queue.push(allowed_until, EventKind::kCheck);
+  std::string who;
+  for (int n = 0; n < site_->nodes(); ++n) {
+    if (site_->node(n).has_address(vip)) who += " " + std::to_string(n + 1);
+  }
+  violation("VIP " + std::to_string(vip) + " is answered for by nodes" + who);
+}
+
+void Oracle::announced(int node, int vip) {
+  if (!site_->world().wires.client[i(node)] || !site_->node(node).carrier()) return;
+  cache_[i(vip)] = node;
+  look(vip);
+}
+
+void Oracle::acted(int node, int vip, HolderActionKind kind, Epoch epoch, Incarnation incarnation) {
+  if (kind == HolderActionKind::kAdd) {
+    ++adds_;
+    const auto said = released_.find({node, vip});
+    if (said != released_.end() && said->second.first == incarnation && epoch <= said->second.second) {
+      violation("node " + std::to_string(node + 1) + " adds VIP " + std::to_string(vip) + " by epoch " + std::to_string(epoch) +
+                ", released");
+    }
+    if (disabled_[i(vip)]) violation("R16: VIP " + std::to_string(vip) + " is disabled and taken by node " + std::to_string(node + 1));
+    if (pinned_[i(vip)] >= 0 && pinned_[i(vip)] != node) {
+      violation("VIP " + std::to_string(vip) + " was to stay on node " + std::to_string(pinned_[i(vip)] + 1) + ", node " +
+                std::to_string(node + 1) + " takes it");
+    }
+  }
+  if (kind == HolderActionKind::kReset && reset_due_[i(vip)] == node) reset_due_[i(vip)] = -1;
+  if (kind == HolderActionKind::kRemove && reset_due_[i(vip)] == node) {
+    violation("R18: a planned move deleted the address before the connections were reset");
+    reset_due_[i(vip)] = -1;
+  }
+}
+
+void Oracle::said_released(int node, int vip, Epoch epoch, Incarnation incarnation) {
+  if (site_->node(node).has_address(vip)) violation("R5: Released said by node " + std::to_string(node + 1) + " that has the address");
+  auto& said = released_[{node, vip}];
+  if (said.first == incarnation && said.second == epoch) violation("I3: Released said twice for epoch " + std::to_string(epoch));
+  said = {incarnation, epoch};
+}
+
+// ---- bounds ----
+
+void Oracle::expect(Row row, int vip, At bound) { expectations_.push_back({row, vip, site_->world().now, bound, 0}); }
+
+void Oracle::outage(int vip, At from, At to) {
+  for (Expectation& e : expectations_) {
+    if (e.vip == vip && to > e.since) e.worst = std::max(e.worst, to - std::max(from, e.since));
+  }
+}
+
+void Oracle::disturb() {
+  const At now = site_->world().now;
+  for (int vip = 0; vip < site_->vips(); ++vip) {
+    if (unserved_since_[i(vip)] != kNever) outage(vip, unserved_since_[i(vip)], now);
+  }
+  for (const Expectation& e : expectations_) {
+    RowStatistics& row = statistics_[static_cast<std::size_t>(e.row)];
+    ++row.measured;
+    row.worst = std::max(row.worst, e.worst);
+    row.worst_excess = std::max(row.worst_excess, e.worst - e.bound);
+    row.total_us += static_cast<std::uint64_t>(e.worst / kUs);
+    if (e.worst > e.bound)
+      violation(std::string(to_string(e.row)) + ": VIP " + std::to_string(e.vip) + " was out for " + ms(e.worst) + ", bound " +
+                ms(e.bound) + ", fault at " + ms(e.since));
+  }
+  expectations_.clear();
+  reset_due_.fill(-1);
+  pinned_.fill(-1);
+}
+
+/// The noise has stopped for long enough.
+void Oracle::converged(At now) {
+  for (int vip = 0; vip < site_->vips(); ++vip) {
+    int holders = 0;
+    for (int n = 0; n < site_->nodes(); ++n) holders += site_->node(n).has_address(vip) ? 1 : 0;
+    if (disabled_[i(vip)]) {
+      if (holders != 0) violation("R16: VIP " + std::to_string(vip) + " is disabled and held");
+      continue;
+    }
+    if (holders != 1)
+      violation("VIP " + std::to_string(vip) + " is held by " + std::to_string(holders) + " nodes when all is quiet");
+    else if (!is_served(vip))
+      violation("VIP " + std::to_string(vip) + " is held and not served when all is quiet");
+    else if (now - site_->last_change(vip) < 2 * kSecond)
+      violation("VIP " + std::to_string(vip) + " still moves when all is quiet");
+  }
+}
+
+}  // namespace fairlead::vip::sim

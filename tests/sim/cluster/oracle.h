@@ -1,0 +1,121 @@
+// Looks at the site from outside: which machines answer the client's ARP for a VIP, and whether a new connection would be served. It knows
+// nothing of leases, plans or messages; what a rule forbids beyond that is told to it by the adversary as an expectation.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/cluster_message.h"
+#include "tests/sim/cluster/sim_world.h"
+#include "vip/vip_holder.h"
+
+namespace fairlead::vip::sim {
+
+class Site;
+
+/// The rows of the table of bounds, and what else is measured.
+enum class Row : std::uint8_t {
+  kPlannedMove,
+  kDaemonKilled,
+  kDaemonHung,
+  kNodeDead,
+  kOneWay,
+  kStandbyDies,
+  kBothKilled,
+  kFrozen,
+  kCarrierLost,
+  kServersLost,
+  kAddressDeleted,
+  kCorosyncKilled,
+  kNothing,  ///< What must not cost anything: a heal, a restart, a join, a refused wish.
+};
+inline constexpr int kRows = 13;
+[[nodiscard]] const char* to_string(Row row);
+
+struct RowStatistics {
+  std::uint64_t measured = 0;
+  At worst = 0;
+  At worst_excess = -kNever;  ///< Over its bound.
+  std::uint64_t total_us = 0;
+};
+using Statistics = std::array<RowStatistics, kRows>;
+
+class Oracle {
+ public:
+  void begin(Site& site);
+
+  // ---- what happens ----
+  /// Something changed that may matter for the VIP.
+  void look(int vip);
+  void look_everywhere();
+  void announced(int node, int vip);
+  void acted(int node, int vip, HolderActionKind kind, Epoch epoch, Incarnation incarnation);
+  void said_released(int node, int vip, Epoch epoch, Incarnation incarnation);
+
+  // ---- what may be expected ----
+  /// A fault in a calm cluster: from now on an outage of the VIP longer than `bound` is a violation, until the next disturb().
+  void expect(Row row, int vip, At bound);
+  void disturb();
+  void expect_reset(int vip, int node) { reset_due_[i(vip)] = node; }
+  /// The VIP is not to move by anybody's choice (R15, R16, R17) until disturb().
+  void expect_holder(int vip, int node) { pinned_[i(vip)] = node; }
+  /// The node has no address any more at that time.
+  void expect_gone(int node, At by, const char* rule) { gone_.push_back({node, by, rule}); }
+  /// Many faults at once: who slept with his clock may have nobody left to wake him but the end of his lease.
+  void be_patient(At lease) { wake_clock_stops_ = lease; }
+  /// Two nodes that reach everybody but each other are not promised anything (R11).
+  void excuse_doubles(bool on) { excused_ = on; }
+  void converged(At now);
+  void count_moves() { moves_counted_ = true; }
+  void violation(const std::string& what);
+
+  [[nodiscard]] bool is_served(int vip) const { return unserved_since_[i(vip)] == kNever; }
+  [[nodiscard]] At unserved_since(int vip) const { return unserved_since_[i(vip)]; }
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+  [[nodiscard]] const Statistics& statistics() const { return statistics_; }
+  [[nodiscard]] int cached(int vip) const { return cache_[i(vip)]; }
+  void set_disabled(int vip, bool on) { disabled_[i(vip)] = on; }
+  [[nodiscard]] bool is_disabled(int vip) const { return disabled_[i(vip)]; }
+  [[nodiscard]] std::uint32_t adds() const { return adds_; }
+
+ private:
+  struct Expectation {
+    Row row;
+    int vip;
+    At since;
+    At bound;
+    At worst;
+  };
+  struct Gone {
+    int node;
+    At by;
+    const char* rule;
+    bool done = false;
+  };
+  void check_gone();
+  static std::size_t i(int vip) { return static_cast<std::size_t>(vip); }
+  void outage(int vip, At from, At to);
+  [[nodiscard]] bool serves(int node, int vip) const;
+  void check_doubles(int vip);
+
+  Site* site_ = nullptr;
+  std::array<int, kVipsMax> cache_{};  ///< Whom the client's neighbour entry names.
+  std::array<At, kVipsMax> unserved_since_{};
+  std::array<bool, kVipsMax> resolving_{};
+  std::array<int, kVipsMax> reset_due_{};
+  std::array<int, kVipsMax> pinned_{};
+  std::array<bool, kVipsMax> disabled_{};
+  bool excused_ = false;
+  At wake_clock_stops_ = 250 * kMs;  ///< The table of bounds.
+  std::vector<Gone> gone_;
+  bool moves_counted_ = false;
+  std::uint32_t adds_ = 0;
+  std::vector<Expectation> expectations_;
+  std::map<std::pair<int, int>, std::pair<Incarnation, Epoch>> released_;  ///< By node and VIP: the newest epoch given up.
+  std::vector<std::string> violations_;
+  Statistics statistics_{};
+};
+
+}  // namespace fairlead::vip::sim

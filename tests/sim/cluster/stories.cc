@@ -1,0 +1,261 @@
+#include "tests/sim/cluster/stories.h"
+
+namespace fairlead::vip::sim {
+namespace {
+
+constexpr At kReady = 8 * kSecond;
+
+/// Runs on; afterwards nothing may be expected of what was before.
+void pass(Site& site, At duration) {
+  site.run_until(site.world().now + duration);
+  site.oracle().disturb();
+}
+
+int other_than(const Site& site, int node) { return (node + 1) % site.nodes(); }
+
+/// R11: the gateway is silent for a while, then a node is lost: the holder stays, the other never takes.
+void silent_gateway(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  for (auto& row : site.world().wires.target) row.fill(false);
+  pass(site, 12 * kSecond);
+  const int holder = site.holder(0);
+  if (holder < 0) return site.oracle().violation("R11: a silent gateway costs the VIP");
+  const int lost = other_than(site, holder);
+  site.oracle().expect(Row::kNothing, 0, 0);
+  site.oracle().expect_holder(0, holder);
+  strikes.strike(site.world().one_in(2) ? Fault::kCutRing : Fault::kPowerOff, lost, 0);
+  pass(site, 5 * kSecond);
+  strikes.repair_everything();
+  pass(site, 8 * kSecond);
+  site.oracle().converged(site.world().now);
+}
+
+/// R11: likewise, and it is the holder that is lost.
+void silent_gateway_and_lost_holder(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  for (auto& row : site.world().wires.target) row.fill(false);
+  pass(site, 12 * kSecond);
+  const int holder = site.holder(0);
+  if (holder < 0) return site.oracle().violation("R11: a silent gateway costs the VIP");
+  site.oracle().expect_holder(0, holder);
+  strikes.strike(Fault::kPowerOff, holder, 0);
+  pass(site, 6 * kSecond);
+  strikes.repair_everything();
+  pass(site, 10 * kSecond);
+  site.oracle().converged(site.world().now);
+}
+
+/// R11, R14: two nodes that reach the router and not each other. What is not promised may happen; after the merge one has to give up.
+void two_holders_merge(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const int holder = site.holder(0);
+  site.oracle().excuse_doubles(true);
+  strikes.separate(other_than(site, holder), true, true, false);
+  site.wires_changed();
+  pass(site, 6 * kSecond);
+  site.oracle().expect(Row::kNothing, 0, 100 * kMs);  // The client believes the one that announced last, until the winner does.
+  strikes.separate(other_than(site, holder), false, false, false);
+  site.wires_changed();
+  pass(site, 2 * kSecond);
+  strikes.separate(other_than(site, holder), false, true, false);
+  site.oracle().excuse_doubles(false);
+  site.oracle().look_everywhere();
+  if (!site.node(holder).has_address(0)) site.oracle().violation("R14: who held since before the split gave up");
+  pass(site, 8 * kSecond);
+  site.oracle().converged(site.world().now);
+}
+
+/// R11: a node loses the ring, the LAN and the routers, and clients still see both.
+void cut_that_clients_do_not_see(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  for (int round = 0; round < 3; ++round) {
+    const auto node = static_cast<int>(site.world().chance.below(2));
+    strikes.separate(node, true, true, false);
+    site.world().wires.target[static_cast<std::size_t>(node)].fill(false);
+    site.wires_changed();
+    pass(site, 5 * kSecond);
+    if (site.holder(0) == node) site.oracle().violation("R11: held by the node that hears no router");
+    strikes.repair_everything();
+    pass(site, 5 * kSecond);
+  }
+  site.oracle().converged(site.world().now);
+}
+
+/// R15: one node's VIP is configured differently: it takes it when nobody else is left, never by choice.
+void different_configuration(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const int odd = site.options().odd_hash;
+  const int holder = site.holder(0);
+  if (holder < 0 || holder == odd) return site.oracle().violation("R15: the VIP began on the node that differs");
+  site.oracle().expect_holder(0, holder);
+  for (int n = 0; n < site.nodes(); ++n) {  // Everybody who could have it by choice is without servers.
+    if (n != odd && n != holder) strikes.strike(Fault::kServers, n, 0);
+  }
+  site.run_until(site.world().now + kSecond);
+  strikes.strike(Fault::kServers, holder, 0);
+  (void)site.node(holder).command(
+      [&](TakeoverCore& core, TakeoverActions& out) { (void)core.move("v0", NodeId{static_cast<std::uint32_t>(odd + 1)}, out); });
+  pass(site, 4 * kSecond);
+  strikes.repair_everything();
+  pass(site, 6 * kSecond);
+  for (int n = 0; n < site.nodes(); ++n) {
+    if (n != odd && n != site.holder(0) && site.nodes() > 2) strikes.strike(Fault::kStandby, site.holder(0), static_cast<std::uint32_t>(n));
+  }
+  pass(site, 3 * kSecond);
+  strikes.strike(Fault::kPowerOff, site.holder(0), 0);
+  pass(site, 5 * kSecond);
+  const bool taken = site.holder(0) == odd;
+  if (site.nodes() > 2 && taken == site.options().odd_address)
+    site.oracle().violation(taken ? "R15: taken by a node with another address" : "R15: the VIP is lost and nobody took it");
+}
+
+/// R16: wishes.
+void wishes(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const int holder = site.holder(0);
+  if (holder < 0) return site.oracle().violation("nobody holds the VIP after the start");
+  // Frozen: no move by anybody's judgement.
+  (void)strikes.wish(holder, OverrideKind::kFrozen, "", true);
+  pass(site, 500 * kMs);
+  site.oracle().expect_holder(0, holder);
+  strikes.strike(Fault::kServers, holder, 0);
+  pass(site, 3 * kSecond);
+  site.oracle().expect_holder(0, holder);
+  strikes.undo(Fault::kServers, holder, 0);
+  pass(site, 3 * kSecond);
+  (void)strikes.wish(holder, OverrideKind::kFrozen, "", false);
+  pass(site, 4 * kSecond);
+  // Standby: away, and not back.
+  const std::string name = "n" + std::to_string(holder + 1);
+  site.oracle().expect(Row::kPlannedMove, 0, 20 * kMs);
+  (void)strikes.wish(other_than(site, holder), OverrideKind::kNodeStandby, name, true);
+  pass(site, 2 * kSecond);
+  if (site.holder(0) == holder) site.oracle().violation("R16: a node in standby keeps the VIP");
+  // It restarts and does not forget.
+  site.oracle().expect(Row::kNothing, 0, 0);
+  strikes.strike(Fault::kKillDaemon, holder, 0);
+  pass(site, 4 * kSecond);
+  (void)strikes.wish(site.holder(0), OverrideKind::kNodeStandby, name, false);
+  pass(site, 3 * kSecond);
+  // Disabled: nowhere, also after a death.
+  (void)strikes.wish(holder, OverrideKind::kVipDisabled, "v0", true);
+  pass(site, 500 * kMs);
+  site.oracle().set_disabled(0, true);
+  if (site.holder(0) >= 0) site.oracle().violation("R16: a disabled VIP is held");
+  strikes.strike(Fault::kKillDaemon, holder, 0);
+  pass(site, 4 * kSecond);
+  site.oracle().set_disabled(0, false);
+  (void)strikes.wish(holder, OverrideKind::kVipDisabled, "v0", false);
+  pass(site, 4 * kSecond);
+  site.oracle().converged(site.world().now + kSecond);
+  // One-shot.
+  const int now_at = site.holder(0);
+  site.oracle().expect(Row::kPlannedMove, 0, 20 * kMs);
+  if (now_at >= 0) site.oracle().expect_reset(0, now_at);
+  (void)site.node(other_than(site, holder)).command([&](TakeoverCore& core, TakeoverActions& out) { (void)core.move("v0", kNoNode, out); });
+  pass(site, 2 * kSecond);
+  if (site.holder(0) == now_at || site.holder(0) < 0) site.oracle().violation("R16: the VIP did not move");
+}
+
+/// R17: carrier comes and goes.
+void flapping(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const std::uint32_t before = site.oracle().adds();
+  for (int i = 0; i < 12; ++i) {
+    const int holder = site.holder(0);
+    if (holder < 0) break;
+    strikes.strike(Fault::kServers, holder, 0);
+    pass(site, 1200 * kMs);
+    strikes.undo(Fault::kServers, holder, 0);
+    pass(site, 3300 * kMs);
+  }
+  if (site.oracle().adds() - before > 5 * static_cast<std::uint32_t>(site.vips())) site.oracle().violation("R17: the VIP flaps");
+  pass(site, 2500 * kMs);
+  site.oracle().converged(site.world().now);
+}
+
+/// R20: something on the node deletes the address again and again.
+void deleted_again_and_again(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const int holder = site.holder(0);
+  if (holder < 0) return site.oracle().violation("nobody holds the VIP after the start");
+  for (int i = 0; i < 5; ++i) {
+    site.oracle().expect(Row::kAddressDeleted, 0, 150 * kMs);
+    strikes.strike(Fault::kDeleteAddress, holder, 0);
+    pass(site, 3 * kSecond);
+    if (site.holder(0) != holder) return site.oracle().violation("R20: an address that was deleted is not repaired");
+  }
+  strikes.strike(Fault::kDeleteAddress, holder, 0);
+  pass(site, 4 * kSecond);
+  if (site.holder(0) == holder || site.holder(0) < 0) site.oracle().violation("R20: deleted for the sixth time, and not yielded");
+  site.oracle().converged(site.world().now);
+}
+
+/// R13: nodes start alone, or one after the other, around a cut.
+void cold_start(Site& site, Strikes& strikes) {
+  const bool cut = site.world().one_in(2);
+  if (cut) strikes.strike(Fault::kCutRing, static_cast<int>(site.world().chance.below(static_cast<std::uint32_t>(site.nodes()))), 0);
+  pass(site, 9 * kSecond);
+  strikes.repair_everything();
+  pass(site, 6 * kSecond);
+  for (int round = 0; round < 4; ++round) {
+    const auto n = static_cast<int>(site.world().chance.below(static_cast<std::uint32_t>(site.nodes())));
+    strikes.strike(Fault::kPowerOff, n, 0);
+    if (site.world().one_in(2)) strikes.strike(Fault::kPowerOff, other_than(site, n), 0);
+    pass(site, site.world().between(100 * kMs, 3 * kSecond));
+    strikes.undo(Fault::kPowerOff, n, 0);
+    pass(site, site.world().between(500 * kMs, 8 * kSecond));
+    strikes.repair_everything();
+    pass(site, site.world().between(500 * kMs, 5 * kSecond));
+  }
+  pass(site, 12 * kSecond);
+  site.oracle().converged(site.world().now);
+}
+
+}  // namespace
+
+const char* story_name(std::uint32_t which) {
+  static constexpr const char* kNames[kStories] = {"silent gateway",
+                                                   "silent gateway, lost holder",
+                                                   "two holders merge",
+                                                   "different configuration",
+                                                   "wishes",
+                                                   "flapping",
+                                                   "deleted again",
+                                                   "cold start",
+                                                   "unseen cut"};
+  return kNames[which];
+}
+
+void adapt(std::uint32_t which, SiteOptions& o) {
+  o.odd_hash = -1;
+  if (which < 3 || which == 8) {
+    o.nodes = 2;
+    o.tie_break = true;
+  }
+  if (which == 3) {
+    o.nodes = 3;
+    o.tie_break = false;
+    o.vips = 1;
+    o.odd_hash = 2;
+    o.odd_address = o.fast;
+  }
+  if (which >= 4 && which < 7) o.boot_staggered = false;
+}
+
+void tell(std::uint32_t which, Site& site, Strikes& strikes) {
+  switch (which) {
+    case 0: return silent_gateway(site, strikes);
+    case 1: return silent_gateway_and_lost_holder(site, strikes);
+    case 2: return two_holders_merge(site, strikes);
+    case 3: return different_configuration(site, strikes);
+    case 4: return wishes(site, strikes);
+    case 5: return flapping(site, strikes);
+    case 6: return deleted_again_and_again(site, strikes);
+    case 7: return cold_start(site, strikes);
+    case 8: return cut_that_clients_do_not_see(site, strikes);
+    default: return;
+  }
+}
+
+}  // namespace fairlead::vip::sim

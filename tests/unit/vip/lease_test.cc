@@ -1,0 +1,178 @@
+#include "vip/lease.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead::vip {
+namespace {
+
+constexpr Instant kNow{1h};
+constexpr Duration kLease = 1910ms;
+constexpr NodeId kMe{1};
+constexpr NodeId kPeer{2};
+constexpr NodeId kThird{3};
+
+HolderLease::Quorum three(bool quorate = true) {
+  return {.self = kMe, .quorate = quorate, .expected_votes = 3, .extra_votes = 0, .silent = 0};
+}
+
+TEST(HolderLeaseTest, RunsFromTheSendTimeOfTheNewestBeatThatAMajorityAcknowledged) {
+  HolderLease lease;
+  const std::uint64_t first = lease.sent(kNow);
+  const std::uint64_t second = lease.sent(kNow + 50ms);
+
+  lease.acknowledged(kMe, second);
+  lease.acknowledged(kPeer, first);
+
+  EXPECT_TRUE(lease.settle(three(), kLease));
+  EXPECT_EQ(lease.until(), kNow + kLease);
+  EXPECT_EQ(lease.proved(), first);
+}
+
+TEST(HolderLeaseTest, ItsOwnDeliveryAloneProvesNothingAmongThree) {
+  HolderLease lease;
+  lease.acknowledged(kMe, lease.sent(kNow));
+  EXPECT_FALSE(lease.settle(three(), kLease));
+  EXPECT_EQ(lease.until(), Instant::min());
+}
+
+TEST(HolderLeaseTest, TheOthersProveNothingWithoutItsOwnDelivery) {
+  HolderLease lease;
+  const std::uint64_t beat = lease.sent(kNow);
+  lease.acknowledged(kPeer, beat);
+  lease.acknowledged(kThird, beat);
+  EXPECT_FALSE(lease.settle(three(), kLease));
+}
+
+TEST(HolderLeaseTest, NothingIsProvedOutsideAQuorateView) {
+  HolderLease lease;
+  const std::uint64_t beat = lease.sent(kNow);
+  for (const NodeId node : {kMe, kPeer, kThird}) lease.acknowledged(node, beat);
+  EXPECT_FALSE(lease.settle(three(/*quorate=*/false), kLease));
+}
+
+TEST(HolderLeaseTest, TheVoteOfANodeWithoutADaemonCountsAsGiven) {
+  HolderLease lease;
+  lease.acknowledged(kMe, lease.sent(kNow));
+  HolderLease::Quorum two{.self = kMe, .quorate = true, .expected_votes = 2, .extra_votes = 0, .silent = 0};
+  EXPECT_FALSE(lease.settle(two, kLease));
+
+  two.silent = 1;
+
+  EXPECT_TRUE(lease.settle(two, kLease));
+}
+
+TEST(HolderLeaseTest, AQuorumDeviceVotes) {
+  HolderLease lease;
+  lease.acknowledged(kMe, lease.sent(kNow));
+  EXPECT_TRUE(lease.settle({.self = kMe, .quorate = true, .expected_votes = 3, .extra_votes = 1, .silent = 0}, kLease));
+}
+
+TEST(HolderLeaseTest, BeatsOfAnEarlierRoundProveNothingNewAndWhatWasProvedStays) {
+  HolderLease lease;
+  const std::uint64_t old = lease.sent(kNow);
+  lease.acknowledged(kMe, old);
+  lease.acknowledged(kPeer, old);
+  ASSERT_TRUE(lease.settle(three(), kLease));
+  const std::uint64_t late = lease.sent(kNow + 50ms);
+
+  lease.begin_round();
+  lease.acknowledged(kMe, late);
+  lease.acknowledged(kPeer, late);
+
+  EXPECT_FALSE(lease.settle(three(), kLease));
+  EXPECT_EQ(lease.until(), kNow + kLease);
+}
+
+TEST(HolderLeaseTest, AnAcknowledgementOfABeatThatWasNeverSentIsIgnored) {
+  HolderLease lease;
+  (void)lease.sent(kNow);
+  lease.acknowledged(kMe, 7);
+  lease.acknowledged(kPeer, 7);
+  EXPECT_FALSE(lease.settle(three(), kLease));
+}
+
+TEST(HolderLeaseTest, DroppingVoidsEverything) {
+  HolderLease lease;
+  const std::uint64_t beat = lease.sent(kNow);
+  lease.acknowledged(kMe, beat);
+  lease.acknowledged(kPeer, beat);
+  ASSERT_TRUE(lease.settle(three(), kLease));
+
+  lease.drop();
+
+  EXPECT_EQ(lease.until(), Instant::min());
+  EXPECT_EQ(lease.proved_sent(), Instant::min());
+}
+
+class PromiseBookTest : public testing::Test {
+ protected:
+  PromiseBook book;
+};
+
+TEST_F(PromiseBookTest, BindsTheMemberThatAcknowledgedToTheHolderUntilItsEnd) {
+  book.acknowledged(kPeer, {{"api", 3}}, kNow + 2s);
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 2s);
+  EXPECT_EQ(book.of_view("api", kPeer), Instant::min()) << "the holder itself is not kept waiting";
+  EXPECT_EQ(book.of_view("other", kMe), Instant::min());
+}
+
+TEST_F(PromiseBookTest, ReportsWhatIsLeftRoundedUp) {
+  book.acknowledged(kPeer, {{"api", 3}}, kNow + 2s);
+  EXPECT_EQ(book.own("api", kNow + 500us), (std::vector<PromiseLeft>{{kPeer, 2000}}));
+  EXPECT_TRUE(book.own("api", kNow + 2s).empty());
+}
+
+TEST_F(PromiseBookTest, AStartPromisesEverythingToNobodyInParticular) {
+  book.started(kNow, 2s);
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 2s);
+  EXPECT_EQ(book.own("api", kNow), (std::vector<PromiseLeft>{{kNoNode, 2001}}));
+}
+
+TEST_F(PromiseBookTest, WaitsForTheLongestThatAMemberReports) {
+  book.reported(kThird, "api", kPeer, kNow + 1s);
+  book.reported(kThird, "api", kPeer, kNow + 500ms);
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 1s);
+}
+
+TEST_F(PromiseBookTest, ReleasedEndsThePromisesOfThatEpochAndEarlierOnes) {
+  book.acknowledged(kPeer, {{"api", 3}}, kNow + 2s);
+  book.reported(kThird, "api", kPeer, kNow + 1s);
+
+  book.released("api", kPeer, 2, /*all=*/false);
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 2s);
+
+  book.released("api", kPeer, 3, /*all=*/true);
+  EXPECT_EQ(book.of_view("api", kMe), Instant::min());
+}
+
+TEST_F(PromiseBookTest, ALateReleasedLeavesWhatMembersReportOfALaterEpoch) {
+  book.reported(kThird, "api", kPeer, kNow + 1s);
+  book.released("api", kPeer, 3, /*all=*/false);
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 1s);
+}
+
+TEST_F(PromiseBookTest, ARoundForgetsReportsButThoseOfNodesThatMayHaveFallenSilent) {
+  book.reported(kPeer, "api", kPeer, kNow + 1s);
+  book.reported(kThird, "api", kThird, kNow + 2s);
+  book.silent_node(NodeId{4}, kNow + 3s);
+
+  book.begin_round({kPeer});
+
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 1s);
+}
+
+TEST_F(PromiseBookTest, ANodeThatSpeaksAgainReplacesItsReport) {
+  book.reported(kPeer, "api", kPeer, kNow + 1s);
+  book.begin_round({kPeer});
+  book.begin_report(kPeer);
+  EXPECT_EQ(book.of_view("api", kMe), Instant::min());
+}
+
+TEST_F(PromiseBookTest, ANodeWithoutADaemonBindsEverybody) {
+  book.silent_node(kThird, kNow + 2s);
+  book.silent_node(kThird, kNow + 9s);
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 2s) << "from when it was first seen";
+}
+
+}  // namespace
+}  // namespace fairlead::vip

@@ -1,0 +1,233 @@
+#include "vip/owner_plan.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead::vip {
+namespace {
+
+constexpr NodeId n1{1};
+constexpr NodeId n2{2};
+constexpr NodeId n3{3};
+
+/// Golden cases are rows of who is what and where it leads.
+class OwnerPlanTest : public testing::Test {
+ protected:
+  OwnerPlanTest() {
+    for (std::uint32_t n = 1; n <= 3; ++n) settings.nodes.push_back({NodeId{n}, "gate-" + std::to_string(n)});
+    add_vip("api");
+    for (const NodeId n : {n1, n2, n3}) add_member(n);
+  }
+  void add_vip(const std::string& name, const std::string& group = "") {
+    VipSettings v;
+    v.name = name;
+    v.group = group.empty() ? name : group;
+    v.config_hash = 7;
+    settings.vips.push_back(v);
+  }
+  VipState good(const std::string& name) const {
+    VipState s;
+    s.name = name;
+    s.config_hash = 7;
+    s.able = s.serves = true;
+    s.serves_for_ms = 60'000;
+    return s;
+  }
+  void add_member(NodeId node) {
+    MemberFacts m{.node = node, .settled = true, .standby = false, .vips = {}};
+    for (const VipSettings& v : settings.vips) m.vips.push_back(good(v.name));
+    input.members.push_back(m);
+  }
+  MemberFacts& member(NodeId node) {
+    return *std::find_if(input.members.begin(), input.members.end(), [&](const MemberFacts& m) { return m.node == node; });
+  }
+  VipState& of(NodeId node) { return member(node).vips.front(); }
+  void lose(NodeId node) {
+    std::erase_if(input.members, [&](const MemberFacts& m) { return m.node == node; });
+  }
+  NodeId owner() const { return plan_owners(input).at("api"); }
+  std::string why(NodeId node) const { return why_ineligible(input, "api", node); }
+
+  Settings settings;
+  PlanInput input{.settings = settings,
+                  .members = {},
+                  .owners = {},
+                  .owner_hash = {},
+                  .disabled = {},
+                  .frozen = false,
+                  .flapping = {},
+                  .preempt = {},
+                  .requests = {},
+                  .serve_stable = 3s};
+};
+
+TEST_F(OwnerPlanTest, GoldenFirstOwners) {
+  struct Row {
+    const char* what;
+    std::vector<NodeId> prefer;
+    std::vector<NodeId> lost;
+    NodeId expected;
+  };
+  for (const Row& row : {Row{"lowest id", {}, {}, n1}, Row{"preferred", {n3, n2}, {}, n3}, Row{"preferred is away", {n3, n2}, {n3}, n2},
+                         Row{"only one left", {}, {n1, n2}, n3}, Row{"nobody", {}, {n1, n2, n3}, kNoNode}}) {
+    settings.vips.front().prefer = row.prefer;
+    input.members.clear();
+    for (const NodeId n : {n1, n2, n3}) add_member(n);
+    for (const NodeId n : row.lost) lose(n);
+    EXPECT_EQ(owner(), row.expected) << row.what;
+  }
+}
+
+TEST_F(OwnerPlanTest, R3StaysWithAnOwnerThatIsFineWhateverIsPreferred) {
+  settings.vips.front().prefer = {n1};
+  input.owners["api"] = n2;
+  EXPECT_EQ(owner(), n2);
+}
+
+TEST_F(OwnerPlanTest, R3IfAllAreEquallyBadNobodyMoves) {
+  input.owners["api"] = n2;
+  for (const NodeId n : {n1, n2, n3}) of(n).able = false;
+  EXPECT_EQ(owner(), n2);
+}
+
+TEST_F(OwnerPlanTest, ALostOwnerIsReplaced) {
+  input.owners["api"] = n2;
+  lose(n2);
+  EXPECT_EQ(owner(), n1);
+}
+
+TEST_F(OwnerPlanTest, AnOwnerThatIsNotAbleYieldsAtOnce) {
+  input.owners["api"] = n1;
+  of(n1).able = false;
+  of(n1).reason = "no carrier";
+  EXPECT_EQ(owner(), n2);
+  EXPECT_EQ(why(n1), "no carrier");
+}
+
+TEST_F(OwnerPlanTest, R17AnOwnerWithoutServersYieldsOnlyToOneThatHasServedForAWhile) {
+  input.owners["api"] = n1;
+  of(n1).serves = false;
+  of(n2).serves_for_ms = 2'900;
+  of(n3).serves_for_ms = 2'900;
+  EXPECT_EQ(owner(), n1);
+
+  of(n3).serves_for_ms = 3'000;
+
+  EXPECT_EQ(owner(), n3);
+}
+
+TEST_F(OwnerPlanTest, ServersCountOnlyWhileSomebodyHasSome) {
+  input.owners["api"] = n2;
+  for (const NodeId n : {n1, n2, n3}) of(n).serves = false;
+  EXPECT_EQ(owner(), n2);
+  EXPECT_EQ(why(n1), "");
+}
+
+TEST_F(OwnerPlanTest, TheGatewayCountsOnlyWhileSomebodyHearsIt) {
+  input.owners["api"] = n1;
+  of(n1).gateway_ok = false;
+  EXPECT_EQ(owner(), n2);
+  of(n2).gateway_ok = of(n3).gateway_ok = false;
+  EXPECT_EQ(owner(), n1);
+}
+
+TEST_F(OwnerPlanTest, R13AMemberThatHasJustStartedTakesNothingUnlessEverybodyIsThere) {
+  input.owners["api"] = n1;
+  member(n2).settled = false;
+  lose(n1);
+  EXPECT_EQ(owner(), n3);
+  EXPECT_EQ(why(n2), "started a moment ago");
+}
+
+TEST_F(OwnerPlanTest, R15NothingMovesByChoiceToAnotherConfiguration) {
+  input.owners["api"] = n1;
+  input.owner_hash["api"] = 7;
+  of(n2).config_hash = of(n3).config_hash = 8;
+  of(n1).able = false;
+  EXPECT_EQ(owner(), n1);
+}
+
+TEST_F(OwnerPlanTest, R15OnLossOfTheOwnerTheSameConfigurationIsPreferredAndTheSameAddressSuffices) {
+  input.owners["api"] = n1;
+  input.owner_hash["api"] = 7;
+  lose(n1);
+  of(n2).config_hash = 8;
+  EXPECT_EQ(owner(), n3);
+  of(n3).config_hash = 8;
+  EXPECT_EQ(owner(), n2);
+}
+
+TEST_F(OwnerPlanTest, R15AVipUnknownOnANodeMakesOnlyThatNodeIneligible) {
+  member(n1).vips.clear();
+  EXPECT_EQ(owner(), n2);
+  EXPECT_EQ(why(n1), "does not know VIP api");
+}
+
+TEST_F(OwnerPlanTest, R16ADisabledVipIsNobodysAndLeavesItsGroup) {
+  settings.vips.front().group = "g";
+  add_vip("dns", "g");
+  input.members.clear();
+  for (const NodeId n : {n1, n2, n3}) add_member(n);
+  input.owners = {{"api", n2}, {"dns", n2}};
+  input.disabled = {"api"};
+  const auto plan = plan_owners(input);
+  EXPECT_EQ(plan.at("api"), kNoNode);
+  EXPECT_EQ(plan.at("dns"), n2);
+}
+
+TEST_F(OwnerPlanTest, R16ANodeInStandbyGivesUpAndTakesNothing) {
+  input.owners["api"] = n1;
+  member(n1).standby = true;
+  EXPECT_EQ(owner(), n2);
+}
+
+TEST_F(OwnerPlanTest, R16AFrozenClusterMovesOnlyOnLoss) {
+  input.owners["api"] = n1;
+  input.frozen = true;
+  of(n1).able = false;
+  EXPECT_EQ(owner(), n1);
+  lose(n1);
+  EXPECT_EQ(owner(), n2);
+}
+
+TEST_F(OwnerPlanTest, R16ARequestMovesToTheNamedNodeOrToAnyOther) {
+  input.owners["api"] = n1;
+  input.requests = {{"api", n3}};
+  EXPECT_EQ(owner(), n3);
+  input.requests = {{"api", kNoNode}};
+  EXPECT_EQ(owner(), n2);
+  input.requests = {{"api", n3}};
+  of(n3).able = false;
+  EXPECT_EQ(owner(), n1) << "an ineligible target";
+}
+
+TEST_F(OwnerPlanTest, R17AFlappingVipStaysUntilItsHolderIsLost) {
+  input.owners["api"] = n1;
+  input.flapping = {"api"};
+  of(n1).able = false;
+  EXPECT_EQ(owner(), n1);
+  lose(n1);
+  EXPECT_EQ(owner(), n2);
+}
+
+TEST_F(OwnerPlanTest, R3APreferredNodeWhoseTimeHasComeGetsIt) {
+  input.owners["api"] = n2;
+  input.preempt["api"] = n1;
+  EXPECT_EQ(owner(), n1);
+  input.frozen = true;
+  EXPECT_EQ(owner(), n2);
+}
+
+TEST_F(OwnerPlanTest, AGroupStaysTogetherAndGroupsAreSpread) {
+  settings.vips.front().group = "g";
+  add_vip("dns", "g");
+  add_vip("web");
+  input.members.clear();
+  for (const NodeId n : {n1, n2, n3}) add_member(n);
+  const auto plan = plan_owners(input);
+  EXPECT_EQ(plan.at("api"), n1);
+  EXPECT_EQ(plan.at("dns"), n1);
+  EXPECT_EQ(plan.at("web"), n2);
+}
+
+}  // namespace
+}  // namespace fairlead::vip

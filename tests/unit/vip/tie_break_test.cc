@@ -1,0 +1,54 @@
+#include "vip/tie_break.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead::vip {
+namespace {
+
+constexpr Instant kNow{1h};
+
+TEST(TieBreakTest, WithoutTargetsNothingIsFreshOrDue) {
+  TieBreak tie;
+  EXPECT_FALSE(tie.is_configured());
+  EXPECT_FALSE(tie.is_fresh(kNow));
+  EXPECT_FALSE(tie.probe_due(true, kNow));
+  EXPECT_EQ(tie.next_probe(true), Instant::max());
+}
+
+TEST(TieBreakTest, AnAnswerCountsFor300Milliseconds) {
+  TieBreak tie(1, false, kNow);
+  EXPECT_FALSE(tie.is_fresh(kNow));
+  tie.answered(0, kNow);
+  EXPECT_TRUE(tie.is_fresh(kNow + 300ms));
+  EXPECT_FALSE(tie.is_fresh(kNow + 301ms));
+}
+
+TEST(TieBreakTest, IsArmedForTenSecondsAfterAnAnswer) {
+  TieBreak tie(1, false, kNow);
+  EXPECT_FALSE(tie.is_armed(kNow));
+  tie.answered(0, kNow);
+  EXPECT_TRUE(tie.is_armed(kNow + 9999ms));
+  EXPECT_FALSE(tie.is_armed(kNow + 10s));
+}
+
+TEST(TieBreakTest, NeedAnyTakesTheNewestAnswerNeedAllTheOldest) {
+  TieBreak any(2, false, kNow);
+  TieBreak all(2, true, kNow);
+  for (TieBreak* tie : {&any, &all}) tie->answered(1, kNow);
+  EXPECT_TRUE(any.is_fresh(kNow));
+  EXPECT_FALSE(all.is_fresh(kNow));
+  all.answered(0, kNow);
+  EXPECT_TRUE(all.is_fresh(kNow));
+  all.answered(7, kNow);  // Nobody's.
+}
+
+TEST(TieBreakTest, ProbesEachSecondAndEach50MillisecondsWhenItIsUrgent) {
+  TieBreak tie(1, false, kNow);
+  EXPECT_TRUE(tie.probe_due(false, kNow));
+  EXPECT_FALSE(tie.probe_due(false, kNow + 999ms));
+  EXPECT_TRUE(tie.probe_due(true, kNow + 50ms));
+  EXPECT_EQ(tie.next_probe(false), kNow + 1050ms);
+}
+
+}  // namespace
+}  // namespace fairlead::vip

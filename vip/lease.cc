@@ -1,0 +1,125 @@
+// fairlead: pure
+#include "vip/lease.h"
+
+#include <algorithm>
+
+#include "vip/mutant.h"
+
+namespace fairlead::vip {
+
+std::uint64_t HolderLease::sent(Instant now) {
+  beats_.push_back({++last_, now});
+  if (beats_.size() > kBeatsKept) beats_.pop_front();
+  return last_;
+}
+
+void HolderLease::acknowledged(NodeId node, std::uint64_t sequence) {
+  if (sequence < first_of_round_ || sequence > last_) return;
+  const auto known = std::find_if(acknowledged_.begin(), acknowledged_.end(), [node](const Acknowledged& a) { return a.node == node; });
+  if (known == acknowledged_.end()) {
+    acknowledged_.push_back({node, sequence});
+  } else {
+    known->sequence = std::max(known->sequence, sequence);
+  }
+}
+
+bool HolderLease::settle(const Quorum& quorum, Duration lease) {
+  if (!quorum.quorate) return false;
+  // The newest sequence that enough votes reach: sort the acknowledgements, the newest first, and count votes down the list.
+  std::uint64_t own = 0;
+  reached_.clear();
+  for (const Acknowledged& a : acknowledged_) {
+    reached_.push_back(a.sequence);
+    if (a.node == quorum.self) own = a.sequence;
+  }
+  std::sort(reached_.begin(), reached_.end(), std::greater<>());
+  const std::uint32_t majority = quorum.expected_votes / 2 + 1;
+  const auto given = quorum.extra_votes + quorum.silent;
+  const std::uint32_t needed = FL_RULE(kR4Majority, majority > given) ? majority - given : 1;
+  if (reached_.size() < needed || own == 0) return false;
+  const std::uint64_t proved = std::min(reached_[needed - 1], own);
+  if (proved <= proved_) return false;
+  bool grew = false;
+  while (!beats_.empty() && beats_.front().sequence <= proved) {
+    if (beats_.front().sequence == proved) {
+      proved_ = proved;
+      proved_sent_ = beats_.front().at;
+      until_ = std::max(until_, proved_sent_ + lease);
+      grew = true;
+    }
+    beats_.pop_front();
+  }
+  return grew;
+}
+
+void PromiseBook::acknowledged(NodeId holder, const std::vector<HeldVip>& held, Instant until) {
+  for (const HeldVip& vip : held) {
+    auto& promises = own_[vip.name];
+    const auto same = std::find_if(promises.begin(), promises.end(), [holder](const Promise& p) { return p.holder == holder; });
+    if (same == promises.end()) {
+      promises.push_back({holder, vip.epoch, until});
+    } else {
+      *same = {holder, vip.epoch, std::max(same->until, until)};
+    }
+  }
+}
+
+void PromiseBook::reported(NodeId member, const std::string& vip, NodeId holder, Instant until) {
+  Instant& known = reported_[vip].try_emplace({member, holder}, Instant::min()).first->second;
+  known = std::max(known, until);
+}
+
+void PromiseBook::silent_node(NodeId node, Instant until) { silent_.try_emplace(node, until); }
+
+void PromiseBook::begin_round(const std::vector<NodeId>& known) {
+  silent_.clear();
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [&](const auto& entry) { return std::find(known.begin(), known.end(), entry.first.first) == known.end(); });
+  }
+}
+
+void PromiseBook::begin_report(NodeId member) {
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [member](const auto& entry) { return entry.first.first == member; });
+  }
+}
+
+void PromiseBook::released(const std::string& vip, NodeId holder, Epoch epoch, bool all) {
+  if (const auto said = reported_.find(vip); all && said != reported_.end()) {
+    std::erase_if(said->second, [&](const auto& entry) { return entry.first.second == holder; });
+  }
+  const auto found = own_.find(vip);
+  if (found == own_.end()) return;
+  std::erase_if(found->second, [&](const Promise& p) { return p.holder == holder && p.epoch <= epoch; });
+}
+
+std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now) const {
+  std::vector<PromiseLeft> out;
+  const auto add = [&](NodeId holder, Instant until) {
+    if (until <= now) return;
+    out.push_back({holder, static_cast<std::uint32_t>(to_ms(until - now)) + 1});  // Rounded up: a promise never shrinks on its way.
+  };
+  add(kNoNode, blanket_);
+  if (const auto found = own_.find(vip); found != own_.end()) {
+    for (const Promise& p : found->second) add(p.holder, p.until);
+  }
+  return out;
+}
+
+Instant PromiseBook::of_view(const std::string& vip, NodeId taker) const {
+  Instant until = blanket_;
+  if (const auto found = own_.find(vip); found != own_.end()) {
+    for (const Promise& p : found->second) {
+      if (p.holder != taker) until = std::max(until, p.until);
+    }
+  }
+  if (const auto found = reported_.find(vip); found != reported_.end()) {
+    for (const auto& [who, at] : found->second) {
+      if (who.second != taker) until = std::max(until, at);
+    }
+  }
+  for (const auto& [node, at] : silent_) until = std::max(until, at);
+  return until;
+}
+
+}  // namespace fairlead::vip

@@ -1,0 +1,460 @@
+// fairlead: pure
+#include "vip/takeover_core.h"
+
+#include <algorithm>
+
+#include "base/overloaded.h"
+#include "vip/mutant.h"
+
+namespace fairlead::vip {
+namespace {
+
+std::string key_of(OverrideKind kind, const std::string& name) { return std::to_string(static_cast<int>(kind)) + ' ' + name; }
+
+}  // namespace
+
+TakeoverCore::TakeoverCore(Settings settings, Incarnation incarnation, std::vector<Override> kept, Instant now)
+    : settings_(std::move(settings)),
+      incarnation_(incarnation),
+      started_(now),
+      wait_from_(now),
+      now_(now),
+      tie_(settings_.is_two_node() ? TieBreak(settings_.tie_targets, settings_.tie_needs_all, now) : TieBreak()) {
+  for (const VipSettings& vip : settings_.vips) records_.emplace(vip.name, Record(vip));
+  for (Override& wish : kept) {
+    last_wish_ = std::max(last_wish_, wish.stamp.sequence);
+    const std::string key = key_of(wish.kind, wish.name);
+    overrides_[key] = std::move(wish);
+  }
+}
+
+// ---- time ----
+
+void TakeoverCore::turn(Instant now, Instant boot, TakeoverActions& out) {
+  if (!FL_RULE(kR7BootClock, true)) boot = now;
+  const Duration gap = turned_ ? boot - now_ : Duration::zero();
+  now_ = boot;
+  ahead_ = boot - now;
+  turned_ = true;
+  if (gap <= kOwnPauseMax || !FL_RULE(kR7BootClock, true)) return;
+  pause_end_ = now_;
+  for (auto& [name, record] : records_) {
+    if (record.holder.is_held()) record.holder.announce_again(now_);  // R19; as soon as the lease is proved anew (R7).
+  }
+  exchange_.forgive(now_);
+  peer_heard_ = now_;
+  const bool too_long = gap > timing_.lease();
+  if (too_long) {  // R7: before any descriptor is read.
+    lease_.drop();
+    for (auto& [name, record] : records_) {
+      VipHolder::Step step;
+      record.holder.drop(HolderEvent::kLeaseLost, now_, step);
+      carry(name, record, std::move(step), out);
+    }
+  }
+  out.emplace_back(
+      TakeoverNote{MessageId::CLUSTER_OWN_PAUSE, {{"paused_ms", std::to_string(to_ms(gap))}, {"released", too_long ? "true" : "false"}}});
+  beat_now_ = true;
+}
+
+void TakeoverCore::tick(TakeoverActions& out) {
+  if (in_view_) {
+    leave_out_silent(out);
+    check_settled();
+    if (tie_.is_configured() && own_armed_said_ != tie_.is_armed(now_)) state_dirty_ = true;
+  }
+  if (tie_.probe_due(is_tie_urgent(), now_)) out.emplace_back(ProbeTie{});
+  settle(out);
+}
+
+/// What every input ends with.
+void TakeoverCore::settle(TakeoverActions& out) {
+  run_holders(out);
+  if (!in_view_) return;
+  if (beat_now_ || now_ >= beat_at_) send_beat(out);
+  if (state_dirty_) send_state(out);
+  propose(out);
+}
+
+Instant TakeoverCore::next_deadline() const {
+  Instant next = Instant::max();
+  const auto consider = [&](Instant at) {
+    if (at > now_) next = std::min(next, at);  // What is overdue waits for facts, not for time; the next beat looks again.
+  };
+  for (const auto& [name, record] : records_) {
+    consider(record.holder.next_deadline(facts_of(name, record)));
+    if (record.holder.may_be_present()) consider(alone_grace_);
+    if (record.holder.may_be_present()) consider(is_alone() && tie_.is_configured() ? tie_.last() + kTieAnswerFresh + 1ms : lease_.until());
+    consider(record.holder.yield_until());
+  }
+  if (!in_view_) return on_callers_clock(next);
+  next = std::min(next, std::max(beat_at_, now_));
+  consider(exchange_.next_overdue(kSilenceMax));
+  consider(tie_.next_probe(is_tie_urgent()));
+  return on_callers_clock(next);
+}
+
+// ---- views ----
+
+void TakeoverCore::view(const ClusterView& view, const ClusterProcess& self, TakeoverActions& out) {
+  self_ = self;
+  if (in_view_ && view.round() == exchange_.round()) {
+    exchange_.set_quorate(view.quorate);
+    plan_due_ = true;
+    settle_lease();
+    return settle(out);
+  }
+  begin_round(view, out);
+  settle(out);
+}
+
+void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
+  const std::vector<NodeId> before = in_view_ ? exchange_.view().nodes : std::vector<NodeId>{};
+  const bool was_alone = is_alone() || is_peer_quiet();
+  for (auto& [name, record] : records_) {
+    if (record.holder.may_be_present()) record.held_with.insert(before.begin(), before.end());
+    record.claims.clear();
+  }
+  if (settings_.is_two_node()) {
+    const bool had_peer = std::find(before.begin(), before.end(), peer()) != before.end();
+    if (view.has_node(peer())) {
+      disarmed_ = false;
+    } else if (had_peer && tie_.is_configured() && !peer_armed_ && !own_armed_said_) {
+      disarmed_ = true;
+      out.emplace_back(TakeoverNote{MessageId::TIE_BREAK_DISARMED, {}});
+    }
+  }
+  exchange_.begin(view, now_);
+  if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
+  if (view.ring != accounted_ring_) accounted_.clear();
+  accounted_ring_ = view.ring;
+  promises_.begin_round(accounted_);
+  lease_.begin_round();
+  in_view_ = true;
+  completed_ = assigned_ = false;
+  proposed_.reset();
+  silent_.clear();
+  plan_due_ = true;
+  merged_ = std::any_of(view.nodes.begin(), view.nodes.end(),
+                        [&](NodeId n) { return n != settings_.self && std::find(before.begin(), before.end(), n) == before.end(); });
+  if (!is_alone())
+    alone_since_ = Instant::max();
+  else if (alone_since_ == Instant::max())
+    alone_since_ = now_;
+  asked_out_.clear();
+  round_began_ = now_;
+  peer_heard_ = now_;
+  state_dirty_ = true;
+  beat_now_ = true;
+}
+
+void TakeoverCore::lost(TakeoverActions& out) {
+  if (!FL_RULE(kR9Lost, true)) return;
+  in_view_ = completed_ = assigned_ = false;
+  settled_ = false;
+  wait_from_ = now_;
+  proposed_.reset();
+  alone_since_ = Instant::max();
+  lease_.drop();
+  for (auto& [name, record] : records_) {
+    VipHolder::Step step;
+    record.holder.drop(HolderEvent::kLeaseLost, now_, step);
+    carry(name, record, std::move(step), out);
+  }
+}
+
+/// R13
+void TakeoverCore::check_settled() {
+  if (settled_ || !completed_) return;
+  const bool everybody = exchange_.members().size() == settings_.nodes.size();
+  const auto self =
+      std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [this](const NodeName& n) { return n.id == settings_.self; });
+  const auto rank = self - settings_.nodes.begin();
+  const bool waited = now_ >= wait_from_ + settings_.start_wait + rank * Duration(1s) && exchange_.view().quorate &&
+                      (!is_alone() || (tie_.is_configured() && tie_.is_fresh(now_)));
+  if (FL_RULE(kR13Start, !everybody && !waited)) return;
+  settled_ = true;
+  state_dirty_ = true;
+}
+
+/// R2
+void TakeoverCore::leave_out_silent(TakeoverActions& out) {
+  for (const ClusterProcess& process : exchange_.overdue(now_, kSilenceMax)) {
+    if (process == self_ || !asked_out_.insert(process).second) continue;
+    out.emplace_back(SendMessage{Exclude{exchange_.round(), process}});
+  }
+}
+
+// ---- who is alone (R11) ----
+
+NodeId TakeoverCore::peer() const {
+  for (const NodeName& node : settings_.nodes) {
+    if (node.id != settings_.self) return node.id;
+  }
+  return kNoNode;
+}
+
+bool TakeoverCore::is_alone() const { return in_view_ && settings_.is_two_node() && !exchange_.view().has_node(peer()); }
+
+/// The ring says it is there, and nothing is heard of it: a link that is cut one way, or a ring that has not noticed yet.
+bool TakeoverCore::is_peer_quiet() const {
+  if (!in_view_ || !settings_.is_two_node() || is_alone()) return false;
+  return exchange_.has_daemon(peer()) && now_ > peer_heard_ + kTieAnswerFresh;
+}
+
+bool TakeoverCore::may_stay_alone() const {
+  return !FL_RULE(kR11TieBreak, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_);
+}
+
+// ---- leases ----
+
+bool TakeoverCore::is_covered(const Record& record) const {
+  if (!in_view_) return false;
+  if (record.forced) return true;
+  if (!FL_RULE(kR4Lease, lease_.until() <= now_) && lease_.proved() >= record.first_beat) return true;
+  // The peer cannot take it meanwhile: this node claims it in the exchange, and being left out of that takes as long.
+  if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return may_stay_alone();
+  if (!is_alone() && !is_peer_quiet()) return false;
+  if (record.holder.may_be_present()) return may_stay_alone();
+  return is_alone() && (!FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_)));
+}
+
+/// R5(a), and when not to believe it: while somebody is bound to another holder, or may have forgotten that he is (a member that has just
+/// started, a node whose daemon is gone and was not heard in this ring): there may have been a later holder that this one has not heard of.
+bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) const {
+  if (!FL_RULE(kR5Release, true)) return true;
+  if (!record.released_before || !completed_ || !record.claims.empty()) return false;
+  if (is_alone()) return false;
+  return is_everybody_here() || promises_.of_view(vip, settings_.self) <= now_;
+}
+
+/// Every configured node is a member: who has the address said so, and cleaned up when it started (R13).
+bool TakeoverCore::is_everybody_here() const { return completed_ && exchange_.members().size() == settings_.nodes.size(); }
+
+HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record) const {
+  HolderFacts facts;
+  facts.covered = is_covered(record);
+  facts.proved_sent = lease_.proved_sent();
+  facts.alive_at = is_alone() ? std::max(lease_.proved_sent(), tie_.last()) : lease_.proved_sent();
+  facts.fresh = record.forced || facts.alive_at >= pause_end_;
+  facts.alone_since = alone_since_;
+  if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
+  facts.cleared = trusts_release(vip, record);
+  facts.free_at = is_everybody_here() || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);
+  const bool alone_may = !is_alone() || !FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
+  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() && record.local.able &&
+                   exchange_.view().quorate && alone_may;
+  if (record.forced) {
+    facts.may_take = in_view_;
+    facts.cleared = true;
+  }
+  return facts;
+}
+
+// ---- holders ----
+
+void TakeoverCore::run_holders(TakeoverActions& out) {
+  for (auto& [name, record] : records_) {
+    VipHolder::Step step;
+    if (record.next_settings && !record.holder.may_be_present()) {
+      record.holder.set_settings(*record.next_settings);
+      record.next_settings.reset();
+    }
+    record.holder.tick(facts_of(name, record), now_, step);
+    carry(name, record, std::move(step), out);
+  }
+}
+
+void TakeoverCore::carry(const std::string& vip, Record& record, VipHolder::Step&& step, TakeoverActions& out) {
+  for (const HolderNote& n : step.notes) note(vip, n, out);
+  for (const HolderAction& action : step.actions) {
+    switch (action.kind) {
+      case HolderActionKind::kSayReleased: {
+        const bool clear = action.was_present || (record.released_before && record.claims.empty());
+        record.said_released = std::max(record.said_released, action.epoch);
+        out.emplace_back(SendMessage{Released{vip, action.epoch, settings_.self, incarnation_, clear}});
+        state_dirty_ = true;
+        break;
+      }
+      case HolderActionKind::kBeatNow: beat_now_ = true; break;
+      case HolderActionKind::kAdd:
+        if (record.holder.state() == HolderState::kAdding) record.held_with.clear();
+        out.emplace_back(VipAction{action.kind, vip, action.epoch});
+        break;
+      default: out.emplace_back(VipAction{action.kind, vip, action.epoch}); break;
+    }
+  }
+}
+
+void TakeoverCore::note(const std::string& vip, const HolderNote& n, TakeoverActions& out) {
+  const auto id = [&] {
+    switch (n.event) {
+      case HolderEvent::kAcquired: return MessageId::VIP_ACQUIRED;
+      case HolderEvent::kReleased: return MessageId::VIP_RELEASED;
+      case HolderEvent::kLeaseLost: return MessageId::VIP_LEASE_LOST;
+      case HolderEvent::kForeignClaim: return MessageId::VIP_FOREIGN_CLAIM;
+      case HolderEvent::kProxyArp: return MessageId::VIP_PROXY_ARP;
+      case HolderEvent::kAddFailed: return MessageId::VIP_ADD_FAILED;
+      case HolderEvent::kRemoveFailed: return MessageId::VIP_REMOVE_FAILED;
+      case HolderEvent::kRepaired: return MessageId::VIP_REPAIRED;
+      case HolderEvent::kYielded: return MessageId::VIP_YIELDED;
+      case HolderEvent::kClaimLost: return MessageId::VIP_CLAIM_LOST;
+    }
+    return MessageId::VIP_LEASE_LOST;
+  }();
+  std::vector<LogField> fields{{"vip", vip}, {"address", records_.at(vip).holder.settings().address.to_string()}};
+  switch (n.event) {
+    case HolderEvent::kAcquired: fields.push_back({"took_ms", std::to_string(to_ms(n.took))}); break;
+    case HolderEvent::kReleased:
+    case HolderEvent::kLeaseLost: fields.push_back({"held_ms", std::to_string(to_ms(n.took))}); break;
+    case HolderEvent::kForeignClaim:
+    case HolderEvent::kProxyArp: fields.push_back({"mac", n.detail}); break;
+    case HolderEvent::kAddFailed:
+    case HolderEvent::kRemoveFailed: fields.push_back({"error", n.detail}); break;
+    case HolderEvent::kRepaired:
+    case HolderEvent::kYielded:
+    case HolderEvent::kClaimLost: break;
+  }
+  out.emplace_back(TakeoverNote{id, std::move(fields)});
+}
+
+// ---- own inputs ----
+
+void TakeoverCore::local(const std::string& vip, LocalVip facts, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end() || found->second.local == facts) return;
+  Record& record = found->second;
+  if (facts.serves && !record.local.serves) record.serves_since = now_;
+  record.local = std::move(facts);
+  state_dirty_ = true;
+  settle(out);
+}
+
+void TakeoverCore::tie_answered(std::uint32_t target) { tie_.answered(target, now_); }
+
+void TakeoverCore::kernel_done(const std::string& vip, HolderActionKind what, bool ok, const std::string& error, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.kernel_done(what, ok, error, now_, step);
+  carry(vip, found->second, std::move(step), out);
+  state_dirty_ = true;
+  settle(out);
+}
+
+void TakeoverCore::reset_done(const std::string& vip, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.reset_done(now_, step);
+  carry(vip, found->second, std::move(step), out);
+}
+
+void TakeoverCore::kernel_gone(const std::string& vip, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.kernel_gone(now_, step);
+  carry(vip, found->second, std::move(step), out);
+  beat_now_ = true;  // R20 waits for a proof after this.
+  settle(out);
+}
+
+void TakeoverCore::answered(const std::string& vip, const std::string& mac, bool gateway, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.answered(mac, gateway, now_, step);
+  carry(vip, found->second, std::move(step), out);
+  settle(out);
+}
+
+void TakeoverCore::claimed(const std::string& vip, const std::string& mac, TakeoverActions& out) {
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return;
+  VipHolder::Step step;
+  found->second.holder.claimed(mac, now_, step);
+  carry(vip, found->second, std::move(step), out);
+  settle(out);
+}
+
+void TakeoverCore::leave(TakeoverActions& out) {
+  leaving_ = true;
+  for (auto& [name, record] : records_) {
+    VipHolder::Step step;
+    record.holder.unassign(/*planned=*/true, now_, step);
+    carry(name, record, std::move(step), out);
+  }
+  state_dirty_ = true;
+  settle(out);
+}
+
+bool TakeoverCore::is_clear() const {
+  return std::all_of(records_.begin(), records_.end(), [](const auto& entry) { return entry.second.holder.state() == HolderState::kIdle; });
+}
+
+void TakeoverCore::configure(Settings settings, TakeoverActions& out) {
+  for (auto at = records_.begin(); at != records_.end();) {
+    if (settings.find(at->first) != nullptr) {
+      ++at;
+      continue;
+    }
+    if (at->second.holder.state() == HolderState::kIdle) {
+      at = records_.erase(at);
+      continue;
+    }
+    VipHolder::Step step;  // Released as planned; the next configure() or restart forgets it.
+    at->second.holder.unassign(/*planned=*/true, now_, step);
+    carry(at->first, at->second, std::move(step), out);
+    ++at;
+  }
+  for (const VipSettings& vip : settings.vips) {
+    const auto [at, fresh] = records_.try_emplace(vip.name, vip);
+    if (fresh) continue;
+    Record& record = at->second;
+    const bool other_address = record.holder.may_be_present() && record.holder.settings().address != vip.address;
+    if (!other_address) {
+      record.holder.set_settings(vip);
+      continue;
+    }
+    record.next_settings = vip;  // What is deleted has to be what was added.
+    VipHolder::Step step;
+    record.holder.unassign(/*planned=*/true, now_, step);
+    carry(vip.name, record, std::move(step), out);
+  }
+  settings_ = std::move(settings);
+  state_dirty_ = plan_due_ = true;
+  settle(out);
+}
+
+// ---- what there is to see ----
+
+const VipHolder* TakeoverCore::holder(const std::string& vip) const {
+  const auto found = records_.find(vip);
+  return found == records_.end() ? nullptr : &found->second.holder;
+}
+
+bool TakeoverCore::is_on(OverrideKind kind, const std::string& name) const {
+  const auto found = overrides_.find(key_of(kind, name));
+  return found != overrides_.end() && found->second.on;
+}
+
+TakeoverCore::VipView TakeoverCore::describe(const std::string& vip) const {
+  VipView view;
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return view;
+  const Record& record = found->second;
+  view.state = record.holder.state();
+  view.epoch = record.epoch;
+  view.owner = record.owner;
+  view.held_here = record.holder.is_held();
+  view.flapping = is_flapping(record);
+  if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
+  if (completed_) {
+    const PlanInput input = plan_input();
+    for (const MemberFacts& m : input.members) view.ineligible[m.node] = why_ineligible(input, vip, m.node);
+  }
+  return view;
+}
+
+}  // namespace fairlead::vip

@@ -1,0 +1,295 @@
+// fairlead: pure
+// TakeoverCore's half that talks: what it says of itself, and what delivered messages mean to it.
+#include <algorithm>
+
+#include "base/overloaded.h"
+#include "vip/mutant.h"
+#include "vip/takeover_core.h"
+
+namespace fairlead::vip {
+namespace {
+
+std::string key_of(const Override& wish) { return std::to_string(static_cast<int>(wish.kind)) + ' ' + wish.name; }
+std::uint32_t ms_of(Duration d) { return static_cast<std::uint32_t>(std::clamp<std::int64_t>(to_ms(d), 0, 0xffffffff)); }
+
+}  // namespace
+
+void TakeoverCore::delivered(const ClusterProcess& from, const ClusterMessage& message, TakeoverActions& out) {
+  if (!in_view_) return;
+  std::visit(Overloaded{
+                 [&](const NodeState& m) { on_state(from, m, out); },
+                 [&](const GuardHello& m) {
+                   exchange_.guard(from, m);
+                   if (!completed_ && exchange_.is_complete()) completed(out);
+                 },
+                 [&](const Beat& m) { on_beat(from, m, out); },
+                 [&](const BeatAck& m) { on_ack(from, m); },
+                 [&](const Assign& m) { on_assign(from, m, out); },
+                 [&](const Released& m) { on_released(m, out); },
+                 [&](const Exclude& m) { on_exclude(m, out); },
+                 [&](const SetOverride& m) {
+                   on_wish(m.wish, out);
+                   state_dirty_ = true;
+                 },
+                 [&](const MoveVip& m) {
+                   if (records_.contains(m.vip)) requests_.push_back({m.vip, m.to});
+                 },
+             },
+             message);
+  // Beats and acknowledgements are most of what comes; unless somebody waits for a proof only time acts on them, in tick().
+  const bool only_beat = std::holds_alternative<Beat>(message) || std::holds_alternative<BeatAck>(message);
+  if (only_beat && std::none_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.holder.waits_for_proof(); })) return;
+  if (!only_beat) plan_due_ = true;
+  settle(out);
+}
+
+// ---- what this node says ----
+
+NodeState TakeoverCore::own_state() const {
+  NodeState state;
+  state.round = exchange_.round();
+  state.incarnation = incarnation_;
+  state.version = settings_.version;
+  state.token_ms = ms_of(own_timing_.token);
+  state.consensus_ms = ms_of(own_timing_.consensus);
+  state.cluster_hash = settings_.cluster_hash;
+  state.up_ms = ms_of(now_ - started_);
+  state.settled = settled_;
+  state.tie_armed = tie_.is_armed(now_);
+  for (const VipSettings& vip : settings_.vips) {
+    const Record& record = records_.at(vip.name);
+    VipState s;
+    s.name = vip.name;
+    s.address = vip.address;
+    s.config_hash = vip.config_hash;
+    s.able = record.local.able && !leaving_ && now_ >= record.holder.yield_until();
+    s.serves = record.local.serves;
+    s.gateway_ok = record.local.gateway_ok;
+    s.serves_for_ms = s.serves ? ms_of(now_ - record.serves_since) : 0;
+    s.reason = leaving_ ? "stopping" : now_ < record.holder.yield_until() ? "gave it up a moment ago" : record.local.reason;
+    s.epoch = record.epoch;
+    s.owner = record.owner;
+    s.released = record.released;
+    s.holding = record.holder.may_be_present();
+    s.held_with.assign(record.held_with.begin(), record.held_with.end());
+    s.promises = promises_.own(vip.name, now_);
+    state.vips.push_back(std::move(s));
+  }
+  for (const auto& [key, wish] : overrides_) state.overrides.push_back(wish);
+  return state;
+}
+
+void TakeoverCore::start_promise() {
+  if (FL_RULE(kR4Start, true)) promises_.started(started_, timing_.promise());
+}
+
+void TakeoverCore::send_state(TakeoverActions& out) {
+  state_dirty_ = false;
+  start_promise();
+  NodeState state = own_state();
+  own_armed_said_ = state.tie_armed;
+  out.emplace_back(SendMessage{std::move(state)});
+}
+
+/// R4
+void TakeoverCore::send_beat(TakeoverActions& out) {
+  beat_now_ = false;
+  beat_at_ = now_ + kBeatInterval;
+  Beat beat{.ring = exchange_.view().ring, .incarnation = incarnation_, .sequence = lease_.sent(now_), .held = {}};
+  for (const auto& [name, record] : records_) {
+    if (record.holder.is_wanted()) beat.held.push_back({name, record.holder.epoch()});
+  }
+  out.emplace_back(SendMessage{std::move(beat)});
+}
+
+// ---- what others say ----
+
+void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, TakeoverActions& out) {
+  if (!exchange_.state(from, state, now_)) return;
+  if (completed_) count_silent();
+  timing_ = own_timing_;
+  for (const Exchange::Member* m : exchange_.members()) {
+    timing_.token = std::max(timing_.token, Duration(std::chrono::milliseconds(m->state.token_ms)));
+    timing_.consensus = std::max(timing_.consensus, Duration(std::chrono::milliseconds(m->state.consensus_ms)));
+  }
+  start_promise();
+  if (std::find(accounted_.begin(), accounted_.end(), from.node) == accounted_.end()) accounted_.push_back(from.node);
+  promises_.begin_report(from.node);
+  for (const Override& wish : state.overrides) on_wish(wish, out);
+  if (from.node == peer()) peer_armed_ = state.tie_armed;
+  for (const VipState& vip : state.vips) {
+    const auto found = records_.find(vip.name);
+    if (found == records_.end()) continue;
+    if (from.node != settings_.self) {
+      for (const PromiseLeft& p : vip.promises) promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
+    }
+    if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
+  }
+  if (!completed_ && exchange_.is_complete()) completed(out);
+}
+
+void TakeoverCore::completed(TakeoverActions& out) {
+  completed_ = true;
+  count_silent();
+  for (const NodeId node : silent_) fell_silent(node, round_began_);
+  merge_states();
+  settle_lease();  // The silent ones' votes are known now.
+  check_settled();
+  std::string members;
+  for (const Exchange::Member* m : exchange_.members())
+    members += (members.empty() ? "" : " ") + std::to_string(to_number(m->process.node));
+  out.emplace_back(TakeoverNote{
+      MessageId::CLUSTER_MEMBERS,
+      {{"ring", exchange_.view().ring.to_string()}, {"members", members}, {"quorate", exchange_.view().quorate ? "true" : "false"}}});
+}
+
+/// What the members know of assignments, and who says he has what.
+void TakeoverCore::merge_states() {
+  for (const Exchange::Member* m : exchange_.members()) {
+    for (const VipState& s : m->state.vips) {
+      const auto found = records_.find(s.name);
+      if (found == records_.end()) continue;
+      Record& record = found->second;
+      if (s.holding && m->process.node != settings_.self) record.claims.insert(m->process.node);
+      if (s.epoch > record.epoch) {
+        record.epoch = s.epoch;
+        record.owner = s.owner;
+        record.released = s.released;
+        record.owner_before = kNoNode;
+        record.released_before = false;
+      } else if (s.epoch == record.epoch && s.owner != record.owner) {
+        record.released = false;  // Two halves assigned alike: who holds is in the claims.
+      } else if (s.epoch == record.epoch) {
+        record.released = record.released || s.released;
+      }
+    }
+  }
+}
+
+void TakeoverCore::on_beat(const ClusterProcess& from, const Beat& beat, TakeoverActions& out) {
+  exchange_.heard(from, now_);
+  if (from.node == peer()) {
+    if (is_peer_quiet()) alone_grace_ = now_ + kSilenceMax;
+    peer_heard_ = now_;
+  }
+  if (beat.ring != exchange_.view().ring) return;
+  if (from == self_) {
+    if (beat.incarnation == incarnation_) lease_.acknowledged(settings_.self, beat.sequence);
+    return settle_lease();
+  }
+  if (beat.held.empty()) return;
+  promises_.acknowledged(from.node, beat.held, now_ + timing_.promise());
+  out.emplace_back(SendMessage{BeatAck{beat.ring, from.node, beat.incarnation, beat.sequence}});
+}
+
+void TakeoverCore::on_ack(const ClusterProcess& from, const BeatAck& ack) {
+  exchange_.heard(from, now_);
+  if (from == self_ || ack.holder != settings_.self || ack.incarnation != incarnation_ || ack.ring != exchange_.view().ring) return;
+  lease_.acknowledged(from.node, ack.sequence);
+  settle_lease();
+}
+
+void TakeoverCore::settle_lease() {
+  const ClusterView& view = exchange_.view();
+  HolderLease::Quorum quorum{
+      .self = settings_.self, .quorate = view.quorate, .expected_votes = settings_.expected_votes(), .extra_votes = 0, .silent = 0};
+  if (view.nodes.size() < settings_.expected_votes() / 2 + 1) quorum.extra_votes = settings_.qdevice_votes;
+  quorum.silent = static_cast<std::uint32_t>(silent_.size());
+  (void)lease_.settle(quorum, timing_.lease());
+}
+
+/// A node without a daemon that speaks may have promised what nobody here knows; unless it spoke in this ring, where everybody delivers,
+/// and acknowledges, the same beats.
+void TakeoverCore::fell_silent(NodeId node, Instant since) {
+  if (std::find(accounted_.begin(), accounted_.end(), node) == accounted_.end()) promises_.silent_node(node, since + timing_.promise());
+}
+
+void TakeoverCore::count_silent() {
+  silent_ = exchange_.silent_nodes();
+  if (!FL_RULE(kR4SilentVotes, true)) silent_.clear();
+}
+
+void TakeoverCore::on_assign(const ClusterProcess& from, const Assign& assign, TakeoverActions& out) {
+  if (FL_RULE(kR1OnlyThisRound, assign.round != exchange_.round() || exchange_.proposer() != from)) return;
+  for (const Assignment& a : assign.table) {
+    if (const auto found = records_.find(a.vip); found != records_.end()) adopt(a.vip, found->second, a, out);
+  }
+  if (!assigned_ && FL_RULE(kR19Merge, merged_)) {
+    for (auto& [name, record] : records_) {
+      if (record.owner == settings_.self && record.holder.is_held()) record.holder.announce_again(now_);
+    }
+  }
+  assigned_ = true;
+  proposed_.reset();
+  requests_.clear();
+}
+
+void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignment& a, TakeoverActions& out) {
+  if (a.epoch < record.epoch) return;
+  VipHolder::Step step;
+  if (a.owner != settings_.self) {
+    record.forced = false;
+    record.holder.unassign(/*planned=*/true, now_, step);
+    carry(vip, record, std::move(step), out);  // With what was known before: whether the way was clear.
+  }
+  if (a.epoch > record.epoch) {
+    const bool still_waits = a.owner == settings_.self && record.owner == settings_.self && record.holder.is_wanted();
+    if (!still_waits) {
+      record.epoch_before = record.epoch;
+      record.owner_before = record.owner;
+      record.released_before = record.released;
+    }
+    if (record.owner != a.owner && record.owner != kNoNode) record.moves.push_back(now_);
+    record.released = a.owner == kNoNode && record.released;
+    record.given_up = false;
+    record.epoch = a.epoch;
+  }
+  record.owner = a.owner;
+  if (a.owner != settings_.self || leaving_ || a.epoch <= record.said_released) return;
+  if (!record.holder.is_wanted()) {
+    record.first_beat = lease_.last() + 1;
+    beat_now_ = true;
+  }
+  record.holder.assign(a.epoch, now_);
+}
+
+void TakeoverCore::on_released(const Released& released, TakeoverActions&) {
+  const auto found = records_.find(released.vip);
+  if (found == records_.end()) return;
+  Record& record = found->second;
+  const Epoch newest = released.holder == record.owner ? record.epoch : record.epoch_before;
+  promises_.released(released.vip, released.holder, released.epoch, /*all=*/released.epoch >= newest);
+  record.claims.erase(released.holder);
+  if (released.holder == record.owner && released.epoch >= record.epoch) {
+    record.released = record.released || released.clear;
+    record.given_up = true;
+  } else if (released.holder == record.owner_before && released.epoch >= record.epoch_before && released.clear) {
+    record.released_before = true;
+    if (record.owner == kNoNode) record.released = true;
+  }
+}
+
+void TakeoverCore::on_exclude(const Exclude& exclude, TakeoverActions& out) {
+  if (exclude.round != exchange_.round() || exchange_.is_excluded(exclude.process)) return;
+  exchange_.excluded(exclude);
+  fell_silent(exclude.process.node, now_);
+  out.emplace_back(TakeoverNote{MessageId::CLUSTER_MEMBER_EXCLUDED,
+                                {{"node", std::to_string(to_number(exclude.process.node))}, {"pid", std::to_string(exclude.process.pid)}}});
+  if (exclude.process == self_) state_dirty_ = true;
+  if (!completed_ && exchange_.is_complete()) return completed(out);
+  if (completed_) count_silent();
+  settle_lease();
+}
+
+/// The later stamp wins, whatever the order of arrival.
+void TakeoverCore::on_wish(const Override& wish, TakeoverActions& out) {
+  Override& known = overrides_[key_of(wish)];
+  last_wish_ = std::max(last_wish_, wish.stamp.sequence);
+  if (known.kind != OverrideKind{} && known.stamp >= wish.stamp) return;
+  known = wish;
+  KeepOverrides keep;
+  for (const auto& [key, value] : overrides_) keep.overrides.push_back(value);
+  out.emplace_back(std::move(keep));
+}
+
+}  // namespace fairlead::vip
