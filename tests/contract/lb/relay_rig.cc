@@ -1,7 +1,6 @@
 #include "tests/contract/lb/relay_rig.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <sys/socket.h>
 
@@ -18,6 +17,8 @@ using support::Peer;
 namespace {
 
 constexpr Duration kPatience = std::chrono::seconds(20);
+constexpr Duration kTurn = std::chrono::microseconds(100);  // So that what waits for a moment only is not forgotten.
+constexpr int kBacklog = 1024;
 constexpr int kQuietTurns = 16;  // More than FaultPlan::turns_max, twice.
 constexpr std::uint32_t kDoor = RelayTable::kOwnersReserved;
 constexpr int kOverdueTurnsMax = 3;  // A timer that fired may be armed for the past once; a loop of that is a busy worker.
@@ -60,8 +61,7 @@ RelayRig::RelayRig(const support::EngineCase& engine_case, const RigOptions& opt
                                                                 .bulk = options.pipes > 0,
                                                                 .limit = options.connections},
                                         now_);
-  Fd door = support::make_listener(case_.family);
-  if (options.socket_bytes > 0) support::set_buffers(door.get(), options.socket_bytes);
+  Fd door = support::make_listener(case_.family, kBacklog, options.socket_bytes);
   front_ = local_of(door.get());
   auto id = engine_->listen(std::move(door), kDoor);
   FL_ASSERT(id.has_value());
@@ -96,10 +96,9 @@ TestServer& RelayRig::add_server(ServerKind kind) {
   TestServer& server = servers_.emplace_back();
   server.kind = kind;
   const auto number = static_cast<ServerId>(servers_.size());
-  server.listener = kind == ServerKind::kServes   ? support::make_listener(case_.family)
-                    : kind == ServerKind::kSilent ? support::make_listener(case_.family, /*backlog=*/0)
-                                                  : support::make_bound_socket(case_.family);
-  if (options_.socket_bytes > 0) support::set_buffers(server.listener.get(), options_.socket_bytes);
+  server.listener = kind == ServerKind::kRefuses
+                        ? support::make_bound_socket(case_.family)
+                        : support::make_listener(case_.family, kind == ServerKind::kSilent ? 0 : kBacklog, options_.socket_bytes);
   const Endpoint endpoint = local_of(server.listener.get());
   if (kind == ServerKind::kSilent) server.plug = support::start_connect(endpoint);
   pool.servers.push_back({.id = number,
@@ -114,12 +113,7 @@ TestServer& RelayRig::add_server(ServerKind kind) {
 // ---- connections ----
 
 Link& RelayRig::connect() {
-  Fd fd = support::make_socket(case_.family);
-  if (options_.socket_bytes > 0) support::set_buffers(fd.get(), options_.socket_bytes);
-  const SocketAddress address = to_sockaddr(front_);
-  const int rc = ::connect(fd.get(), address.get(), address.size);
-  FL_ASSERT(rc == 0 || errno == EINPROGRESS);
-  Link& link = links_.emplace_back(std::move(fd), 1000 + links_.size());
+  Link& link = links_.emplace_back(support::start_connect(front_, options_.socket_bytes), 1000 + links_.size());
   link.address = local_of(link.client.fd());
   return link;
 }
@@ -177,6 +171,7 @@ void RelayRig::advance(Duration by) {
 }
 
 void RelayRig::turn(Duration wait) {
+  now_ += kTurn;
   moved_ = accept_servers();
   for (Link& link : links_) {
     moved_ = link.client.pump() || moved_;
@@ -227,8 +222,8 @@ void RelayRig::on_event(const net::Event& event) {
   }
   if (withheld(event)) return;
   const bool leg_connected = event.kind == net::EventKind::kConnected && event.error == 0;
-  if (leg_connected && options_.socket_bytes > 0) {
-    if (const int fd = engine_->fd_of(event.socket); fd >= 0) support::set_buffers(fd, options_.socket_bytes);
+  if (leg_connected && options_.socket_bytes > 0) {  // Not its receive buffer: the window was promised already (make_listener).
+    (void)::setsockopt(engine_->fd_of(event.socket), SOL_SOCKET, SO_SNDBUF, &options_.socket_bytes, sizeof options_.socket_bytes);
   }
   if (from_bulk_ && is_data(event) && event.bytes == buffers_.block_bytes()) return deliver_in_two(event);
   table_->on_event(event);
@@ -360,6 +355,13 @@ void RelayRig::take_down() {
   servers_.clear();
   links_.clear();
   given_up_.clear();
+}
+
+Hoard::Hoard(RelayRig& rig) : pool_(rig.buffers()) {
+  for (int i = 0; i < kQuietTurns; ++i) {
+    for (net::BufferIndex block = pool_.take(); block != net::kNoBuffer; block = pool_.take()) chain_.append(pool_, block);
+    rig.turn(Duration::zero());
+  }
 }
 
 }  // namespace fairlead::lb
