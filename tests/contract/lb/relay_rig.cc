@@ -357,4 +357,11 @@ void RelayRig::take_down() {
   given_up_.clear();
 }
 
+Hoard::Hoard(RelayRig& rig) : pool_(rig.buffers()) {
+  for (int i = 0; i < kQuietTurns; ++i) {
+    for (net::BufferIndex block = pool_.take(); block != net::kNoBuffer; block = pool_.take()) chain_.append(pool_, block);
+    rig.turn(Duration::zero());
+  }
+}
+
 }  // namespace fairlead::lb

@@ -125,7 +125,7 @@ class RelayRig final : public net::EventSink {
   [[nodiscard]] const std::vector<WorkerReport>& reports() const { return reports_; }
   [[nodiscard]] std::string state_of(const Link& link) const;  ///< As operators see it; empty: there is no such connection.
   [[nodiscard]] std::uint64_t turns() const { return turns_; }
-  [[nodiscard]] Instant now() const { return now_; }
+  [[nodiscard]] bool faulty() const { return case_.faulty; }
   [[nodiscard]] Endpoint front() const { return front_; }
 
  private:
@@ -165,16 +165,13 @@ class RelayRig final : public net::EventSink {
   bool ending_ = false;
 };
 
-/// Takes every free block away while it lives.
+/// Takes every free block away while it lives, those that a fault holds when it begins as well.
 class Hoard {
  public:
-  explicit Hoard(net::BufferPool& pool) : pool_(pool) { take(); }
+  explicit Hoard(RelayRig& rig);
   ~Hoard() { chain_.clear(pool_); }
   Hoard(const Hoard&) = delete;
   Hoard& operator=(const Hoard&) = delete;
-  void take() {
-    for (net::BufferIndex block = pool_.take(); block != net::kNoBuffer; block = pool_.take()) chain_.append(pool_, block);
-  }
 
  private:
   net::BufferPool& pool_;

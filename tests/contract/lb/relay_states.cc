@@ -30,22 +30,25 @@ void fill_a_little(RelayRig& rig, Peer& source) {
 
 void fill_up(RelayRig& rig, Peer& source) {
   rig.keep_from_bulk(true);
-  source.send_more(1024 * kKiB);
+  source.send_more(2048 * kKiB);
   rig.settle();
   rig.keep_from_bulk(false);
   EXPECT_GT(source.unsent(), 0U);
   EXPECT_GT(rig.blocks_in_use(), 0U);
 }
 
-/// Until `done` the source always has more, and the drain reads only what is needed for the relay to read on at its low-water mark (32 blocks),
-/// so that the relay's queue is never empty.
+/// Until `done` the source always has more, and the drain reads no more than is needed for the relay to read on, so that the relay's queue is
+/// never empty: below its low-water mark (32 blocks), or further when it was stopped while a fault held most of the pool.
 void flood(RelayRig& rig, Peer& source, Peer& drain, const std::function<bool()>& done) {
   constexpr std::size_t kBelowLow = 24;
+  constexpr int kStuckTurns = 20;
   std::uint64_t sent = 0;
+  int still = 0;
   rig.run_until([&] {
     if (done()) return true;
     if (source.unsent() < 64 * kKiB) source.send_more(64 * kKiB);
-    if (std::exchange(sent, source.sent()) == source.sent() && rig.blocks_in_use() > kBelowLow) (void)drain.read_some(8 * kKiB);
+    still = std::exchange(sent, source.sent()) == source.sent() ? still + 1 : 0;
+    if (still > 0 && (rig.blocks_in_use() > kBelowLow || still % kStuckTurns == 0)) (void)drain.read_some(8 * kKiB);
     return false;
   });
 }
@@ -99,6 +102,7 @@ Link& reach(RelayRig& rig, State state, Side side) {
       if (state == State::kBulkAsked) break;
       rig.release();
       rig.settle();
+      if (rig.faulty()) break;  // The queue may have run empty meanwhile; then it runs already.
       EXPECT_GT(rig.blocks_in_use(), 0U);
       EXPECT_EQ(rig.engine().counters().bulk_starts, starts);
       break;

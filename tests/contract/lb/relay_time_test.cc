@@ -144,7 +144,7 @@ TEST_P(RelayTime, AnOldConnectionIsNotClosedWhileNothingCanBeRead) {
   expect_relays(rig, link);
   rig.settle();
   {
-    Hoard hoard(rig.buffers());
+    const Hoard hoard(rig);
     if (rig.buffers().available() > 0) return;  // io_uring keeps blocks in its ring and can always read.
     link.server->send_more(5000);
     rig.run_until([&] { return link.server->unsent() == 0; });
