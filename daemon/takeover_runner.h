@@ -127,7 +127,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   Options options_;
   TakeoverHost host_;
   SystemClock clock_;
-  Duration boot_offset_;                                ///< CLOCK_BOOTTIME - CLOCK_MONOTONIC at the start: earlier suspensions.
+  Duration boot_offset_;  ///< CLOCK_BOOTTIME - CLOCK_MONOTONIC at the start: earlier suspensions.
   vip::TakeoverCore core_;
   std::unique_ptr<membership::CorosyncClient> client_;  ///< Nothing: alone.
   std::unique_ptr<vip::AddressDriver> driver_;
