@@ -1,8 +1,8 @@
 // A whole relay in one thread: a RelayTable over one engine, with clients and servers of the test's own on loopback.
 //
-// The table's clock is the test's (advance(), and a little in each turn); the engine's deadlines are the real clock's. Both ends of every connection are Peers, whose
-// byte streams say by themselves what was lost (tests/support/net_peer.h). What the relay counts is looked at only to know in which state
-// a connection is, and at the end: finish() demands that every place, block and descriptor came back.
+// The table's clock is the test's (advance(), and a little in each turn); the engine's deadlines are the real clock's. Both ends of every
+// connection are Peers, whose byte streams say by themselves what was lost (tests/support/net_peer.h). What the relay counts is looked at
+// only to know in which state a connection is, and at the end: finish() demands that every place, block and descriptor came back.
 #pragma once
 
 #include <array>

@@ -37,8 +37,8 @@ void fill_up(RelayRig& rig, Peer& source) {
   EXPECT_GT(rig.blocks_in_use(), 0U);
 }
 
-/// Until `done` the source always has more, and the drain reads no more than is needed for the relay to read on, so that the relay's queue is
-/// never empty: below its low-water mark (32 blocks), or further when it was stopped while a fault held most of the pool.
+/// Until `done` the source always has more, and the drain reads no more than is needed for the relay to read on, so that the relay's queue
+/// is never empty: below its low-water mark (32 blocks), or further when it was stopped while a fault held most of the pool.
 void flood(RelayRig& rig, Peer& source, Peer& drain, const std::function<bool()>& done) {
   constexpr std::size_t kBelowLow = 24;
   constexpr int kStuckTurns = 20;
