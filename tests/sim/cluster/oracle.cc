@@ -12,6 +12,7 @@ constexpr At kWakeClockRuns = 55 * kMs;  // The table of bounds: a machine froze
 // that are alone, one of which had no carrier when the other asked.
 constexpr At kUnattended = 2400 * kMs;
 constexpr At kAloneWithoutCarrier = 450 * kMs;
+constexpr At kHungAndPaused = 1100 * kMs;  ///< The guard does not count the time in which it did not run itself (R10).
 constexpr At kResolveAfter = 5 * kSecond;  ///< The client's neighbour entry is confirmed anew, at the latest.
 
 }  // namespace
@@ -85,6 +86,16 @@ void Oracle::look_everywhere() {
   for (int vip = 0; vip < site_->vips(); ++vip) look(vip);
 }
 
+/// How long a machine that stood still may answer beside another one.
+At Oracle::allowed_after_waking(int vip, const NodeModel& woken) const {
+  const bool patient = wake_clock_stops_ > 250 * kMs;
+  if (woken.slept() != Pause::kClockStops) return kWakeClockRuns + (patient ? 40 * kMs : 0);  // A slow kernel.
+  for (int n = 0; n < site_->nodes(); ++n) {
+    if (site_->node(n).has_address(vip) && site_->node(n).unattended()) return std::max(wake_clock_stops_, kUnattended);
+  }
+  return wake_clock_stops_;
+}
+
 void Oracle::check_doubles(int vip) {
   int answering = 0;
   At allowed_until = -kNever;
@@ -94,8 +105,9 @@ void Oracle::check_doubles(int vip) {
     ++answering;
     if (node.unattended()) allowed_until = std::max(allowed_until, node.reappeared_at() + kUnattended);
     if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.reappeared_at() + kAloneWithoutCarrier);
+    if (node.daemon_hung()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
     if (node.slept() == Pause::kNone) continue;
-    allowed_until = std::max(allowed_until, node.woken_at() + (node.slept() == Pause::kClockStops ? wake_clock_stops_ : kWakeClockRuns));
+    allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node));
   }
   if (answering < 2 || excused_) return;
   if (site_->world().now < allowed_until) return site_->world().queue.push(allowed_until, EventKind::kCheck);

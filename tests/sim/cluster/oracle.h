@@ -13,6 +13,7 @@
 
 namespace fairlead::vip::sim {
 
+class NodeModel;
 class Site;
 
 /// The rows of the table of bounds, and what else is measured.
@@ -99,6 +100,7 @@ class Oracle {
   void outage(int vip, At from, At to);
   [[nodiscard]] bool serves(int node, int vip) const;
   void check_doubles(int vip);
+  [[nodiscard]] At allowed_after_waking(int vip, const NodeModel& woken) const;
 
   Site* site_ = nullptr;
   std::array<int, kVipsMax> cache_{};  ///< Whom the client's neighbour entry names.
