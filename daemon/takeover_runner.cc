@@ -40,7 +40,9 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
       core_(options_.settings, options_.incarnation, options_.kept, clock_.now()),
       guard_({.node = options_.settings.self, .hang = options_.snapshot.guard.hang}) {
   for (const config::Vip& vip : options_.snapshot.vips) {
-    vips_[vip.name] = {.settings = vip, .wanted = device_of(options_.snapshot, vip)};
+    Vip& v = vips_[vip.name];
+    v.settings = vip;
+    v.wanted = device_of(options_.snapshot, vip);
   }
 }
 
