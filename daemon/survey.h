@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/time.h"
+
 namespace fairlead::daemon {
 
 inline constexpr Duration kSurveyTime = std::chrono::seconds(2);  ///< For workers to answer; a healthy one needs microseconds.

@@ -35,9 +35,8 @@ class TakeoverTest(ClusterTest):
         gate.start()
 
         wait_for(lambda: gate.has_vip(), 10, "the VIP is there")
-        self.assertEqual(gate.status()["vips"][0]["state"], "held")
-        self.assertTrue(gate.events("VIP_ACQUIRED"))
-        self.assertTrue(gate.events("GUARD_UP"))
+        wait_for(lambda: gate.status()["vips"][0]["state"] == "held", 5, "the daemon says so")
+        self.assertEqual([len(gate.events(name)) for name in ("GUARD_UP", "VIP_ACQUIRED")], [1, 1])
         gate.stop()
 
         self.assertFalse(gate.has_vip())

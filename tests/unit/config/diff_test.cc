@@ -122,8 +122,8 @@ TEST(NeedsRestart, NamesTheKeysThatWait) {
 TEST(NeedsRestart, HighAvailabilityStartsWithTheDaemon) {
   Snapshot after = base();
   after.guard.hang = 3s;
-  after.cluster = Cluster{.name = "other"};
-  after.vips.push_back(Vip{.name = "one-more"});
+  after.cluster.emplace().name = "other";
+  after.vips.emplace_back().name = "one-more";
 
   EXPECT_THAT(needs_restart(diff(base(), after)), ElementsAre("cluster", "guard", "vips"));
 }
