@@ -5,6 +5,11 @@
 #include <sys/mman.h>
 
 namespace fairlead::net {
+namespace {
+
+constexpr std::size_t kScarce = 2;  ///< Published while the pool runs low.
+
+}  // namespace
 
 BufferRing::~BufferRing() {
   for (BufferIndex buffer = 0; buffer < in_ring_.size(); ++buffer) {
@@ -38,6 +43,9 @@ Status BufferRing::register_with(io_uring& uring) {
 std::size_t BufferRing::target() const {
   // At most a sixteenth of the pool (of a small one, half): the rest serves queues, and a block never published is never resident.
   const std::size_t limit = std::max(std::min(kPublishMin, pool_.count() / 2), pool_.count() / 16);
+  // The last quarter is for sockets with nothing queued. One multishot receive takes all that lies in the ring before it can be turned off,
+  // so of that quarter little lies there at a time.
+  if (is_scarce()) return std::min(kScarce, limit);
   return std::min(wanted_, std::max<std::size_t>(1, limit));
 }
 
@@ -64,7 +72,7 @@ void BufferRing::publish() {
 
 void BufferRing::met_empty() {
   quiet_turns_ = 0;
-  if (pool_.free() > 0) wanted_ = std::min(wanted_ * 2, entries_);  // Too few were published.
+  if (!is_scarce()) wanted_ = std::min(wanted_ * 2, entries_);  // Too few were published.
 }
 
 }  // namespace fairlead::net

@@ -14,6 +14,7 @@
 
 #include <liburing.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -53,6 +54,8 @@ class BufferRing {
 
   [[nodiscard]] std::size_t published() const { return published_; }
   [[nodiscard]] std::size_t target() const;
+  /// Less than a quarter of the pool is free.
+  [[nodiscard]] bool is_scarce() const { return pool_.free() < std::max<std::size_t>(1, pool_.count() / 4); }
 
  private:
   BufferPool& pool_;

@@ -35,9 +35,6 @@ class RelayStall : public RelayContract {
 
 // Twice as many as would fill the pool if each took its high-water mark (256 KiB).
 TEST_P(RelayStall, StalledReadersDoNotSlowANeighbour) {
-  if (GetParam().kind == EngineKind::kUring) {
-    GTEST_SKIP() << "a multishot receive takes what lies in the ring before it can be turned off, the reserve too (net/buffer_ring.cc)";
-  }
   RigOptions options = small_sockets();
   options.blocks = 512;
   options.pipes = 0;  // Else their bytes wait in pipes.
