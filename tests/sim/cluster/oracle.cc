@@ -8,8 +8,8 @@ namespace {
 std::string ms(At at) { return std::to_string(at / kMs) + "." + std::to_string(at % kMs / 100'000) + " ms"; }
 
 constexpr At kWakeClockRuns = 55 * kMs;  // The table of bounds: a machine frozen and woken; and the kernel's answer to the deletion.
-// Two faults, not promised: an address that nobody but the kernel can delete comes back to a LAN that could not ask for it; and two nodes that
-// are alone, one of which had no carrier when the other asked.
+// Two faults, not promised: an address that nobody but the kernel can delete comes back to a LAN that could not ask for it; and two nodes
+// that are alone, one of which had no carrier when the other asked.
 constexpr At kUnattended = 2400 * kMs;
 constexpr At kAloneWithoutCarrier = 450 * kMs;
 constexpr At kHungAndPaused = 1100 * kMs;  ///< The guard does not count the time in which it did not run itself (R10).
