@@ -22,6 +22,8 @@ TEST_P(ClusterMutants, IsCaught) {
     const Outcome outcome = play(seed);
     if (outcome.violations.empty()) continue;
     std::printf("mutant %d caught by seed %lu (%s): %s\n", GetParam(), seed, outcome.what.c_str(), outcome.violations.front().c_str());
+    mutant = Mutant::kNone;
+    EXPECT_TRUE(play(seed).violations.empty()) << "seed " << seed << " fails without any mutant";
     return;
   }
   FAIL() << "mutant " << GetParam() << " lives";
