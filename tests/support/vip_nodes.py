@@ -66,7 +66,7 @@ class GatesTest(ClusterTest):
     """Tests of several daemons that share a VIP."""
 
     def gates(self, count):
-        cluster = self.cluster(count)
+        self.lab = cluster = self.cluster(count)
         gates = [VipNode(cluster.nodes[i], [n.host for n in cluster.nodes.values()], self) for i in sorted(cluster.nodes)]
         for gate in gates:
             gate.start()
