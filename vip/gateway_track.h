@@ -1,5 +1,5 @@
 // fairlead: pure
-// Whether the router a VIP tracks answers ARP or NDP: asked each second while it does, and three times in 300 ms before it counts as silent.
+// Whether the router that a VIP tracks answers ARP or NDP: asked each second while it does, three times in 300 ms before it is silent.
 #pragma once
 
 #include <optional>

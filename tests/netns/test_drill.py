@@ -70,10 +70,10 @@ class DrillTest(GatesTest):
             self.other_holder(gates, old)
             _pass(0.5)
             seen = verdict()
+            old.start()
             self.assertEqual(seen["holders_max"], 1, seen)
             self.assertTrue(seen["recovered"], seen)
             self.assertGreaterEqual(len(seen["rounds_by_station"]), 2, "two stations answered, one after the other")
-            old.start()
 
         with self.subTest("only the holder drills itself"):
             idle = next(g for g in gates if g not in holders(gates))
