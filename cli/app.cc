@@ -46,6 +46,7 @@ class CommandTree {
   [[nodiscard]] CLI::App& app() { return app_; }
 
   void run(std::vector<std::string> arguments) {
+    leave_command_alone(arguments);
     std::reverse(arguments.begin(), arguments.end());
     app_.parse(arguments);
     if (json_ || output_ == "json") options_.format = OutputFormat::kJson;
@@ -56,6 +57,17 @@ class CommandTree {
 
  private:
   using Action = std::function<void()>;
+
+  /// `lab exec NODE CMD -x`: a "--" goes behind NODE, so that what follows belongs to the command.
+  static void leave_command_alone(std::vector<std::string>& arguments) {
+    const auto lab = std::find(arguments.begin(), arguments.end(), "lab");
+    auto at = std::find(lab, arguments.end(), "exec");
+    if (at == arguments.end()) return;
+    for (++at; at != arguments.end() && at->starts_with('-'); ++at) {
+      if (*at == "--name" && at + 1 != arguments.end()) ++at;
+    }
+    if (at != arguments.end() && at + 1 != arguments.end() && !(at + 1)->starts_with('-')) arguments.insert(at + 1, "--");
+  }
 
   CLI::App* verb(CLI::App* parent, const std::string& name, const std::string& description, Action action) {
     CLI::App* out = parent->add_subcommand(name, description);
@@ -197,8 +209,6 @@ class CommandTree {
                       [this] { lab_exec(lab_.name, name_, command_, environment_); });
     exec->add_option("NODE", name_, "For example gate-1")->required();
     exec->add_option("CMD", command_, "The command and its arguments")->required();
-    exec->fallthrough(false);  // What follows NODE belongs to the command.
-    exec->prefix_command();
   }
 
   void add_later_verbs() {

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <ostream>
-#include <random>
 
 #include "admin/json_text.h"
 #include "cli/text_table.h"
@@ -64,14 +63,6 @@ lab::LabRig rig_for(CliEnvironment& environment, std::size_t nodes) {
     return answer->status == 200 ? what_is_missing(answer->body, nodes) : fmt::format("its daemon answers {}", answer->status);
   };
   return {folder_of_this_program(), std::move(hooks)};
-}
-
-/// 256 bytes from the kernel.
-std::string new_authkey() {
-  std::random_device device;  // getrandom(2) in this library
-  std::string key(256, '\0');
-  for (char& byte : key) byte = static_cast<char>(device());
-  return key;
 }
 
 /// corosync.conf as `fairlead cluster render` makes it from the gateways' own file; it logs to a file of the lab, not to the machine's log.
@@ -185,7 +176,7 @@ std::string what_is_missing(const std::string& status_json, std::size_t nodes) {
 void lab_up(const lab::LabOptions& options, const GlobalOptions& global, CliEnvironment& environment) {
   auto plan = lab::plan_lab(options);
   if (!plan) fail(plan.error());
-  if (options.nodes > 1) lab::add_corosync(*plan, corosync_conf(*plan), new_authkey());
+  if (options.nodes > 1) lab::add_corosync(*plan, corosync_conf(*plan));
   const NotedSignals noted;
   auto rig = rig_for(environment, options.nodes);
   const Instant began = environment.clock.now();

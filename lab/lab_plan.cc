@@ -125,12 +125,11 @@ Result<LabPlan> plan_lab(const LabOptions& options) {
   return plan;
 }
 
-void add_corosync(LabPlan& plan, const std::string& conf, const std::string& authkey) {
+void add_corosync(LabPlan& plan, const std::string& conf) {
   if (plan.options.nodes < 2) return;
   for (LabNode& node : plan.nodes) {
     if (node.role != Role::kGateway) continue;
     node.files.push_back({.path = "/etc/corosync/corosync.conf", .text = conf});
-    node.files.push_back({.path = "/etc/corosync/authkey", .text = authkey, .mode = 0400});
     node.programs.insert(node.programs.begin(), {.name = "corosync", .argv = {"corosync", "-f"}});
   }
 }

@@ -83,8 +83,8 @@ struct LabPlan {
 [[nodiscard]] Status check_name(std::string_view name);
 [[nodiscard]] Result<LabPlan> plan_lab(const LabOptions& options);
 
-/// Gives every gateway its corosync.conf and the key they share. Plans without Corosync stay as they are.
-void add_corosync(LabPlan& plan, const std::string& conf, const std::string& authkey);
+/// Gives every gateway its corosync.conf. Plans without Corosync stay as they are.
+void add_corosync(LabPlan& plan, const std::string& conf);
 
 /// For `ip -batch` in the switch: the bridges; the ports that lead to `node`, whose namespace is that of process `pid`; the way back.
 [[nodiscard]] std::string bridge_commands(const LabPlan& plan);

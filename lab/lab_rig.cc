@@ -28,7 +28,7 @@ constexpr int kServiceMs = 40'000;  ///< R13's start_wait of the last of 16 node
 constexpr int kEndMs = 10'000;
 
 std::string state_file(const std::string& name) { return LabRig::folder_of(name) + "/state"; }
-std::string authority_folder(const std::string& name) { return LabRig::folder_of(name) + "/ca"; }
+std::string keys_folder(const std::string& name) { return LabRig::folder_of(name) + "/keys"; }
 std::string node_folder(const std::string& name, const std::string& node) { return LabRig::folder_of(name) + "/nodes/" + node; }
 std::string root_of(const ProcessId& keeper) { return fmt::format("/proc/{}/root", keeper.pid); }
 
@@ -171,7 +171,8 @@ Status LabRig::build(const LabPlan& plan, LabState& state, std::optional<NewKeep
   const std::string& name = plan.options.name;
   const auto save = [&] { return write_file_atomically(state_file(name), print_state(state)); };
   if (!state.keeper(kSwitch)) {
-    if (Status s = make_authority(authority_folder(name)); !s) return s;
+    if (Status s = make_authority(keys_folder(name)); !s) return s;
+    if (Status s = make_authkey(keys_folder(name)); !s) return s;
     auto keeper = start_keeper({.host_name = std::string(kSwitch), .folder = {}}, std::nullopt);
     if (!keeper) return keeper.error();
     state.set_keeper(std::string(kSwitch), keeper->process);
@@ -216,12 +217,13 @@ Status LabRig::make_node(const LabPlan& plan, const LabNode& node, LabState& sta
   for (const LabFile& file : node.files) {
     if (Status s = write_file(root + file.path, file.text, file.mode); !s) return s;
   }
-  const std::string authority = authority_folder(name);
-  if (Status s = copy_into(authority + "/ca.crt", root + "/etc/lab/ca.crt", 0644); !s) return s;
+  const std::string keys = keys_folder(name);
+  if (Status s = copy_into(keys + "/ca.crt", root + "/etc/lab/ca.crt", 0644); !s) return s;
+  if (node.role == Role::kGateway) return copy_into(keys + "/authkey", root + "/etc/corosync/authkey", 0400);
   if (node.role != Role::kBackend) return {};
-  if (Status s = make_certificate(authority, node.name, certificate_names(node)); !s) return s;
-  if (Status s = copy_into(fmt::format("{}/{}.crt", authority, node.name), root + "/etc/lab/server.crt", 0644); !s) return s;
-  return copy_into(fmt::format("{}/{}.key", authority, node.name), root + "/etc/lab/server.key", 0600);
+  if (Status s = make_certificate(keys, node.name, certificate_names(node)); !s) return s;
+  if (Status s = copy_into(fmt::format("{}/{}.crt", keys, node.name), root + "/etc/lab/server.crt", 0644); !s) return s;
+  return copy_into(fmt::format("{}/{}.key", keys, node.name), root + "/etc/lab/server.key", 0600);
 }
 
 Status LabRig::start_programs(const LabPlan& plan, const LabNode& node, LabState& state) {

@@ -1,8 +1,8 @@
 // Builds, mends, shows and removes a lab. Everything of it is one tree of processes and namespaces (lab/keeper.h) and one folder:
 //
 //   /run/fairlead-lab/NAME/state        what it is made of (lab/lab_state.h)
-//   /run/fairlead-lab/NAME/ca/          its own authority, made for it
-//   /run/fairlead-lab/NAME/nodes/NODE/  logs of the node's programs; the node sees it as /run/lab
+//   /run/fairlead-lab/NAME/keys/        its own authority, its servers' certificates, Corosync's authkey
+//   /run/fairlead-lab/NAME/nodes/NODE/  logs of the node's programs, and its disk; the node sees it as /run/lab
 //
 // Two calls for one lab never overlap: the folder is locked meanwhile.
 #pragma once
