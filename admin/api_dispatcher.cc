@@ -134,6 +134,8 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
     case ApiCall::kListeners: return {200, "application/json", encode_listeners(*report), ""};
     case ApiCall::kPools: return {200, "application/json", encode_pools(*report), ""};
     case ApiCall::kServers: return {200, "application/json", encode_servers(*report), ""};
+    case ApiCall::kVips: return {200, "application/json", encode_vips(*report), ""};
+    case ApiCall::kNodes: return {200, "application/json", encode_nodes(*report), ""};
     default: return problem_response(Error{Errc::kUnsupported, "this call is not in this version"});
   }
 }

@@ -22,6 +22,8 @@ enum class ApiCall : std::uint8_t {
   kListeners,
   kPools,
   kServers,
+  kVips,
+  kNodes,
   kConnections,
   kEvents,
   kConfig,
@@ -33,6 +35,15 @@ enum class ApiCall : std::uint8_t {
   kEnableListener,
   kDisableListener,
   kKillConnections,
+  kMoveVip,
+  kEnableVip,
+  kDisableVip,
+  kAnnounceVip,
+  kForceVip,
+  kNodeStandby,
+  kNodeOnline,
+  kFreezeCluster,
+  kUnfreezeCluster,
 };
 
 /// What a caller must be allowed to do. kRead is granted to everybody who reached us.

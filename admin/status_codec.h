@@ -22,6 +22,9 @@ namespace fairlead::admin {
 [[nodiscard]] std::string encode_pools(const NodeReport& report);
 /// Every server with its pool's name, in one list.
 [[nodiscard]] std::string encode_servers(const NodeReport& report);
+[[nodiscard]] std::string encode_vips(const NodeReport& report);
+/// The cluster with its nodes; without one this node alone.
+[[nodiscard]] std::string encode_nodes(const NodeReport& report);
 [[nodiscard]] std::string encode_connections(const ConnectionList& list, std::size_t limit);
 [[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
 [[nodiscard]] std::string encode_result(const CommandResult& result);

@@ -12,6 +12,7 @@
 #include "cli/yaml_text.h"
 #include "config/load.h"
 #include "lab/lab_files.h"
+#include "lab/lab_process.h"
 #include "lab/lab_rig.h"
 #include "membership/corosync_conf.h"
 
@@ -108,7 +109,7 @@ boost::json::value report_json(const lab::LabReport& report) {
   return {{"name", admin::json_string(options.name)},
           {"up", true},
           {"folder", admin::json_string(report.folder)},
-          {"keeper", report.keeper},
+          {"keeper", report.keeper.pid},
           {"profile", admin::json_string(options.profile)},
           {"one_link", options.one_link},
           {"vip", {{"address", admin::json_string(lab::kVip)}, {"port", lab::kPort}, {"holders", std::move(holders)}}},
@@ -146,6 +147,20 @@ std::string report_text(const lab::LabReport& report, bool color) {
   return table.text(color, "  ");
 }
 
+void print_json(const lab::LabReport& report, const GlobalOptions& global, CliEnvironment& environment) {
+  const auto json = report_json(report);
+  environment.out << (global.format == OutputFormat::kJson ? admin::json_text(json, admin::JsonStyle::kPretty) + "\n" : yaml_text(json));
+}
+
+std::string first_steps(const lab::LabReport& report, double seconds, bool attach) {
+  const auto& name = report.options.name;
+  const std::string lab = name == lab::kDefaultName ? "fairlead lab" : fmt::format("fairlead lab --name {}", name);
+  return fmt::format("\nLab '{0}' is up after {1:.1f} s. api is {2}:{3}, {4}. Try{5}:\n", name, seconds, lab::kVip, lab::kPort,
+                     holder_text(report), attach ? ", in another terminal" : "") +
+         fmt::format("  {0} exec client curl -s https://api:{1}/\n  {0} exec gate-1 fairlead status\n  {0} status\n", lab, lab::kPort) +
+         (attach ? std::string("Ctrl-C ends it.\n") : fmt::format("  {} down\n", lab));
+}
+
 }  // namespace
 
 std::string what_is_missing(const std::string& status_json, std::size_t nodes) {
@@ -173,28 +188,28 @@ std::string what_is_missing(const std::string& status_json, std::size_t nodes) {
   return online >= nodes ? std::string() : fmt::format("{} of {} nodes are online", online, nodes);
 }
 
-void lab_up(const lab::LabOptions& options, const GlobalOptions& global, CliEnvironment& environment) {
+void lab_up(const lab::LabOptions& options, bool attach, const GlobalOptions& global, CliEnvironment& environment) {
   auto plan = lab::plan_lab(options);
   if (!plan) fail(plan.error());
   if (options.nodes > 1) lab::add_corosync(*plan, corosync_conf(*plan));
   const NotedSignals noted;
   auto rig = rig_for(environment, options.nodes);
   const Instant began = environment.clock.now();
-  if (const Status done = rig.up(*plan); !done) fail(done.error());
+  std::optional<lab::NewKeeper> keeper;
+  if (const Status done = rig.up(*plan, attach ? &keeper : nullptr); !done) fail(done.error());
   const auto report = rig.report(options.name);
   if (!report) fail(report.error());
-  if (global.format != OutputFormat::kText) {
-    const auto json = report_json(*report);
-    environment.out << (global.format == OutputFormat::kJson ? admin::json_text(json, admin::JsonStyle::kPretty) + "\n" : yaml_text(json));
-    return;
+  if (global.format == OutputFormat::kText) {
+    environment.out << report_text(*report, environment.color) << first_steps(*report, to_seconds(environment.clock.now() - began), attach);
+  } else {
+    print_json(*report, global, environment);
   }
-  const std::string lab = options.name == lab::kDefaultName ? "fairlead lab" : fmt::format("fairlead lab --name {}", options.name);
-  environment.out << report_text(*report, environment.color)
-                  << fmt::format("\nLab '{}' is up after {:.1f} s. api is {}:{}, {}. Try:\n", options.name,
-                                 to_seconds(environment.clock.now() - began), lab::kVip, lab::kPort, holder_text(*report))
-                  << fmt::format(
-                         "  {0} exec client curl -s https://api:{1}/\n  {0} exec gate-1 fairlead status\n  {0} status\n  {0} down\n", lab,
-                         lab::kPort);
+  if (!attach) return;
+  environment.out.flush();
+  while (interrupted == 0 && lab::is_alive({report->keeper.pid, report->keeper.start})) environment.pause(std::chrono::milliseconds(50));
+  if (!keeper) return;  // It was up before: it stays.
+  keeper.reset();
+  if (const auto gone = rig.down(options.name); !gone) fail(gone.error());
 }
 
 void lab_down(const std::string& name, CliEnvironment& environment) {
@@ -207,11 +222,8 @@ void lab_down(const std::string& name, CliEnvironment& environment) {
 void lab_status(const std::string& name, const GlobalOptions& global, CliEnvironment& environment) {
   const auto report = rig_for(environment, 0).report(name);
   if (!report) fail(report.error());
-  const auto json = report_json(*report);
-  if (global.format == OutputFormat::kJson) {
-    environment.out << admin::json_text(json, admin::JsonStyle::kPretty) << "\n";
-  } else if (global.format == OutputFormat::kYaml) {
-    environment.out << yaml_text(json);
+  if (global.format != OutputFormat::kText) {
+    print_json(*report, global, environment);
   } else {
     environment.out << report_text(*report, environment.color)
                     << fmt::format("\napi is {}:{}, {}. Logs are in {}/nodes.\n", lab::kVip, lab::kPort, holder_text(*report),

@@ -9,7 +9,8 @@
 
 namespace fairlead::cli {
 
-void lab_up(const lab::LabOptions& options, const GlobalOptions& global, CliEnvironment& environment);
+/// `attach`: returns only when a signal comes or the lab is gone, and takes a lab that it made along.
+void lab_up(const lab::LabOptions& options, bool attach, const GlobalOptions& global, CliEnvironment& environment);
 void lab_down(const std::string& name, CliEnvironment& environment);
 void lab_status(const std::string& name, const GlobalOptions& global, CliEnvironment& environment);
 /// The command's own exit code becomes the program's.

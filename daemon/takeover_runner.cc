@@ -54,6 +54,7 @@ TakeoverRunner::~TakeoverRunner() {
   if (guard_death_fd_ >= 0) loop_.remove(guard_death_fd_);
   guard_.goodbye();
   if (client_) client_->stop();
+  for (const PendingMove& move : moves_) move.done(Error{Errc::kUnavailable, "vip move " + move.vip + ": the daemon ends"});
 }
 
 Status TakeoverRunner::start() {
@@ -111,6 +112,7 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
     }
     carry(std::move(actions));
   }
+  answer_moves();
   arm();
 }
 
@@ -216,7 +218,8 @@ void TakeoverRunner::on_view(const ClusterView& view) {
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
   enter([&](auto& out) { core_.delivered(from, message, out); });
 }
-void TakeoverRunner::on_lost(const std::string&) {
+void TakeoverRunner::on_lost(const std::string& reason) {
+  lost_ = reason;
   enter([this](auto& out) { core_.lost(out); });
 }
 void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts) {
@@ -414,49 +417,6 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
   }
 }
 
-// ---- operators ----
-
-Status TakeoverRunner::move(const std::string& vip, const std::string& to) {
-  NodeId node = kNoNode;
-  if (!to.empty()) {
-    for (const vip::NodeName& n : options_.settings.nodes) {
-      if (n.name == to) node = n.id;
-    }
-    if (node == kNoNode) return Error{Errc::kNotFound, "no node " + to};
-  }
-  Status status;
-  enter([&](auto& out) { status = core_.move(vip, node, out); });
-  return status;
-}
-
-Status TakeoverRunner::set_vip_enabled(const std::string& vip, bool enabled) {
-  Status status;
-  enter([&](auto& out) { status = core_.wish(OverrideKind::kVipDisabled, vip, !enabled, /*force=*/false, out); });
-  return status;
-}
-
-Status TakeoverRunner::set_standby(const std::string& node, bool standby, bool force) {
-  Status status;
-  enter([&](auto& out) { status = core_.wish(OverrideKind::kNodeStandby, node, standby, force, out); });
-  return status;
-}
-
-Status TakeoverRunner::set_frozen(bool frozen) {
-  Status status;
-  enter([&](auto& out) { status = core_.wish(OverrideKind::kFrozen, "", frozen, /*force=*/false, out); });
-  return status;
-}
-
-Status TakeoverRunner::announce(const std::string& vip) {
-  const auto found = vips_.find(vip);
-  if (found == vips_.end()) return Error{Errc::kNotFound, "no VIP " + vip};
-  const vip::VipHolder* holder = core_.holder(vip);
-  if (holder == nullptr || !holder->is_held()) return Error{Errc::kConflict, "vip announce " + vip + ": it is not held here"};
-  vip::NeighbourPort* port = port_of(found->second);
-  if (port == nullptr) return Error{Errc::kUnavailable, "vip announce " + vip + ": its interface is not there"};
-  return port->announce(found->second.settings.address.address);
-}
-
 // ---- status ----
 
 std::string TakeoverRunner::name_of(NodeId node) const {
@@ -474,6 +434,9 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     if (facts_) cluster.votes = facts_->votes;
     cluster.tie_break = !options_.settings.has_tie_break ? "off" : core_.is_tie_disarmed() || !core_.is_tie_armed() ? "disarmed" : "armed";
     cluster.frozen = core_.is_on(OverrideKind::kFrozen, "");
+    cluster.token_ms = static_cast<std::uint32_t>(to_ms(core_.timing().token));
+    cluster.consensus_ms = static_cast<std::uint32_t>(to_ms(core_.timing().consensus));
+    if (!core_.in_view()) cluster.problem = lost_.empty() ? "waiting for Corosync" : lost_;
     for (const vip::NodeName& n : options_.settings.nodes) {
       admin::NodeStatus node{.name = n.name,
                              .id = to_number(n.id),
@@ -501,6 +464,8 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     out.held_here = view.held_here;
     out.epoch = view.epoch;
     out.lease_ms = to_ms(view.lease_left);
+    out.enabled = !core_.is_on(OverrideKind::kVipDisabled, name);
+    out.flapping = view.flapping;
     for (const auto& [node, why] : view.ineligible) out.eligible.push_back({.node = name_of(node), .ok = why.empty(), .reason = why});
     report.vips.push_back(std::move(out));
   }

@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-#include "admin/status.h"
+#include "admin/node_port.h"
 #include "base/qb_loop.h"
 #include "base/result.h"
 #include "base/system_clock.h"
@@ -52,6 +52,8 @@ struct VipHealth {
   bool operator==(const VipHealth&) const = default;
 };
 
+inline constexpr Duration kMoveTime = std::chrono::seconds(5);  ///< Then who asked for a move is told that it is not done.
+
 class TakeoverRunner final : private membership::ClusterSink, private vip::NeighbourListener {
  public:
   struct Options {
@@ -71,12 +73,10 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] bool is_clear() const { return core_.is_clear(); }
   void health(const std::string& vip, VipHealth health);
 
-  // ---- operators ----
-  [[nodiscard]] Status move(const std::string& vip, const std::string& to);
-  [[nodiscard]] Status set_vip_enabled(const std::string& vip, bool enabled);
-  [[nodiscard]] Status set_standby(const std::string& node, bool standby, bool force);
-  [[nodiscard]] Status set_frozen(bool frozen);
-  [[nodiscard]] Status announce(const std::string& vip);
+  using CommandDone = std::function<void(Result<admin::CommandResult>)>;
+  /// Runs an operator's command (R16); `done` is called on this thread, for a move when the VIP is held or kMoveTime is over.
+  /// Errors: kUnsupported when it is none of high availability's.
+  void execute(const admin::Command& command, CommandDone done);
 
   /// Fills `cluster` and `vips`.
   void describe(admin::NodeReport& report) const;
@@ -92,6 +92,13 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant carrier_lost{};
     bool had_carrier = false;
     std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
+  };
+  struct PendingMove {
+    std::string vip;
+    NodeId from = kNoNode;
+    NodeId to = kNoNode;  ///< kNoNode: any other.
+    Instant since{};
+    CommandDone done;
   };
   using PortKey = std::pair<std::uint32_t, IpAddress::Family>;
 
@@ -122,6 +129,13 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
   [[nodiscard]] IpAddress own_address(std::uint32_t index, const IpAddress& target) const;
   [[nodiscard]] std::string name_of(NodeId node) const;
+  [[nodiscard]] Result<NodeId> node_named(const std::string& name) const;
+  void move(const admin::MoveVip& command, CommandDone done);
+  void force(const admin::ForceVip& command, const CommandDone& done);
+  void wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done);
+  [[nodiscard]] Status announce(const std::string& vip);
+  [[nodiscard]] bool is_held_by(const std::string& vip, NodeId node, Epoch epoch) const;
+  void answer_moves();
 
   QbLoop& loop_;
   Options options_;
@@ -143,6 +157,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   QbLoop::TimerId timer_ = 0;
   Instant timer_at_ = Instant::max();
   std::optional<membership::CorosyncFacts> facts_;
+  std::string lost_;  ///< Why Corosync was lost last.
+  std::vector<PendingMove> moves_;
 };
 
 }  // namespace fairlead::daemon

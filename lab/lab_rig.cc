@@ -137,7 +137,7 @@ Result<Fd> LabRig::lock(const std::string& name) const {
 
 Status LabRig::check_interrupted() const { return hooks_.interrupted() ? Status(Error{Errc::kUnavailable, "interrupted"}) : Status(); }
 
-Status LabRig::up(const LabPlan& plan) {
+Status LabRig::up(const LabPlan& plan, std::optional<NewKeeper>* keeper) {
   const std::string& name = plan.options.name;
   auto found = find(name);
   if (!found) return found.error();
@@ -159,7 +159,10 @@ Status LabRig::up(const LabPlan& plan) {
     state.options = plan.options;
   }
   Status done = build(plan, state, fresh);
-  if (done && fresh) done = release_keeper(*fresh);
+  if (done && keeper != nullptr)
+    *keeper = std::move(fresh);
+  else if (done && fresh)
+    done = release_keeper(*fresh);
   if (!done && !*found) {
     fresh.reset();
     (void)remove(name);
@@ -312,7 +315,7 @@ Result<LabReport> LabRig::report(const std::string& name) const {
   if (!plan) return plan.error();
   LabReport out;
   out.options = plan->options;
-  out.keeper = (*state)->keeper(kSwitch)->pid;
+  out.keeper = *(*state)->keeper(kSwitch);
   out.folder = folder_of(name);
   for (const LabNode& node : plan->nodes) {
     NodeReport shown;

@@ -39,7 +39,7 @@ struct NodeReport {
 };
 struct LabReport {
   LabOptions options;
-  std::int64_t keeper = 0;
+  ProcessId keeper;
   std::string folder;
   std::vector<NodeReport> nodes;
 };
@@ -54,7 +54,8 @@ class LabRig {
   /// Makes the lab, or what is missing of it: nodes that were switched off, programs that ended, links that are down. Returns when every
   /// gateway serves. A lab that could not be finished is removed; one that was up before stays.
   /// Errors: kPermission, kNotFound (a program is not installed), kConflict (another call works on it), kTimeout, kUnavailable.
-  [[nodiscard]] Status up(const LabPlan& plan);
+  /// `keeper`: takes what a lab that was made now hangs on: it ends when that is closed, or this process dies. Absent: it lives on.
+  [[nodiscard]] Status up(const LabPlan& plan, std::optional<NewKeeper>* keeper = nullptr);
   /// Removes it, whatever is left of it. False: there was nothing. Errors: kPermission, kConflict, kTimeout (names the processes that stay).
   [[nodiscard]] Result<bool> down(const std::string& name);
   /// Errors: kNotFound (no such lab).
