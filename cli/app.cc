@@ -14,6 +14,7 @@
 #include "cli/config_verbs.h"
 #include "cli/drill_verbs.h"
 #include "cli/ha_verbs.h"
+#include "cli/lab_verbs.h"
 #include "config/nearest.h"
 #include "generated/version.h"
 
@@ -21,8 +22,8 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init",  "logs",    "blackbox", "dns",    "dhcp", "router", "bootstrap",
-                                 "image", "machine", "storage",  "import", "lab",  "bench",  "support"};
+constexpr std::array kLaterVerbs{"init",  "logs",    "blackbox", "dns",    "dhcp",  "router", "bootstrap",
+                                 "image", "machine", "storage",  "import", "bench", "support"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -44,12 +45,14 @@ class CommandTree {
     add_node_verbs();
     add_drill_verbs();
     add_process_verbs();
+    add_lab_verbs();
     add_later_verbs();
   }
 
   [[nodiscard]] CLI::App& app() { return app_; }
 
   void run(std::vector<std::string> arguments) {
+    leave_command_alone(arguments);
     std::reverse(arguments.begin(), arguments.end());
     app_.parse(arguments);
     if (json_ || output_ == "json") options_.format = OutputFormat::kJson;
@@ -60,6 +63,17 @@ class CommandTree {
 
  private:
   using Action = std::function<void()>;
+
+  /// `lab exec NODE CMD -x`: a "--" goes behind NODE, so that what follows belongs to the command.
+  static void leave_command_alone(std::vector<std::string>& arguments) {
+    const auto lab = std::find(arguments.begin(), arguments.end(), "lab");
+    auto at = std::find(lab, arguments.end(), "exec");
+    if (at == arguments.end()) return;
+    for (++at; at != arguments.end() && at->starts_with('-'); ++at) {
+      if (*at == "--name" && at + 1 != arguments.end()) ++at;
+    }
+    if (at != arguments.end() && at + 1 != arguments.end() && !(at + 1)->starts_with('-')) arguments.insert(at + 1, "--");
+  }
 
   CLI::App* verb(CLI::App* parent, const std::string& name, const std::string& description, Action action) {
     CLI::App* out = parent->add_subcommand(name, description);
@@ -240,6 +254,27 @@ class CommandTree {
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
   }
 
+  void add_lab_verbs() {
+    auto* lab = group("lab", "Gateways, servers and clients to try things out, in namespaces of this machine");
+    lab->add_option("--name", lab_.name, "Of the lab, when there are several (default lab, or $FAIRLEAD_LAB)")
+        ->envname("FAIRLEAD_LAB")
+        ->type_name("NAME");
+    auto* up = verb(lab, "up", "Start one, or what is missing of it: nodes, programs, links",
+                    [this] { lab_up(lab_, attach_, options_, environment_); });
+    up->add_option("--nodes", lab_.nodes, "Gateways (default 3)")->type_name("N");
+    up->add_option("--backends", lab_.backends, "TLS servers behind them (default 3)")->type_name("N");
+    up->add_option("--clients", lab_.clients, "Clients: client, client-2 ... (default 1)")->type_name("N");
+    up->add_option("--profile", lab_.profile, "Corosync's timing, vm or fast (default vm)")->type_name("PROFILE");
+    up->add_flag("--attach", attach_, "Stay in the foreground; the lab ends with this command, however that ends");
+    up->add_flag("--one-link", lab_.one_link, "Corosync shares the service network; else it has its own");
+    verb(lab, "down", "Remove it and everything that runs in it", [this] { lab_down(lab_.name, environment_); });
+    verb(lab, "status", "Its nodes, what runs there, who holds the VIP", [this] { lab_status(lab_.name, options_, environment_); });
+    auto* exec = verb(lab, "exec", "Run a command in a node, or in 'switch', which has everybody's ports",
+                      [this] { lab_exec(lab_.name, name_, command_, environment_); });
+    exec->add_option("NODE", name_, "For example gate-1")->required();
+    exec->add_option("CMD", command_, "The command and its arguments")->required();
+  }
+
   void add_later_verbs() {
     for (const char* name : kLaterVerbs) {
       auto* later = verb(&app_, name, "", [name] { throw VerbFailure{kExitFailed, "'" + std::string(name) + "' is not in this version"}; });
@@ -294,6 +329,8 @@ class CommandTree {
   Action action_;
   admin::AddServer added_;
   admin::ConnectionFilter filter_;
+  lab::LabOptions lab_;
+  std::vector<std::string> command_;
   std::string name_;
   std::string output_ = "text";
   std::string path_;
@@ -310,6 +347,7 @@ class CommandTree {
   std::uint32_t weight_ = 0;
   std::size_t limit_ = 1000;
   bool all_ = false;
+  bool attach_ = false;
   bool defaults_ = false;
   bool dry_run_ = false;
   bool follow_ = false;
@@ -353,7 +391,7 @@ int run_cli(const std::vector<std::string>& arguments, CliEnvironment& environme
     return kExitDone;
   } catch (const VerbFailure& failure) {
     environment.out.flush();
-    environment.err << "fairlead: " << failure.message << "\n";
+    if (!failure.message.empty()) environment.err << "fairlead: " << failure.message << "\n";
     return failure.exit_code;
   } catch (const CLI::Success&) {
     // The help of the verb that was named, with the options of every verb in the program's own.

@@ -181,8 +181,8 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   const std::string help = out.str();
   ASSERT_EQ(run({"completion", "bash"}), kExitDone);
   const std::string completion = out.str();
-  for (const char* name : {"init", "logs", "blackbox", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage",
-                           "import", "lab", "bench", "support"}) {
+  for (const char* name :
+       {"init", "logs", "blackbox", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import", "bench", "support"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
@@ -190,6 +190,15 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   }
   EXPECT_EQ(run({"config", "diff", "--nodes"}), kExitFailed);
   EXPECT_TRUE(complained("is not in this version"));
+}
+
+TEST_F(CliTest, ALabThatCannotBeIsWrongUsageBeforeAnythingIsMade) {
+  EXPECT_EQ(run({"lab", "up", "--nodes", "17"}), kExitUsage);
+  EXPECT_TRUE(complained("1 to 16 are possible")) << err.str();
+  EXPECT_EQ(run({"lab", "up", "--name", "../etc"}), kExitUsage);
+  EXPECT_EQ(run({"lab", "--name", "a/b", "down"}), kExitUsage);
+  EXPECT_EQ(run({"lab", "exec", "gate-1"}), kExitUsage);
+  EXPECT_EQ(run({"lab", "exec"}), kExitUsage);
 }
 
 TEST_F(CliTest, HelpIsThereForEveryVerb) {
