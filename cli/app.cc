@@ -10,6 +10,7 @@
 #include "admin/json_text.h"
 #include "base/units.h"
 #include "cli/api_verbs.h"
+#include "cli/cluster_verbs.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
 #include "config/nearest.h"
@@ -19,8 +20,8 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init",   "vip",       "node",  "logs",    "blackbox", "cluster", "drill", "dns",   "dhcp",
-                                 "router", "bootstrap", "image", "machine", "storage",  "import",  "lab",   "bench", "support"};
+constexpr std::array kLaterVerbs{"init",      "vip",   "node",    "logs",    "blackbox", "drill", "dns",   "dhcp",   "router",
+                                 "bootstrap", "image", "machine", "storage", "import",   "lab",   "bench", "support"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -38,6 +39,7 @@ class CommandTree {
     add_server_verbs();
     add_connection_verbs();
     add_process_verbs();
+    add_cluster_verbs();
     add_later_verbs();
   }
 
@@ -84,7 +86,8 @@ class CommandTree {
         ->type_name("FORMAT");
     app_.add_flag("--json", json_, "Same as -o json");
     app_.add_flag("-y,--yes", options_.yes, "Ask nothing (scripts are never asked)");
-    app_.add_flag("--force", options_.force, "Also take the last server of a pool out of service");
+    app_.add_flag("--force", options_.force,
+                  "Also take the last server of a pool out of service, or replace a file that fairlead did not write");
   }
 
   void add_status_verbs() {
@@ -177,6 +180,36 @@ class CommandTree {
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
   }
 
+  void add_cluster_verbs() {
+    auto* cluster = group("cluster", "Nodes that share the VIPs");
+    const auto file = [this](CLI::App* at) { at->add_option("FILE", path_, "The configuration (default /etc/fairlead/fairlead.yaml)"); };
+    file(verb(cluster, "render", "Print the corosync.conf that belongs to the configuration",
+              [this] { render_cluster(path_, environment_); }));
+    auto* setup = verb(cluster, "setup", "Write authkey and corosync.conf of this node; hand them over to a node that joins", [this] {
+      setup_.file = path_;
+      setup_.dry_run = dry_run_;
+      setup_cluster(setup_, options_, environment_);
+    });
+    file(setup);
+    setup->add_flag("--dry-run", dry_run_, "Only show what would change");
+    setup->add_flag("--invite", setup_.invite, "Then wait for one node that joins, and print the token it needs");
+    setup->add_option("--listen", setup_.listen, "Where to wait (default: this node's first link, a free port)")
+        ->type_name("ADDRESS[:PORT]");
+    setup->add_option("--ttl", setup_.ttl, "How long to wait: 1s to 1h (default 10m)")->type_name("DURATION");
+    setup->add_option("--to-file", setup_.to_file, "Write what a joining node needs to a file (0600) instead")->type_name("FILE");
+    auto* join = verb(cluster, "join", "Make this host a node of a cluster: take over its authkey and configuration",
+                      [this] { join_cluster(join_, options_, environment_); });
+    join->add_option("TOKEN", join_.token,
+                     "From `fairlead cluster setup --invite` on a node of the cluster; - reads it from standard input");
+    join->add_option("--file", join_.file, "A file made by `fairlead cluster setup --to-file` instead")->type_name("FILE");
+    join->add_option("--config", join_.config, "Where this node's configuration is, or goes (default /etc/fairlead/fairlead.yaml)")
+        ->type_name("FILE");
+    auto* advise = verb(cluster, "advise", "Measure this machine's pauses and say which timing suits it",
+                        [this] { advise_cluster(duration_, path_, options_, environment_); });
+    file(advise);
+    advise->add_option("--duration", duration_, "How long to measure (default 60s)")->type_name("DURATION");
+  }
+
   void add_later_verbs() {
     for (const char* name : kLaterVerbs) {
       auto* later = verb(&app_, name, "", [name] { throw VerbFailure{kExitFailed, "'" + std::string(name) + "' is not in this version"}; });
@@ -228,6 +261,9 @@ class CommandTree {
   Action action_;
   admin::AddServer added_;
   admin::ConnectionFilter filter_;
+  SetupOptions setup_;
+  JoinOptions join_;
+  std::string duration_ = "60s";
   std::string name_;
   std::string output_ = "text";
   std::string path_;
