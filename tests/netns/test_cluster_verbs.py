@@ -138,7 +138,7 @@ class ClusterVerbsTest(ClusterTest):
         def advice(freeze):
             run = cluster.nodes[1].spawn([program("fairlead"), "--json", "cluster", "advise", "--duration", "2s", self.config], f"advise{freeze}")
             if freeze:
-                wait_for(lambda: len(os.listdir(f"/proc/{run.pid}/task")) > 1, 10, "it measures")
+                wait_for(lambda: sleeps(run.pid) > 50, 10, "it measures")
                 run.freeze()
                 started = os.times().elapsed
                 wait_for(lambda: os.times().elapsed - started > 0.6, 10, "600 ms are over")
@@ -155,6 +155,12 @@ class ClusterVerbsTest(ClusterTest):
             self.skipTest(f"this machine pauses by itself: {quiet['longest_ms']} ms")
         self.assertFalse(quiet["configured"]["too_short"])
         self.assertNotEqual(quiet["advice"], paused["advice"])
+
+
+def sleeps(pid):
+    """How often the youngest thread went to sleep."""
+    with open(f"/proc/{pid}/task/{max(map(int, os.listdir(f'/proc/{pid}/task')))}/status", encoding="ascii") as file:
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.MULTILINE).group(1))
 
 
 if __name__ == "__main__":
