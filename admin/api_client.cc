@@ -10,6 +10,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 
+#include "admin/asio_complete.h"
 #include "base/ip_address.h"
 #include "generated/version.h"
 
@@ -38,16 +39,6 @@ Request make_request(const std::string& method, const std::string& target, const
   if (!body.empty()) out.set(http::field::content_type, "application/json");
   out.body() = body;
   out.prepare_payload();
-  return out;
-}
-
-/// Runs one asynchronous operation to its end: Beast's deadlines work on those only.
-template <class Start>
-error_code complete(net::io_context& io, Start start) {
-  error_code out;
-  start([&out](error_code failed, auto&&...) { out = failed; });
-  io.restart();
-  io.run();
   return out;
 }
 

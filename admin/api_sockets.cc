@@ -82,8 +82,8 @@ UnixListener::~UnixListener() {
   if (::lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_) ::unlink(path_.c_str());
 }
 
-Result<Fd> open_tcp_listener(const Endpoint& endpoint) {
-  const std::string context = "admin.listen " + endpoint.to_string();
+Result<Fd> open_tcp_listener(const Endpoint& endpoint, std::string_view what) {
+  const std::string context = std::string(what) + " " + endpoint.to_string();
   const auto address = to_sockaddr(endpoint);
   Fd fd(::socket(address.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return errno_error(context);

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
@@ -39,8 +40,8 @@ class UnixListener {
   ino_t inode_;
 };
 
-/// Errors: kConflict (in use), kUnavailable (no such address here), kPermission.
-[[nodiscard]] Result<Fd> open_tcp_listener(const Endpoint& endpoint);
+/// `what` begins the errors: kConflict (in use), kUnavailable (no such address here), kPermission.
+[[nodiscard]] Result<Fd> open_tcp_listener(const Endpoint& endpoint, std::string_view what = "admin.listen");
 
 /// accept4(2), non-blocking and close-on-exec. nullopt: nobody is waiting.
 /// Errors: kLimitExceeded (no descriptor left) and what else it says.

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -31,12 +32,15 @@ Status flush_folder_of(const std::string& path) {
 
 }  // namespace
 
-Status write_file_atomically(const std::string& path, std::string_view text) {
+Status write_file_atomically(const std::string& path, std::string_view text, mode_t mode) {
   const std::string beside = path + ".new";
   {
     const Fd fd(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd.valid()) return errno_error("create " + beside);
-    if (auto status = write_all(fd.get(), text, beside); !status) {
+    // A file left from an earlier attempt may have any mode, and umask takes bits away.
+    auto status = ::fchmod(fd.get(), mode) == 0 ? Status{} : Status(errno_error("set the mode of " + beside));
+    if (status) status = write_all(fd.get(), text, beside);
+    if (!status) {
       ::unlink(beside.c_str());
       return status;
     }

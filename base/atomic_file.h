@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 #include "base/result.h"
 
@@ -12,8 +13,9 @@ namespace fairlead {
 
 inline constexpr std::size_t kSmallFileBytesMax = 1 << 20;
 
-/// Errors: those of open(2), write(2), fsync(2), rename(2). Nothing is left of a failed attempt.
-[[nodiscard]] Status write_file_atomically(const std::string& path, std::string_view text);
+/// The file gets exactly this mode, before the first byte is in it. Errors: those of open(2), fchmod(2), write(2), fsync(2), rename(2).
+/// Nothing is left of a failed attempt.
+[[nodiscard]] Status write_file_atomically(const std::string& path, std::string_view text, mode_t mode = 0600);
 /// Nothing when there is no such file. Errors: kLimitExceeded (larger than kSmallFileBytesMax), those of open(2) and read(2).
 [[nodiscard]] Result<std::optional<std::string>> read_small_file(const std::string& path);
 

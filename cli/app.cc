@@ -10,6 +10,7 @@
 #include "admin/json_text.h"
 #include "base/units.h"
 #include "cli/api_verbs.h"
+#include "cli/cluster_verbs.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
 #include "cli/drill_verbs.h"
@@ -46,6 +47,7 @@ class CommandTree {
     add_drill_verbs();
     add_process_verbs();
     add_lab_verbs();
+    add_cluster_verbs();
     add_later_verbs();
   }
 
@@ -104,7 +106,8 @@ class CommandTree {
         ->type_name("FORMAT");
     app_.add_flag("--json", json_, "Same as -o json");
     app_.add_flag("-y,--yes", options_.yes, "Ask nothing (scripts are never asked)");
-    app_.add_flag("--force", options_.force, "Also take the last server of a pool, or the last node, out of service");
+    app_.add_flag("--force", options_.force,
+                  "Also take the last server of a pool, or the last node, out of service; replace a file that fairlead did not write");
   }
 
   void add_status_verbs() {
@@ -206,11 +209,6 @@ class CommandTree {
     standby->add_option("--timeout", timeout_, "Wait at most so long (default 5m)")->type_name("DURATION");
     auto* online = verb(node, "online", "May hold VIPs again", [this] { ha_verbs_.set_standby(name_, false, false, {}); });
     online->add_option("NODE", name_, "The node (default: the one that is asked)");
-
-    auto* cluster = group("cluster", "Membership by Corosync");
-    verb(cluster, "status", "Quorum, ring, timing and nodes", [this] { ha_verbs_.cluster_status(); });
-    verb(cluster, "freeze", "No VIP moves but on the loss of its holder", [this] { ha_verbs_.set_frozen(true); });
-    verb(cluster, "unfreeze", "VIPs move as configured again", [this] { ha_verbs_.set_frozen(false); });
   }
 
   void add_drill_verbs() {
@@ -275,6 +273,39 @@ class CommandTree {
     exec->add_option("CMD", command_, "The command and its arguments")->required();
   }
 
+  void add_cluster_verbs() {
+    auto* cluster = group("cluster", "Nodes that share the VIPs");
+    const auto file = [this](CLI::App* at) { at->add_option("FILE", path_, "The configuration (default /etc/fairlead/fairlead.yaml)"); };
+    file(verb(cluster, "render", "Print the corosync.conf that belongs to the configuration",
+              [this] { render_cluster(path_, environment_); }));
+    auto* setup = verb(cluster, "setup", "Write authkey and corosync.conf of this node; hand them over to a node that joins", [this] {
+      setup_.file = path_;
+      setup_.dry_run = dry_run_;
+      setup_cluster(setup_, options_, environment_);
+    });
+    file(setup);
+    setup->add_flag("--dry-run", dry_run_, "Only show what would change");
+    setup->add_flag("--invite", setup_.invite, "Then wait for one node that joins, and print the token it needs");
+    setup->add_option("--listen", setup_.listen, "Where to wait (default: this node's first link, a free port)")
+        ->type_name("ADDRESS[:PORT]");
+    setup->add_option("--ttl", setup_.ttl, "How long to wait: 1s to 1h (default 10m)")->type_name("DURATION");
+    setup->add_option("--to-file", setup_.to_file, "Write what a joining node needs to a file (0600) instead")->type_name("FILE");
+    auto* join = verb(cluster, "join", "Make this host a node of a cluster: take over its authkey and configuration",
+                      [this] { join_cluster(join_, options_, environment_); });
+    join->add_option("TOKEN", join_.token,
+                     "From `fairlead cluster setup --invite` on a node of the cluster; - reads it from standard input");
+    join->add_option("--file", join_.file, "A file made by `fairlead cluster setup --to-file` instead")->type_name("FILE");
+    join->add_option("--config", join_.config, "Where this node's configuration is, or goes (default /etc/fairlead/fairlead.yaml)")
+        ->type_name("FILE");
+    auto* advise = verb(cluster, "advise", "Measure this machine's pauses and say which timing suits it",
+                        [this] { advise_cluster(duration_, path_, options_, environment_); });
+    file(advise);
+    advise->add_option("--duration", duration_, "How long to measure (default 60s)")->type_name("DURATION");
+    verb(cluster, "status", "Quorum, ring, timing and nodes", [this] { ha_verbs_.cluster_status(); });
+    verb(cluster, "freeze", "No VIP moves but on the loss of its holder", [this] { ha_verbs_.set_frozen(true); });
+    verb(cluster, "unfreeze", "VIPs move as configured again", [this] { ha_verbs_.set_frozen(false); });
+  }
+
   void add_later_verbs() {
     for (const char* name : kLaterVerbs) {
       auto* later = verb(&app_, name, "", [name] { throw VerbFailure{kExitFailed, "'" + std::string(name) + "' is not in this version"}; });
@@ -331,6 +362,9 @@ class CommandTree {
   admin::ConnectionFilter filter_;
   lab::LabOptions lab_;
   std::vector<std::string> command_;
+  SetupOptions setup_;
+  JoinOptions join_;
+  std::string duration_ = "60s";
   std::string name_;
   std::string output_ = "text";
   std::string path_;

@@ -8,6 +8,8 @@
 
 #include "admin/api_client.h"
 #include "base/time.h"
+#include "config/host_environment.h"
+#include "membership/pause_meter.h"
 
 namespace fairlead::cli {
 
@@ -25,6 +27,12 @@ inline constexpr int kExitRefused = 5;
 
 enum class OutputFormat : std::uint8_t { kText, kJson, kYaml };
 
+/// Where a node of a cluster has its files.
+struct ClusterPaths {
+  std::string corosync = "/etc/corosync";
+  std::string config = "/etc/fairlead/fairlead.yaml";
+};
+
 /// The world around one run of the program. Streams, clock and functions outlive it.
 struct CliEnvironment {
   std::ostream& out;
@@ -36,6 +44,9 @@ struct CliEnvironment {
   std::function<std::string()> read_line;  ///< A line from standard input.
   std::function<bool(Duration)> pause;     ///< Waits; false: stop waiting for good.
   ApiFactory api = admin::make_api_client;
+  ClusterPaths cluster_paths{};
+  std::function<config::Environment()> host = config::host_environment;
+  std::function<membership::PauseMeasurement(Duration, const std::function<bool()>&)> measure_pauses = membership::measure_pauses;
 };
 
 /// Ends a verb: thrown inside cli/, caught in run_cli().

@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// knet looks at its links each 200 ms: a shorter interval has no effect, a shorter timeout is an error (libknet 1.27).
 constexpr Duration kKnetTick = 200ms;
+/// origin_of_conf() knows our files by it: it never changes.
+constexpr std::string_view kHeader = "# Written by `fairlead cluster render` from fairlead.yaml";
 
 struct Profile {
   Duration token;
@@ -133,6 +135,19 @@ void render_nodes(Text& out, const config::Cluster& cluster) {
   out.close();
 }
 
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r";
+  const auto begin = text.find_first_not_of(kBlanks);
+  return begin == std::string_view::npos ? std::string_view() : text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+/// "key: value" of a line; a comment and anything else has no key.
+std::pair<std::string_view, std::string_view> setting_of(std::string_view line) {
+  line = trimmed(line);
+  const auto colon = line.find(':');
+  if (line.starts_with('#') || colon == std::string_view::npos) return {};
+  return {trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1))};
+}
+
 }  // namespace
 
 CorosyncTiming timing_of(const config::Cluster& cluster) {
@@ -159,8 +174,15 @@ RenderedConf render_corosync_conf(const config::Cluster& cluster) {
   if (given(cluster, "token_coefficient").value_or(0ms) > 0ms && cluster.nodes.size() > 2) {
     out.warnings.emplace_back("token_coefficient makes the token longer than `token` with each node above two, and every takeover with it");
   }
+  const bool experimental = cluster.profile == config::TimingProfile::kMin;
+  if (experimental) {
+    out.warnings.emplace_back(
+        "profile min is experimental: for machines of your own without live migration, after `fairlead cluster advise` has found them "
+        "quiet");
+  }
   Text text;
-  text.line("# Written by `fairlead cluster render` from fairlead.yaml, the same for every node. Change that file, not this one.");
+  text.line(fmt::format("{}, the same for every node. Change that file, not this one.", kHeader));
+  if (experimental) text.line("# Profile min is experimental.");
   render_totem(text, cluster, timing);
   render_quorum(text, cluster);
   render_nodes(text, cluster);
@@ -171,6 +193,21 @@ RenderedConf render_corosync_conf(const config::Cluster& cluster) {
   text.close();
   out.text = text.take();
   return out;
+}
+
+ConfOrigin origin_of_conf(std::string_view text) {
+  if (text.starts_with(kHeader)) return ConfOrigin::kOurs;
+  bool loopback = false;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const auto [key, value] = setting_of(line);
+    const bool address = (key.starts_with("ring") && key.ends_with("_addr")) || key == "bindnetaddr" || key == "mcastaddr";
+    if (!address) continue;
+    if (!value.starts_with("127.")) return ConfOrigin::kForeign;
+    loopback = true;
+  }
+  return loopback ? ConfOrigin::kExample : ConfOrigin::kForeign;
 }
 
 }  // namespace fairlead::membership

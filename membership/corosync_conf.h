@@ -8,7 +8,9 @@
 //   wait_for_all 0            two_node switches it on; R13 says when a node that is alone may take a VIP
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
@@ -32,5 +34,13 @@ struct RenderedConf {
 };
 /// `cluster` has passed config/validate.h.
 [[nodiscard]] RenderedConf render_corosync_conf(const config::Cluster& cluster);
+
+/// Where the text of a corosync.conf comes from.
+enum class ConfOrigin : std::uint8_t {
+  kOurs,     ///< From render_corosync_conf(), of any release.
+  kExample,  ///< As Corosync's package brings it: every address is one of loopback, so it can be no cluster's.
+  kForeign,
+};
+[[nodiscard]] ConfOrigin origin_of_conf(std::string_view text);
 
 }  // namespace fairlead::membership

@@ -1,6 +1,7 @@
 #include "base/atomic_file.h"
 
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 
 #include "tests/support/temp_dir.h"
@@ -25,6 +26,16 @@ TEST(AtomicFile, AFailedAttemptLeavesTheOldFileAndNothingElse) {
   EXPECT_FALSE(write_file_atomically(path, "text"));
   EXPECT_FALSE(std::filesystem::exists(path + ".new"));
   EXPECT_TRUE(std::filesystem::is_directory(path));
+}
+
+TEST(AtomicFile, HasItsModeWhateverAnEarlierAttemptLeft) {
+  test::TempDir dir;
+  const std::string path = dir.path("key");
+  { std::ofstream(path + ".new") << "left"; }
+  std::filesystem::permissions(path + ".new", std::filesystem::perms(0666));
+  ASSERT_TRUE(write_file_atomically(path, "secret", 0400));
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0400));
+  EXPECT_EQ(test::TempDir::read(path), "secret");
 }
 
 TEST(AtomicFile, AMissingFolderIsNotFound) {

@@ -84,8 +84,26 @@ TEST(CorosyncConf, ALinkIsNeverCalledDeadWithin200Milliseconds) {
     cluster.timing = {{"knet_ping_timeout", 10ms}, {"knet_ping_interval", 10ms}};
     EXPECT_EQ(timing_of(cluster).knet_ping_timeout, 200ms);
     EXPECT_EQ(timing_of(cluster).knet_ping_interval, 200ms);
-    EXPECT_EQ(render_corosync_conf(cluster).warnings.size(), 2U);
+    EXPECT_EQ(render_corosync_conf(cluster).warnings.size(), profile == config::TimingProfile::kMin ? 3U : 2U);
   }
+}
+
+TEST(CorosyncConf, MinIsMarkedExperimental) {
+  config::Cluster cluster = cluster_of(2);
+  EXPECT_EQ(render_corosync_conf(cluster).text.find("experimental"), std::string::npos);
+  cluster.profile = config::TimingProfile::kMin;
+  const auto out = render_corosync_conf(cluster);
+  EXPECT_NE(out.text.find("experimental"), std::string::npos);
+  ASSERT_EQ(out.warnings.size(), 1U);
+}
+
+TEST(CorosyncConf, KnowsItsOwnFilesAndThePackagesExample) {
+  for (const auto& [name, cluster] : golden()) EXPECT_EQ(origin_of_conf(render_corosync_conf(cluster).text), ConfOrigin::kOurs) << name;
+  EXPECT_EQ(origin_of_conf("nodelist {\n\tnode {\n\t\tring0_addr: 127.0.0.1\n\t\t#ring1_addr: 192.168.1.1\n\t}\n}\n"),
+            ConfOrigin::kExample);
+  EXPECT_EQ(origin_of_conf("node {\n ring0_addr: 127.0.0.1\n}\nnode {\n ring0_addr: 10.0.0.2\n}\n"), ConfOrigin::kForeign);
+  EXPECT_EQ(origin_of_conf("totem {\n interface {\n bindnetaddr: 10.0.0.0\n}\n}\n"), ConfOrigin::kForeign);
+  EXPECT_EQ(origin_of_conf(""), ConfOrigin::kForeign);
 }
 
 TEST(CorosyncConf, APartOfAMillisecondCountsAsOne) {
