@@ -219,8 +219,9 @@ class CommandTree {
     run->add_option("CASE", name_, "One of `fairlead drill list`")->required();
     run->add_option("--vip", vip_, "Measure this VIP (default: the first)")->type_name("NAME");
     run->add_option("--to", to_, "planned: move it to this node")->type_name("NODE");
-    auto* report = verb(drill, "report", "A report of `make drill` as a table", [this] { drill_verbs_.report(path_); });
-    report->add_option("FILE", path_, "report.json (default build/drill/report.json)")->default_val("build/drill/report.json");
+    auto* report = verb(drill, "report", "A report of `make drill` as a table",
+                        [this] { drill_verbs_.report(path_.empty() ? "build/drill/report.json" : path_); });
+    report->add_option("FILE", path_, "report.json (default build/drill/report.json)");
     auto* probe = verb(drill, "probe", "Only measure: try the address every few ms until Ctrl-C, then print what was seen as JSON", [this] {
       probe_.interval = duration(interval_, "--interval");
       probe_.slow = duration(slow_, "--slow");

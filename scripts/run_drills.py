@@ -9,15 +9,17 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
 from demo.testlab import FAIRLEAD, TestLab, why_unavailable   # noqa: E402
 from drills import report                                     # noqa: E402
-from drills.cases import CASES, NOT_HERE, Scene               # noqa: E402
+from drills.cases import CASES, NOT_HERE, Scene, all_below               # noqa: E402
 from support.waiting import wait_for                          # noqa: E402
 
 TIMING_MS = {"vm": 800 + 960, "fast": 400 + 480}
@@ -116,7 +118,7 @@ def start_probe(lab, folder):
 def end_probe(probe, out):
     if os.path.exists(out):
         os.unlink(out)
-    probe.interrupt()
+    os.kill(list(all_below(probe.pid))[-1], signal.SIGINT)   # `lab exec` leaves Ctrl-C to the program that it runs.
     wait_for(lambda: os.path.exists(out) or not probe.running, 10, "the prober's verdict")
     with open(out, encoding="utf-8") as file:
         return json.load(file)
@@ -134,7 +136,6 @@ def worst_loop(lab):
 
 
 def watch(seconds):
-    import time
     time.sleep(seconds)   # tidy: a drill is watched for a while
 
 
@@ -169,7 +170,7 @@ def main():
         drills.resume()
     for profile, nodes in combinations:
         drills.play(profile, nodes)
-    facts = (f"{platform.uname().sysname} {platform.release()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the end; "
+    facts = (f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the end; "
              "gateways, servers, router and client in namespaces of one machine, real Corosync.")
     table = report.write(options.out, drills.runs, facts, NOT_HERE)
     problems = [f"{r['case']} ({r['nodes']} nodes, {r['profile']}): {p}" for r in table for p in report.broken(r)]

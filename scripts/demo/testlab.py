@@ -33,6 +33,7 @@ class TestLab:
         self.folder = folder
         self._spawner = Spawner()
         self._taken = {}
+        self._options = options
         self.name = name
         try:
             self._up(options)
@@ -82,7 +83,7 @@ class TestLab:
 
     def heal(self):
         """Whatever was killed, cut or switched off is there again."""
-        self.command("up")
+        self.command("up", *self._options)
 
     def status(self):
         return json.loads(subprocess.run([FAIRLEAD, "lab", "--name", self.name, "status", "--json"], capture_output=True, text=True, check=True).stdout)

@@ -51,6 +51,12 @@ class Scene:
         self.switch(*[f"ip link set {port} nomaster" for port in bridges])
         return lambda: self.switch(*[f"ip link set {port} master {bridge}" for port, bridge in bridges.items()])
 
+    def power_off(self, name):
+        """Cut off first, then ended: nothing of it says goodbye."""
+        keeper = self.lab.node(name)["keeper"]
+        self.unplug(name)
+        os.kill(keeper, signal.SIGKILL)
+
     def later(self, step):
         self._undo.append(step)
 
@@ -60,10 +66,10 @@ def _children(pid):
         return [int(child) for child in file.read().split()]
 
 
-def _all_below(pid):
+def all_below(pid):
     for child in _children(pid):
         yield child
-        yield from _all_below(child)
+        yield from all_below(child)
 
 
 def _pass(seconds):
@@ -83,7 +89,7 @@ def kill_both(scene):
 
 def freeze_node(scene):
     """Every process of the node stops; its kernel goes on, and answers. The address outlives them by its kernel lease at most."""
-    processes = list(_all_below(scene.lab.node(scene.holder)["keeper"]))
+    processes = list(all_below(scene.lab.node(scene.holder)["keeper"]))
     for pid in processes:
         os.kill(pid, signal.SIGSTOP)
 
@@ -105,8 +111,8 @@ def cut_link(scene):
 def cut_one_way(scene):
     """What arrives at the holder is dropped on every card; what it sends arrives."""
     devices = [link["device"] for link in scene.lab.node(scene.holder)["links"]]
-    rules = "table netdev drill { " + " ".join(
-        f"chain {device} {{ type filter hook ingress device {device} priority 0; policy drop; }}" for device in devices) + " }"
+    rules = "table netdev drill {\n" + "".join(
+        f"chain {device} {{ type filter hook ingress device {device} priority 0; policy drop; }}\n" for device in devices) + "}\n"
     scene.lab.exec(scene.holder, "nft", rules)
     holder = scene.holder
     scene.later(lambda: scene.lab.exec(holder, "nft", "delete table netdev drill"))
@@ -139,9 +145,9 @@ def cut_standby_before(scene):
 
 
 def double_failure(scene):
-    scene.lab.power_off(scene.holder)
+    scene.power_off(scene.holder)
     wait_for(lambda: scene.lab.holder() in scene.standbys, 10, "a second node holds the VIP")
-    scene.lab.power_off(scene.lab.holder())
+    scene.power_off(scene.lab.holder())
 
 
 def gateway_silent_before(scene):
@@ -176,8 +182,8 @@ CASES = [
     Case("kill-process", lambda s: s.signal_daemon(signal.SIGKILL), lambda tc: 50),
     Case("hang-process", lambda s: s.signal_daemon(signal.SIGSTOP), lambda tc: GUARD_HANG + 300),
     Case("kill-both", kill_both, lambda tc: LEASE + tc + 500, watch=4),
-    Case("kill-node", lambda s: s.lab.power_off(s.holder), lambda tc: tc + 350),
-    Case("kill-standby", lambda s: s.lab.power_off(s.standbys[-1]), lambda tc: 0, loses_place=False),
+    Case("kill-node", lambda s: s.power_off(s.holder), lambda tc: tc + 350),
+    Case("kill-standby", lambda s: s.power_off(s.standbys[-1]), lambda tc: 0, loses_place=False),
     Case("freeze-node", freeze_node, lambda tc: LEASE + tc + 500, watch=3),
     Case("cut-link", cut_link, lambda tc: tc + 350),
     Case("cut-link-oneway", cut_one_way, lambda tc: 5000, watch=5),
