@@ -108,7 +108,7 @@ class Mission:
         version = self.lab.gate(gates[0]["name"]).status()
         vip = self.lab.vip[0]
         print(f"fairleadd {version['version']} ({version['engine']}) on {len(gates)} gateways, in network, mount and process namespaces of this machine.\n")
-        rows = {"client": f"asks https://{vip}:{self.lab.vip[1]}/ without a pause, answers checked; {CLIENTS} kept connections, and a new one each 4 ms"}
+        rows = {"client": f"asks https://{vip}:{self.lab.vip[1]}/ without a pause, answers checked: {CLIENTS} kept connections, a new one and an ARP request each 4 ms"}
         rows.update({g["name"]: "Corosync, fairleadd" + (f"; holds the virtual IP {vip}" if g["name"] == holder else "") for g in gates})
         rows["router"] = "between the networks"
         rows.update({n["name"]: "nginx: TLS, a certificate of its own, /readyz" for n in self.lab.nodes("backend")})
@@ -123,11 +123,13 @@ class Mission:
         new = self.other(old)
 
         def do():
-            stopped = self.lab.pid(new, "fairleadd") if self.delay_ms else None
+            daemon = self.lab.pid(new, "fairleadd")
             since = time.monotonic_ns()
-            if stopped:   # For the test that the figures are measured: the new holder sleeps for a while.
-                self.stop_for(stopped, self.delay_ms)
             self.lab.exec(old, "fairlead", "vip", "move", "api", "--to", new)
+            if self.delay_ms:   # For the test that the figures are measured: the new holder does nothing for a while.
+                os.kill(daemon, signal.SIGSTOP)
+                time.sleep(self.delay_ms / 1000)
+                os.kill(daemon, signal.SIGCONT)
             return since
 
         self.act("move", f"Planned move: `fairlead vip move api --to {new}` while everybody asks.", do, span_ms=1500, cell_ms=10)
@@ -167,8 +169,8 @@ class Mission:
         bar = timeline(self.watch.record, since - 10 * cell_ms * MS, cell_ms, 70, self.names)
         print(f"   {bar[:10]}|{bar[10:]}  {cell_ms} ms a sign")
         quiet = figures(self.watch.record, since - QUIET_MS * MS, since)
-        print(f"   outage {f.outage_ms:,.0f} ms (promised {BOUND_MS[name]:,}; {quiet.outage_ms:,.0f} before it)   failed {f.probes_failed} of {f.probes} new connections, "
-              f"{f.requests_failed} of {f.requests} requests   resets {f.resets}   holders at once {f.holders} ({f.rounds} ARP rounds)")
+        print(f"   outage {f.outage_ms:,.0f} ms (promised {BOUND_MS[name]:,}; {quiet.outage_ms:,.0f} before it); {f.probes_failed} of {f.probes} new connections and "
+              f"{f.requests_failed} of {f.requests} requests failed; {f.resets} resets; holders at once: {f.holders}")
         print(f"   clients: {self.watch.line()}\n", flush=True)
         self.judge(number, BOUND_MS[name], f, quiet)
         self.promise(f.holders == 1, f"act {number}: {f.holders} nodes answered ARP for the address in one round")
@@ -189,13 +191,6 @@ class Mission:
         else:
             self.failures.append(miss)
 
-    def stop_for(self, pid, ms):
-        os.kill(pid, signal.SIGSTOP)
-        if os.fork() == 0:
-            time.sleep(ms / 1000)
-            os.kill(pid, signal.SIGCONT)
-            os._exit(0)
-
     def other(self, holder):
         return next(g["name"] for g in self.lab.nodes("gateway") if g["name"] != holder)
 
@@ -215,7 +210,7 @@ class Mission:
         lab = f"{os.path.relpath(FAIRLEAD)} lab --name {self.lab.name} exec"
         print(f"\nAll the time: {self.watch.line()}\n")
         print("Break it yourself, while the clients go on:" if self.live else "Break it yourself (`make run` on a terminal stays up for it):")
-        print(f"  {lab} gate-1 pkill -9 -x fairleadd          `{os.path.relpath(FAIRLEAD)} lab --name {self.lab.name} up` mends")
+        print(f"  {lab} gate-1 pkill -9 -x fairleadd          `... lab --name {self.lab.name} up` mends")
         print(f"  {lab} switch ip link set gate-2-lan down    pulls a plug")
         print(f"  {lab} gate-3 fairlead status                what a gateway thinks of it\n")
         print("Witnesses that are not ours:")
