@@ -24,6 +24,7 @@ enum class ApiCall : std::uint8_t {
   kServers,
   kVips,
   kNodes,
+  kDrills,
   kConnections,
   kEvents,
   kConfig,
@@ -44,6 +45,7 @@ enum class ApiCall : std::uint8_t {
   kNodeOnline,
   kFreezeCluster,
   kUnfreezeCluster,
+  kRunDrill,
 };
 
 /// What a caller must be allowed to do. kRead is granted to everybody who reached us.

@@ -85,13 +85,17 @@ struct SetNodeStandby {
   bool standby = true;
   bool force = false;  ///< Also the last node that could hold a VIP.
 };
+/// A drill the node does to itself; it has to hold a VIP. kill-process, hang-process, delete-vip.
+struct RunDrill {
+  std::string name;
+};
 /// Frozen: no VIP moves but on the loss of its holder.
 struct SetClusterFrozen {
   bool frozen = true;
 };
 
 using Command = std::variant<Reload, SetServerState, SetServerWeight, AddServer, RemoveServer, SetListenerEnabled, KillConnections, MoveVip,
-                             SetVipEnabled, AnnounceVip, ForceVip, SetNodeStandby, SetClusterFrozen>;
+                             SetVipEnabled, AnnounceVip, ForceVip, SetNodeStandby, SetClusterFrozen, RunDrill>;
 
 /// What a finished command tells the operator.
 struct CommandResult {

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "admin/drill_cases.h"
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 
@@ -356,6 +357,19 @@ std::string encode_nodes(const NodeReport& r) {
   alone.online = true;
   alone.version = r.version;
   return json_text(json::object{{"nodes", json::array{node_json(alone)}}});
+}
+
+std::string encode_drills() {
+  static constexpr std::array<std::string_view, 3> kPlaces{"cluster", "lab", "later"};
+  json::array cases;
+  for (const DrillCase& c : drill_cases()) {
+    cases.push_back(json::object{{"name", json_string(c.name)},
+                                 {"place", json_string(kPlaces[static_cast<std::size_t>(c.place)])},
+                                 {"safe", c.safe},
+                                 {"what", json_string(c.what)},
+                                 {"promise", json_string(c.promise)}});
+  }
+  return json_text(json::object{{"drills", std::move(cases)}});
 }
 
 std::string encode_connections(const ConnectionList& list, std::size_t limit) {

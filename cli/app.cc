@@ -12,6 +12,7 @@
 #include "cli/api_verbs.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
+#include "cli/drill_verbs.h"
 #include "cli/ha_verbs.h"
 #include "cli/lab_verbs.h"
 #include "config/nearest.h"
@@ -21,14 +22,14 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init",      "logs",  "blackbox", "drill",   "dns",    "dhcp",  "router",
-                                 "bootstrap", "image", "machine",  "storage", "import", "bench", "support"};
+constexpr std::array kLaterVerbs{"init",  "logs",    "blackbox", "dns",    "dhcp",  "router", "bootstrap",
+                                 "image", "machine", "storage",  "import", "bench", "support"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
  public:
   explicit CommandTree(CliEnvironment& environment)
-      : environment_(environment), calls_(options_, environment), verbs_(calls_), ha_verbs_(calls_) {
+      : environment_(environment), calls_(options_, environment), verbs_(calls_), ha_verbs_(calls_), drill_verbs_(calls_) {
     app_.require_subcommand(0, 1);
     app_.fallthrough();
     app_.get_formatter()->label("SUBCOMMAND", "VERB");
@@ -42,6 +43,7 @@ class CommandTree {
     add_connection_verbs();
     add_vip_verbs();
     add_node_verbs();
+    add_drill_verbs();
     add_process_verbs();
     add_lab_verbs();
     add_later_verbs();
@@ -211,6 +213,30 @@ class CommandTree {
     verb(cluster, "unfreeze", "VIPs move as configured again", [this] { ha_verbs_.set_frozen(false); });
   }
 
+  void add_drill_verbs() {
+    auto* drill = group("drill", "Failovers on purpose, measured from outside");
+    verb(drill, "list", "All drills: what happens, what is promised, where they are run", [this] { drill_verbs_.list(); });
+    auto* run = verb(drill, "run", "Run one on the cluster of the daemon that is asked, and measure it from this machine",
+                     [this] { drill_verbs_.run(name_, vip_, to_); });
+    run->add_option("CASE", name_, "One of `fairlead drill list`")->required();
+    run->add_option("--vip", vip_, "Measure this VIP (default: the first)")->type_name("NAME");
+    run->add_option("--to", to_, "planned: move it to this node")->type_name("NODE");
+    auto* report = verb(drill, "report", "A report of `make drill` as a table", [this] { drill_verbs_.report(path_); });
+    report->add_option("FILE", path_, "report.json (default build/drill/report.json)")->default_val("build/drill/report.json");
+    auto* probe = verb(drill, "probe", "Only measure: try the address every few ms until Ctrl-C, then print what was seen as JSON", [this] {
+      probe_.interval = duration(interval_, "--interval");
+      probe_.slow = duration(slow_, "--slow");
+      probe_.lasts = duration(lasts_, "--for");
+      drill_verbs_.probe(probe_);
+    });
+    probe->add_option("ADDRESS:PORT", probe_.target, "What to try")->required();
+    probe->add_option("--interval", interval_, "Between two tries (default 5ms)")->type_name("DURATION");
+    probe->add_option("--slow", slow_, "A later answer counts as none (default 500ms)")->type_name("DURATION");
+    probe->add_option("--for", lasts_, "Stop after so long (default: at Ctrl-C)")->type_name("DURATION");
+    probe->add_option("--out", probe_.out, "Write it there")->type_name("FILE");
+    probe->add_flag("--no-arp", probe_.no_arp, "Do not ask by ARP or NDP who has the address");
+  }
+
   void add_process_verbs() {
     auto* reload =
         verb(&app_, "reload", "Read the configuration file again; an invalid one changes nothing", [this] { verbs_.reload(dry_run_); });
@@ -298,6 +324,7 @@ class CommandTree {
   DaemonCalls calls_;
   ApiVerbs verbs_;
   HaVerbs ha_verbs_;
+  DrillVerbs drill_verbs_;
   CLI::App app_{"Operates fairleadd, the L4 proxy for API gateways.", "fairlead"};
   Action action_;
   admin::AddServer added_;
@@ -310,6 +337,11 @@ class CommandTree {
   std::string shell_;
   std::string since_;
   std::string to_;
+  std::string vip_;
+  ProbeRequest probe_;
+  std::string interval_ = "5ms";
+  std::string slow_ = "500ms";
+  std::string lasts_ = "0";
   std::vector<std::string> fenced_;
   std::string timeout_ = "5m";
   std::uint32_t weight_ = 0;

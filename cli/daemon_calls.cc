@@ -70,16 +70,21 @@ void DaemonCalls::confirm(const std::string& question) {
   if (answer != "y" && answer != "Y" && answer != "yes") fail(kExitFailed, "nothing was changed");
 }
 
-void DaemonCalls::execute(const admin::Command& command) {
+std::string DaemonCalls::send(const admin::Command& command) {
   const auto call = admin::encode_command(command);
-  const auto reply = api().call(call.method, call.target, call.body);
+  auto reply = api().call(call.method, call.target, call.body);
   if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
   if (reply->status != 200) {
     const Error error = admin::decode_problem(reply->status, reply->body);
     fail(exit_code_of(error.code), error.message());
   }
-  if (print_document(reply->body)) return;
-  const auto result = decoded(admin::decode_result(reply->body));
+  return std::move(reply->body);
+}
+
+void DaemonCalls::execute(const admin::Command& command) {
+  const std::string body = send(command);
+  if (print_document(body)) return;
+  const auto result = decoded(admin::decode_result(body));
   for (const auto& line : result.details) environment_.out << line << "\n";
   if (!result.summary.empty()) environment_.out << result.summary << "\n";
   for (const auto& key : result.needs_restart) environment_.out << paint("needs restart: ", Tone::kWarn, environment_.color) << key << "\n";

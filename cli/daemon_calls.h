@@ -40,7 +40,9 @@ class DaemonCalls {
   /// The body of a GET.
   [[nodiscard]] std::string fetch(const std::string& target);
   [[nodiscard]] admin::NodeReport report();
-  /// Runs a changing command and prints its result.
+  /// Runs a changing command; the body of its answer.
+  std::string send(const admin::Command& command);
+  /// Likewise, and prints its result.
   void execute(const admin::Command& command);
   /// Asks on a terminal, unless --yes.
   void confirm(const std::string& question);

@@ -51,6 +51,7 @@ bool is_of_takeover(const admin::Command& command) {
                         [](const admin::ForceVip&) { return true; },
                         [](const admin::SetNodeStandby&) { return true; },
                         [](const admin::SetClusterFrozen&) { return true; },
+                        [](const admin::RunDrill&) { return true; },
                         [](const auto&) { return false; },
                     },
                     command);

@@ -1,11 +1,16 @@
 // What operators may do to VIPs, nodes and the cluster (R16): from the API's commands to TakeoverCore, and what came of it.
 #include <algorithm>
+#include <csignal>
+#include <unistd.h>
 
 #include "base/overloaded.h"
 #include "daemon/takeover_runner.h"
+#include "vip/netlink_address_driver.h"
 
 namespace fairlead::daemon {
 namespace {
+
+constexpr Duration kDrillDelay = std::chrono::milliseconds(50);
 
 admin::CommandResult said(std::string summary) { return {.summary = std::move(summary), .details = {}, .needs_restart = {}}; }
 
@@ -35,6 +40,10 @@ void TakeoverRunner::execute(const admin::Command& command, CommandDone done) {
           [&](const admin::SetNodeStandby& c) {
             wish(OverrideKind::kNodeStandby, c.node, c.standby, c.force,
                  "node " + c.node + (c.standby ? " is in standby: its VIPs move away" : " is online: it may hold VIPs"), done);
+          },
+          [&](const admin::RunDrill& c) {
+            const Status status = drill(c.name);
+            done(status ? Result<admin::CommandResult>(said("drill " + c.name + " has begun")) : status.error());
           },
           [&](const admin::SetClusterFrozen& c) {
             wish(OverrideKind::kFrozen, "", c.frozen, /*force=*/false,
@@ -124,6 +133,33 @@ Status TakeoverRunner::announce(const std::string& vip) {
   vip::NeighbourPort* port = port_of(found->second);
   if (port == nullptr) return Error{Errc::kUnavailable, "vip announce " + vip + ": its interface is not there"};
   return port->announce(found->second.settings.address.address);
+}
+
+/// Done to this very process: the answer goes out before.
+Status TakeoverRunner::drill(const std::string& name) {
+  std::vector<const Vip*> held;
+  std::string holders;
+  for (const auto& [vip, v] : vips_) {
+    const auto view = core_.describe(vip);
+    if (view.held_here) held.push_back(&v);
+    if (!view.held_here && view.owner != kNoNode) holders += (holders.empty() ? "" : ", ") + vip + " is on " + name_of(view.owner);
+  }
+  if (held.empty())
+    return Error{Errc::kRefused, "drill " + name + ": this node holds no VIP" + (holders.empty() ? "" : " (" + holders + "; ask there)")};
+  const auto signal_self = [this](int signal) {
+    loop_.after(kDrillDelay, [signal] { ::kill(::getpid(), signal); });
+    return Status{};
+  };
+  if (name == "kill-process") return signal_self(SIGKILL);
+  if (name == "hang-process") return signal_self(SIGSTOP);
+  if (name != "delete-vip")
+    return Error{Errc::kUnsupported, "drill " + name + " is not done by a daemon to itself; `fairlead drill list` says how it is run"};
+  auto stranger = vip::NetlinkAddressDriver::open();  // Another socket: our own driver would know that it did it.
+  if (!stranger) return stranger.error();
+  for (const Vip* v : held) {
+    if (auto status = (*stranger)->remove(leased(*v)); !status) return status;
+  }
+  return {};
 }
 
 }  // namespace fairlead::daemon

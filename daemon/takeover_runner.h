@@ -28,6 +28,7 @@
 #include "config/settings.h"
 #include "membership/corosync_client.h"
 #include "vip/address_driver.h"
+#include "vip/gateway_track.h"
 #include "vip/guard_link.h"
 #include "vip/neighbour_port.h"
 #include "vip/takeover_core.h"
@@ -91,6 +92,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant carrier_since{};  ///< R17
     Instant carrier_lost{};
     bool had_carrier = false;
+    vip::GatewayTrack gateway;    ///< Of track.gateway or route.gateway, whichever is there.
     std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
   };
   struct PendingMove {
@@ -123,6 +125,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void place_all();
   void tell_local(const std::string& name, Vip& v);
   void probe_tie();
+  void ask_gateway(Vip& v);
+  [[nodiscard]] bool is_router(const MacAddress& mac) const;
   void arm();
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
@@ -134,6 +138,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void force(const admin::ForceVip& command, const CommandDone& done);
   void wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done);
   [[nodiscard]] Status announce(const std::string& vip);
+  [[nodiscard]] Status drill(const std::string& name);
   [[nodiscard]] bool is_held_by(const std::string& vip, NodeId node, Epoch epoch) const;
   void answer_moves();
 
@@ -151,6 +156,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::map<std::string, Vip> vips_;
   std::map<PortKey, std::unique_ptr<vip::NeighbourPort>> ports_;
   std::vector<vip::PresentAddress> own_addresses_;
+  std::map<IpAddress, MacAddress> routers_;                         ///< Tie-break targets and gateways, as they answered last.
   std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.
   std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
   bool carrying_ = false;

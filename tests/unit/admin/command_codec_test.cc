@@ -43,6 +43,7 @@ TEST(CommandCodec, EveryCommandComesBackAsItWasSent) {
       SetNodeStandby{"gate-1", true, false},
       SetNodeStandby{"gate-1", true, true},
       SetNodeStandby{"gate-1", false, false},
+      RunDrill{"kill-process"},
       SetClusterFrozen{true},
       SetClusterFrozen{false},
   };
