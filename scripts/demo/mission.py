@@ -1,4 +1,5 @@
 """The main job, shown: clients keep asking while the virtual IP's holder is moved, killed and lost."""
+import fcntl
 import os
 import signal
 import sys
@@ -147,7 +148,7 @@ class Mission:
 
     def power(self):
         holder = self.lab.holder()
-        off = self.lab.power_off(holder)
+        off = self.lab.power_switch(holder)
 
         def do():
             since = time.monotonic_ns()
@@ -253,12 +254,25 @@ class LabServer:
         self.lab.heal()
 
 
-def run(stay, *, only=(), delay_ms=0, name="demo"):
-    """The exit code."""
-    folder = os.path.join(ROOT, "build", "demo")
-    os.makedirs(folder, exist_ok=True)
+def own_folder():
+    """build/demo, emptied; while another demonstration is at work there, build/demo-PID. And what tells others so while it is kept."""
+    for name in ("demo", f"demo-{os.getpid()}"):
+        folder = os.path.join(ROOT, "build", name)
+        os.makedirs(folder, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            os.close(held)
     for old in os.listdir(folder):
         os.remove(os.path.join(folder, old))
+    return folder, held
+
+
+def run(stay, *, only=(), delay_ms=0, name="demo"):
+    """The exit code."""
+    folder, held = own_folder()
     try:
         with TestLab(folder, name) as lab:
             mission = Mission(lab, only=only, delay_ms=delay_ms)
@@ -274,6 +288,8 @@ def run(stay, *, only=(), delay_ms=0, name="demo"):
     except (Timeout, RuntimeError) as problem:
         print(f"The demonstration failed: {problem}\nWhat was written down is in {os.path.relpath(folder)}.", file=sys.stderr)
         return 1
+    finally:
+        os.close(held)
     verdict = "All as promised" if not mission.remarks else "Served again each time, by one holder at a time"
-    print(f"\n{verdict}, and nothing left behind but build/demo. Your own lab: build/bin/fairlead lab up. The first steps: docs/start.md")
+    print(f"\n{verdict}, and nothing left behind but {os.path.relpath(folder)}. Your own lab: build/bin/fairlead lab up. The first steps: docs/start.md")
     return 0
