@@ -201,7 +201,7 @@ class Mission:
         holder = self.lab.holder()
         client = LabClient(self.lab.node("client")["keeper"])
         with Load(client, self.lab.vip, keep_alive=KEEP_ALIVE, per_request=PER_REQUEST, ca=f"/proc/{self.lab.node('client')['keeper']}/root/etc/lab/ca.crt") as load:
-            acts = ServerActs(self.lab.gate(holder), [LabServer(self.lab, f"mast-{i}") for i in (1, 2, 3)], load, keep_alive=KEEP_ALIVE, enough=200)
+            acts = ServerActs(self.lab.gate(holder), [LabServer(self.lab, f"mast-{i}") for i in (1, 2, 3)], load, keep_alive=KEEP_ALIVE, enough=200, least_share=5)
             acts.run()
         self.failures += acts.failures
         client.close()
