@@ -221,7 +221,7 @@ std::vector<std::string> setup_steps(const std::vector<PlannedFile>& files, cons
     out.emplace_back("bring the same file to every node; times alone need no restart: corosync-cfgtool -R on one node, once all have it");
   if (!out.empty() && cluster.nodes.size() > 1 && !handed_over)
     out.emplace_back("for each other node: fairlead cluster setup --invite, here; fairlead cluster join TOKEN, there");
-  if (!out.empty()) out.emplace_back("fairlead cluster status, once fairleadd runs");
+  if (!out.empty()) out.emplace_back("fairlead status, once fairleadd runs");
   return out;
 }
 
