@@ -118,6 +118,7 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
   if (call == ApiCall::kLivez) return plain(200, "ok\n");
   if (call == ApiCall::kOpenApi) return {200, "application/json", openapi_json(kVersion), ""};
   if (call == ApiCall::kConfig) return {200, "application/yaml", node_.config_yaml(), ""};
+  if (call == ApiCall::kDrills) return {200, "application/json", encode_drills(), ""};
   if (call == ApiCall::kEvents) {
     const auto after = number(target, "after", 0);
     const auto limit = listed(target);
@@ -134,6 +135,8 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
     case ApiCall::kListeners: return {200, "application/json", encode_listeners(*report), ""};
     case ApiCall::kPools: return {200, "application/json", encode_pools(*report), ""};
     case ApiCall::kServers: return {200, "application/json", encode_servers(*report), ""};
+    case ApiCall::kVips: return {200, "application/json", encode_vips(*report), ""};
+    case ApiCall::kNodes: return {200, "application/json", encode_nodes(*report), ""};
     default: return problem_response(Error{Errc::kUnsupported, "this call is not in this version"});
   }
 }

@@ -22,6 +22,9 @@ enum class ApiCall : std::uint8_t {
   kListeners,
   kPools,
   kServers,
+  kVips,
+  kNodes,
+  kDrills,
   kConnections,
   kEvents,
   kConfig,
@@ -33,6 +36,16 @@ enum class ApiCall : std::uint8_t {
   kEnableListener,
   kDisableListener,
   kKillConnections,
+  kMoveVip,
+  kEnableVip,
+  kDisableVip,
+  kAnnounceVip,
+  kForceVip,
+  kNodeStandby,
+  kNodeOnline,
+  kFreezeCluster,
+  kUnfreezeCluster,
+  kRunDrill,
 };
 
 /// What a caller must be allowed to do. kRead is granted to everybody who reached us.

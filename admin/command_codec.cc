@@ -70,6 +70,37 @@ Result<Command> kill_connections(JsonFields& fields) {
   return Command{std::move(out)};
 }
 
+Result<Command> read_cluster_command(ApiCall call, const Parameters& parameters, JsonFields& fields) {
+  const std::string vip = at(parameters, "vip");
+  const std::string node = at(parameters, "node");
+  switch (call) {
+    case ApiCall::kMoveVip: {
+      MoveVip out{vip, {}};
+      fields.get("to", out.to);
+      return Command{std::move(out)};
+    }
+    case ApiCall::kEnableVip: return Command{SetVipEnabled{vip, true}};
+    case ApiCall::kDisableVip: return Command{SetVipEnabled{vip, false}};
+    case ApiCall::kAnnounceVip: return Command{AnnounceVip{vip}};
+    case ApiCall::kForceVip: {
+      ForceVip out{vip, {}};
+      fields.get("fenced", out.fenced);
+      if (!fields.has("fenced")) return Error{Errc::kInvalidArgument, "fenced: is missing (the nodes that are switched off)"};
+      return Command{std::move(out)};
+    }
+    case ApiCall::kNodeStandby: {
+      SetNodeStandby out{node, true, false};
+      fields.get("force", out.force);
+      return Command{std::move(out)};
+    }
+    case ApiCall::kNodeOnline: return Command{SetNodeStandby{node, false, false}};
+    case ApiCall::kRunDrill: return Command{RunDrill{at(parameters, "drill")}};
+    case ApiCall::kFreezeCluster: return Command{SetClusterFrozen{true}};
+    case ApiCall::kUnfreezeCluster: return Command{SetClusterFrozen{false}};
+    default: return Error{Errc::kUnsupported, "this call changes nothing"};
+  }
+}
+
 Result<Command> read_command(ApiCall call, const Parameters& parameters, JsonFields& fields) {
   const std::string pool = at(parameters, "pool");
   const std::string server = at(parameters, "server");
@@ -106,7 +137,7 @@ Result<Command> read_command(ApiCall call, const Parameters& parameters, JsonFie
     case ApiCall::kEnableListener: return Command{SetListenerEnabled{at(parameters, "listener"), true}};
     case ApiCall::kDisableListener: return Command{SetListenerEnabled{at(parameters, "listener"), false}};
     case ApiCall::kKillConnections: return kill_connections(fields);
-    default: return Error{Errc::kUnsupported, "this call changes nothing"};
+    default: return read_cluster_command(call, parameters, fields);
   }
 }
 
@@ -118,6 +149,8 @@ json::object with_force(json::object body, bool force) {
   if (force) body["force"] = true;
   return body;
 }
+
+std::string vip_target(const std::string& vip) { return "/api/v1/vips/" + percent_encode(vip); }
 
 std::string server_target(const std::string& pool, const std::string& server) {
   return "/api/v1/servers/" + percent_encode(pool) + "/" + percent_encode(server);
@@ -158,42 +191,60 @@ Result<Command> decode_command(ApiCall call, const Parameters& parameters, std::
 }
 
 CommandCall encode_command(const Command& command) {
-  return std::visit(Overloaded{
-                        [](const Reload& c) {
-                          return call_of("POST", "/api/v1/reload", json::object{{"dry_run", c.dry_run}});
-                        },
-                        [](const SetServerState& c) {
-                          return call_of("POST", server_target(c.pool, c.server) + "/state",
-                                         with_force({{"state", json_string(to_string(c.state))}}, c.force));
-                        },
-                        [](const SetServerWeight& c) {
-                          return call_of("PUT", server_target(c.pool, c.server) + "/weight", with_force({{"weight", c.weight}}, c.force));
-                        },
-                        [](const AddServer& c) {
-                          return call_of("POST", "/api/v1/pools/" + percent_encode(c.pool) + "/servers",
-                                         json::object{{"name", json_string(c.server)},
-                                                      {"address", json_string(c.address)},
-                                                      {"weight", c.weight},
-                                                      {"backup", c.backup},
-                                                      {"max_connections", c.max_connections}});
-                        },
-                        [](const RemoveServer& c) { return call_of("DELETE", server_target(c.pool, c.server), with_force({}, c.force)); },
-                        [](const SetListenerEnabled& c) {
-                          return call_of("POST", "/api/v1/listeners/" + percent_encode(c.listener) + (c.enabled ? "/enable" : "/disable"),
-                                         {});
-                        },
-                        [](const KillConnections& c) {
-                          json::object body;
-                          if (is_empty(c.filter)) body["all"] = true;
-                          if (!c.filter.pool.empty()) body["pool"] = json_string(c.filter.pool);
-                          if (!c.filter.server.empty()) body["server"] = json_string(c.filter.server);
-                          if (!c.filter.client.empty()) body["client"] = json_string(c.filter.client);
-                          if (!c.filter.listener.empty()) body["listener"] = json_string(c.filter.listener);
-                          if (!c.filter.id.empty()) body["id"] = json_string(c.filter.id);
-                          return call_of("POST", "/api/v1/connections/kill", body);
-                        },
-                    },
-                    command);
+  return std::visit(
+      Overloaded{
+          [](const Reload& c) {
+            return call_of("POST", "/api/v1/reload", json::object{{"dry_run", c.dry_run}});
+          },
+          [](const SetServerState& c) {
+            return call_of("POST", server_target(c.pool, c.server) + "/state",
+                           with_force({{"state", json_string(to_string(c.state))}}, c.force));
+          },
+          [](const SetServerWeight& c) {
+            return call_of("PUT", server_target(c.pool, c.server) + "/weight", with_force({{"weight", c.weight}}, c.force));
+          },
+          [](const AddServer& c) {
+            return call_of("POST", "/api/v1/pools/" + percent_encode(c.pool) + "/servers",
+                           json::object{{"name", json_string(c.server)},
+                                        {"address", json_string(c.address)},
+                                        {"weight", c.weight},
+                                        {"backup", c.backup},
+                                        {"max_connections", c.max_connections}});
+          },
+          [](const RemoveServer& c) { return call_of("DELETE", server_target(c.pool, c.server), with_force({}, c.force)); },
+          [](const SetListenerEnabled& c) {
+            return call_of("POST", "/api/v1/listeners/" + percent_encode(c.listener) + (c.enabled ? "/enable" : "/disable"), {});
+          },
+          [](const KillConnections& c) {
+            json::object body;
+            if (is_empty(c.filter)) body["all"] = true;
+            if (!c.filter.pool.empty()) body["pool"] = json_string(c.filter.pool);
+            if (!c.filter.server.empty()) body["server"] = json_string(c.filter.server);
+            if (!c.filter.client.empty()) body["client"] = json_string(c.filter.client);
+            if (!c.filter.listener.empty()) body["listener"] = json_string(c.filter.listener);
+            if (!c.filter.id.empty()) body["id"] = json_string(c.filter.id);
+            return call_of("POST", "/api/v1/connections/kill", body);
+          },
+          [](const MoveVip& c) {
+            return call_of("POST", vip_target(c.vip) + "/move", c.to.empty() ? json::object{} : json::object{{"to", json_string(c.to)}});
+          },
+          [](const SetVipEnabled& c) { return call_of("POST", vip_target(c.vip) + (c.enabled ? "/enable" : "/disable"), {}); },
+          [](const AnnounceVip& c) { return call_of("POST", vip_target(c.vip) + "/announce", {}); },
+          [](const ForceVip& c) {
+            json::array fenced;
+            for (const auto& node : c.fenced) fenced.emplace_back(json_string(node));
+            return call_of("POST", vip_target(c.vip) + "/force", json::object{{"fenced", std::move(fenced)}});
+          },
+          [](const SetNodeStandby& c) {
+            return call_of("POST", "/api/v1/nodes/" + percent_encode(c.node) + (c.standby ? "/standby" : "/online"),
+                           with_force({}, c.force));
+          },
+          [](const RunDrill& c) { return call_of("POST", "/api/v1/drills/" + percent_encode(c.name), {}); },
+          [](const SetClusterFrozen& c) {
+            return call_of("POST", std::string("/api/v1/cluster/") + (c.frozen ? "freeze" : "unfreeze"), {});
+          },
+      },
+      command);
 }
 
 std::string describe(const ConnectionFilter& f) {
@@ -210,21 +261,32 @@ std::string describe(const ConnectionFilter& f) {
 }
 
 std::string describe(const Command& command) {
-  return std::visit(Overloaded{
-                        [](const Reload& c) { return std::string(c.dry_run ? "reload dry_run" : "reload"); },
-                        [](const SetServerState& c) {
-                          return "server " + c.pool + "/" + c.server + " state " + std::string(to_string(c.state)) +
-                                 (c.force ? " force" : "");
-                        },
-                        [](const SetServerWeight& c) {
-                          return "server " + c.pool + "/" + c.server + " weight " + std::to_string(c.weight) + (c.force ? " force" : "");
-                        },
-                        [](const AddServer& c) { return "server " + c.pool + "/" + c.server + " add " + c.address; },
-                        [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove" + (c.force ? " force" : ""); },
-                        [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
-                        [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
-                    },
-                    command);
+  return std::visit(
+      Overloaded{
+          [](const Reload& c) { return std::string(c.dry_run ? "reload dry_run" : "reload"); },
+          [](const SetServerState& c) {
+            return "server " + c.pool + "/" + c.server + " state " + std::string(to_string(c.state)) + (c.force ? " force" : "");
+          },
+          [](const SetServerWeight& c) {
+            return "server " + c.pool + "/" + c.server + " weight " + std::to_string(c.weight) + (c.force ? " force" : "");
+          },
+          [](const AddServer& c) { return "server " + c.pool + "/" + c.server + " add " + c.address; },
+          [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove" + (c.force ? " force" : ""); },
+          [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
+          [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
+          [](const MoveVip& c) { return "vip " + c.vip + " move" + (c.to.empty() ? "" : " to " + c.to); },
+          [](const SetVipEnabled& c) { return "vip " + c.vip + (c.enabled ? " enable" : " disable"); },
+          [](const AnnounceVip& c) { return "vip " + c.vip + " announce"; },
+          [](const ForceVip& c) {
+            std::string out = "vip " + c.vip + " force, fenced:";
+            for (const auto& node : c.fenced) out += " " + node;
+            return out;
+          },
+          [](const SetNodeStandby& c) { return "node " + c.node + (c.standby ? " standby" : " online") + (c.force ? " force" : ""); },
+          [](const RunDrill& c) { return "drill " + c.name; },
+          [](const SetClusterFrozen& c) { return std::string(c.frozen ? "cluster freeze" : "cluster unfreeze"); },
+      },
+      command);
 }
 
 }  // namespace fairlead::admin

@@ -59,7 +59,43 @@ struct KillConnections {
   ConnectionFilter filter;
 };
 
-using Command = std::variant<Reload, SetServerState, SetServerWeight, AddServer, RemoveServer, SetListenerEnabled, KillConnections>;
+// ---- high availability (rule R16) ----
+/// Once, without a lasting preference. `to` empty: any other node that can.
+struct MoveVip {
+  std::string vip;
+  std::string to;
+};
+/// For all nodes, over restarts. Disabled: nobody holds it.
+struct SetVipEnabled {
+  std::string vip;
+  bool enabled = true;
+};
+/// Only where it is held.
+struct AnnounceVip {
+  std::string vip;
+};
+/// Without a majority: takes it here. `fenced`: every node that cannot be seen, and that the operator has switched off.
+struct ForceVip {
+  std::string vip;
+  std::vector<std::string> fenced;
+};
+/// For all nodes, over restarts. Standby: holds nothing.
+struct SetNodeStandby {
+  std::string node;
+  bool standby = true;
+  bool force = false;  ///< Also the last node that could hold a VIP.
+};
+/// A drill the node does to itself; it has to hold a VIP. kill-process, hang-process, delete-vip.
+struct RunDrill {
+  std::string name;
+};
+/// Frozen: no VIP moves but on the loss of its holder.
+struct SetClusterFrozen {
+  bool frozen = true;
+};
+
+using Command = std::variant<Reload, SetServerState, SetServerWeight, AddServer, RemoveServer, SetListenerEnabled, KillConnections, MoveVip,
+                             SetVipEnabled, AnnounceVip, ForceVip, SetNodeStandby, SetClusterFrozen, RunDrill>;
 
 /// What a finished command tells the operator.
 struct CommandResult {

@@ -77,6 +77,9 @@ struct ClusterStatus {
   std::uint32_t votes = 0;
   std::string tie_break;  ///< "armed", "disarmed", "off"
   bool frozen = false;
+  std::uint32_t token_ms = 0;      ///< Corosync's timeouts, the maximum over the members; 0: not known yet.
+  std::uint32_t consensus_ms = 0;  ///< Likewise.
+  std::string problem;             ///< Why this node has no part in it now; empty: it has.
   std::vector<NodeStatus> nodes;
 };
 struct Eligibility {
@@ -93,6 +96,8 @@ struct VipStatus {
   bool held_here = false;
   std::uint64_t epoch = 0;
   std::int64_t lease_ms = 0;
+  bool enabled = true;    ///< False: an operator wants nobody to hold it.
+  bool flapping = false;  ///< It moved too often and stays until its holder is lost (R17).
   std::vector<Eligibility> eligible;
 };
 struct WorkerStatus {

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "admin/drill_cases.h"
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 
@@ -81,9 +82,15 @@ json::object node_json(const NodeStatus& n) {
 
 json::value cluster_json(const std::optional<ClusterStatus>& cluster) {
   if (!cluster) return nullptr;
-  return json::object{{"quorate", cluster->quorate}, {"ring", json_string(cluster->ring)},
-                      {"votes", cluster->votes},     {"tie_break", json_string(cluster->tie_break)},
-                      {"frozen", cluster->frozen},   {"nodes", each(cluster->nodes, node_json)}};
+  return json::object{{"quorate", cluster->quorate},
+                      {"ring", json_string(cluster->ring)},
+                      {"votes", cluster->votes},
+                      {"tie_break", json_string(cluster->tie_break)},
+                      {"frozen", cluster->frozen},
+                      {"token_ms", cluster->token_ms},
+                      {"consensus_ms", cluster->consensus_ms},
+                      {"problem", json_string(cluster->problem)},
+                      {"nodes", each(cluster->nodes, node_json)}};
 }
 
 json::object vip_json(const VipStatus& v) {
@@ -99,6 +106,8 @@ json::object vip_json(const VipStatus& v) {
           {"held_here", v.held_here},
           {"epoch", v.epoch},
           {"lease_ms", v.lease_ms},
+          {"enabled", v.enabled},
+          {"flapping", v.flapping},
           {"eligible", eligible}};
 }
 
@@ -178,6 +187,9 @@ void read_cluster(JsonFields& f, ClusterStatus& c) {
   f.get("votes", c.votes);
   f.get("tie_break", c.tie_break);
   f.get("frozen", c.frozen);
+  f.get("token_ms", c.token_ms);
+  f.get("consensus_ms", c.consensus_ms);
+  f.get("problem", c.problem);
   f.list("nodes", c.nodes, [](JsonFields& n, NodeStatus& node) {
     n.get("name", node.name);
     n.get("id", node.id);
@@ -197,6 +209,8 @@ void read_vip(JsonFields& f, VipStatus& v) {
   f.get("held_here", v.held_here);
   f.get("epoch", v.epoch);
   f.get("lease_ms", v.lease_ms);
+  f.get("enabled", v.enabled);
+  f.get("flapping", v.flapping);
   f.members("eligible", [&](std::string node, const json::value& value) {
     Eligibility e;
     e.node = std::move(node);
@@ -332,6 +346,30 @@ std::string encode_servers(const NodeReport& r) {
     }
   }
   return json_text(json::object{{"servers", std::move(servers)}});
+}
+
+std::string encode_vips(const NodeReport& r) { return json_text(json::object{{"vips", each(r.vips, vip_json)}}); }
+
+std::string encode_nodes(const NodeReport& r) {
+  if (r.cluster) return json_text(cluster_json(r.cluster));
+  NodeStatus alone;
+  alone.name = r.node;
+  alone.online = true;
+  alone.version = r.version;
+  return json_text(json::object{{"nodes", json::array{node_json(alone)}}});
+}
+
+std::string encode_drills() {
+  static constexpr std::array<std::string_view, 3> kPlaces{"cluster", "lab", "later"};
+  json::array cases;
+  for (const DrillCase& c : drill_cases()) {
+    cases.push_back(json::object{{"name", json_string(c.name)},
+                                 {"place", json_string(kPlaces[static_cast<std::size_t>(c.place)])},
+                                 {"safe", c.safe},
+                                 {"what", json_string(c.what)},
+                                 {"promise", json_string(c.promise)}});
+  }
+  return json_text(json::object{{"drills", std::move(cases)}});
 }
 
 std::string encode_connections(const ConnectionList& list, std::size_t limit) {

@@ -22,6 +22,11 @@ namespace fairlead::admin {
 [[nodiscard]] std::string encode_pools(const NodeReport& report);
 /// Every server with its pool's name, in one list.
 [[nodiscard]] std::string encode_servers(const NodeReport& report);
+[[nodiscard]] std::string encode_vips(const NodeReport& report);
+/// The cluster with its nodes; without one this node alone.
+[[nodiscard]] std::string encode_nodes(const NodeReport& report);
+/// The list of drills (admin/drill_cases.h).
+[[nodiscard]] std::string encode_drills();
 [[nodiscard]] std::string encode_connections(const ConnectionList& list, std::size_t limit);
 [[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
 [[nodiscard]] std::string encode_result(const CommandResult& result);

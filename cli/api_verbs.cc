@@ -28,32 +28,6 @@ constexpr Duration kFollowInterval = std::chrono::milliseconds(500);
 constexpr Duration kDrainInterval = std::chrono::milliseconds(250);
 constexpr std::size_t kEventsPerCall = 1000;
 
-[[noreturn]] void fail(int code, std::string message) { throw VerbFailure{code, std::move(message)}; }
-
-int exit_code_of(Errc code) {
-  if (code == Errc::kPermission || code == Errc::kRefused) return kExitRefused;
-  if (code == Errc::kInvalidConfig) return kExitInvalidConfig;
-  return kExitFailed;
-}
-
-template <class T>
-T decoded(Result<T> result) {
-  if (!result)
-    fail(kExitFailed,
-         "the daemon's answer is not understood (" + result.error().message() + "). Are fairlead and fairleadd of one version?");
-  return std::move(*result);
-}
-
-template <class T>
-const T& find_named(const std::vector<T>& all, const std::string& name, const std::string& what) {
-  std::string known;
-  for (const auto& item : all) {
-    if (item.name == name) return item;
-    known += (known.empty() ? "" : ", ") + item.name;
-  }
-  fail(kExitFailed, "no " + what + " '" + name + "' (there are: " + (known.empty() ? std::string("none") : known) + ")");
-}
-
 /// "2024-01-31", "2024-01-31 12:00", "2024-01-31T12:00:00Z" ... in the events' own form without the Z, so that a whole second or day
 /// sorts before what happened in it; empty: something else.
 std::string utc_text(std::string text) {
@@ -91,70 +65,11 @@ ServerPlace parse_place(const std::string& text) {
   return {text.substr(0, slash), text.substr(slash + 1)};
 }
 
-ApiPort& ApiVerbs::api() {
-  if (!api_) api_ = environment_.api(options_.connect);
-  return *api_;
-}
-
-std::string ApiVerbs::fetch(const std::string& target) {
-  auto reply = api().call("GET", target, "");
-  if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
-  if (reply->status != 200) {
-    const Error error = admin::decode_problem(reply->status, reply->body);
-    fail(exit_code_of(error.code), error.message());
-  }
-  return std::move(reply->body);
-}
-
-admin::NodeReport ApiVerbs::report() { return decoded(admin::decode_status(fetch("/api/v1/status"))); }
-
-bool ApiVerbs::print_document(const std::string& document, const std::string& array, const std::string& key, const std::string& name) {
-  if (options_.format == OutputFormat::kText) return false;
-  auto value = decoded(admin::parse_json(document));
-  if (!array.empty()) {
-    const auto* list = value.is_object() ? value.get_object().if_contains(array) : nullptr;
-    const json::value* found = nullptr;
-    if (list != nullptr && list->is_array()) {
-      for (const auto& item : list->get_array()) {
-        const auto* text = item.is_object() ? item.get_object().if_contains(key) : nullptr;
-        if (text != nullptr && text->is_string() && text->get_string() == name) found = &item;
-      }
-    }
-    if (found == nullptr) fail(kExitFailed, "no '" + name + "' among the " + array);
-    value = json::value(*found);
-  }
-  environment_.out << (options_.format == OutputFormat::kJson ? admin::json_text(value, admin::JsonStyle::kPretty) + "\n"
-                                                              : yaml_text(value));
-  return true;
-}
-
-void ApiVerbs::confirm(const std::string& question) {
-  if (options_.yes || !environment_.interactive) return;
-  environment_.err << question << " [y/N] " << std::flush;
-  const std::string answer = environment_.read_line();
-  if (answer != "y" && answer != "Y" && answer != "yes") fail(kExitFailed, "nothing was changed");
-}
-
-void ApiVerbs::execute(const admin::Command& command) {
-  const auto call = admin::encode_command(command);
-  const auto reply = api().call(call.method, call.target, call.body);
-  if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
-  if (reply->status != 200) {
-    const Error error = admin::decode_problem(reply->status, reply->body);
-    fail(exit_code_of(error.code), error.message());
-  }
-  if (print_document(reply->body)) return;
-  const auto result = decoded(admin::decode_result(reply->body));
-  for (const auto& line : result.details) environment_.out << line << "\n";
-  if (!result.summary.empty()) environment_.out << result.summary << "\n";
-  for (const auto& key : result.needs_restart) environment_.out << paint("needs restart: ", Tone::kWarn, environment_.color) << key << "\n";
-}
-
 void ApiVerbs::status(bool watch) {
   for (;;) {
-    const std::string document = fetch("/api/v1/status");
+    const std::string document = calls_.fetch("/api/v1/status");
     if (watch && environment_.redraw) environment_.out << "\x1b[H\x1b[2J";
-    if (!print_document(document)) environment_.out << status_text(decoded(admin::decode_status(document)), environment_.color);
+    if (!calls_.print_document(document)) environment_.out << status_text(decoded(admin::decode_status(document)), environment_.color);
     environment_.out << std::flush;
     if (!watch || !environment_.pause(kWatchInterval)) return;
     if (!environment_.redraw) environment_.out << "\n";
@@ -162,52 +77,54 @@ void ApiVerbs::status(bool watch) {
 }
 
 void ApiVerbs::list_listeners() {
-  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/listeners"));
-  environment_.out << listeners_text(report().listeners, environment_.color);
+  if (calls_.options().format != OutputFormat::kText) return (void)calls_.print_document(calls_.fetch("/api/v1/listeners"));
+  environment_.out << listeners_text(calls_.report().listeners, environment_.color);
 }
 
 void ApiVerbs::show_listener(const std::string& name) {
-  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/listeners"), "listeners", "name", name);
-  environment_.out << listener_text(find_named(report().listeners, name, "listener"), environment_.color);
+  if (calls_.options().format != OutputFormat::kText)
+    return (void)calls_.print_document(calls_.fetch("/api/v1/listeners"), "listeners", "name", name);
+  environment_.out << listener_text(find_named(calls_.report().listeners, name, "listener"), environment_.color);
 }
 
 void ApiVerbs::set_listener(const std::string& name, bool enabled) {
-  if (!enabled) confirm("Stop accepting connections on listener " + name + "?");
-  execute(admin::SetListenerEnabled{name, enabled});
+  if (!enabled) calls_.confirm("Stop accepting connections on listener " + name + "?");
+  calls_.execute(admin::SetListenerEnabled{name, enabled});
 }
 
 void ApiVerbs::list_pools() {
-  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/pools"));
-  environment_.out << pools_text(report().pools, environment_.color);
+  if (calls_.options().format != OutputFormat::kText) return (void)calls_.print_document(calls_.fetch("/api/v1/pools"));
+  environment_.out << pools_text(calls_.report().pools, environment_.color);
 }
 
 void ApiVerbs::show_pool(const std::string& name) {
-  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/pools"), "pools", "name", name);
-  environment_.out << pool_text(find_named(report().pools, name, "pool"), environment_.color);
+  if (calls_.options().format != OutputFormat::kText)
+    return (void)calls_.print_document(calls_.fetch("/api/v1/pools"), "pools", "name", name);
+  environment_.out << pool_text(find_named(calls_.report().pools, name, "pool"), environment_.color);
 }
 
 void ApiVerbs::list_servers() {
-  if (options_.format != OutputFormat::kText) return (void)print_document(fetch("/api/v1/servers"));
-  environment_.out << servers_text(report().pools, environment_.color);
+  if (calls_.options().format != OutputFormat::kText) return (void)calls_.print_document(calls_.fetch("/api/v1/servers"));
+  environment_.out << servers_text(calls_.report().pools, environment_.color);
 }
 
 void ApiVerbs::show_server(const std::string& place) {
   const auto [pool_name, server_name] = parse_place(place);
-  const auto now = report();
+  const auto now = calls_.report();
   const auto& pool = find_named(now.pools, pool_name, "pool");
   const auto& server = find_named(pool.servers, server_name, "server in pool " + pool_name);
-  if (options_.format != OutputFormat::kText) {
+  if (calls_.options().format != OutputFormat::kText) {
     admin::NodeReport only;
     only.pools = {{pool.name, pool.balance, {server}}};
-    return (void)print_document(admin::encode_servers(only), "servers", "name", server_name);
+    return (void)calls_.print_document(admin::encode_servers(only), "servers", "name", server_name);
   }
   environment_.out << server_text(pool_name, server, environment_.color);
 }
 
 void ApiVerbs::set_server_state(const std::string& place, admin::AdminState state, WaitOptions wait) {
   const auto [pool, server] = parse_place(place);
-  if (state == admin::AdminState::kMaint) confirm("Take " + place + " out of service and close its connections?");
-  execute(admin::SetServerState{pool, server, state, options_.force});
+  if (state == admin::AdminState::kMaint) calls_.confirm("Take " + place + " out of service and close its connections?");
+  calls_.execute(admin::SetServerState{pool, server, state, calls_.options().force});
   if (wait.wait) wait_until_empty(place, wait.timeout);
 }
 
@@ -216,7 +133,7 @@ void ApiVerbs::wait_until_empty(const std::string& place, Duration timeout) {
   const Instant begun = environment_.clock.now();
   std::optional<std::uint64_t> shown;
   for (;;) {
-    const auto now = report();
+    const auto now = calls_.report();
     const auto left = find_named(find_named(now.pools, pool, "pool").servers, server, "server in pool " + pool).connections.current;
     const Duration waited = environment_.clock.now() - begun;
     if (left == 0) {
@@ -235,20 +152,20 @@ void ApiVerbs::wait_until_empty(const std::string& place, Duration timeout) {
 
 void ApiVerbs::set_server_weight(const std::string& place, std::uint32_t weight) {
   const auto [pool, server] = parse_place(place);
-  execute(admin::SetServerWeight{pool, server, weight, options_.force});
+  calls_.execute(admin::SetServerWeight{pool, server, weight, calls_.options().force});
 }
 
 void ApiVerbs::add_server(const std::string& place, admin::AddServer server) {
   const auto parsed = parse_place(place);
   server.pool = parsed.pool;
   server.server = parsed.server;
-  execute(std::move(server));
+  calls_.execute(std::move(server));
 }
 
 void ApiVerbs::remove_server(const std::string& place) {
   const auto [pool, server] = parse_place(place);
-  confirm("Remove " + place + "? Its connections drain.");
-  execute(admin::RemoveServer{pool, server, options_.force});
+  calls_.confirm("Remove " + place + "? Its connections drain.");
+  calls_.execute(admin::RemoveServer{pool, server, calls_.options().force});
 }
 
 void ApiVerbs::list_connections(admin::ConnectionFilter filter, std::size_t limit) {
@@ -261,9 +178,9 @@ void ApiVerbs::list_connections(admin::ConnectionFilter filter, std::size_t limi
   add("client", filter.client);
   add("listener", filter.listener);
   add("id", filter.id);
-  const std::string document = fetch(target);
+  const std::string document = calls_.fetch(target);
   const auto list = decoded(admin::decode_connections(document));
-  if (!print_document(document)) {
+  if (!calls_.print_document(document)) {
     environment_.out << connections_text(list.connections, environment_.color);
     if (list.connections.size() >= limit) environment_.err << "the list is cut at " << limit << ": narrow it down or raise --limit\n";
   }
@@ -278,11 +195,11 @@ void ApiVerbs::kill_connections(admin::ConnectionFilter filter, bool all) {
     fail(kExitUsage, all ? "--all beside a filter: give one of them"
                          : "which connections? Give --pool, --server, --client, --listener or --id, or --all");
   }
-  confirm("Close the connections that match: " + admin::describe(filter) + "?");
-  execute(admin::KillConnections{std::move(filter)});
+  calls_.confirm("Close the connections that match: " + admin::describe(filter) + "?");
+  calls_.execute(admin::KillConnections{std::move(filter)});
 }
 
-void ApiVerbs::reload(bool dry_run) { execute(admin::Reload{dry_run}); }
+void ApiVerbs::reload(bool dry_run) { calls_.execute(admin::Reload{dry_run}); }
 
 void ApiVerbs::events(bool follow, const std::string& since) {
   const std::string from = since_text(since, environment_.clock);
@@ -290,7 +207,8 @@ void ApiVerbs::events(bool follow, const std::string& since) {
   for (;;) {
     std::size_t count = 0;
     do {
-      const std::string document = fetch("/api/v1/events?after=" + std::to_string(after) + "&limit=" + std::to_string(kEventsPerCall));
+      const std::string document =
+          calls_.fetch("/api/v1/events?after=" + std::to_string(after) + "&limit=" + std::to_string(kEventsPerCall));
       const auto events = decoded(admin::decode_events(document));
       count = events.size();
       for (const auto& event : events) {
@@ -298,14 +216,14 @@ void ApiVerbs::events(bool follow, const std::string& since) {
         if (event.sequence <= after) fail(kExitFailed, "the daemon sends events out of order. Are fairlead and fairleadd of one version?");
         after = event.sequence;
         if (event.time < from) continue;
-        if (options_.format == OutputFormat::kText) {
+        if (calls_.options().format == OutputFormat::kText) {
           environment_.out << event_text(event, environment_.color) << "\n";
           continue;
         }
         // One document per event, so that --follow can be piped.
         const auto page = decoded(admin::parse_json(admin::encode_events({event}, 0)));
         const auto& one = page.at("events").at(0);
-        environment_.out << (options_.format == OutputFormat::kJson ? admin::json_text(one) + "\n" : "---\n" + yaml_text(one));
+        environment_.out << (calls_.options().format == OutputFormat::kJson ? admin::json_text(one) + "\n" : "---\n" + yaml_text(one));
       }
     } while (count == kEventsPerCall);
     environment_.out << std::flush;

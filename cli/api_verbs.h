@@ -4,13 +4,13 @@
 #include <string>
 
 #include "admin/node_port.h"
-#include "cli/invocation.h"
+#include "cli/daemon_calls.h"
 
 namespace fairlead::cli {
 
 class ApiVerbs {
  public:
-  ApiVerbs(const GlobalOptions& options, CliEnvironment& environment) : options_(options), environment_(environment) {}
+  explicit ApiVerbs(DaemonCalls& calls) : calls_(calls), environment_(calls.environment()) {}
 
   void status(bool watch);
   void list_listeners();
@@ -33,22 +33,11 @@ class ApiVerbs {
   void reload(bool dry_run);
   void events(bool follow, const std::string& since);
 
-  /// The body of a GET. For other verbs that need the daemon, too.
-  [[nodiscard]] std::string fetch(const std::string& target);
-
  private:
-  [[nodiscard]] ApiPort& api();
-  [[nodiscard]] admin::NodeReport report();
-  void execute(const admin::Command& command);
-  void confirm(const std::string& question);
-  /// Prints a JSON document as -o says; false when text is wanted.
-  [[nodiscard]] bool print_document(const std::string& json, const std::string& array = "", const std::string& key = "",
-                                    const std::string& name = "");
   void wait_until_empty(const std::string& place, Duration timeout);
 
-  const GlobalOptions& options_;
+  DaemonCalls& calls_;
   CliEnvironment& environment_;
-  std::unique_ptr<ApiPort> api_;
 };
 
 struct ServerPlace {

@@ -13,6 +13,9 @@
 #include "cli/cluster_verbs.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
+#include "cli/drill_verbs.h"
+#include "cli/ha_verbs.h"
+#include "cli/lab_verbs.h"
 #include "config/nearest.h"
 #include "generated/version.h"
 
@@ -20,13 +23,14 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init",      "vip",   "node",    "logs",    "blackbox", "drill", "dns",   "dhcp",   "router",
-                                 "bootstrap", "image", "machine", "storage", "import",   "lab",   "bench", "support"};
+constexpr std::array kLaterVerbs{"init",  "logs",    "blackbox", "dns",    "dhcp",  "router", "bootstrap",
+                                 "image", "machine", "storage",  "import", "bench", "support"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
  public:
-  explicit CommandTree(CliEnvironment& environment) : environment_(environment), verbs_(options_, environment) {
+  explicit CommandTree(CliEnvironment& environment)
+      : environment_(environment), calls_(options_, environment), verbs_(calls_), ha_verbs_(calls_), drill_verbs_(calls_) {
     app_.require_subcommand(0, 1);
     app_.fallthrough();
     app_.get_formatter()->label("SUBCOMMAND", "VERB");
@@ -38,7 +42,11 @@ class CommandTree {
     add_listener_and_pool_verbs();
     add_server_verbs();
     add_connection_verbs();
+    add_vip_verbs();
+    add_node_verbs();
+    add_drill_verbs();
     add_process_verbs();
+    add_lab_verbs();
     add_cluster_verbs();
     add_later_verbs();
   }
@@ -46,6 +54,7 @@ class CommandTree {
   [[nodiscard]] CLI::App& app() { return app_; }
 
   void run(std::vector<std::string> arguments) {
+    leave_command_alone(arguments);
     std::reverse(arguments.begin(), arguments.end());
     app_.parse(arguments);
     if (json_ || output_ == "json") options_.format = OutputFormat::kJson;
@@ -56,6 +65,17 @@ class CommandTree {
 
  private:
   using Action = std::function<void()>;
+
+  /// `lab exec NODE CMD -x`: a "--" goes behind NODE, so that what follows belongs to the command.
+  static void leave_command_alone(std::vector<std::string>& arguments) {
+    const auto lab = std::find(arguments.begin(), arguments.end(), "lab");
+    auto at = std::find(lab, arguments.end(), "exec");
+    if (at == arguments.end()) return;
+    for (++at; at != arguments.end() && at->starts_with('-'); ++at) {
+      if (*at == "--name" && at + 1 != arguments.end()) ++at;
+    }
+    if (at != arguments.end() && at + 1 != arguments.end() && !(at + 1)->starts_with('-')) arguments.insert(at + 1, "--");
+  }
 
   CLI::App* verb(CLI::App* parent, const std::string& name, const std::string& description, Action action) {
     CLI::App* out = parent->add_subcommand(name, description);
@@ -87,7 +107,7 @@ class CommandTree {
     app_.add_flag("--json", json_, "Same as -o json");
     app_.add_flag("-y,--yes", options_.yes, "Ask nothing (scripts are never asked)");
     app_.add_flag("--force", options_.force,
-                  "Also take the last server of a pool out of service, or replace a file that fairlead did not write");
+                  "Also take the last server of a pool, or the last node, out of service; replace a file that fairlead did not write");
   }
 
   void add_status_verbs() {
@@ -107,11 +127,11 @@ class CommandTree {
     explain->add_option("KEY.PATH", path_, "For example pools.health.interval")->required();
 
     auto* config = group("config", "The daemon's active configuration");
-    auto* show = verb(config, "show", "Print it as YAML", [this] { show_config(defaults_, verbs_, environment_); });
+    auto* show = verb(config, "show", "Print it as YAML", [this] { show_config(defaults_, calls_, environment_); });
     show->add_flag("--defaults", defaults_, "With every default spelled out");
     auto* diff = verb(config, "diff", "What a reload would change", [this] {
       if (nodes_) throw VerbFailure{kExitFailed, "'config diff --nodes' is not in this version"};
-      diff_config(path_, verbs_, environment_);
+      diff_config(path_, calls_, environment_);
     });
     diff->add_option("FILE", path_, "Another file than the daemon's own");
     diff->add_flag("--nodes", nodes_)->group("");
@@ -163,6 +183,59 @@ class CommandTree {
     kill->add_flag("--all", all_, "Every connection");
   }
 
+  void add_vip_verbs() {
+    auto* vip = group("vip", "Virtual IPs: who holds them");
+    verb(vip, "list", "All virtual IPs with their holders", [this] { ha_verbs_.list_vips(); });
+    named(verb(vip, "explain", "Who holds it, and why no other node does", [this] { ha_verbs_.explain_vip(name_); }));
+    auto* move = named(verb(vip, "move", "Move it once; returns when it is held there", [this] { ha_verbs_.move_vip(name_, to_); }));
+    move->add_option("--to", to_, "To this node (default: any other that can)")->type_name("NODE");
+    named(verb(vip, "disable", "No node holds it, until it is enabled; survives restarts", [this] { ha_verbs_.set_vip(name_, false); }));
+    named(verb(vip, "enable", "A node may hold it again", [this] { ha_verbs_.set_vip(name_, true); }));
+    named(verb(vip, "announce", "Say by ARP or NDP once more who has it", [this] { ha_verbs_.announce_vip(name_); }));
+    auto* force =
+        named(verb(vip, "force", "Take it here although the majority of nodes is lost", [this] { ha_verbs_.force_vip(name_, fenced_); }));
+    force->add_option("--i-have-fenced", fenced_, "Every node that cannot be seen: you have switched them off")
+        ->required()
+        ->type_name("NODE...");
+  }
+
+  void add_node_verbs() {
+    auto* node = group("node", "The cluster's nodes");
+    verb(node, "list", "All nodes with the VIPs they hold", [this] { ha_verbs_.list_nodes(); });
+    auto* standby = verb(node, "standby", "Hold no VIP, until it is online again; survives restarts",
+                         [this] { ha_verbs_.set_standby(name_, true, wait_, duration(timeout_, "--timeout")); });
+    standby->add_option("NODE", name_, "The node (default: the one that is asked)");
+    standby->add_flag("--wait", wait_, "Until it holds no VIP");
+    standby->add_option("--timeout", timeout_, "Wait at most so long (default 5m)")->type_name("DURATION");
+    auto* online = verb(node, "online", "May hold VIPs again", [this] { ha_verbs_.set_standby(name_, false, false, {}); });
+    online->add_option("NODE", name_, "The node (default: the one that is asked)");
+  }
+
+  void add_drill_verbs() {
+    auto* drill = group("drill", "Failovers on purpose, measured from outside");
+    verb(drill, "list", "All drills: what happens, what is promised, where they are run", [this] { drill_verbs_.list(); });
+    auto* run = verb(drill, "run", "Run one on the cluster of the daemon that is asked, and measure it from this machine",
+                     [this] { drill_verbs_.run(name_, vip_, to_); });
+    run->add_option("CASE", name_, "One of `fairlead drill list`")->required();
+    run->add_option("--vip", vip_, "Measure this VIP (default: the first)")->type_name("NAME");
+    run->add_option("--to", to_, "planned: move it to this node")->type_name("NODE");
+    auto* report = verb(drill, "report", "A report of `make drill` as a table",
+                        [this] { drill_verbs_.report(path_.empty() ? "build/drill/report.json" : path_); });
+    report->add_option("FILE", path_, "report.json (default build/drill/report.json)");
+    auto* probe = verb(drill, "probe", "Only measure: try the address every few ms until Ctrl-C, then print what was seen as JSON", [this] {
+      probe_.interval = duration(interval_, "--interval");
+      probe_.slow = duration(slow_, "--slow");
+      probe_.lasts = duration(lasts_, "--for");
+      drill_verbs_.probe(probe_);
+    });
+    probe->add_option("ADDRESS:PORT", probe_.target, "What to try")->required();
+    probe->add_option("--interval", interval_, "Between two tries (default 5ms)")->type_name("DURATION");
+    probe->add_option("--slow", slow_, "A later answer counts as none (default 500ms)")->type_name("DURATION");
+    probe->add_option("--for", lasts_, "Stop after so long (default: at Ctrl-C)")->type_name("DURATION");
+    probe->add_option("--out", probe_.out, "Write it there")->type_name("FILE");
+    probe->add_flag("--no-arp", probe_.no_arp, "Do not ask by ARP or NDP who has the address");
+  }
+
   void add_process_verbs() {
     auto* reload =
         verb(&app_, "reload", "Read the configuration file again; an invalid one changes nothing", [this] { verbs_.reload(dry_run_); });
@@ -178,6 +251,27 @@ class CommandTree {
     auto* completion =
         verb(&app_, "completion", "Completion script for a shell", [this] { environment_.out << completion_script(app_, shell_); });
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
+  }
+
+  void add_lab_verbs() {
+    auto* lab = group("lab", "Gateways, servers and clients to try things out, in namespaces of this machine");
+    lab->add_option("--name", lab_.name, "Of the lab, when there are several (default lab, or $FAIRLEAD_LAB)")
+        ->envname("FAIRLEAD_LAB")
+        ->type_name("NAME");
+    auto* up = verb(lab, "up", "Start one, or what is missing of it: nodes, programs, links",
+                    [this] { lab_up(lab_, attach_, options_, environment_); });
+    up->add_option("--nodes", lab_.nodes, "Gateways (default 3)")->type_name("N");
+    up->add_option("--backends", lab_.backends, "TLS servers behind them (default 3)")->type_name("N");
+    up->add_option("--clients", lab_.clients, "Clients: client, client-2 ... (default 1)")->type_name("N");
+    up->add_option("--profile", lab_.profile, "Corosync's timing, vm or fast (default vm)")->type_name("PROFILE");
+    up->add_flag("--attach", attach_, "Stay in the foreground; the lab ends with this command, however that ends");
+    up->add_flag("--one-link", lab_.one_link, "Corosync shares the service network; else it has its own");
+    verb(lab, "down", "Remove it and everything that runs in it", [this] { lab_down(lab_.name, environment_); });
+    verb(lab, "status", "Its nodes, what runs there, who holds the VIP", [this] { lab_status(lab_.name, options_, environment_); });
+    auto* exec = verb(lab, "exec", "Run a command in a node, or in 'switch', which has everybody's ports",
+                      [this] { lab_exec(lab_.name, name_, command_, environment_); });
+    exec->add_option("NODE", name_, "For example gate-1")->required();
+    exec->add_option("CMD", command_, "The command and its arguments")->required();
   }
 
   void add_cluster_verbs() {
@@ -208,6 +302,9 @@ class CommandTree {
                         [this] { advise_cluster(duration_, path_, options_, environment_); });
     file(advise);
     advise->add_option("--duration", duration_, "How long to measure (default 60s)")->type_name("DURATION");
+    verb(cluster, "status", "Quorum, ring, timing and nodes", [this] { ha_verbs_.cluster_status(); });
+    verb(cluster, "freeze", "No VIP moves but on the loss of its holder", [this] { ha_verbs_.set_frozen(true); });
+    verb(cluster, "unfreeze", "VIPs move as configured again", [this] { ha_verbs_.set_frozen(false); });
   }
 
   void add_later_verbs() {
@@ -217,7 +314,7 @@ class CommandTree {
       later->set_help_flag();
       later->fallthrough(false);
       later->prefix_command();
-      later->fallthrough(false);  // What follows belongs to the later verb: `fairlead vip list` is no wrong usage.
+      later->fallthrough(false);  // What follows belongs to the later verb: `fairlead dns status` is no wrong usage.
     }
   }
 
@@ -256,11 +353,16 @@ class CommandTree {
 
   CliEnvironment& environment_;
   GlobalOptions options_;
+  DaemonCalls calls_;
   ApiVerbs verbs_;
+  HaVerbs ha_verbs_;
+  DrillVerbs drill_verbs_;
   CLI::App app_{"Operates fairleadd, the L4 proxy for API gateways.", "fairlead"};
   Action action_;
   admin::AddServer added_;
   admin::ConnectionFilter filter_;
+  lab::LabOptions lab_;
+  std::vector<std::string> command_;
   SetupOptions setup_;
   JoinOptions join_;
   std::string duration_ = "60s";
@@ -269,10 +371,18 @@ class CommandTree {
   std::string path_;
   std::string shell_;
   std::string since_;
+  std::string to_;
+  std::string vip_;
+  ProbeRequest probe_;
+  std::string interval_ = "5ms";
+  std::string slow_ = "500ms";
+  std::string lasts_ = "0";
+  std::vector<std::string> fenced_;
   std::string timeout_ = "5m";
   std::uint32_t weight_ = 0;
   std::size_t limit_ = 1000;
   bool all_ = false;
+  bool attach_ = false;
   bool defaults_ = false;
   bool dry_run_ = false;
   bool follow_ = false;
@@ -316,7 +426,7 @@ int run_cli(const std::vector<std::string>& arguments, CliEnvironment& environme
     return kExitDone;
   } catch (const VerbFailure& failure) {
     environment.out.flush();
-    environment.err << "fairlead: " << failure.message << "\n";
+    if (!failure.message.empty()) environment.err << "fairlead: " << failure.message << "\n";
     return failure.exit_code;
   } catch (const CLI::Success&) {
     // The help of the verb that was named, with the options of every verb in the program's own.

@@ -35,8 +35,8 @@ std::string problem_lines(const std::vector<config::Problem>& problems, bool col
 }
 
 /// The daemon's configuration, read back. It was valid when it was applied, so a problem here means another version.
-config::Snapshot active_config(ApiVerbs& verbs) {
-  auto loaded = config::load_text(verbs.fetch("/api/v1/config"), "the active configuration", config::Environment{});
+config::Snapshot active_config(DaemonCalls& calls) {
+  auto loaded = config::load_text(calls.fetch("/api/v1/config"), "the active configuration", config::Environment{});
   if (!loaded.snapshot)
     throw VerbFailure{kExitFailed, problem_lines(loaded.problems, false) +
                                        "the active configuration is not understood. Are fairlead and fairleadd of one version?"};
@@ -75,18 +75,18 @@ void explain_key(const std::string& path, CliEnvironment& environment) {
   environment.out << *text << (text->ends_with('\n') ? "" : "\n");
 }
 
-void show_config(bool with_defaults, ApiVerbs& verbs, CliEnvironment& environment) {
+void show_config(bool with_defaults, DaemonCalls& calls, CliEnvironment& environment) {
   if (!with_defaults) {
-    environment.out << verbs.fetch("/api/v1/config");
+    environment.out << calls.fetch("/api/v1/config");
     return;
   }
-  environment.out << config::print(active_config(verbs), true);
+  environment.out << config::print(active_config(calls), true);
 }
 
-void diff_config(std::string file, ApiVerbs& verbs, CliEnvironment& environment) {
-  const auto active = active_config(verbs);
+void diff_config(std::string file, DaemonCalls& calls, CliEnvironment& environment) {
+  const auto active = active_config(calls);
   if (file.empty()) {
-    const auto status = admin::decode_status(verbs.fetch("/api/v1/status"));
+    const auto status = admin::decode_status(calls.fetch("/api/v1/status"));
     if (!status || status->config_file.empty())
       throw VerbFailure{kExitFailed, "the daemon does not say which file it reads: name it (fairlead config diff FILE)"};
     file = status->config_file;

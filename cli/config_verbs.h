@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/api_verbs.h"
+#include "cli/daemon_calls.h"
 #include "cli/invocation.h"
 
 namespace fairlead::cli {
@@ -13,8 +13,8 @@ void check_file(const std::string& path, const GlobalOptions& options, CliEnviro
 void print_schema(CliEnvironment& environment);
 void explain_key(const std::string& path, CliEnvironment& environment);
 /// The daemon's active configuration as YAML.
-void show_config(bool with_defaults, ApiVerbs& verbs, CliEnvironment& environment);
+void show_config(bool with_defaults, DaemonCalls& calls, CliEnvironment& environment);
 /// What `file` (empty: the daemon's own file) would change, without asking the daemon to change anything.
-void diff_config(std::string file, ApiVerbs& verbs, CliEnvironment& environment);
+void diff_config(std::string file, DaemonCalls& calls, CliEnvironment& environment);
 
 }  // namespace fairlead::cli

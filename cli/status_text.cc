@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "admin/status_codec.h"
+#include "cli/ha_text.h"
 #include "cli/text_table.h"
 
 namespace fairlead::cli {
@@ -62,33 +63,6 @@ std::string pool_head(const admin::PoolStatus& pool, bool color) {
                      paint(fmt::format("{} of {} up", up, all), tone, color));
 }
 
-std::string cluster_text(const admin::NodeReport& r, bool color) {
-  std::string out;
-  if (r.cluster) {
-    const auto& c = *r.cluster;
-    out += fmt::format("\n{}  {}  ring {}  votes {}  tie break {}{}\n", paint("cluster", Tone::kStrong, color),
-                       c.quorate ? paint("quorate", Tone::kGood, color) : paint("NOT QUORATE", Tone::kBad, color), c.ring, c.votes,
-                       c.tie_break, c.frozen ? paint("  FROZEN", Tone::kWarn, color) : "");
-    TextTable table({"NODE", "ID", "ONLINE", "STANDBY", "VERSION", "CONFIG"});
-    for (const auto& n : c.nodes) {
-      table.row({{n.name},
-                 number(n.id),
-                 yes_no(n.online),
-                 {n.standby ? "yes" : "no"},
-                 {n.version},
-                 n.config_match ? Cell{"same"} : Cell{"differs", Tone::kWarn}});
-    }
-    out += table.text(color, "  ");
-  }
-  if (!r.vips.empty()) {
-    TextTable table({"VIP", "ADDRESS", "INTERFACE", "STATE", "HOLDER"});
-    for (const auto& v : r.vips)
-      table.row({{v.name}, {v.address}, {v.interface}, {v.state}, v.holder ? Cell{*v.holder} : Cell{"nowhere", Tone::kBad}});
-    out += "\n" + table.text(color);
-  }
-  return out;
-}
-
 template <class Counts>
 std::string counts_text(const Counts& counts) {
   std::string out;
@@ -113,7 +87,8 @@ std::string status_text(const admin::NodeReport& r, bool color) {
   for (const auto& worker : r.workers) connections += worker.connections;
   out += fmt::format("workers  {}, connections {} of {}{}\n", r.workers.size(), connections, r.max_connections,
                      r.log_lines_dropped == 0 ? "" : paint(fmt::format(", {} log lines dropped", r.log_lines_dropped), Tone::kWarn, color));
-  out += cluster_text(r, color);
+  if (r.cluster) out += "\n" + cluster_text(r, color);
+  if (!r.vips.empty()) out += "\n" + vips_text(r, color);
   if (!r.listeners.empty()) out += "\n" + listeners_text(r.listeners, color);
   for (const auto& pool : r.pools) out += "\n" + pool_text(pool, color);
   return out;

@@ -43,6 +43,20 @@ std::string join(const std::vector<std::string>& parts, std::string_view between
   return out;
 }
 
+bool is_of_takeover(const admin::Command& command) {
+  return std::visit(Overloaded{
+                        [](const admin::MoveVip&) { return true; },
+                        [](const admin::SetVipEnabled&) { return true; },
+                        [](const admin::AnnounceVip&) { return true; },
+                        [](const admin::ForceVip&) { return true; },
+                        [](const admin::SetNodeStandby&) { return true; },
+                        [](const admin::SetClusterFrozen&) { return true; },
+                        [](const admin::RunDrill&) { return true; },
+                        [](const auto&) { return false; },
+                    },
+                    command);
+}
+
 void log_notice(const Notice& notice) {
   if (LogSink* sink = log_sink()) sink->write(LogEvent{SystemClock().wall(), notice.id, notice.fields});
 }
@@ -228,6 +242,13 @@ void Orchestrator::handle_command(CommandRequest&& request) {
   if (stopping_) return refuse(std::move(request));  // Nothing may open a listener again.
   if (const auto* reload = std::get_if<admin::Reload>(&request.command))
     return load(reload->dry_run, request.actor.name, std::move(request.done));
+  if (is_of_takeover(request.command)) {
+    if (!takeover_) return request.done(Error{Errc::kRefused, "there are no VIPs in the configuration of this node"});
+    return takeover_->execute(request.command, [this, done = std::move(request.done)](Result<admin::CommandResult> result) {
+      refresh_report();
+      done(std::move(result));
+    });
+  }
   auto answer = controller_.command(request.command, request.actor, clock_.now());
   carry_out(std::move(answer.actions));
   refresh_report();  // So that who asks next sees what was done.

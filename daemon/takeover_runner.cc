@@ -19,6 +19,12 @@ constexpr Duration kBeat = std::chrono::milliseconds(50);
 constexpr Duration kCarrierBack = std::chrono::seconds(3);  ///< R17
 constexpr int kRoundsMax = 64;                              ///< Of answers that lead to actions that lead to answers.
 
+/// The router whose answers matter to this VIP.
+std::optional<IpAddress> gateway_of(const config::Vip& vip) {
+  if (vip.track.gateway) return vip.track.gateway;
+  return vip.route ? std::optional(vip.route->gateway) : std::nullopt;
+}
+
 Instant boot_now() {
   timespec ts{};
   ::clock_gettime(CLOCK_BOOTTIME, &ts);
@@ -54,6 +60,7 @@ TakeoverRunner::~TakeoverRunner() {
   if (guard_death_fd_ >= 0) loop_.remove(guard_death_fd_);
   guard_.goodbye();
   if (client_) client_->stop();
+  for (const PendingMove& move : moves_) move.done(Error{Errc::kUnavailable, "vip move " + move.vip + ": the daemon ends"});
 }
 
 Status TakeoverRunner::start() {
@@ -111,6 +118,7 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
     }
     carry(std::move(actions));
   }
+  answer_moves();
   arm();
 }
 
@@ -216,7 +224,8 @@ void TakeoverRunner::on_view(const ClusterView& view) {
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
   enter([&](auto& out) { core_.delivered(from, message, out); });
 }
-void TakeoverRunner::on_lost(const std::string&) {
+void TakeoverRunner::on_lost(const std::string& reason) {
+  lost_ = reason;
   enter([this](auto& out) { core_.lost(out); });
 }
 void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts) {
@@ -230,7 +239,10 @@ void TakeoverRunner::beat() {
   loop_.after(kBeat, [this] { beat(); });
   guard_.beat();
   guard_turn();
-  for (auto& [name, v] : vips_) tell_local(name, v);
+  for (auto& [name, v] : vips_) {
+    ask_gateway(v);
+    tell_local(name, v);
+  }
 }
 
 void TakeoverRunner::guard_turn() {
@@ -310,10 +322,12 @@ void TakeoverRunner::place(const std::string& name, Vip& v) {
   v.had_carrier = carrier;
   if (v.link.index != 0 && carrier) {
     const auto port = open_port(v.link, v.settings.address.address.family());
-    if (port)
-      (void)(*port)->watch(v.settings.address.address);
-    else
+    if (!port) {
       v.problem = port.error().message();
+    } else {
+      (void)(*port)->watch(v.settings.address.address);
+      if (const auto gateway = gateway_of(v.settings)) (void)(*port)->watch(*gateway);
+    }
   }
   tell_local(name, v);
 }
@@ -321,7 +335,10 @@ void TakeoverRunner::place(const std::string& name, Vip& v) {
 /// Own facts, as the core wants them.
 void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
   const Instant now = clock_.now();
-  vip::LocalVip local{.able = true, .serves = v.health.serves, .gateway_ok = true, .reason = v.health.serves ? "" : v.health.reason};
+  vip::LocalVip local{.able = true,
+                      .serves = v.health.serves,
+                      .gateway_ok = !v.settings.track.gateway || v.gateway.is_ok(),
+                      .reason = v.health.serves ? "" : v.health.reason};
   const bool carrier_lost = !v.had_carrier && now >= v.carrier_lost + v.settings.carrier_delay;
   const bool carrier_young = v.had_carrier && now < v.carrier_since + kCarrierBack;
   if (!v.problem.empty()) local = {.able = false, .serves = local.serves, .gateway_ok = true, .reason = v.problem};
@@ -382,6 +399,17 @@ IpAddress TakeoverRunner::own_address(std::uint32_t index, const IpAddress& targ
   return IpAddress::any(target.family());
 }
 
+/// Of interest for the VIP's eligibility (track.gateway), else only to be told from a holder when it answers for the VIP (proxy ARP, R5).
+void TakeoverRunner::ask_gateway(Vip& v) {
+  const auto gateway = gateway_of(v.settings);
+  vip::NeighbourPort* port = gateway ? port_of(v) : nullptr;
+  if (port != nullptr && v.gateway.ask(clock_.now())) (void)port->probe(*gateway, own_address(v.link.index, *gateway));
+}
+
+bool TakeoverRunner::is_router(const MacAddress& mac) const {
+  return std::any_of(routers_.begin(), routers_.end(), [&](const auto& router) { return router.second == mac; });
+}
+
 void TakeoverRunner::probe_tie() {
   for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
     for (const auto& [key, port] : ports_) {
@@ -394,67 +422,28 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
   if (const auto& cluster = options_.snapshot.cluster; cluster && cluster->tie_break) {
     const auto& targets = cluster->tie_break->targets;
     const auto target = std::find(targets.begin(), targets.end(), event.address);
-    if (target != targets.end()) {
-      if (event.kind != vip::NeighbourEventKind::kProbe)
-        enter([&](auto&) { core_.tie_answered(static_cast<std::uint32_t>(target - targets.begin())); });
-      return;
+    if (target != targets.end() && event.kind != vip::NeighbourEventKind::kProbe) {
+      routers_[event.address] = event.mac;
+      enter([&](auto&) { core_.tie_answered(static_cast<std::uint32_t>(target - targets.begin())); });
     }
+  }
+  for (auto& [name, v] : vips_) {
+    if (event.kind == vip::NeighbourEventKind::kProbe || gateway_of(v.settings) != event.address) continue;
+    routers_[event.address] = event.mac;
+    v.gateway.answered(event.mac);
   }
   for (const auto& [name, v] : vips_) {
     if (v.settings.address.address != event.address) continue;
     const std::string mac = event.mac.to_string();
     enter([&, vip = name](auto& out) {
       switch (event.kind) {
-        case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, mac, /*gateway=*/false, out);
+        case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, mac, is_router(event.mac), out);
         case vip::NeighbourEventKind::kClaim: return core_.claimed(vip, mac, out);
         case vip::NeighbourEventKind::kProbe: return;  // The kernel answers for itself.
       }
     });
     return;
   }
-}
-
-// ---- operators ----
-
-Status TakeoverRunner::move(const std::string& vip, const std::string& to) {
-  NodeId node = kNoNode;
-  if (!to.empty()) {
-    for (const vip::NodeName& n : options_.settings.nodes) {
-      if (n.name == to) node = n.id;
-    }
-    if (node == kNoNode) return Error{Errc::kNotFound, "no node " + to};
-  }
-  Status status;
-  enter([&](auto& out) { status = core_.move(vip, node, out); });
-  return status;
-}
-
-Status TakeoverRunner::set_vip_enabled(const std::string& vip, bool enabled) {
-  Status status;
-  enter([&](auto& out) { status = core_.wish(OverrideKind::kVipDisabled, vip, !enabled, /*force=*/false, out); });
-  return status;
-}
-
-Status TakeoverRunner::set_standby(const std::string& node, bool standby, bool force) {
-  Status status;
-  enter([&](auto& out) { status = core_.wish(OverrideKind::kNodeStandby, node, standby, force, out); });
-  return status;
-}
-
-Status TakeoverRunner::set_frozen(bool frozen) {
-  Status status;
-  enter([&](auto& out) { status = core_.wish(OverrideKind::kFrozen, "", frozen, /*force=*/false, out); });
-  return status;
-}
-
-Status TakeoverRunner::announce(const std::string& vip) {
-  const auto found = vips_.find(vip);
-  if (found == vips_.end()) return Error{Errc::kNotFound, "no VIP " + vip};
-  const vip::VipHolder* holder = core_.holder(vip);
-  if (holder == nullptr || !holder->is_held()) return Error{Errc::kConflict, "vip announce " + vip + ": it is not held here"};
-  vip::NeighbourPort* port = port_of(found->second);
-  if (port == nullptr) return Error{Errc::kUnavailable, "vip announce " + vip + ": its interface is not there"};
-  return port->announce(found->second.settings.address.address);
 }
 
 // ---- status ----
@@ -474,6 +463,9 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     if (facts_) cluster.votes = facts_->votes;
     cluster.tie_break = !options_.settings.has_tie_break ? "off" : core_.is_tie_disarmed() || !core_.is_tie_armed() ? "disarmed" : "armed";
     cluster.frozen = core_.is_on(OverrideKind::kFrozen, "");
+    cluster.token_ms = static_cast<std::uint32_t>(to_ms(core_.timing().token));
+    cluster.consensus_ms = static_cast<std::uint32_t>(to_ms(core_.timing().consensus));
+    if (!core_.in_view()) cluster.problem = lost_.empty() ? "waiting for Corosync" : lost_;
     for (const vip::NodeName& n : options_.settings.nodes) {
       admin::NodeStatus node{.name = n.name,
                              .id = to_number(n.id),
@@ -501,6 +493,8 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     out.held_here = view.held_here;
     out.epoch = view.epoch;
     out.lease_ms = to_ms(view.lease_left);
+    out.enabled = !core_.is_on(OverrideKind::kVipDisabled, name);
+    out.flapping = view.flapping;
     for (const auto& [node, why] : view.ineligible) out.eligible.push_back({.node = name_of(node), .ok = why.empty(), .reason = why});
     report.vips.push_back(std::move(out));
   }

@@ -21,13 +21,14 @@
 #include <string>
 #include <vector>
 
-#include "admin/status.h"
+#include "admin/node_port.h"
 #include "base/qb_loop.h"
 #include "base/result.h"
 #include "base/system_clock.h"
 #include "config/settings.h"
 #include "membership/corosync_client.h"
 #include "vip/address_driver.h"
+#include "vip/gateway_track.h"
 #include "vip/guard_link.h"
 #include "vip/neighbour_port.h"
 #include "vip/takeover_core.h"
@@ -52,6 +53,8 @@ struct VipHealth {
   bool operator==(const VipHealth&) const = default;
 };
 
+inline constexpr Duration kMoveTime = std::chrono::seconds(5);  ///< Then who asked for a move is told that it is not done.
+
 class TakeoverRunner final : private membership::ClusterSink, private vip::NeighbourListener {
  public:
   struct Options {
@@ -71,12 +74,10 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] bool is_clear() const { return core_.is_clear(); }
   void health(const std::string& vip, VipHealth health);
 
-  // ---- operators ----
-  [[nodiscard]] Status move(const std::string& vip, const std::string& to);
-  [[nodiscard]] Status set_vip_enabled(const std::string& vip, bool enabled);
-  [[nodiscard]] Status set_standby(const std::string& node, bool standby, bool force);
-  [[nodiscard]] Status set_frozen(bool frozen);
-  [[nodiscard]] Status announce(const std::string& vip);
+  using CommandDone = std::function<void(Result<admin::CommandResult>)>;
+  /// Runs an operator's command (R16); `done` is called on this thread, for a move when the VIP is held or kMoveTime is over.
+  /// Errors: kUnsupported when it is none of high availability's.
+  void execute(const admin::Command& command, CommandDone done);
 
   /// Fills `cluster` and `vips`.
   void describe(admin::NodeReport& report) const;
@@ -91,7 +92,15 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant carrier_since{};  ///< R17
     Instant carrier_lost{};
     bool had_carrier = false;
+    vip::GatewayTrack gateway;    ///< Of track.gateway or route.gateway, whichever is there.
     std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
+  };
+  struct PendingMove {
+    std::string vip;
+    NodeId from = kNoNode;
+    NodeId to = kNoNode;  ///< kNoNode: any other.
+    Instant since{};
+    CommandDone done;
   };
   using PortKey = std::pair<std::uint32_t, IpAddress::Family>;
 
@@ -116,12 +125,22 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void place_all();
   void tell_local(const std::string& name, Vip& v);
   void probe_tie();
+  void ask_gateway(Vip& v);
+  [[nodiscard]] bool is_router(const MacAddress& mac) const;
   void arm();
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
   [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
   [[nodiscard]] IpAddress own_address(std::uint32_t index, const IpAddress& target) const;
   [[nodiscard]] std::string name_of(NodeId node) const;
+  [[nodiscard]] Result<NodeId> node_named(const std::string& name) const;
+  void move(const admin::MoveVip& command, CommandDone done);
+  void force(const admin::ForceVip& command, const CommandDone& done);
+  void wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done);
+  [[nodiscard]] Status announce(const std::string& vip);
+  [[nodiscard]] Status drill(const std::string& name);
+  [[nodiscard]] bool is_held_by(const std::string& vip, NodeId node, Epoch epoch) const;
+  void answer_moves();
 
   QbLoop& loop_;
   Options options_;
@@ -137,12 +156,15 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::map<std::string, Vip> vips_;
   std::map<PortKey, std::unique_ptr<vip::NeighbourPort>> ports_;
   std::vector<vip::PresentAddress> own_addresses_;
+  std::map<IpAddress, MacAddress> routers_;                         ///< Tie-break targets and gateways, as they answered last.
   std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.
   std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
   bool carrying_ = false;
   QbLoop::TimerId timer_ = 0;
   Instant timer_at_ = Instant::max();
   std::optional<membership::CorosyncFacts> facts_;
+  std::string lost_;  ///< Why Corosync was lost last.
+  std::vector<PendingMove> moves_;
 };
 
 }  // namespace fairlead::daemon

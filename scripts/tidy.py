@@ -18,7 +18,7 @@ COLUMNS_MAX_OTHER = 180
 LINES_MAX = 650
 CODE = (".h", ".cc", ".py", ".sh", ".cmake", "CMakeLists.txt", ".def")
 TEXT = CODE + (".md", ".json", ".yaml", ".yml", ".service", ".html", ".js", ".css", ".txt")
-FOLDERS = source_tree.ROOMS + ("bench", "tests", "scripts", "cmake", "docs", "examples", "packaging", "lab", ".ci")
+FOLDERS = source_tree.ROOMS + ("bench", "tests", "scripts", "cmake", "docs", "examples", "packaging", ".ci")
 EXCUSE = re.compile(r"tidy: \S")
 
 OPEN_TASK = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b(?!\(#\d+\))")

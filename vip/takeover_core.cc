@@ -245,8 +245,8 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() && record.local.able &&
                    exchange_.view().quorate && alone_may;
   if (record.forced) {
-    facts.may_take = in_view_;
-    facts.cleared = true;
+    facts.may_take = in_view_;  // The probes still have to find nobody: the operator may be wrong.
+    facts.free_at = Instant::min();
   }
   return facts;
 }

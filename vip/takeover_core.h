@@ -97,8 +97,8 @@ class TakeoverCore {
   // ---- operators (R16) ----
   [[nodiscard]] Status move(const std::string& vip, NodeId to, TakeoverActions& out);
   [[nodiscard]] Status wish(OverrideKind kind, const std::string& name, bool on, bool force, TakeoverActions& out);
-  /// `vip force --i-have-fenced`: take it whatever the quorum says.
-  [[nodiscard]] Status force(const std::string& vip, TakeoverActions& out);
+  /// Takes it without a majority. `fenced`: every node that is missing; the operator has switched them off.
+  [[nodiscard]] Status force(const std::string& vip, const std::vector<NodeId>& fenced, TakeoverActions& out);
 
   // ---- what there is to see ----
   [[nodiscard]] Instant next_deadline() const;
@@ -198,6 +198,10 @@ class TakeoverCore {
   [[nodiscard]] NodeId owner_for_plan(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_flapping(const Record& record) const;
   void watch_preferred();
+  [[nodiscard]] std::string name_of(NodeId node) const;
+  [[nodiscard]] std::string names_of(const std::vector<NodeId>& nodes) const;
+  [[nodiscard]] std::vector<NodeId> missing_nodes() const;
+  [[nodiscard]] Status check_quorum(const std::string& verb) const;
 
   Settings settings_;
   Incarnation incarnation_;

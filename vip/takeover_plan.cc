@@ -135,49 +135,104 @@ void TakeoverCore::propose(TakeoverActions& out) {
 
 // ---- operators (R16) ----
 
+std::string TakeoverCore::name_of(NodeId node) const {
+  for (const NodeName& n : settings_.nodes) {
+    if (n.id == node) return n.name;
+  }
+  return std::to_string(to_number(node));
+}
+
+std::vector<NodeId> TakeoverCore::missing_nodes() const {
+  std::vector<NodeId> out;
+  for (const NodeName& n : settings_.nodes) {
+    if (n.id != settings_.self && (!in_view_ || exchange_.member(n.id) == nullptr)) out.push_back(n.id);
+  }
+  return out;
+}
+
+std::string TakeoverCore::names_of(const std::vector<NodeId>& nodes) const {
+  std::string out;
+  for (const NodeId node : nodes) out += (out.empty() ? "" : ", ") + name_of(node);
+  return out;
+}
+
+/// R16
+Status TakeoverCore::check_quorum(const std::string& verb) const {
+  if (!in_view_) return Error{Errc::kRefused, verb + ": this node has no part in the cluster now (Corosync: `fairlead cluster status`)"};
+  if (!exchange_.view().quorate) {
+    return Error{Errc::kRefused, verb + ": this node is not in a quorate part of the cluster; missing: " + names_of(missing_nodes())};
+  }
+  if (!completed_) return Error{Errc::kUnavailable, verb + ": the nodes are just agreeing on who is there; try again in a second"};
+  return {};
+}
+
 Status TakeoverCore::move(const std::string& vip, NodeId to, TakeoverActions& out) {
-  if (!records_.contains(vip)) return Error{Errc::kNotFound, "no VIP " + vip};
-  if (!is_quorate() || !completed_) return Error{Errc::kUnavailable, "vip move: this node is not in a quorate cluster now"};
+  const std::string verb = "vip move " + vip;
+  const auto found = records_.find(vip);
+  if (found == records_.end()) return Error{Errc::kNotFound, "no VIP " + vip + "; `fairlead vip list` shows them"};
+  if (auto status = check_quorum(verb); !status) return status;
   const PlanInput input = plan_input();
+  const NodeId owner = found->second.owner;
   if (to != kNoNode) {
     if (const std::string why = why_ineligible(input, vip, to); !why.empty())
-      return Error{Errc::kConflict, "vip move " + vip + ": node " + std::to_string(to_number(to)) + " cannot take it: " + why};
+      return Error{Errc::kRefused, verb + ": node " + name_of(to) + " cannot take it: " + why};
   } else {
-    const bool any = std::any_of(input.members.begin(), input.members.end(), [&](const MemberFacts& m) {
-      return m.node != records_.at(vip).owner && why_ineligible(input, vip, m.node).empty();
-    });
-    if (!any) return Error{Errc::kConflict, "vip move " + vip + ": no other node can take it; `fairlead vip explain " + vip + "` says why"};
+    const bool any = std::any_of(input.members.begin(), input.members.end(),
+                                 [&](const MemberFacts& m) { return m.node != owner && why_ineligible(input, vip, m.node).empty(); });
+    if (!any) return Error{Errc::kRefused, verb + ": no other node can take it; `fairlead vip explain " + vip + "` says why"};
   }
   out.emplace_back(SendMessage{MoveVip{vip, to}});
   return {};
 }
 
 Status TakeoverCore::wish(OverrideKind kind, const std::string& name, bool on, bool force, TakeoverActions& out) {
-  if (!is_quorate() || !completed_) return Error{Errc::kUnavailable, "this node is not in a quorate cluster now"};
-  if (kind == OverrideKind::kVipDisabled && !records_.contains(name)) return Error{Errc::kNotFound, "no VIP " + name};
+  std::string verb = on ? "cluster freeze" : "cluster unfreeze";
+  if (kind == OverrideKind::kVipDisabled) {
+    verb = (on ? "vip disable " : "vip enable ") + name;
+    if (!records_.contains(name)) return Error{Errc::kNotFound, "no VIP " + name + "; `fairlead vip list` shows them"};
+  }
+  const auto node = std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [&](const NodeName& n) { return n.name == name; });
   if (kind == OverrideKind::kNodeStandby) {
-    const auto node = std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [&](const NodeName& n) { return n.name == name; });
-    if (node == settings_.nodes.end()) return Error{Errc::kNotFound, "no node " + name};
+    verb = (on ? "node standby " : "node online ") + name;
+    if (node == settings_.nodes.end()) return Error{Errc::kNotFound, "no node " + name + "; `fairlead node list` shows them"};
+  }
+  if (auto status = check_quorum(verb); !status) return status;
+  if (kind == OverrideKind::kNodeStandby && on && !force) {
     const bool others = std::any_of(settings_.nodes.begin(), settings_.nodes.end(), [&](const NodeName& n) {
       return n.id != node->id && exchange_.member(n.id) != nullptr && !is_on(OverrideKind::kNodeStandby, n.name);
     });
-    if (on && !force && !others)
-      return Error{Errc::kConflict, "node standby " + name + ": no other node is left to hold the VIPs; --force does it all the same"};
+    if (!others) return Error{Errc::kRefused, verb + ": no other node is left to hold the VIPs; --force does it all the same"};
   }
   out.emplace_back(SendMessage{SetOverride{Override{kind, name, on, {last_wish_ + 1, settings_.self}}}});
   return {};
 }
 
-Status TakeoverCore::force(const std::string& vip, TakeoverActions& out) {
+/// The operator stands in for the majority: he says that nobody else can have the address. Hence he has to name everybody who might.
+Status TakeoverCore::force(const std::string& vip, const std::vector<NodeId>& fenced, TakeoverActions& out) {
+  const std::string verb = "vip force " + vip;
   const auto found = records_.find(vip);
-  if (found == records_.end()) return Error{Errc::kNotFound, "no VIP " + vip};
-  if (!in_view_) return Error{Errc::kUnavailable, "vip force: Corosync does not run here; a VIP is held only under its watch"};
+  if (found == records_.end()) return Error{Errc::kNotFound, "no VIP " + vip + "; `fairlead vip list` shows them"};
+  if (!in_view_) return Error{Errc::kRefused, verb + ": Corosync does not run here; a VIP is held only under its watch"};
+  if (exchange_.view().quorate)
+    return Error{Errc::kRefused, verb + ": this part of the cluster is quorate; use `fairlead vip move " + vip + "`"};
+  std::vector<NodeId> unnamed = missing_nodes();
+  std::erase_if(unnamed, [&](NodeId node) { return std::find(fenced.begin(), fenced.end(), node) != fenced.end(); });
+  if (!unnamed.empty()) {
+    return Error{Errc::kRefused, verb + ": " + names_of(unnamed) +
+                                     " cannot be seen and may hold it. Switch them off, then repeat it with "
+                                     "--i-have-fenced and the names of all nodes that are missing"};
+  }
+  for (const NodeId node : fenced) {
+    if (exchange_.member(node) != nullptr)
+      return Error{Errc::kRefused, verb + ": node " + name_of(node) + " is here and alive, not fenced"};
+  }
   Record& record = found->second;
   record.forced = true;
   record.first_beat = lease_.last() + 1;
   record.holder.assign(record.epoch + 1, now_);
   record.epoch += 1;
   record.owner = settings_.self;
+  state_dirty_ = true;
   settle(out);
   return {};
 }

@@ -5,29 +5,12 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from support.corosync_lab import CorosyncLab            # noqa: E402
-from support.cluster_probe import ClusterTest, main           # noqa: E402
-from support.vip_nodes import VipNode, holders               # noqa: E402
+from support.cluster_probe import main                      # noqa: E402
+from support.vip_nodes import GatesTest, VipNode, holders    # noqa: E402
 from support.waiting import wait_for                             # noqa: E402
 
 
-class TakeoverTest(ClusterTest):
-    def gates(self, count):
-        cluster = self.cluster(count)
-        gates = [VipNode(cluster.nodes[i], [n.host for n in cluster.nodes.values()], self) for i in sorted(cluster.nodes)]
-        for gate in gates:
-            gate.start()
-        wait_for(lambda: len(holders(gates)) == 1, 30, "one node holds the VIP")
-        return gates
-
-    def other_holder(self, gates, old):
-        """Waits for another holder; at no moment are there two."""
-        def moved():
-            now = holders(gates)
-            self.assertLessEqual(len(now), 1, now)
-            return len(now) == 1 and now[0] is not old
-        wait_for(moved, 20, "another node holds the VIP")
-        return holders(gates)[0]
-
+class TakeoverTest(GatesTest):
     def test_a_daemon_alone_holds_its_vip_and_gives_it_back(self):
         cluster = CorosyncLab(1)
         self.addCleanup(cluster.close)

@@ -1,7 +1,9 @@
 """fairleadd with a virtual IP on the nodes of a CorosyncLab; who has the address is asked of the kernels."""
 import os
 
+from support.cluster_probe import ClusterTest
 from support.fairlead import Gateway
+from support.waiting import wait_for
 
 VIP = "10.77.99.1"
 
@@ -57,4 +59,28 @@ class VipNode(Gateway):
 
 
 def holders(gates):
-    return [gate for gate in gates if gate.has_vip()]
+    """Who has the address. The kernels are asked one after the other, so two may be found while it moves: both had it at one time only if
+    they still have it when they are asked once more."""
+    found = [gate for gate in gates if gate.has_vip()]
+    return found if len(found) < 2 else [gate for gate in found if gate.has_vip()]
+
+
+class GatesTest(ClusterTest):
+    """Tests of several daemons that share a VIP."""
+
+    def gates(self, count):
+        self.lab = cluster = self.cluster(count)
+        gates = [VipNode(cluster.nodes[i], [n.host for n in cluster.nodes.values()], self) for i in sorted(cluster.nodes)]
+        for gate in gates:
+            gate.start()
+        wait_for(lambda: len(holders(gates)) == 1, 30, "one node holds the VIP")
+        return gates
+
+    def other_holder(self, gates, old):
+        """Waits for another holder; at no moment are there two."""
+        def moved():
+            now = holders(gates)
+            self.assertLessEqual(len(now), 1, now)
+            return len(now) == 1 and now[0] is not old
+        wait_for(moved, 20, "another node holds the VIP")
+        return holders(gates)[0]

@@ -186,9 +186,7 @@ TEST_F(ApiServerTest, OneConnectionCarriesManyRequestsAlsoPipelined) {
 
 TEST_F(ApiServerTest, PromtoolFindsNothingToSayAboutTheMetrics) {
   if (run("command -v promtool").exit_code != 0) GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
-  auto report = testing::sample_report();
-  report.cluster = ClusterStatus{true, "1.2c", 2, "armed", false, {{"gate-1", 1, true, false, "0.1.0", true}}};
-  report.vips = {VipStatus{"api", "192.168.4.20/24", "ens192", "held", "gate-1", true, 7, 1850, {}}};
+  auto report = testing::sample_cluster_report();
   node.set_report(report);
   start();
   const auto page = curl_tcp("", "/metrics");

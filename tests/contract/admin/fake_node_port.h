@@ -58,6 +58,40 @@ inline admin::NodeReport sample_report() {
   return r;
 }
 
+/// Two nodes, of which the other is lost; one VIP held here, one that nobody may hold.
+inline admin::NodeReport sample_cluster_report() {
+  using namespace admin;
+  NodeReport r = sample_report();
+  ClusterStatus cluster;
+  cluster.quorate = true;
+  cluster.ring = "1.2c";
+  cluster.votes = 2;
+  cluster.tie_break = "armed";
+  cluster.token_ms = 800;
+  cluster.consensus_ms = 960;
+  cluster.nodes = {
+      {"gate-1", 1, true, false, "0.1.0", true}, {"gate-2", 2, true, true, "0.1.0", false}, {"gate-3", 3, false, false, "", true}};
+  r.cluster = cluster;
+  VipStatus api;
+  api.name = "api";
+  api.address = "192.168.4.20/24";
+  api.interface = "ens192";
+  api.state = "held";
+  api.holder = "gate-1";
+  api.held_here = true;
+  api.epoch = 7;
+  api.lease_ms = 1850;
+  api.eligible = {{"gate-1", true, ""}, {"gate-2", false, "no carrier"}};
+  VipStatus ingress;
+  ingress.name = "ingress";
+  ingress.address = "192.168.4.21/24";
+  ingress.interface = "ens192";
+  ingress.state = "idle";
+  ingress.enabled = false;
+  r.vips = {api, ingress};
+  return r;
+}
+
 class FakeNodePort final : public admin::NodePort {
  public:
   using Done = std::function<void(Result<admin::CommandResult>)>;

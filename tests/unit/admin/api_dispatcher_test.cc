@@ -85,14 +85,17 @@ TEST_F(ApiDispatcherTest, UnknownPathsAndMethodsAreProblems) {
 }
 
 TEST_F(ApiDispatcherTest, AReaderMayNotChangeAnything) {
+  std::uint64_t asked = 0;
   for (const auto& route : api_routes()) {
     if (route.role != ApiRole::kOperate) continue;
+    ++asked;
     auto request = make(std::string(route.method), std::string(route.pattern), "");
     request.caller = {"uid 1000 (jo)", ApiRole::kRead};
     EXPECT_EQ(ask(request).status, 403U) << route.pattern;
   }
   EXPECT_TRUE(node.commands().empty());
-  EXPECT_EQ(counters.refused, 8U);
+  EXPECT_GE(asked, 8U);
+  EXPECT_EQ(counters.refused, asked);
 }
 
 TEST_F(ApiDispatcherTest, ACommandReachesTheNodeWithItsActor) {

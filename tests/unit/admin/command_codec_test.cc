@@ -34,6 +34,18 @@ TEST(CommandCodec, EveryCommandComesBackAsItWasSent) {
       SetListenerEnabled{"kube-api", false},
       KillConnections{},
       KillConnections{ConnectionFilter{"masters", "mast-1", "10.0.0.9", "kube-api", "0-12"}},
+      MoveVip{"api", ""},
+      MoveVip{"api", "gate-2"},
+      SetVipEnabled{"api", true},
+      SetVipEnabled{"api", false},
+      AnnounceVip{"api"},
+      ForceVip{"api", {"gate-2", "gate-3"}},
+      SetNodeStandby{"gate-1", true, false},
+      SetNodeStandby{"gate-1", true, true},
+      SetNodeStandby{"gate-1", false, false},
+      RunDrill{"kill-process"},
+      SetClusterFrozen{true},
+      SetClusterFrozen{false},
   };
   for (const auto& command : commands) {
     const auto call = encode_command(command);
@@ -56,6 +68,9 @@ struct Refused {
 TEST(CommandCodec, RefusesWhatIsWrongAndNamesTheKey) {
   for (const auto& [method, target, body, says] : {
            Refused{"POST", "/api/v1/servers/p/s/state", "", "state"},
+           Refused{"POST", "/api/v1/vips/api/move", "{\"too\":\"gate-2\"}", "too"},
+           Refused{"POST", "/api/v1/vips/api/force", "{}", "fenced: is missing"},
+           Refused{"POST", "/api/v1/vips/api/force", "{\"fenced\":\"gate-2\"}", "fenced"},
            Refused{"POST", "/api/v1/servers/p/s/state", "{\"state\":\"gone\"}", "'gone' is not ready, drain or maint"},
            Refused{"POST", "/api/v1/servers/p/s/state", "{\"stat\":\"drain\"}", "state"},
            Refused{"POST", "/api/v1/servers/p/s/state", "{\"state\":1}", "state: not a string"},

@@ -9,12 +9,7 @@
 namespace fairlead::admin {
 namespace {
 
-NodeReport everything() {
-  NodeReport r = testing::sample_report();
-  r.cluster = ClusterStatus{true, "1.2c", 2, "armed", false, {{"gate-1", 1, true, false, "0.1.0", true}}};
-  r.vips = {VipStatus{"api", "192.168.4.20/24", "ens192", "held", "gate-1", true, 7, 1850, {}}};
-  return r;
-}
+NodeReport everything() { return testing::sample_cluster_report(); }
 
 ApiCounters counters() {
   ApiCounters api;

@@ -8,16 +8,7 @@
 namespace fairlead::admin {
 namespace {
 
-NodeReport full_report() {
-  NodeReport r = testing::sample_report();
-  r.cluster = ClusterStatus{true,    "1.2c", 2,
-                            "armed", false,  {{"gate-1", 1, true, false, "0.1.0", true}, {"gate-2", 2, false, true, "0.1.0", false}}};
-  r.vips = {
-      VipStatus{
-          "api", "192.168.4.20/24", "ens192", "held", "gate-1", true, 7, 1850, {{"gate-1", true, ""}, {"gate-2", false, "no carrier"}}},
-      VipStatus{"ingress", "192.168.4.21/24", "ens192", "nowhere", std::nullopt, false, 0, 0, {}}};
-  return r;
-}
+NodeReport full_report() { return testing::sample_cluster_report(); }
 
 boost::json::value parsed(const std::string& text) { return boost::json::parse(text); }
 
@@ -33,6 +24,8 @@ TEST(StatusCodec, HasTheShapeOfTheContract) {
   EXPECT_EQ(status.at_pointer("/vips/0/holder"), "gate-1");
   EXPECT_EQ(status.at_pointer("/vips/0/eligible/gate-2/reason"), "no carrier");
   EXPECT_TRUE(status.at_pointer("/vips/1/holder").is_null());
+  EXPECT_EQ(status.at_pointer("/vips/1/enabled"), false);
+  EXPECT_EQ(status.at_pointer("/cluster/token_ms").to_number<int>(), 800);
   EXPECT_EQ(status.at_pointer("/listeners/0/connections/shed").to_number<int>(), 4);
   EXPECT_EQ(status.at_pointer("/listeners/0/bytes/out").to_number<int>(), 7654321);
   EXPECT_EQ(status.at_pointer("/pools/0/servers/0/state"), "up");
@@ -44,6 +37,14 @@ TEST(StatusCodec, AStandaloneNodeHasNoClusterAndAVipsList) {
 
   EXPECT_TRUE(status.at("cluster").is_null());
   EXPECT_TRUE(status.at("vips").is_array());
+}
+
+TEST(StatusCodec, NodesAreTheClustersOrThisOneAlone) {
+  EXPECT_EQ(parsed(encode_nodes(full_report())).at_pointer("/nodes/1/standby"), true);
+  const auto alone = parsed(encode_nodes(testing::sample_report()));
+  EXPECT_EQ(alone.at_pointer("/nodes/0/name"), "gate-1");
+  EXPECT_EQ(alone.at_pointer("/nodes/0/online"), true);
+  EXPECT_EQ(parsed(encode_vips(full_report())).at_pointer("/vips/0/name"), "api");
 }
 
 TEST(StatusCodec, WhatIsEncodedDecodesToTheSame) {

@@ -1,97 +1,16 @@
-// The program as a user meets it: arguments in, text and exit code out. The API behind it is a real dispatcher on a fake node.
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <sstream>
 #include <unistd.h>
 
-#include "admin/api_dispatcher.h"
-#include "cli/app.h"
-#include "tests/contract/admin/fake_node_port.h"
 #include "tests/contract/admin/reference_page.h"
+#include "tests/unit/cli/cli_fixture.h"
 
 namespace fairlead::cli {
 namespace {
 
-using admin::ApiReply;
 using admin::parse_server_url;
-
-/// 2024-01-31T12:00:00Z; pauses move it.
-class FakeClock final : public Clock {
- public:
-  [[nodiscard]] Instant now() const override { return Instant(at); }
-  [[nodiscard]] WallTime wall() const override { return WallTime(std::chrono::seconds(1706702400)) + at; }
-  Duration at = std::chrono::hours(1);
-};
-
-class DispatcherPort final : public ApiPort {
- public:
-  DispatcherPort(admin::ApiDispatcher& dispatcher, admin::ApiRole role, bool reachable)
-      : dispatcher_(dispatcher), role_(role), reachable_(reachable) {}
-  Result<ApiReply> call(const std::string& method, const std::string& target, const std::string& body) override {
-    if (!reachable_)
-      return Error{Errc::kUnavailable, "cannot reach the daemon on /run/x.sock: No such file or directory. Is fairleadd running here?"};
-    admin::ApiRequest request;
-    request.method = method;
-    request.target = target;
-    request.body = body;
-    request.content_type = "application/json";
-    request.caller = {"uid 1000 (jo)", role_};
-    ApiReply reply;
-    dispatcher_.handle(request, [&](admin::ApiResponse response) { reply = {response.status, response.body}; });
-    return reply;
-  }
-
- private:
-  admin::ApiDispatcher& dispatcher_;
-  admin::ApiRole role_;
-  bool reachable_;
-};
-
-class CliTest : public ::testing::Test {
- protected:
-  int run(const std::vector<std::string>& arguments) {
-    out.str("");
-    err.str("");
-    CliEnvironment environment{
-        .out = out, .err = err, .clock = clock, .read_line = [this] { return typed; }, .pause = [this](Duration d) { return pause(d); }};
-    environment.color = color;
-    environment.interactive = interactive;
-    environment.api = [this](const ConnectOptions& options) {
-      connected = options;
-      return std::make_unique<DispatcherPort>(dispatcher, role, reachable);
-    };
-    return run_cli(arguments, environment);
-  }
-  bool pause(Duration d) {
-    clock.at += d;
-    if (on_pause) on_pause();
-    return --pauses >= 0;
-  }
-  [[nodiscard]] bool printed(const std::string& text) const { return out.str().find(text) != std::string::npos; }
-  [[nodiscard]] bool complained(const std::string& text) const { return err.str().find(text) != std::string::npos; }
-  void set_connections(std::uint64_t count) {
-    auto report = testing::sample_report();
-    report.pools[0].servers[1].connections.current = count;
-    node.set_report(report);
-  }
-
-  testing::FakeNodePort node;
-  admin::ApiCounters counters;
-  admin::ApiDispatcher dispatcher{node, counters};
-  FakeClock clock;
-  std::ostringstream out;
-  std::ostringstream err;
-  ConnectOptions connected;
-  std::function<void()> on_pause;
-  std::string typed;
-  int pauses = 1000;
-  admin::ApiRole role = admin::ApiRole::kOperate;
-  bool reachable = true;
-  bool color = false;
-  bool interactive = false;
-};
 
 TEST_F(CliTest, StatusShowsTheNodeOnOneScreen) {
   ASSERT_EQ(run({"status"}), kExitDone) << err.str();
@@ -262,8 +181,8 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   const std::string help = out.str();
   ASSERT_EQ(run({"completion", "bash"}), kExitDone);
   const std::string completion = out.str();
-  for (const char* name : {"init", "vip", "node", "logs", "blackbox", "drill", "dns", "dhcp", "router", "bootstrap", "image", "machine",
-                           "storage", "import", "lab", "bench", "support"}) {
+  for (const char* name :
+       {"init", "logs", "blackbox", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import", "bench", "support"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
@@ -271,6 +190,15 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   }
   EXPECT_EQ(run({"config", "diff", "--nodes"}), kExitFailed);
   EXPECT_TRUE(complained("is not in this version"));
+}
+
+TEST_F(CliTest, ALabThatCannotBeIsWrongUsageBeforeAnythingIsMade) {
+  EXPECT_EQ(run({"lab", "up", "--nodes", "17"}), kExitUsage);
+  EXPECT_TRUE(complained("1 to 16 are possible")) << err.str();
+  EXPECT_EQ(run({"lab", "up", "--name", "../etc"}), kExitUsage);
+  EXPECT_EQ(run({"lab", "--name", "a/b", "down"}), kExitUsage);
+  EXPECT_EQ(run({"lab", "exec", "gate-1"}), kExitUsage);
+  EXPECT_EQ(run({"lab", "exec"}), kExitUsage);
 }
 
 TEST_F(CliTest, HelpIsThereForEveryVerb) {

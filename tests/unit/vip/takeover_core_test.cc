@@ -414,6 +414,58 @@ TEST_F(TakeoverCoreTest, R16ChangesNeedAQuorateView) {
   EXPECT_FALSE(core->wish(OverrideKind::kNodeStandby, "gate-9", true, false, out).has_value());
 }
 
+TEST_F(TakeoverCoreTest, R16WhatIsRefusedNamesTheMissingNodes) {
+  begin(3);
+  EXPECT_EQ(core->wish(OverrideKind::kFrozen, "", true, false, out).error().code, Errc::kRefused) << "no part in the cluster yet";
+  view({n1}, /*quorate=*/false);
+  for (const Status& refused : {core->move("api", n2, out), core->wish(OverrideKind::kFrozen, "", true, false, out),
+                                core->wish(OverrideKind::kVipDisabled, "api", true, false, out)}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::kRefused);
+    EXPECT_NE(refused.error().message().find("missing: gate-2, gate-3"), std::string::npos) << refused.error().message();
+  }
+}
+
+TEST_F(TakeoverCoreTest, R16StandbyOfTheLastNodeWantsForce) {
+  begin(2);
+  hold();
+  EXPECT_TRUE(core->wish(OverrideKind::kNodeStandby, "gate-2", true, false, out));
+  echo();
+  const Status refused = core->wish(OverrideKind::kNodeStandby, "gate-1", true, false, out);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kRefused);
+  EXPECT_TRUE(core->wish(OverrideKind::kNodeStandby, "gate-1", true, /*force=*/true, out));
+}
+
+TEST_F(TakeoverCoreTest, R16ForceWantsEveryMissingNodeFencedAndSilence) {
+  begin(3);
+  EXPECT_FALSE(core->force("api", {n2, n3}, out)) << "without Corosync nothing is held";
+  view({n1, n2, n3});
+  EXPECT_FALSE(core->force("api", {n2, n3}, out)) << "the majority is there";
+  view({n1}, /*quorate=*/false);
+  echo();
+  tick(10ms);
+  const Status refused = core->force("api", {n2}, out);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("gate-3 cannot be seen"), std::string::npos) << refused.error().message();
+  EXPECT_FALSE(core->force("api", {n1, n2, n3}, out)) << "this node is not fenced";
+  (void)actions();
+  ASSERT_TRUE(core->force("api", {n2, n3}, out));
+  EXPECT_FALSE(has(Kind::kAdd)) << "nobody was asked yet";
+  core->answered("api", "02:00:00:00:00:02", false, out);
+  for (int i = 0; i < 10; ++i) {
+    tick(20ms);
+    core->answered("api", "02:00:00:00:00:02", false, out);
+    EXPECT_FALSE(has(Kind::kAdd)) << "somebody answers";
+  }
+  bool added = false;
+  for (int i = 0; i < 200 && !added; ++i) {
+    tick(20ms);
+    added = has(Kind::kAdd);
+  }
+  EXPECT_TRUE(added);
+}
+
 TEST_F(TakeoverCoreTest, R16TheLaterWishWinsWhateverTheOrder) {
   begin(3);
   hold();

@@ -1,0 +1,93 @@
+#include "cli/daemon_calls.h"
+
+#include <boost/json.hpp>
+#include <ostream>
+
+#include "admin/api_problem.h"
+#include "admin/command_codec.h"
+#include "admin/json_fields.h"
+#include "admin/json_text.h"
+#include "admin/status_codec.h"
+#include "cli/text_table.h"
+#include "cli/yaml_text.h"
+
+namespace fairlead::cli {
+namespace {
+
+namespace json = boost::json;
+
+int exit_code_of(Errc code) {
+  if (code == Errc::kPermission || code == Errc::kRefused) return kExitRefused;
+  if (code == Errc::kInvalidConfig) return kExitInvalidConfig;
+  return kExitFailed;
+}
+
+}  // namespace
+
+void fail(int code, std::string message) { throw VerbFailure{code, std::move(message)}; }
+
+ApiPort& DaemonCalls::api() {
+  if (!api_) api_ = environment_.api(options_.connect);
+  return *api_;
+}
+
+std::string DaemonCalls::fetch(const std::string& target) {
+  auto reply = api().call("GET", target, "");
+  if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
+  if (reply->status != 200) {
+    const Error error = admin::decode_problem(reply->status, reply->body);
+    fail(exit_code_of(error.code), error.message());
+  }
+  return std::move(reply->body);
+}
+
+admin::NodeReport DaemonCalls::report() { return decoded(admin::decode_status(fetch("/api/v1/status"))); }
+
+bool DaemonCalls::print_document(const std::string& document, const std::string& array, const std::string& key, const std::string& name) {
+  if (options_.format == OutputFormat::kText) return false;
+  auto value = decoded(admin::parse_json(document));
+  if (!array.empty()) {
+    const auto* list = value.is_object() ? value.get_object().if_contains(array) : nullptr;
+    const json::value* found = nullptr;
+    if (list != nullptr && list->is_array()) {
+      for (const auto& item : list->get_array()) {
+        const auto* text = item.is_object() ? item.get_object().if_contains(key) : nullptr;
+        if (text != nullptr && text->is_string() && text->get_string() == name) found = &item;
+      }
+    }
+    if (found == nullptr) fail(kExitFailed, "no '" + name + "' among the " + array);
+    value = json::value(*found);
+  }
+  environment_.out << (options_.format == OutputFormat::kJson ? admin::json_text(value, admin::JsonStyle::kPretty) + "\n"
+                                                              : yaml_text(value));
+  return true;
+}
+
+void DaemonCalls::confirm(const std::string& question) {
+  if (options_.yes || !environment_.interactive) return;
+  environment_.err << question << " [y/N] " << std::flush;
+  const std::string answer = environment_.read_line();
+  if (answer != "y" && answer != "Y" && answer != "yes") fail(kExitFailed, "nothing was changed");
+}
+
+std::string DaemonCalls::send(const admin::Command& command) {
+  const auto call = admin::encode_command(command);
+  auto reply = api().call(call.method, call.target, call.body);
+  if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
+  if (reply->status != 200) {
+    const Error error = admin::decode_problem(reply->status, reply->body);
+    fail(exit_code_of(error.code), error.message());
+  }
+  return std::move(reply->body);
+}
+
+void DaemonCalls::execute(const admin::Command& command) {
+  const std::string body = send(command);
+  if (print_document(body)) return;
+  const auto result = decoded(admin::decode_result(body));
+  for (const auto& line : result.details) environment_.out << line << "\n";
+  if (!result.summary.empty()) environment_.out << result.summary << "\n";
+  for (const auto& key : result.needs_restart) environment_.out << paint("needs restart: ", Tone::kWarn, environment_.color) << key << "\n";
+}
+
+}  // namespace fairlead::cli

@@ -1,0 +1,64 @@
+// What every verb that asks the daemon needs: calls, the newest report, -o, and questions to the operator.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/node_port.h"
+#include "cli/invocation.h"
+
+namespace fairlead::cli {
+
+[[noreturn]] void fail(int code, std::string message);
+
+/// The value, or VerbFailure: the daemon speaks another language.
+template <class T>
+T decoded(Result<T> result) {
+  if (!result)
+    fail(kExitFailed,
+         "the daemon's answer is not understood (" + result.error().message() + "). Are fairlead and fairleadd of one version?");
+  return std::move(*result);
+}
+
+/// The one of that name, or VerbFailure naming those that there are.
+template <class T>
+const T& find_named(const std::vector<T>& all, const std::string& name, const std::string& what) {
+  std::string known;
+  for (const auto& item : all) {
+    if (item.name == name) return item;
+    known += (known.empty() ? "" : ", ") + item.name;
+  }
+  fail(kExitFailed, "no " + what + " '" + name + "' (there are: " + (known.empty() ? std::string("none") : known) + ")");
+}
+
+/// Every function throws VerbFailure with the exit code of the contract. options and environment outlive it.
+class DaemonCalls {
+ public:
+  DaemonCalls(const GlobalOptions& options, CliEnvironment& environment) : options_(options), environment_(environment) {}
+
+  /// The body of a GET.
+  [[nodiscard]] std::string fetch(const std::string& target);
+  [[nodiscard]] admin::NodeReport report();
+  /// Runs a changing command; the body of its answer.
+  std::string send(const admin::Command& command);
+  /// Likewise, and prints its result.
+  void execute(const admin::Command& command);
+  /// Asks on a terminal, unless --yes.
+  void confirm(const std::string& question);
+  /// Prints a JSON document as -o says; false when text is wanted. With `array` only its element whose `key` is `name`.
+  [[nodiscard]] bool print_document(const std::string& json, const std::string& array = "", const std::string& key = "",
+                                    const std::string& name = "");
+
+  [[nodiscard]] const GlobalOptions& options() const { return options_; }
+  [[nodiscard]] CliEnvironment& environment() { return environment_; }
+
+ private:
+  [[nodiscard]] ApiPort& api();
+
+  const GlobalOptions& options_;
+  CliEnvironment& environment_;
+  std::unique_ptr<ApiPort> api_;
+};
+
+}  // namespace fairlead::cli

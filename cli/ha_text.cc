@@ -1,0 +1,113 @@
+// fairlead: pure
+#include "cli/ha_text.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "cli/text_table.h"
+
+namespace fairlead::cli {
+namespace {
+
+Cell yes_no(bool value) { return value ? Cell{"yes", Tone::kGood} : Cell{"no", Tone::kBad}; }
+
+std::string vip_note(const admin::VipStatus& v) {
+  std::string out;
+  if (!v.enabled) out = "disabled";
+  if (v.flapping) out += out.empty() ? "moved too often" : ", moved too often";
+  return out;
+}
+
+std::string vips_of(const admin::NodeReport& r, const std::string& node) {
+  std::string out;
+  for (const auto& v : r.vips) {
+    if (v.holder == node) out += (out.empty() ? "" : ",") + v.name;
+  }
+  return out;
+}
+
+/// What there is to say of a node and a VIP: whether it could hold it, and why not.
+std::string standing(const admin::VipStatus& v, const std::string& node, bool online, bool color) {
+  const auto found = std::find_if(v.eligible.begin(), v.eligible.end(), [&](const auto& e) { return e.node == node; });
+  if (found == v.eligible.end()) return paint(online ? "has not said yet" : "is not there", Tone::kBad, color);
+  if (!found->ok) return paint("cannot hold it: " + found->reason, Tone::kWarn, color);
+  return v.holder == node ? "holds it" : "could hold it";
+}
+
+}  // namespace
+
+std::string vips_text(const admin::NodeReport& r, bool color) {
+  if (r.vips.empty()) return "no VIPs\n";
+  TextTable table({"VIP", "ADDRESS", "INTERFACE", "STATE HERE", "HOLDER", ">EPOCH", ">LEASE", "NOTE"});
+  for (const auto& v : r.vips) {
+    table.row({{v.name},
+               {v.address},
+               {v.interface},
+               {v.state, v.held_here ? Tone::kGood : Tone::kPlain},
+               v.holder ? Cell{*v.holder} : Cell{"nowhere", Tone::kBad},
+               {std::to_string(v.epoch)},
+               {v.held_here ? std::to_string(v.lease_ms) + " ms" : "-"},
+               {vip_note(v), Tone::kWarn}});
+  }
+  return table.text(color);
+}
+
+std::string vip_explained(const admin::NodeReport& r, const admin::VipStatus& v, bool color) {
+  std::string out =
+      fmt::format("{}  {} on {}: {}\n", paint("VIP " + v.name, Tone::kStrong, color), v.address, v.interface,
+                  v.holder ? "held by " + *v.holder + fmt::format(" (epoch {})", v.epoch) : paint("held nowhere", Tone::kBad, color));
+  out += fmt::format("on this node ({})  {}{}\n", r.node, v.state, v.held_here ? fmt::format(", its lease lasts {} ms", v.lease_ms) : "");
+  if (!v.enabled) out += paint("disabled", Tone::kWarn, color) + "  no node may hold it; `fairlead vip enable " + v.name + "` ends that\n";
+  if (v.flapping)
+    out += paint("moved too often", Tone::kWarn, color) + "  more than 3 times in a minute: it stays until its holder is lost\n";
+  if (!r.cluster) {
+    out += "no cluster in the configuration: this node alone holds it\n";
+    for (const auto& e : v.eligible) out += fmt::format("  {}  {}\n", e.node, standing(v, e.node, true, color));
+    return out;
+  }
+  if (!r.cluster->problem.empty()) out += paint("no part in the cluster", Tone::kBad, color) + "  " + r.cluster->problem + "\n";
+  if (!r.cluster->quorate) out += paint("not quorate", Tone::kBad, color) + "  this part of the cluster may not take or keep it\n";
+  if (r.cluster->frozen)
+    out += paint("frozen", Tone::kWarn, color) + "  it moves only when its holder is lost; `fairlead cluster unfreeze` ends that\n";
+  TextTable table({"NODE", "STANDING"});
+  for (const auto& n : r.cluster->nodes) {
+    const std::string standby = n.standby ? " (in standby)" : "";
+    table.row({{n.name}, {standing(v, n.name, n.online, color) + standby}});
+  }
+  return out + table.text(color, "  ");
+}
+
+std::string nodes_text(const admin::NodeReport& r, bool color) {
+  TextTable table({"NODE", ">ID", "ONLINE", "STANDBY", "VERSION", "CONFIG", "VIPS"});
+  if (!r.cluster) {
+    table.row({{r.node}, {"-"}, yes_no(true), {"no"}, {r.version}, {"-"}, {vips_of(r, r.node)}});
+    return table.text(color) + "no cluster in the configuration: this node stands alone\n";
+  }
+  for (const auto& n : r.cluster->nodes) {
+    table.row({{n.name},
+               {std::to_string(n.id)},
+               yes_no(n.online),
+               n.standby ? Cell{"yes", Tone::kWarn} : Cell{"no"},
+               {n.version},
+               !n.online        ? Cell{"-"}
+               : n.config_match ? Cell{"same"}
+                                : Cell{"differs", Tone::kWarn},
+               {vips_of(r, n.name)}});
+  }
+  return table.text(color);
+}
+
+std::string cluster_text(const admin::NodeReport& r, bool color) {
+  if (!r.cluster) return "no cluster in the configuration: this node stands alone\n";
+  const auto& c = *r.cluster;
+  std::string out = fmt::format("{}  {}  ring {}  votes {}  tie break {}{}\n", paint("cluster", Tone::kStrong, color),
+                                c.quorate ? paint("quorate", Tone::kGood, color) : paint("NOT QUORATE", Tone::kBad, color),
+                                c.ring.empty() ? "-" : c.ring, c.votes, c.tie_break, c.frozen ? paint("  FROZEN", Tone::kWarn, color) : "");
+  if (!c.problem.empty()) out += paint("problem", Tone::kBad, color) + "  " + c.problem + "\n";
+  if (c.token_ms > 0)
+    out += fmt::format("timing   token {} ms, consensus {} ms: a lost node is noticed after {} ms\n", c.token_ms, c.consensus_ms,
+                       c.token_ms + c.consensus_ms);
+  return out + nodes_text(r, color);
+}
+
+}  // namespace fairlead::cli

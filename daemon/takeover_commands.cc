@@ -1,0 +1,165 @@
+// What operators may do to VIPs, nodes and the cluster (R16): from the API's commands to TakeoverCore, and what came of it.
+#include <algorithm>
+#include <csignal>
+#include <unistd.h>
+
+#include "base/overloaded.h"
+#include "daemon/takeover_runner.h"
+#include "vip/netlink_address_driver.h"
+
+namespace fairlead::daemon {
+namespace {
+
+constexpr Duration kDrillDelay = std::chrono::milliseconds(50);
+
+admin::CommandResult said(std::string summary) { return {.summary = std::move(summary), .details = {}, .needs_restart = {}}; }
+
+}  // namespace
+
+Result<NodeId> TakeoverRunner::node_named(const std::string& name) const {
+  for (const vip::NodeName& n : options_.settings.nodes) {
+    if (n.name == name) return n.id;
+  }
+  return Error{Errc::kNotFound, "no node " + name + "; `fairlead node list` shows them"};
+}
+
+void TakeoverRunner::execute(const admin::Command& command, CommandDone done) {
+  std::visit(
+      Overloaded{
+          [&](const admin::MoveVip& c) { move(c, std::move(done)); },
+          [&](const admin::SetVipEnabled& c) {
+            wish(OverrideKind::kVipDisabled, c.vip, !c.enabled, /*force=*/false,
+                 "VIP " + c.vip + (c.enabled ? " is enabled" : " is disabled: no node holds it until `fairlead vip enable " + c.vip + "`"),
+                 done);
+          },
+          [&](const admin::AnnounceVip& c) {
+            const Status status = announce(c.vip);
+            done(status ? Result<admin::CommandResult>(said("announced " + c.vip)) : status.error());
+          },
+          [&](const admin::ForceVip& c) { force(c, done); },
+          [&](const admin::SetNodeStandby& c) {
+            wish(OverrideKind::kNodeStandby, c.node, c.standby, c.force,
+                 "node " + c.node + (c.standby ? " is in standby: its VIPs move away" : " is online: it may hold VIPs"), done);
+          },
+          [&](const admin::RunDrill& c) {
+            const Status status = drill(c.name);
+            done(status ? Result<admin::CommandResult>(said("drill " + c.name + " has begun")) : status.error());
+          },
+          [&](const admin::SetClusterFrozen& c) {
+            wish(OverrideKind::kFrozen, "", c.frozen, /*force=*/false,
+                 c.frozen ? "the cluster is frozen: VIPs move only when their holder is lost" : "the cluster is not frozen", done);
+          },
+          [&](const auto&) {
+            done(Error{Errc::kUnsupported, "not a command of high availability"});
+          },
+      },
+      command);
+}
+
+void TakeoverRunner::wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done) {
+  Status status;
+  enter([&](auto& out) { status = core_.wish(kind, name, on, force, out); });
+  done(status ? Result<admin::CommandResult>(said(std::move(summary))) : status.error());
+}
+
+void TakeoverRunner::move(const admin::MoveVip& command, CommandDone done) {
+  NodeId to = kNoNode;
+  if (!command.to.empty()) {
+    const auto node = node_named(command.to);
+    if (!node) return done(node.error());
+    to = *node;
+  }
+  const auto before = core_.describe(command.vip);
+  if (to != kNoNode && before.owner == to && is_held_by(command.vip, to, before.epoch))
+    return done(said("VIP " + command.vip + " is on " + command.to + " already"));
+  const Instant now = clock_.now();
+  Status status;
+  enter([&](auto& out) { status = core_.move(command.vip, to, out); });
+  if (!status) return done(status.error());
+  moves_.push_back({.vip = command.vip, .from = before.owner, .to = to, .since = now, .done = std::move(done)});
+  answer_moves();
+}
+
+/// As its owner says: of this node the kernel's answer, of another the newest state it sent.
+bool TakeoverRunner::is_held_by(const std::string& vip, NodeId node, Epoch epoch) const {
+  if (node == options_.settings.self) return core_.describe(vip).held_here;
+  const auto* member = core_.in_view() ? core_.exchange().member(node) : nullptr;
+  if (member == nullptr) return false;
+  const auto& vips = member->state.vips;
+  return std::any_of(vips.begin(), vips.end(), [&](const VipState& v) { return v.name == vip && v.holding && v.epoch >= epoch; });
+}
+
+void TakeoverRunner::answer_moves() {
+  if (moves_.empty()) return;
+  const Instant now = clock_.now();
+  std::vector<std::pair<CommandDone, Result<admin::CommandResult>>> answers;
+  std::erase_if(moves_, [&](PendingMove& m) {
+    const auto view = core_.describe(m.vip);
+    const bool there = m.to == kNoNode ? view.owner != m.from && view.owner != kNoNode : view.owner == m.to;
+    if (there && is_held_by(m.vip, view.owner, view.epoch)) {
+      const std::string from = m.from == kNoNode ? "nowhere" : name_of(m.from);
+      answers.emplace_back(std::move(m.done), said("VIP " + m.vip + " moved from " + from + " to " + name_of(view.owner) + " in " +
+                                                   std::to_string(to_ms(now - m.since)) + " ms"));
+      return true;
+    }
+    if (now < m.since + kMoveTime) return false;
+    answers.emplace_back(std::move(m.done), Error{Errc::kTimeout, "vip move " + m.vip + ": not done within 5 s; `fairlead vip explain " +
+                                                                      m.vip + "` and `fairlead events` say why"});
+    return true;
+  });
+  for (auto& [done, answer] : answers) done(std::move(answer));
+}
+
+void TakeoverRunner::force(const admin::ForceVip& command, const CommandDone& done) {
+  std::vector<NodeId> fenced;
+  for (const std::string& name : command.fenced) {
+    const auto node = node_named(name);
+    if (!node) return done(node.error());
+    fenced.push_back(*node);
+  }
+  Status status;
+  enter([&](auto& out) { status = core_.force(command.vip, fenced, out); });
+  if (!status) return done(status.error());
+  done(said("VIP " + command.vip + " is being taken here without a majority; `fairlead vip list` shows when it is held"));
+}
+
+Status TakeoverRunner::announce(const std::string& vip) {
+  const auto found = vips_.find(vip);
+  if (found == vips_.end()) return Error{Errc::kNotFound, "no VIP " + vip + "; `fairlead vip list` shows them"};
+  if (const auto view = core_.describe(vip); !view.held_here) {
+    return Error{Errc::kRefused, "vip announce " + vip + ": it is not held here" +
+                                     (view.owner == kNoNode ? "" : "; ask " + name_of(view.owner) + ", which holds it")};
+  }
+  vip::NeighbourPort* port = port_of(found->second);
+  if (port == nullptr) return Error{Errc::kUnavailable, "vip announce " + vip + ": its interface is not there"};
+  return port->announce(found->second.settings.address.address);
+}
+
+/// Done to this very process: the answer goes out before.
+Status TakeoverRunner::drill(const std::string& name) {
+  std::vector<const Vip*> held;
+  std::string holders;
+  for (const auto& [vip, v] : vips_) {
+    const auto view = core_.describe(vip);
+    if (view.held_here) held.push_back(&v);
+    if (!view.held_here && view.owner != kNoNode) holders += (holders.empty() ? "" : ", ") + vip + " is on " + name_of(view.owner);
+  }
+  if (held.empty())
+    return Error{Errc::kRefused, "drill " + name + ": this node holds no VIP" + (holders.empty() ? "" : " (" + holders + "; ask there)")};
+  const auto signal_self = [this](int signal) {
+    loop_.after(kDrillDelay, [signal] { ::kill(::getpid(), signal); });
+    return Status{};
+  };
+  if (name == "kill-process") return signal_self(SIGKILL);
+  if (name == "hang-process") return signal_self(SIGSTOP);
+  if (name != "delete-vip")
+    return Error{Errc::kUnsupported, "drill " + name + " is not done by a daemon to itself; `fairlead drill list` says how it is run"};
+  auto stranger = vip::NetlinkAddressDriver::open();  // Another socket: our own driver would know that it did it.
+  if (!stranger) return stranger.error();
+  for (const Vip* v : held) {
+    if (auto status = (*stranger)->remove(leased(*v)); !status) return status;
+  }
+  return {};
+}
+
+}  // namespace fairlead::daemon

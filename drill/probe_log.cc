@@ -1,0 +1,106 @@
+// fairlead: pure
+#include "drill/probe_log.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <cmath>
+
+namespace fairlead::drill {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::array<std::string_view, 7> kEnds{"open", "answered", "refused", "reset", "closed", "timeout", "unreachable"};
+
+bool is_good(const Try& t, Duration slow) { return t.end == TryEnd::kAnswered && t.ended - t.begun <= slow; }
+
+void judge_tries(const ProbeLog& log, Duration slow, Verdict& out) {
+  bool failing = false;
+  for (const Try& t : log.tries) {
+    if (t.end == TryEnd::kOpen) continue;
+    ++out.tries;
+    out.recovered = is_good(t, slow);
+    if (out.recovered) {
+      if (failing) out.gaps.back().length = t.begun - out.gaps.back().from;
+      failing = false;
+      continue;
+    }
+    ++out.failed;
+    if (t.end == TryEnd::kReset || t.end == TryEnd::kRefused) ++out.resets;
+    if (!failing) out.gaps.push_back({.from = t.begun, .length = {}, .failed = 0});
+    failing = true;
+    ++out.gaps.back().failed;
+    out.gaps.back().length = t.ended - out.gaps.back().from;  // It may be the last.
+  }
+  for (const Gap& gap : out.gaps) out.outage = std::max(out.outage, gap.length);
+}
+
+void judge_rounds(const ProbeLog& log, Verdict& out) {
+  Duration since{};
+  bool overlapping = false;
+  for (std::size_t i = 0; i < log.rounds.size(); ++i) {
+    const Round& round = log.rounds[i];
+    for (const MacAddress& mac : round.answers) ++out.answers[mac];
+    out.holders_max = std::max(out.holders_max, static_cast<std::uint32_t>(round.answers.size()));
+    const bool two = round.answers.size() > 1;
+    if (two && !overlapping) since = round.asked;
+    if (two && i + 1 < log.rounds.size()) out.overlap_max = std::max(out.overlap_max, log.rounds[i + 1].asked - since);
+    overlapping = two;
+  }
+}
+
+double ms(Duration d) { return std::round(to_seconds(d) * 1e6) / 1e3; }
+
+json::array changes_of_holder(const ProbeLog& log) {
+  json::array out;
+  const std::vector<MacAddress>* before = nullptr;
+  for (const Round& round : log.rounds) {
+    if (before != nullptr && *before == round.answers) continue;
+    before = &round.answers;
+    json::array stations;
+    for (const MacAddress& mac : round.answers) stations.emplace_back(mac.to_string());
+    out.push_back(json::object{{"at_ms", ms(round.asked)}, {"answered_by", std::move(stations)}});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_string(TryEnd end) { return kEnds[static_cast<std::size_t>(end)]; }
+
+Verdict judge(const ProbeLog& log, Duration slow) {
+  Verdict out;
+  judge_tries(log, slow, out);
+  judge_rounds(log, out);
+  out.announcements = log.announcements.size();
+  return out;
+}
+
+std::string to_json(const ProbeLog& log, const Verdict& v) {
+  json::array gaps;
+  for (const Gap& gap : v.gaps)
+    gaps.push_back(json::object{{"from_ms", ms(gap.from)}, {"length_ms", ms(gap.length)}, {"failed", gap.failed}});
+  json::object answers;
+  for (const auto& [mac, rounds] : v.answers) answers[mac.to_string()] = rounds;
+  json::array announced;
+  for (const Announcement& a : log.announcements) announced.push_back(json::object{{"at_ms", ms(a.at)}, {"from", a.from.to_string()}});
+  const Duration lasted = log.tries.empty() ? Duration{} : log.tries.back().begun;
+  const json::object out{{"lasted_ms", ms(lasted)},
+                         {"tries", v.tries},
+                         {"failed", v.failed},
+                         {"resets", v.resets},
+                         {"outage_ms", ms(v.outage)},
+                         {"recovered", v.recovered},
+                         {"gaps", std::move(gaps)},
+                         {"arp_watched", !log.rounds.empty()},
+                         {"announcements", std::move(announced)},
+                         {"holders_max", v.holders_max},
+                         {"overlap_ms_max", ms(v.overlap_max)},
+                         {"rounds_by_station", std::move(answers)},
+                         {"answered_by", changes_of_holder(log)},
+                         {"prober_late_ms_max", ms(log.worst_lateness)}};
+  return json::serialize(out);
+}
+
+}  // namespace fairlead::drill

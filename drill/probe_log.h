@@ -1,0 +1,72 @@
+// fairlead: pure
+// What a client saw while something was done to the gateways: tries to get an answer through the VIP, and who said that it has the VIP.
+// The judgement is made of these alone; nothing that a gateway says about itself enters.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mac_address.h"
+#include "base/time.h"
+
+namespace fairlead::drill {
+
+/// How one try ended: a new connection, a request, the first byte of an answer.
+enum class TryEnd : std::uint8_t { kOpen, kAnswered, kRefused, kReset, kClosed, kTimeout, kUnreachable };
+[[nodiscard]] std::string_view to_string(TryEnd end);
+
+struct Try {
+  Duration begun{};  ///< Since the log's beginning; so are all times here.
+  Duration ended{};
+  TryEnd end = TryEnd::kOpen;
+};
+
+/// Between two questions who has the VIP.
+struct Round {
+  Duration asked{};
+  std::vector<MacAddress> answers;  ///< Each station once.
+};
+
+struct Announcement {
+  Duration at{};
+  MacAddress from;
+};
+
+struct ProbeLog {
+  std::vector<Try> tries;     ///< By time of begin.
+  std::vector<Round> rounds;  ///< Empty: ARP was not watched.
+  std::vector<Announcement> announcements;
+  Duration worst_lateness{};  ///< Of the prober itself: by so much its figures can be wrong.
+};
+
+/// From the begin of the first try that failed to the begin of the first one after it that did not.
+struct Gap {
+  Duration from{};
+  Duration length{};
+  std::uint64_t failed = 0;
+  bool operator==(const Gap&) const = default;
+};
+
+struct Verdict {
+  std::uint64_t tries = 0;  ///< Those that ended.
+  std::uint64_t failed = 0;
+  std::uint64_t resets = 0;  ///< Of the failed ones: refused or reset.
+  std::vector<Gap> gaps;     ///< In order.
+  Duration outage{};         ///< The longest gap.
+  bool recovered = true;     ///< The last try was answered.
+  std::uint64_t announcements = 0;
+  std::uint32_t holders_max = 0;                ///< Stations that answered for the VIP in one round.
+  Duration overlap_max{};                       ///< The longest time in which each round had two or more.
+  std::map<MacAddress, std::uint64_t> answers;  ///< Rounds by station.
+};
+
+/// `slow`: an answer that took longer counts as none.
+[[nodiscard]] Verdict judge(const ProbeLog& log, Duration slow);
+
+/// The verdict with every gap, every failed try and each change of who answers, as JSON; `names` by station.
+[[nodiscard]] std::string to_json(const ProbeLog& log, const Verdict& verdict);
+
+}  // namespace fairlead::drill

@@ -1,0 +1,205 @@
+"""The lab of the demonstration: `fairlead lab up --attach`, and what of it has to be known here. It ends with this process, however that ends."""
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from support.fairlead import BIN, Gateway
+from support.process import Spawner
+from support.waiting import wait_for
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+_home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+FAIRLEAD = os.path.join(BIN, "fairlead")
+
+
+class _Here:
+    """Where children of this process run: on the machine itself."""
+
+    @staticmethod
+    def entered():
+        return contextlib.nullcontext()
+
+
+class TestLab:
+    """`name` is taken; with a number when there is one of that name already."""
+
+    def __init__(self, folder, name="demo", options=()):
+        self.folder = folder
+        self._spawner = Spawner()
+        self._taken = {}
+        self._options = options
+        self.name = name
+        try:
+            self._up(options)
+        except BaseException:
+            self.close()
+            raise
+        self.vip = (self.status()["vip"]["address"], self.status()["vip"]["port"])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _up(self, options):
+        for name in (self.name, f"{self.name}-{os.getpid()}"):
+            if os.path.exists(f"/run/fairlead-lab/{name}/state") and self._is_up(name):
+                continue
+            self.name = name
+            self._attached = self.spawn([FAIRLEAD, "lab", "--name", name, "up", "--attach", *options], f"lab-{name}")
+            wait_for(lambda: "is up after" in self._attached.stdout() or not self._attached.running, 60, f"lab {name} is up")
+            if self._attached.running:
+                return
+            if "another `fairlead lab` is at work" not in self._attached.stderr():
+                break
+        raise RuntimeError(f"fairlead lab up: {self._attached.stderr().strip()}")
+
+    @staticmethod
+    def _is_up(name):
+        return subprocess.run([FAIRLEAD, "lab", "--name", name, "status"], capture_output=True, check=False).returncode == 0
+
+    def close(self):
+        attached = getattr(self, "_attached", None)
+        if attached and attached.running:
+            attached.stop(15)
+        self._spawner.close()
+
+    # ---- the command ----
+    def command(self, *arguments):
+        done = subprocess.run([FAIRLEAD, "lab", "--name", self.name, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise RuntimeError(f"fairlead lab {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def exec(self, node, *argv):
+        return self.command("exec", node, *argv)
+
+    def heal(self):
+        """Whatever was killed, cut or switched off is there again."""
+        self.command("up", *self._options)
+
+    def status(self):
+        return json.loads(subprocess.run([FAIRLEAD, "lab", "--name", self.name, "status", "--json"], capture_output=True, text=True, check=True).stdout)
+
+    def start(self, node, argv, name):
+        """A child in a node; it ends with this process. Its standard output goes to FOLDER/NAME.stdout."""
+        return self.spawn([FAIRLEAD, "lab", "--name", self.name, "exec", node, *argv], name)
+
+    def spawn(self, argv, name):
+        return self._spawner.start(argv, node=_Here, log_dir=self.folder, name=name)
+
+    # ---- nodes ----
+    def node(self, name):
+        return next(n for n in self.status()["nodes"] if n["name"] == name)
+
+    def nodes(self, role):
+        return [n for n in self.status()["nodes"] if n["role"] == role]
+
+    def holder(self):
+        holders = self.status()["vip"]["holders"]
+        return holders[0] if len(holders) == 1 else None
+
+    def pid(self, node, program):
+        return next(p["pid"] for p in self.node(node)["programs"] if p["name"] == program)
+
+    def macs(self):
+        """{mac of the service link: name of the gateway}"""
+        return {link["mac"]: n["name"] for n in self.nodes("gateway") for link in n["links"] if link["device"] == "lan"}
+
+    def gate(self, name):
+        return LabGate(self, self.node(name))
+
+    def power_off(self, name):
+        """A function that does it at once: first the cables, then the machine. The ring's goes first: a daemon that sees its service link go
+        would hand the address over by the ring, and a machine without power cannot."""
+        node = self.node(name)
+        cut = " && ".join(f"ip link set {link['port']} down" for link in reversed(node["links"]))
+
+        def off():
+            self.exec("switch", "sh", "-c", cut)
+            os.kill(node["keeper"], signal.SIGKILL)
+        return off
+
+
+class LabGate(Gateway):
+    """The daemon of a gateway, reached through the node's own files."""
+
+    def __init__(self, lab, node):
+        self.name = node["name"]
+        self.node = _Machine
+        root = f"/proc/{node['keeper']}/root"
+        self.socket_path = f"{root}/run/fairlead/fairlead.sock"
+        self.config_path = f"{root}/etc/fairlead/fairlead.yaml"
+        self.config = {"pools": [{"name": "masters", "servers": [{}]}]}
+        with open(self.config_path, encoding="utf-8") as file:
+            self._text = file.read()
+        self.process = type("Daemon", (), {"pid": lab.pid(node["name"], "fairleadd")})
+
+
+    def write(self, text=None):
+        """The node's file with what `pool()` says about idle_timeout and the first server's weight."""
+        pool = self.pool()
+        text = self._text.replace("    balance:", f"    idle_timeout: {pool.get('idle_timeout', '1h')}\n    balance:")
+        text = text.replace(":6443\"}", f":6443\", weight: {pool['servers'][0].get('weight', 100)}}}", 1)
+        with open(self.config_path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(self.config_path + ".new", self.config_path)
+
+
+class _Machine:
+    @staticmethod
+    def run(argv, **options):
+        return subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL, **options)
+
+
+class LabClient:
+    """A node for support.load: its sockets are made in the network of the lab's client."""
+
+    def __init__(self, keeper):
+        self._network = os.open(f"/proc/{keeper}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def connect(self, address, timeout=5.0, receive_buffer=None, source=None):
+        del receive_buffer, source
+        _enter(self._network)
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        finally:
+            _enter(_home)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(timeout)
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def close(self):
+        os.close(self._network)
+
+
+def _enter(descriptor):
+    """The calling thread alone."""
+    if _libc.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def why_unavailable():
+    """None when a lab can be made here; else the reason."""
+    if os.geteuid() != 0:
+        return "not root"
+    tried = subprocess.run(["unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "none", "/run"],
+                           capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        return (tried.stderr.strip().splitlines() or ["namespaces cannot be made"])[-1]
+    return None
+
+
+PYTHON = sys.executable

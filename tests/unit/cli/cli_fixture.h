@@ -1,0 +1,89 @@
+// The program as a user meets it: arguments in, text and exit code out. The API behind it is a real dispatcher on a fake node.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sstream>
+
+#include "admin/api_dispatcher.h"
+#include "cli/app.h"
+#include "tests/contract/admin/fake_node_port.h"
+
+namespace fairlead::cli {
+
+/// 2024-01-31T12:00:00Z; pauses move it.
+class FakeClock final : public Clock {
+ public:
+  [[nodiscard]] Instant now() const override { return Instant(at); }
+  [[nodiscard]] WallTime wall() const override { return WallTime(std::chrono::seconds(1706702400)) + at; }
+  Duration at = std::chrono::hours(1);
+};
+
+class DispatcherPort final : public ApiPort {
+ public:
+  DispatcherPort(admin::ApiDispatcher& dispatcher, admin::ApiRole role, bool reachable)
+      : dispatcher_(dispatcher), role_(role), reachable_(reachable) {}
+  Result<admin::ApiReply> call(const std::string& method, const std::string& target, const std::string& body) override {
+    if (!reachable_)
+      return Error{Errc::kUnavailable, "cannot reach the daemon on /run/x.sock: No such file or directory. Is fairleadd running here?"};
+    admin::ApiRequest request;
+    request.method = method;
+    request.target = target;
+    request.body = body;
+    request.content_type = "application/json";
+    request.caller = {"uid 1000 (jo)", role_};
+    admin::ApiReply reply;
+    dispatcher_.handle(request, [&](admin::ApiResponse response) { reply = {response.status, response.body}; });
+    return reply;
+  }
+
+ private:
+  admin::ApiDispatcher& dispatcher_;
+  admin::ApiRole role_;
+  bool reachable_;
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  int run(const std::vector<std::string>& arguments) {
+    out.str("");
+    err.str("");
+    CliEnvironment environment{
+        .out = out, .err = err, .clock = clock, .read_line = [this] { return typed; }, .pause = [this](Duration d) { return pause(d); }};
+    environment.color = color;
+    environment.interactive = interactive;
+    environment.api = [this](const ConnectOptions& options) {
+      connected = options;
+      return std::make_unique<DispatcherPort>(dispatcher, role, reachable);
+    };
+    return run_cli(arguments, environment);
+  }
+  bool pause(Duration d) {
+    clock.at += d;
+    if (on_pause) on_pause();
+    return --pauses >= 0;
+  }
+  [[nodiscard]] bool printed(const std::string& text) const { return out.str().find(text) != std::string::npos; }
+  [[nodiscard]] bool complained(const std::string& text) const { return err.str().find(text) != std::string::npos; }
+  void set_connections(std::uint64_t count) {
+    auto report = testing::sample_report();
+    report.pools[0].servers[1].connections.current = count;
+    node.set_report(report);
+  }
+
+  testing::FakeNodePort node;
+  admin::ApiCounters counters;
+  admin::ApiDispatcher dispatcher{node, counters};
+  FakeClock clock;
+  std::ostringstream out;
+  std::ostringstream err;
+  ConnectOptions connected;
+  std::function<void()> on_pause;
+  std::string typed;
+  int pauses = 1000;
+  admin::ApiRole role = admin::ApiRole::kOperate;
+  bool reachable = true;
+  bool color = false;
+  bool interactive = false;
+};
+
+}  // namespace fairlead::cli

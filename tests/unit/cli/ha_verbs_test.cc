@@ -1,0 +1,104 @@
+// vip, node and cluster: what they print, what they ask the daemon for, how they fail.
+#include <boost/json.hpp>
+
+#include "tests/unit/cli/cli_fixture.h"
+
+namespace fairlead::cli {
+namespace {
+
+class HaVerbsTest : public CliTest {
+ protected:
+  HaVerbsTest() { node.set_report(testing::sample_cluster_report()); }
+};
+
+TEST_F(HaVerbsTest, VipListNamesHolderLeaseAndWhatIsSpecial) {
+  ASSERT_EQ(run({"vip", "list"}), kExitDone) << err.str();
+  for (const char* text : {"api", "192.168.4.20/24", "held", "gate-1", "1850 ms", "ingress", "nowhere", "disabled"})
+    EXPECT_TRUE(printed(text)) << text << "\n" << out.str();
+  ASSERT_EQ(run({"vip", "list", "--json"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at_pointer("/vips/0/holder"), "gate-1");
+}
+
+TEST_F(HaVerbsTest, VipExplainSaysWhyEachNodeCouldOrCouldNot) {
+  ASSERT_EQ(run({"vip", "explain", "api"}), kExitDone) << err.str();
+  for (const char* text :
+       {"held by gate-1 (epoch 7)", "gate-1  holds it", "cannot hold it: no carrier (in standby)", "gate-3  is not there"})
+    EXPECT_TRUE(printed(text)) << text << "\n" << out.str();
+  ASSERT_EQ(run({"vip", "explain", "ingress"}), kExitDone);
+  EXPECT_TRUE(printed("vip enable ingress")) << out.str();
+  EXPECT_EQ(run({"vip", "explain", "nope"}), kExitFailed);
+  EXPECT_TRUE(complained("no VIP 'nope' (there are: api, ingress)")) << err.str();
+}
+
+TEST_F(HaVerbsTest, EachVerbIsOneCommandToTheDaemon) {
+  for (const auto& [arguments, command] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"vip", "move", "api"}, "vip api move"},
+           {{"vip", "move", "api", "--to", "gate-2"}, "vip api move to gate-2"},
+           {{"vip", "disable", "api"}, "vip api disable"},
+           {{"vip", "enable", "api"}, "vip api enable"},
+           {{"vip", "announce", "api"}, "vip api announce"},
+           {{"vip", "force", "api", "--i-have-fenced", "gate-2", "gate-3"}, "vip api force, fenced: gate-2 gate-3"},
+           {{"node", "standby"}, "node gate-1 standby"},
+           {{"node", "standby", "gate-2", "--force"}, "node gate-2 standby force"},
+           {{"node", "online", "gate-2"}, "node gate-2 online"},
+           {{"cluster", "freeze"}, "cluster freeze"},
+           {{"cluster", "unfreeze"}, "cluster unfreeze"},
+       }) {
+    ASSERT_EQ(run(arguments), kExitDone) << command << ": " << err.str();
+    EXPECT_EQ(node.commands().back(), command);
+    EXPECT_TRUE(printed("done as asked")) << out.str();
+  }
+}
+
+TEST_F(HaVerbsTest, ForceWantsTheFencedNodesNamed) {
+  EXPECT_EQ(run({"vip", "force", "api"}), kExitUsage);
+  EXPECT_TRUE(complained("--i-have-fenced")) << err.str();
+  EXPECT_TRUE(node.commands().empty());
+}
+
+TEST_F(HaVerbsTest, WhatIsRefusedEndsWithFive) {
+  node.set_answer(Error{Errc::kRefused, "vip move api: this node is not in a quorate part of the cluster; missing: gate-2, gate-3"});
+  EXPECT_EQ(run({"vip", "move", "api"}), kExitRefused);
+  EXPECT_TRUE(complained("missing: gate-2, gate-3")) << err.str();
+}
+
+TEST_F(HaVerbsTest, MovingAsksOnATerminal) {
+  interactive = true;
+  typed = "n";
+  EXPECT_EQ(run({"vip", "move", "api"}), kExitFailed);
+  EXPECT_TRUE(node.commands().empty());
+  EXPECT_EQ(run({"vip", "move", "api", "--yes"}), kExitDone);
+}
+
+TEST_F(HaVerbsTest, StandbyWaitsUntilTheNodeHoldsNothing) {
+  int looks = 0;
+  on_pause = [&] {
+    if (++looks < 3) return;
+    auto report = testing::sample_cluster_report();
+    report.vips[0].holder = "gate-2";
+    node.set_report(report);
+  };
+  ASSERT_EQ(run({"node", "standby", "--wait"}), kExitDone) << err.str();
+  EXPECT_EQ(looks, 3);
+  EXPECT_TRUE(complained("gate-1 holds no VIP"));
+  node.set_report(testing::sample_cluster_report());
+  on_pause = nullptr;
+  EXPECT_EQ(run({"node", "standby", "--wait", "--timeout", "1s"}), kExitFailed);
+  EXPECT_TRUE(complained("still holds 1 VIPs")) << err.str();
+}
+
+TEST_F(HaVerbsTest, NodesAndClusterShowWhatMatters) {
+  ASSERT_EQ(run({"node", "list"}), kExitDone);
+  for (const char* text : {"gate-1", "gate-2", "gate-3", "differs", "api"}) EXPECT_TRUE(printed(text)) << text << "\n" << out.str();
+  ASSERT_EQ(run({"cluster", "status"}), kExitDone);
+  EXPECT_TRUE(printed("quorate")) << out.str();
+  EXPECT_TRUE(printed("a lost node is noticed after 1760 ms")) << out.str();
+  node.set_report(testing::sample_report());
+  ASSERT_EQ(run({"node", "list"}), kExitDone);
+  EXPECT_TRUE(printed("stands alone")) << out.str();
+  ASSERT_EQ(run({"cluster", "status"}), kExitDone);
+  EXPECT_TRUE(printed("no cluster in the configuration")) << out.str();
+}
+
+}  // namespace
+}  // namespace fairlead::cli

@@ -1,0 +1,95 @@
+#include "drill/probe_log.h"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+namespace fairlead::drill {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kSlow = 500ms;
+const MacAddress kOne{{2, 0, 0, 0, 0, 1}};
+const MacAddress kTwo{{2, 0, 0, 0, 0, 2}};
+
+/// A try every 5 ms; '.' answered at once, 'R' reset, 'r' refused, 'T' timed out after 1 s, 's' answered after 600 ms, 'o' still open.
+ProbeLog log_of(const std::string& story) {
+  ProbeLog log;
+  Duration at{};
+  for (const char c : story) {
+    Try t{.begun = at, .ended = at + 1ms, .end = TryEnd::kAnswered};
+    if (c == 'R') t.end = TryEnd::kReset;
+    if (c == 'r') t.end = TryEnd::kRefused;
+    if (c == 'T') t = {.begun = at, .ended = at + 1s, .end = TryEnd::kTimeout};
+    if (c == 's') t.ended = at + 600ms;
+    if (c == 'o') t.end = TryEnd::kOpen;
+    log.tries.push_back(t);
+    at += 5ms;
+  }
+  return log;
+}
+
+TEST(ProbeLog, NothingFailedIsNoOutage) {
+  const Verdict v = judge(log_of("....."), kSlow);
+  EXPECT_EQ(v.tries, 5U);
+  EXPECT_EQ(v.failed, 0U);
+  EXPECT_EQ(v.outage, 0ms);
+  EXPECT_TRUE(v.recovered);
+}
+
+TEST(ProbeLog, AnOutageLastsFromTheFirstFailureToTheNextGoodTry) {
+  const Verdict v = judge(log_of("..TTTR.."), kSlow);
+  EXPECT_EQ(v.failed, 4U);
+  EXPECT_EQ(v.resets, 1U);
+  ASSERT_EQ(v.gaps.size(), 1U);
+  EXPECT_EQ(v.gaps[0], (Gap{.from = 10ms, .length = 20ms, .failed = 4}));
+  EXPECT_EQ(v.outage, 20ms) << "from the begin of the first lost try to the begin of the first good one";
+}
+
+TEST(ProbeLog, TheLongestOfSeveralGapsCounts) {
+  const Verdict v = judge(log_of(".R..rTr.R."), kSlow);
+  EXPECT_EQ(v.gaps.size(), 3U);
+  EXPECT_EQ(v.outage, 15ms);
+  EXPECT_EQ(v.resets, 4U);
+}
+
+TEST(ProbeLog, AnAnswerThatComesTooLateIsNone) {
+  const Verdict v = judge(log_of("..s."), kSlow);
+  EXPECT_EQ(v.failed, 1U);
+  EXPECT_EQ(v.outage, 5ms);
+}
+
+TEST(ProbeLog, WhatDidNotRecoverLastsToTheEnd) {
+  const Verdict v = judge(log_of("..T"), kSlow);
+  EXPECT_FALSE(v.recovered);
+  EXPECT_EQ(v.outage, 1s);
+  EXPECT_TRUE(judge(log_of("..To"), kSlow).gaps.size() == 1) << "what is still open says nothing yet";
+}
+
+TEST(ProbeLog, TwoStationsInOneRoundAreTwoHolders) {
+  ProbeLog log = log_of("..");
+  log.rounds = {{0ms, {kOne}}, {5ms, {kOne, kTwo}}, {10ms, {kOne, kTwo}}, {15ms, {kTwo}}, {20ms, {}}};
+  log.announcements = {{6ms, kTwo}};
+  const Verdict v = judge(log, kSlow);
+  EXPECT_EQ(v.holders_max, 2U);
+  EXPECT_EQ(v.overlap_max, 10ms);
+  EXPECT_EQ(v.answers.at(kOne), 3U);
+  EXPECT_EQ(v.announcements, 1U);
+
+  log.rounds = {{0ms, {kOne}}, {5ms, {kTwo}}};
+  EXPECT_EQ(judge(log, kSlow).holders_max, 1U) << "one after the other is no overlap";
+  EXPECT_EQ(judge(log, kSlow).overlap_max, 0ms);
+}
+
+TEST(ProbeLog, TheJsonHasEachChangeOfWhoAnswers) {
+  ProbeLog log = log_of(".TT.");
+  log.rounds = {{0ms, {kOne}}, {5ms, {kOne}}, {10ms, {}}, {15ms, {kTwo}}};
+  const auto json = boost::json::parse(to_json(log, judge(log, kSlow)));
+  EXPECT_EQ(json.at("outage_ms").to_number<double>(), 10);
+  EXPECT_EQ(json.at("answered_by").as_array().size(), 3U);
+  EXPECT_EQ(json.at_pointer("/answered_by/2/answered_by/0"), "02:00:00:00:00:02");
+  EXPECT_EQ(json.at_pointer("/gaps/0/failed").to_number<int>(), 2);
+}
+
+}  // namespace
+}  // namespace fairlead::drill
