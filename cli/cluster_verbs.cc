@@ -137,18 +137,21 @@ void write_files(const std::vector<PlannedFile>& files, bool force) {
   for (const PlannedFile& file : files) must(apply_file(file));
 }
 
-/// How Corosync comes to run with files that were written now.
+/// How Corosync comes to run with files that were written now. A file of ours that has changed is read again by a running Corosync: no
+/// restart, which would cost a holder its VIPs.
 std::vector<std::string> start_steps(const std::vector<PlannedFile>& files) {
-  const auto changed = [&](std::string_view name, FileChange how) {
-    return std::any_of(files.begin(), files.end(),
-                       [&](const PlannedFile& file) { return file.path.ends_with(name) && file.change == how; });
-  };
-  const bool systemd = ::access("/run/systemd/system", F_OK) == 0;
-  if (changed("/corosync.conf", FileChange::kCreate) || changed("/corosync.conf", FileChange::kReplace) ||
-      changed("/authkey", FileChange::kCreate) || changed("/authkey", FileChange::kReplace)) {
-    if (!systemd) return {"(re)start Corosync on this node (there is no systemd here: corosync -f, or your own way)"};
-    return {"systemctl enable corosync && systemctl restart corosync"};
+  bool anew = false;
+  bool again = false;
+  for (const PlannedFile& file : files) {
+    if (file.change != FileChange::kCreate && file.change != FileChange::kReplace) continue;
+    const bool ours = file.path.ends_with("/corosync.conf") && file.change == FileChange::kReplace && file.backup.empty();
+    (ours ? again : anew) |= file.path.ends_with("/corosync.conf") || file.path.ends_with("/authkey");
   }
+  const bool systemd = ::access("/run/systemd/system", F_OK) == 0;
+  if (anew && systemd) return {"systemctl enable corosync && systemctl restart corosync"};
+  if (anew) return {"(re)start Corosync on this node (there is no systemd here: corosync -f, or your own way)"};
+  if (again)
+    return {"the same on every other node, then on one of them: corosync-cfgtool -R   (Corosync reads the file again; no restart)"};
   return {};
 }
 
@@ -215,13 +218,11 @@ void check_setup_options(const SetupOptions& setup) {
 
 std::vector<std::string> setup_steps(const std::vector<PlannedFile>& files, const config::Cluster& cluster, bool handed_over) {
   std::vector<std::string> out = start_steps(files);
-  const auto& conf = files.back();
-  const bool was_ours = conf.change == FileChange::kReplace && membership::origin_of_conf(conf.before) == membership::ConfOrigin::kOurs;
-  if (was_ours)
-    out.emplace_back("bring the same file to every node; times alone need no restart: corosync-cfgtool -R on one node, once all have it");
-  if (!out.empty() && cluster.nodes.size() > 1 && !handed_over)
+  const bool first = std::any_of(files.begin(), files.end(),
+                                 [](const PlannedFile& file) { return file.change == FileChange::kCreate || !file.backup.empty(); });
+  if (first && cluster.nodes.size() > 1 && !handed_over)
     out.emplace_back("for each other node: fairlead cluster setup --invite, here; fairlead cluster join TOKEN, there");
-  if (!out.empty()) out.emplace_back("fairlead cluster status, once fairleadd runs");
+  if (!out.empty()) out.emplace_back("fairlead status, once fairleadd runs");
   return out;
 }
 
