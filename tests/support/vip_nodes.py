@@ -1,7 +1,7 @@
 """fairleadd with a virtual IP on the nodes of a CorosyncLab; who has the address is asked of the kernels."""
 import os
 
-from support.fairlead import Gateway
+from support.fairlead import BIN, Gateway
 
 VIP = "10.77.99.1"
 
@@ -32,11 +32,14 @@ class VipNode(Gateway):
         super().__init__(_Inside(node), config, name=name)
         self.host = node.host
         self.cluster_node = node
-        test.addCleanup(self.kill)
+        test.addCleanup(self.end)
 
     def kill(self):
         if self.process:
             self.process.kill()
+
+    def release_vips(self):
+        return self.node.run([os.path.join(BIN, "fairleadd"), "--config", self.config_path, "--release-vips"])
 
     def has_vip(self):
         return f" {VIP}/" in self.host.run(["ip", "-o", "addr", "show", "dev", "eth0"]).stdout
