@@ -79,8 +79,8 @@ TEST(Schema, KeepsRestartOnlyKeysWhereTheyAreReported) {
   walk(schema::gateway(), "", [&](const std::string& path, const schema::Section&, const schema::Field& field) {
     if (!field.restart) return;
     const std::string top = path.substr(0, path.find('.'));
-    EXPECT_TRUE(top == "node" || top == "state_dir" || top == "shutdown_grace" || top == "guard" || top == "proxy" || top == "admin" ||
-                top == "log")
+    EXPECT_TRUE(top == "node" || top == "state_dir" || top == "shutdown_grace" || top == "guard" || top == "cluster" || top == "vips" ||
+                top == "proxy" || top == "admin" || top == "log")
         << path;
   });
 }
