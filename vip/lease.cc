@@ -84,13 +84,24 @@ void PromiseBook::begin_report(NodeId member) {
   }
 }
 
-void PromiseBook::released(const std::string& vip, NodeId holder, Epoch epoch, bool all) {
-  if (const auto said = reported_.find(vip); all && said != reported_.end()) {
-    std::erase_if(said->second, [&](const auto& entry) { return entry.first.second == holder; });
+void PromiseBook::released(const Released& released, bool newest) {
+  const auto ends = [&](NodeId holder) { return holder == released.holder || (released.clear && holder != kNoNode); };
+  if (const auto said = reported_.find(released.vip); newest && said != reported_.end()) {
+    std::erase_if(said->second, [&](const auto& entry) { return ends(entry.first.second); });
   }
-  const auto found = own_.find(vip);
+  const auto found = own_.find(released.vip);
   if (found == own_.end()) return;
-  std::erase_if(found->second, [&](const Promise& p) { return p.holder == holder && p.epoch <= epoch; });
+  std::erase_if(found->second, [&](const Promise& p) { return ends(p.holder) && p.epoch <= released.epoch; });
+}
+
+bool PromiseBook::is_free(const std::string& vip, NodeId taker) const {
+  if (!silent_.empty()) return false;
+  if (const auto found = own_.find(vip); found != own_.end()) {
+    if (std::any_of(found->second.begin(), found->second.end(), [taker](const Promise& p) { return p.holder != taker; })) return false;
+  }
+  const auto said = reported_.find(vip);
+  return said == reported_.end() ||
+         std::none_of(said->second.begin(), said->second.end(), [taker](const auto& entry) { return entry.first.second != taker; });
 }
 
 std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now) const {

@@ -91,11 +91,14 @@ class PromiseBook {
   void begin_round(const std::vector<NodeId>& known);
   /// `member` says anew what it is bound to.
   void begin_report(NodeId member);
-  /// `all`: no later epoch of this holder is known, so that what members reported of it is void, too (reports name no epoch).
-  void released(const std::string& vip, NodeId holder, Epoch epoch, bool all);
+  /// Ends the promises to that holder up to that epoch; to anybody, when it is clear that nobody before it has the address either. `newest`:
+  /// no later epoch is known, so that what members reported is void, too (reports name no epoch).
+  void released(const Released& released, bool newest);
 
   /// What this node itself is bound to.
   [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now) const;
+  /// Nobody of this view is bound to anybody but `taker`, or was and has not heard that it was released.
+  [[nodiscard]] bool is_free(const std::string& vip, NodeId taker) const;
   /// Until when anybody of this view is bound to anybody but `taker`. Instant::min(): free.
   [[nodiscard]] Instant of_view(const std::string& vip, NodeId taker) const;
 

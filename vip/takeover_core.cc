@@ -9,6 +9,8 @@
 namespace fairlead::vip {
 namespace {
 
+constexpr Duration kBackoffStep = 300ms;  ///< Longer than three probes and their answers.
+
 std::string key_of(OverrideKind kind, const std::string& name) { return std::to_string(static_cast<int>(kind)) + ' ' + name; }
 
 }  // namespace
@@ -131,12 +133,11 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   promises_.begin_round(accounted_);
   lease_.begin_round();
   in_view_ = true;
-  completed_ = assigned_ = false;
+  completed_ = assigned_ = somebody_forgot_ = false;
   proposed_.reset();
   silent_.clear();
   plan_due_ = true;
-  merged_ = std::any_of(view.nodes.begin(), view.nodes.end(),
-                        [&](NodeId n) { return n != settings_.self && std::find(before.begin(), before.end(), n) == before.end(); });
+  merged_ = view.nodes.size() > 1 && view.ring != accounted_ring_;
   if (!is_alone())
     alone_since_ = Instant::max();
   else if (alone_since_ == Instant::max())
@@ -163,14 +164,18 @@ void TakeoverCore::lost(TakeoverActions& out) {
   }
 }
 
+/// By id.
+int TakeoverCore::rank() const {
+  const auto self =
+      std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [this](const NodeName& n) { return n.id == settings_.self; });
+  return static_cast<int>(self - settings_.nodes.begin());
+}
+
 /// R13
 void TakeoverCore::check_settled() {
   if (settled_ || !completed_) return;
   const bool everybody = exchange_.members().size() == settings_.nodes.size();
-  const auto self =
-      std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [this](const NodeName& n) { return n.id == settings_.self; });
-  const auto rank = self - settings_.nodes.begin();
-  const bool waited = now_ >= wait_from_ + settings_.start_wait + rank * Duration(1s) && exchange_.view().quorate &&
+  const bool waited = now_ >= wait_from_ + settings_.start_wait + rank() * Duration(1s) && exchange_.view().quorate &&
                       (!is_alone() || (tie_.is_configured() && tie_.is_fresh(now_)));
   if (FL_RULE(kR13Start, !everybody && !waited)) return;
   settled_ = true;
@@ -225,7 +230,10 @@ bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) 
   if (!FL_RULE(kR5Release, true)) return true;
   if (!record.released_before || !completed_ || !record.claims.empty()) return false;
   if (is_alone()) return false;
-  return is_everybody_here() || promises_.of_view(vip, settings_.self) <= now_;
+  if (is_everybody_here()) return true;
+  // A promise that has ended does not say that the address is gone: its holder may be one whose daemon and guard are both dead.
+  const Duration own_memory = timing_.promise() + record.holder.settings().kernel_lease;
+  return now_ >= started_ + own_memory && !somebody_forgot_ && promises_.is_free(vip, settings_.self);
 }
 
 /// Every configured node is a member: who has the address said so, and cleaned up when it started (R13).
@@ -238,6 +246,7 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   facts.alive_at = is_alone() ? std::max(lease_.proved_sent(), tie_.last()) : lease_.proved_sent();
   facts.fresh = record.forced || facts.alive_at >= pause_end_;
   facts.alone_since = alone_since_;
+  if (is_alone()) facts.backoff = rank() * kBackoffStep;
   if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
   facts.cleared = trusts_release(vip, record);
   facts.free_at = is_everybody_here() || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);

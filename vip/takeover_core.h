@@ -137,6 +137,7 @@ class TakeoverCore {
     Epoch epoch = 0;
     NodeId owner = kNoNode;
     bool released = false;    ///< And clear.
+    bool outdated = false;    ///< The newest plan named an older epoch.
     bool given_up = false;    ///< Said Released, clear or not: nobody owns it now.
     Epoch said_released = 0;  ///< The newest epoch this node itself gave up.
     // The one before, for the new owner: it waits for its Released.
@@ -168,6 +169,7 @@ class TakeoverCore {
   [[nodiscard]] bool is_everybody_here() const;
   [[nodiscard]] bool is_tie_urgent() const { return is_alone() || is_peer_quiet() || now_ < alone_grace_; }
   [[nodiscard]] NodeId peer() const;
+  [[nodiscard]] int rank() const;
 
   void begin_round(const ClusterView& view, TakeoverActions& out);
   void completed(TakeoverActions& out);
@@ -228,7 +230,8 @@ class TakeoverCore {
   bool state_dirty_ = false;
   bool plan_due_ = false;                ///< Something was delivered that a plan depends on.
   Instant plan_again_ = Instant::min();  ///< Plans depend on time, too: preemption, stable servers.
-  bool merged_ = false;                  ///< Nodes came back with this round: who holds announces again (R14, R19).
+  bool merged_ = false;                  ///< A new ring, of several: who holds announces again (R14, R19).
+  bool somebody_forgot_ = false;         ///< A member of this round started a moment ago.
   std::vector<NodeId> silent_;           ///< exchange_.silent_nodes() of this round.
   std::vector<NodeId> accounted_;        ///< Spoke in this ring: what they are bound to is known even when they fall silent.
   RingId accounted_ring_;

@@ -105,6 +105,7 @@ void TakeoverCore::send_beat(TakeoverActions& out) {
 // ---- what others say ----
 
 void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, TakeoverActions& out) {
+  const bool returns = completed_ && exchange_.is_excluded(from);
   if (!exchange_.state(from, state, now_)) return;
   if (completed_) count_silent();
   timing_ = own_timing_;
@@ -121,11 +122,17 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     const auto found = records_.find(vip.name);
     if (found == records_.end()) continue;
     if (from.node != settings_.self) {
+      for (const PromiseLeft& p : vip.promises) somebody_forgot_ = somebody_forgot_ || p.holder == kNoNode;
       for (const PromiseLeft& p : vip.promises) promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
     }
     if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
   }
-  if (!completed_ && exchange_.is_complete()) completed(out);
+  if (!completed_ && exchange_.is_complete()) return completed(out);
+  if (returns) {  // It may know of assignments that nobody here does; the plan begins anew, in the same place of the order everywhere.
+    merge_states();
+    assigned_ = false;
+    proposed_.reset();
+  }
 }
 
 void TakeoverCore::completed(TakeoverActions& out) {
@@ -225,7 +232,8 @@ void TakeoverCore::on_assign(const ClusterProcess& from, const Assign& assign, T
 }
 
 void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignment& a, TakeoverActions& out) {
-  if (a.epoch < record.epoch) return;
+  record.outdated = a.epoch < record.epoch;  // Planned before somebody came who knew more: the next plan names a newer one.
+  if (record.outdated) return;
   VipHolder::Step step;
   if (a.owner != settings_.self) {
     record.forced = false;
@@ -258,7 +266,7 @@ void TakeoverCore::on_released(const Released& released, TakeoverActions&) {
   if (found == records_.end()) return;
   Record& record = found->second;
   const Epoch newest = released.holder == record.owner ? record.epoch : record.epoch_before;
-  promises_.released(released.vip, released.holder, released.epoch, /*all=*/released.epoch >= newest);
+  promises_.released(released, /*newest=*/released.epoch >= newest);
   record.claims.erase(released.holder);
   if (released.holder == record.owner && released.epoch >= record.epoch) {
     record.released = record.released || released.clear;

@@ -17,7 +17,8 @@ constexpr Duration kForeignGrace = 500ms;    ///< R5: the kernel lease and this,
 constexpr Duration kWatchAfterTaking = 60s;  ///< R8
 constexpr Duration kWatchInterval = 100ms;
 constexpr Duration kClaimProof = 100ms;  ///< R8
-constexpr Duration kResetMax = 10ms;     ///< R18: the reset's share of a planned move's 20 ms.
+constexpr Duration kTakenTogether = 150ms;
+constexpr Duration kResetMax = 10ms;  ///< R18: the reset's share of a planned move's 20 ms.
 constexpr Duration kRemoveRetry = 50ms;
 constexpr Duration kRepairWindow = 60s;  ///< R20
 constexpr std::size_t kRepairsMax = 5;
@@ -248,11 +249,13 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
   if (claim_) {
     // Of two nodes that are alone neither is acknowledged. Who took it in this loneliness waited the promise out and found silence: the
     // other one slept. It stays while the routers answer; who held it before gives it up.
-    const bool took_alone = by_promise_ && acquired_ >= facts.alone_since;
+    // At first they may have taken it together: then both give it up, and come back one after the other.
+    const bool took_alone = by_promise_ && acquired_ >= facts.alone_since && *claim_ >= acquired_ + kTakenTogether;
     if (facts.proved_sent >= *claim_ || (took_alone && facts.alive_at >= *claim_)) {  // The beat of this turn is behind the claim.
       claim_.reset();
       announce_again(now);
     } else if (now > *claim_ + kClaimProof) {
+      yield_until_ = now + facts.backoff;
       return force_out(HolderEvent::kClaimLost, {}, now, out);
     }
   }

@@ -138,17 +138,29 @@ TEST_F(PromiseBookTest, ReleasedEndsThePromisesOfThatEpochAndEarlierOnes) {
   book.acknowledged(kPeer, {{"api", 3}}, kNow + 2s);
   book.reported(kThird, "api", kPeer, kNow + 1s);
 
-  book.released("api", kPeer, 2, /*all=*/false);
+  book.released({"api", 2, kPeer, 1, true}, /*newest=*/false);
   EXPECT_EQ(book.of_view("api", kMe), kNow + 2s);
 
-  book.released("api", kPeer, 3, /*all=*/true);
+  book.released({"api", 3, kPeer, 1, true}, /*newest=*/true);
   EXPECT_EQ(book.of_view("api", kMe), Instant::min());
 }
 
 TEST_F(PromiseBookTest, ALateReleasedLeavesWhatMembersReportOfALaterEpoch) {
   book.reported(kThird, "api", kPeer, kNow + 1s);
-  book.released("api", kPeer, 3, /*all=*/false);
+  book.released({"api", 3, kPeer, 1, true}, /*newest=*/false);
   EXPECT_EQ(book.of_view("api", kMe), kNow + 1s);
+}
+
+TEST_F(PromiseBookTest, APromiseThatHasEndedIsNotFreeBeforeSomebodySaysSo) {
+  book.acknowledged(kPeer, {{"api", 3}}, kNow - 1h);
+  EXPECT_FALSE(book.is_free("api", kMe)) << "its holder may be one that nobody can delete the address of";
+  EXPECT_TRUE(book.is_free("api", kPeer));
+  book.released({"api", 4, kThird, 1, /*clear=*/false}, true);
+  EXPECT_FALSE(book.is_free("api", kMe));
+  book.released({"api", 4, kThird, 1, /*clear=*/true}, true);
+  EXPECT_TRUE(book.is_free("api", kMe)) << "who was cleared to take it speaks for everybody before it";
+  book.silent_node(kThird, kNow - 1h);
+  EXPECT_FALSE(book.is_free("api", kMe));
 }
 
 TEST_F(PromiseBookTest, ARoundForgetsReportsButThoseOfNodesThatMayHaveFallenSilent) {
