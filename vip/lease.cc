@@ -78,6 +78,12 @@ void PromiseBook::begin_round(const std::vector<NodeId>& known) {
   }
 }
 
+void PromiseBook::forget_starts() {
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [](const auto& entry) { return entry.first.second == kNoNode; });
+  }
+}
+
 void PromiseBook::begin_report(NodeId member) {
   for (auto& [vip, said] : reported_) {
     std::erase_if(said, [member](const auto& entry) { return entry.first.first == member; });
@@ -94,14 +100,16 @@ void PromiseBook::released(const Released& released, bool newest) {
   std::erase_if(found->second, [&](const Promise& p) { return ends(p.holder) && p.epoch <= released.epoch; });
 }
 
-bool PromiseBook::is_free(const std::string& vip, NodeId taker) const {
+bool PromiseBook::is_free(const std::string& vip, NodeId taker, Instant forgotten) const {
   if (!silent_.empty()) return false;
   if (const auto found = own_.find(vip); found != own_.end()) {
     if (std::any_of(found->second.begin(), found->second.end(), [taker](const Promise& p) { return p.holder != taker; })) return false;
   }
   const auto said = reported_.find(vip);
-  return said == reported_.end() ||
-         std::none_of(said->second.begin(), said->second.end(), [taker](const auto& entry) { return entry.first.second != taker; });
+  return said == reported_.end() || std::none_of(said->second.begin(), said->second.end(), [&](const auto& entry) {
+           const NodeId holder = entry.first.second;
+           return holder == kNoNode ? entry.second > forgotten : holder != taker;
+         });
 }
 
 std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now) const {

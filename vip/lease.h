@@ -89,6 +89,8 @@ class PromiseBook {
   void silent_node(NodeId node, Instant until);
   /// A new round: what members reported is void, they say it again. `known`: but for those, who may have fallen silent since.
   void begin_round(const std::vector<NodeId>& known);
+  /// Every configured node is a member: what an earlier life of one may have promised is of no account any more.
+  void forget_starts();
   /// `member` says anew what it is bound to.
   void begin_report(NodeId member);
   /// Ends the promises to that holder up to that epoch; to anybody, when it is clear that nobody before it has the address either. `newest`:
@@ -98,7 +100,8 @@ class PromiseBook {
   /// What this node itself is bound to.
   [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now) const;
   /// Nobody of this view is bound to anybody but `taker`, or was and has not heard that it was released.
-  [[nodiscard]] bool is_free(const std::string& vip, NodeId taker) const;
+  /// What a start promised to whomever counts until it has ended before `forgotten`.
+  [[nodiscard]] bool is_free(const std::string& vip, NodeId taker, Instant forgotten) const;
   /// Until when anybody of this view is bound to anybody but `taker`. Instant::min(): free.
   [[nodiscard]] Instant of_view(const std::string& vip, NodeId taker) const;
 

@@ -13,6 +13,7 @@ enum class Mutant {
   kR4Lease,
   kR4Promise,
   kR4Majority,
+  kR4ProofAfter,
   kR4SilentVotes,
   kR4Start,
   kR5Release,

@@ -63,6 +63,7 @@ void TakeoverCore::tick(TakeoverActions& out) {
   if (in_view_) {
     leave_out_silent(out);
     check_settled();
+    for (const auto& [name, record] : records_) state_dirty_ = state_dirty_ || (record.yield_said && now_ >= record.holder.yield_until());
     if (tie_.is_configured() && own_armed_said_ != tie_.is_armed(now_)) state_dirty_ = true;
   }
   if (tie_.probe_due(is_tie_urgent(), now_)) out.emplace_back(ProbeTie{});
@@ -128,7 +129,8 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   }
   exchange_.begin(view, now_);
   if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
-  if (view.ring != accounted_ring_) accounted_.clear();
+  const bool new_ring = view.ring != accounted_ring_;
+  if (new_ring) accounted_.clear();
   accounted_ring_ = view.ring;
   promises_.begin_round(accounted_);
   lease_.begin_round();
@@ -137,7 +139,7 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   proposed_.reset();
   silent_.clear();
   plan_due_ = true;
-  merged_ = view.nodes.size() > 1 && view.ring != accounted_ring_;
+  merged_ = new_ring && view.nodes.size() > 1;
   if (!is_alone())
     alone_since_ = Instant::max();
   else if (alone_since_ == Instant::max())
@@ -233,7 +235,8 @@ bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) 
   if (is_everybody_here()) return true;
   // A promise that has ended does not say that the address is gone: its holder may be one whose daemon and guard are both dead.
   const Duration own_memory = timing_.promise() + record.holder.settings().kernel_lease;
-  return now_ >= started_ + own_memory && !somebody_forgot_ && promises_.is_free(vip, settings_.self);
+  return (met_everybody_ || now_ >= started_ + own_memory) && !somebody_forgot_ &&
+         promises_.is_free(vip, settings_.self, now_ - record.holder.settings().kernel_lease);
 }
 
 /// Every configured node is a member: who has the address said so, and cleaned up when it started (R13).

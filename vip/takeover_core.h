@@ -150,6 +150,7 @@ class TakeoverCore {
     bool forced = false;           ///< R16: whatever the quorum says.
     std::deque<Instant> moves;     ///< R17
     bool flapping_said = false;
+    bool yield_said = false;       ///< R20: in its last state this node did not offer itself.
     std::uint64_t owner_hash = 0;  ///< R15
     NodeId preferred = kNoNode;    ///< R3, with its time.
     Instant preferred_since{};
@@ -226,6 +227,7 @@ class TakeoverCore {
   Instant peer_heard_{};                ///< Its last beat.
   Instant pause_end_ = Instant::min();  ///< R7
   bool settled_ = false;
+  bool met_everybody_ = false;  ///< Since its start, in one round: nothing is forgotten.
   bool leaving_ = false;
   bool state_dirty_ = false;
   bool plan_due_ = false;                ///< Something was delivered that a plan depends on.

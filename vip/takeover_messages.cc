@@ -88,6 +88,7 @@ void TakeoverCore::send_state(TakeoverActions& out) {
   start_promise();
   NodeState state = own_state();
   own_armed_said_ = state.tie_armed;
+  for (auto& [name, record] : records_) record.yield_said = now_ < record.holder.yield_until();
   out.emplace_back(SendMessage{std::move(state)});
 }
 
@@ -114,7 +115,8 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     timing_.consensus = std::max(timing_.consensus, Duration(std::chrono::milliseconds(m->state.consensus_ms)));
   }
   start_promise();
-  if (std::find(accounted_.begin(), accounted_.end(), from.node) == accounted_.end()) accounted_.push_back(from.node);
+  const bool known = std::find(accounted_.begin(), accounted_.end(), from.node) != accounted_.end();
+  if (!known) accounted_.push_back(from.node);
   promises_.begin_report(from.node);
   for (const Override& wish : state.overrides) on_wish(wish, out);
   if (from.node == peer()) peer_armed_ = state.tie_armed;
@@ -122,8 +124,11 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     const auto found = records_.find(vip.name);
     if (found == records_.end()) continue;
     if (from.node != settings_.self) {
-      for (const PromiseLeft& p : vip.promises) somebody_forgot_ = somebody_forgot_ || p.holder == kNoNode;
-      for (const PromiseLeft& p : vip.promises) promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
+      for (const PromiseLeft& p : vip.promises) {
+        if (p.holder == kNoNode && is_everybody_here()) continue;  // What an earlier life may have promised is of no account then.
+        somebody_forgot_ = somebody_forgot_ || (!known && p.holder == kNoNode);
+        promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
+      }
     }
     if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
   }
@@ -141,6 +146,10 @@ void TakeoverCore::completed(TakeoverActions& out) {
   for (const NodeId node : silent_) fell_silent(node, round_began_);
   merge_states();
   settle_lease();  // The silent ones' votes are known now.
+  if (is_everybody_here()) {
+    met_everybody_ = true;
+    promises_.forget_starts();
+  }
   check_settled();
   std::string members;
   for (const Exchange::Member* m : exchange_.members())

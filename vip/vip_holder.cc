@@ -18,7 +18,9 @@ constexpr Duration kWatchAfterTaking = 60s;  ///< R8
 constexpr Duration kWatchInterval = 100ms;
 constexpr Duration kClaimProof = 100ms;  ///< R8
 constexpr Duration kTakenTogether = 150ms;
-constexpr Duration kResetMax = 10ms;  ///< R18: the reset's share of a planned move's 20 ms.
+constexpr Duration kClaimsApart = 1s;   ///< Then they are no longer one dispute.
+constexpr Duration kTakenBoth = 300ms;  ///< Both took it in this loneliness: the one of the higher rank gives it up.
+constexpr Duration kResetMax = 10ms;    ///< R18: the reset's share of a planned move's 20 ms.
 constexpr Duration kRemoveRetry = 50ms;
 constexpr Duration kRepairWindow = 60s;  ///< R20
 constexpr std::size_t kRepairsMax = 5;
@@ -178,6 +180,8 @@ void VipHolder::answered(const std::string& mac, bool gateway, Instant now, Step
 void VipHolder::claimed(const std::string& mac, Instant now, Step& out) {
   if (state_ == HolderState::kWaiting) return answered(mac, /*gateway=*/false, now, out);
   if (state_ != HolderState::kHeld || claim_ || !FL_RULE(kR8Claims, true)) return;
+  if (claimed_at_ == Instant::min() || now > claimed_at_ + kClaimsApart) claims_since_ = now;
+  claimed_at_ = now;
   claim_ = now;
   out.notes.push_back({HolderEvent::kForeignClaim, mac, {}});
   out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
@@ -218,6 +222,15 @@ void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
     by_promise_ = true;
     if (FL_RULE(kR5Probe, settings_.takeover_probe) && !probes_are_silent(facts, now, out)) return;
     if (now < facts.free_at) return;
+    // A member that promised this node may have gone and prolonged the lease of the one it was bound to before; only an acknowledgement of
+    // now says that it is still here. Of two that are alone nobody can have.
+    if (facts.proved_sent < facts.free_at && facts.alone_since == Instant::max()) {
+      if (beat_asked_ < facts.free_at) {
+        beat_asked_ = now;
+        out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
+      }
+      if (FL_RULE(kR4ProofAfter, true)) return;
+    }
   }
   if (!facts.covered || !facts.fresh) return;
   state_ = HolderState::kAdding;
@@ -251,7 +264,9 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
     // other one slept. It stays while the routers answer; who held it before gives it up.
     // At first they may have taken it together: then both give it up, and come back one after the other.
     const bool took_alone = by_promise_ && acquired_ >= facts.alone_since && *claim_ >= acquired_ + kTakenTogether;
-    if (facts.proved_sent >= *claim_ || (took_alone && facts.alive_at >= *claim_)) {  // The beat of this turn is behind the claim.
+    const bool goes_on = now > claims_since_ + kTakenBoth && facts.backoff > Duration::zero();
+    if (facts.proved_sent >= *claim_ ||
+        (took_alone && !goes_on && facts.alive_at >= *claim_)) {  // The beat of this turn is behind the claim.
       claim_.reset();
       announce_again(now);
     } else if (now > *claim_ + kClaimProof) {

@@ -151,6 +151,7 @@ class VipHolder {
   std::uint32_t silent_probes_ = 0;   ///< In a row, unanswered.
   std::optional<Instant> contested_;  ///< Since when somebody answers.
   Instant last_answer_ = Instant::min();
+  Instant beat_asked_ = Instant::min();
   bool foreign_reported_ = false;
   bool by_promise_ = false;  ///< R5(b): R8 probes on for a minute.
   // Held.
@@ -160,6 +161,8 @@ class VipHolder {
   Instant announce_base_{};
   Instant announced_at_{};
   std::optional<Instant> claim_;
+  Instant claimed_at_ = Instant::min();
+  Instant claims_since_ = Instant::min();
   std::optional<Instant> gone_;
   bool adding_ = false;  ///< A repair's kAdd is under way.
   std::deque<Instant> repaired_;

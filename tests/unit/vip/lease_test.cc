@@ -153,14 +153,17 @@ TEST_F(PromiseBookTest, ALateReleasedLeavesWhatMembersReportOfALaterEpoch) {
 
 TEST_F(PromiseBookTest, APromiseThatHasEndedIsNotFreeBeforeSomebodySaysSo) {
   book.acknowledged(kPeer, {{"api", 3}}, kNow - 1h);
-  EXPECT_FALSE(book.is_free("api", kMe)) << "its holder may be one that nobody can delete the address of";
-  EXPECT_TRUE(book.is_free("api", kPeer));
+  EXPECT_FALSE(book.is_free("api", kMe, kNow)) << "its holder may be one that nobody can delete the address of";
+  EXPECT_TRUE(book.is_free("api", kPeer, kNow));
   book.released({"api", 4, kThird, 1, /*clear=*/false}, true);
-  EXPECT_FALSE(book.is_free("api", kMe));
+  EXPECT_FALSE(book.is_free("api", kMe, kNow));
   book.released({"api", 4, kThird, 1, /*clear=*/true}, true);
-  EXPECT_TRUE(book.is_free("api", kMe)) << "who was cleared to take it speaks for everybody before it";
+  EXPECT_TRUE(book.is_free("api", kMe, kNow)) << "who was cleared to take it speaks for everybody before it";
+  book.reported(kThird, "api", kNoNode, kNow + 1s);
+  EXPECT_FALSE(book.is_free("api", kMe, kNow));
+  EXPECT_TRUE(book.is_free("api", kMe, kNow + 1s));
   book.silent_node(kThird, kNow - 1h);
-  EXPECT_FALSE(book.is_free("api", kMe));
+  EXPECT_FALSE(book.is_free("api", kMe, kNow));
 }
 
 TEST_F(PromiseBookTest, ARoundForgetsReportsButThoseOfNodesThatMayHaveFallenSilent) {

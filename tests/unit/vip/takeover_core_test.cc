@@ -437,6 +437,32 @@ TEST_F(TakeoverCoreTest, R15AnotherAddressIsTakenUpAfterTheOldOneIsDeleted) {
   EXPECT_EQ(core->holder("api")->settings().address.length, 9);
 }
 
+TEST_F(TakeoverCoreTest, R20WhenAYieldIsOverTheNodeOffersItselfAgain) {
+  begin(3);
+  hold();
+  core->kernel_gone("api", out);
+  for (int i = 0; i < 5; ++i) {
+    tick(50ms);
+    echo();
+    core->kernel_done("api", Kind::kAdd, true, "", out);
+    turn(50ms);
+    core->kernel_gone("api", out);
+  }
+  tick(50ms);
+  echo();
+  core->kernel_done("api", Kind::kRemove, true, "", out);
+  const auto yielding = take<NodeState>();
+  ASSERT_FALSE(yielding.empty());
+  ASSERT_FALSE(yielding.back().vips.front().able);
+  for (int i = 0; i < 60 * 10; ++i) {
+    tick(100ms);
+    for (const NodeId n : {n2, n3}) core->delivered(daemon_of(n), Beat{current.ring, 1, 1, {}}, out);
+  }
+  const auto after = take<NodeState>();
+  ASSERT_FALSE(after.empty());
+  EXPECT_TRUE(after.back().vips.front().able);
+}
+
 TEST_F(TakeoverCoreTest, R18LeavingResetsThenDeletesAndSaysSo) {
   begin(3);
   hold();
