@@ -83,7 +83,7 @@ class UnixClient final : public ApiPort {
     if (const auto failed = complete(io, [&](auto done) { stream.async_connect(endpoint, done); })) {
       return Error{Errc::kUnavailable,
                    "cannot reach the daemon on " + options_.socket + ": " + failed.message() +
-                       ". Is fairleadd running here (systemctl status fairlead)? --socket PATH or --server URL lead elsewhere"};
+                       ". Is fairleadd running here (systemctl status fairleadd)? --socket PATH or --server URL lead elsewhere"};
     }
     return exchange(io, stream, make_request(method, target, body, "localhost"), "the daemon on " + options_.socket);
   }

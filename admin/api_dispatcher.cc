@@ -105,10 +105,10 @@ void ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
     return respond(std::move(response));
   }
   const auto& match = std::get<RouteMatch>(answer);
-  if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
   if (!takes_any_query(match.route->call)) {
     if (const auto checked = check_query(*match.route, *target); !checked) return respond(problem_response(checked.error()));
   }
+  if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
   if (match.route->call == ApiCall::kConnections) return list_connections(*target, std::move(respond));
   respond(read(match, *target));
 }
@@ -146,7 +146,7 @@ void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
                           .client = parameter(target, "client"),
                           .listener = parameter(target, "listener"),
                           .id = parameter(target, "id")};
-  node_.connections(std::move(filter), *limit, [respond = std::move(respond), limit = *limit](Result<std::vector<ConnectionInfo>> result) {
+  node_.connections(std::move(filter), *limit, [respond = std::move(respond), limit = *limit](const Result<ConnectionList>& result) {
     if (!result) return respond(problem_response(result.error()));
     respond({200, "application/json", encode_connections(*result, limit), ""});
   });

@@ -42,7 +42,7 @@ json::object parameter(const std::string& name, std::string_view where) {
 
 std::string_view type_of(std::string_view key) {
   if (key == "weight" || key == "max_connections") return "integer";
-  if (key == "backup" || key == "dry_run" || key == "all") return "boolean";
+  if (key == "backup" || key == "dry_run" || key == "all" || key == "force") return "boolean";
   return "string";
 }
 
@@ -174,7 +174,7 @@ Who may do what:
 | code | status |
 |---|---|
 )";
-  for (const Errc code : {Errc::kInvalidArgument, Errc::kPermission, Errc::kNotFound, Errc::kConflict, Errc::kInvalidConfig,
+  for (const Errc code : {Errc::kInvalidArgument, Errc::kPermission, Errc::kNotFound, Errc::kConflict, Errc::kRefused, Errc::kInvalidConfig,
                           Errc::kLimitExceeded, Errc::kUnsupported, Errc::kUnavailable, Errc::kTimeout}) {
     out << "| `" << to_string(code) << "` | " << http_status_of(code) << " |\n";
   }

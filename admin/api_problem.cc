@@ -25,6 +25,7 @@ constexpr std::array kKinds{
     ProblemKind{Errc::kTimeout, 504, "Not answered in time"},
     ProblemKind{Errc::kPermission, 403, "Not allowed"},
     ProblemKind{Errc::kUnsupported, 501, "Not supported"},
+    ProblemKind{Errc::kRefused, 409, "Refused without force"},
 };
 
 const ProblemKind& kind_of(Errc code) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <pthread.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -69,14 +70,21 @@ class ApiServer::Loop {
       FL_LOG(ADMIN_LISTENING, "address", options_.socket);
     }
     if (!options_.listen.empty()) open_tcp();
+    if (unix_listener_) {
+      if (auto watched = watch_unix(); !watched) return watched;
+    }
+    if (tcp_listener_.valid()) watch_tcp();
     thread_ = std::thread([this] { run(); });
     return {};
   }
 
   void stop() {
-    if (!thread_.joinable()) return;
-    net::post(*io_, [this] { shut_down(); });
-    thread_.join();
+    if (thread_.joinable()) {
+      net::post(*io_, [this] { shut_down(); });
+      thread_.join();
+    } else {
+      shut_down();  // start() failed on its way, or this is the second call.
+    }
     // Asio's waiter owns the descriptor of the listener only while it runs (see watch()).
     unix_listener_.reset();
     tcp_listener_.reset();
@@ -87,8 +95,6 @@ class ApiServer::Loop {
  private:
   void run() {
     name_this_thread();
-    if (unix_listener_) watch_unix();
-    if (tcp_listener_.valid()) watch_tcp();
     for (;;) {
       try {
         io_->run();
@@ -157,12 +163,21 @@ class ApiServer::Loop {
   }
 
   // ---- accepting ----
-  void watch_unix() {
-    unix_waiter_.assign(unix_listener_->get());
+  [[nodiscard]] Status watch_unix() {
+    error_code failed;
+    unix_waiter_.assign(unix_listener_->get(), failed);
+    if (failed) return errno_error("admin socket " + options_.socket + ": watch it", failed.value());
     wait(unix_waiter_, unix_pause_, unix_listener_->get(), [this](Fd fd) { take_unix(std::move(fd)); });
+    return {};
   }
   void watch_tcp() {
-    tcp_waiter_.assign(tcp_listener_.get());
+    error_code failed;
+    tcp_waiter_.assign(tcp_listener_.get(), failed);
+    if (failed) {
+      const Error error = errno_error("watch admin.listen", failed.value());
+      FL_LOG(ADMIN_FAILED, "address", options_.listen, "error", error.message(), "hint", hint_for(error));
+      return;
+    }
     wait(tcp_waiter_, tcp_pause_, tcp_listener_.get(), [this](Fd fd) { take_tcp(std::move(fd)); });
   }
 
@@ -199,8 +214,8 @@ class ApiServer::Loop {
       ++counters_.shed;
       return;
     }
-    ++counters_.unix_connections;
-    add(make_unix_session(std::move(fd), setup(Caller{user_name(peer->uid), role}, &counters_.unix_connections)));
+    add(counters_.unix_connections, Caller{user_name(peer->uid), role},
+        [&](SessionSetup settings) { return make_unix_session(std::move(fd), std::move(settings)); });
   }
 
   void take_tcp(Fd fd) {
@@ -208,10 +223,10 @@ class ApiServer::Loop {
       ++counters_.shed;
       return;
     }
-    ++counters_.tcp_connections;
-    auto settings = setup(Caller{"tcp " + peer_of(fd.get()).to_string(), ApiRole::kRead}, &counters_.tcp_connections);
-    add(tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings))
-             : make_tcp_session(std::move(fd), v6_, std::move(settings)));
+    add(counters_.tcp_connections, Caller{"tcp " + peer_of(fd.get()).to_string(), ApiRole::kRead}, [&](SessionSetup settings) {
+      return tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings))
+                  : make_tcp_session(std::move(fd), v6_, std::move(settings));
+    });
   }
 
   SessionSetup setup(Caller caller, std::uint64_t* count) {
@@ -226,12 +241,22 @@ class ApiServer::Loop {
             }};
   }
 
-  void add(const std::shared_ptr<ApiSession>& session) {
+  /// `make` may throw: Asio registers the socket with epoll, OpenSSL takes memory. Then this one connection is refused.
+  template <class Make>
+  void add(std::uint64_t& count, Caller caller, Make make) {
+    std::shared_ptr<ApiSession> session;
+    try {
+      session = make(setup(std::move(caller), &count));
+    } catch (const std::exception&) {
+      ++counters_.shed;
+      return;
+    }
+    ++count;
     sessions_.emplace(next_session_++, session);
     session->start();
   }
 
-  /// User names come from files or a directory service; asked once per user.
+  /// Looked up once per user.
   const std::string& user_name(uid_t uid) {
     if (user_names_.size() >= kUserNamesMax) user_names_.clear();
     const auto [at, added] = user_names_.try_emplace(uid);
@@ -271,10 +296,22 @@ ApiOptions api_options(const config::Admin& settings) {
   return out;
 }
 
-ApiServer::ApiServer(ApiOptions options, NodePort& node) : loop_(std::make_unique<Loop>(std::move(options), node)) {}
+ApiServer::ApiServer(ApiOptions options, NodePort& node) : options_(std::move(options)), node_(node) {}
 ApiServer::~ApiServer() = default;
-Status ApiServer::start() { return loop_->start(); }
-void ApiServer::stop() { loop_->stop(); }
-std::uint16_t ApiServer::tcp_port() const { return loop_->tcp_port(); }
+
+Status ApiServer::start() {
+  try {
+    loop_ = std::make_unique<Loop>(options_, node_);
+    return loop_->start();
+  } catch (const std::system_error& failed) {  // Asio's loop takes descriptors, the thread a task of the process's allowance.
+    return errno_error("start the admin thread", failed.code().value());
+  } catch (const boost::system::system_error& failed) { return errno_error("start the admin thread", failed.code().value()); }
+}
+
+void ApiServer::stop() {
+  if (loop_) loop_->stop();
+}
+
+std::uint16_t ApiServer::tcp_port() const { return loop_ ? loop_->tcp_port() : 0; }
 
 }  // namespace fairlead::admin

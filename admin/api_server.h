@@ -36,7 +36,8 @@ class ApiServer {
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
 
-  /// Errors: kConflict (a live daemon on the socket), kPermission, kInvalidArgument; always about the unix socket.
+  /// Errors: kConflict (a live daemon on the socket), kPermission, kInvalidArgument, about the unix socket; kLimitExceeded (no descriptor
+  /// or thread left).
   [[nodiscard]] Status start();
   /// Closes every connection, joins the thread, removes the socket file. Harmless when not started or called again.
   void stop();
@@ -45,6 +46,8 @@ class ApiServer {
 
  private:
   class Loop;
+  const ApiOptions options_;
+  NodePort& node_;  ///< Outlives this object: the daemon owns both.
   std::unique_ptr<Loop> loop_;
 };
 

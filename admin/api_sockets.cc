@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <grp.h>
+#include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pwd.h>
@@ -132,12 +134,14 @@ std::optional<gid_t> group_id(const std::string& name) {
 }
 
 std::string user_label(uid_t uid) {
+  std::string label = "uid " + std::to_string(uid);
+  const std::unique_ptr<FILE, int (*)(FILE*)> users(std::fopen("/etc/passwd", "re"), &std::fclose);
   std::array<char, 4096> space{};
   passwd entry{};
   passwd* found = nullptr;
-  std::string label = "uid " + std::to_string(uid);
-  if (::getpwuid_r(uid, &entry, space.data(), space.size(), &found) == 0 && found != nullptr)
-    label += " (" + std::string(found->pw_name) + ")";
+  while (users != nullptr && ::fgetpwent_r(users.get(), &entry, space.data(), space.size(), &found) == 0) {
+    if (found->pw_uid == uid) return label + " (" + found->pw_name + ")";
+  }
   return label;
 }
 

@@ -57,7 +57,7 @@ struct PeerCredentials {
 
 /// nullopt: no such group.
 [[nodiscard]] std::optional<gid_t> group_id(const std::string& name);
-/// "uid 0 (root)"
+/// "uid 0 (root)". Rationale: by /etc/passwd alone; a directory service may take half a minute, and the admin thread never waits.
 [[nodiscard]] std::string user_label(uid_t uid);
 
 }  // namespace fairlead::admin

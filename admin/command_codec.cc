@@ -48,7 +48,7 @@ Result<Command> add_server(JsonFields& fields, const Parameters& parameters) {
   if (out.address.empty()) return Error{Errc::kInvalidArgument, "address: is missing (HOST:PORT)"};
   const auto address = parse_host_port(out.address);
   if (!address) return Error{Errc::kInvalidArgument, "address: " + address.error().context};
-  if (address->port == 0) return Error{Errc::kInvalidArgument, "address: port 0"};
+  if (address->port == 0) return Error{Errc::kInvalidArgument, "address: the port must not be 0"};
   if (out.weight > kWeightMax) return Error{Errc::kInvalidArgument, "weight: above " + std::to_string(kWeightMax)};
   return Command{std::move(out)};
 }
@@ -81,21 +81,28 @@ Result<Command> read_command(ApiCall call, const Parameters& parameters, JsonFie
     }
     case ApiCall::kSetServerState: {
       std::string state;
+      bool force = false;
       fields.get("state", state);
+      fields.get("force", force);
       if (fields.error()) return *fields.error();
       const auto parsed = parse_admin_state(state);
       if (!parsed) return Error{Errc::kInvalidArgument, "state: " + parsed.error().context};
-      return Command{SetServerState{pool, server, *parsed}};
+      return Command{SetServerState{pool, server, *parsed, force}};
     }
     case ApiCall::kSetServerWeight: {
       SetServerWeight out{pool, server};
       fields.get("weight", out.weight);
+      fields.get("force", out.force);
       if (!fields.has("weight")) return Error{Errc::kInvalidArgument, "weight: is missing"};
       if (out.weight > kWeightMax) return Error{Errc::kInvalidArgument, "weight: above " + std::to_string(kWeightMax)};
       return Command{std::move(out)};
     }
     case ApiCall::kAddServer: return add_server(fields, parameters);
-    case ApiCall::kRemoveServer: return Command{RemoveServer{pool, server}};
+    case ApiCall::kRemoveServer: {
+      RemoveServer out{pool, server};
+      fields.get("force", out.force);
+      return Command{std::move(out)};
+    }
     case ApiCall::kEnableListener: return Command{SetListenerEnabled{at(parameters, "listener"), true}};
     case ApiCall::kDisableListener: return Command{SetListenerEnabled{at(parameters, "listener"), false}};
     case ApiCall::kKillConnections: return kill_connections(fields);
@@ -105,6 +112,11 @@ Result<Command> read_command(ApiCall call, const Parameters& parameters, JsonFie
 
 CommandCall call_of(std::string_view method, std::string target, const json::object& body) {
   return {std::string(method), std::move(target), body.empty() ? std::string() : json_text(body)};
+}
+
+json::object with_force(json::object body, bool force) {
+  if (force) body["force"] = true;
+  return body;
 }
 
 std::string server_target(const std::string& pool, const std::string& server) {
@@ -146,41 +158,42 @@ Result<Command> decode_command(ApiCall call, const Parameters& parameters, std::
 }
 
 CommandCall encode_command(const Command& command) {
-  return std::visit(
-      Overloaded{
-          [](const Reload& c) {
-            return call_of("POST", "/api/v1/reload", json::object{{"dry_run", c.dry_run}});
-          },
-          [](const SetServerState& c) {
-            return call_of("POST", server_target(c.pool, c.server) + "/state", json::object{{"state", json_string(to_string(c.state))}});
-          },
-          [](const SetServerWeight& c) {
-            return call_of("PUT", server_target(c.pool, c.server) + "/weight", json::object{{"weight", c.weight}});
-          },
-          [](const AddServer& c) {
-            return call_of("POST", "/api/v1/pools/" + percent_encode(c.pool) + "/servers",
-                           json::object{{"name", json_string(c.server)},
-                                        {"address", json_string(c.address)},
-                                        {"weight", c.weight},
-                                        {"backup", c.backup},
-                                        {"max_connections", c.max_connections}});
-          },
-          [](const RemoveServer& c) { return call_of("DELETE", server_target(c.pool, c.server), {}); },
-          [](const SetListenerEnabled& c) {
-            return call_of("POST", "/api/v1/listeners/" + percent_encode(c.listener) + (c.enabled ? "/enable" : "/disable"), {});
-          },
-          [](const KillConnections& c) {
-            json::object body;
-            if (is_empty(c.filter)) body["all"] = true;
-            if (!c.filter.pool.empty()) body["pool"] = json_string(c.filter.pool);
-            if (!c.filter.server.empty()) body["server"] = json_string(c.filter.server);
-            if (!c.filter.client.empty()) body["client"] = json_string(c.filter.client);
-            if (!c.filter.listener.empty()) body["listener"] = json_string(c.filter.listener);
-            if (!c.filter.id.empty()) body["id"] = json_string(c.filter.id);
-            return call_of("POST", "/api/v1/connections/kill", body);
-          },
-      },
-      command);
+  return std::visit(Overloaded{
+                        [](const Reload& c) {
+                          return call_of("POST", "/api/v1/reload", json::object{{"dry_run", c.dry_run}});
+                        },
+                        [](const SetServerState& c) {
+                          return call_of("POST", server_target(c.pool, c.server) + "/state",
+                                         with_force({{"state", json_string(to_string(c.state))}}, c.force));
+                        },
+                        [](const SetServerWeight& c) {
+                          return call_of("PUT", server_target(c.pool, c.server) + "/weight", with_force({{"weight", c.weight}}, c.force));
+                        },
+                        [](const AddServer& c) {
+                          return call_of("POST", "/api/v1/pools/" + percent_encode(c.pool) + "/servers",
+                                         json::object{{"name", json_string(c.server)},
+                                                      {"address", json_string(c.address)},
+                                                      {"weight", c.weight},
+                                                      {"backup", c.backup},
+                                                      {"max_connections", c.max_connections}});
+                        },
+                        [](const RemoveServer& c) { return call_of("DELETE", server_target(c.pool, c.server), with_force({}, c.force)); },
+                        [](const SetListenerEnabled& c) {
+                          return call_of("POST", "/api/v1/listeners/" + percent_encode(c.listener) + (c.enabled ? "/enable" : "/disable"),
+                                         {});
+                        },
+                        [](const KillConnections& c) {
+                          json::object body;
+                          if (is_empty(c.filter)) body["all"] = true;
+                          if (!c.filter.pool.empty()) body["pool"] = json_string(c.filter.pool);
+                          if (!c.filter.server.empty()) body["server"] = json_string(c.filter.server);
+                          if (!c.filter.client.empty()) body["client"] = json_string(c.filter.client);
+                          if (!c.filter.listener.empty()) body["listener"] = json_string(c.filter.listener);
+                          if (!c.filter.id.empty()) body["id"] = json_string(c.filter.id);
+                          return call_of("POST", "/api/v1/connections/kill", body);
+                        },
+                    },
+                    command);
 }
 
 std::string describe(const ConnectionFilter& f) {
@@ -197,17 +210,21 @@ std::string describe(const ConnectionFilter& f) {
 }
 
 std::string describe(const Command& command) {
-  return std::visit(
-      Overloaded{
-          [](const Reload& c) { return std::string(c.dry_run ? "reload dry_run" : "reload"); },
-          [](const SetServerState& c) { return "server " + c.pool + "/" + c.server + " state " + std::string(to_string(c.state)); },
-          [](const SetServerWeight& c) { return "server " + c.pool + "/" + c.server + " weight " + std::to_string(c.weight); },
-          [](const AddServer& c) { return "server " + c.pool + "/" + c.server + " add " + c.address; },
-          [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove"; },
-          [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
-          [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
-      },
-      command);
+  return std::visit(Overloaded{
+                        [](const Reload& c) { return std::string(c.dry_run ? "reload dry_run" : "reload"); },
+                        [](const SetServerState& c) {
+                          return "server " + c.pool + "/" + c.server + " state " + std::string(to_string(c.state)) +
+                                 (c.force ? " force" : "");
+                        },
+                        [](const SetServerWeight& c) {
+                          return "server " + c.pool + "/" + c.server + " weight " + std::to_string(c.weight) + (c.force ? " force" : "");
+                        },
+                        [](const AddServer& c) { return "server " + c.pool + "/" + c.server + " add " + c.address; },
+                        [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove" + (c.force ? " force" : ""); },
+                        [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
+                        [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
+                    },
+                    command);
 }
 
 }  // namespace fairlead::admin

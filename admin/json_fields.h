@@ -38,6 +38,18 @@ class JsonFields {
       out = number;
     }
   }
+  template <std::integral T>
+  void get(std::string_view key, std::vector<T>& out) {
+    const auto* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_array()) return fail(key, "not an array");
+    for (const auto& item : value->get_array()) {
+      boost::system::error_code failed;
+      const T number = item.is_number() ? item.to_number<T>(failed) : T{};
+      if (!item.is_number() || failed) return fail(key, "not an array of whole numbers in range");
+      out.push_back(number);
+    }
+  }
   void get(std::string_view key, std::optional<std::string>& out);  ///< null is nullopt.
   void get(std::string_view key, std::vector<std::string>& out);
 

@@ -23,11 +23,13 @@ struct SetServerState {
   std::string pool;
   std::string server;
   AdminState state = AdminState::kReady;
+  bool force = false;  ///< Also the last server of its pool that takes connections; likewise below.
 };
 struct SetServerWeight {
   std::string pool;
   std::string server;
   std::uint32_t weight = 0;
+  bool force = false;
 };
 struct AddServer {
   std::string pool;
@@ -40,6 +42,7 @@ struct AddServer {
 struct RemoveServer {
   std::string pool;
   std::string server;
+  bool force = false;
 };
 struct SetListenerEnabled {
   std::string listener;
@@ -78,7 +81,7 @@ class NodePort {
   /// Runs a changing command; the caller has been authorised.
   virtual void execute(Command command, Actor actor, std::function<void(Result<CommandResult>)> done) = 0;
   /// At most `limit` connections matching the filter.
-  virtual void connections(ConnectionFilter filter, std::size_t limit, std::function<void(Result<std::vector<ConnectionInfo>>)> done) = 0;
+  virtual void connections(ConnectionFilter filter, std::size_t limit, std::function<void(Result<ConnectionList>)> done) = 0;
   /// Events of the ring with a sequence above `after`, oldest first, at most `limit`.
   [[nodiscard]] virtual std::vector<EventInfo> events(std::uint64_t after, std::size_t limit) const = 0;
   /// The active configuration as YAML, secrets' paths only.

@@ -57,6 +57,7 @@ struct ListenerStatus {
   std::vector<std::string> bind;
   std::string pool;
   bool accepting = false;  ///< At least one of its addresses is bound.
+  std::string problem;     ///< Why not, or what is wrong with the others; empty: nothing.
   ConnectionCounts connections;
   ByteCounts bytes;
   std::vector<CauseCount> shed_by_cause;
@@ -139,6 +140,11 @@ struct ConnectionInfo {
   double age_s = 0;
   double idle_s = 0;
   ByteCounts bytes;
+};
+
+struct ConnectionList {
+  std::vector<ConnectionInfo> connections;
+  std::vector<std::uint32_t> silent_workers;  ///< They did not answer: their connections are missing.
 };
 
 /// One event of the ring, for `events`.

@@ -67,6 +67,7 @@ json::object listener_json(const ListenerStatus& l) {
           {"bind", texts(l.bind)},
           {"pool", json_string(l.pool)},
           {"accepting", l.accepting},
+          {"problem", json_string(l.problem)},
           {"connections", json::object{{"current", l.connections.current}, {"total", l.connections.total}, {"shed", l.connections.shed}}},
           {"bytes", json::object{{"in", l.bytes.in}, {"out", l.bytes.out}}},
           {"shed_by_cause", causes(l.shed_by_cause)},
@@ -151,6 +152,7 @@ void read_listener(JsonFields& f, ListenerStatus& l) {
   f.get("bind", l.bind);
   f.get("pool", l.pool);
   f.get("accepting", l.accepting);
+  f.get("problem", l.problem);
   f.object("connections", [&](JsonFields& c) {
     c.get("current", l.connections.current);
     c.get("total", l.connections.total);
@@ -332,7 +334,7 @@ std::string encode_servers(const NodeReport& r) {
   return json_text(json::object{{"servers", std::move(servers)}});
 }
 
-std::string encode_connections(const std::vector<ConnectionInfo>& connections, std::size_t limit) {
+std::string encode_connections(const ConnectionList& list, std::size_t limit) {
   const auto one = [](const ConnectionInfo& c) {
     return json::object{{"id", json_string(c.id)},         {"listener", json_string(c.listener)},
                         {"client", json_string(c.client)}, {"pool", json_string(c.pool)},
@@ -340,7 +342,8 @@ std::string encode_connections(const std::vector<ConnectionInfo>& connections, s
                         {"state", json_string(c.state)},   {"age_s", rounded(c.age_s)},
                         {"idle_s", rounded(c.idle_s)},     {"bytes", json::object{{"in", c.bytes.in}, {"out", c.bytes.out}}}};
   };
-  return json_text(json::object{{"connections", each(connections, one)}, {"limit", limit}});
+  json::array silent(list.silent_workers.begin(), list.silent_workers.end());
+  return json_text(json::object{{"connections", each(list.connections, one)}, {"limit", limit}, {"silent_workers", std::move(silent)}});
 }
 
 std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after) {
@@ -363,8 +366,11 @@ std::string encode_result(const CommandResult& result) {
 
 Result<NodeReport> decode_status(std::string_view document) { return decode<NodeReport>(document, read_report); }
 
-Result<std::vector<ConnectionInfo>> decode_connections(std::string_view document) {
-  return decode<std::vector<ConnectionInfo>>(document, [](JsonFields& f, auto& out) { f.list("connections", out, read_connection); });
+Result<ConnectionList> decode_connections(std::string_view document) {
+  return decode<ConnectionList>(document, [](JsonFields& f, ConnectionList& out) {
+    f.list("connections", out.connections, read_connection);
+    f.get("silent_workers", out.silent_workers);
+  });
 }
 
 Result<std::vector<EventInfo>> decode_events(std::string_view document) {

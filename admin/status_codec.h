@@ -22,13 +22,13 @@ namespace fairlead::admin {
 [[nodiscard]] std::string encode_pools(const NodeReport& report);
 /// Every server with its pool's name, in one list.
 [[nodiscard]] std::string encode_servers(const NodeReport& report);
-[[nodiscard]] std::string encode_connections(const std::vector<ConnectionInfo>& connections, std::size_t limit);
+[[nodiscard]] std::string encode_connections(const ConnectionList& list, std::size_t limit);
 [[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
 [[nodiscard]] std::string encode_result(const CommandResult& result);
 
 /// Errors: kInvalidArgument with the path of what is wrong. Absent keys keep their defaults.
 [[nodiscard]] Result<NodeReport> decode_status(std::string_view text);
-[[nodiscard]] Result<std::vector<ConnectionInfo>> decode_connections(std::string_view text);
+[[nodiscard]] Result<ConnectionList> decode_connections(std::string_view text);
 [[nodiscard]] Result<std::vector<EventInfo>> decode_events(std::string_view text);
 [[nodiscard]] Result<CommandResult> decode_result(std::string_view text);
 

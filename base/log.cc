@@ -47,4 +47,6 @@ void emit(MessageId id, std::vector<LogField> fields) {
 }
 
 }  // namespace log_detail
+
+void log_fields(MessageId id, std::vector<LogField> fields) { log_detail::emit(id, std::move(fields)); }
 }  // namespace fairlead

@@ -85,6 +85,9 @@ void append(std::vector<LogField>& out, std::string_view key, const V& value, co
 void emit(MessageId id, std::vector<LogField> fields);
 }  // namespace log_detail
 
+/// Likewise, with the fields made elsewhere (a pure core's note).
+void log_fields(MessageId id, std::vector<LogField> fields);
+
 template <class... KeysAndValues>
 void log_event(MessageId id, const KeysAndValues&... keys_and_values) {
   static_assert(sizeof...(KeysAndValues) % 2 == 0, "a key without a value");

@@ -18,6 +18,7 @@ std::string_view to_string(Errc code) {
     case Errc::kTimeout: return "timeout";
     case Errc::kPermission: return "permission";
     case Errc::kUnsupported: return "unsupported";
+    case Errc::kRefused: return "refused";
   }
   return "unknown";
 }

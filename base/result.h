@@ -26,6 +26,7 @@ enum class Errc : unsigned char {
   kTimeout,
   kPermission,
   kUnsupported,
+  kRefused,  ///< Allowed, but it would do harm; said with force it is done.
 };
 
 [[nodiscard]] std::string_view to_string(Errc code);

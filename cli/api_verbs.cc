@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <ostream>
 
 #include "admin/api_problem.h"
@@ -30,7 +31,7 @@ constexpr std::size_t kEventsPerCall = 1000;
 [[noreturn]] void fail(int code, std::string message) { throw VerbFailure{code, std::move(message)}; }
 
 int exit_code_of(Errc code) {
-  if (code == Errc::kPermission) return kExitRefused;
+  if (code == Errc::kPermission || code == Errc::kRefused) return kExitRefused;
   if (code == Errc::kInvalidConfig) return kExitInvalidConfig;
   return kExitFailed;
 }
@@ -53,7 +54,22 @@ const T& find_named(const std::vector<T>& all, const std::string& name, const st
   fail(kExitFailed, "no " + what + " '" + name + "' (there are: " + (known.empty() ? std::string("none") : known) + ")");
 }
 
-/// "10m" ago or an RFC 3339 time, as the events' own time format: that sorts like text.
+/// "2024-01-31", "2024-01-31 12:00", "2024-01-31T12:00:00Z" ... in the events' own form without the Z, so that a whole second or day
+/// sorts before what happened in it; empty: something else.
+std::string utc_text(std::string text) {
+  static constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:dd.ddd";
+  if (text.ends_with('Z')) text.pop_back();
+  if (text.size() > 10 && text[10] == ' ') text[10] = 'T';
+  if (text.size() != 10 && text.size() != 16 && text.size() != 19 && text.size() != kForm.size()) return {};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    if (kForm[i] == 'd' ? !digit : text[i] != kForm[i]) return {};
+  }
+  const auto above = [&](std::size_t at, std::string_view most) { return text.size() > at && text.compare(at, 2, most) > 0; };
+  return above(5, "12") || above(8, "31") || above(11, "23") || above(14, "59") || above(17, "60") ? std::string() : text;
+}
+
+/// "10m" ago or a UTC time, as the events' own time format: that sorts like text.
 std::string since_text(const std::string& since, const Clock& clock) {
   if (since.empty()) return {};
   if (const auto ago = parse_duration(since)) {
@@ -61,10 +77,9 @@ std::string since_text(const std::string& since, const Clock& clock) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (at - seconds).count());
   }
-  const bool looks_right = since.size() >= 10 && since[4] == '-' && since[7] == '-' &&
-                           std::all_of(since.begin(), since.begin() + 4, [](char c) { return c >= '0' && c <= '9'; });
-  if (!looks_right) fail(kExitUsage, "--since '" + since + "': write how long ago (10m, 2h) or a UTC time (2024-01-31T12:00:00Z)");
-  return since;
+  const std::string at = utc_text(since);
+  if (at.empty()) fail(kExitUsage, "--since '" + since + "': write how long ago (10m, 2h) or a UTC time (2024-01-31T12:00:00Z)");
+  return at;
 }
 
 }  // namespace
@@ -189,24 +204,10 @@ void ApiVerbs::show_server(const std::string& place) {
   environment_.out << server_text(pool_name, server, environment_.color);
 }
 
-void ApiVerbs::keep_one_up(const std::string& pool, const std::string& server, const std::string& what) {
-  if (options_.force) return;
-  const auto now = report();
-  const auto& servers = find_named(now.pools, pool, "pool").servers;
-  find_named(servers, server, "server in pool " + pool);
-  const auto up = [](const admin::ServerStatus& s) { return s.state == admin::ServerState::kUp; };
-  const bool is_up = std::any_of(servers.begin(), servers.end(), [&](const auto& s) { return s.name == server && up(s); });
-  if (is_up && std::count_if(servers.begin(), servers.end(), up) == 1) {
-    fail(kExitFailed, pool + "/" + server + " is the last server of its pool that is up: " + what +
-                          " would leave nobody to answer. Add --force to do it anyway");
-  }
-}
-
 void ApiVerbs::set_server_state(const std::string& place, admin::AdminState state, WaitOptions wait) {
   const auto [pool, server] = parse_place(place);
-  if (state != admin::AdminState::kReady) keep_one_up(pool, server, std::string(admin::to_string(state)));
   if (state == admin::AdminState::kMaint) confirm("Take " + place + " out of service and close its connections?");
-  execute(admin::SetServerState{pool, server, state});
+  execute(admin::SetServerState{pool, server, state, options_.force});
   if (wait.wait) wait_until_empty(place, wait.timeout);
 }
 
@@ -234,7 +235,7 @@ void ApiVerbs::wait_until_empty(const std::string& place, Duration timeout) {
 
 void ApiVerbs::set_server_weight(const std::string& place, std::uint32_t weight) {
   const auto [pool, server] = parse_place(place);
-  execute(admin::SetServerWeight{pool, server, weight});
+  execute(admin::SetServerWeight{pool, server, weight, options_.force});
 }
 
 void ApiVerbs::add_server(const std::string& place, admin::AddServer server) {
@@ -246,9 +247,8 @@ void ApiVerbs::add_server(const std::string& place, admin::AddServer server) {
 
 void ApiVerbs::remove_server(const std::string& place) {
   const auto [pool, server] = parse_place(place);
-  keep_one_up(pool, server, "removing it");
   confirm("Remove " + place + "? Its connections drain.");
-  execute(admin::RemoveServer{pool, server});
+  execute(admin::RemoveServer{pool, server, options_.force});
 }
 
 void ApiVerbs::list_connections(admin::ConnectionFilter filter, std::size_t limit) {
@@ -262,10 +262,15 @@ void ApiVerbs::list_connections(admin::ConnectionFilter filter, std::size_t limi
   add("listener", filter.listener);
   add("id", filter.id);
   const std::string document = fetch(target);
-  if (print_document(document)) return;
-  const auto connections = decoded(admin::decode_connections(document));
-  environment_.out << connections_text(connections, environment_.color);
-  if (connections.size() >= limit) environment_.err << "the list is cut at " << limit << ": narrow it down or raise --limit\n";
+  const auto list = decoded(admin::decode_connections(document));
+  if (!print_document(document)) {
+    environment_.out << connections_text(list.connections, environment_.color);
+    if (list.connections.size() >= limit) environment_.err << "the list is cut at " << limit << ": narrow it down or raise --limit\n";
+  }
+  if (!list.silent_workers.empty()) {
+    fail(kExitFailed, fmt::format("the list is not complete: worker {} did not answer. Try again; `fairlead events` shows WORKER_STALLED",
+                                  fmt::join(list.silent_workers, ", ")));
+  }
 }
 
 void ApiVerbs::kill_connections(admin::ConnectionFilter filter, bool all) {

@@ -44,7 +44,6 @@ class ApiVerbs {
   /// Prints a JSON document as -o says; false when text is wanted.
   [[nodiscard]] bool print_document(const std::string& json, const std::string& array = "", const std::string& key = "",
                                     const std::string& name = "");
-  void keep_one_up(const std::string& pool, const std::string& server, const std::string& what);
   void wait_until_empty(const std::string& place, Duration timeout);
 
   const GlobalOptions& options_;

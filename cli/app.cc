@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <ostream>
 
 #include "admin/json_text.h"
@@ -10,6 +12,7 @@
 #include "cli/api_verbs.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
+#include "config/nearest.h"
 #include "generated/version.h"
 
 namespace fairlead::cli {
@@ -26,7 +29,6 @@ class CommandTree {
     app_.require_subcommand(0, 1);
     app_.fallthrough();
     app_.get_formatter()->label("SUBCOMMAND", "VERB");
-    app_.get_formatter()->label("Subcommands", "Verbs");
     app_.footer(
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 4 daemon not reachable, 5 refused. NO_COLOR is honoured.");
     add_globals();
@@ -55,11 +57,13 @@ class CommandTree {
 
   CLI::App* verb(CLI::App* parent, const std::string& name, const std::string& description, Action action) {
     CLI::App* out = parent->add_subcommand(name, description);
+    out->group("Verbs");
     out->callback([this, action = std::move(action)] { action_ = action; });
     return out;
   }
   CLI::App* group(const std::string& name, const std::string& description) {
     CLI::App* out = app_.add_subcommand(name, description);
+    out->group("Verbs");
     out->require_subcommand(1);
     return out;
   }
@@ -242,6 +246,26 @@ class CommandTree {
   bool watch_ = false;
 };
 
+/// What is wrong with the verb: "no verb 'sever' (did you mean 'server'?)". Empty: the verb is fine, something else is not.
+std::string verb_problem(const CLI::App& app) {
+  const CLI::App* at = &app;
+  std::string path;
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    path = "'" + at->get_name() + "' ";
+  }
+  std::vector<std::string> known;
+  for (const CLI::App* verb : at->get_subcommands([](const CLI::App*) { return true; })) {
+    if (!verb->get_group().empty()) known.push_back(verb->get_name());
+  }
+  if (known.empty()) return {};
+  for (const std::string& word : app.remaining(true)) {
+    if (!word.starts_with('-'))
+      return fmt::format("{}{} verb '{}' ({})", path, path.empty() ? "no" : "has no", word, config::suggest(word, known));
+  }
+  return at == &app ? std::string() : fmt::format("{}wants a verb: {}", path, fmt::join(known, ", "));
+}
+
 }  // namespace
 
 int run_cli(const std::vector<std::string>& arguments, CliEnvironment& environment) {
@@ -265,7 +289,8 @@ int run_cli(const std::vector<std::string>& arguments, CliEnvironment& environme
     environment.out << at->help(at == &tree.app() ? "" : "fairlead");
     return kExitDone;
   } catch (const CLI::ParseError& error) {
-    environment.err << "fairlead: " << error.what() << "\nTry: fairlead --help, or fairlead VERB --help\n";
+    const std::string verb = verb_problem(tree.app());
+    environment.err << "fairlead: " << (verb.empty() ? error.what() : verb) << "\nTry: fairlead --help, or fairlead VERB --help\n";
     return kExitUsage;
   } catch (const std::exception& error) {
     environment.err << "fairlead: " << error.what() << "\n";

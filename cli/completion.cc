@@ -120,7 +120,7 @@ std::string cli_reference(const CLI::App& app) {
       "Options that stand before or after the verb:\n\n{}"
       "Colour only on a terminal; `NO_COLOR` is honoured. With `--server http://...` only reading is possible.\n\n"
       "| exit | means |\n|---|---|\n| 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n| 3 | invalid configuration |\n| 4 | daemon not "
-      "reachable |\n| 5 | refused: not an operator |\n\n## Verbs\n\n",
+      "reachable |\n| 5 | refused: not an operator, or it wants --force |\n\n## Verbs\n\n",
       app.get_description(), option_table(app));
   walk(app, "", [&](const std::string& path, const CLI::App& at) {
     if (path.empty() || !visible_children(at).empty()) return;

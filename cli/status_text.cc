@@ -31,7 +31,7 @@ std::string check_text(const admin::CheckStatus& check) {
   if (check.result.empty() || check.result == "none") return "-";
   std::string out = check.result;
   if (!check.detail.empty()) out += " " + check.detail;
-  return fmt::format("{} ({:.1f} ms)", out, check.duration_ms);
+  return check.duration_ms > 0 ? fmt::format("{} ({:.1f} ms)", out, check.duration_ms) : out;
 }
 
 std::string remarks(const admin::ServerStatus& s) {
@@ -102,7 +102,9 @@ std::string status_text(const admin::NodeReport& r, bool color) {
   std::string out = fmt::format("{}  fairlead {}  {}  up {}  {}\n", paint(r.node, Tone::kStrong, color), r.version, r.engine,
                                 age_text(r.uptime_s), r.ready ? paint("READY", Tone::kGood, color) : paint("NOT READY", Tone::kBad, color));
   for (const auto& reason : r.ready_reasons) {
-    if (!reason.ok) out += fmt::format("  {} {}: {}\n", paint("not ready:", Tone::kBad, color), reason.what, reason.detail);
+    if (reason.ok) continue;  // One that serves may still have something to be looked at.
+    out += fmt::format("  {} {}: {}\n", r.ready ? paint("problem:", Tone::kWarn, color) : paint("not ready:", Tone::kBad, color),
+                       reason.what, reason.detail);
   }
   if (!r.engine_reason.empty()) out += fmt::format("engine   {}: {}\n", r.engine, r.engine_reason);
   out += fmt::format("config   {} ({}), reloads {}{}\n", r.config_file, r.config_hash, r.config_reloads,
@@ -135,7 +137,8 @@ std::string listeners_text(const std::vector<admin::ListenerStatus>& listeners, 
 
 std::string listener_text(const admin::ListenerStatus& l, bool color) {
   return listeners_text({l}, color) +
-         fmt::format("\nshed by cause   {}\nended by code   {}\n", counts_text(l.shed_by_cause), counts_text(l.ended_by_code));
+         fmt::format("\nshed by cause   {}\nended by code   {}\n", counts_text(l.shed_by_cause), counts_text(l.ended_by_code)) +
+         (l.problem.empty() ? "" : "problem         " + paint(l.problem, Tone::kBad, color) + "\n");
 }
 
 std::string pools_text(const std::vector<admin::PoolStatus>& pools, bool color) {

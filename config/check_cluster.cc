@@ -21,7 +21,7 @@ void check_nodes(Checks& checks, const Cluster& cluster) {
     }
     if (node.links.empty())
       checks.error(path_of("cluster.nodes[{}].links", i), "a node without a link", "give at least one address that Corosync can use");
-    if (node.links.size() != cluster.nodes.front().links.size()) {
+    if (node.links.size() != cluster.nodes.front().links.size() && checks.sound("cluster.nodes[0].links")) {
       checks.error(path_of("cluster.nodes[{}].links", i),
                    fmt::format("node {} has {} links, {} has {}", node.name, node.links.size(), cluster.nodes.front().name,
                                cluster.nodes.front().links.size()),
@@ -36,7 +36,7 @@ void check_nodes(Checks& checks, const Cluster& cluster) {
     }
   }
   checks.unique(names, "cluster.nodes", "name", "node");
-  if (!checks.sound("cluster.nodes")) return;
+  if (!checks.names_known("cluster.nodes", names.size())) return;
   const auto known = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
   if (cluster.nodes.empty()) {
     checks.error("cluster.nodes", "a cluster without nodes", "list the gateways, or remove `cluster` to run standalone");
@@ -72,7 +72,7 @@ void check_tie_break(Checks& checks, const Cluster& cluster) {
       checks.error(path, fmt::format("the target {} is {}", targets[i].to_string(), own),
                    "a target is a router that is not ours; the answer of our own address decides nothing");
   }
-  if (cluster.nodes.size() > 2 && checks.sound("cluster.nodes"))
+  if (cluster.nodes.size() > 2)
     checks.warning("cluster.tie_break", "tie_break has no effect with more than two nodes", "the majority decides; remove it");
   if (cluster.nodes.size() == 2 && cluster.qdevice)
     checks.warning("cluster.tie_break", "tie_break has no effect beside qdevice", "keep one of them");

@@ -84,6 +84,7 @@ void check_hosts(Checks& checks, const DnsDhcp& dnsdhcp) {
     known.push_back(network.name);
     networks.emplace(network.name, &network);
   }
+  const bool networks_known = checks.names_known("dnsdhcp.networks", known.size());
   std::vector<std::string> names;
   std::map<std::string, std::string> macs;
   std::map<IpAddress, std::string> addresses;
@@ -102,9 +103,10 @@ void check_hosts(Checks& checks, const DnsDhcp& dnsdhcp) {
       checks.error(path + ".address", fmt::format("{} is the {}", host.address.to_string(), vip->what), "each machine needs its own");
     const auto network = networks.find(host.network);
     if (network == networks.end()) {
-      if (checks.sound("dnsdhcp.networks"))
+      if (networks_known)
         checks.error(path + ".network", fmt::format("there is no network {}", quoted(host.network)), suggest(host.network, known));
-    } else if (!is_host_in(network->second->cidr, host.address) && checks.sound("dnsdhcp.networks")) {
+    } else if (!is_host_in(network->second->cidr, host.address) &&
+               checks.sound(path_of("dnsdhcp.networks[{}].cidr", network->second - dnsdhcp.networks.data()))) {
       checks.error(path + ".address",
                    fmt::format("{} is not a host's address in {} of network {}", host.address.to_string(),
                                network->second->cidr.to_string(), host.network),
@@ -123,7 +125,8 @@ void check_dnsdhcp(Checks& checks) {
   for (const Vip& vip : checks.snapshot.vips) {
     if (!vip.group.empty()) groups.push_back(vip.group);
   }
-  if (checks.sound("vips") && std::find(groups.begin(), groups.end(), dnsdhcp.follows) == groups.end()) {
+  if (checks.names_known("vips", checks.snapshot.vips.size(), "group") &&
+      std::find(groups.begin(), groups.end(), dnsdhcp.follows) == groups.end()) {
     checks.error("dnsdhcp.follows", fmt::format("no VIP is of group {}", quoted(dnsdhcp.follows)),
                  groups.empty() ? "give a VIP this group, as in group: gateway" : suggest(dnsdhcp.follows, groups));
   }
@@ -135,7 +138,7 @@ void check_router(Checks& checks) {
   if (!checks.snapshot.router) return;
   const Router& router = *checks.snapshot.router;
   if (router.masquerade && router.snat) checks.error("router.snat", "router has masquerade and snat", "use one of them");
-  if (router.snat && checks.vip_of(*router.snat) == nullptr && checks.sound("vips")) {
+  if (router.snat && checks.vip_of(*router.snat) == nullptr && checks.names_known("vips", checks.snapshot.vips.size(), "address")) {
     checks.error("router.snat", fmt::format("snat {} is not a VIP", router.snat->to_string()),
                  "connections must keep their address over a takeover: give a VIP of the uplink, or use masquerade");
   }
@@ -143,8 +146,9 @@ void check_router(Checks& checks) {
   if (checks.snapshot.dnsdhcp) {
     for (const DhcpNetwork& network : checks.snapshot.dnsdhcp->networks) known.push_back(network.name);
   }
+  const bool networks_known = checks.names_known("dnsdhcp.networks", known.size() - 1);
   const auto check_name = [&](const std::string& name, const std::string& path) {
-    if (std::find(known.begin(), known.end(), name) == known.end() && checks.sound("dnsdhcp.networks"))
+    if (std::find(known.begin(), known.end(), name) == known.end() && networks_known)
       checks.error(path, fmt::format("there is no network {}", quoted(name)), suggest(name, known));
   };
   for (std::size_t i = 0; i < router.forward.size(); ++i) {

@@ -1,6 +1,7 @@
 // fairlead: pure
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "config/checks.h"
 #include "config/nearest.h"
@@ -111,7 +112,8 @@ void check_listeners(Checks& checks) {
   std::vector<std::string> pools;
   for (const Pool& pool : checks.snapshot.pools) pools.push_back(pool.name);
   std::vector<std::string> names;
-  std::vector<bool> used(pools.size(), false);
+  std::set<std::string> used;
+  const bool pools_known = checks.names_known("pools", pools.size());
   for (std::size_t i = 0; i < checks.snapshot.listeners.size(); ++i) {
     const Listener& listener = checks.snapshot.listeners[i];
     names.push_back(listener.name);
@@ -121,9 +123,9 @@ void check_listeners(Checks& checks) {
     const auto found = std::find(pools.begin(), pools.end(), listener.pool);
     const Pool* pool = nullptr;
     if (found != pools.end()) {
-      used[static_cast<std::size_t>(found - pools.begin())] = true;
+      used.insert(listener.pool);
       pool = &checks.snapshot.pools[static_cast<std::size_t>(found - pools.begin())];
-    } else if (checks.sound("pools")) {
+    } else if (pools_known) {
       checks.error(path_of("listeners[{}].pool", i), fmt::format("there is no pool {}", quoted(listener.pool)),
                    suggest(listener.pool, pools));
     }
@@ -132,9 +134,9 @@ void check_listeners(Checks& checks) {
   }
   checks.unique(names, "listeners", "name", "listener");
   check_overlaps(checks);
-  if (!checks.sound("listeners")) return;
+  if (!checks.names_known("listeners", checks.snapshot.listeners.size(), "pool")) return;
   for (std::size_t i = 0; i < pools.size(); ++i) {
-    if (!used[i])
+    if (!used.contains(pools[i]))
       checks.warning(path_of("pools[{}].name", i), fmt::format("no listener uses pool {}", quoted(pools[i])),
                      "its servers are checked all the same; remove it, or name it in a listener");
   }

@@ -21,6 +21,7 @@ std::string_view word(HealthType type) {
 }
 
 void check_health_credentials(Checks& checks, const Health& health, const std::string& path) {
+  if (!checks.sound(path + ".cert") || !checks.sound(path + ".key") || !checks.sound(path + ".type")) return;
   const bool tls = health.type == HealthType::kTls || health.type == HealthType::kHttps;
   // Paths may come from defaults.pool; then the nearest place in the file is the pool itself.
   if (health.cert.empty() != health.key.empty()) {
@@ -63,7 +64,7 @@ void check_health(Checks& checks, const Pool& pool, std::size_t i) {
     }
     if (health.type != HealthType::kHttps && health.type != HealthType::kHttp) without_effect("token_file", "https");
   }
-  if (http && health.expect.empty())
+  if (http && health.expect.empty() && checks.sound(path + ".type"))
     checks.error(path + ".expect", "health.expect is empty: no answer would be healthy", "as in expect: [200]");
   if (health.fast_interval > health.interval)
     checks.warning(path + ".fast_interval", "health.fast_interval is longer than health.interval", "it should be the shorter one");

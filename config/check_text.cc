@@ -84,7 +84,9 @@ std::vector<Problem> check_text(std::string_view text, const std::string& file) 
     }
     i += length;
   }
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) { report("the file is empty", "`fairlead init` writes a first one"); }
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    report("the file is empty", "examples/minimal.yaml is one to start from");
+  }
   return problems;
 }
 

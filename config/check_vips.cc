@@ -37,7 +37,9 @@ void check_address(Checks& checks, const Vip& vip, std::size_t i) {
 
 void check_interface(Checks& checks, const Vip& vip, std::size_t i) {
   const std::string path = path_of("vips[{}].interface", i);
-  if (vip.interface == "auto" || !checks.snapshot.cluster || !checks.sound("cluster.nodes")) return;
+  if (vip.interface == "auto" || !checks.snapshot.cluster ||
+      !checks.names_known("cluster.nodes", checks.snapshot.cluster->nodes.size(), "interfaces"))
+    return;
   std::vector<std::string> known;
   std::vector<std::string> lacking;
   bool mapped = false;
@@ -105,7 +107,8 @@ void check_hooks(Checks& checks, const std::vector<Hook>& hooks, const std::stri
 void check_names(Checks& checks, const Vip& vip, std::size_t i) {
   std::vector<std::string> listeners;
   for (const Listener& listener : checks.snapshot.listeners) listeners.push_back(listener.name);
-  for (std::size_t k = 0; k < vip.requires_listeners.size(); ++k) {
+  const bool listeners_known = checks.names_known("listeners", listeners.size());
+  for (std::size_t k = 0; listeners_known && k < vip.requires_listeners.size(); ++k) {
     const std::string& name = vip.requires_listeners[k];
     if (std::find(listeners.begin(), listeners.end(), name) != listeners.end()) continue;
     checks.error(path_of("vips[{}].requires[{}]", i, k), fmt::format("there is no listener {}", quoted(name)), suggest(name, listeners));
@@ -115,7 +118,7 @@ void check_names(Checks& checks, const Vip& vip, std::size_t i) {
       checks.warning(path_of("vips[{}].prefer", i), "prefer has no effect without cluster", "this node holds every VIP");
     return;
   }
-  if (!checks.sound("cluster.nodes")) return;
+  if (!checks.names_known("cluster.nodes", checks.snapshot.cluster->nodes.size())) return;
   std::vector<std::string> nodes;
   for (const Node& node : checks.snapshot.cluster->nodes) nodes.push_back(node.name);
   for (std::size_t k = 0; k < vip.prefer.size(); ++k) {

@@ -31,8 +31,12 @@ class Checks {
   void warning(const std::string& path, std::string message, std::string hint);
   /// The key was written in the file (for warnings about keys without effect).
   [[nodiscard]] bool has(const std::string& path) const { return reader_.places().has(path); }
-  /// Nothing at or below `path` failed to be read.
+  /// Nothing at or below `path`, nor what it lies in, failed to be read.
   [[nodiscard]] bool sound(const std::string& path) const;
+  /// `path` itself could be read, whatever is wrong with its parts.
+  [[nodiscard]] bool readable(const std::string& path) const;
+  /// All `count` items of `list` have a `key` that could be read: a name that is not among them does not exist.
+  [[nodiscard]] bool names_known(const std::string& list, std::size_t count, std::string_view key = "name") const;
 
   [[nodiscard]] const VipAddress* vip_of(const IpAddress& address) const;
   /// "a link of node gate-1", "an address of this machine", or empty.

@@ -34,7 +34,7 @@ Result<std::string> read_file(const std::string& path) {
 
 std::string hint_of(Errc code) {
   switch (code) {
-    case Errc::kNotFound: return "check the path; `fairlead init` writes a first file";
+    case Errc::kNotFound: return "check the path; examples/minimal.yaml is one to start from";
     case Errc::kPermission: return "check owner and mode of the file and its directories";
     default: return "";
   }

@@ -270,7 +270,7 @@ ParseResult parse(std::string_view text, std::string file) {
   }
   if (root == nullptr && !has_errors(result.problems)) {
     result.problems.push_back(
-        {file, 1, 1, Severity::kError, "the file has no settings, only comments", "`fairlead init` writes a first one"});
+        {file, 1, 1, Severity::kError, "the file has no settings, only comments", "examples/minimal.yaml is one to start from"});
   }
   sort_and_bound(result.problems);
   if (!has_errors(result.problems)) result.document = Document{std::move(file), std::move(root)};

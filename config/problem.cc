@@ -23,16 +23,22 @@ bool has_errors(const std::vector<Problem>& problems) {
 }
 
 void sort_and_bound(std::vector<Problem>& problems) {
+  static constexpr std::string_view kMore = "more problems follow";
   const auto key = [](const Problem& p) { return std::tie(p.line, p.column, p.severity, p.message, p.hint); };
+  // They may have been bounded before, and others added since.
+  const auto more = std::find_if(problems.begin(), problems.end(), [](const Problem& p) { return p.message == kMore; });
+  bool cut = more != problems.end();
+  bool errors_cut = cut && more->severity == Severity::kError;
+  if (cut) problems.erase(more);
   std::stable_sort(problems.begin(), problems.end(), [&](const Problem& a, const Problem& b) { return key(a) < key(b); });
   problems.erase(std::unique(problems.begin(), problems.end()), problems.end());
-  if (problems.size() <= kProblemsMax) return;
-  const bool errors_cut =
-      std::any_of(problems.begin() + kProblemsMax, problems.end(), [](const Problem& p) { return p.severity == Severity::kError; });
-  Problem last = problems[kProblemsMax - 1];
-  problems.resize(kProblemsMax);
+  cut = cut || problems.size() > kProblemsMax;
+  if (!cut) return;
+  for (std::size_t i = kProblemsMax; i < problems.size(); ++i) errors_cut = errors_cut || problems[i].severity == Severity::kError;
+  problems.resize(std::min(problems.size(), kProblemsMax));
+  Problem last = problems.back();
   last.severity = errors_cut ? Severity::kError : Severity::kWarning;
-  last.message = "more problems follow";
+  last.message = kMore;
   last.hint = "repair these first";
   problems.push_back(std::move(last));
 }

@@ -40,6 +40,8 @@ class Reader {
   /// The same for a path of the caller's: later checks of it stay silent.
   void error_at_path(const std::string& path, Position at, std::string message, std::string hint);
   void warning(Position at, std::string message, std::string hint);
+  /// The path failed, and why was reported elsewhere.
+  void excuse(std::string path) { failed_.insert(std::move(path)); }
 
   /// The key that is being read, for messages: "idle_timeout".
   [[nodiscard]] const std::string& key() const { return key_; }

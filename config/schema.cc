@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
 
 #include "config/nearest.h"
 #include "config/reader.h"
@@ -54,16 +55,22 @@ void read_section(Reader& reader, const Section& section, const DocNode& node, v
     reader.error(node.at, fmt::format("{} must be a map of keys, found {}", what, describe_node(node)), std::move(hint));
     return;
   }
+  std::set<std::string> misspelt;  // Known keys that are missing because of it: no second problem, and nothing follows from it.
   for (const DocEntry& entry : node.entries) {
     if (section.find(entry.key) != nullptr || reader.full()) continue;
     const std::string where = section.title.empty() ? "" : fmt::format(" in {}", section.title);
+    if (const auto meant = nearest(entry.key, names_of(section)); meant && node.find(*meant) == nullptr) {
+      const Reader::Enter enter(reader, *meant, entry.key_at);
+      reader.excuse(reader.path());
+      misspelt.insert(*meant);
+    }
     const Reader::Enter enter(reader, entry.key, entry.key_at);
     reader.error(entry.key_at, fmt::format("unknown key {}{}", quoted(entry.key), where), hint_for_unknown(section, entry.key));
   }
   for (const Field& field : section.fields) {  // In the schema's order: `defaults` comes before the pools, wherever it stands.
     const auto entry = std::find_if(node.entries.begin(), node.entries.end(), [&](const DocEntry& e) { return e.key == field.name; });
     if (entry == node.entries.end()) {
-      if (!field.required) continue;
+      if (!field.required || misspelt.contains(field.name)) continue;
       std::string hint;
       if (!field.type->info().examples.empty()) hint = fmt::format("add {}: {}", field.name, field.type->info().examples.front());
       const Reader::Enter enter(reader, field.name, node.at);

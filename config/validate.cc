@@ -16,6 +16,12 @@ bool within(std::string_view path, std::string_view parent) {
          (path.size() == parent.size() || parent.empty() || path[parent.size()] == '.' || path[parent.size()] == '[');
 }
 
+/// "pools[3].health.ca" -> "defaults.pool.health.ca"; empty for a pool as a whole.
+std::string defaults_path(const std::string& path) {
+  const auto end = path.find("].");
+  return end == std::string::npos ? "" : "defaults.pool." + path.substr(end + 2);
+}
+
 }  // namespace
 
 Checks::Checks(const Snapshot& of, const Environment& env, Reader& reader) : snapshot(of), environment(env), reader_(reader) {
@@ -33,8 +39,23 @@ Checks::Checks(const Snapshot& of, const Environment& env, Reader& reader) : sna
 }
 
 bool Checks::sound(const std::string& path) const {
-  return std::none_of(reader_.failed().begin(), reader_.failed().end(),
-                      [&](const std::string& failed) { return within(failed, path) || within(path, failed); });
+  // What a pool does not say itself comes from defaults.pool.
+  const std::string inherited = path.starts_with("pools[") && !has(path) ? defaults_path(path) : "";
+  return std::none_of(reader_.failed().begin(), reader_.failed().end(), [&](const std::string& failed) {
+    return within(failed, path) || within(path, failed) || (!inherited.empty() && within(failed, inherited));
+  });
+}
+
+bool Checks::readable(const std::string& path) const {
+  return std::none_of(reader_.failed().begin(), reader_.failed().end(), [&](const std::string& failed) { return within(path, failed); });
+}
+
+bool Checks::names_known(const std::string& list, std::size_t count, std::string_view key) const {
+  if (!readable(list)) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!sound(path_of("{}[{}].{}", list, i, key))) return false;
+  }
+  return true;
 }
 
 void Checks::report(Severity severity, const std::string& path, std::string message, std::string hint) {

@@ -16,7 +16,7 @@ namespace fairlead::daemon {
 
 /// Called exactly once, on whichever thread has the answer.
 using CommandDone = std::function<void(Result<admin::CommandResult>)>;
-using ConnectionsDone = std::function<void(Result<std::vector<admin::ConnectionInfo>>)>;
+using ConnectionsDone = std::function<void(Result<admin::ConnectionList>)>;
 
 struct CommandRequest {
   admin::Command command;
@@ -35,7 +35,11 @@ struct Loaded {
   std::string actor;
   CommandDone done;
 };
-using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded>;
+/// The rest of something that went to another thread and back.
+struct OnControl {
+  std::function<void()> run;
+};
+using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded, OnControl>;
 
 /// Tells whoever waits for the answer that there will be none: the daemon stops.
 void refuse(ControlMessage&& message);

@@ -1,7 +1,7 @@
 // The orchestrator's regular work: the report operators see, workers that no longer turn, refused connections; and what walks all workers.
 #include <algorithm>
-#include <mutex>
 
+#include "base/units.h"
 #include "daemon/orchestrator.h"
 #include "generated/version.h"
 #include "lb/admission.h"
@@ -13,24 +13,7 @@ namespace {
 constexpr Duration kBeat = std::chrono::milliseconds(100);
 constexpr unsigned kBeatsPerSecond = 10;
 constexpr Duration kStallLimit = std::chrono::milliseconds(250);
-
-/// Collects one answer per worker; the last one calls `done`.
-template <class T>
-class Gather {
- public:
-  Gather(std::size_t parts, std::function<void(T)> done) : left_(parts), done_(std::move(done)) {}
-  void add(const std::function<void(T&)>& merge) {
-    const std::lock_guard lock(mutex_);
-    merge(sum_);
-    if (--left_ == 0) done_(std::move(sum_));
-  }
-
- private:
-  std::mutex mutex_;  // Answers come from the workers' threads, rarely and once each.
-  std::size_t left_;
-  T sum_{};
-  std::function<void(T)> done_;
-};
+constexpr std::size_t kSurveysMax = 64;  ///< Unanswered ones.
 
 Result<lb::ConnectionQuery> query_of(const admin::ConnectionFilter& filter) {
   lb::ConnectionQuery query{.listener = filter.listener, .pool = filter.pool, .server = filter.server, .client = filter.client, .id = 0};
@@ -67,6 +50,15 @@ admin::ConnectionInfo info_of(const lb::ConnectionView& view) {
           .bytes = {.in = view.bytes_in, .out = view.bytes_out}};
 }
 
+/// "worker 1", "workers 0, 2"
+std::string name_workers(const std::vector<std::uint32_t>& workers) {
+  std::string out = workers.size() == 1 ? "worker " : "workers ";
+  for (std::size_t i = 0; i < workers.size(); ++i) out += (i == 0 ? "" : ", ") + std::to_string(workers[i]);
+  return out;
+}
+
+Error too_many_questions() { return {Errc::kUnavailable, "too many questions about connections wait for a worker; try again"}; }
+
 void count(std::vector<admin::CauseCount>& counts, std::string_view cause, std::uint64_t n) {
   if (n == 0) return;
   const auto found = std::find_if(counts.begin(), counts.end(), [&](const admin::CauseCount& c) { return c.cause == cause; });
@@ -81,6 +73,7 @@ void count(std::vector<admin::CauseCount>& counts, std::string_view cause, std::
 void Orchestrator::housekeeping() {
   loop_.after(kBeat, [this] { housekeeping(); });
   check_workers();
+  tend_surveys();
   refresh_report();
   if (++beats_ % kBeatsPerSecond == 0) report_shed();
 }
@@ -134,6 +127,8 @@ void Orchestrator::refresh_report() {
   report->config_reloads = reloads_;
   report->config_last_reload_ok = last_reload_ok_;
   controller_.describe(*report, now);
+  tell_takeover(*report);
+  if (takeover_) takeover_->describe(*report);
   if (stopping_) {
     report->ready = false;
     report->ready_reasons.push_back({"daemon", false, "is stopping"});
@@ -169,37 +164,62 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
   }
 }
 
+void Orchestrator::tend_surveys() {
+  const Instant now = clock_.now();
+  for (const auto& [survey, until] : surveys_) {
+    if (now >= until) survey->give_up();
+    if (!survey->over()) survey->ask_again();
+  }
+  std::erase_if(surveys_, [](const auto& open) { return open.first->over(); });
+}
+
+bool Orchestrator::may_ask() {
+  if (surveys_.size() >= kSurveysMax) std::erase_if(surveys_, [](const auto& open) { return open.first->over(); });
+  return surveys_.size() < kSurveysMax;
+}
+
 void Orchestrator::kill_connections(const admin::KillConnections& command, const admin::Actor& actor, CommandDone done) {
   auto query = query_of(command.filter);
   if (!query) return done(query.error());
-  auto gather = std::make_shared<Gather<std::size_t>>(workers_.size(), [done, by = actor.name](std::size_t killed) {
+  if (!may_ask()) return done(too_many_questions());
+  const auto ask = [this, query = *query](std::uint32_t worker, const std::shared_ptr<Survey<std::size_t>>& survey) {
+    lb::WorkerMessage message = lb::KillMatching{query, lb::EndCause::kKilled, [worker, survey](std::size_t killed) {
+                                                   survey->answer(worker, [killed](std::size_t& sum) { sum += killed; });
+                                                 }};
+    return mail_[worker].try_send(message);
+  };
+  const auto told = [done = std::move(done), by = actor.name, unknown = controller_.unknown_name(command.filter)](
+                        std::size_t killed, const std::vector<std::uint32_t>& silent) {
+    if (killed == 0 && silent.empty() && unknown) return done(*unknown);
     FL_LOG(CONNECTIONS_KILLED, "count", killed, "by", by);
-    done(admin::CommandResult{.summary = std::to_string(killed) + (killed == 1 ? " connection closed" : " connections closed"),
-                              .details = {},
-                              .needs_restart = {}});
-  });
-  for (const auto& worker : workers_) {
-    const auto add = [gather](std::size_t killed) { gather->add([killed](std::size_t& sum) { sum += killed; }); };
-    if (!worker->post(lb::KillMatching{*query, lb::EndCause::kKilled, add})) add(0);
-  }
+    const std::string closed = std::to_string(killed) + (killed == 1 ? " connection closed" : " connections closed");
+    if (silent.empty()) return done(admin::CommandResult{.summary = closed, .details = {}, .needs_restart = {}});
+    done(Error{Errc::kUnavailable, closed + ", but " + name_workers(silent) + " did not answer within " + format_duration(kSurveyTime) +
+                                       ": connections there may be open still. Try again; `fairlead events` shows WORKER_STALLED"});
+  };
+  surveys_.emplace_back(Survey<std::size_t>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);
 }
 
 void Orchestrator::list_connections(ListRequest&& request) {
   auto query = query_of(request.filter);
   if (!query) return request.done(query.error());
+  if (!may_ask()) return request.done(too_many_questions());
   using Infos = std::vector<admin::ConnectionInfo>;
-  auto gather = std::make_shared<Gather<Infos>>(workers_.size(), [done = request.done, limit = request.limit](Infos all) {
+  const auto ask = [this, query = *query, limit = request.limit](std::uint32_t worker, const std::shared_ptr<Survey<Infos>>& survey) {
+    lb::WorkerMessage message = lb::ListMatching{query, limit, [worker, survey](const std::vector<lb::ConnectionView>& views) {
+                                                   survey->answer(worker, [&views](Infos& all) {
+                                                     for (const lb::ConnectionView& view : views) all.push_back(info_of(view));
+                                                   });
+                                                 }};
+    return mail_[worker].try_send(message);
+  };
+  const auto told = [done = request.done, limit = request.limit, unknown = controller_.unknown_name(request.filter)](
+                        Infos all, std::vector<std::uint32_t> silent) {
+    if (all.empty() && silent.empty() && unknown) return done(*unknown);
     if (all.size() > limit) all.resize(limit);
-    done(std::move(all));
-  });
-  for (const auto& worker : workers_) {
-    const auto add = [gather](const std::vector<lb::ConnectionView>& views) {
-      gather->add([&views](Infos& all) {
-        for (const lb::ConnectionView& view : views) all.push_back(info_of(view));
-      });
-    };
-    if (!worker->post(lb::ListMatching{*query, request.limit, add})) add({});
-  }
+    done(admin::ConnectionList{.connections = std::move(all), .silent_workers = std::move(silent)});
+  };
+  surveys_.emplace_back(Survey<Infos>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);
 }
 
 }  // namespace fairlead::daemon

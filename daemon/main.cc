@@ -10,8 +10,10 @@
 #include "base/qb_loop.h"
 #include "config/host_environment.h"
 #include "config/load.h"
+#include "daemon/guard_main.h"
 #include "daemon/machine.h"
 #include "daemon/orchestrator.h"
+#include "daemon/vip_start.h"
 #include "generated/version.h"
 
 namespace fairlead::daemon {
@@ -34,6 +36,8 @@ constexpr const char* kHelp =
     "Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration.\n";
 
 struct Arguments {
+  int guard_fd = -1;  ///< This process is a guard (daemon/guard_main.h).
+  std::string guard_of;
   std::string config = "/etc/fairlead/fairlead.yaml";
   bool check = false;
   bool release_vips = false;
@@ -41,14 +45,17 @@ struct Arguments {
 
 /// -1: go on; else the exit code.
 int parse_arguments(int argc, char** argv, Arguments& out) {
-  static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 'k'},
-                                        {"release-vips", no_argument, nullptr, 'r'}, {"version", no_argument, nullptr, 'v'},
-                                        {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
+  static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},   {"check", no_argument, nullptr, 'k'},
+                                        {"release-vips", no_argument, nullptr, 'r'},   {"version", no_argument, nullptr, 'v'},
+                                        {"help", no_argument, nullptr, 'h'},           {"guard", required_argument, nullptr, 'G'},
+                                        {"guard-of", required_argument, nullptr, 'g'}, {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = ::getopt_long(argc, argv, "c:h", kOptions, nullptr)) != -1;) {
     switch (c) {
       case 'c': out.config = ::optarg; break;
       case 'k': out.check = true; break;
       case 'r': out.release_vips = true; break;
+      case 'G': out.guard_fd = std::atoi(::optarg); break;
+      case 'g': out.guard_of = ::optarg; break;
       case 'v': std::printf("fairleadd %s\n", kVersion); return kDone;
       case 'h': std::fputs(kHelp, stdout); return kDone;
       default: std::fputs("Try: fairleadd --help\n", stderr); return kUsage;
@@ -61,11 +68,30 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
   return -1;
 }
 
+/// What libraries throw at the start of a thread or a loop; everything later is answered where it happens.
+int run(const std::string& file, config::Snapshot snapshot, EngineDecision engine, VipStart vips, LogThread& log) {
+  try {
+    Orchestrator node(file, std::move(snapshot), std::move(engine), std::move(vips), log);
+    const Status started = node.start();
+    if (started) return node.run();
+    FL_LOG(DAEMON_FAILED, "error", started.error().message());
+  } catch (const std::exception& failed) { FL_LOG(DAEMON_FAILED, "error", std::string("a resource is missing: ") + failed.what()); }
+  return kFailed;
+}
+
 int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vector<config::Problem>& warnings) {
+  // Before anything takes one: loops and inboxes cannot do without.
+  if (const std::uint64_t descriptors = raise_descriptor_limit(); descriptors < kDescriptorsMin) {
+    std::fprintf(stderr, "fairleadd: the descriptor limit is %llu: at least %llu are needed (raise LimitNOFILE, or ulimit -n)\n",
+                 static_cast<unsigned long long>(descriptors), static_cast<unsigned long long>(kDescriptorsMin));
+    return kFailed;
+  }
   if (auto status = LogThread::check(log_options_of(snapshot.log)); !status) {
     std::fprintf(stderr, "fairleadd: log: %s\n", status.error().message().c_str());
     return kFailed;
   }
+  const std::string state_dir = snapshot.vips.empty() ? "" : snapshot.state_dir;
+  VipStart vips = start_vips(snapshot);  // Before the first thread: the guard is a child of a process that has none.
   LogThread log(log_options_of(snapshot.log));
   set_log_sink(&log);
   int code = kFailed;
@@ -76,15 +102,24 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
     FL_LOG(ENGINE_CHOSEN, "engine", engine->uring ? "io_uring" : "epoll", "reason", engine->reason);
     for (const config::Problem& w : warnings)
       FL_LOG(CONFIG_WARNING, "file", w.file, "line", w.line, "column", w.column, "message", w.message, "hint", w.hint);
-    Orchestrator node(arguments.config, std::move(snapshot), std::move(*engine), log);
-    if (auto status = node.start(); status)
-      code = node.run();
-    else
-      FL_LOG(DAEMON_FAILED, "error", status.error().message());
+    code = run(arguments.config, std::move(snapshot), std::move(*engine), std::move(vips), log);
+  }
+  if (!state_dir.empty()) {
+    std::vector<std::string> removed;  // Nothing, after an end in order; the interfaces' settings go back.
+    for (const Error& problem : release_vips(state_dir, removed)) FL_LOG(VIP_START_PROBLEM, "error", problem.message());
   }
   set_log_sink(nullptr);
   log.stop(std::chrono::seconds(1));
   return code;
+}
+
+/// `--release-vips`: what systemd runs after the daemon's end, and an operator after the worst.
+int release(const config::Snapshot& snapshot) {
+  std::vector<std::string> removed;
+  const std::vector<Error> problems = release_vips(snapshot.state_dir, removed);
+  for (const std::string& address : removed) std::printf("removed %s\n", address.c_str());
+  for (const Error& problem : problems) std::fprintf(stderr, "fairleadd: %s\n", problem.message().c_str());
+  return problems.empty() ? kDone : kFailed;
 }
 
 int main(int argc, char** argv) {
@@ -92,13 +127,14 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   Arguments arguments;
   if (const int code = parse_arguments(argc, argv, arguments); code >= 0) return code;
-  if (arguments.release_vips) return kDone;  // This version holds no VIP, so an earlier life left none.
+  if (arguments.guard_fd >= 0) return guard_main(arguments.guard_of, arguments.guard_fd);
   auto loaded = config::load_file(arguments.config, config::host_environment());
   for (const config::Problem& problem : loaded.problems) {
     if (arguments.check || problem.severity == config::Severity::kError) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
   }
   if (!loaded.snapshot) return kInvalidConfig;
   if (arguments.check) return kDone;
+  if (arguments.release_vips) return release(*loaded.snapshot);
   if (loaded.snapshot->node.empty()) {
     char name[256] = "";
     if (::gethostname(name, sizeof name - 1) == 0) loaded.snapshot->node = name;

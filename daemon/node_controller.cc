@@ -2,30 +2,29 @@
 #include "daemon/node_controller.h"
 
 #include <algorithm>
-#include <array>
-#include <tuple>
+#include <unordered_set>
 
-#include "base/assert.h"
-#include "base/overloaded.h"
-#include "config/limits.h"
 #include "lb/route_table_builder.h"
 
 namespace fairlead::daemon {
 namespace {
 
-std::string identity_of(const std::string& pool, const config::Server& server) {
-  return pool + '\n' + server.name + '\n' + to_string(server.address);
-}
-
-Notice notice(MessageId id, std::vector<LogField> fields) { return {id, std::move(fields)}; }
-
-lb::LegOptions leg_options_of(const config::Pool& pool) { return {.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout}; }
-
-Error unknown_server(const std::string& pool, const std::string& server) {
-  return {Errc::kNotFound, "no server " + pool + "/" + server + "; `fairlead server list` shows them"};
+/// A server takes connections that did not in the table before.
+bool gained_server(const lb::RoutePool& before, const lb::RoutePool& now) {
+  const auto takes = [](const lb::RoutePool& pool, const lb::RouteServer& s) {
+    return s.usable && s.weight > 0 && s.backup == pool.use_backups;
+  };
+  return std::any_of(now.servers.begin(), now.servers.end(), [&](const lb::RouteServer& s) {
+    return takes(now, s) && std::none_of(before.servers.begin(), before.servers.end(),
+                                         [&](const lb::RouteServer& old) { return old.id == s.id && takes(before, old); });
+  });
 }
 
 }  // namespace
+
+std::string NodeController::identity_of(const std::string& pool, const config::Server& server) {
+  return pool + '\n' + server.name + '\n' + to_string(server.address);
+}
 
 NodeController::PoolRecord::PoolRecord(config::Pool s, std::uint64_t seed)
     : settings(std::move(s)), health(lb::pool_health_settings(settings), seed) {}
@@ -37,8 +36,9 @@ ControlActions NodeController::apply(const config::Snapshot& snapshot, Instant n
   apply_pools(snapshot, now, out);
   apply_listeners(snapshot, out);
   active_ = snapshot;
+  look_up_anew();
   start_lookups(now, out);
-  finish(out, now, /*routes_changed=*/true);
+  finish(out, now, /*at_once=*/true);
   return out;
 }
 
@@ -51,16 +51,24 @@ void NodeController::apply_pools(const config::Snapshot& snapshot, Instant now, 
   }
   for (const auto& gone : pools_) {
     if (gone == nullptr) continue;
-    for (const ServerRecord& server : gone->servers) out.forget.push_back(server.id);
+    for (const ServerRecord& server : gone->servers) forget(server.id, out);
   }
   pools_ = std::move(next);
   for (std::size_t i = 0; i < pools_.size(); ++i) apply_pool(*pools_[i], snapshot.pools[i], now, out);
+}
+
+void NodeController::forget(lb::ServerId server, ControlActions& out) {
+  places_.erase(server);
+  out.forget.push_back(server);
 }
 
 void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, Instant now, ControlActions& out) {
   std::vector<ServerRecord> before = std::exchange(pool.servers, {});
   std::set<std::string> still_removed;
   std::vector<lb::ServerId> own_lines_changed;
+  std::unordered_map<std::string, ServerRecord*> known;  // By identity.
+  for (ServerRecord& record : before) known.emplace(identity_of(settings.name, record.settings), &record);
+  std::unordered_set<std::string> names;
   const auto keep = [&](ServerRecord& old, const config::Server& server) {
     if (old.settings != server) {  // I1: its own lines changed.
       old.weight.reset();
@@ -74,34 +82,35 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
   };
   for (const config::Server& server : settings.servers) {
     const std::string identity = identity_of(settings.name, server);
-    const auto configured_before = std::find(pool.settings.servers.begin(), pool.settings.servers.end(), server);
-    if (pool.removed.contains(identity) && configured_before != pool.settings.servers.end()) {  // I3
+    if (pool.removed.contains(identity) &&
+        std::find(pool.settings.servers.begin(), pool.settings.servers.end(), server) != pool.settings.servers.end()) {  // I3
       still_removed.insert(identity);
       continue;
     }
-    const auto old = std::find_if(before.begin(), before.end(),
-                                  [&](const ServerRecord& r) { return r.id != 0 && identity_of(settings.name, r.settings) == identity; });
-    if (old != before.end())
-      keep(*old, server);
+    names.insert(server.name);
+    if (const auto old = known.find(identity); old != known.end() && old->second->id != 0)
+      keep(*old->second, server);
     else
       pool.servers.push_back(make_server(settings, server, now));
   }
   for (ServerRecord& old : before) {
     if (old.id == 0) continue;
-    const bool name_taken = server_named(pool, old.settings.name) != nullptr;
-    if (old.run_time && !name_taken)
+    if (old.run_time && !names.contains(old.settings.name))
       pool.servers.push_back(std::move(old));
     else
-      out.forget.push_back(old.id);  // I3
+      forget(old.id, out);  // I3
   }
   pool.removed = std::move(still_removed);
   pool.settings = settings;
+  pool.rebalancer.configure(settings.rebalance);
   pool.checks = std::make_shared<const config::Health>(settings.health);
+  pool.stale = true;
   configure_health(pool, now, out);
   for (const lb::ServerId id : own_lines_changed) carry(pool, pool.health.set_admin(id, lb::AdminState::kReady, now), out);
 }
 
 NodeController::ServerRecord NodeController::make_server(const config::Pool& pool, const config::Server& settings, Instant now) {
+  if (identities_.size() >= identities_max_) forget_identities();
   Identity& identity = identities_[identity_of(pool.name, settings)];
   if (identity.id == 0) identity = {++last_server_, std::make_shared<lb::ServerCounters>()};
   ServerRecord record{
@@ -113,108 +122,40 @@ NodeController::ServerRecord NodeController::make_server(const config::Pool& poo
   return record;
 }
 
+/// Servers long gone, with no connection and in no table any more. Their ids are not given to others.
+void NodeController::forget_identities() {
+  std::erase_if(identities_, [&](const auto& known) {
+    const Identity& identity = known.second;
+    return !places_.contains(identity.id) && identity.counters.use_count() == 1;
+  });
+  identities_max_ = std::max(kIdentitiesMin, 2 * identities_.size());
+}
+
 void NodeController::configure_health(PoolRecord& pool, Instant now, ControlActions& out) {
   std::vector<lb::HealthServer> servers;
   servers.reserve(pool.servers.size());
   for (const ServerRecord& s : pool.servers) {
+    places_.insert_or_assign(s.id, Place{&pool, servers.size()});
     servers.push_back(
         {.id = s.id, .weight = s.weight.value_or(s.settings.weight), .endpoint = s.endpoint, .unresolved_reason = unresolved_reason(s)});
   }
   carry(pool, pool.health.configure(lb::pool_health_settings(pool.settings), servers, now), out);
 }
 
-void NodeController::apply_listeners(const config::Snapshot& snapshot, ControlActions& out) {
-  std::vector<ListenerRecord> next;
-  for (const config::Listener& settings : snapshot.listeners) {
-    const auto known =
-        std::find_if(listeners_.begin(), listeners_.end(), [&](const ListenerRecord& l) { return l.settings.name == settings.name; });
-    ListenerRecord record;
-    if (known != listeners_.end()) {
-      record = std::move(*known);
-      known->settings.name.clear();
-    } else {
-      std::tie(record.id, record.counters) = listener_identity(settings.name, snapshot);
-    }
-    record.settings = settings;
-    if (const PoolRecord* pool = pool_named(settings.pool)) record.options = leg_options_of(pool->settings);
-    next.push_back(std::move(record));
-  }
-  for (ListenerRecord& gone : listeners_) {
-    if (gone.settings.name.empty()) continue;
-    gone.enabled = false;
-    settle_binds(gone, out);
-  }
-  listeners_ = std::move(next);
-  for (ListenerRecord& listener : listeners_) settle_binds(listener, out);
-}
-
-/// Ids stay below kListenersMax, because workers count in arrays of that size: when all were given out, a name that is gone gives its own
-/// up.
-std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> NodeController::listener_identity(const std::string& name,
-                                                                                                   const config::Snapshot& next) {
-  if (const auto known = listener_ids_.find(name); known != listener_ids_.end()) return known->second;
-  auto id = static_cast<lb::ListenerId>(listener_ids_.size());
-  if (listener_ids_.size() >= config::kListenersMax) {
-    const auto named = [](const config::Snapshot& s, const std::string& n) {
-      return std::any_of(s.listeners.begin(), s.listeners.end(), [&](const config::Listener& l) { return l.name == n; });
-    };
-    // Better one that has been gone for longer: its sockets are closed.
-    auto gone = std::find_if(listener_ids_.begin(), listener_ids_.end(),
-                             [&](const auto& l) { return !named(next, l.first) && !named(active_, l.first); });
-    if (gone == listener_ids_.end())
-      gone = std::find_if(listener_ids_.begin(), listener_ids_.end(), [&](const auto& l) { return !named(next, l.first); });
-    FL_ASSERT(gone != listener_ids_.end());  // Validation admits kListenersMax listeners, and `name` is one of them.
-    id = gone->second.first;
-    listener_ids_.erase(gone);
-  }
-  return listener_ids_.try_emplace(name, id, std::make_shared<lb::ListenerCounters>()).first->second;
-}
-
-/// Opens what is missing, closes what is not wanted, tells the rest its options.
-void NodeController::settle_binds(ListenerRecord& listener, ControlActions& out) {
-  const auto wanted = [&](const Endpoint& address) {
-    return listener.enabled &&
-           std::find(listener.settings.bind.begin(), listener.settings.bind.end(), address) != listener.settings.bind.end();
-  };
-  std::vector<BindRecord> kept;
-  for (BindRecord& bind : listener.binds) {
-    if (!bind.error.empty()) continue;  // Tried again below.
-    if (wanted(bind.address)) {
-      out.change.push_back({bind.id, listener.options});
-      kept.push_back(std::move(bind));
-    } else {
-      out.close.emplace_back(
-          bind.id, notice(MessageId::LISTENER_CLOSED, {{"listener", listener.settings.name}, {"bind", bind.address.to_string()}}));
-    }
-  }
-  listener.binds = std::move(kept);
-  if (!listener.enabled) return;
-  for (const Endpoint& address : listener.settings.bind) {
-    const bool open = std::any_of(listener.binds.begin(), listener.binds.end(), [&](const BindRecord& b) { return b.address == address; });
-    if (open) continue;
-    listener.binds.push_back({.id = ++last_bind_, .address = address, .error = {}});
-    out.open.push_back(
-        {.listener = listener.id, .bind = last_bind_, .name = listener.settings.name, .address = address, .options = listener.options});
-  }
-}
-
-void NodeController::bind_failed(lb::BindId bind, std::string error) {
-  for (ListenerRecord& listener : listeners_) {
-    for (BindRecord& b : listener.binds) {
-      if (b.id == bind) b.error = error;
-    }
-  }
-}
-
 /// Asks for every name whose time has come.
 void NodeController::start_lookups(Instant now, ControlActions& out) {
+  if (now < lookups_at_) return;
+  lookups_at_ = Instant::max();
   for (const auto& pool : pools_) {
     for (ServerRecord& s : pool->servers) {
-      if (!s.name || !s.name->due(now)) continue;
-      const auto& source = pool->settings.source ? pool->settings.source : pool->settings.health.source;
-      lb::ResolveQuestion question{.host = s.settings.address.host, .port = s.settings.address.port, .family = {}, .name_server = {}};
-      if (source) question.family = source->family();
-      out.lookups.push_back({.server = s.id, .token = s.name->start(now), .question = std::move(question)});
+      if (!s.name) continue;
+      if (s.name->due(now)) {
+        const auto& source = pool->settings.source ? pool->settings.source : pool->settings.health.source;
+        lb::ResolveQuestion question{.host = s.settings.address.host, .port = s.settings.address.port, .family = {}, .name_server = {}};
+        if (source) question.family = source->family();
+        out.lookups.push_back({.server = s.id, .token = s.name->start(now), .question = std::move(question)});
+      }
+      lookups_at_ = std::min(lookups_at_, s.name->next_deadline());
     }
   }
 }
@@ -222,21 +163,13 @@ void NodeController::start_lookups(Instant now, ControlActions& out) {
 // ---- health ----
 
 NodeController::PoolRecord* NodeController::pool_of(lb::ServerId server) {
-  for (const auto& pool : pools_) {
-    for (const ServerRecord& s : pool->servers) {
-      if (s.id == server) return pool.get();
-    }
-  }
-  return nullptr;
+  const auto at = places_.find(server);
+  return at == places_.end() ? nullptr : at->second.pool;
 }
 
 NodeController::ServerRecord* NodeController::server_of(lb::ServerId server) {
-  for (const auto& pool : pools_) {
-    for (ServerRecord& s : pool->servers) {
-      if (s.id == server) return &s;
-    }
-  }
-  return nullptr;
+  const auto at = places_.find(server);
+  return at == places_.end() ? nullptr : &at->second.pool->servers[at->second.index];
 }
 
 NodeController::PoolRecord* NodeController::pool_named(const std::string& name) {
@@ -251,12 +184,8 @@ NodeController::ServerRecord* NodeController::server_named(PoolRecord& pool, con
 
 /// Turns what the pool's health decided into actions of the node.
 void NodeController::carry(PoolRecord& pool, lb::HealthActions&& actions, ControlActions& out) {
-  const auto record_of = [&](lb::ServerId id) -> const ServerRecord* {
-    const auto found = std::find_if(pool.servers.begin(), pool.servers.end(), [&](const ServerRecord& s) { return s.id == id; });
-    return found == pool.servers.end() ? nullptr : &*found;
-  };
   for (const lb::ServerChange& change : actions.changes) {
-    const ServerRecord* server = record_of(change.server);
+    const ServerRecord* server = server_of(change.server);
     if (server == nullptr || change.change.to == lb::Verdict::kUnknown) continue;
     const MessageId id = change.change.to == lb::Verdict::kUp ? MessageId::SERVER_UP : MessageId::SERVER_DOWN;
     out.notices.push_back(notice(id, {{"pool", pool.settings.name},
@@ -266,9 +195,9 @@ void NodeController::carry(PoolRecord& pool, lb::HealthActions&& actions, Contro
                                       {"after_ms", std::to_string(to_ms(change.change.after))}}));
   }
   if (pool.settings.on_server_down == config::OnServerDown::kReset)
-    out.reset.insert(out.reset.end(), actions.hard_down.begin(), actions.hard_down.end());
+    reset_.insert(reset_.end(), actions.hard_down.begin(), actions.hard_down.end());  // Once they are out of the table.
   for (const lb::StartProbe& probe : actions.probes) {
-    const ServerRecord* server = record_of(probe.server);
+    const ServerRecord* server = server_of(probe.server);
     if (server == nullptr) continue;
     out.probes.push_back({.server = probe.server,
                           .token = probe.token,
@@ -276,12 +205,14 @@ void NodeController::carry(PoolRecord& pool, lb::HealthActions&& actions, Contro
                           .host = server->settings.address.host,
                           .health = pool.checks});
   }
-  if (actions.routes_changed) routes_stale_ = true;
+  pool.stale = pool.stale || actions.routes_changed;
 }
 
-void NodeController::finish(ControlActions& out, Instant now, bool routes_changed) {
-  if (!routes_changed && !routes_stale_) return;
-  routes_stale_ = false;
+/// Publishes what changed: `at_once` (an operator or a reload waits for it), or when nothing was published lately; else a tick will.
+void NodeController::finish(ControlActions& out, Instant now, bool at_once) {
+  const bool stale = std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) { return pool->stale; });
+  if (!at_once && (!stale || now < published_at_ + kTablePause)) return;
+  published_at_ = now;
   for (const auto& pool : pools_) {
     const bool serves = pool->health.usable_count() > 0;
     if (serves == pool->serves) continue;
@@ -289,33 +220,45 @@ void NodeController::finish(ControlActions& out, Instant now, bool routes_change
     out.notices.push_back(notice(serves ? MessageId::POOL_SERVES : MessageId::POOL_EMPTY, {{"pool", pool->settings.name}}));
   }
   out.routes = build_routes(now);  // I4
+  out.reset.insert(out.reset.end(), reset_.begin(), reset_.end());
+  reset_.clear();
 }
 
 std::shared_ptr<const lb::RouteTable> NodeController::build_routes(Instant now) {
-  std::vector<lb::PoolView> pools;
+  std::vector<lb::RoutePool> pools;
+  pools.reserve(pools_.size());
   for (const auto& pool : pools_) {
-    lb::PoolView view{.settings = &pool->settings, .counters = pool->counters, .servers = {}};
-    for (const ServerRecord& s : pool->servers) {
-      const auto health = pool->health.find(s.id, now);
-      if (!health || !health->endpoint) continue;
-      view.servers.push_back({.settings = &s.settings,
-                              .id = s.id,
-                              .endpoint = *health->endpoint,
-                              .usable = health->usable,
-                              .effective_weight = health->effective_weight,
-                              .counters = s.counters});
+    if (std::exchange(pool->stale, false)) {
+      lb::RoutePool next = build_pool(*pool);
+      if (gained_server(pool->table, next)) pool->rebalancer.server_up(now);
+      pool->table = std::move(next);
     }
-    pools.push_back(std::move(view));
+    pools.push_back(pool->table);
   }
   std::vector<lb::ListenerView> listeners;
   for (const ListenerRecord& l : listeners_) listeners.push_back({.settings = &l.settings, .id = l.id, .counters = l.counters});
-  return std::make_shared<const lb::RouteTable>(lb::build_route_table(++version_, listeners, pools));
+  return std::make_shared<const lb::RouteTable>(lb::build_route_table(++version_, listeners, std::move(pools)));
+}
+
+lb::RoutePool NodeController::build_pool(const PoolRecord& pool) {
+  lb::PoolView view{.settings = &pool.settings, .counters = pool.counters, .servers = {}};
+  for (const ServerRecord& s : pool.servers) {
+    const auto health = pool.health.find(s.id);
+    if (!health || !health->endpoint) continue;
+    view.servers.push_back({.settings = &s.settings,
+                            .id = s.id,
+                            .endpoint = *health->endpoint,
+                            .usable = health->usable,
+                            .effective_weight = health->effective_weight,
+                            .counters = s.counters});
+  }
+  return lb::build_route_pool(view);
 }
 
 ControlActions NodeController::probe_done(const lb::ProbeResult& result, Instant now) {
   ControlActions out;
   if (PoolRecord* pool = pool_of(result.server)) carry(*pool, pool->health.probe_done(result, now), out);
-  finish(out, now, false);
+  finish(out, now, /*at_once=*/false);
   return out;
 }
 
@@ -326,7 +269,7 @@ void NodeController::probe_refused(lb::ServerId server, std::uint64_t token, Ins
 ControlActions NodeController::connect_failed(lb::ServerId server, lb::ConnectCause cause, Instant now) {
   ControlActions out;
   if (PoolRecord* pool = pool_of(server)) carry(*pool, pool->health.connect_failed(server, cause, now), out);
-  finish(out, now, false);
+  finish(out, now, /*at_once=*/false);
   return out;
 }
 
@@ -340,6 +283,7 @@ ControlActions NodeController::answered(lb::ServerId server, std::uint64_t token
   ServerRecord* record = server_of(server);
   if (record == nullptr || !record->name) return out;
   const auto change = record->name->answered(token, answer, now);
+  lookups_at_ = std::min(lookups_at_, record->name->next_deadline());
   const std::vector<LogField> who{
       {"pool", pool->settings.name}, {"server", record->settings.name}, {"host", record->settings.address.host}};
   if (change.failure_began) {
@@ -356,12 +300,15 @@ ControlActions NodeController::answered(lb::ServerId server, std::uint64_t token
     }
     carry(*pool, pool->health.set_endpoint(server, record->endpoint, unresolved_reason(*record), now), out);
   }
-  finish(out, now, false);
+  finish(out, now, /*at_once=*/false);
   return out;
 }
 
 void NodeController::lookup_refused(lb::ServerId server, std::uint64_t token, Instant now) {
-  if (ServerRecord* record = server_of(server); record != nullptr && record->name) record->name->refused(token, now);
+  ServerRecord* record = server_of(server);
+  if (record == nullptr || !record->name) return;
+  record->name->refused(token, now);
+  lookups_at_ = std::min(lookups_at_, record->name->next_deadline());
 }
 
 std::string NodeController::unresolved_reason(const ServerRecord& server) {
@@ -369,144 +316,45 @@ std::string NodeController::unresolved_reason(const ServerRecord& server) {
   return server.name->error().empty() ? "not resolved yet" : server.name->error();
 }
 
+void NodeController::spread(PoolRecord& pool, Instant now, ControlActions& out) {
+  if (now < pool.rebalancer.next_deadline()) return;
+  std::vector<lb::ServerLoad> loads;
+  for (const lb::RouteServer& s : pool.table.servers) {
+    if (s.usable && s.weight > 0 && s.backup == pool.table.use_backups)
+      loads.push_back({.id = s.id, .current = s.counters->current.load(std::memory_order_relaxed), .weight = s.weight});
+  }
+  if (const auto server = pool.rebalancer.tick(loads, now)) out.spread.push_back(*server);
+}
+
 ControlActions NodeController::tick(Instant now) {
   ControlActions out;
-  for (const auto& pool : pools_) carry(*pool, pool->health.tick(now), out);
+  for (const auto& pool : pools_) {
+    carry(*pool, pool->health.tick(now), out);
+    spread(*pool, now, out);
+  }
   start_lookups(now, out);
-  finish(out, now, false);
+  retry_binds(now, out);
+  finish(out, now, /*at_once=*/false);
   return out;
 }
 
+bool NodeController::pool_serves(const std::string& name) const {
+  return std::any_of(pools_.begin(), pools_.end(), [&](const auto& p) { return p->settings.name == name && p->health.usable_count() > 0; });
+}
+
 Instant NodeController::next_deadline() const {
-  Instant next = Instant::max();
+  Instant next = lookups_at_;
   for (const auto& pool : pools_) {
+    if (pool->stale) next = std::min(next, published_at_ + kTablePause);
     if (const auto at = pool->health.next_deadline()) next = std::min(next, *at);
-    for (const ServerRecord& s : pool->servers) {
-      if (s.name) next = std::min(next, s.name->next_deadline());
+    next = std::min(next, pool->rebalancer.next_deadline());
+  }
+  for (const ListenerRecord& listener : listeners_) {
+    for (const BindRecord& b : listener.binds) {
+      if (!b.error.empty()) next = std::min(next, b.retry_at);
     }
   }
   return next;
-}
-
-// ---- operators ----
-
-NodeController::Answer NodeController::command(const admin::Command& command, const admin::Actor& actor, Instant now) {
-  return std::visit(Overloaded{
-                        [&](const admin::SetServerState& c) { return set_state(c, actor, now); },
-                        [&](const admin::SetServerWeight& c) { return set_weight(c, actor, now); },
-                        [&](const admin::AddServer& c) { return add_server(c, actor, now); },
-                        [&](const admin::RemoveServer& c) { return remove_server(c, actor, now); },
-                        [&](const admin::SetListenerEnabled& c) { return set_listener(c, actor, now); },
-                        [&](const auto&) {
-                          return Answer{Error{Errc::kUnsupported, "not a command of the controller"}, {}};
-                        },
-                    },
-                    command);
-}
-
-NodeController::Answer NodeController::set_state(const admin::SetServerState& c, const admin::Actor& actor, Instant now) {
-  PoolRecord* pool = pool_named(c.pool);
-  ServerRecord* server = pool == nullptr ? nullptr : server_named(*pool, c.server);
-  if (server == nullptr) return {unknown_server(c.pool, c.server), {}};
-  static constexpr std::array<std::string_view, 3> kNames{"ready", "drain", "maint"};
-  static constexpr std::array<lb::AdminState, 3> kStates{lb::AdminState::kReady, lb::AdminState::kDrain, lb::AdminState::kMaint};
-  const auto which = static_cast<std::size_t>(c.state);
-  Answer answer{admin::CommandResult{}, {}};
-  carry(*pool, pool->health.set_admin(server->id, kStates[which], now), answer.actions);
-  if (c.state == admin::AdminState::kMaint) answer.actions.kill.push_back(server->id);
-  answer.actions.notices.push_back(
-      notice(MessageId::SERVER_ADMIN, {{"pool", c.pool},
-                                       {"server", c.server},
-                                       {"state", std::string(kNames[which])},
-                                       {"weight", std::to_string(server->weight.value_or(server->settings.weight))},
-                                       {"by", actor.name}}));
-  finish(answer.actions, now, true);
-  const auto current = server->counters->current.load(std::memory_order_relaxed);
-  answer.result = admin::CommandResult{.summary = c.pool + "/" + c.server + " is in " + std::string(kNames[which]) + "; it has " +
-                                                  std::to_string(current) + (current == 1 ? " connection" : " connections"),
-                                       .details = {},
-                                       .needs_restart = {}};
-  return answer;
-}
-
-NodeController::Answer NodeController::set_weight(const admin::SetServerWeight& c, const admin::Actor& actor, Instant now) {
-  PoolRecord* pool = pool_named(c.pool);
-  ServerRecord* server = pool == nullptr ? nullptr : server_named(*pool, c.server);
-  if (server == nullptr) return {unknown_server(c.pool, c.server), {}};
-  server->weight = c.weight;
-  Answer answer{admin::CommandResult{
-                    .summary = c.pool + "/" + c.server + " has weight " + std::to_string(c.weight), .details = {}, .needs_restart = {}},
-                {}};
-  carry(*pool, pool->health.set_weight(server->id, c.weight, now), answer.actions);
-  answer.actions.notices.push_back(
-      notice(MessageId::SERVER_ADMIN,
-             {{"pool", c.pool}, {"server", c.server}, {"state", "unchanged"}, {"weight", std::to_string(c.weight)}, {"by", actor.name}}));
-  finish(answer.actions, now, true);
-  return answer;
-}
-
-NodeController::Answer NodeController::add_server(const admin::AddServer& c, const admin::Actor& actor, Instant now) {
-  PoolRecord* pool = pool_named(c.pool);
-  if (pool == nullptr) return {Error{Errc::kNotFound, "no pool " + c.pool + "; `fairlead pool list` shows them"}, {}};
-  if (server_named(*pool, c.server) != nullptr)
-    return {Error{Errc::kConflict, "pool " + c.pool + " has a server " + c.server + " already"}, {}};
-  auto address = parse_host_port(c.address);
-  if (!address) return {address.error(), {}};
-  if (address->port == 0) return {Error{Errc::kInvalidArgument, "'" + c.address + "': the port must not be 0"}, {}};
-  if (pool->servers.size() >= config::kServersPerPoolMax)
-    return {Error{Errc::kLimitExceeded, "pool " + c.pool + " has as many servers as there can be"}, {}};
-  const config::Server settings{
-      .name = c.server, .address = *address, .weight = c.weight, .max_connections = c.max_connections, .backup = c.backup};
-  pool->servers.push_back(make_server(pool->settings, settings, now));
-  pool->servers.back().run_time = true;
-  pool->removed.erase(identity_of(c.pool, settings));
-  Answer answer{admin::CommandResult{.summary = "added " + c.pool + "/" + c.server +
-                                                " until the next restart; it takes connections after its first good check",
-                                     .details = {},
-                                     .needs_restart = {}},
-                {}};
-  answer.actions.notices.push_back(
-      notice(MessageId::SERVER_ADDED, {{"pool", c.pool}, {"server", c.server}, {"address", c.address}, {"by", actor.name}}));
-  configure_health(*pool, now, answer.actions);
-  start_lookups(now, answer.actions);
-  finish(answer.actions, now, true);
-  return answer;
-}
-
-NodeController::Answer NodeController::remove_server(const admin::RemoveServer& c, const admin::Actor& actor, Instant now) {
-  PoolRecord* pool = pool_named(c.pool);
-  ServerRecord* server = pool == nullptr ? nullptr : server_named(*pool, c.server);
-  if (server == nullptr) return {unknown_server(c.pool, c.server), {}};
-  const auto current = server->counters->current.load(std::memory_order_relaxed);
-  Answer answer{admin::CommandResult{.summary = "removed " + c.pool + "/" + c.server + " until the next restart; its " +
-                                                std::to_string(current) + " connections go on",
-                                     .details = {},
-                                     .needs_restart = {}},
-                {}};
-  answer.actions.notices.push_back(
-      notice(MessageId::SERVER_REMOVED,
-             {{"pool", c.pool}, {"server", c.server}, {"address", to_string(server->settings.address)}, {"by", actor.name}}));
-  answer.actions.forget.push_back(server->id);
-  if (!server->run_time) pool->removed.insert(identity_of(c.pool, server->settings));
-  pool->servers.erase(pool->servers.begin() + (server - pool->servers.data()));
-  configure_health(*pool, now, answer.actions);
-  start_lookups(now, answer.actions);
-  finish(answer.actions, now, true);
-  return answer;
-}
-
-NodeController::Answer NodeController::set_listener(const admin::SetListenerEnabled& c, const admin::Actor&, Instant) {
-  const auto found =
-      std::find_if(listeners_.begin(), listeners_.end(), [&](const ListenerRecord& l) { return l.settings.name == c.listener; });
-  if (found == listeners_.end()) return {Error{Errc::kNotFound, "no listener " + c.listener + "; `fairlead listener list` shows them"}, {}};
-  Answer answer{
-      admin::CommandResult{.summary = "listener " + c.listener + (c.enabled ? " is enabled" : " is disabled; its connections go on"),
-                           .details = {},
-                           .needs_restart = {}},
-      {}};
-  found->enabled = c.enabled;
-  settle_binds(*found, answer.actions);
-  return answer;
 }
 
 }  // namespace fairlead::daemon

@@ -13,7 +13,13 @@
 //       ends when its own lines change.
 //   I2  A reload never closes an address that both configurations have.
 //   I3  What an operator added or removed at run time survives a reload.
-//   I4  Every change of the routes comes with a new table and a higher version.
+//   I4  Every change of the routes comes with a new table and a higher version: at once, or after kTablePause when one came just before.
+//       Connections of a dead server are reset only when it is out of the table.
+//   I5  An address that cannot be bound is tried again until it can, is not wanted any more, or the node ends.
+//   I6  Without force no command takes away the last server of a pool that takes connections.
+// Cost: an input about one server costs O(log servers), unless the routes change; then its pool is built anew. apply() and describe() are
+// linear. bench/micro/node_controller_bench.cc has figures.
+// Files: node_controller.cc (pools, health), node_listeners.cc, node_commands.cc, node_report.cc.
 // Threading: control. Ownership: values; counters are shared with the workers.
 #pragma once
 
@@ -22,6 +28,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -33,17 +40,30 @@
 #include "lb/health_pool.h"
 #include "lb/health_values.h"
 #include "lb/listener_socket.h"
+#include "lb/rebalance.h"
 #include "lb/resolver_lookup.h"
 #include "lb/resolver_tracker.h"
 #include "lb/route_table.h"
 
 namespace fairlead::daemon {
 
+/// Between two tries to bind an address: doubled from the first to the second.
+inline constexpr Duration kBindPauseMin = std::chrono::seconds(1);
+inline constexpr Duration kBindPauseMax = std::chrono::seconds(10);
+
+/// Between two tables that checks and reports bring. Rationale: a Maglev table of 1,000 servers takes 4 ms; when all of them come up within
+/// a second, that must not be all the control thread does.
+inline constexpr Duration kTablePause = std::chrono::milliseconds(10);
+
+/// Servers remembered at least, present and gone, so that one that returns has its id and counters.
+inline constexpr std::size_t kIdentitiesMin = 4096;
+
 /// An event to log; the shell adds the time.
 struct Notice {
   MessageId id;
   std::vector<LogField> fields;
 };
+[[nodiscard]] inline Notice notice(MessageId id, std::vector<LogField> fields) { return {id, std::move(fields)}; }
 struct BindOpen {
   lb::ListenerId listener = 0;
   lb::BindId bind = 0;
@@ -74,8 +94,9 @@ struct ControlActions {
   std::vector<BindOpen> open;                    ///< Before `close`: an address that moves between listeners is never shut.
   std::vector<BindChange> change;
   std::vector<std::pair<lb::BindId, Notice>> close;
-  std::vector<lb::ServerId> reset;  ///< Close their connections: hard down.
-  std::vector<lb::ServerId> kill;   ///< Close their connections: maintenance.
+  std::vector<lb::ServerId> reset;   ///< Close their connections: hard down.
+  std::vector<lb::ServerId> kill;    ///< Close their connections: maintenance.
+  std::vector<lb::ServerId> spread;  ///< Each gives up one connection that is idle: rebalancing.
   std::vector<ProbeStart> probes;
   std::vector<lb::ServerId> forget;  ///< Servers that are gone.
   std::vector<LookupStart> lookups;
@@ -95,8 +116,11 @@ class NodeController {
   [[nodiscard]] ControlActions answered(lb::ServerId server, std::uint64_t token, const lb::ResolveAnswer& answer, Instant now);
   void lookup_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions tick(Instant now);
-  /// An address could not be bound (again); it is tried again at the next apply().
-  void bind_failed(lb::BindId bind, std::string error);
+  /// What came of a BindOpen. One that failed comes again with a later tick(); only its first failure is an event.
+  [[nodiscard]] ControlActions bind_opened(lb::BindId bind);
+  [[nodiscard]] ControlActions bind_failed(lb::BindId bind, const Error& error, Instant now);
+  /// One line for each listener with addresses that are not bound.
+  [[nodiscard]] std::vector<std::string> bind_problems() const;
 
   struct Answer {
     Result<admin::CommandResult> result;
@@ -105,7 +129,12 @@ class NodeController {
   /// Server and listener commands; others are the shell's.
   [[nodiscard]] Answer command(const admin::Command& command, const admin::Actor& actor, Instant now);
 
+  /// The first name in the filter that nothing here has. For commands that found nothing: removed servers may still have connections.
+  [[nodiscard]] std::optional<Error> unknown_name(const admin::ConnectionFilter& filter) const;
+
   [[nodiscard]] Instant next_deadline() const;
+  /// It has a server that takes connections.
+  [[nodiscard]] bool pool_serves(const std::string& name) const;
   /// Fills pools, listeners and readiness.
   void describe(admin::NodeReport& report, Instant now) const;
   [[nodiscard]] const config::Snapshot& active() const { return active_; }
@@ -131,11 +160,16 @@ class NodeController {
     std::shared_ptr<lb::PoolCounters> counters = std::make_shared<lb::PoolCounters>();
     std::shared_ptr<const config::Health> checks;
     bool serves = false;
+    lb::RoutePool table;  ///< As published last.
+    bool stale = true;    ///< It is not what health says any more.
+    lb::Rebalancer rebalancer;
   };
   struct BindRecord {
     lb::BindId id = 0;
     Endpoint address;
     std::string error;  ///< Why it is not bound; empty: it is.
+    Duration pause{};   ///< Before the next try; likewise retry_at. Meaningless while it is bound.
+    Instant retry_at{};
   };
   struct ListenerRecord {
     lb::ListenerId id = 0;
@@ -146,24 +180,39 @@ class NodeController {
     std::shared_ptr<lb::ListenerCounters> counters;
   };
 
+  struct Place {
+    PoolRecord* pool = nullptr;  ///< Stable: pools_ owns it by pointer.
+    std::size_t index = 0;       ///< In its servers.
+  };
+
+  [[nodiscard]] static std::string identity_of(const std::string& pool, const config::Server& server);
   void apply_pools(const config::Snapshot& snapshot, Instant now, ControlActions& out);
   void apply_pool(PoolRecord& pool, const config::Pool& settings, Instant now, ControlActions& out);
   void apply_listeners(const config::Snapshot& snapshot, ControlActions& out);
   [[nodiscard]] std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> listener_identity(const std::string& name,
                                                                                                    const config::Snapshot& next);
   void settle_binds(ListenerRecord& listener, ControlActions& out);
+  void retry_binds(Instant now, ControlActions& out);
+  [[nodiscard]] static BindOpen bind_open(const ListenerRecord& listener, const BindRecord& bind);
+  [[nodiscard]] static std::string problem_of(const ListenerRecord& listener);
+  void forget(lb::ServerId server, ControlActions& out);
   [[nodiscard]] ServerRecord make_server(const config::Pool& pool, const config::Server& settings, Instant now);
+  void forget_identities();
   void configure_health(PoolRecord& pool, Instant now, ControlActions& out);
   void carry(PoolRecord& pool, lb::HealthActions&& actions, ControlActions& out);
-  void finish(ControlActions& out, Instant now, bool routes_changed);
+  void spread(PoolRecord& pool, Instant now, ControlActions& out);
+  void finish(ControlActions& out, Instant now, bool at_once);
   void start_lookups(Instant now, ControlActions& out);
+  void look_up_anew() { lookups_at_ = Instant::min(); }  ///< The names have changed.
   [[nodiscard]] std::shared_ptr<const lb::RouteTable> build_routes(Instant now);
+  [[nodiscard]] static lb::RoutePool build_pool(const PoolRecord& pool);
   [[nodiscard]] PoolRecord* pool_of(lb::ServerId server);
   [[nodiscard]] ServerRecord* server_of(lb::ServerId server);
   [[nodiscard]] PoolRecord* pool_named(const std::string& name);
   [[nodiscard]] static ServerRecord* server_named(PoolRecord& pool, const std::string& name);
   [[nodiscard]] static std::string unresolved_reason(const ServerRecord& server);
   [[nodiscard]] static admin::ServerStatus describe_server(const PoolRecord& pool, const ServerRecord& server, Instant now);
+  [[nodiscard]] static std::optional<Error> guard_last(const PoolRecord& pool, const ServerRecord& server, const std::string& what);
   [[nodiscard]] Answer set_state(const admin::SetServerState& c, const admin::Actor& actor, Instant now);
   [[nodiscard]] Answer set_weight(const admin::SetServerWeight& c, const admin::Actor& actor, Instant now);
   [[nodiscard]] Answer add_server(const admin::AddServer& c, const admin::Actor& actor, Instant now);
@@ -178,11 +227,16 @@ class NodeController {
     lb::ServerId id;
     std::shared_ptr<lb::ServerCounters> counters;
   };
-  std::map<std::string, Identity> identities_;  ///< By pool, name and address; for the life of the process.
+  std::map<std::string, Identity> identities_;   ///< By pool, name and address. Those of servers that are gone are kept for a while:
+  std::size_t identities_max_ = kIdentitiesMin;  ///< above this they are dropped, so that years of changing names cost nothing.
   std::map<std::string, std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>>>
       listener_ids_;  ///< By name; kListenersMax at most.
+  /// Where servers stand; renewed by configure_health() and remove_server(), which is every time a pool's servers change.
+  std::unordered_map<lb::ServerId, Place> places_;
+  Instant lookups_at_ = Instant::max();  ///< No name is due earlier.
   std::uint64_t version_ = 0;
-  bool routes_stale_ = false;  ///< A pool's health asked for a new table.
+  Instant published_at_ = Instant::min();
+  std::vector<lb::ServerId> reset_;  ///< Hard down, and still in the published table.
   lb::ServerId last_server_ = 0;
   lb::BindId last_bind_ = 0;
 };

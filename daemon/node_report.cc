@@ -45,7 +45,7 @@ admin::ServerStatus NodeController::describe_server(const PoolRecord& pool, cons
   out.connections.current = server.counters->current.load(std::memory_order_relaxed);
   out.connections.total = server.counters->total.load(std::memory_order_relaxed);
   out.connect_failures = server.counters->connect_failures.load(std::memory_order_relaxed);
-  const auto health = pool.health.find(server.id, now);
+  const auto health = pool.health.find(server.id);
   if (!health) return out;
   out.state = state_of(*health);
   out.weight = health->weight;
@@ -75,19 +75,18 @@ void NodeController::describe(admin::NodeReport& report, Instant now) const {
     out.connections.current = l.counters->current.load(std::memory_order_relaxed);
     out.connections.total = l.counters->total.load(std::memory_order_relaxed);
     out.connections.shed = l.counters->shed.load(std::memory_order_relaxed);
-    std::string problem = l.enabled ? "" : "disabled by an operator";
-    for (const BindRecord& b : l.binds) {
-      if (!b.error.empty()) problem = b.error;
-    }
-    report.ready_reasons.push_back({"listener " + out.name, out.accepting, out.accepting ? "accepts" : problem});
+    out.problem = l.enabled ? problem_of(l) : "disabled by an operator";
+    report.ready_reasons.push_back({"listener " + out.name, out.accepting, out.accepting ? "accepts" : out.problem});
     report.listeners.push_back(std::move(out));
   }
   for (const auto& pool : pools_) {
     admin::PoolStatus out{.name = pool->settings.name, .balance = std::string(name_of(pool->settings.balance)), .servers = {}};
     for (const ServerRecord& s : pool->servers) out.servers.push_back(describe_server(*pool, s, now));
     const auto usable = pool->health.usable_count();
-    report.ready_reasons.push_back({"pool " + out.name, usable > 0,
-                                    std::to_string(usable) + " of " + std::to_string(out.servers.size()) + " servers take connections"});
+    const std::size_t all = out.servers.size();
+    report.ready_reasons.push_back(
+        {"pool " + out.name, usable > 0,
+         std::to_string(usable) + " of " + std::to_string(all) + (all == 1 ? " server takes connections" : " servers take connections")});
     report.pools.push_back(std::move(out));
   }
   // Ready: some listener accepts and its pool has a server. A pool nobody listens for does not count.

@@ -47,13 +47,17 @@ void log_notice(const Notice& notice) {
   if (LogSink* sink = log_sink()) sink->write(LogEvent{SystemClock().wall(), notice.id, notice.fields});
 }
 
+void log_all(const std::vector<Notice>& notices) {
+  for (const Notice& said : notices) log_notice(said);
+}
+
 }  // namespace
 
 LogOptions log_options_of(const config::Log& log) {
   return {.level = log.level, .target = target_of(log.target), .path = log.path, .format = log.format};
 }
 
-Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, LogThread& log)
+Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, VipStart vips, LogThread& log)
     : config_file_(std::move(config_file)),
       started_with_(std::move(snapshot)),
       engine_(std::move(engine)),
@@ -63,15 +67,18 @@ Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, E
       sources_(kSourcesExpected, random_seed()),
       places_(1),
       port_(inbox_, log),
+      vip_start_(std::move(vips)),
       born_(clock_.now()) {}
 
 Orchestrator::~Orchestrator() {
   // First what calls into us from other threads, then what they call.
   if (api_) api_->stop();
+  takeover_.reset();
   jobs_.reset();
   resolver_.reset();
   prober_.reset();
   workers_.clear();
+  for (const auto& open : surveys_) open.first->give_up();
   loop_.remove(inbox_.event_fd());
   while (inbox_.drain([](ControlMessage&& message) { refuse(std::move(message)); }) > 0) {}  // Whoever still waits for an answer gets one.
 }
@@ -80,16 +87,14 @@ Orchestrator::~Orchestrator() {
 
 Status Orchestrator::start() {
   const std::uint64_t descriptors = raise_descriptor_limit();
-  if (descriptors < kDescriptorsMin) {
-    return Error{Errc::kLimitExceeded, "the descriptor limit is " + std::to_string(descriptors) + ": at least " +
-                                           std::to_string(kDescriptorsMin) + " are needed (raise LimitNOFILE, or ulimit -n)"};
-  }
   pipes_ = pipes_for(descriptors, started_with_.proxy.splice);
   const std::uint32_t fit = connections_for(descriptors, pipes_);
   places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
   if (auto status = start_workers(fit); !status) return status;
-  prober_ = std::make_unique<lb::HealthProber>(
+  auto prober = lb::HealthProber::make(
       [this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
+  if (!prober) return prober.error();
+  prober_ = std::move(*prober);
   resolver_ = std::make_unique<lb::NameResolver>(
       [this](lb::ResolveResult result) { (void)inbox_.post(std::move(result)); });  // Likewise (ResolveTracker, I4).
   jobs_ = std::make_unique<Jobs>();
@@ -99,6 +104,7 @@ Status Orchestrator::start() {
   port_.publish_config(config::print(started_with_, /*with_defaults=*/true));
   config_hash_ = config::hash(started_with_);
   carry_out(controller_.apply(started_with_, clock_.now()));
+  if (auto status = start_takeover(); !status) return status;
   refresh_report();
   api_ = std::make_unique<admin::ApiServer>(admin::api_options(started_with_.admin), port_);
   if (auto status = api_->start(); !status) return status;
@@ -148,6 +154,7 @@ void Orchestrator::carry_out(ControlActions&& actions) {
   }
   for (const lb::ServerId server : actions.reset) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kServerDown}; });
   for (const lb::ServerId server : actions.kill) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kKilled}; });
+  for (const lb::ServerId server : actions.spread) (void)mail_[spread_turn_++ % mail_.size()].send(lb::CloseIdle{server});
   for (ProbeStart& probe : actions.probes) {
     const lb::ServerId server = probe.server;
     const std::uint64_t token = probe.token;
@@ -166,7 +173,7 @@ void Orchestrator::carry_out(ControlActions&& actions) {
     if (!resolver_->start({.server = server, .token = token, .question = std::move(lookup.question)}))
       controller_.lookup_refused(server, token, clock_.now());
   }
-  for (const Notice& said : actions.notices) log_notice(said);
+  log_all(actions.notices);
   arm_controller();
 }
 
@@ -175,18 +182,11 @@ void Orchestrator::open_bind(const BindOpen& bind) {
   std::vector<Fd> sockets;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     auto socket = lb::open_listener(bind.address, bind.options);
-    if (!socket) {
-      const std::string problem = socket.error().message();
-      FL_LOG(LISTENER_FAILED, "listener", bind.name, "bind", bind.address.to_string(), "error", problem, "hint",
-             socket.error().code == Errc::kConflict
-                 ? "another program has this address: find it with ss -ltnp, stop it, then fairlead reload"
-                 : "correct the listener's bind and reload");
-      return controller_.bind_failed(bind.bind, problem);
-    }
+    if (!socket) return log_all(controller_.bind_failed(bind.bind, socket.error(), clock_.now()).notices);
     sockets.push_back(std::move(*socket));
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) (void)mail_[i].send(lb::OpenListener{bind.listener, bind.bind, std::move(sockets[i])});
-  FL_LOG(LISTENER_OPEN, "listener", bind.name, "bind", bind.address.to_string());
+  log_all(controller_.bind_opened(bind.bind).notices);
 }
 
 void Orchestrator::arm_controller() {
@@ -217,6 +217,7 @@ void Orchestrator::handle(ControlMessage&& message) {
                  [this](CommandRequest&& m) { handle_command(std::move(m)); },
                  [this](ListRequest&& m) { list_connections(std::move(m)); },
                  [this](Loaded&& m) { loaded(std::move(m)); },
+                 [](OnControl&& m) { m.run(); },
              },
              std::move(message));
 }
@@ -269,7 +270,10 @@ void Orchestrator::loaded(Loaded&& loaded) {
   result.needs_restart = config::needs_restart(config::diff(started_with_, next));
   result.summary =
       std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
-  if (!loaded.dry_run) commit(std::move(next), changes.size(), result.needs_restart);
+  if (!loaded.dry_run) {
+    commit(std::move(next), changes.size(), result.needs_restart);
+    for (std::string& problem : controller_.bind_problems()) result.details.push_back("not open: " + std::move(problem));
+  }
   loaded.done(std::move(result));
 }
 
@@ -304,6 +308,7 @@ void Orchestrator::begin_shutdown(int signal) {
   }
   stopping_ = true;
   notify_systemd("STOPPING=1");
+  if (takeover_) takeover_->leave();
   const Duration grace = controller_.active().shutdown_grace;
   FL_LOG(DAEMON_STOPPING, "signal", signal == SIGINT ? "SIGINT" : "SIGTERM", "grace", to_seconds(grace), "connections", places_.current());
   stop_at_ = clock_.now() + grace;
@@ -322,7 +327,8 @@ void Orchestrator::begin_shutdown(int signal) {
 void Orchestrator::finish_shutdown() {
   loop_.cancel(stop_timer_);
   const Instant now = clock_.now();
-  if (places_.current() == 0) return loop_.stop();
+  const bool clear = !takeover_ || takeover_->is_clear() || now >= stop_at_ + kClosingMax;
+  if (places_.current() == 0 && clear) return loop_.stop();
   if (now >= stop_at_) {
     if (closing_ && now >= stop_at_ + kClosingMax) return loop_.stop();  // A stalled worker must not keep us.
     if (!std::exchange(closing_, true)) post_all([] { return lb::KillMatching{{}, lb::EndCause::kShutdown, [](std::size_t) {}}; });

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "admin/api_server.h"
@@ -20,6 +21,9 @@
 #include "daemon/machine.h"
 #include "daemon/node_controller.h"
 #include "daemon/node_port_inbox.h"
+#include "daemon/survey.h"
+#include "daemon/takeover_runner.h"
+#include "daemon/vip_start.h"
 #include "daemon/worker_mail.h"
 #include "lb/health_prober.h"
 #include "lb/process_places.h"
@@ -33,7 +37,7 @@ namespace fairlead::daemon {
 
 class Orchestrator {
  public:
-  Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, LogThread& log);
+  Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, VipStart vips, LogThread& log);
   ~Orchestrator();
 
   /// Starts workers, checks and the API, opens the listeners. Errors: what keeps the daemon from serving at all.
@@ -60,7 +64,12 @@ class Orchestrator {
   void check_workers();
   void report_shed();
   void refresh_report();
+  void tend_surveys();
+  [[nodiscard]] bool may_ask();
   void add_worker_counts(admin::NodeReport& report);
+  [[nodiscard]] Status start_takeover();
+  void tell_takeover(const admin::NodeReport& report);
+  void reset_connections(const IpAddress& vip, std::function<void()> done);
   void post_all(const std::function<lb::WorkerMessage()>& make);
 
   std::string config_file_;
@@ -74,12 +83,16 @@ class Orchestrator {
   lb::SourceCounts sources_;
   lb::ProcessPlaces places_;
   std::vector<std::unique_ptr<lb::Worker>> workers_;
-  std::deque<WorkerMail> mail_;  ///< By worker.
+  std::deque<WorkerMail> mail_;                                           ///< By worker.
+  std::size_t spread_turn_ = 0;                                           ///< The worker that is asked next to give up an idle connection.
+  std::vector<std::pair<std::shared_ptr<OpenSurvey>, Instant>> surveys_;  ///< With the time to give up. kSurveysMax at most.
   std::unique_ptr<lb::HealthProber> prober_;
   std::unique_ptr<lb::NameResolver> resolver_;
   NodePortInbox port_;
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
+  VipStart vip_start_;                        ///< Until start_takeover().
+  std::unique_ptr<TakeoverRunner> takeover_;  ///< Nothing without VIPs.
 
   std::size_t pipes_ = 0;
   Instant born_;

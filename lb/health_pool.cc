@@ -49,42 +49,66 @@ HealthActions PoolHealth::configure(const PoolHealthSettings& settings, std::spa
   }
   if (next.size() != entries_.size()) actions.routes_changed = true;
   entries_ = std::move(next);
-  settle(now, actions);
+  places_.clear();
+  deadlines_.clear();
+  usable_ = 0;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
+    places_.emplace(entry.server.id, i);
+    entry.deadline = Instant::max();
+    entry.counted = false;
+    settle(entry, now, actions);
+  }
   return actions;
 }
 
 HealthActions PoolHealth::set_admin(ServerId server, AdminState state, Instant now) {
   HealthActions actions;
-  if (Entry* entry = entry_of(server)) note(actions, server, entry->tracker.set_admin(state, now));
-  settle(now, actions);
+  if (Entry* entry = entry_of(server)) {
+    note(actions, server, entry->tracker.set_admin(state, now));
+    settle(*entry, now, actions);
+  }
+  settle_due(now, actions);
   return actions;
 }
 
 HealthActions PoolHealth::set_weight(ServerId server, std::uint32_t weight, Instant now) {
   HealthActions actions;
-  if (Entry* entry = entry_of(server)) entry->server.weight = weight;
-  settle(now, actions);
+  if (Entry* entry = entry_of(server)) {
+    entry->server.weight = weight;
+    settle(*entry, now, actions);
+  }
+  settle_due(now, actions);
   return actions;
 }
 
 HealthActions PoolHealth::set_endpoint(ServerId server, std::optional<Endpoint> endpoint, std::string unresolved_reason, Instant now) {
   HealthActions actions;
-  if (Entry* entry = entry_of(server)) change_endpoint(*entry, endpoint, std::move(unresolved_reason), now, actions);
-  settle(now, actions);
+  if (Entry* entry = entry_of(server)) {
+    change_endpoint(*entry, endpoint, std::move(unresolved_reason), now, actions);
+    settle(*entry, now, actions);
+  }
+  settle_due(now, actions);
   return actions;
 }
 
 HealthActions PoolHealth::probe_done(const ProbeResult& result, Instant now) {
   HealthActions actions;
-  if (Entry* entry = entry_of(result.server)) note(actions, result.server, entry->tracker.probe_done(result, now, context_for(*entry)));
-  settle(now, actions);
+  if (Entry* entry = entry_of(result.server)) {
+    note(actions, result.server, entry->tracker.probe_done(result, now, context_for(*entry)));
+    settle(*entry, now, actions);
+  }
+  settle_due(now, actions);
   return actions;
 }
 
 HealthActions PoolHealth::connect_failed(ServerId server, ConnectCause cause, Instant now) {
   HealthActions actions;
-  if (Entry* entry = entry_of(server)) note(actions, server, entry->tracker.connect_failed(cause, now, context_for(*entry)));
-  settle(now, actions);
+  if (Entry* entry = entry_of(server)) {
+    note(actions, server, entry->tracker.connect_failed(cause, now, context_for(*entry)));
+    settle(*entry, now, actions);
+  }
+  settle_due(now, actions);
   return actions;
 }
 
@@ -93,29 +117,23 @@ void PoolHealth::connect_succeeded(ServerId server) {
 }
 
 void PoolHealth::probe_refused(ServerId server, std::uint64_t token, Instant now) {
-  if (Entry* entry = entry_of(server)) entry->tracker.probe_refused(token, now);
+  Entry* entry = entry_of(server);
+  if (entry == nullptr) return;
+  entry->tracker.probe_refused(token, now);
+  schedule(*entry);
 }
 
 HealthActions PoolHealth::tick(Instant now) {
   HealthActions actions;
-  settle(now, actions);
+  settle_due(now, actions);
   return actions;
 }
 
 std::optional<Instant> PoolHealth::next_deadline() const {
-  std::optional<Instant> next;
-  const auto sooner = [&next](Instant at) { next = next ? std::min(*next, at) : at; };
-  for (const Entry& entry : entries_) {
-    if (const auto at = entry.tracker.next_deadline()) sooner(*at);
-    const auto back = entry.tracker.back_since();
-    if (entry.tracker.usable() && back && entry.server.weight > 1 && settled_at_ < *back + settings_.slow_start) {
-      sooner(std::min(settled_at_ + ramp_step(settings_.slow_start), *back + settings_.slow_start));
-    }
-  }
-  return next;
+  return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
 }
 
-std::optional<ServerHealth> PoolHealth::find(ServerId server, Instant now) const {
+std::optional<ServerHealth> PoolHealth::find(ServerId server) const {
   const Entry* entry = entry_of(server);
   if (entry == nullptr) return std::nullopt;
   const HealthTracker& tracker = entry->tracker;
@@ -124,30 +142,24 @@ std::optional<ServerHealth> PoolHealth::find(ServerId server, Instant now) const
                       .usable = tracker.usable() && entry->server.endpoint.has_value(),
                       .hard_down = tracker.hard_down(),
                       .weight = entry->server.weight,
-                      .effective_weight = effective_weight(*entry, now),
+                      .effective_weight = entry->effective_weight,
                       .endpoint = entry->server.endpoint,
                       .since = tracker.since(),
                       .check = tracker.last_check()};
 }
 
-std::uint32_t PoolHealth::usable_count() const {
-  return static_cast<std::uint32_t>(
-      std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.tracker.usable() && e.server.weight > 0; }));
-}
-
 PoolHealth::Entry* PoolHealth::entry_of(ServerId server) {
-  const auto at = std::find_if(entries_.begin(), entries_.end(), [server](const Entry& e) { return e.server.id == server; });
-  return at == entries_.end() ? nullptr : &*at;
+  const auto at = places_.find(server);
+  return at == places_.end() ? nullptr : &entries_[at->second];
 }
 
 const PoolHealth::Entry* PoolHealth::entry_of(ServerId server) const {
-  const auto at = std::find_if(entries_.begin(), entries_.end(), [server](const Entry& e) { return e.server.id == server; });
-  return at == entries_.end() ? nullptr : &*at;
+  const auto at = places_.find(server);
+  return at == places_.end() ? nullptr : &entries_[at->second];
 }
 
 HealthTracker::Context PoolHealth::context_for(const Entry& entry) {
-  const std::uint32_t own = entry.tracker.usable() && entry.server.weight > 0 ? 1 : 0;
-  return {.others_usable = usable_count() - own, .jitter = prng_.below(kJitterMax)};
+  return {.others_usable = usable_ - (entry.counted ? 1 : 0), .jitter = prng_.below(kJitterMax)};
 }
 
 std::uint32_t PoolHealth::effective_weight(const Entry& entry, Instant now) const {
@@ -162,25 +174,49 @@ void PoolHealth::change_endpoint(Entry& entry, std::optional<Endpoint> endpoint,
   note(actions, entry.server.id, endpoint ? entry.tracker.address_changed(now) : entry.tracker.address_lost(std::move(reason), now));
 }
 
-/// After every input: what time alone brought, probes that are due, and what differs from what was published.
-void PoolHealth::settle(Instant now, HealthActions& actions) {
-  settled_at_ = now;
-  for (Entry& entry : entries_) {
-    HealthTracker& tracker = entry.tracker;
-    note(actions, entry.server.id, tracker.tick(now));
-    if (tracker.probe_due(now) && entry.server.endpoint) {
-      actions.probes.push_back({entry.server.id, tracker.start_probe(now), *entry.server.endpoint});
-    }
-    if (tracker.hard_down() && !entry.hard_reported) actions.hard_down.push_back(entry.server.id);
-    entry.hard_reported = tracker.hard_down();
-    const std::uint32_t weight = effective_weight(entry, now);
-    if (entry.usable != tracker.usable() || entry.effective_weight != weight || entry.endpoint != entry.server.endpoint) {
-      actions.routes_changed = true;
-    }
-    entry.usable = tracker.usable();
-    entry.effective_weight = weight;
-    entry.endpoint = entry.server.endpoint;
-  }
+/// After every input about `entry`, and when its time has come: a probe that is due, and what differs from what was published.
+void PoolHealth::settle(Entry& entry, Instant now, HealthActions& actions) {
+  HealthTracker& tracker = entry.tracker;
+  entry.settled_at = now;
+  note(actions, entry.server.id, tracker.tick(now));
+  if (tracker.probe_due(now) && entry.server.endpoint)
+    actions.probes.push_back({entry.server.id, tracker.start_probe(now), *entry.server.endpoint});
+  if (tracker.hard_down() && !entry.hard_reported) actions.hard_down.push_back(entry.server.id);
+  entry.hard_reported = tracker.hard_down();
+  const std::uint32_t weight = effective_weight(entry, now);
+  if (entry.usable != tracker.usable() || entry.effective_weight != weight || entry.endpoint != entry.server.endpoint)
+    actions.routes_changed = true;
+  entry.usable = tracker.usable();
+  entry.effective_weight = weight;
+  entry.endpoint = entry.server.endpoint;
+  const bool counts = tracker.usable() && entry.server.weight > 0;
+  usable_ += (counts ? 1U : 0U) - (entry.counted ? 1U : 0U);
+  entry.counted = counts;
+  schedule(entry);
+}
+
+/// What time alone brought; every server at most once.
+void PoolHealth::settle_due(Instant now, HealthActions& actions) {
+  std::vector<std::size_t> due;
+  for (auto at = deadlines_.begin(); at != deadlines_.end() && at->first <= now; ++at) due.push_back(at->second);
+  for (const std::size_t place : due) settle(entries_[place], now, actions);
+}
+
+Instant PoolHealth::deadline_of(const Entry& entry) const {
+  Instant next = entry.tracker.next_deadline().value_or(Instant::max());
+  const auto back = entry.tracker.back_since();
+  if (entry.tracker.usable() && back && entry.server.weight > 1 && entry.settled_at < *back + settings_.slow_start)
+    next = std::min({next, entry.settled_at + ramp_step(settings_.slow_start), *back + settings_.slow_start});
+  return next;
+}
+
+void PoolHealth::schedule(Entry& entry) {
+  const Instant next = deadline_of(entry);
+  if (next == entry.deadline) return;
+  const auto place = static_cast<std::size_t>(&entry - entries_.data());
+  if (entry.deadline != Instant::max()) deadlines_.erase({entry.deadline, place});
+  if (next != Instant::max()) deadlines_.emplace(next, place);
+  entry.deadline = next;
 }
 
 void PoolHealth::note(HealthActions& actions, ServerId server, HealthTracker::Change change) {

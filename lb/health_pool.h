@@ -12,14 +12,19 @@
 // Invariants: those of HealthTracker, and
 //   P1  Passive reports alone never leave a pool without a usable server that had one.
 //   P2  A server that stays over configure() keeps verdict, history, operator state and run-time weight; new ones begin unknown.
-//   P3  `routes_changed` is set whenever a usable flag, an endpoint or an effective weight differs from before the call.
+//   P3  `routes_changed` is set whenever a usable flag, an endpoint or an effective weight differs from what was published last. A ramp
+//       (slow_start) is published in steps.
+//   P4  An input costs the server it is about and those whose time has come, not the whole pool: O(log n) each.
 // Threading: control. Ownership: values only. Limits: one tracker per configured server.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ip_address.h"
@@ -71,7 +76,7 @@ struct ServerHealth {
   bool usable = false;  ///< Up, ready; the weight may still be 0.
   bool hard_down = false;
   std::uint32_t weight = 0;            ///< Configured or set at run time.
-  std::uint32_t effective_weight = 0;  ///< After slow start.
+  std::uint32_t effective_weight = 0;  ///< After slow start, as published last.
   std::optional<Endpoint> endpoint;
   Instant since;
   HealthTracker::LastCheck check;
@@ -97,8 +102,8 @@ class PoolHealth {
 
   /// When tick() has something to do next; nullopt: only an input can change anything.
   [[nodiscard]] std::optional<Instant> next_deadline() const;
-  [[nodiscard]] std::optional<ServerHealth> find(ServerId server, Instant now) const;
-  [[nodiscard]] std::uint32_t usable_count() const;  ///< With a weight above 0.
+  [[nodiscard]] std::optional<ServerHealth> find(ServerId server) const;
+  [[nodiscard]] std::uint32_t usable_count() const { return usable_; }  ///< With a weight above 0.
   [[nodiscard]] const PoolHealthSettings& settings() const { return settings_; }
 
  private:
@@ -110,20 +115,28 @@ class PoolHealth {
     bool usable = false;
     std::uint32_t effective_weight = 0;
     std::optional<Endpoint> endpoint{};
+    Instant settled_at{};
+    bool counted = false;               ///< In usable_.
+    Instant deadline = Instant::max();  ///< Its place in deadlines_; max: none.
   };
   [[nodiscard]] Entry* entry_of(ServerId server);
   [[nodiscard]] const Entry* entry_of(ServerId server) const;
   [[nodiscard]] HealthTracker::Context context_for(const Entry& entry);
   [[nodiscard]] std::uint32_t effective_weight(const Entry& entry, Instant now) const;
+  [[nodiscard]] Instant deadline_of(const Entry& entry) const;
   void change_endpoint(Entry& entry, std::optional<Endpoint> endpoint, std::string reason, Instant now, HealthActions& actions);
-  void settle(Instant now, HealthActions& actions);
+  void settle(Entry& entry, Instant now, HealthActions& actions);
+  void settle_due(Instant now, HealthActions& actions);
+  void schedule(Entry& entry);
   static void note(HealthActions& actions, ServerId server, HealthTracker::Change change);
 
   PoolHealthSettings settings_;
   TrackerSettings tracker_settings_;
   Prng prng_;
   std::vector<Entry> entries_;
-  Instant settled_at_;
+  std::unordered_map<ServerId, std::size_t> places_;     ///< Index into entries_.
+  std::set<std::pair<Instant, std::size_t>> deadlines_;  ///< One for each entry that has any.
+  std::uint32_t usable_ = 0;
 };
 
 }  // namespace fairlead::lb

@@ -16,6 +16,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/system/system_error.hpp>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -23,6 +24,7 @@
 #include <openssl/ssl.h>
 #include <optional>
 #include <pthread.h>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -130,6 +132,7 @@ struct Shared {
   SystemClock clock;
   TlsContexts contexts;
   std::unordered_map<ServerId, StoredSession> sessions;
+  std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> pending{0};
   std::atomic<std::uint64_t> open{0};
   std::atomic<std::uint64_t> probes{0};
@@ -142,7 +145,11 @@ class Probe : public std::enable_shared_from_this<Probe> {
  public:
   Probe(asio::io_context& io, Shared& shared, ProbeRequest request, std::function<void()> ended)
       : shared_(shared), request_(std::move(request)), health_(*request_.health), ended_(std::move(ended)), socket_(io), timer_(io) {}
-  ~Probe() { ended_(); }
+  ~Probe() {
+    if (!shared_.stopping) report({ProbeOutcome::kLocal, "the check was given up"});  // I1, when an exception took its handler away.
+    if (counted_) shared_.open.fetch_sub(1, std::memory_order_relaxed);
+    ended_();
+  }
 
   void begin() {
     try {
@@ -386,11 +393,14 @@ class HealthProber::Impl {
  public:
   Impl(ResultSink sink, Options options) : options_(options) {
     shared_.sink = std::move(sink);
+    // Asio opens its descriptors with the first socket and timer; better now, where a failure can be told, than in the first check.
+    const tcp::socket socket(io_);
+    const asio::steady_timer timer(io_);
     thread_ = std::thread([this] { run(); });
     ::pthread_setname_np(thread_.native_handle(), "health");
   }
   ~Impl() {
-    stopping_ = true;
+    shared_.stopping = true;
     io_.stop();
     thread_.join();
   }
@@ -420,13 +430,31 @@ class HealthProber::Impl {
   }
 
  private:
-  void run() { io_.run(); }
+  void run() {
+    for (;;) {
+      try {
+        io_.run();
+        return;
+      } catch (const std::exception&) {
+        // No handler throws on outside input: what is left is memory. The handler's probe ends here and says so (~Probe).
+      }
+    }
+  }
 
   void begin_waiting() {
     while (!waiting_.empty() && running_ < options_.concurrent_max) {
-      ++running_;
-      const auto probe = std::make_shared<Probe>(io_, shared_, std::move(waiting_.front()), [this] { on_ended(); });
+      const ProbeRequest request = std::move(waiting_.front());
       waiting_.pop_front();
+      std::shared_ptr<Probe> probe;
+      try {
+        probe = std::make_shared<Probe>(io_, shared_, request, [this] { on_ended(); });
+      } catch (const std::exception& failure) {
+        shared_.pending.fetch_sub(1, std::memory_order_relaxed);
+        shared_.sink(
+            {.server = request.server, .token = request.token, .outcome = ProbeOutcome::kLocal, .detail = failure.what(), .duration = {}});
+        continue;
+      }
+      ++running_;
       probe->begin();
     }
   }
@@ -434,14 +462,13 @@ class HealthProber::Impl {
   void on_ended() {
     --running_;
     // Posted, not called: a probe that ends while it begins would recurse here once per waiting request.
-    if (!stopping_ && !waiting_.empty()) asio::post(io_, [this] { begin_waiting(); });
+    if (!shared_.stopping && !waiting_.empty()) asio::post(io_, [this] { begin_waiting(); });
   }
 
   Options options_;
   Shared shared_;
   std::deque<ProbeRequest> waiting_;
   std::size_t running_ = 0;
-  std::atomic<bool> stopping_{false};
   asio::io_context io_{1};  // Last: its destruction ends the handlers and with them the probes, which use all of the above.
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::thread thread_;
@@ -449,6 +476,13 @@ class HealthProber::Impl {
 
 HealthProber::HealthProber(ResultSink sink) : HealthProber(std::move(sink), Options{}) {}
 HealthProber::HealthProber(ResultSink sink, Options options) : impl_(std::make_unique<Impl>(std::move(sink), options)) {}
+Result<std::unique_ptr<HealthProber>> HealthProber::make(ResultSink sink) {
+  try {
+    return std::make_unique<HealthProber>(std::move(sink));
+  } catch (const std::system_error& failed) {  // Asio's loop takes descriptors, the thread a task of the process's allowance.
+    return errno_error("start the health thread", failed.code().value());
+  } catch (const boost::system::system_error& failed) { return errno_error("start the health thread", failed.code().value()); }
+}
 HealthProber::~HealthProber() = default;
 bool HealthProber::start(ProbeRequest request) { return impl_->start(std::move(request)); }
 void HealthProber::forget(ServerId server) { impl_->forget(server); }

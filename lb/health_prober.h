@@ -23,6 +23,7 @@
 #include <string>
 
 #include "base/ip_address.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "config/settings.h"
 #include "lb/health_values.h"
@@ -54,8 +55,10 @@ class HealthProber {
     std::size_t pending_max = 8192;
   };
 
-  explicit HealthProber(ResultSink sink);
+  explicit HealthProber(ResultSink sink);  ///< Throws where make() has an error: for tests.
   HealthProber(ResultSink sink, Options options);
+  /// Errors: kLimitExceeded (no descriptor or thread left).
+  [[nodiscard]] static Result<std::unique_ptr<HealthProber>> make(ResultSink sink);
   ~HealthProber();  ///< Ends the thread; probes under way give no result.
   HealthProber(const HealthProber&) = delete;
   HealthProber& operator=(const HealthProber&) = delete;

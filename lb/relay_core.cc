@@ -190,28 +190,37 @@ Duration RelayCore::age_limit(const RelayPolicy& policy) const {
   return policy.max_connection_age - policy.max_connection_age / 10 + policy.max_connection_age / 5 / 255 * jitter_;
 }
 
+/// Nothing is on its way: a clean close cuts no answer short. What a bulk direction's pipe holds only the engine knows; it ends a bulk that
+/// has come to rest.
+bool RelayCore::is_idle_moment(Instant now) const {
+  for (const Way& w : way_) {
+    if (w.queued + w.in_flight > 0 || w.bulk != Bulk::kOff) return false;
+  }
+  return now >= last_activity_ + kIdleMoment;
+}
+
 Instant RelayCore::next_deadline(const RelayPolicy& policy) const {
   if (phase_ == Phase::kClosing) return Instant::max();
   if (phase_ == Phase::kConnecting) return server_open_ ? last_activity_ + policy.connect_timeout : Instant::max();
   Instant next = Instant::max();
   if (const Duration limit = quiet_limit(policy); limit > Duration::zero()) next = last_activity_ + limit;
   if (policy.max_connection_age > Duration::zero()) {
-    next = std::min(next, age_checked_ ? last_activity_ + kIdleMoment : started_ + age_limit(policy));
+    // Not before `age_checked_`: behind a stalled reader the last activity is long past, and a deadline in the past fires on every turn.
+    next = std::min(next,
+                    age_checked_ == Instant::min() ? started_ + age_limit(policy) : std::max(last_activity_, age_checked_) + kIdleMoment);
   }
   return next;
 }
 
-void RelayCore::timer(const RelayPolicy& policy, Instant now, RelayOps& out) {
+void RelayCore::timer(const RelayPolicy& policy, Instant now, RelayOps& out, bool can_read) {
   if (phase_ != Phase::kOpen) return;  // A connect's timeout is the worker's connect_failed(): it may retry.
   if (const Duration limit = quiet_limit(policy); limit > Duration::zero() && now >= last_activity_ + limit) {
     const bool waits_for_server = way(Side::kClient).eof && !way(Side::kServer).eof;
     return close_all(/*reset=*/true, waits_for_server ? EndCause::kServerIdle : EndCause::kClientIdle, out);
   }
   if (policy.max_connection_age > Duration::zero() && now >= started_ + age_limit(policy)) {
-    age_checked_ = true;
-    if (held(Side::kClient) == 0 && held(Side::kServer) == 0 && now >= last_activity_ + kIdleMoment) {
-      return close_all(/*reset=*/false, EndCause::kMaxAge, out);
-    }
+    if (can_read && is_idle_moment(now)) return close_all(/*reset=*/false, EndCause::kMaxAge, out);
+    age_checked_ = now;
   }
   out.push_back({RelayOpKind::kArmTimer, Side::kClient});
 }

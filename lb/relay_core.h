@@ -49,6 +49,7 @@ enum class EndCause : std::uint8_t {
   kKilled,      ///< By an operator.
   kShutdown,    ///< The daemon ends.
   kMaxAge,
+  kRebalanced,   ///< Closed while idle, so that its client connects anew (lb/rebalance.h).
   kProxyHeader,  ///< accept_proxy: the client sent no valid header (in time).
   kRefused,      ///< accept_proxy: the client named in the header may not connect (allow, deny, per-source limits).
 };
@@ -113,9 +114,12 @@ class RelayCore {
   void bulk_ended(Side from, RelayOps& out);
   void error(Side side, RelayOps& out);
   void closed(Side side, RelayOps& out);
-  void timer(const RelayPolicy& policy, Instant now, RelayOps& out);
+  /// `can_read`: no block is lacking; while one is, silence says nothing about what waits to be read.
+  void timer(const RelayPolicy& policy, Instant now, RelayOps& out, bool can_read = true);
   /// Ends the connection with resets (operator, server down, shutdown).
   void abort(EndCause cause, RelayOps& out);
+  /// Ends it in order. Requires is_open(); only an idle moment cuts nothing off.
+  void close_idle(EndCause cause, RelayOps& out) { close_all(/*reset=*/false, cause, out); }
 
   /// When timer() wants to be called; Instant::max(): never.
   [[nodiscard]] Instant next_deadline(const RelayPolicy& policy) const;
@@ -124,6 +128,8 @@ class RelayCore {
   [[nodiscard]] bool is_open() const { return phase_ == Phase::kOpen; }
   [[nodiscard]] bool is_closing() const { return phase_ == Phase::kClosing; }
   [[nodiscard]] bool is_half_closed() const { return is_open() && (way_[0].eof != way_[1].eof); }
+  /// Nothing is on its way either way, and nothing was for a while.
+  [[nodiscard]] bool is_idle_moment(Instant now) const;
   [[nodiscard]] EndCause cause() const { return cause_; }
   [[nodiscard]] Instant started() const { return started_; }
   [[nodiscard]] Instant last_activity() const { return last_activity_; }
@@ -154,13 +160,13 @@ class RelayCore {
 
   Way way_[2];
   Instant started_{};
-  Instant last_activity_{};  ///< While connecting: when the try began.
+  Instant last_activity_{};               ///< While connecting: when the try began.
+  Instant age_checked_ = Instant::min();  ///< When it was found over age and busy; waits for an idle moment since.
   Phase phase_ = Phase::kConnecting;
   EndCause cause_ = EndCause::kNone;
   std::uint8_t jitter_ = 0;
   bool client_open_ : 1 = false;
   bool server_open_ : 1 = false;
-  bool age_checked_ : 1 = false;  ///< Over age; waiting for an idle moment.
 };
 
 }  // namespace fairlead::lb

@@ -23,6 +23,8 @@ constexpr std::uint32_t kHighWaterMax = 256 * 1024;
 constexpr Duration kLegOptionsAfter = std::chrono::seconds(5);
 /// accept_proxy: the balancer in front sends its header at once; who does not is no balancer.
 constexpr Duration kHeaderTimeout = std::chrono::seconds(5);
+/// How long a connection waits for a block before it asks again.
+constexpr Duration kBlockPause = std::chrono::milliseconds(10);
 
 EndCause cause_of(ConnectCause cause) {
   switch (cause) {
@@ -36,6 +38,12 @@ EndCause cause_of(ConnectCause cause) {
 
 RelayTable::RelayTable(Environment environment, Instant now)
     : env_(std::move(environment)), connections_(std::min(env_.limit, kOwnersReserved >> 1)), wheel_(now), now_(now), prng_(env_.seed) {}
+
+RelayTable::~RelayTable() {
+  for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
+    if (connections_.is_live(slot)) give_places_back(connections_[slot]);
+  }
+}
 
 // ---- loop ----
 
@@ -61,7 +69,9 @@ void RelayTable::fire(std::uint32_t slot) {
   if (c.wants_header) return abort(slot, EndCause::kProxyHeader);
   const RelayPolicy policy = policy_of(pool_of(c));
   if (c.core.is_connecting()) {
-    if (now_ >= c.core.next_deadline(policy)) return connect_failed(slot, ConnectCause::kTimeout);
+    const bool too_late = now_ >= c.core.next_deadline(policy);
+    if (c.wants_block) return too_late ? abort(slot, EndCause::kConnectLocal) : established(slot);
+    if (too_late) return connect_failed(slot, ConnectCause::kTimeout);
     return wheel_.arm(slot, c.core.next_deadline(policy));
   }
   if (c.core.is_open() && !c.has_leg_options && now_ >= c.core.started() + kLegOptionsAfter) {
@@ -70,7 +80,7 @@ void RelayTable::fire(std::uint32_t slot) {
     apply_leg_options(env_.engine.fd_of(c.socket[1]), {.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout});
   }
   RelayOps ops;
-  c.core.timer(policy, now_, ops);
+  c.core.timer(policy, now_, ops, /*can_read=*/env_.pool.available() > 0);
   run(slot, ops);
 }
 
@@ -125,6 +135,7 @@ void RelayTable::accept(Fd client, ListenerId listener) {
   if (!take_slot(std::move(client), *route, peer, admission.source_counted)) {
     leave(*route, peer.address, admission.source_counted, env_.sources);
     env_.process.give_back();
+    route->counters->shed.fetch_add(1, std::memory_order_relaxed);
     env_.stats.listeners[listener].shed[static_cast<std::size_t>(Refusal::kProcessFull)].add();
   }
 }
@@ -216,13 +227,21 @@ void RelayTable::connect_failed(std::uint32_t slot, ConnectCause cause) {
   server.counters->connect_failures.fetch_add(1, std::memory_order_relaxed);
   server.counters->failing.store(true, std::memory_order_relaxed);
   env_.report(ConnectFailed{server.id, cause});
-  c.last_failure = cause_of(cause);
+  leave_server(slot, cause_of(cause));
+}
+
+/// The server is given up before a byte was sent to it; another one takes the connection while `retries` allow. Every server is tried once
+/// at most, which bounds how deep connect_next() and this may call each other.
+void RelayTable::leave_server(std::uint32_t slot, EndCause cause) {
+  Connection& c = connections_[slot];
+  c.last_failure = cause;
+  c.wants_block = false;
   if (c.socket[1] != net::kNoSocket) {
     env_.engine.close(c.socket[1], /*reset=*/true);
     c.socket[1] = net::kNoSocket;  // Its kClosed is nobody's: on_event() compares.
   }
   give_server_back(c);
-  const bool retry = c.tried.size() <= pool.retries;
+  const bool retry = c.tried.size() <= pool_of(c).retries;
   if (retry) stats_of(c).retries.add();
   RelayOps ops;
   c.core.connect_failed(c.last_failure, retry, ops);
@@ -231,25 +250,35 @@ void RelayTable::connect_failed(std::uint32_t slot, ConnectCause cause) {
 
 void RelayTable::established(std::uint32_t slot) {
   Connection& c = connections_[slot];
-  const RoutePool& pool = pool_of(c);
-  const RouteServer& server = pool.servers[c.server];
+  std::uint32_t prefix = 0;
+  if (!put_proxy_header(c, prefix)) {
+    c.wants_block = true;
+    return wheel_.arm(slot, now_ + kBlockPause);
+  }
+  c.wants_block = false;
+  const RouteServer& server = pool_of(c).servers[c.server];
   if (server.counters->failing.load(std::memory_order_relaxed) && server.counters->failing.exchange(false, std::memory_order_relaxed)) {
     env_.report(ConnectWorked{server.id});
   }
   c.connect_ms = static_cast<std::int32_t>(to_ms(now_ - c.core.last_activity()));
-  std::uint32_t prefix = 0;
-  if (pool.send_proxy != config::SendProxy::kOff) {
-    const net::BufferIndex buffer = env_.pool.take();
-    if (buffer == net::kNoBuffer) return abort(slot, EndCause::kConnectLocal);
-    const ProxyHeaderBytes header = build_proxy_header(pool.send_proxy, c.client, local_of(env_.engine.fd_of(c.socket[0])));
-    std::memcpy(env_.pool.block(buffer), header.view().data(), header.view().size());
-    prefix = static_cast<std::uint32_t>(header.view().size());
-    env_.pool.meta(buffer).length = prefix;
-    c.queue[0].prepend(env_.pool, buffer);
-  }
   RelayOps ops;
   c.core.connected(prefix, now_, ops);
   run(slot, ops);
+}
+
+/// send_proxy: the header goes in front of what the client has sent so far. False when no block is free now: stalled readers may hold them
+/// all for a moment, which is no reason to end a connection.
+bool RelayTable::put_proxy_header(Connection& c, std::uint32_t& bytes) {
+  const RoutePool& pool = pool_of(c);
+  if (pool.send_proxy == config::SendProxy::kOff) return true;
+  const net::BufferIndex buffer = env_.pool.take();
+  if (buffer == net::kNoBuffer) return false;
+  const ProxyHeaderBytes header = build_proxy_header(pool.send_proxy, c.client, local_of(env_.engine.fd_of(c.socket[0])));
+  std::memcpy(env_.pool.block(buffer), header.view().data(), header.view().size());
+  bytes = static_cast<std::uint32_t>(header.view().size());
+  env_.pool.meta(buffer).length = bytes;
+  c.queue[0].prepend(env_.pool, buffer);
+  return true;
 }
 
 // ---- events ----
@@ -279,6 +308,7 @@ void RelayTable::on_event(const net::Event& event) {
       break;
     case net::EventKind::kError:
       if (c.wants_header) return abort(slot, EndCause::kProxyHeader);
+      if (side == Side::kServer && c.core.is_connecting()) return connect_failed(slot, connect_cause_of(event.error));  // wants_block
       c.core.error(side, ops);
       break;
     case net::EventKind::kBulkReady: c.core.bulk_ready(side, ops); break;
@@ -303,15 +333,31 @@ void RelayTable::on_event(const net::Event& event) {
 void RelayTable::data(std::uint32_t slot, Side from, const net::Event& event) {
   Connection& c = connections_[slot];
   if (c.core.is_closing()) return env_.pool.give_back(event.buffer);
-  c.queue[static_cast<std::size_t>(from)].append(env_.pool, event.buffer);
-  if (c.wants_header) return header_data(slot, event);
+  enqueue(c.queue[static_cast<std::size_t>(from)], event.buffer);
+  if (c.wants_header) return header_data(slot);
   RelayOps ops;
   c.core.data(from, event.bytes, marks_, now_, ops);
   run(slot, ops);
 }
 
+/// Small receives that have to wait share a block: the marks count bytes, but what runs out is blocks. Without this a peer that sends
+/// single bytes to a stalled reader takes the whole pool. So a queue holds at most two blocks per block's worth of bytes, and one.
+void RelayTable::enqueue(net::BufferChain& queue, net::BufferIndex buffer) {
+  if (!queue.empty()) {
+    const auto bytes = env_.pool.bytes(buffer);
+    net::BufferMeta& tail = env_.pool.meta(queue.tail);
+    const std::size_t end = tail.offset + tail.length;
+    if (end + bytes.size() <= env_.pool.block_bytes()) {
+      std::memcpy(env_.pool.block(queue.tail) + end, bytes.data(), bytes.size());
+      tail.length += static_cast<std::uint32_t>(bytes.size());
+      return env_.pool.give_back(buffer);
+    }
+  }
+  queue.append(env_.pool, buffer);
+}
+
 /// accept_proxy: the header may come in pieces; what follows it is the connection's first data.
-void RelayTable::header_data(std::uint32_t slot, const net::Event&) {
+void RelayTable::header_data(std::uint32_t slot) {
   Connection& c = connections_[slot];
   std::array<std::byte, kProxyHeaderBytesMax> scratch;
   std::size_t size = 0;
@@ -411,15 +457,18 @@ void RelayTable::log_end(Connection& c) {
   sink->write_line(&format_connection_record, std::as_bytes(std::span(&record, 1)));
 }
 
+void RelayTable::give_places_back(Connection& c) {
+  give_server_back(c);
+  leave(listener_of(c), c.client.address, c.source_counted, env_.sources);
+  env_.process.give_back();
+  for (net::BufferChain& queue : c.queue) queue.clear(env_.pool);
+}
+
 void RelayTable::finish(std::uint32_t slot) {
   Connection& c = connections_[slot];
   stats_of(c).ended[static_cast<std::size_t>(c.core.cause())].add();
   if (!shed_name_of(c.core.cause()).empty()) listener_of(c).counters->shed.fetch_add(1, std::memory_order_relaxed);
-  give_server_back(c);
-  leave(listener_of(c), c.client.address, c.source_counted, env_.sources);
-  env_.process.give_back();
-  c.queue[0].clear(env_.pool);
-  c.queue[1].clear(env_.pool);
+  give_places_back(c);
   wheel_.cancel(slot);
   HeldTable* held = c.held;
   connections_.release(slot);
@@ -435,12 +484,28 @@ void RelayTable::close_server_connections(ServerId server, EndCause cause) {
     Connection& c = connections_[slot];
     if (c.server == Connection::kNoServer || pool_of(c).servers[c.server].id != server || c.core.is_closing()) continue;
     if (c.core.is_connecting()) {
-      connect_failed(slot, ConnectCause::kUnreachable);  // Nothing was sent: another server takes it.
+      leave_server(slot, cause);  // Nothing was sent: another server takes it. No failure of the server's: the order came from control.
       continue;
     }
     pool_of(c).servers[c.server].counters->resets_sent.fetch_add(1, std::memory_order_relaxed);
     abort(slot, cause);
   }
+}
+
+void RelayTable::close_idle(ServerId server) {
+  if (env_.pool.available() == 0) return;  // Silence says nothing while no block is free.
+  std::uint32_t longest = kNoSlot;
+  for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
+    if (!connections_.is_live(slot)) continue;
+    const Connection& c = connections_[slot];
+    if (c.server == Connection::kNoServer || pool_of(c).servers[c.server].id != server) continue;
+    if (!c.core.is_open() || !c.core.is_idle_moment(now_)) continue;
+    if (longest == kNoSlot || c.core.last_activity() < connections_[longest].core.last_activity()) longest = slot;
+  }
+  if (longest == kNoSlot) return;
+  RelayOps ops;
+  connections_[longest].core.close_idle(EndCause::kRebalanced, ops);
+  run(longest, ops);
 }
 
 std::size_t RelayTable::kill(const ConnectionQuery& query, EndCause cause) {
@@ -453,6 +518,14 @@ std::size_t RelayTable::kill(const ConnectionQuery& query, EndCause cause) {
   return killed;
 }
 
+/// Either leg ends on `address` here. A system call for each: only asked when an address leaves this node.
+bool RelayTable::has_local(const Connection& c, const IpAddress& address) const {
+  for (const net::SocketId socket : c.socket) {
+    if (socket != net::kNoSocket && local_of(env_.engine.fd_of(socket)).address.unmapped() == address) return true;
+  }
+  return false;
+}
+
 bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const {
   const Connection& c = connections_[slot];
   const RoutePool& pool = pool_of(c);
@@ -460,6 +533,7 @@ bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const
   if (!query.listener.empty() && query.listener != listener_of(c).name) return false;
   if (!query.pool.empty() && query.pool != pool.name) return false;
   if (!query.server.empty() && (c.server == Connection::kNoServer || query.server != pool.servers[c.server].name)) return false;
+  if (query.local && !has_local(c, *query.local)) return false;
   return query.client.empty() || query.client == c.client.address.to_string();
 }
 
@@ -478,7 +552,7 @@ std::vector<ConnectionView> RelayTable::list(const ConnectionQuery& query, std::
     ConnectionView view{
         .id = id_of(slot), .listener = listener_of(c).name, .client = c.client, .pool = pool.name, .server = {}, .local = {}, .state = {}};
     if (c.server != Connection::kNoServer) view.server = pool.servers[c.server].name;
-    if (c.socket[1] != net::kNoSocket) view.local = local_of(env_.engine.fd_of(c.socket[1]));
+    if (c.socket[1] != net::kNoSocket && !c.core.is_closing()) view.local = local_of(env_.engine.fd_of(c.socket[1]));
     view.state = c.core.is_closing() ? "closing" : c.core.is_connecting() ? "connecting" : c.core.is_half_closed() ? "half_closed" : "open";
     view.age = now_ - c.core.started();
     view.idle = now_ - c.core.last_activity();

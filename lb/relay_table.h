@@ -51,6 +51,7 @@ struct Connection {
   bool has_leg_options : 1 = false;  ///< The server leg has its keepalive (see kLegOptionsAfter).
   bool logged : 1 = false;           ///< Its line was written.
   bool source_counted : 1 = false;   ///< Holds a place in the per-source counts.
+  bool wants_block : 1 = false;      ///< send_proxy: the server answered, and no block was free for the header.
   static constexpr std::uint16_t kNoServer = 0xffff;
 };
 
@@ -69,6 +70,10 @@ class RelayTable {
     std::uint64_t seed = 1;
   };
   RelayTable(Environment environment, Instant now);
+  /// Gives back the places and blocks of what is still open; the engine, which closes the sockets, may be gone already.
+  ~RelayTable();
+  RelayTable(const RelayTable&) = delete;
+  RelayTable& operator=(const RelayTable&) = delete;
 
   /// Once per loop turn, before its events.
   void begin_turn(Instant now);
@@ -86,6 +91,8 @@ class RelayTable {
   void on_event(const net::Event& event);
 
   void close_server_connections(ServerId server, EndCause cause);
+  /// Closes, in order, the connection of `server` that has been idle longest; none when all are busy.
+  void close_idle(ServerId server);
   [[nodiscard]] std::size_t kill(const ConnectionQuery& query, EndCause cause);
   [[nodiscard]] std::vector<ConnectionView> list(const ConnectionQuery& query, std::size_t limit) const;
   [[nodiscard]] std::uint32_t size() const { return connections_.live(); }
@@ -108,15 +115,20 @@ class RelayTable {
   [[nodiscard]] bool start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server);
   void connect_ended(std::uint32_t slot, int error);
   void connect_failed(std::uint32_t slot, ConnectCause cause);
+  void leave_server(std::uint32_t slot, EndCause cause);
   void established(std::uint32_t slot);
+  [[nodiscard]] bool put_proxy_header(Connection& c, std::uint32_t& bytes);
   void give_server_back(Connection& c);
+  void give_places_back(Connection& c);
+  void enqueue(net::BufferChain& queue, net::BufferIndex buffer);
   void data(std::uint32_t slot, Side from, const net::Event& event);
-  void header_data(std::uint32_t slot, const net::Event& event);
+  void header_data(std::uint32_t slot);
   void fire(std::uint32_t slot);
   void arm_timer(std::uint32_t slot);
   void finish(std::uint32_t slot);
   void log_end(Connection& c);
   [[nodiscard]] std::uint64_t id_of(std::uint32_t slot) const;
+  [[nodiscard]] bool has_local(const Connection& c, const IpAddress& address) const;
   [[nodiscard]] bool matches(std::uint32_t slot, const ConnectionQuery& query) const;
   void abort(std::uint32_t slot, EndCause cause);
   void unhold(HeldTable* held);

@@ -2,6 +2,7 @@
 #include "lb/route_table_builder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "lb/maglev.h"
@@ -49,7 +50,25 @@ void add_maglev(RoutePool& pool, const PoolView& view) {
   pool.maglev = build_maglev(servers, maglev_size_for(std::max(view.servers.size(), view.settings->servers.size())));
 }
 
-RoutePool build_pool(const PoolView& view) {
+RouteListener build_listener(const ListenerView& view, std::uint32_t pool) {
+  const config::Listener& settings = *view.settings;
+  return {.id = view.id,
+          .name = settings.name,
+          .pool = pool,
+          .max_connections = settings.max_connections,
+          .max_connection_rate = settings.max_connection_rate,
+          .per_source_connections = settings.per_source_connections,
+          .per_source_rate = settings.per_source_rate,
+          .allow = settings.allow,
+          .deny = settings.deny,
+          .accept_proxy = settings.accept_proxy,
+          .log = settings.log,
+          .counters = view.counters};
+}
+
+}  // namespace
+
+RoutePool build_route_pool(const PoolView& view) {
   FL_ASSERT(view.settings != nullptr && view.counters != nullptr && view.servers.size() <= kServersPerPoolMax);
   const config::Pool& settings = *view.settings;
   RoutePool pool;
@@ -77,29 +96,17 @@ RoutePool build_pool(const PoolView& view) {
   return pool;
 }
 
-RouteListener build_listener(const ListenerView& view, std::uint32_t pool) {
-  const config::Listener& settings = *view.settings;
-  return {.id = view.id,
-          .name = settings.name,
-          .pool = pool,
-          .max_connections = settings.max_connections,
-          .max_connection_rate = settings.max_connection_rate,
-          .per_source_connections = settings.per_source_connections,
-          .per_source_rate = settings.per_source_rate,
-          .allow = settings.allow,
-          .deny = settings.deny,
-          .accept_proxy = settings.accept_proxy,
-          .log = settings.log,
-          .counters = view.counters};
+RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::span<const PoolView> pools) {
+  std::vector<RoutePool> built;
+  built.reserve(pools.size());
+  for (const PoolView& view : pools) built.push_back(build_route_pool(view));
+  return build_route_table(version, listeners, std::move(built));
 }
 
-}  // namespace
-
-RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::span<const PoolView> pools) {
+RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::vector<RoutePool> pools) {
   RouteTable table;
   table.version = version;
-  table.pools.reserve(pools.size());
-  for (const PoolView& view : pools) table.pools.push_back(build_pool(view));
+  table.pools = std::move(pools);
   table.listeners.reserve(listeners.size());
   for (const ListenerView& view : listeners) {
     FL_ASSERT(view.settings != nullptr && view.counters != nullptr);

@@ -38,6 +38,9 @@ struct ListenerView {
   std::shared_ptr<ListenerCounters> counters;
 };
 
+/// One pool of a table. Rationale: a Maglev table takes milliseconds, so pools that did not change are taken over from the last table.
+[[nodiscard]] RoutePool build_route_pool(const PoolView& pool);
+[[nodiscard]] RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::vector<RoutePool> pools);
 [[nodiscard]] RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::span<const PoolView> pools);
 
 }  // namespace fairlead::lb

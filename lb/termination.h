@@ -33,7 +33,8 @@ using TerminationLetters = std::array<char, 2>;
     case EndCause::kServerDown: return {'D', 'D'};
     case EndCause::kKilled:
     case EndCause::kShutdown: return {'K', 'D'};
-    case EndCause::kMaxAge: return {'P', 'D'};
+    case EndCause::kMaxAge:
+    case EndCause::kRebalanced: return {'P', 'D'};
     case EndCause::kProxyHeader:
     case EndCause::kRefused: return {'P', 'R'};
   }

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <csignal>
-#include <future>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/overloaded.h"
 #include "base/system_clock.h"
 #include "lb/relay_table.h"
@@ -22,6 +22,8 @@ constexpr std::uint32_t kInboxOwner = 0xffffffffU;
 constexpr std::uint32_t kListenerOwner = RelayTable::kOwnersReserved;  ///< + its place in listeners_.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 constexpr int kShedPerPause = 64;
+constexpr int kPartingTurns = 100;
+constexpr Duration kPartingPause = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -53,13 +55,14 @@ class Worker::Loop final : public net::EventSink {
   }
 
   void run() {
-    while (!stopped_) {
+    while (!stopped_ && !worker_.stopping_.load(std::memory_order_relaxed)) {
       deadline_ = std::min(relays_.next_deadline(), resume_at_);
       engine_.poll(deadline_, *this);
       if (resume_at_ <= now_) resume_accepting();
       relays_.run_timers();
       publish_stats();
     }
+    part();
   }
 
   void on_turn() override {
@@ -92,6 +95,14 @@ class Worker::Loop final : public net::EventSink {
     bool paused = false;
   };
 
+  /// Resets what is still open: the engine would close it with FINs, and a cut answer must not look complete. Bounded, and idle when
+  /// nothing is open.
+  void part() {
+    for (OpenSocket& l : listeners_) close_listener(l.bind);
+    (void)relays_.kill({}, EndCause::kShutdown);
+    for (int i = 0; i < kPartingTurns && relays_.size() > 0; ++i) engine_.poll(clock_.now() + kPartingPause, *this);
+  }
+
   void handle(WorkerMessage&& message) {
     std::visit(Overloaded{
                    [this](SetRoutes&& m) { relays_.set_routes(std::move(m.table)); },
@@ -99,6 +110,7 @@ class Worker::Loop final : public net::EventSink {
                    [this](CloseListener&& m) { close_listener(m.bind); },
                    [this](SetLegOptions&& m) { set_leg_options(m); },
                    [this](CloseServerConnections&& m) { relays_.close_server_connections(m.server, m.cause); },
+                   [this](CloseIdle&& m) { relays_.close_idle(m.server); },
                    [this](KillMatching&& m) { m.done(relays_.kill(m.query, m.cause)); },
                    [this](ListMatching&& m) { m.done(relays_.list(m.query, m.limit)); },
                    [this](Ping&& m) { worker_.stats_->pong.store(m.sequence, std::memory_order_relaxed); },
@@ -112,7 +124,9 @@ class Worker::Loop final : public net::EventSink {
     if (place == listeners_.end()) place = listeners_.insert(listeners_.end(), OpenSocket{});
     const auto owner = kListenerOwner + static_cast<std::uint32_t>(place - listeners_.begin());
     auto socket = engine_.listen(std::move(message.socket), owner);
-    if (socket) *place = {.id = message.listener, .bind = message.bind, .socket = *socket};
+    // Refused: the descriptor is closed, and the kernel gives this address's clients to the other workers' sockets.
+    if (!socket) return worker_.stats_->accept_failures.add();
+    *place = {.id = message.listener, .bind = message.bind, .socket = *socket};
   }
 
   void set_leg_options(const SetLegOptions& message) {
@@ -190,14 +204,23 @@ Worker::Worker(const WorkerOptions& options, WorkerShared shared)
 
 Worker::~Worker() {
   if (!thread_.joinable()) return;
-  while (!post(StopWorker{})) std::this_thread::yield();  // A full inbox drains: the thread lives.
+  stopping_.store(true, std::memory_order_relaxed);
+  (void)post(StopWorker{});  // Wakes it. A full inbox has woken it already, and the loop looks at `stopping_` too.
+  if (ended_.wait_for(options_.stop_patience) != std::future_status::ready) {
+    assertion_failed(("worker " + std::to_string(options_.index) + " does not end: its thread hangs").c_str(), __FILE__, __LINE__);
+  }
   thread_.join();
 }
 
 Status Worker::start() {
   auto started = std::make_shared<std::promise<Status>>();
   auto answer = started->get_future();
-  thread_ = std::thread([this, started] { run([started](Status s) { started->set_value(std::move(s)); }); });
+  std::promise<void> ended;
+  ended_ = ended.get_future();
+  thread_ = std::thread([this, started, ended = std::move(ended)]() mutable {
+    run([started](Status s) { started->set_value(std::move(s)); });
+    ended.set_value();
+  });
   Status status = answer.get();
   if (!status) thread_.join();
   return status;

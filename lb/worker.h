@@ -6,13 +6,16 @@
 // Threading: the object belongs to the control thread; post(), stats() may be used from any thread. Ownership: `shared` outlives it.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "base/inbox.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "config/settings.h"
 #include "lb/process_places.h"
 #include "lb/source_counts.h"
@@ -26,8 +29,9 @@ struct WorkerOptions {
   bool uring = false;          ///< The engine, the same for all workers.
   std::size_t pool_bytes = 0;  ///< Its share of proxy.buffer_pool.
   std::uint32_t connections_max = 0;
-  std::size_t pipes_max = 0;  ///< For bulk directions, two descriptors each; 0: everything goes through buffers.
-  int cpu = -1;               ///< Pin to this CPU; -1: not pinned.
+  std::size_t pipes_max = 0;                         ///< For bulk directions, two descriptors each; 0: everything goes through buffers.
+  int cpu = -1;                                      ///< Pin to this CPU; -1: not pinned.
+  Duration stop_patience = std::chrono::seconds(5);  ///< How long its thread may take to end.
 };
 struct WorkerShared {
   SourceCounts& sources;
@@ -38,7 +42,9 @@ struct WorkerShared {
 class Worker {
  public:
   Worker(const WorkerOptions& options, WorkerShared shared);
-  ~Worker();  ///< Stops and joins.
+  /// Stops and joins. A thread that does not end within `stop_patience` hangs; it uses what would be freed now, so the process is ended
+  /// with a line on stderr and a core dump that shows where it hangs.
+  ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -59,6 +65,8 @@ class Worker {
   WorkerShared shared_;
   std::unique_ptr<WorkerStats> stats_;
   Inbox<WorkerMessage> inbox_;
+  std::atomic<bool> stopping_{false};  ///< As StopWorker, where the inbox has no room for it.
+  std::future<void> ended_;
   std::thread thread_;
 };
 

@@ -22,7 +22,8 @@ struct ConnectionQuery {
   std::string listener;
   std::string pool;
   std::string server;
-  std::string client;  ///< An address.
+  std::string client;                ///< An address.
+  std::optional<IpAddress> local{};  ///< Our end of the client's or of the server's leg (a VIP, R18).
   std::uint64_t id = 0;
 };
 
@@ -64,6 +65,10 @@ struct CloseServerConnections {
   ServerId server = 0;
   EndCause cause = EndCause::kServerDown;
 };
+/// One connection of the server, the one that has been idle longest, is closed so that its client connects anew (lb/rebalance.h).
+struct CloseIdle {
+  ServerId server = 0;
+};
 struct KillMatching {
   ConnectionQuery query;
   EndCause cause = EndCause::kKilled;
@@ -79,7 +84,7 @@ struct Ping {
   std::uint64_t sequence = 0;
 };
 struct StopWorker {};
-using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, SetLegOptions, CloseServerConnections, KillMatching,
+using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, SetLegOptions, CloseServerConnections, CloseIdle, KillMatching,
                                    ListMatching, Ping, StopWorker>;
 
 // ---- to the control thread ----

@@ -265,7 +265,7 @@ void FaultEngine::report(const Event& event, EventSink& sink) {
   } else if (s.closing) {
     return discard(event);
   } else if (event.kind == EventKind::kEof && !s.wants_read && !s.bulk) {
-    s.eof_withheld = true;  // Reading was switched off after the inner engine had seen the end (C5).
+    s.eof_withheld = !s.failed;  // Reading was switched off after the inner engine had seen the end (C5); an error behind it is all then.
     return;
   } else if (event.kind == EventKind::kError) {
     s.eof_withheld = false;  // Nothing may follow an error (C6).

@@ -9,9 +9,10 @@
 //       descriptor closed and the SocketId free for reuse. Stale kernel events of an earlier life are dropped (generations).
 //   C4  At most one send is in flight per socket. It ends when its bytes were all reported by kSent, or by kError.
 //   C5  After want_read(off) data already taken from the kernel may still arrive (the high-water mark is soft); end of file and data not
-//       yet taken are withheld until want_read(on); errors (RST, timeout) are still reported.
+//       yet taken are withheld until want_read(on); errors (RST, timeout) are still reported. While reading is on, an error follows the
+//       data that came before it, unless a send meets it first.
 //   C6  kError comes at most once per socket; after it only kClosed follows, once close() was called: nothing closes by itself. kEof comes
-//       at most once and no kData follows it; an RST after it is still reported.
+//       at most once and no kData follows it; an RST after it is still reported, also one that was there with it.
 //   C7  A peer that is half-closed, slow, or both, causes no busy loop: poll() blocks while nothing can be done (facts: io_uring adds
 //       POLLRDHUP to every poll it makes).
 //   C8  Bulk: after bulk_prepare(from) comes kBulkReady, and no kData between it and the end of bulk. bulk_start(from, to) then moves bytes

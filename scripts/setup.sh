@@ -59,7 +59,7 @@ fi
 rm -f "$log"
 
 if [ -d /run/systemd/system ]; then
-  for unit in nginx haproxy etcd prometheus prometheus-node-exporter corosync; do
+  for unit in nginx haproxy etcd prometheus prometheus-node-exporter corosync corosync-notifyd; do
     for package in "${missing[@]}"; do
       case "$package" in "$unit"|"$unit"-*) systemctl disable -q "$unit.service" || true ;; esac
     done

@@ -155,7 +155,7 @@ void TakeoverCore::completed(TakeoverActions& out) {
   for (const Exchange::Member* m : exchange_.members())
     members += (members.empty() ? "" : " ") + std::to_string(to_number(m->process.node));
   out.emplace_back(TakeoverNote{
-      MessageId::CLUSTER_VIEW,
+      MessageId::CLUSTER_MEMBERS,
       {{"ring", exchange_.view().ring.to_string()}, {"members", members}, {"quorate", exchange_.view().quorate ? "true" : "false"}}});
 }
 

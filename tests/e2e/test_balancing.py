@@ -67,6 +67,27 @@ class BalancingTest(EndToEnd):
                  and sum(gate.server(s)["connections"]["current"] for s in "ab") == 1, 5, "only the long connection is left")
         return name
 
+    def test_a_server_that_comes_back_gets_its_share_of_idle_connections(self):
+        pool = {"balance": "least_connections", "rebalance": {"when": "server_up", "rate": "50/s"}}
+        gate = self.gateway(self._raw_servers("a", "b", "c"), pool=pool, proxy={"workers": 2})
+        gate.wait_all_up()
+        gate.server_verb("drain", "c")
+        clients = [self.connect() for _ in range(12)]
+        self.assertEqual({raw.read_line(sock) for sock in clients}, {"a", "b"})
+
+        gate.server_verb("ready", "c")
+        closed = []
+
+        def spread():
+            for sock in [s for s in clients if s not in closed and raw.poll_closed(s, 0) != "open"]:
+                closed.append(sock)
+                raw.read_line(self.connect())   # A client that connects anew, as they do.
+            return gate.server("c")["connections"]["current"] == 4
+        wait_for(spread, 20, "the server that came back has a third")
+
+        self.assertEqual([raw.how_it_ends(sock) for sock in closed], ["closed"] * 4, "no more than had to move, and in order")
+        self.assertEqual([gate.server(s)["connections"]["current"] for s in "abc"], [4, 4, 4])
+
     def test_random_two_uses_every_server(self):
         self.gateway(self._raw_servers("a", "b", "c"), pool={"balance": "random_two"}).wait_all_up()
 

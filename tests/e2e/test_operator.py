@@ -129,6 +129,28 @@ class OperatorTest(EndToEnd):
         self.assertEqual((fields["pool"], fields["server"], fields["state"]), ("masters", "a", "drain"))
         self.assertIn(f"uid {os.geteuid()}", fields["by"])
 
+    def test_the_last_server_goes_only_by_force(self):
+        self.one.server_verb("drain", "a")
+
+        for refused in (("drain", "masters/b"), ("maint", "masters/b"), ("weight", "masters/b", "0"), ("remove", "masters/b")):
+            done = self.one.cli("server", *refused, check=False)
+            self.assertEqual(done.returncode, 5, done.stderr)
+            self.assertIn("--force", done.stderr)
+        status, answer = self.one.request("POST", "/api/v1/servers/masters/b/state", {"state": "drain"})[:2]
+        self.assertEqual(status, 409, answer)
+        self.assertEqual(self.ask(), "b")
+
+        self.one.cli("server", "drain", "masters/b", "--force")
+
+        self.assertEqual(self.one.server("b")["state"], "drain")
+
+    def test_killing_by_a_name_that_nobody_has_is_an_error(self):
+        for option, name in (("--pool", "mastres"), ("--server", "masters/x"), ("--listener", "fornt")):
+            for verb in ("kill", "list"):
+                done = self.one.cli("connections", verb, option, name, check=False)
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertIn(name, done.stderr)
+
     def test_an_unknown_server_is_named_in_the_error(self):
         done = self.one.cli("server", "drain", "masters/nobody", check=False)
 

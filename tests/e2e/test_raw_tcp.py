@@ -255,10 +255,12 @@ class RawTcpTest(EndToEnd):
         wait_for(lambda: sent[0] > 0, 10, "the answers began")
         self._await_standstill(lambda: sent[0])
 
-        rounds = [(self._exchanges(quiet), self._exchanges(self.front)) for _ in range(9)]
-
-        alone, beside = (min(times) for times in zip(*rounds))
-        self.assertLess(beside, 2 * alone, rounds)
+        # A neighbour that is slowed is slowed in every round; a busy machine is not. The exact measure, in turns of the loop, is
+        # RelayStall's (tests/contract/lb).
+        rounds = []
+        while not any(beside < 2 * alone for alone, beside in rounds):
+            self.assertLess(len(rounds), 40, rounds)
+            rounds.append((self._exchanges(quiet), self._exchanges(self.front)))
         self.assertLess(gate.process.rss_bytes(), 150 * MIB if not SANITIZER else 2000 * MIB)
 
     def _exchanges(self, address):

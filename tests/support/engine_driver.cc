@@ -45,6 +45,13 @@ std::string to_string(const EngineCase& c) {
          (c.family == IpAddress::Family::kV4 ? "V4" : "V6");
 }
 
+std::unique_ptr<net::IoEngine> make_engine(const EngineCase& engine_case, net::BufferPool& pool, const net::EngineOptions& options,
+                                           const net::FaultPlan& faults) {
+  auto plain = make_plain_engine(engine_case.kind, pool, options);
+  if (!engine_case.faulty) return plain;
+  return net::make_fault_engine(std::move(plain), pool, faults);
+}
+
 Instant monotonic_now() { return Instant(clock_now(CLOCK_MONOTONIC)); }
 Duration process_cpu() { return clock_now(CLOCK_PROCESS_CPUTIME_ID); }
 
@@ -77,11 +84,8 @@ std::optional<EngineRefusal> engine_refusal(const EngineCase& engine_case) {
 
 EngineDriver::EngineDriver(const EngineCase& engine_case, const Options& options) : pool_(options.blocks, options.block_bytes) {
   std::signal(SIGPIPE, SIG_IGN);  // As the daemon does: splice(2) knows no MSG_NOSIGNAL.
-  engine_ = make_plain_engine(engine_case.kind, pool_, options.engine);
-  if (!engine_case.faulty) return;
-  auto fault = net::make_fault_engine(std::move(engine_), pool_, options.faults);
-  fault_ = fault.get();
-  engine_ = std::move(fault);
+  engine_ = make_engine(engine_case, pool_, options.engine, options.faults);
+  fault_ = dynamic_cast<net::FaultEngine*>(engine_.get());
 }
 
 EngineDriver::~EngineDriver() { finish(); }
@@ -217,11 +221,8 @@ EngineDriver::Pair EngineDriver::make_pair(IpAddress::Family family) {
 }
 
 EngineDriver::Relay EngineDriver::make_relay(IpAddress::Family family, int socket_bytes) {
-  auto [from_fd, source_fd] = make_tcp_pair(family);
-  auto [to_fd, drain_fd] = make_tcp_pair(family);
-  if (socket_bytes > 0) {
-    for (const int fd : {from_fd.get(), source_fd.get(), to_fd.get(), drain_fd.get()}) set_buffers(fd, socket_bytes);
-  }
+  auto [from_fd, source_fd] = make_tcp_pair(family, socket_bytes);
+  auto [to_fd, drain_fd] = make_tcp_pair(family, socket_bytes);
   Life& from = adopt(std::move(from_fd));
   Life& to = adopt(std::move(to_fd));
   from.forward_to = &to;

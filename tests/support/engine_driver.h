@@ -158,6 +158,10 @@ class EngineDriver final : public net::EventSink {
   std::uint64_t events_ = 0;
 };
 
+/// Aborts when it cannot be made. `faults` counts only for a faulty case.
+[[nodiscard]] std::unique_ptr<net::IoEngine> make_engine(const EngineCase& engine_case, net::BufferPool& pool,
+                                                         const net::EngineOptions& options, const net::FaultPlan& faults);
+
 /// Why the engine of this case cannot run here.
 struct EngineRefusal {
   std::string reason;

@@ -19,6 +19,11 @@ namespace {
 constexpr int kPatienceMs = 5000;
 constexpr std::size_t kReadMax = 64 * 1024;
 
+void set_buffers(int fd, int bytes) {
+  FL_ASSERT(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0);
+  FL_ASSERT(::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0);
+}
+
 }  // namespace
 
 std::byte ByteStream::next() {
@@ -64,14 +69,16 @@ Fd make_bound_socket(IpAddress::Family family) {
   return fd;
 }
 
-Fd make_listener(IpAddress::Family family, int backlog) {
+Fd make_listener(IpAddress::Family family, int backlog, int socket_bytes) {
   Fd fd = make_bound_socket(family);
+  if (socket_bytes > 0) set_buffers(fd.get(), socket_bytes);  // Inherited by what it accepts.
   FL_ASSERT(::listen(fd.get(), backlog) == 0);
   return fd;
 }
 
-Fd start_connect(const Endpoint& to) {
+Fd start_connect(const Endpoint& to, int socket_bytes) {
   Fd fd = make_socket(to.address.family());
+  if (socket_bytes > 0) set_buffers(fd.get(), socket_bytes);
   const SocketAddress address = to_sockaddr(to);
   const int rc = ::connect(fd.get(), address.get(), address.size);
   FL_ASSERT(rc == 0 || errno == EINPROGRESS);
@@ -90,17 +97,12 @@ std::optional<Fd> accept_one(int listener) {
   return fd;
 }
 
-std::pair<Fd, Fd> make_tcp_pair(IpAddress::Family family) {
-  const Fd listener = make_listener(family, 1);
-  Fd ours = start_connect(local_of(listener.get()));
+std::pair<Fd, Fd> make_tcp_pair(IpAddress::Family family, int socket_bytes) {
+  const Fd listener = make_listener(family, 1, socket_bytes);
+  Fd ours = start_connect(local_of(listener.get()), socket_bytes);
   auto theirs = accept_one(listener.get());
   FL_ASSERT(theirs.has_value() && wait_for(ours.get(), POLLOUT));
   return {std::move(ours), std::move(*theirs)};
-}
-
-void set_buffers(int fd, int bytes) {
-  FL_ASSERT(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0);
-  FL_ASSERT(::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0);
 }
 
 std::size_t Peer::write_some(std::size_t max) {

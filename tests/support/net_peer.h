@@ -39,14 +39,15 @@ class ByteStream {
 /// All abort the test program when the kernel refuses: a machine without loopback can run none of these tests.
 [[nodiscard]] Fd make_socket(IpAddress::Family family);        ///< TCP, non-blocking, close-on-exec.
 [[nodiscard]] Fd make_bound_socket(IpAddress::Family family);  ///< On a port of the kernel's choice; not listening.
-[[nodiscard]] Fd make_listener(IpAddress::Family family, int backlog = 1024);
-[[nodiscard]] Fd start_connect(const Endpoint& to);        ///< Non-blocking; may be in progress.
-[[nodiscard]] std::optional<Fd> accept_one(int listener);  ///< Waits up to 5 s; non-blocking socket.
+/// `socket_bytes`: small socket buffers from the start (0: the kernel's). Rationale: not afterwards. A window that was promised and then
+/// shrinks makes the kernel drop segments together with the acknowledgements in them; two such ends wait seconds for each other.
+[[nodiscard]] Fd make_listener(IpAddress::Family family, int backlog = 1024, int socket_bytes = 0);
+[[nodiscard]] Fd start_connect(const Endpoint& to, int socket_bytes = 0);  ///< Non-blocking; may be in progress.
+[[nodiscard]] std::optional<Fd> accept_one(int listener);                  ///< Waits up to 5 s; non-blocking socket.
 /// Two connected ends.
-[[nodiscard]] std::pair<Fd, Fd> make_tcp_pair(IpAddress::Family family);
+[[nodiscard]] std::pair<Fd, Fd> make_tcp_pair(IpAddress::Family family, int socket_bytes = 0);
 /// Waits until one of poll(2)'s `events` is there; false after 5 s.
 bool wait_for(int fd, short events);
-void set_buffers(int fd, int bytes);  ///< SO_SNDBUF and SO_RCVBUF.
 
 /// One peer: sends its stream and checks the other's.
 class Peer {

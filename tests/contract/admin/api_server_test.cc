@@ -8,6 +8,7 @@
 #include "admin/metrics.h"
 #include "base/sockaddr.h"
 #include "tests/contract/admin/api_fixture.h"
+#include "tests/support/few_descriptors.h"
 
 namespace fairlead::admin {
 namespace {
@@ -258,6 +259,32 @@ TEST_F(ApiServerTest, ItsDescriptorsAreNotInherited) {
     if (gone || what.find("socket:") == std::string::npos) continue;
     EXPECT_TRUE((static_cast<unsigned>(::fcntl(fd, F_GETFD)) & static_cast<unsigned>(FD_CLOEXEC)) != 0) << fd << " " << what;
   }
+}
+
+TEST_F(ApiServerTest, WithoutDescriptorsItSaysSoAndLeavesNothingBehind) {
+  bool started = false;
+  for (rlim_t spare = 0; spare < 16 && !started; ++spare) {
+    ApiServer starved(options, node);
+    Status status;
+    {
+      const test::FewDescriptors limit(spare);
+      status = starved.start();
+    }
+    started = status.has_value() && starved.tcp_port() != 0;
+    if (!status) { EXPECT_EQ(status.error().code, Errc::kLimitExceeded) << spare << ": " << status.error().message(); }
+    starved.stop();
+    EXPECT_FALSE(std::filesystem::exists(options.socket)) << spare;
+  }
+  EXPECT_TRUE(started);
+}
+
+TEST_F(ApiServerTest, AChangingCallWithAQueryChangesNothing) {
+  start();
+  EXPECT_EQ(curl("-X POST -H 'Content-Type: application/json' -d '{\"all\": true}' " + std::string(kStatusLine),
+                 "/api/v1/connections/kill?pool=masters")
+                .output,
+            "400");
+  EXPECT_TRUE(node.commands().empty());
 }
 
 TEST_F(ApiServerTest, ItsThreadIsCalledAdmin) {

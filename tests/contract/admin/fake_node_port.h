@@ -90,9 +90,9 @@ class FakeNodePort final : public admin::NodePort {
     }
     for (auto& done : held) done(answer());
   }
-  void set_connections(std::vector<admin::ConnectionInfo> connections) {
+  void set_connections(std::vector<admin::ConnectionInfo> connections, std::vector<std::uint32_t> silent = {}) {
     const std::lock_guard lock(mutex_);
-    connections_ = std::move(connections);
+    connections_ = {std::move(connections), std::move(silent)};
   }
   void set_events(std::vector<admin::EventInfo> events) {
     const std::lock_guard lock(mutex_);
@@ -133,15 +133,14 @@ class FakeNodePort final : public admin::NodePort {
     }
     done(answer());
   }
-  void connections(admin::ConnectionFilter filter, std::size_t limit,
-                   std::function<void(Result<std::vector<admin::ConnectionInfo>>)> done) override {
-    std::vector<admin::ConnectionInfo> out;
+  void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<admin::ConnectionList>)> done) override {
+    admin::ConnectionList out;
     {
       const std::lock_guard lock(mutex_);
       filter_ = admin::describe(filter);
       out = connections_;
     }
-    if (out.size() > limit) out.resize(limit);
+    if (out.connections.size() > limit) out.connections.resize(limit);
     done(std::move(out));
   }
   [[nodiscard]] std::vector<admin::EventInfo> events(std::uint64_t after, std::size_t limit) const override {
@@ -168,7 +167,7 @@ class FakeNodePort final : public admin::NodePort {
   Result<admin::CommandResult> answer_ = admin::CommandResult{.summary = "done as asked", .details = {}, .needs_restart = {}};
   bool holding_ = false;
   std::vector<Done> held_;
-  std::vector<admin::ConnectionInfo> connections_;
+  admin::ConnectionList connections_;
   std::vector<admin::EventInfo> events_;
   std::string yaml_ = "apiVersion: fairlead/v1\n";
   std::vector<std::string> commands_;

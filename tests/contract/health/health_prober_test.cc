@@ -7,6 +7,7 @@
 #include "base/sockaddr.h"
 #include "generated/version.h"
 #include "tests/contract/health/health_rig.h"
+#include "tests/support/few_descriptors.h"
 
 namespace fairlead::lb::test {
 namespace {
@@ -33,6 +34,27 @@ TEST(HealthProber, TcpIsOkWhenTheServerAccepts) {
   EXPECT_EQ(result.outcome, ProbeOutcome::kOk);
   EXPECT_GT(result.duration, 0ns);
   EXPECT_LT(result.duration, 5s);
+}
+
+TEST(HealthProber, WithoutDescriptorsItSaysSo) {
+  bool made = false;
+  for (rlim_t spare = 0; spare < 16 && !made; ++spare) {
+    const fairlead::test::FewDescriptors limit(spare);
+    const auto prober = HealthProber::make([](ProbeResult) {});
+    made = prober.has_value();
+    if (!made) { EXPECT_EQ(prober.error().code, Errc::kLimitExceeded) << prober.error().message(); }
+  }
+  EXPECT_TRUE(made);
+}
+
+TEST(HealthProber, WithoutADescriptorForItACheckIsALocalFault) {
+  MiniServer server(answering(ok_answer()));
+  ProbeRig rig;
+  {
+    const fairlead::test::FewDescriptors limit(0);
+    EXPECT_EQ(rig.probe(server.endpoint(), health_of(HealthType::kHttp)).outcome, ProbeOutcome::kLocal);
+  }
+  EXPECT_EQ(rig.probe(server.endpoint(), health_of(HealthType::kHttp)).outcome, ProbeOutcome::kOk);
 }
 
 TEST(HealthProber, WorksOverIpv6) {

@@ -216,9 +216,7 @@ TEST_P(EngineContract, SwitchingReadingOffAndOnInOneTurnLosesNothing) {
 }
 
 TEST_P(EngineContract, APausedReaderStopsItsSender) {
-  auto [ours, theirs] = make_tcp_pair(family());
-  set_buffers(ours.get(), 32 * 1024);
-  set_buffers(theirs.get(), 32 * 1024);
+  auto [ours, theirs] = make_tcp_pair(family(), 32 * 1024);
   Life& life = driver().adopt(std::move(ours));
   Peer& peer = driver().add_peer(std::move(theirs), life);
   driver().want_read(life, true);
@@ -255,9 +253,7 @@ TEST_P(EngineContract, ASenderStopsWhenThePeerDoesNotReadAndGoesOnWhenItDoes) {
 
 // The echo with a reader that stalls again and again: queues fill, reading is paused and resumed, sends block, all interleaved.
 TEST_P(EngineContract, AnEchoToAStallingReaderStaysByteExact) {
-  auto [ours, theirs] = make_tcp_pair(family());
-  set_buffers(ours.get(), 32 * 1024);
-  set_buffers(theirs.get(), 32 * 1024);
+  auto [ours, theirs] = make_tcp_pair(family(), 32 * 1024);
   Life& life = driver().adopt(std::move(ours));
   life.echo = true;
   Peer& peer = driver().add_peer(std::move(theirs), life);

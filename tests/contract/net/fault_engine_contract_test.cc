@@ -10,30 +10,42 @@ namespace {
 
 using namespace support;
 
-class FaultEngineContract : public EngineContract {};
+class FaultEngineContract : public EngineContract {
+ protected:
+  /// Connects, echoes, ends and closes, with fewer blocks than it would like.
+  void run_mixed_load() {
+    const Fd listener = make_listener(family());
+    std::vector<std::pair<Life*, Peer*>> flows;
+    for (int i = 0; i < 40; ++i) {
+      Life& life = driver().connect(make_socket(family()), local_of(listener.get()));
+      life.echo = true;
+      life.then = [&](Life& l, const Event& event) {
+        if (event.kind == EventKind::kConnected) driver().want_read(l, true);
+      };
+      driver().turn();
+      auto accepted = accept_one(listener.get());
+      ASSERT_TRUE(accepted.has_value());
+      Peer& peer = driver().add_peer(std::move(*accepted), life);
+      peer.send_more(100'000);
+      peer.fin_after_send = true;
+      flows.push_back({&life, &peer});
+    }
+    const auto done = [](const auto& f) { return f.second->received() == 100'000 && f.first->eof; };
+    ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), done); }));
+    for (const auto& [life, peer] : flows) EXPECT_EQ(peer->first_wrong(), std::nullopt);
+    driver().close_all();
+    driver().settle();
+  }
+};
 
+// The rare kinds may need more than one load, depending on the seed.
 TEST_P(FaultEngineContract, EveryKindOfFaultStrikesAMixedLoad) {
   remake({.blocks = 24, .faults = fault_plan()});
-  const Fd listener = make_listener(family());
-  std::vector<std::pair<Life*, Peer*>> flows;
-  for (int i = 0; i < 40; ++i) {
-    Life& life = driver().connect(make_socket(family()), local_of(listener.get()));
-    life.echo = true;
-    life.then = [&](Life& l, const Event& event) {
-      if (event.kind == EventKind::kConnected) driver().want_read(l, true);
-    };
-    driver().turn();
-    auto accepted = accept_one(listener.get());
-    ASSERT_TRUE(accepted.has_value());
-    Peer& peer = driver().add_peer(std::move(*accepted), life);
-    peer.send_more(100'000);
-    peer.fin_after_send = true;
-    flows.push_back({&life, &peer});
-  }
-  const auto done = [](const auto& f) { return f.second->received() == 100'000 && f.first->eof; };
-  ASSERT_TRUE(driver().run_until([&] { return std::all_of(flows.begin(), flows.end(), done); }));
-  driver().close_all();
-  driver().settle();
+  const auto rare = [this] {
+    const FaultCounters& f = *driver().faults();
+    return std::min({f.late_connects, f.late_closes, f.starvations, f.spurious_turns, engine().counters().starved});
+  };
+  for (int load = 0; load < 20 && (load == 0 || rare() == 0); ++load) ASSERT_NO_FATAL_FAILURE(run_mixed_load());
 
   const FaultCounters& f = *driver().faults();
   EXPECT_GT(f.short_sends, 0U);
@@ -48,7 +60,6 @@ TEST_P(FaultEngineContract, EveryKindOfFaultStrikesAMixedLoad) {
   EXPECT_GT(f.starvations, 0U);
   EXPECT_GT(f.spurious_turns, 0U);
   EXPECT_GT(engine().counters().starved, 0U) << "the inner engine never met an empty pool";
-  for (const auto& [life, peer] : flows) EXPECT_EQ(peer->first_wrong(), std::nullopt);
 }
 
 // The same load under many seeds: another schedule each time, the same bytes.

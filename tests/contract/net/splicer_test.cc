@@ -20,11 +20,7 @@ constexpr auto kFamily = IpAddress::Family::kV4;
 
 /// source -> from ==pipe==> to -> drain
 struct Rig {
-  Rig() : from_pair(make_tcp_pair(kFamily)), to_pair(make_tcp_pair(kFamily)) {
-    std::signal(SIGPIPE, SIG_IGN);
-    set_buffers(to_pair.first.get(), 16 * 1024);
-    set_buffers(to_pair.second.get(), 16 * 1024);
-  }
+  Rig() : from_pair(make_tcp_pair(kFamily)), to_pair(make_tcp_pair(kFamily, 16 * 1024)) { std::signal(SIGPIPE, SIG_IGN); }
   [[nodiscard]] int from() const { return from_pair.first.get(); }
   [[nodiscard]] int source() const { return from_pair.second.get(); }
   [[nodiscard]] int to() const { return to_pair.first.get(); }

@@ -68,7 +68,7 @@ TEST(ApiRoutes, OpenApiHasEveryRoute) {
 
 TEST(ApiProblem, EveryCodeComesBackFromItsDocument) {
   for (const Errc code : {Errc::kInvalidConfig, Errc::kInvalidArgument, Errc::kNotFound, Errc::kConflict, Errc::kLimitExceeded,
-                          Errc::kUnavailable, Errc::kTimeout, Errc::kPermission, Errc::kUnsupported}) {
+                          Errc::kUnavailable, Errc::kTimeout, Errc::kPermission, Errc::kUnsupported, Errc::kRefused}) {
     const auto back = decode_problem(http_status_of(code), encode_problem(Error{code, "pool masters: no such pool"}));
     EXPECT_EQ(back.code, code);
     EXPECT_EQ(back.context, "pool masters: no such pool");

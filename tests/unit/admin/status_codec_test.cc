@@ -96,11 +96,14 @@ TEST(StatusCodec, EventsAndConnectionsAndResultsSurviveTheTrip) {
   EXPECT_EQ(encode_events(*events_back, 0), encode_events(events, 0));
   EXPECT_EQ(parsed(encode_events({}, 17)).at("last").to_number<int>(), 17);
 
-  const std::vector<ConnectionInfo> connections{
-      {"0-12", "kube-api", "10.0.0.9:5000", "masters", "mast-1", "10.0.0.1:4000", "open", 1.5, 0.25, {10, 20}}};
+  const ConnectionList connections{
+      .connections = {{"0-12", "kube-api", "10.0.0.9:5000", "masters", "mast-1", "10.0.0.1:4000", "open", 1.5, 0.25, {10, 20}}},
+      .silent_workers = {1, 3}};
   const auto connections_back = decode_connections(encode_connections(connections, 7));
   ASSERT_TRUE(connections_back);
   EXPECT_EQ(encode_connections(*connections_back, 7), encode_connections(connections, 7));
+  EXPECT_EQ(connections_back->silent_workers, connections.silent_workers);
+  EXPECT_FALSE(decode_connections(R"({"connections":[],"silent_workers":["one"]})"));
 
   const CommandResult result{"applied", {"+ server a"}, {"proxy.workers"}};
   const auto result_back = decode_result(encode_result(result));

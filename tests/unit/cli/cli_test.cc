@@ -232,6 +232,31 @@ TEST_F(CliTest, WrongUsageIs2AndSendsNothing) {
   EXPECT_TRUE(node.commands().empty());
 }
 
+TEST_F(CliTest, AWrongVerbIsNamedWithThoseThereAre) {
+  EXPECT_EQ(run({"sevrer", "list"}), kExitUsage);
+  EXPECT_TRUE(complained("fairlead: no verb 'sevrer' (did you mean 'server'?)")) << err.str();
+  EXPECT_EQ(run({"server", "drian", "masters/mast-1"}), kExitUsage);
+  EXPECT_TRUE(complained("'server' has no verb 'drian' (did you mean 'drain'?)")) << err.str();
+  EXPECT_EQ(run({"pool"}), kExitUsage);
+  EXPECT_TRUE(complained("'pool' wants a verb: list, show")) << err.str();
+  EXPECT_EQ(run({"server", "show"}), kExitUsage);
+  EXPECT_TRUE(complained("POOL/NAME is required")) << err.str();
+  EXPECT_EQ(run({"status", "now"}), kExitUsage);
+  EXPECT_TRUE(complained("now")) << err.str();
+}
+
+TEST_F(CliTest, ANodeThatServesMayStillHaveAProblem) {
+  auto report = testing::sample_report();
+  report.ready_reasons.push_back({"pool spare", false, "0 of 1 server takes connections"});
+  report.listeners[0].problem = "bind 192.168.4.20:6443: Address already in use";
+  node.set_report(report);
+  ASSERT_EQ(run({"status"}), kExitDone);
+  EXPECT_TRUE(printed("problem: pool spare: 0 of 1 server takes connections")) << out.str();
+  EXPECT_FALSE(printed("not ready"));
+  ASSERT_EQ(run({"listener", "show", "kube-api"}), kExitDone);
+  EXPECT_TRUE(printed("Address already in use")) << out.str();
+}
+
 TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   ASSERT_EQ(run({"--help"}), kExitDone);
   const std::string help = out.str();
@@ -283,16 +308,31 @@ TEST_F(CliTest, DrainDoesNotWaitForEver) {
   EXPECT_EQ(clock.at, std::chrono::hours(1) + std::chrono::seconds(10));
 }
 
-TEST_F(CliTest, TheLastServerThatIsUpStaysUnlessForced) {
-  auto report = testing::sample_report();
-  report.pools[0].servers[0].state = admin::ServerState::kDrain;
-  node.set_report(report);
-  for (const char* verb : {"drain", "maint", "remove"}) {
-    EXPECT_EQ(run({"server", verb, "masters/mast-2"}), kExitFailed) << verb;
+TEST_F(CliTest, ForceGoesToTheDaemonWhichMayRefuseWithout) {
+  const std::vector<std::vector<std::string>> verbs{
+      {"drain", "masters/mast-2"}, {"maint", "masters/mast-2"}, {"remove", "masters/mast-2"}, {"weight", "masters/mast-2", "0"}};
+  for (auto verb : verbs) {
+    verb.insert(verb.begin(), "server");
+    node.set_answer(Error{Errc::kRefused, "masters/mast-2 is the only server; say --force"});
+    EXPECT_EQ(run(verb), kExitRefused) << verb[1];
     EXPECT_TRUE(complained("--force"));
+    EXPECT_EQ(node.commands().back().find("force"), std::string::npos);
+    node.set_answer(admin::CommandResult{.summary = "done", .details = {}, .needs_restart = {}});
+    verb.emplace_back("--force");
+    EXPECT_EQ(run(verb), kExitDone) << verb[1];
+    EXPECT_NE(node.commands().back().find(" force"), std::string::npos) << node.commands().back();
   }
-  EXPECT_TRUE(node.commands().empty());
-  EXPECT_EQ(run({"server", "drain", "masters/mast-2", "--force"}), kExitDone);
+}
+
+TEST_F(CliTest, AListThatLacksAWorkersConnectionsSaysSo) {
+  admin::ConnectionInfo one;
+  one.client = "10.0.0.9:5000";
+  node.set_connections({one}, {1});
+  EXPECT_EQ(run({"connections", "list"}), kExitFailed);
+  EXPECT_TRUE(printed("10.0.0.9:5000")) << "what there is";
+  EXPECT_TRUE(complained("not complete: worker 1")) << err.str();
+  EXPECT_EQ(run({"connections", "list", "--json"}), kExitFailed);
+  EXPECT_EQ(boost::json::parse(out.str()).at("silent_workers").as_array().size(), 1U);
 }
 
 TEST_F(CliTest, WhatClosesConnectionsIsAskedForAtATerminal) {
@@ -320,6 +360,15 @@ TEST_F(CliTest, EventsAreFilteredByTimeAndFollowed) {
   EXPECT_TRUE(printed("SERVER_DOWN"));
   ASSERT_EQ(run({"events", "--since", "2024-01-31T12:59:31Z"}), kExitDone) << err.str();
   EXPECT_EQ(out.str(), "");
+  for (const char* since : {"2024-01-31T12:59:30Z", "2024-01-31 12:59", "2024-01-31T12:59:30.000Z"}) {
+    ASSERT_EQ(run({"events", "--since", since}), kExitDone) << err.str();
+    EXPECT_TRUE(printed("SERVER_DOWN")) << since;
+    EXPECT_FALSE(printed("DAEMON_STARTED")) << since;
+  }
+  for (const char* since : {"2024-01-31T12:59:30+02:00", "2024-01-31T1", "yesterday", "2024-13-01", "2024-01-31T25:00"}) {
+    EXPECT_EQ(run({"events", "--since", since}), kExitUsage) << since;
+    EXPECT_TRUE(complained("--since")) << since;
+  }
 
   pauses = 1;
   on_pause = [&] { node.set_events({{3, "2024-01-31T13:00:01.000Z", "SERVER_UP", "notice", {}}}); };

@@ -119,6 +119,15 @@ TEST(NeedsRestart, NamesTheKeysThatWait) {
                           "proxy.workers", "state_dir"));
 }
 
+TEST(NeedsRestart, HighAvailabilityStartsWithTheDaemon) {
+  Snapshot after = base();
+  after.guard.hang = 3s;
+  after.cluster.emplace().name = "other";
+  after.vips.emplace_back().name = "one-more";
+
+  EXPECT_THAT(needs_restart(diff(base(), after)), ElementsAre("cluster", "guard", "vips"));
+}
+
 TEST(NeedsRestart, NothingWaitsWhenOnlyLiveKeysChange) {
   Snapshot after = base();
   after.shutdown_grace = 1s;

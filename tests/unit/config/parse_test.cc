@@ -120,8 +120,8 @@ TEST(LoadFile, NamesTheFileAndTheReason) {
   EXPECT_FALSE(result.snapshot);
   ASSERT_EQ(result.problems.size(), 1U);
   EXPECT_EQ(format(result.problems.front()),
-            "/nonexistent/fairlead.yaml:1:1: error: cannot open the file: No such file or directory (ENOENT) (check the path; `fairlead "
-            "init` writes a first file)");
+            "/nonexistent/fairlead.yaml:1:1: error: cannot open the file: No such file or directory (ENOENT) (check the path; "
+            "examples/minimal.yaml is one to start from)");
 }
 
 class LoadFileTest : public ::testing::Test {

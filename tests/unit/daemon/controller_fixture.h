@@ -83,7 +83,9 @@ struct Shell {
     carry(std::move(answer.actions));
     return std::move(answer.result);
   }
+  /// Late enough after the last table for the next one to come at once.
   const ControlActions& checked(lb::ServerId id, lb::ProbeOutcome outcome) {
+    now += kTablePause;
     return carry(node.probe_done({.server = id, .token = probes.at(id).token, .outcome = outcome, .detail = "", .duration = 1ms}, now));
   }
   /// Lets time pass until the server is checked again, and answers that check.

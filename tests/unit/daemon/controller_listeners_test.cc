@@ -18,6 +18,12 @@ using ::testing::UnorderedElementsAre;
 class ControllerListenersTest : public ::testing::Test, public Shell {
  protected:
   void TearDown() override { EXPECT_THAT(faults, IsEmpty()); }
+  /// The only bind could not be opened. How many events it was worth.
+  std::size_t fail(const Error& error) {
+    const auto bind = open.begin()->first;
+    open.clear();
+    return carry(node.bind_failed(bind, error, now)).notices.size();
+  }
 };
 
 TEST_F(ControllerListenersTest, AChangedBindLeavesTheCommonOneAlone) {
@@ -34,18 +40,52 @@ TEST_F(ControllerListenersTest, AChangedBindLeavesTheCommonOneAlone) {
   for (const auto& [bind, was] : before) EXPECT_EQ(open.contains(bind), was.address == endpoint("10.0.0.1:6443"));
 }
 
-TEST_F(ControllerListenersTest, AFailedBindIsTriedAgainAtTheNextApply) {
+const Error kInUse{Errc::kConflict, "in use"};
+
+TEST_F(ControllerListenersTest, AFailedBindIsTriedAgainAtOnceByTheNextApply) {
   apply(usual());
-  const auto first = open.begin()->first;
-  node.bind_failed(first, "in use");
-  open.clear();  // It never was.
+  fail(kInUse);
   EXPECT_FALSE(report().listeners[0].accepting);
+  EXPECT_EQ(report().listeners[0].problem, "in use");
   EXPECT_FALSE(report().ready);
   EXPECT_EQ(report().ready_reasons[0].detail, "in use");
+  EXPECT_THAT(node.bind_problems(), ElementsAre("listener api: in use"));
   apply(usual());
   EXPECT_THAT(addresses(), UnorderedElementsAre("api 10.0.0.1:6443"));
   EXPECT_TRUE(report().listeners[0].accepting);
+  EXPECT_THAT(node.bind_problems(), IsEmpty());
   EXPECT_THAT(apply(usual()).open, IsEmpty());
+}
+
+TEST_F(ControllerListenersTest, AFailedBindIsTriedAgainLessAndLessOftenWithOneEventAtEachEnd) {
+  apply(usual());
+  std::vector<Duration> pauses;
+  std::size_t events = fail(kInUse);
+  EXPECT_EQ(events, 1U);
+  for (int i = 0; i < 8; ++i) {
+    const Instant next = node.next_deadline();  // Checks are under way: nothing else is due.
+    pauses.push_back(next - now);
+    now = next - 1ms;
+    EXPECT_THAT(carry(node.tick(now)).open, IsEmpty());
+    now = next;
+    ASSERT_THAT(carry(node.tick(now)).open, SizeIs(1));
+    if (i < 7) events += fail(kInUse);
+  }
+  EXPECT_THAT(pauses, ElementsAre(1s, 2s, 4s, 8s, 10s, 10s, 10s, 10s));
+  EXPECT_EQ(events, 1U) << "one when it fails";
+  carry(node.bind_opened(open.begin()->first));
+  EXPECT_EQ(said(MessageId::LISTENER_OPEN, "bind"), "10.0.0.1:6443");
+  EXPECT_TRUE(report().listeners[0].accepting);
+  now += 1min;
+  EXPECT_THAT(carry(node.tick(now)).open, IsEmpty());
+}
+
+TEST_F(ControllerListenersTest, AnAddressThatIsNotWantedAnyMoreIsNotTriedAgain) {
+  apply(usual());
+  fail(kInUse);
+  ASSERT_TRUE(command(admin::SetListenerEnabled{"api", false}));
+  now += 20s;
+  EXPECT_THAT(carry(node.tick(now)).open, IsEmpty());
 }
 
 TEST_F(ControllerListenersTest, ADisabledListenerStaysDisabledOverAReload) {
@@ -172,6 +212,23 @@ TEST_F(ControllerListenersTest, ARefusedLookupIsAskedForAgainAndAnUnresolvedServ
   EXPECT_EQ(said(MessageId::SERVER_RESOLVE_FAILED, "host"), "api.kube.demo");
 }
 
+TEST_F(ControllerListenersTest, ANameInAFilterThatNobodyHasIsNamed) {
+  auto config = usual();
+  config.pools.push_back(pool("spare", {server("s", "10.3.0.1:80")}));
+  apply(config);
+  const auto unknown = [&](const admin::ConnectionFilter& f) {
+    const auto error = node.unknown_name(f);
+    return error ? error->context.substr(0, error->context.find(';')) : "";
+  };
+  EXPECT_EQ(unknown({}), "");
+  EXPECT_EQ(unknown({.pool = "masters", .server = "a", .client = "10.0.0.1", .listener = "api", .id = "1"}), "");
+  EXPECT_EQ(unknown({.pool = "", .server = "s", .client = "", .listener = "", .id = ""}), "");
+  EXPECT_EQ(unknown({.pool = "mastres", .server = "", .client = "", .listener = "", .id = ""}), "no pool mastres");
+  EXPECT_EQ(unknown({.pool = "masters", .server = "s", .client = "", .listener = "", .id = ""}), "no server masters/s");
+  EXPECT_EQ(unknown({.pool = "", .server = "x", .client = "", .listener = "", .id = ""}), "no server x");
+  EXPECT_EQ(unknown({.pool = "", .server = "", .client = "", .listener = "apo", .id = ""}), "no listener apo");
+}
+
 TEST_F(ControllerListenersTest, TheReportShowsEveryStateAndWhyTheNodeIsOrIsNotReady) {
   auto config = usual();
   config.pools.push_back(pool("spare", {server("s", "10.3.0.1:80")}));
@@ -193,7 +250,7 @@ TEST_F(ControllerListenersTest, TheReportShowsEveryStateAndWhyTheNodeIsOrIsNotRe
   EXPECT_EQ(r.pools[0].balance, "least_connections");
   EXPECT_EQ(servers[0].state, admin::ServerState::kUp);
   EXPECT_EQ(servers[0].endpoint, "10.1.0.1:6443");
-  EXPECT_DOUBLE_EQ(servers[0].state_since_s, 5.0);
+  EXPECT_NEAR(servers[0].state_since_s, 5.0, 0.02);
   EXPECT_EQ(servers[1].state, admin::ServerState::kDown);
   EXPECT_EQ(servers[1].check.result, "refused");
   EXPECT_EQ(servers[2].state, admin::ServerState::kMaint);

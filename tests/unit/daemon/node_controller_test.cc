@@ -91,6 +91,7 @@ TEST_F(NodeControllerTest, AServerThatAnswersWithTheWrongStatusIsDownButKeepsIts
 TEST_F(NodeControllerTest, AFailedConnectEjectsAtOnceButNeverTheLast) {
   start(usual());
   for (const char* name : {"a", "b"}) {
+    now += kTablePause;
     const auto& did = carry(node.connect_failed(id("masters", name), lb::ConnectCause::kRefused, now));
     ASSERT_NE(did.routes, nullptr);
     EXPECT_FALSE(find("masters", name)->usable);
@@ -278,6 +279,134 @@ TEST_F(NodeControllerTest, ARefusedProbeIsAskedForAgain) {
   now += 200ms;
   carry(node.tick(now));
   EXPECT_GT(probes.at(a).token, token);
+}
+
+/// I6
+TEST_F(NodeControllerTest, TheLastServerThatTakesConnectionsGoesOnlyByForce) {
+  using admin::AdminState;
+  apply(usual());
+  checked(id("masters", "a"), lb::ProbeOutcome::kOk);
+  const auto refused = [&](const admin::Command& c) {
+    const auto version = routes->version;
+    const auto result = command(c);
+    EXPECT_EQ(routes->version, version) << "nothing changed";
+    EXPECT_THAT(last.kill, IsEmpty());
+    return !result && result.error().code == Errc::kRefused && result.error().context.find("--force") != std::string::npos;
+  };
+  EXPECT_TRUE(refused(admin::SetServerState{"masters", "a", AdminState::kDrain}));
+  EXPECT_TRUE(refused(admin::SetServerState{"masters", "a", AdminState::kMaint}));
+  EXPECT_TRUE(refused(admin::SetServerWeight{"masters", "a", 0}));
+  EXPECT_TRUE(refused(admin::RemoveServer{"masters", "a"}));
+  EXPECT_TRUE(find("masters", "a")->usable);
+
+  EXPECT_TRUE(command(admin::SetServerWeight{"masters", "a", 1}));
+  EXPECT_TRUE(command(admin::SetServerState{"masters", "b", AdminState::kMaint})) << "it takes none";
+  EXPECT_TRUE(command(admin::RemoveServer{"masters", "b"}));
+  EXPECT_TRUE(command(admin::SetServerState{"masters", "a", AdminState::kDrain, /*force=*/true}));
+  EXPECT_TRUE(command(admin::SetServerState{"masters", "a", AdminState::kMaint})) << "it took none";
+}
+
+TEST_F(NodeControllerTest, ForceAlsoSetsWeightZeroAndRemoves) {
+  apply(usual());
+  checked(id("masters", "a"), lb::ProbeOutcome::kOk);
+  EXPECT_TRUE(command(admin::SetServerWeight{"masters", "a", 0, /*force=*/true}));
+  EXPECT_TRUE(command(admin::SetServerWeight{"masters", "a", 100}));
+  EXPECT_TRUE(command(admin::RemoveServer{"masters", "a", /*force=*/true}));
+}
+
+TEST_F(NodeControllerTest, ABackupStandsInForTheLastRegularServer) {
+  auto config = usual();
+  config.pools[0].servers[1].backup = true;
+  apply(config);
+  checked(id("masters", "a"), lb::ProbeOutcome::kOk);
+  checked(id("masters", "b"), lb::ProbeOutcome::kOk);
+  EXPECT_TRUE(command(admin::SetServerState{"masters", "a", admin::AdminState::kDrain}));
+  EXPECT_FALSE(command(admin::SetServerState{"masters", "b", admin::AdminState::kDrain}));
+}
+
+TEST_F(NodeControllerTest, ServersThatAreGoneForLongAreForgottenAndThoseThatAreThereAreNot) {
+  start(usual());
+  const auto a = id("masters", "a");
+  const auto add_and_remove = [&](const std::string& name) {
+    EXPECT_TRUE(command(admin::AddServer{.pool = "masters", .server = name, .address = "10.4.0.1:1"}));
+    const auto given = id("masters", name);
+    EXPECT_TRUE(command(admin::RemoveServer{"masters", name}));
+    return given;
+  };
+  const auto first = add_and_remove("x");
+  EXPECT_EQ(add_and_remove("x"), first) << "remembered";
+  const auto in_use = find("masters", "b")->counters;
+  std::set<lb::ServerId> ids;
+  for (std::size_t i = 0; i < kIdentitiesMin + 10; ++i) ids.insert(add_and_remove("n" + std::to_string(i)));
+  EXPECT_EQ(ids.size(), kIdentitiesMin + 10);
+  const auto again = add_and_remove("x");
+  EXPECT_NE(again, first) << "forgotten";
+  EXPECT_FALSE(ids.contains(again));
+  apply(usual());
+  EXPECT_EQ(id("masters", "a"), a);
+  EXPECT_EQ(find("masters", "b")->counters, in_use);
+}
+
+TEST_F(NodeControllerTest, ManyChangesAtOnceMakeTwoTablesAndResetOnlyWhatIsOutOfThem) {
+  auto config = usual();
+  config.pools[0].health.fall = 1;
+  start(config);
+  for (const char* name : {"a", "b"}) {
+    const auto before = probes.at(id("masters", name)).token;
+    for (int i = 0; i < 100 && probes.at(id("masters", name)).token == before; ++i) {
+      now += 100ms;
+      carry(node.tick(now));
+    }
+  }
+  const auto refused = [&](const char* name) -> const ControlActions& {
+    const auto which = id("masters", name);
+    return carry(node.probe_done(
+        {.server = which, .token = probes.at(which).token, .outcome = lb::ProbeOutcome::kRefused, .detail = "", .duration = 1ms}, now));
+  };
+  now += kTablePause;
+  const auto a = id("masters", "a");
+  EXPECT_THAT(refused("a").reset, ElementsAre(a));
+  EXPECT_FALSE(find("masters", "a")->usable);
+
+  const auto b = id("masters", "b");
+  const auto& second = refused("b");
+  EXPECT_EQ(second.routes, nullptr);
+  EXPECT_THAT(second.reset, IsEmpty()) << "clients would come back to it";
+  EXPECT_EQ(said(MessageId::SERVER_DOWN, "server"), "b");
+  EXPECT_EQ(node.next_deadline(), now + kTablePause);
+  now += kTablePause;
+  EXPECT_THAT(carry(node.tick(now)).reset, ElementsAre(b));
+  EXPECT_FALSE(find("masters", "b")->usable);
+}
+
+TEST_F(NodeControllerTest, AnOperatorNeverWaitsForTheTable) {
+  apply(usual());
+  for (const char* name : {"a", "b", "c"}) {
+    ASSERT_TRUE(command(admin::SetServerState{"masters", name, admin::AdminState::kMaint}));
+    EXPECT_NE(last.routes, nullptr);
+  }
+}
+
+// pools[].rebalance
+TEST_F(NodeControllerTest, AServerThatComesBackMakesTheOthersGiveUpIdleConnections) {
+  auto config = usual();
+  config.pools[0].rebalance = {.when = config::RebalanceWhen::kServerUp, .rate = 10};
+  start(config);
+  const auto a = id("masters", "a");
+  find("masters", "a")->counters->current = 90;
+  ASSERT_TRUE(command(admin::SetServerState{"masters", "b", admin::AdminState::kDrain}));
+  ASSERT_TRUE(command(admin::SetServerState{"masters", "b", admin::AdminState::kReady}));
+  now += 2s;
+
+  EXPECT_THAT(carry(node.tick(now)).spread, ElementsAre(a));
+  EXPECT_THAT(carry(node.tick(now)).spread, IsEmpty()) << "not before a tenth of a second";
+}
+
+TEST_F(NodeControllerTest, WithoutRebalanceNobodyGivesUpAnything) {
+  start(usual());
+  find("masters", "a")->counters->current = 90;
+  now += 2s;
+  EXPECT_THAT(carry(node.tick(now)).spread, IsEmpty());
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class PoolHealthTest : public ::testing::Test {
     now = std::max(now, pool.next_deadline().value());
     return apply(pool.tick(now));
   }
-  bool usable(ServerId id) { return pool.find(id, now)->usable; }
+  bool usable(ServerId id) { return pool.find(id)->usable; }
 
   Instant now{1h};
   PoolHealthSettings settings = pool_settings();
@@ -113,8 +113,8 @@ TEST_F(PoolHealthTest, AReloadKeepsWhatItKnowsOfServersThatStay) {
   const HealthActions actions = configure({3, 2, 1});
 
   EXPECT_TRUE(usable(1));
-  EXPECT_EQ(pool.find(2, now)->admin, AdminState::kDrain);
-  EXPECT_EQ(pool.find(3, now)->verdict, Verdict::kUnknown);
+  EXPECT_EQ(pool.find(2)->admin, AdminState::kDrain);
+  EXPECT_EQ(pool.find(3)->verdict, Verdict::kUnknown);
   ASSERT_EQ(actions.probes.size(), 1U);
   EXPECT_EQ(actions.probes[0].server, 3U);
   EXPECT_TRUE(actions.changes.empty());
@@ -137,7 +137,7 @@ TEST_F(PoolHealthTest, ARemovedServersLateMessagesAreIgnored) {
   (void)configure({2});
   EXPECT_TRUE(answer(1, ProbeOutcome::kOk).changes.empty());
   EXPECT_TRUE(pool.connect_failed(1, ConnectCause::kRefused, now).changes.empty());
-  EXPECT_FALSE(pool.find(1, now));
+  EXPECT_FALSE(pool.find(1));
 }
 
 TEST_F(PoolHealthTest, RampsAServerThatCameBackAndNotOneThatIsNew) {
@@ -145,7 +145,7 @@ TEST_F(PoolHealthTest, RampsAServerThatCameBackAndNotOneThatIsNew) {
   (void)configure({1, 2});
   (void)answer(1, ProbeOutcome::kOk);
   (void)answer(2, ProbeOutcome::kOk);
-  EXPECT_EQ(pool.find(1, now)->effective_weight, 100U) << "new: nothing to recover from";
+  EXPECT_EQ(pool.find(1)->effective_weight, 100U) << "new: nothing to recover from";
   (void)apply(pool.connect_failed(1, ConnectCause::kReset, now));
   while (!usable(1)) {
     (void)wait();
@@ -153,7 +153,7 @@ TEST_F(PoolHealthTest, RampsAServerThatCameBackAndNotOneThatIsNew) {
     (void)answer(2, ProbeOutcome::kOk);
   }
 
-  EXPECT_EQ(pool.find(1, now)->effective_weight, 1U);
+  EXPECT_EQ(pool.find(1)->effective_weight, 1U);
   const Instant back = now;
   int steps = 0;
   while (now < back + 10s) {
@@ -161,7 +161,7 @@ TEST_F(PoolHealthTest, RampsAServerThatCameBackAndNotOneThatIsNew) {
     (void)answer(1, ProbeOutcome::kOk);
     (void)answer(2, ProbeOutcome::kOk);
   }
-  EXPECT_EQ(pool.find(1, now)->effective_weight, 100U);
+  EXPECT_EQ(pool.find(1)->effective_weight, 100U);
   EXPECT_GE(steps, 9);
 }
 
@@ -241,7 +241,7 @@ class HealthSim {
   std::map<ServerId, ServerHealth> look() {
     std::map<ServerId, ServerHealth> out;
     for (const auto& [id, t] : truth_) {
-      if (const auto h = pool_.find(id, now_)) out[id] = *h;
+      if (const auto h = pool_.find(id)) out[id] = *h;
     }
     return out;
   }
@@ -251,7 +251,7 @@ class HealthSim {
       Truth& t = truth_.at(p.server);
       ASSERT_EQ(p.endpoint, t.server.endpoint) << "seed " << seed_;
       ASSERT_TRUE(checked()) << "seed " << seed_;
-      ASSERT_NE(pool_.find(p.server, now_)->admin, AdminState::kMaint) << "seed " << seed_;
+      ASSERT_NE(pool_.find(p.server)->admin, AdminState::kMaint) << "seed " << seed_;
       if (passive && t.last_probe) { ASSERT_GE(now_ - *t.last_probe, settings_.health.fast_interval * 9 / 10) << "I5 seed " << seed_; }
       t.outstanding = p;
       t.last_probe = now_;
@@ -290,16 +290,16 @@ class HealthSim {
     if (pick(8) == 0) result.token -= 1 + pick(2);  // Late from an earlier life.
     const bool current = result.token == t.outstanding->token;
     if (current && result.outcome == ProbeOutcome::kOk) t.good_check_of_this_address = true;
-    const auto before = pool_.find(t.server.id, now_)->verdict;
+    const auto before = pool_.find(t.server.id)->verdict;
     const HealthActions actions = pool_.probe_done(result, now_);
-    const auto after = pool_.find(t.server.id, now_)->verdict;
+    const auto after = pool_.find(t.server.id)->verdict;
     if (!current) { ASSERT_EQ(before, after) << "I4 seed " << seed_; }
     if (result.outcome == ProbeOutcome::kLocal && before == Verdict::kUp) { ASSERT_EQ(after, Verdict::kUp) << "I3 seed " << seed_; }
     if (before != Verdict::kUnknown) { ASSERT_NE(after, Verdict::kUnknown) << "I6 seed " << seed_; }
     if (current) t.outstanding.reset();
     apply(actions, false);
     if (pick(8) == 0) apply(pool_.probe_done(result, now_), false);  // Twice: must change nothing.
-    ASSERT_EQ(pool_.find(t.server.id, now_)->verdict, after) << "I4 seed " << seed_;
+    ASSERT_EQ(pool_.find(t.server.id)->verdict, after) << "I4 seed " << seed_;
   }
 
   void operate(Truth& t) {

@@ -230,5 +230,42 @@ TEST_F(RelayCoreTest, AnOldConnectionIsClosedInOrderAtAnIdleMoment) {
   EXPECT_EQ(core.cause(), EndCause::kMaxAge);
 }
 
+// A deadline in the past would fire on every turn of the loop.
+TEST_F(RelayCoreTest, AnOldConnectionWithAStalledReaderIsLookedAtNowAndThenOnly) {
+  policy.max_connection_age = 10min;
+  open();
+  (void)data(kS, 10);
+  now += 11min;
+  (void)timer();
+  EXPECT_EQ(core.next_deadline(policy), now + 250ms);
+  now += 250ms;
+  EXPECT_THAT(timer(), ElementsAre(op(RelayOpKind::kArmTimer, kC)));
+  EXPECT_EQ(core.next_deadline(policy), now + 250ms);
+
+  (void)sent(kC, 10);
+  now += 250ms;
+  (void)timer();
+  EXPECT_EQ(core.cause(), EndCause::kMaxAge);
+}
+
+// The pipe may hold bytes that the client has not read.
+TEST_F(RelayCoreTest, AnOldConnectionIsNotClosedWhileADirectionIsInBulk) {
+  policy.max_connection_age = 10min;
+  marks.full_read = 100;
+  open();
+  for (int i = 0; i < 8; ++i) {
+    (void)data(kS, 100);
+    (void)sent(kC, 100);
+  }
+  (void)step([&](RelayOps& o) { core.bulk_ready(kS, o); });
+  now += 11min;
+  EXPECT_THAT(timer(), ElementsAre(op(RelayOpKind::kArmTimer, kC)));
+
+  (void)step([&](RelayOps& o) { core.bulk_ended(kS, o); });
+  now += 250ms;
+  (void)timer();
+  EXPECT_EQ(core.cause(), EndCause::kMaxAge);
+}
+
 }  // namespace
 }  // namespace fairlead::lb

@@ -198,6 +198,27 @@ TEST_F(FaultEngineTest, WithholdsAnEndOfFileThatAPauseOvertook) {
   EXPECT_EQ(sink.kinds, std::vector{EventKind::kEof});
 }
 
+// C6: the end of file was kept back, then the inner engine met an RST. Nothing follows the error, however late it is told.
+TEST_F(FaultEngineTest, AnEndOfFileKeptBackIsForgottenOnceAnErrorIsUnderWay) {
+  FaultPlan plan = kNoFaults;
+  plan.late_event = 1000;
+  make(plan);
+  engine->want_read(socket, true);
+  put(EventKind::kEof);
+  turns(1);
+  engine->want_read(socket, false);
+  put(EventKind::kError, ECONNRESET);
+  for (int i = 0; i < 20; ++i) {  // Whenever reading is switched on while the error is held.
+    engine->want_read(socket, true);
+    engine->want_read(socket, false);
+    turns(1);
+  }
+  engine->want_read(socket, true);
+  turns(20);
+
+  EXPECT_EQ(sink.kinds.back(), EventKind::kError);
+}
+
 TEST_F(FaultEngineTest, NoEndOfFileFollowsAnError) {
   make(kNoFaults);
   put(EventKind::kEof);  // Reading is off: withheld.

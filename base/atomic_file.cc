@@ -1,0 +1,68 @@
+#include "base/atomic_file.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+namespace fairlead {
+namespace {
+
+Status write_all(int fd, std::string_view text, const std::string& path) {
+  while (!text.empty()) {
+    const auto n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("write " + path);
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return ::fsync(fd) == 0 ? Status{} : Status(errno_error("flush " + path));
+}
+
+// The rename itself is on the disk once the folder is.
+Status flush_folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() || ::fsync(fd.get()) != 0) return errno_error("flush " + folder);
+  return {};
+}
+
+}  // namespace
+
+Status write_file_atomically(const std::string& path, std::string_view text) {
+  const std::string beside = path + ".new";
+  {
+    const Fd fd(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd.valid()) return errno_error("create " + beside);
+    if (auto status = write_all(fd.get(), text, beside); !status) {
+      ::unlink(beside.c_str());
+      return status;
+    }
+  }
+  if (::rename(beside.c_str(), path.c_str()) != 0) {
+    const Error error = errno_error("rename " + beside + " to " + path);
+    ::unlink(beside.c_str());
+    return error;
+  }
+  return flush_folder_of(path);
+}
+
+Result<std::optional<std::string>> read_small_file(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) return std::optional<std::string>();
+  if (!fd.valid()) return errno_error("open " + path);
+  std::string out;
+  std::array<char, 4096> buffer;
+  while (true) {
+    const auto n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("read " + path);
+    if (n == 0) return std::optional(std::move(out));
+    out.append(buffer.data(), static_cast<std::size_t>(n));
+    if (out.size() > kSmallFileBytesMax) return Error{Errc::kLimitExceeded, "read " + path + ": larger than 1 MiB"};
+  }
+}
+
+}  // namespace fairlead

@@ -1,0 +1,509 @@
+#include "daemon/takeover_runner.h"
+
+#include <algorithm>
+#include <ctime>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/overloaded.h"
+#include "daemon/takeover_settings.h"
+#include "vip/arp_socket.h"
+#include "vip/interface_choice.h"
+#include "vip/ndp_socket.h"
+#include "vip/netlink_address_driver.h"
+
+namespace fairlead::daemon {
+namespace {
+
+constexpr Duration kBeat = std::chrono::milliseconds(50);
+constexpr Duration kCarrierBack = std::chrono::seconds(3);  ///< R17
+constexpr int kRoundsMax = 64;                              ///< Of answers that lead to actions that lead to answers.
+
+Instant boot_now() {
+  timespec ts{};
+  ::clock_gettime(CLOCK_BOOTTIME, &ts);
+  return Instant(std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec));
+}
+
+/// Alone, this node is the whole cluster, and what it says it hears.
+ClusterView view_of_one(NodeId self, const ClusterProcess& process) {
+  return {.ring = {self, 1}, .nodes = {self}, .processes = {process}, .quorate = true};
+}
+
+}  // namespace
+
+TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
+    : loop_(loop),
+      options_(std::move(options)),
+      host_(std::move(host)),
+      boot_offset_(boot_now() - clock_.now()),
+      core_(options_.settings, options_.incarnation, options_.kept, clock_.now()),
+      guard_({.node = options_.settings.self, .hang = options_.snapshot.guard.hang}) {
+  for (const config::Vip& vip : options_.snapshot.vips) {
+    Vip& v = vips_[vip.name];
+    v.settings = vip;
+    v.wanted = device_of(options_.snapshot, vip);
+  }
+}
+
+TakeoverRunner::~TakeoverRunner() {
+  loop_.cancel(timer_);
+  for (const auto& [key, port] : ports_) loop_.remove(port->fd());
+  if (driver_) loop_.remove(driver_->fd());
+  if (guard_link_fd_ >= 0) loop_.remove(guard_link_fd_);
+  if (guard_death_fd_ >= 0) loop_.remove(guard_death_fd_);
+  guard_.goodbye();
+  if (client_) client_->stop();
+}
+
+Status TakeoverRunner::start() {
+  auto driver = vip::NetlinkAddressDriver::open();
+  if (!driver) return driver.error();
+  driver_ = std::move(*driver);
+  if (auto status = loop_.add_readable(driver_->fd(), [this] { kernel_events(); }); !status) return status;
+  place_all();
+  if (options_.guard.valid()) guard_.attach(std::move(options_.guard), clock_.now());
+  watch_guard();
+  if (options_.snapshot.cluster) {
+    const auto& cluster = *options_.snapshot.cluster;
+    client_ = std::make_unique<membership::CorosyncClient>(
+        loop_, membership::ConnectorOptions{.cluster_name = cluster.name, .node = options_.settings.self},
+        static_cast<membership::ClusterSink&>(*this));
+    client_->start();
+  } else {
+    const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
+    enter([&](auto& out) { core_.view(view_of_one(options_.settings.self, self), self, out); });
+  }
+  beat();
+  return {};
+}
+
+void TakeoverRunner::leave() {
+  enter([this](auto& out) { core_.leave(out); });
+}
+
+// ---- turning the core ----
+
+/// T1
+void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& input) {
+  if (carrying_) {  // From inside an action (a port, the driver): behind what is being carried out.
+    answers_.push_back(input);
+    return;
+  }
+  vip::TakeoverActions actions;
+  core_.turn(clock_.now(), boot_now() - boot_offset_, actions);
+  carry(std::move(actions));
+  actions.clear();
+  input(actions);
+  core_.tick(actions);
+  carry(std::move(actions));
+  const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
+  for (int round = 0; round < kRoundsMax && (!answers_.empty() || !to_self_.empty()); ++round) {
+    actions.clear();
+    if (!answers_.empty()) {
+      const auto answer = std::move(answers_.front());
+      answers_.pop_front();
+      answer(actions);
+    } else {
+      const ClusterMessage message = std::move(to_self_.front());
+      to_self_.pop_front();
+      core_.delivered(self, message, actions);
+    }
+    carry(std::move(actions));
+  }
+  arm();
+}
+
+void TakeoverRunner::carry(vip::TakeoverActions&& actions) {
+  carrying_ = true;
+  for (vip::TakeoverAction& action : actions) {
+    std::visit(Overloaded{
+                   [this](vip::SendMessage& a) { send(a.message); },
+                   [this](vip::VipAction& a) { carry(a); },
+                   [this](vip::ProbeTie&) { probe_tie(); },
+                   [this](vip::KeepOverrides& a) { host_.keep_overrides(std::move(a.overrides)); },
+                   [](vip::TakeoverNote& a) { log_fields(a.id, std::move(a.fields)); },
+               },
+               action);
+  }
+  carrying_ = false;
+}
+
+void TakeoverRunner::send(const ClusterMessage& message) {
+  if (client_ == nullptr) {
+    to_self_.push_back(message);
+    return;
+  }
+  (void)client_->send(message);  // Not in the group: on_lost() is on its way or was here, and a new round says everything anew.
+}
+
+void TakeoverRunner::arm() {
+  const Instant next = core_.next_deadline();
+  if (next == timer_at_ && timer_ != 0) return;
+  loop_.cancel(timer_);
+  timer_at_ = next;
+  timer_ = next == Instant::max() ? 0 : loop_.at(next, [this] {
+    timer_ = 0;
+    enter([](auto&) {});  // Its tick is what was due.
+  });
+}
+
+// ---- one VIP ----
+
+vip::LeasedAddress TakeoverRunner::leased(const Vip& v) const {
+  vip::LeasedAddress out{.device = v.link.name, .index = v.link.index, .address = v.settings.address, .lease = v.settings.lease};
+  if (v.settings.route) out.route = vip::SourceRoute{.gateway = v.settings.route->gateway, .table = v.settings.route->table};
+  return out;
+}
+
+void TakeoverRunner::carry(const vip::VipAction& action) {
+  const auto found = vips_.find(action.vip);
+  if (found == vips_.end()) return;
+  Vip& v = found->second;
+  vip::NeighbourPort* port = port_of(v);
+  switch (action.kind) {
+    case vip::HolderActionKind::kAdd: return begin_add(action.vip, v, action.epoch);
+    case vip::HolderActionKind::kRemove: {
+      v.adding.reset();
+      const Status done = driver_->remove(leased(v));
+      if (done) guard_.drop(action.vip);
+      return kernel_done(action.vip, action.kind, done);
+    }
+    case vip::HolderActionKind::kRefresh: (void)driver_->refresh(leased(v)); return;  // A failure shows as AddressGone (R20).
+    case vip::HolderActionKind::kProbe:
+      if (port != nullptr) (void)port->probe(v.settings.address.address, IpAddress::any(v.settings.address.address.family()));
+      return;
+    case vip::HolderActionKind::kAnnounce:
+      if (port != nullptr) (void)port->announce(v.settings.address.address);
+      return;
+    case vip::HolderActionKind::kReset:
+      return host_.reset_connections(v.settings.address.address,
+                                     [this, name = action.vip] { enter([&](auto& out) { core_.reset_done(name, out); }); });
+    case vip::HolderActionKind::kSayReleased:
+    case vip::HolderActionKind::kBeatNow: return;  // The core's own.
+  }
+}
+
+void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind what, const Status& status) {
+  answers_.push_back([this, name, what, ok = status.has_value(), error = status ? std::string() : status.error().message()](auto& out) {
+    core_.kernel_done(name, what, ok, error, out);
+  });
+}
+
+/// T2
+void TakeoverRunner::begin_add(const std::string& name, Vip& v, Epoch epoch) {
+  if (v.link.index == 0) return kernel_done(name, vip::HolderActionKind::kAdd, Error{Errc::kNotFound, v.problem});
+  v.adding = epoch;
+  if (guard_.knows(name, epoch)) return finish_add(name, epoch);
+  if (auto status = guard_.hold({.vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = leased(v)}); !status)
+    return kernel_done(name, vip::HolderActionKind::kAdd, status);
+}
+
+void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
+  const auto found = vips_.find(name);
+  if (found == vips_.end() || found->second.adding != epoch) return;  // Given up meanwhile.
+  found->second.adding.reset();
+  kernel_done(name, vip::HolderActionKind::kAdd, driver_->add(leased(found->second)));
+}
+
+// ---- Corosync ----
+
+void TakeoverRunner::on_view(const ClusterView& view) {
+  const auto self = client_->self();
+  if (!self) return;
+  enter([&](auto& out) { core_.view(view, *self, out); });
+}
+void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
+  enter([&](auto& out) { core_.delivered(from, message, out); });
+}
+void TakeoverRunner::on_lost(const std::string&) {
+  enter([this](auto& out) { core_.lost(out); });
+}
+void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts) {
+  facts_ = facts;
+  core_.timing({.token = std::chrono::milliseconds(facts.token_ms), .consensus = std::chrono::milliseconds(facts.consensus_ms)});
+}
+
+// ---- guard ----
+
+void TakeoverRunner::beat() {
+  loop_.after(kBeat, [this] { beat(); });
+  guard_.beat();
+  guard_turn();
+  for (auto& [name, v] : vips_) tell_local(name, v);
+}
+
+void TakeoverRunner::guard_turn() {
+  for (const vip::GuardLinkEvent& event : guard_.turn(clock_.now())) {
+    std::visit(Overloaded{
+                   [](const vip::GuardUp& e) { FL_LOG(GUARD_UP, "pid", e.pid, "notes", e.notes); },
+                   [this](const vip::GuardKnows& e) { enter([&](auto&) { finish_add(e.vip, e.epoch); }); },
+                   [this](const vip::GuardLost& e) {
+                     FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often);
+                     host_.spawn_guard([this](Result<vip::GuardChild> child) {
+                       if (child)
+                         guard_.attach(std::move(*child), clock_.now());
+                       else
+                         guard_.spawn_failed(child.error(), clock_.now());
+                       watch_guard();
+                     });
+                   },
+               },
+               event);
+  }
+  watch_guard();
+}
+
+/// Its descriptors change with every new guard.
+void TakeoverRunner::watch_guard() {
+  const auto follow = [this](int& watched, int now) {
+    if (watched == now) return;
+    if (watched >= 0) loop_.remove(watched);
+    watched = now;
+    if (now >= 0 && !loop_.add_readable(now, [this] { guard_turn(); })) watched = -1;  // beat() looks too.
+  };
+  follow(guard_link_fd_, guard_.link_fd());
+  follow(guard_death_fd_, guard_.death_fd());
+}
+
+// ---- kernel ----
+
+void TakeoverRunner::kernel_events() {
+  auto events = driver_->take_events();
+  if (!events) return;  // Compared anew at the next call.
+  bool links = false;
+  for (const vip::AddressEvent& event : *events) {
+    if (const auto* gone = std::get_if<vip::AddressGone>(&event)) {
+      for (const auto& [name, v] : vips_) {
+        if (v.link.index == gone->index && v.settings.address == gone->address) {
+          enter([&, vip = name](auto& out) { core_.kernel_gone(vip, out); });
+        }
+      }
+    } else {
+      links = true;
+    }
+  }
+  if (links) place_all();
+}
+
+void TakeoverRunner::place_all() {
+  if (auto addresses = driver_->addresses()) own_addresses_ = std::move(*addresses);
+  for (auto& [name, v] : vips_) place(name, v);
+}
+
+/// Finds the VIP's interface as it is now.
+void TakeoverRunner::place(const std::string& name, Vip& v) {
+  const auto links = driver_->links();
+  const auto chosen =
+      links ? vip::choose_interface(v.wanted, v.settings.address, *links, own_addresses_) : Result<vip::LinkState>(links.error());
+  const Instant now = clock_.now();
+  if (!chosen) {
+    v.problem = chosen.error().message();
+    v.link.carrier = v.link.up = false;
+  } else {
+    v.problem.clear();
+    v.link = *chosen;
+  }
+  const bool carrier = v.link.up && v.link.carrier;
+  if (carrier && !v.had_carrier) v.carrier_since = v.carrier_since == Instant{} ? now - kCarrierBack : now;  // At start it counts at once.
+  if (!carrier && v.had_carrier) v.carrier_lost = now;
+  v.had_carrier = carrier;
+  if (v.link.index != 0 && carrier) {
+    const auto port = open_port(v.link, v.settings.address.address.family());
+    if (port)
+      (void)(*port)->watch(v.settings.address.address);
+    else
+      v.problem = port.error().message();
+  }
+  tell_local(name, v);
+}
+
+/// Own facts, as the core wants them.
+void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
+  const Instant now = clock_.now();
+  vip::LocalVip local{.able = true, .serves = v.health.serves, .gateway_ok = true, .reason = v.health.serves ? "" : v.health.reason};
+  const bool carrier_lost = !v.had_carrier && now >= v.carrier_lost + v.settings.carrier_delay;
+  const bool carrier_young = v.had_carrier && now < v.carrier_since + kCarrierBack;
+  if (!v.problem.empty()) local = {.able = false, .serves = local.serves, .gateway_ok = true, .reason = v.problem};
+  if (carrier_lost || carrier_young) {
+    local.able = false;
+    if (v.problem.empty())
+      local.reason = carrier_lost ? "no carrier on " + v.link.name : "the carrier of " + v.link.name + " came back a moment ago";
+  }
+  if (!guard_.is_guarded()) local.able = false, local.reason = "no guard is running";
+  if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
+  enter([&](auto& out) { core_.local(name, local, out); });
+}
+
+void TakeoverRunner::health(const std::string& vip, VipHealth health) {
+  const auto found = vips_.find(vip);
+  if (found == vips_.end() || found->second.health == health) return;
+  found->second.health = std::move(health);
+  tell_local(vip, found->second);
+}
+
+// ---- neighbours ----
+
+Result<vip::NeighbourPort*> TakeoverRunner::open_port(const vip::LinkState& link, IpAddress::Family family) {
+  const PortKey key{link.index, family};
+  if (const auto found = ports_.find(key); found != ports_.end()) return found->second.get();
+  std::unique_ptr<vip::NeighbourPort> port;
+  if (family == IpAddress::Family::kV4) {
+    auto opened = vip::ArpSocket::open(link, *this, clock_);
+    if (!opened) return opened.error();
+    port = std::move(*opened);
+  } else {
+    auto opened = vip::NdpSocket::open(link, options_.snapshot.router.has_value(), *this, clock_);
+    if (!opened) return opened.error();
+    port = std::move(*opened);
+  }
+  vip::NeighbourPort* raw = port.get();
+  if (auto status = loop_.add_readable(raw->fd(), [raw] { (void)raw->receive(); }); !status)
+    return status.error();  // The link's events say what is wrong.
+  ports_[key] = std::move(port);
+  if (options_.snapshot.cluster && options_.snapshot.cluster->tie_break) {
+    for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
+      if (target.family() == family) (void)raw->watch(target);
+    }
+  }
+  return raw;
+}
+
+vip::NeighbourPort* TakeoverRunner::port_of(const Vip& v) {
+  const auto found = ports_.find({v.link.index, v.settings.address.address.family()});
+  return found == ports_.end() ? nullptr : found->second.get();
+}
+
+/// The interface's own address in the target's network; unspecified when it has none.
+IpAddress TakeoverRunner::own_address(std::uint32_t index, const IpAddress& target) const {
+  for (const vip::PresentAddress& a : own_addresses_) {
+    if (a.index == index && a.protocol != vip::kFairleadProtocol && a.address.contains(target)) return a.address.address;
+  }
+  return IpAddress::any(target.family());
+}
+
+void TakeoverRunner::probe_tie() {
+  for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
+    for (const auto& [key, port] : ports_) {
+      if (key.second == target.family()) (void)port->probe(target, own_address(key.first, target));
+    }
+  }
+}
+
+void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
+  if (const auto& cluster = options_.snapshot.cluster; cluster && cluster->tie_break) {
+    const auto& targets = cluster->tie_break->targets;
+    const auto target = std::find(targets.begin(), targets.end(), event.address);
+    if (target != targets.end()) {
+      if (event.kind != vip::NeighbourEventKind::kProbe)
+        enter([&](auto&) { core_.tie_answered(static_cast<std::uint32_t>(target - targets.begin())); });
+      return;
+    }
+  }
+  for (const auto& [name, v] : vips_) {
+    if (v.settings.address.address != event.address) continue;
+    const std::string mac = event.mac.to_string();
+    enter([&, vip = name](auto& out) {
+      switch (event.kind) {
+        case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, mac, /*gateway=*/false, out);
+        case vip::NeighbourEventKind::kClaim: return core_.claimed(vip, mac, out);
+        case vip::NeighbourEventKind::kProbe: return;  // The kernel answers for itself.
+      }
+    });
+    return;
+  }
+}
+
+// ---- operators ----
+
+Status TakeoverRunner::move(const std::string& vip, const std::string& to) {
+  NodeId node = kNoNode;
+  if (!to.empty()) {
+    for (const vip::NodeName& n : options_.settings.nodes) {
+      if (n.name == to) node = n.id;
+    }
+    if (node == kNoNode) return Error{Errc::kNotFound, "no node " + to};
+  }
+  Status status;
+  enter([&](auto& out) { status = core_.move(vip, node, out); });
+  return status;
+}
+
+Status TakeoverRunner::set_vip_enabled(const std::string& vip, bool enabled) {
+  Status status;
+  enter([&](auto& out) { status = core_.wish(OverrideKind::kVipDisabled, vip, !enabled, /*force=*/false, out); });
+  return status;
+}
+
+Status TakeoverRunner::set_standby(const std::string& node, bool standby, bool force) {
+  Status status;
+  enter([&](auto& out) { status = core_.wish(OverrideKind::kNodeStandby, node, standby, force, out); });
+  return status;
+}
+
+Status TakeoverRunner::set_frozen(bool frozen) {
+  Status status;
+  enter([&](auto& out) { status = core_.wish(OverrideKind::kFrozen, "", frozen, /*force=*/false, out); });
+  return status;
+}
+
+Status TakeoverRunner::announce(const std::string& vip) {
+  const auto found = vips_.find(vip);
+  if (found == vips_.end()) return Error{Errc::kNotFound, "no VIP " + vip};
+  const vip::VipHolder* holder = core_.holder(vip);
+  if (holder == nullptr || !holder->is_held()) return Error{Errc::kConflict, "vip announce " + vip + ": it is not held here"};
+  vip::NeighbourPort* port = port_of(found->second);
+  if (port == nullptr) return Error{Errc::kUnavailable, "vip announce " + vip + ": its interface is not there"};
+  return port->announce(found->second.settings.address.address);
+}
+
+// ---- status ----
+
+std::string TakeoverRunner::name_of(NodeId node) const {
+  for (const vip::NodeName& n : options_.settings.nodes) {
+    if (n.id == node) return n.name;
+  }
+  return std::to_string(to_number(node));
+}
+
+void TakeoverRunner::describe(admin::NodeReport& report) const {
+  if (client_ != nullptr) {
+    admin::ClusterStatus cluster;
+    cluster.quorate = core_.is_quorate();
+    if (core_.in_view()) cluster.ring = core_.current_view().ring.to_string();
+    if (facts_) cluster.votes = facts_->votes;
+    cluster.tie_break = !options_.settings.has_tie_break ? "off" : core_.is_tie_disarmed() || !core_.is_tie_armed() ? "disarmed" : "armed";
+    cluster.frozen = core_.is_on(OverrideKind::kFrozen, "");
+    for (const vip::NodeName& n : options_.settings.nodes) {
+      admin::NodeStatus node{.name = n.name,
+                             .id = to_number(n.id),
+                             .online = false,
+                             .standby = core_.is_on(OverrideKind::kNodeStandby, n.name),
+                             .version = {},
+                             .config_match = true};
+      if (const auto* member = core_.in_view() ? core_.exchange().member(n.id) : nullptr) {
+        node.online = true;
+        node.version = member->state.version;
+        node.config_match = member->state.cluster_hash == options_.settings.cluster_hash;
+      }
+      cluster.nodes.push_back(std::move(node));
+    }
+    report.cluster = std::move(cluster);
+  }
+  for (const auto& [name, v] : vips_) {
+    const auto view = core_.describe(name);
+    admin::VipStatus out;
+    out.name = name;
+    out.address = v.settings.address.to_string();
+    out.interface = v.link.index == 0 ? v.wanted : v.link.name;
+    out.state = std::string(vip::to_string(view.state));
+    if (view.owner != kNoNode) out.holder = name_of(view.owner);
+    out.held_here = view.held_here;
+    out.epoch = view.epoch;
+    out.lease_ms = to_ms(view.lease_left);
+    for (const auto& [node, why] : view.ineligible) out.eligible.push_back({.node = name_of(node), .ok = why.empty(), .reason = why});
+    report.vips.push_back(std::move(out));
+  }
+}
+
+}  // namespace fairlead::daemon

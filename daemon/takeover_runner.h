@@ -1,0 +1,148 @@
+// Carries vip::TakeoverCore's actions out: Corosync, the kernel, the LAN, the guard. Decides nothing.
+//
+//   CorosyncClient --view, message, lost--+                   +--> CorosyncClient::send (alone: back to ourselves)
+//   NetlinkAddressDriver --gone, link-----+--> TakeoverCore --+--> AddressDriver add, refresh, remove
+//   ArpSocket, NdpSocket --answer, claim--+                   +--> NeighbourPort probe, announce
+//   GuardLink --knows, lost---------------+                   +--> GuardLink hold, drop; TakeoverHost
+//
+// Invariants:
+//   T1  TakeoverCore::turn() comes before anything that a turn of the loop brings (R7).
+//   T2  An address is added only after the guard acknowledged that it knows of it (R10).
+//   T3  Released is sent after the kernel's answer to the removal (R5).
+// Threading: control. Nothing here waits: netlink answers within the call (vip/address_driver.h), files are TakeoverHost's.
+// Ownership: loop and host outlive it.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/status.h"
+#include "base/qb_loop.h"
+#include "base/result.h"
+#include "base/system_clock.h"
+#include "config/settings.h"
+#include "membership/corosync_client.h"
+#include "vip/address_driver.h"
+#include "vip/guard_link.h"
+#include "vip/neighbour_port.h"
+#include "vip/takeover_core.h"
+
+namespace fairlead::daemon {
+
+/// What it needs of the rest of the daemon. Every function returns at once.
+struct TakeoverHost {
+  /// Resets the connections on `vip` and the server legs sourced from it (R18), then calls `done` on the control thread.
+  std::function<void(const IpAddress& vip, std::function<void()> done)> reset_connections;
+  /// Writes the operators' wishes to state_dir.
+  std::function<void(std::vector<Override>)> keep_overrides;
+  /// Starts a guard on a thread that may wait, then calls back on the control thread.
+  std::function<void(std::function<void(Result<vip::GuardChild>)>)> spawn_guard;
+};
+
+/// What only the rest of the daemon knows about one VIP.
+struct VipHealth {
+  bool loops_turn = true;  ///< No worker is stalled.
+  bool serves = true;      ///< Its required listeners accept and have a server up.
+  std::string reason;      ///< Why not.
+  bool operator==(const VipHealth&) const = default;
+};
+
+class TakeoverRunner final : private membership::ClusterSink, private vip::NeighbourListener {
+ public:
+  struct Options {
+    config::Snapshot snapshot;
+    vip::Settings settings;
+    Incarnation incarnation = 0;
+    std::vector<Override> kept;  ///< Of an earlier life.
+    vip::GuardChild guard;       ///< Started before the first thread; may be missing.
+  };
+  TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host);
+  ~TakeoverRunner() override;
+
+  /// Errors: kPermission (CAP_NET_ADMIN, CAP_NET_RAW), kUnsupported.
+  [[nodiscard]] Status start();
+  /// R18: gives everything up as planned; is_clear() tells when.
+  void leave();
+  [[nodiscard]] bool is_clear() const { return core_.is_clear(); }
+  void health(const std::string& vip, VipHealth health);
+
+  // ---- operators ----
+  [[nodiscard]] Status move(const std::string& vip, const std::string& to);
+  [[nodiscard]] Status set_vip_enabled(const std::string& vip, bool enabled);
+  [[nodiscard]] Status set_standby(const std::string& node, bool standby, bool force);
+  [[nodiscard]] Status set_frozen(bool frozen);
+  [[nodiscard]] Status announce(const std::string& vip);
+
+  /// Fills `cluster` and `vips`.
+  void describe(admin::NodeReport& report) const;
+
+ private:
+  struct Vip {
+    config::Vip settings;
+    std::string wanted;   ///< The interface's name, or "auto".
+    vip::LinkState link;  ///< index 0: none (now).
+    std::string problem;  ///< Why there is none.
+    VipHealth health;
+    Instant carrier_since{};  ///< R17
+    Instant carrier_lost{};
+    bool had_carrier = false;
+    std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
+  };
+  using PortKey = std::pair<std::uint32_t, IpAddress::Family>;
+
+  void on_view(const ClusterView& view) override;
+  void on_message(const ClusterProcess& from, const ClusterMessage& message) override;
+  void on_lost(const std::string& reason) override;
+  void on_facts(const membership::CorosyncFacts& facts) override;
+  void on_neighbour(const vip::NeighbourEvent& event) override;
+
+  void enter(const std::function<void(vip::TakeoverActions&)>& input);
+  void carry(vip::TakeoverActions&& actions);
+  void carry(const vip::VipAction& action);
+  void send(const ClusterMessage& message);
+  void kernel_done(const std::string& name, vip::HolderActionKind what, const Status& status);
+  void begin_add(const std::string& name, Vip& v, Epoch epoch);
+  void finish_add(const std::string& name, Epoch epoch);
+  void beat();
+  void guard_turn();
+  void watch_guard();
+  void kernel_events();
+  void place(const std::string& name, Vip& v);
+  void place_all();
+  void tell_local(const std::string& name, Vip& v);
+  void probe_tie();
+  void arm();
+  [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
+  [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
+  [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
+  [[nodiscard]] IpAddress own_address(std::uint32_t index, const IpAddress& target) const;
+  [[nodiscard]] std::string name_of(NodeId node) const;
+
+  QbLoop& loop_;
+  Options options_;
+  TakeoverHost host_;
+  SystemClock clock_;
+  Duration boot_offset_;  ///< CLOCK_BOOTTIME - CLOCK_MONOTONIC at the start: earlier suspensions.
+  vip::TakeoverCore core_;
+  std::unique_ptr<membership::CorosyncClient> client_;  ///< Nothing: alone.
+  std::unique_ptr<vip::AddressDriver> driver_;
+  vip::GuardLink guard_;
+  int guard_link_fd_ = -1;
+  int guard_death_fd_ = -1;
+  std::map<std::string, Vip> vips_;
+  std::map<PortKey, std::unique_ptr<vip::NeighbourPort>> ports_;
+  std::vector<vip::PresentAddress> own_addresses_;
+  std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.
+  std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
+  bool carrying_ = false;
+  QbLoop::TimerId timer_ = 0;
+  Instant timer_at_ = Instant::max();
+  std::optional<membership::CorosyncFacts> facts_;
+};
+
+}  // namespace fairlead::daemon

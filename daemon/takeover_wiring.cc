@@ -1,0 +1,80 @@
+// The orchestrator's side of the takeover: what TakeoverRunner needs of jobs, workers and listeners.
+#include <algorithm>
+
+#include "base/log.h"
+#include "daemon/guard_main.h"
+#include "daemon/orchestrator.h"
+#include "daemon/takeover_settings.h"
+#include "generated/version.h"
+
+namespace fairlead::daemon {
+
+Status Orchestrator::start_takeover() {
+  for (const Error& problem : vip_start_.problems) FL_LOG(VIP_START_PROBLEM, "error", problem.message());
+  for (const std::string& address : vip_start_.removed) FL_LOG(VIP_LEFTOVER_REMOVED, "address", address);
+  if (started_with_.vips.empty()) return {};
+  auto settings = takeover_settings(started_with_, kVersion);
+  if (!settings) return settings.error();
+  TakeoverHost host;
+  host.reset_connections = [this](const IpAddress& vip, std::function<void()> done) { reset_connections(vip, std::move(done)); };
+  host.keep_overrides = [this](std::vector<Override> wishes) {
+    const bool posted = jobs_->post([wishes = std::move(wishes), dir = started_with_.state_dir] {
+      if (auto saved = save_wishes(dir, wishes); !saved) FL_LOG(WISHES_NOT_SAVED, "error", saved.error().message());
+    });
+    if (!posted) FL_LOG(WISHES_NOT_SAVED, "error", "too many jobs are waiting");
+  };
+  host.spawn_guard = [this](std::function<void(Result<vip::GuardChild>)> done) {
+    auto shared = std::make_shared<std::function<void(Result<vip::GuardChild>)>>(std::move(done));
+    const std::string cluster = started_with_.cluster ? started_with_.cluster->name : "";
+    const bool posted = jobs_->post([this, cluster, shared] {
+      auto child = std::make_shared<Result<vip::GuardChild>>(vip::spawn_guard(guard_program(cluster)));
+      (void)inbox_.post(OnControl{[child, shared] { (*shared)(std::move(*child)); }});  // A full inbox: the next beat finds no guard.
+    });
+    if (!posted) (*shared)(Error{Errc::kLimitExceeded, "too many jobs are waiting"});
+  };
+  const auto born = static_cast<Incarnation>(clock_.wall().time_since_epoch().count());
+  takeover_ = std::make_unique<TakeoverRunner>(loop_,
+                                               TakeoverRunner::Options{.snapshot = started_with_,
+                                                                       .settings = std::move(*settings),
+                                                                       .incarnation = born,
+                                                                       .kept = std::move(vip_start_.wishes),
+                                                                       .guard = std::move(vip_start_.guard)},
+                                               std::move(host));
+  return takeover_->start();
+}
+
+/// R18. Counts as done when every worker answered; the core waits 10 ms at most.
+void Orchestrator::reset_connections(const IpAddress& vip, std::function<void()> done) {
+  if (!may_ask()) return;
+  lb::ConnectionQuery query;
+  query.local = vip;
+  const auto ask = [this, query](std::uint32_t worker, const std::shared_ptr<Survey<std::size_t>>& survey) {
+    lb::WorkerMessage message = lb::KillMatching{query, lb::EndCause::kKilled, [worker, survey](std::size_t killed) {
+                                                   survey->answer(worker, [killed](std::size_t& sum) { sum += killed; });
+                                                 }};
+    return mail_[worker].try_send(message);
+  };
+  const auto told = [this, done = std::move(done)](std::size_t, const std::vector<std::uint32_t>&) { (void)inbox_.post(OnControl{done}); };
+  surveys_.emplace_back(Survey<std::size_t>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);
+}
+
+/// What the takeover's eligibility needs of the rest of the node.
+void Orchestrator::tell_takeover(const admin::NodeReport& report) {
+  if (!takeover_) return;
+  const bool stalled = std::any_of(pulses_.begin(), pulses_.end(), [](const Pulse& p) { return p.stalled; });
+  for (const config::Vip& vip : started_with_.vips) {
+    VipHealth health;
+    if (stalled) health = {.loops_turn = false, .serves = true, .reason = "a worker does not turn"};
+    for (const std::string& name : vip.requires_listeners) {
+      const auto listener = std::find_if(report.listeners.begin(), report.listeners.end(), [&](const auto& l) { return l.name == name; });
+      if (listener == report.listeners.end()) continue;
+      if (!listener->accepting)
+        health.serves = false, health.reason = "listener " + name + " does not accept";
+      else if (!controller_.pool_serves(listener->pool))
+        health.serves = false, health.reason = "pool " + listener->pool + " has no server that is up";
+    }
+    takeover_->health(vip.name, std::move(health));
+  }
+}
+
+}  // namespace fairlead::daemon

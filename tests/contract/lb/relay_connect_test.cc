@@ -1,0 +1,272 @@
+// Connecting: what the client sent first survives a failed try, no server is tried twice, and every place comes back.
+#include <algorithm>
+
+#include "tests/contract/lb/relay_contract.h"
+#include "tests/contract/lb/relay_states.h"
+
+namespace fairlead::lb {
+namespace {
+
+using namespace support;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class RelayConnect : public RelayContract {
+ protected:
+  [[nodiscard]] std::uint64_t failures(std::size_t server) { return rig().pool.servers[server].counters->connect_failures.load(); }
+  [[nodiscard]] std::uint64_t retries() { return rig().stats().listeners[0].retries.get(); }
+  /// The client sends a request at once and must get it answered whole.
+  void expect_served(Link& link, std::uint64_t request = 5000) {
+    link.client.send_more(request);
+    rig().run_until([&] { return link.server && link.server->received() == request; });
+    if (!link.server) return;
+    link.server->send_more(7000);
+    rig().run_until([&] { return link.client.received() == 7000; });
+    expect_finishes(rig(), link);
+  }
+  void run_clock_until(Duration step, const std::function<bool()>& done) {
+    rig().run_until([&] {
+      rig().advance(step);
+      return done();
+    });
+  }
+};
+
+TEST_P(RelayConnect, ARefusedConnectGoesToAnotherServerWithTheFirstBytes) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kRefuses);
+  rig.add_server(ServerKind::kServes);
+  rig.publish();
+
+  for (int i = 0; i < 4; ++i) {
+    expect_served(rig.connect());
+    rig.expect_nothing_left();
+  }
+
+  EXPECT_GE(failures(0), 1U);
+  EXPECT_EQ(failures(0), retries());
+  EXPECT_EQ(failures(1), 0U);
+  EXPECT_EQ(rig.server(1).accepted, 4U);
+  EXPECT_EQ(rig.reports().size(), failures(0));
+}
+
+TEST_P(RelayConnect, AllRefusedResetsTheClientAfterOneTryEach) {
+  RelayRig& rig = make({.servers = 0});
+  for (int i = 0; i < 4; ++i) rig.add_server(ServerKind::kRefuses);
+  rig.publish();
+
+  Link& link = rig.connect();
+  link.client.send_more(2000);
+  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
+
+  EXPECT_FALSE(link.client.eof());
+  rig.expect_nothing_left();
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(failures(i), 1U) << "server " << i;
+  rig.expect_ended(EndCause::kConnectRefused, 1U);
+}
+
+TEST_P(RelayConnect, NoServerIsTriedMoreOftenThanRetriesAllow) {
+  RelayRig& rig = make({.servers = 0});
+  for (int i = 0; i < 4; ++i) rig.add_server(ServerKind::kRefuses);
+  rig.pool.retries = 1;
+  rig.publish();
+
+  Link& link = rig.connect();
+  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
+
+  EXPECT_FALSE(link.client.eof());
+  EXPECT_EQ(failures(0) + failures(1) + failures(2) + failures(3), 2U);
+  EXPECT_EQ(retries(), 1U);
+}
+
+TEST_P(RelayConnect, AsManyTriesAsThereCanBe) {
+  RelayRig& rig = make({.servers = 0});
+  for (std::size_t i = 0; i <= TriedServers::kMax; ++i) rig.add_server(ServerKind::kRefuses);
+  rig.pool.retries = kRetriesMax;
+  rig.publish();
+
+  Link& link = rig.connect();
+  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
+
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i <= TriedServers::kMax; ++i) {
+    EXPECT_LE(failures(i), 1U) << "server " << i;
+    all += failures(i);
+  }
+  EXPECT_EQ(all, TriedServers::kMax);
+}
+
+TEST_P(RelayConnect, ASilentServerIsGivenUpAtTheTimeout) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.add_server(ServerKind::kSilent);
+  rig.add_server(ServerKind::kServes);
+  rig.pool.servers[2].usable = false;
+  rig.pool.connect_timeout = milliseconds(500);
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(5000);
+  rig.run_until([&] { return rig.state_of(link) == "connecting" && rig.placed(0) + rig.placed(1) == 1; });
+  rig.settle();
+  rig.advance(milliseconds(450));
+  EXPECT_EQ(failures(0) + failures(1), 0U) << "too early";
+
+  rig.advance(milliseconds(100));
+  EXPECT_EQ(failures(0) + failures(1), 1U);
+  EXPECT_EQ(rig.placed(0) + rig.placed(1), 1U) << "the next one's place; the first one's was given back";
+
+  rig.advance(milliseconds(600));
+  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
+  EXPECT_FALSE(link.client.eof());
+  EXPECT_EQ(rig.server(2).accepted, 0U) << "not usable";
+  rig.expect_ended(EndCause::kConnectTimeout, 1U);
+}
+
+TEST_P(RelayConnect, ATimeoutIsFollowedByAServerThatAnswers) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.add_server(ServerKind::kServes);
+  rig.pool.servers[0].weight = 1000;  // Chosen first.
+  rig.pool.servers[1].weight = 1;
+  rig.pool.servers[1].counters->current = 1;
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(40'000);
+  link.client.fin_after_send = true;
+  rig.run_until([&] { return rig.placed(0) == 1 && link.client.unsent() == 0; });
+  rig.settle();
+
+  rig.advance(seconds(2));
+
+  rig.run_until([&] { return link.server && link.server->eof(); });
+  EXPECT_EQ(link.server->received(), 40'000U);
+  rig.pool.servers[1].counters->current -= 1;
+  expect_fin_passed(rig, link, Side::kServer);
+  ASSERT_EQ(rig.reports().size(), 1U);
+  EXPECT_EQ(std::get<ConnectFailed>(rig.reports()[0]).cause, ConnectCause::kTimeout);
+}
+
+// More than the high-water mark comes while no server is there: the client waits, and nothing is lost.
+TEST_P(RelayConnect, AClientThatFloodsWhileConnectingIsHeldBack) {
+  RelayRig& rig = make(small_sockets());
+  rig.hold(net::EventKind::kConnected);
+  Link& link = rig.connect();
+  link.client.send_more(2 * 1024 * 1024);
+  rig.run_until([&] { return rig.held() == 1 && link.server.has_value(); });
+  rig.settle();
+  EXPECT_GT(link.client.unsent(), 0U);
+  EXPECT_LT(rig.blocks_in_use(), rig.buffers().count());
+
+  rig.release();
+
+  rig.run_until([&] { return link.client.unsent() == 0 && link.server->received() == link.client.sent(); });
+  expect_finishes(rig, link);
+}
+
+TEST_P(RelayConnect, WithoutAUsableServerTheClientIsResetAtOnce) {
+  RelayRig& rig = make();
+  rig.pool.servers[0].usable = false;
+  rig.publish();
+
+  Link& link = rig.connect();
+  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
+
+  EXPECT_FALSE(link.client.eof());
+  rig.expect_ended(EndCause::kNoServer, 1U);
+  EXPECT_EQ(rig.listener.counters->shed.load(), 1U);
+}
+
+TEST_P(RelayConnect, FullServersArePassedOverAndTheLastOneRefuses) {
+  RelayRig& rig = make({.servers = 2});
+  for (RouteServer& server : rig.pool.servers) server.max_connections = 1;
+  rig.publish();
+  Link& one = rig.connect_through();
+  Link& two = rig.connect_through();
+  EXPECT_NE(one.at, two.at);
+
+  Link& three = rig.connect();
+  rig.run_until([&] { return three.client.error() != 0 || three.client.eof(); });
+
+  EXPECT_FALSE(three.client.eof());
+  rig.expect_ended(EndCause::kServersFull, 1U);
+  expect_finishes(rig, one);
+  rig.run_until([&] { return rig.placed(one.at) == 0; });
+  expect_served(rig.connect());
+  expect_finishes(rig, two);
+}
+
+TEST_P(RelayConnect, AClientThatLeavesWhileConnectingLeavesNothing) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.publish();
+  Link& link = rig.connect();
+  rig.run_until([&] { return rig.placed(0) == 1; });
+
+  link.client.reset();
+
+  rig.expect_nothing_left();
+  rig.expect_ended(EndCause::kClientLeftEarly, 1U);
+  EXPECT_EQ(failures(0), 0U) << "no fault of the server's";
+}
+
+// The connection keeps the table it began with; a server that was taken out of the new one is left by its own timeout only.
+TEST_P(RelayConnect, AServerTakenOutOfTheTableWhileConnecting) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(3000);
+  rig.run_until([&] { return rig.placed(0) == 1; });
+  rig.pool.servers[0].usable = false;
+  rig.add_server(ServerKind::kServes);
+  rig.publish();
+
+  expect_served(rig.connect());  // New ones use the new table.
+  rig.advance(seconds(2));
+  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
+
+  EXPECT_FALSE(link.client.eof());
+  rig.expect_ended(EndCause::kConnectTimeout, 1U);
+}
+
+TEST_P(RelayConnect, AServerThatWorksAgainIsReportedOnce) {
+  RelayRig& rig = make();
+  rig.pool.servers[0].counters->failing = true;
+
+  expect_served(rig.connect());
+  expect_served(rig.connect());
+
+  ASSERT_EQ(rig.reports().size(), 1U);
+  EXPECT_EQ(std::get<ConnectWorked>(rig.reports()[0]).server, 1U);
+}
+
+TEST_P(RelayConnect, ManyAtOnceOverServersThatRefuse) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kRefuses);
+  rig.add_server(ServerKind::kServes);
+  rig.add_server(ServerKind::kRefuses);
+  rig.add_server(ServerKind::kServes);
+  rig.publish();
+  std::vector<Link*> links;
+  for (int i = 0; i < 40; ++i) {
+    links.push_back(&rig.connect());
+    links.back()->client.send_more(3000);
+    links.back()->client.fin_after_send = true;
+  }
+
+  rig.run_until([&] {
+    for (Link* link : links) {
+      if (link->server) link->server->fin_after_send = true;
+    }
+    return std::all_of(links.begin(), links.end(), [](const Link* l) { return l->client.eof() && l->whole(); });
+  });
+
+  rig.expect_nothing_left();
+  EXPECT_EQ(rig.server(1).accepted + rig.server(3).accepted, 40U);
+  EXPECT_EQ(failures(0) + failures(2), retries());
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, RelayConnect, testing::ValuesIn(every_engine()), name_of_case);
+
+}  // namespace
+}  // namespace fairlead::lb

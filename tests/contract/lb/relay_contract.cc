@@ -1,0 +1,59 @@
+#include "tests/contract/lb/relay_contract.h"
+
+#include <cstdlib>
+
+namespace fairlead::lb {
+
+using support::EngineCase;
+using support::EngineKind;
+
+net::FaultPlan fault_plan() {
+  const char* seed = std::getenv("FL_FAULT_SEED");
+  return {.seed = seed != nullptr ? std::strtoull(seed, nullptr, 10) : 1};
+}
+
+std::vector<EngineCase> every_engine() {
+  std::vector<EngineCase> cases;
+  for (const bool faulty : {false, true}) {
+    for (const EngineKind kind : {EngineKind::kEpoll, EngineKind::kUring}) {
+      for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) cases.push_back({kind, faulty, family});
+    }
+  }
+  return cases;
+}
+
+std::string name_of_case(const testing::TestParamInfo<EngineCase>& info) { return support::to_string(info.param); }
+
+bool engine_runs(const EngineCase& engine_case) {
+  static const auto uring_refusal = support::engine_refusal({.kind = EngineKind::kUring});
+  if (engine_case.kind == EngineKind::kEpoll || !uring_refusal) return true;
+  const auto refuse = [&] {
+    if (uring_refusal->by_kernel) GTEST_SKIP() << "io_uring is not to be had here: " << uring_refusal->reason;
+    FAIL() << "the kernel has io_uring, but the engine refuses it: " << uring_refusal->reason;
+  };
+  refuse();
+  return false;
+}
+
+void RelayContract::SetUp() {
+  if (!engine_runs(GetParam())) return;
+  fds_before_ = support::open_fds();
+}
+
+RelayRig& RelayContract::make(RigOptions options) {
+  rig_.reset();
+  options.faults = fault_plan();
+  rig_ = std::make_unique<RelayRig>(GetParam(), options);
+  const std::string plain = GetParam().kind == EngineKind::kUring ? "io_uring" : "epoll";
+  EXPECT_EQ(rig_->engine().name(), GetParam().faulty ? "fault(" + plain + ")" : plain);
+  return *rig_;
+}
+
+void RelayContract::TearDown() {
+  if (!rig_) return;
+  rig_->finish();
+  rig_.reset();
+  EXPECT_EQ(support::open_fds(), fds_before_) << "descriptors lost";
+}
+
+}  // namespace fairlead::lb

@@ -1,0 +1,102 @@
+"""Whole daemons with VIPs: alone, and on real Corosync. What holds an address is asked of the kernels, not of the daemons."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from support.corosync_lab import CorosyncLab            # noqa: E402
+from support.cluster_probe import ClusterTest, main           # noqa: E402
+from support.vip_nodes import VipNode, holders               # noqa: E402
+from support.waiting import wait_for                             # noqa: E402
+
+
+class TakeoverTest(ClusterTest):
+    def gates(self, count):
+        cluster = self.cluster(count)
+        gates = [VipNode(cluster.nodes[i], [n.host for n in cluster.nodes.values()], self) for i in sorted(cluster.nodes)]
+        for gate in gates:
+            gate.start()
+        wait_for(lambda: len(holders(gates)) == 1, 30, "one node holds the VIP")
+        return gates
+
+    def other_holder(self, gates, old):
+        """Waits for another holder; at no moment are there two."""
+        def moved():
+            now = holders(gates)
+            self.assertLessEqual(len(now), 1, now)
+            return len(now) == 1 and now[0] is not old
+        wait_for(moved, 20, "another node holds the VIP")
+        return holders(gates)[0]
+
+    def test_a_daemon_alone_holds_its_vip_and_gives_it_back(self):
+        cluster = CorosyncLab(1)
+        self.addCleanup(cluster.close)
+        gate = VipNode(cluster.nodes[1], None, self)
+        gate.start()
+
+        wait_for(lambda: gate.has_vip(), 10, "the VIP is there")
+        wait_for(lambda: gate.status()["vips"][0]["state"] == "held", 5, "the daemon says so")
+        self.assertEqual([len(gate.events(name)) for name in ("GUARD_UP", "VIP_ACQUIRED")], [1, 1])
+        gate.stop()
+
+        self.assertFalse(gate.has_vip())
+        self.assertEqual(gate.processes(), [], "the guard ends with its daemon")
+
+    def test_a_killed_daemons_guard_clears_the_address(self):
+        cluster = CorosyncLab(1)
+        self.addCleanup(cluster.close)
+        gate = VipNode(cluster.nodes[1], None, self)
+        gate.start()
+        wait_for(lambda: gate.has_vip(), 10, "the VIP is there")
+
+        gate.kill()
+
+        wait_for(lambda: not gate.has_vip(), 5, "the guard removed it")
+        wait_for(lambda: gate.processes() == [], 20, "the guard ends")
+
+    def test_three_nodes_take_over_from_each_other(self):
+        gates = self.gates(3)
+        first = holders(gates)[0]
+        wait_for(lambda: all(g.status()["vips"][0]["holder"] == first.name for g in gates), 10, "all say who holds")
+
+        with self.subTest("a killed daemon: its guard releases, another takes"):
+            first.kill()
+            second = self.other_holder(gates, first)
+            wait_for(lambda: second.status()["vips"][0]["held_here"], 5, "it says so")
+
+        with self.subTest("a daemon that ends in order"):
+            first.start()
+            wait_for(lambda: all(n["online"] for n in second.status()["cluster"]["nodes"]), 20, "all three are members")
+            second.stop()
+            third = self.other_holder(gates, second)
+
+        with self.subTest("a node that is cut off gives up before another takes"):
+            third.cluster_node.vanish()
+            fourth = self.other_holder(gates, third)
+            self.assertTrue(third.events("VIP_LEASE_LOST"))
+
+        with self.subTest("it comes back and takes nothing"):
+            third.cluster_node.come_back()
+            wait_for(lambda: any(n["name"] == third.name and n["online"] for n in fourth.status()["cluster"]["nodes"]), 30, "it is a member")
+            self.assertEqual(holders(gates), [fourth])
+
+        with self.subTest("corosync ends under the holder"):
+            fourth.cluster_node.corosync.kill()
+            self.other_holder(gates, fourth)
+
+    def test_the_death_of_a_standby_costs_nothing(self):
+        gates = self.gates(3)
+        holder = holders(gates)[0]
+        standby = next(g for g in gates if g is not holder)
+        epoch = holder.status()["vips"][0]["epoch"]
+
+        standby.cluster_node.vanish()
+        wait_for(lambda: len([n for n in holder.status()["cluster"]["nodes"] if n["online"]]) == 2, 30, "the others notice")
+
+        self.assertEqual(holders(gates), [holder])
+        self.assertEqual(holder.status()["vips"][0]["epoch"], epoch)
+        self.assertEqual(len(holder.events("VIP_ACQUIRED")), 1, "it was never given up")
+
+
+if __name__ == "__main__":
+    main()

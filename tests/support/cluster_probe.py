@@ -1,0 +1,113 @@
+"""Runs tests/netns/cluster_probe.cc on nodes of a CorosyncLab and reads what it says."""
+import os
+import signal
+import socket
+import sys
+import unittest
+
+from support import corosync_lab
+from support.corosync_lab import CorosyncLab
+from support.waiting import wait_for
+
+def program(name):
+    return os.path.abspath(os.path.join(os.environ.get("FL_BIN", "build/bin"), name))
+
+
+
+class Probe:
+    """A running cluster_probe: its lines as (word, {key: value}), and a way to tell it things."""
+
+    _count = 0
+
+    def __init__(self, node, cluster="lab", options=()):
+        Probe._count += 1
+        self.node = node
+        self._path = os.path.join(node.host.dir, f"probe{Probe._count}.socket")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.process = node.spawn([program("cluster_probe"), self._path, cluster, *options], f"probe{Probe._count}")
+        self.name = f"{node.number}/{self.process.pid}"
+        self.wait("READY")
+
+    def close(self):
+        self._socket.close()
+        self.process.kill()
+
+    def lines(self, word=None):
+        out = []
+        for line in self.process.stdout().splitlines():
+            first, *rest = line.split(" ")
+            if word in (None, first):
+                out.append({"": line, **dict(part.split("=", 1) for part in rest if "=" in part)})
+        return out
+
+    def tell(self, command):
+        self._socket.sendto(command.encode(), self._path)
+
+    def wait(self, word, count=1, timeout=20, **values):
+        """The `count` first lines that begin with `word` and have these values."""
+        def found():
+            lines = [line for line in self.lines(word) if all(line.get(k) == v for k, v in values.items())]
+            return lines[:count] if len(lines) >= count else None
+        return wait_for(found, timeout, f"{count} x {word} {values} at probe {self.name}: {self.process.stdout()[-1500:]}")
+
+    def answers(self):
+        """The loop turns: a command gets its answer."""
+        before = len(self.lines("PONG"))
+        self.tell("ping")
+        self.wait("PONG", before + 1)
+
+    def log(self, message):
+        return [line for line in self.lines("LOG") if line[""].split()[1] == message]
+
+    def view(self):
+        views = self.lines("VIEW")
+        return views[-1] if views else None
+
+    def messages(self):
+        return [(m["from"], m["kind"], m["name"]) for m in self.lines("MESSAGE")]
+
+    def counters(self):
+        before = len(self.lines("COUNTERS"))
+        self.tell("counters")
+        return self.wait("COUNTERS", before + 1)[-1]
+
+
+class ClusterTest(unittest.TestCase):
+    """Tests with clusters of their own; skipped with the reason where there can be none."""
+
+    def setUp(self):
+        reason = corosync_lab.why_unavailable()
+        if reason:
+            self.skipTest(reason)
+
+    def cluster(self, count, **options):
+        cluster = CorosyncLab(count, **options)
+        self.addCleanup(cluster.close)
+        cluster.start()
+        return cluster
+
+    def probe(self, node, cluster="lab", options=()):
+        probe = Probe(node, cluster, options)
+        self.addCleanup(probe.close)
+        return probe
+
+    def whole(self, probes, nodes=None, quorate="1"):
+        """Every probe shows one view: exactly these processes, in one ring."""
+        nodes = nodes or ",".join(sorted({str(p.node.number) for p in probes}))
+        processes = ",".join(p.name for p in sorted(probes, key=lambda p: (p.node.number, p.process.pid)))
+
+        def same():
+            views = [p.view() for p in probes]
+            return all(v and (v["nodes"], v["processes"], v["quorate"]) == (nodes, processes, quorate) for v in views) and \
+                len({(v["ring"], v["round"]) for v in views}) == 1
+        wait_for(same, 30, f"one view of {processes} at all: {[p.view() for p in probes]}")
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    result = unittest.main(exit=False, verbosity=2).result
+    for test, reason in result.skipped:
+        print(f"skipped {test}: {reason}")
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(77 if result.testsRun == len(result.skipped) else 0)

@@ -1,0 +1,60 @@
+"""fairleadd with a virtual IP on the nodes of a CorosyncLab; who has the address is asked of the kernels."""
+import os
+
+from support.fairlead import Gateway
+
+VIP = "10.77.99.1"
+
+
+class _Inside:
+    """What Gateway wants of a node: programs run in both namespaces of it."""
+
+    def __init__(self, node):
+        self.dir = node.host.dir
+        self.spawn = node.spawn
+        self.run = node.run
+
+
+class VipNode(Gateway):
+    """`hosts`: of all nodes, in the order of their ids; None: alone, without Corosync."""
+
+    def __init__(self, node, hosts, test):
+        name = f"node{node.number}"
+        config = {
+            "vips": [{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}],
+            "listeners": [{"name": "front", "bind": [f"{VIP}:6443"], "pool": "masters", "max_connections": 100}],
+            "pools": [{"name": "masters", "health": {"type": "none"}, "servers": [{"name": "one", "address": "127.0.0.1:6443"}]}],
+            "proxy": {"workers": 1},
+        }
+        if hosts:
+            nodes = [{"name": f"node{i}", "id": i, "links": [host.address]} for i, host in enumerate(hosts, 1)]
+            config["cluster"] = {"name": "lab", "nodes": nodes}
+        super().__init__(_Inside(node), config, name=name)
+        self.host = node.host
+        self.cluster_node = node
+        test.addCleanup(self.kill)
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+
+    def has_vip(self):
+        return f" {VIP}/" in self.host.run(["ip", "-o", "addr", "show", "dev", "eth0"]).stdout
+
+    def processes(self):
+        """The daemon and its guard, by their network namespace."""
+        wanted = os.stat(self.host.namespace_path).st_ino
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                    name = file.read().strip()
+                if name in ("fairleadd", "exe") and os.stat(f"/proc/{pid}/ns/net").st_ino == wanted:
+                    found.append(int(pid))
+            except OSError:
+                continue   # It has just ended.
+        return found
+
+
+def holders(gates):
+    return [gate for gate in gates if gate.has_vip()]

@@ -1,0 +1,118 @@
+// The messages that releases have sent, kept in tests/golden/messages/<release>/: every later release reads them as they were meant.
+// FL_UPDATE_GOLDEN=1 writes those of this release anew; once it is out they never change again.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "membership/message_codec.h"
+
+namespace fairlead::membership {
+namespace {
+
+constexpr std::string_view kThisRelease = "0.1.0";
+
+RoundId round() { return {{NodeId{1}, 0x2c}, 0x0123456789abcdef}; }
+
+NodeState node_state() {
+  VipState held;
+  held.name = "api";
+  held.address = {IpAddress::v4({192, 168, 4, 20}), 24};
+  held.config_hash = 0xfeedface;
+  held.able = held.serves = true;
+  held.serves_for_ms = 65000;
+  held.epoch = 7;
+  held.owner = NodeId{2};
+  held.holding = true;
+  held.held_with = {NodeId{1}, NodeId{2}, NodeId{3}};
+  VipState refused;
+  refused.name = "ingress";
+  refused.address = {IpAddress::v6({0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20}), 64};
+  refused.gateway_ok = false;
+  refused.reason = "no carrier on lan (ens192)";
+  refused.epoch = 3;
+  refused.released = true;
+  refused.promises = {{NodeId{2}, 1910}, {kNoNode, 250}};
+  NodeState state;
+  state.round = round();
+  state.incarnation = 1764000000123;
+  state.version = "0.1.0";
+  state.token_ms = 800;
+  state.consensus_ms = 960;
+  state.cluster_hash = 0xc0ffee;
+  state.up_ms = 12500;
+  state.settled = true;
+  state.vips = {held, refused};
+  state.overrides = {{OverrideKind::kVipDisabled, "ingress", true, {4, NodeId{1}}},
+                     {OverrideKind::kNodeStandby, "gate-2", false, {5, NodeId{2}}},
+                     {OverrideKind::kFrozen, "", true, {6, NodeId{3}}}};
+  return state;
+}
+
+std::map<std::string, ClusterMessage> this_release() {
+  return {
+      {"node_state", node_state()},
+      {"node_state_empty", NodeState{}},
+      {"guard_hello", GuardHello{round()}},
+      {"beat_idle", Beat{round().ring, 1764000000123, 1, {}}},
+      {"beat_holder", Beat{round().ring, 1764000000123, 70000, {{"api", 7}, {"ingress", 3}}}},
+      {"beat_ack", BeatAck{round().ring, NodeId{2}, 1764000000123, 70000}},
+      {"assign", Assign{round(), 1, {{"api", NodeId{2}, 7}, {"ingress", kNoNode, 4}}}},
+      {"released", Released{"api", 7, NodeId{2}, 1764000000123}},
+      {"released_unclear", Released{"api", 8, NodeId{3}, 1764000000123, /*clear=*/false}},
+      {"exclude", Exclude{round(), {NodeId{3}, 4711}}},
+      {"set_override", SetOverride{{OverrideKind::kNodeStandby, "gate-1", true, {7, NodeId{2}}}}},
+      {"move_vip", MoveVip{"api", NodeId{3}}},
+      {"move_vip_anywhere", MoveVip{"api", kNoNode}},
+  };
+}
+
+std::filesystem::path folder() { return std::filesystem::path(FL_SOURCE_DIR) / "tests/golden/messages" / kThisRelease; }
+
+std::string hex(const std::vector<std::byte>& bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    out += kDigits[std::to_integer<unsigned>(bytes[i]) >> 4];
+    out += kDigits[std::to_integer<unsigned>(bytes[i]) & 15];
+    out += i % 32 == 31 || i + 1 == bytes.size() ? '\n' : ' ';
+  }
+  return out;
+}
+
+std::vector<std::byte> read_hex(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  std::vector<std::byte> out;
+  for (std::string two; in >> two;) out.push_back(static_cast<std::byte>(std::stoul(two, nullptr, 16)));
+  return out;
+}
+
+TEST(RecordedMessages, AreReadAsTheyWereMeant) {
+  const MessageCodec codec("kube-gateways");
+  for (const auto& [name, message] : this_release()) {
+    const Decoded back = codec.decode(read_hex(folder() / (name + ".hex")));
+    EXPECT_EQ(back.outcome, DecodeOutcome::kMessage) << name;
+    EXPECT_EQ(back.message, message) << name;
+    EXPECT_EQ(back.unknown_fields, 0U) << name;
+  }
+}
+
+TEST(RecordedMessages, AreWhatThisReleaseSends) {
+  const MessageCodec codec("kube-gateways");
+  const bool update = std::getenv("FL_UPDATE_GOLDEN") != nullptr;
+  for (const auto& [name, message] : this_release()) {
+    std::vector<std::byte> bytes;
+    ASSERT_TRUE(codec.encode(message, bytes)) << name;
+    const std::filesystem::path path = folder() / (name + ".hex");
+    if (update) std::ofstream(path) << hex(bytes);
+    std::ostringstream kept;
+    kept << std::ifstream(path).rdbuf();
+    EXPECT_EQ(kept.str(), hex(bytes)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::membership

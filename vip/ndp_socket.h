@@ -1,0 +1,40 @@
+// The NeighbourPort of IPv6. It also joins the solicited-node group of each watched address, so that a standby hears others' probes.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "vip/ndp_frame.h"
+#include "vip/neighbour_port.h"
+#include "vip/packet_socket.h"
+
+namespace fairlead::vip {
+
+class NdpSocket final : public NeighbourPort {
+ public:
+  /// `router`: announcements say that this node forwards. `listener` and `clock` outlive the port.
+  /// Errors: kPermission (CAP_NET_RAW), kUnsupported (no Ethernet), kNotFound.
+  [[nodiscard]] static Result<std::unique_ptr<NdpSocket>> open(const LinkState& link, bool router, NeighbourListener& listener,
+                                                               const Clock& clock);
+
+  [[nodiscard]] Status watch(const IpAddress& address) override;
+  void unwatch(const IpAddress& address) override;
+  [[nodiscard]] Status probe(const IpAddress& address, const IpAddress& source) override;
+  [[nodiscard]] Status announce(const IpAddress& address) override;
+  [[nodiscard]] int fd() const override { return socket_.fd(); }
+  [[nodiscard]] Status receive() override;
+  [[nodiscard]] Status bind_to(const LinkState& link) override;
+
+ private:
+  NdpSocket(PacketSocket socket, bool router, NeighbourListener& listener, const Clock& clock)
+      : socket_(std::move(socket)), router_(router), listener_(listener), clock_(clock) {}
+  void tell(const NdpPacket& packet);
+
+  PacketSocket socket_;
+  bool router_;
+  NeighbourListener& listener_;
+  const Clock& clock_;
+  std::vector<IpAddress> watched_;  // Sorted.
+};
+
+}  // namespace fairlead::vip
