@@ -504,6 +504,7 @@ void NodeModel::resume() {
   reappears();
   site_.log(index_, "machine runs again");
   if (stopped) {
+    if (kernel_free_ > paused_at_) kernel_free_ += slept;  // What it was asked before is done before what it is asked now.
     for (Address& address : addresses_) address.expires += slept;
   }
   for (const Event& e : std::exchange(postponed_, {})) {
