@@ -90,14 +90,16 @@ void PromiseBook::begin_report(NodeId member) {
   }
 }
 
-void PromiseBook::released(const Released& released, bool newest) {
-  const auto ends = [&](NodeId holder) { return holder == released.holder || (released.clear && holder != kNoNode); };
+void PromiseBook::released(const Released& released, bool newest, Instant now) {
+  const auto ends = [&](NodeId holder, Instant until) {
+    return holder == released.holder || (released.clear && holder != kNoNode && until <= now);
+  };
   if (const auto said = reported_.find(released.vip); newest && said != reported_.end()) {
-    std::erase_if(said->second, [&](const auto& entry) { return ends(entry.first.second); });
+    std::erase_if(said->second, [&](const auto& entry) { return ends(entry.first.second, entry.second); });
   }
   const auto found = own_.find(released.vip);
   if (found == own_.end()) return;
-  std::erase_if(found->second, [&](const Promise& p) { return ends(p.holder) && p.epoch <= released.epoch; });
+  std::erase_if(found->second, [&](const Promise& p) { return ends(p.holder, p.until) && p.epoch <= released.epoch; });
 }
 
 bool PromiseBook::is_free(const std::string& vip, NodeId taker, Instant forgotten) const {
@@ -110,6 +112,16 @@ bool PromiseBook::is_free(const std::string& vip, NodeId taker, Instant forgotte
            const NodeId holder = entry.first.second;
            return holder == kNoNode ? entry.second > forgotten : holder != taker;
          });
+}
+
+std::vector<NodeId> PromiseBook::bound_to(const std::string& vip, NodeId taker, Instant now) const {
+  std::vector<NodeId> out;
+  if (const auto found = own_.find(vip); found != own_.end()) {
+    for (const Promise& p : found->second) {
+      if (p.holder != taker && p.until > now) out.push_back(p.holder);
+    }
+  }
+  return out;
 }
 
 std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now) const {

@@ -93,10 +93,12 @@ class PromiseBook {
   void forget_starts();
   /// `member` says anew what it is bound to.
   void begin_report(NodeId member);
-  /// Ends the promises to that holder up to that epoch; to anybody, when it is clear that nobody before it has the address either. `newest`:
-  /// no later epoch is known, so that what members reported is void, too (reports name no epoch).
-  void released(const Released& released, bool newest);
+  /// Ends the promises to that holder up to that epoch; those to others that have run out, too, when it is clear that nobody before it has
+  /// the address either. `newest`: no later epoch is known, so that what members reported is void, too (reports name no epoch).
+  void released(const Released& released, bool newest, Instant now);
 
+  /// Whom this node itself is bound to at this time, but for `taker`.
+  [[nodiscard]] std::vector<NodeId> bound_to(const std::string& vip, NodeId taker, Instant now) const;
   /// What this node itself is bound to.
   [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now) const;
   /// Nobody of this view is bound to anybody but `taker`, or was and has not heard that it was released.

@@ -16,6 +16,7 @@ enum class Mutant {
   kR4ProofAfter,
   kR4SilentVotes,
   kR4Start,
+  kR4OneHolder,
   kR5Release,
   kR5Probe,
   kR6Refresh,

@@ -284,6 +284,7 @@ void TakeoverCore::carry(const std::string& vip, Record& record, VipHolder::Step
       case HolderActionKind::kSayReleased: {
         const bool clear = action.was_present || (record.released_before && record.claims.empty());
         record.said_released = std::max(record.said_released, action.epoch);
+        record.first_beat = kNotNamed;
         out.emplace_back(SendMessage{Released{vip, action.epoch, settings_.self, incarnation_, clear}});
         state_dirty_ = true;
         break;

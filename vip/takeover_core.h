@@ -126,6 +126,7 @@ class TakeoverCore {
   [[nodiscard]] bool is_on(OverrideKind kind, const std::string& name) const;
 
  private:
+  static constexpr std::uint64_t kNotNamed = UINT64_MAX;
   /// What is known of one VIP.
   struct Record {
     explicit Record(VipSettings settings) : holder(std::move(settings)) {}
@@ -146,7 +147,7 @@ class TakeoverCore {
     bool released_before = false;
     std::set<NodeId> claims;       ///< Other members that said at the round's beginning that they have the address.
     std::set<NodeId> held_with;    ///< R14
-    std::uint64_t first_beat = 0;  ///< The first beat that names this wish to hold.
+    std::uint64_t first_beat = kNotNamed;  ///< The first beat that names this wish to hold.
     bool forced = false;           ///< R16: whatever the quorum says.
     std::deque<Instant> moves;     ///< R17
     bool flapping_said = false;
@@ -162,6 +163,7 @@ class TakeoverCore {
   void note(const std::string& vip, const HolderNote& note, TakeoverActions& out);
   [[nodiscard]] HolderFacts facts_of(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_covered(const Record& record) const;
+  [[nodiscard]] bool is_bound_elsewhere(NodeId holder, const Beat& beat) const;
   [[nodiscard]] Instant on_callers_clock(Instant at) const { return at == Instant::max() ? at : at - ahead_; }
   [[nodiscard]] bool is_alone() const;
   [[nodiscard]] bool is_peer_quiet() const;

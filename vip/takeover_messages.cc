@@ -92,13 +92,28 @@ void TakeoverCore::send_state(TakeoverActions& out) {
   out.emplace_back(SendMessage{std::move(state)});
 }
 
+/// Nobody is bound to another than itself while it may have the address, nor to two at a time, unless both are here: then a plan tells one of
+/// them to go. Without this a member of two rings in turn (it hears two nodes that do not hear each other) would prolong the leases of both.
+bool TakeoverCore::is_bound_elsewhere(NodeId holder, const Beat& beat) const {
+  return std::any_of(beat.held.begin(), beat.held.end(), [&](const HeldVip& vip) {
+    if (const auto found = records_.find(vip.name); found != records_.end() && found->second.holder.may_be_present()) return true;
+    const auto others = promises_.bound_to(vip.name, holder, now_);
+    return std::any_of(others.begin(), others.end(), [this](NodeId other) { return exchange_.member(other) == nullptr; });
+  });
+}
+
 /// R4
 void TakeoverCore::send_beat(TakeoverActions& out) {
   beat_now_ = false;
   beat_at_ = now_ + kBeatInterval;
   Beat beat{.ring = exchange_.view().ring, .incarnation = incarnation_, .sequence = lease_.sent(now_), .held = {}};
-  for (const auto& [name, record] : records_) {
-    if (record.holder.is_wanted()) beat.held.push_back({name, record.holder.epoch()});
+  for (auto& [name, record] : records_) {
+    if (record.holder.is_named()) {
+      record.first_beat = std::min(record.first_beat, beat.sequence);
+      beat.held.push_back({name, record.holder.epoch()});
+    } else {
+      record.first_beat = kNotNamed;
+    }
   }
   out.emplace_back(SendMessage{std::move(beat)});
 }
@@ -193,7 +208,7 @@ void TakeoverCore::on_beat(const ClusterProcess& from, const Beat& beat, Takeove
     if (beat.incarnation == incarnation_) lease_.acknowledged(settings_.self, beat.sequence);
     return settle_lease();
   }
-  if (beat.held.empty()) return;
+  if (beat.held.empty() || FL_RULE(kR4OneHolder, is_bound_elsewhere(from.node, beat))) return;
   promises_.acknowledged(from.node, beat.held, now_ + timing_.promise());
   out.emplace_back(SendMessage{BeatAck{beat.ring, from.node, beat.incarnation, beat.sequence}});
 }
@@ -264,7 +279,7 @@ void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignmen
   record.owner = a.owner;
   if (a.owner != settings_.self || leaving_ || a.epoch <= record.said_released) return;
   if (!record.holder.is_wanted()) {
-    record.first_beat = lease_.last() + 1;
+    record.first_beat = kNotNamed;
     beat_now_ = true;
   }
   record.holder.assign(a.epoch, now_);
@@ -275,7 +290,7 @@ void TakeoverCore::on_released(const Released& released, TakeoverActions&) {
   if (found == records_.end()) return;
   Record& record = found->second;
   const Epoch newest = released.holder == record.owner ? record.epoch : record.epoch_before;
-  promises_.released(released, /*newest=*/released.epoch >= newest);
+  promises_.released(released, /*newest=*/released.epoch >= newest, now_);
   record.claims.erase(released.holder);
   if (released.holder == record.owner && released.epoch >= record.epoch) {
     record.released = record.released || released.clear;

@@ -51,6 +51,7 @@ void VipHolder::assign(Epoch epoch, Instant now) {
       since_ = now;
       last_probe_ = Instant::min();
       silent_probes_ = 0;
+      ready_ = false;
       contested_.reset();
       foreign_reported_ = false;
       by_promise_ = false;
@@ -213,6 +214,7 @@ void VipHolder::tick(const HolderFacts& facts, Instant now, Step& out) {
 
 /// I1
 void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
+  const bool was_ready = std::exchange(ready_, false);
   if (now < yield_until_ || !facts.may_take) {
     silent_probes_ = 0;  // Who cannot take it may be one whom nobody hears.
     last_probe_ = Instant::min();
@@ -222,17 +224,15 @@ void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
     by_promise_ = true;
     if (FL_RULE(kR5Probe, settings_.takeover_probe) && !probes_are_silent(facts, now, out)) return;
     if (now < facts.free_at) return;
-    // A member that promised this node may have gone and prolonged the lease of the one it was bound to before; only an acknowledgement of
-    // now says that it is still here. Of two that are alone nobody can have.
-    if (facts.proved_sent < facts.free_at && facts.alone_since == Instant::max()) {
-      if (beat_asked_ < facts.free_at) {
-        beat_asked_ = now;
-        out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
-      }
-      if (FL_RULE(kR4ProofAfter, true)) return;
-    }
   }
-  if (!facts.covered || !facts.fresh) return;
+  // A member that promised this node may have gone and prolonged the lease of the one it was bound to before; only an acknowledgement of
+  // now says that it is still here. Of two that are alone nobody can have.
+  const bool outdated = !facts.cleared && facts.proved_sent < facts.free_at && facts.alone_since == Instant::max();
+  if (!facts.covered || !facts.fresh || FL_RULE(kR4ProofAfter, outdated)) {
+    ready_ = true;
+    if (!was_ready) out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
+    return;
+  }
   state_ = HolderState::kAdding;
   told_ = epoch_;
   out.actions.push_back({HolderActionKind::kAdd, epoch_});

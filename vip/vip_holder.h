@@ -119,10 +119,12 @@ class VipHolder {
   }
   /// The kernel may have it: from the moment of asking to the confirmed removal.
   [[nodiscard]] bool may_be_present() const { return state_ >= HolderState::kAdding; }
-  /// Beats name it (R4).
+  /// Assigned, and not being given up.
   [[nodiscard]] bool is_wanted() const {
     return state_ != HolderState::kIdle && state_ != HolderState::kResetting && state_ != HolderState::kRemoving;
   }
+  /// Beats name it (R4): held, or nothing but the lease is missing. Before that others are bound to the holder of before.
+  [[nodiscard]] bool is_named() const { return is_wanted() && (state_ != HolderState::kWaiting || ready_); }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] const VipSettings& settings() const { return settings_; }
   void set_settings(VipSettings settings) { settings_ = std::move(settings); }
@@ -151,8 +153,8 @@ class VipHolder {
   std::uint32_t silent_probes_ = 0;   ///< In a row, unanswered.
   std::optional<Instant> contested_;  ///< Since when somebody answers.
   Instant last_answer_ = Instant::min();
-  Instant beat_asked_ = Instant::min();
   bool foreign_reported_ = false;
+  bool ready_ = false;
   bool by_promise_ = false;  ///< R5(b): R8 probes on for a minute.
   // Held.
   Instant acquired_{};

@@ -58,7 +58,11 @@ class VipHolderTest : public testing::Test {
 
 TEST_F(VipHolderTest, I1AddsNothingBeforeTheLeaseCoversIt) {
   holder.assign(1, now);
-  good.covered = false;
+  good.covered = good.cleared = false;
+  EXPECT_FALSE(holder.is_named());
+  good.cleared = true;
+  EXPECT_THAT(tick(), ElementsAre(Kind::kBeatNow));
+  EXPECT_TRUE(holder.is_named()) << "only the lease is missing";
   EXPECT_THAT(tick(), IsEmpty());
   good.covered = true;
   EXPECT_THAT(tick(), ElementsAre(Kind::kAdd));
