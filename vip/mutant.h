@@ -13,7 +13,6 @@ enum class Mutant {
   kR4Lease,
   kR4Promise,
   kR4Majority,
-  kR4ProofAfter,
   kR4SilentVotes,
   kR4Start,
   kR4OneHolder,

@@ -274,6 +274,7 @@ void TakeoverCore::run_holders(TakeoverActions& out) {
     }
     record.holder.tick(facts_of(name, record), now_, step);
     carry(name, record, std::move(step), out);
+    if (!is_named(record)) record.first_beat = kNotNamed;
   }
 }
 

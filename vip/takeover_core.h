@@ -145,11 +145,11 @@ class TakeoverCore {
     Epoch epoch_before = 0;
     NodeId owner_before = kNoNode;
     bool released_before = false;
-    std::set<NodeId> claims;       ///< Other members that said at the round's beginning that they have the address.
-    std::set<NodeId> held_with;    ///< R14
+    std::set<NodeId> claims;               ///< Other members that said at the round's beginning that they have the address.
+    std::set<NodeId> held_with;            ///< R14
     std::uint64_t first_beat = kNotNamed;  ///< The first beat that names this wish to hold.
-    bool forced = false;           ///< R16: whatever the quorum says.
-    std::deque<Instant> moves;     ///< R17
+    bool forced = false;                   ///< R16: whatever the quorum says.
+    std::deque<Instant> moves;             ///< R17
     bool flapping_said = false;
     bool yield_said = false;       ///< R20: in its last state this node did not offer itself.
     std::uint64_t owner_hash = 0;  ///< R15
@@ -163,6 +163,7 @@ class TakeoverCore {
   void note(const std::string& vip, const HolderNote& note, TakeoverActions& out);
   [[nodiscard]] HolderFacts facts_of(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_covered(const Record& record) const;
+  [[nodiscard]] bool is_named(const Record& record) const;
   [[nodiscard]] bool is_bound_elsewhere(NodeId holder, const Beat& beat) const;
   [[nodiscard]] Instant on_callers_clock(Instant at) const { return at == Instant::max() ? at : at - ahead_; }
   [[nodiscard]] bool is_alone() const;

@@ -92,11 +92,20 @@ void TakeoverCore::send_state(TakeoverActions& out) {
   out.emplace_back(SendMessage{std::move(state)});
 }
 
-/// Nobody is bound to another than itself while it may have the address, nor to two at a time, unless both are here: then a plan tells one of
+/// Who waits is named when only the lease is missing, or when the holder before is here; who is bound to one that is not would not
+/// acknowledge it.
+bool TakeoverCore::is_named(const Record& record) const {
+  if (record.holder.state() != HolderState::kWaiting) return record.holder.is_wanted();
+  return record.holder.is_ready() || (record.owner_before != settings_.self && exchange_.member(record.owner_before) != nullptr);
+}
+
+/// Nobody is bound to another than itself while it holds the address, nor to two at a time, unless both are here: then a plan tells one of
 /// them to go. Without this a member of two rings in turn (it hears two nodes that do not hear each other) would prolong the leases of both.
 bool TakeoverCore::is_bound_elsewhere(NodeId holder, const Beat& beat) const {
   return std::any_of(beat.held.begin(), beat.held.end(), [&](const HeldVip& vip) {
-    if (const auto found = records_.find(vip.name); found != records_.end() && found->second.holder.may_be_present()) return true;
+    if (const auto found = records_.find(vip.name);
+        found != records_.end() && found->second.holder.may_be_present() && found->second.holder.is_wanted())
+      return true;
     const auto others = promises_.bound_to(vip.name, holder, now_);
     return std::any_of(others.begin(), others.end(), [this](NodeId other) { return exchange_.member(other) == nullptr; });
   });
@@ -108,12 +117,9 @@ void TakeoverCore::send_beat(TakeoverActions& out) {
   beat_at_ = now_ + kBeatInterval;
   Beat beat{.ring = exchange_.view().ring, .incarnation = incarnation_, .sequence = lease_.sent(now_), .held = {}};
   for (auto& [name, record] : records_) {
-    if (record.holder.is_named()) {
-      record.first_beat = std::min(record.first_beat, beat.sequence);
-      beat.held.push_back({name, record.holder.epoch()});
-    } else {
-      record.first_beat = kNotNamed;
-    }
+    if (!is_named(record)) continue;
+    record.first_beat = std::min(record.first_beat, beat.sequence);
+    beat.held.push_back({name, record.holder.epoch()});
   }
   out.emplace_back(SendMessage{std::move(beat)});
 }

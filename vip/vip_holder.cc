@@ -225,10 +225,7 @@ void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
     if (FL_RULE(kR5Probe, settings_.takeover_probe) && !probes_are_silent(facts, now, out)) return;
     if (now < facts.free_at) return;
   }
-  // A member that promised this node may have gone and prolonged the lease of the one it was bound to before; only an acknowledgement of
-  // now says that it is still here. Of two that are alone nobody can have.
-  const bool outdated = !facts.cleared && facts.proved_sent < facts.free_at && facts.alone_since == Instant::max();
-  if (!facts.covered || !facts.fresh || FL_RULE(kR4ProofAfter, outdated)) {
+  if (!facts.covered || !facts.fresh) {
     ready_ = true;
     if (!was_ready) out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
     return;

@@ -123,8 +123,8 @@ class VipHolder {
   [[nodiscard]] bool is_wanted() const {
     return state_ != HolderState::kIdle && state_ != HolderState::kResetting && state_ != HolderState::kRemoving;
   }
-  /// Beats name it (R4): held, or nothing but the lease is missing. Before that others are bound to the holder of before.
-  [[nodiscard]] bool is_named() const { return is_wanted() && (state_ != HolderState::kWaiting || ready_); }
+  /// Nothing but the lease is missing.
+  [[nodiscard]] bool is_ready() const { return state_ == HolderState::kWaiting && ready_; }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] const VipSettings& settings() const { return settings_; }
   void set_settings(VipSettings settings) { settings_ = std::move(settings); }
