@@ -7,8 +7,9 @@
 //   - a lease that ends at s + L needs acknowledgements of a majority, each given at t >= s, hence promises until t + P > s + L;
 //   - a new holder needs a quorate view, hence a majority, and waits for the promises of all its members (Assign, vip/takeover_core.h);
 //   - two majorities share a node, and that node's promise outlasts the old lease; while it runs that node acknowledges no other holder
-//     that does not follow one plan with the first (TakeoverCore::is_bound_elsewhere), so nobody prolongs an old lease beside a new one. A node that lost its memory in between (a restart)
-//     promises everything for P from its start; one without a daemon, for P from the beginning of the view that shows it so.
+//     that does not follow one plan with the first (TakeoverCore::is_bound_elsewhere), so nobody prolongs an old lease beside a new one.
+//     A node that lost its memory in between (a restart) promises everything for P from its start; one without a daemon, for P from the
+//     beginning of the view that shows it so.
 // The vote of a node whose daemon is gone, as Corosync agrees, counts as acknowledged: it cannot take anything before its next start, and
 // that one makes the promise of the line above. So does the vote of one that was left out (R2): it delivers the beats that it missed, and
 // promises, before it can follow any plan.

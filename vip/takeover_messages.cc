@@ -100,7 +100,7 @@ bool TakeoverCore::is_named(const Record& record) const {
 }
 
 /// Nobody is bound to another than itself while it holds the address, nor to two at a time, unless both are here: then a plan tells one of
-/// them to go. Without this a member of two rings in turn (it hears two nodes that do not hear each other) would prolong the leases of both.
+/// them to go. Without this a member of two rings in turn (it hears two nodes that do not hear each other) would prolong both leases.
 bool TakeoverCore::is_bound_elsewhere(NodeId holder, const Beat& beat) const {
   return std::any_of(beat.held.begin(), beat.held.end(), [&](const HeldVip& vip) {
     if (const auto found = records_.find(vip.name);
