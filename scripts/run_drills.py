@@ -19,7 +19,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
 from demo.testlab import FAIRLEAD, TestLab, why_unavailable   # noqa: E402
 from drills import peers, report                              # noqa: E402
-from drills.cases import CASES, NOT_HERE, Scene, all_below               # noqa: E402
+from drills.cases import CASES, NOT_HERE, Scene, descendants               # noqa: E402
 from support.waiting import wait_for                          # noqa: E402
 
 TIMING_MS = {"vm": 800 + 960, "fast": 400 + 480}
@@ -149,7 +149,7 @@ def start_probe(lab, folder):
 def end_probe(probe, out):
     if os.path.exists(out):
         os.unlink(out)
-    os.kill(list(all_below(probe.pid))[-1], signal.SIGINT)   # `lab exec` leaves Ctrl-C to the program that it runs.
+    os.kill(list(descendants(probe.pid))[-1], signal.SIGINT)   # `lab exec` leaves Ctrl-C to the program that it runs.
     wait_for(lambda: os.path.exists(out) or not probe.running, 10, "the prober's verdict")
     with open(out, encoding="utf-8") as file:
         return json.load(file)

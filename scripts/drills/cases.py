@@ -66,10 +66,21 @@ def _children(pid):
         return [int(child) for child in file.read().split()]
 
 
-def all_below(pid):
+def processes_of(keeper):
+    """Everything that runs in the node, whoever started it; not the keeper itself."""
+    space = os.stat(f"/proc/{keeper}/ns/pid").st_ino
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and int(entry) != keeper and os.stat(f"/proc/{entry}/ns/pid").st_ino == space:
+                yield int(entry)
+        except OSError:
+            continue   # It has just ended.
+
+
+def descendants(pid):
     for child in _children(pid):
         yield child
-        yield from all_below(child)
+        yield from descendants(child)
 
 
 def _pass(seconds):
@@ -89,7 +100,7 @@ def kill_both(scene):
 
 def freeze_node(scene):
     """Every process of the node stops; its kernel goes on, and answers. The address outlives them by its kernel lease at most."""
-    processes = list(all_below(scene.lab.node(scene.holder)["keeper"]))
+    processes = list(processes_of(scene.lab.node(scene.holder)["keeper"]))
     for pid in processes:
         os.kill(pid, signal.SIGSTOP)
 
