@@ -101,13 +101,18 @@ RelayPolicy RelayTable::policy_of(const RoutePool& pool) {
 // ---- tables ----
 
 void RelayTable::set_routes(std::shared_ptr<const RouteTable> table) {
-  HeldTable* before = current_;
-  current_ = &tables_.emplace_back(HeldTable{std::move(table), 0});
-  if (before != nullptr && before->users == 0) unhold(before);
+  const auto before = current_;
+  current_ = tables_.insert(tables_.end(), HeldTable{std::move(table), 0});
+  if (before != tables_.end() && before->users == 0) tables_.erase(before);
 }
 
-void RelayTable::unhold(HeldTable* held) {
-  tables_.remove_if([held](const HeldTable& t) { return &t == held; });
+void RelayTable::hold(Connection& c) {
+  c.held = current_;
+  ++current_->users;
+}
+
+void RelayTable::let_go(HeldTables::iterator held) {
+  if (--held->users == 0 && held != current_) tables_.erase(held);
 }
 
 // ---- beginning ----
@@ -153,8 +158,7 @@ bool RelayTable::take_slot(Fd client, const RouteListener& route, const Endpoint
   }
   Connection& c = connections_[slot];
   c.socket[0] = *socket;
-  c.held = current_;
-  ++current_->users;
+  hold(c);
   c.client = peer;
   c.serial = ++serial_;
   c.listener = static_cast<std::uint16_t>(&route - current_->table->listeners.data());
@@ -177,8 +181,22 @@ void RelayTable::begin(std::uint32_t slot) {
   run(slot, ops);
 }
 
+/// Placing uses what is known now: while the connection waited (for its PROXY header, for a server that did not answer) servers may have gone
+/// down or come up. Not where its listener is gone: that one's connections finish by the rules they began with. Requires: it has no server.
+void RelayTable::move_to_current_table(Connection& c) {
+  if (c.held == current_) return;
+  const RouteListener& before = listener_of(c);
+  const RouteListener* now = current_->table->find_listener(before.id);
+  if (now == nullptr || now->counters != before.counters) return;  // Another listener may have its id by now.
+  const auto old = c.held;
+  hold(c);
+  c.listener = static_cast<std::uint16_t>(now - current_->table->listeners.data());
+  let_go(old);  // `before` with it.
+}
+
 void RelayTable::connect_next(std::uint32_t slot) {
   Connection& c = connections_[slot];
+  move_to_current_table(c);
   const RoutePool& pool = pool_of(c);
   const Pick picked = pick(pool, c.client.address, c.tried, prng_);
   if (!picked) {
@@ -191,7 +209,7 @@ void RelayTable::connect_next(std::uint32_t slot) {
     return run(slot, ops);
   }
   c.server = picked.server;
-  c.tried.add(picked.server);
+  c.tried.add(pool.servers[picked.server].id);
   if (!start_connect(slot, pool, pool.servers[picked.server])) connect_failed(slot, ConnectCause::kLocal);
 }
 
@@ -470,10 +488,10 @@ void RelayTable::finish(std::uint32_t slot) {
   if (!shed_name_of(c.core.cause()).empty()) listener_of(c).counters->shed.fetch_add(1, std::memory_order_relaxed);
   give_places_back(c);
   wheel_.cancel(slot);
-  HeldTable* held = c.held;
+  const auto held = c.held;
   connections_.release(slot);
   env_.stats.connections.store(connections_.live(), std::memory_order_relaxed);
-  if (--held->users == 0 && held != current_) unhold(held);
+  let_go(held);
 }
 
 // ---- operators ----

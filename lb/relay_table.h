@@ -2,7 +2,8 @@
 //
 // Life of a connection: open() takes a slot, admission has been passed -> RelayCore::start -> pick a server, connect -> relay -> close both
 // sockets -> kFinish frees the slot, gives back its places (listener, source, server) and logs.
-// A connection keeps the RouteTable it was accepted with; the table goes when its last connection does.
+// A connection keeps the RouteTable it was placed with (a retry, or a PROXY header that came late, looks at the present one); a table goes
+// when its last connection does.
 //
 // Threading: its worker's. Ownership: engine and pool outlive this. Limits: `limit` connections.
 #pragma once
@@ -33,13 +34,14 @@ struct HeldTable {
   std::shared_ptr<const RouteTable> table;
   std::uint32_t users = 0;
 };
+using HeldTables = std::list<HeldTable>;
 
 /// One client's connection. About 300 bytes with its two engine sockets and its timer: this is what an idle connection costs.
 struct Connection {
   RelayCore core;
   net::BufferChain queue[2];  ///< By the side the bytes come from.
   net::SocketId socket[2] = {net::kNoSocket, net::kNoSocket};
-  HeldTable* held = nullptr;
+  HeldTables::iterator held{};
   Endpoint client;
   std::uint32_t serial = 0;  ///< With the slot: the id operators see.
   std::int32_t connect_ms = -1;
@@ -83,7 +85,7 @@ class RelayTable {
 
   /// New connections use this table from now on.
   void set_routes(std::shared_ptr<const RouteTable> table);
-  [[nodiscard]] const RouteTable* routes() const { return current_ == nullptr ? nullptr : current_->table.get(); }
+  [[nodiscard]] const RouteTable* routes() const { return current_ == tables_.end() ? nullptr : current_->table.get(); }
 
   /// A client of `listener` was accepted. Refused ones are reset and counted.
   void accept(Fd client, ListenerId listener);
@@ -103,7 +105,7 @@ class RelayTable {
  private:
   [[nodiscard]] static std::uint32_t owner_of(std::uint32_t slot, Side side) { return slot << 1 | static_cast<std::uint32_t>(side); }
   [[nodiscard]] const RouteListener& listener_of(const Connection& c) const { return c.held->table->listeners[c.listener]; }
-  [[nodiscard]] const RoutePool& pool_of(const Connection& c) const { return c.held->table->pools[listener_of(c).pool]; }
+  [[nodiscard]] const RoutePool& pool_of(const Connection& c) const { return *c.held->table->pools[listener_of(c).pool]; }
   [[nodiscard]] static RelayPolicy policy_of(const RoutePool& pool);
   [[nodiscard]] ListenerStats& stats_of(const Connection& c) { return env_.stats.listeners[listener_of(c).id]; }
 
@@ -111,6 +113,7 @@ class RelayTable {
   void shed(Fd client, ListenerId listener, Refusal why);
   [[nodiscard]] bool take_slot(Fd client, const RouteListener& route, const Endpoint& peer, bool source_counted);
   void begin(std::uint32_t slot);
+  void move_to_current_table(Connection& c);
   void connect_next(std::uint32_t slot);
   [[nodiscard]] bool start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server);
   void connect_ended(std::uint32_t slot, int error);
@@ -131,13 +134,14 @@ class RelayTable {
   [[nodiscard]] bool has_local(const Connection& c, const IpAddress& address) const;
   [[nodiscard]] bool matches(std::uint32_t slot, const ConnectionQuery& query) const;
   void abort(std::uint32_t slot, EndCause cause);
-  void unhold(HeldTable* held);
+  void hold(Connection& c);
+  void let_go(HeldTables::iterator held);
 
   Environment env_;
   Slab<Connection> connections_;
   net::TimerWheel wheel_;
-  std::list<HeldTable> tables_;
-  HeldTable* current_ = nullptr;
+  HeldTables tables_;
+  HeldTables::iterator current_ = tables_.end();
   Instant now_;
   WaterMarks marks_;
   Prng prng_;

@@ -2,7 +2,7 @@
 // What a worker needs to place a connection: listeners, pools, servers, as one immutable value.
 //
 // The control thread builds a RouteTable from the configuration, server health and operator wishes, and hands it to every worker as
-// shared_ptr<const RouteTable>; workers swap it between two loop turns. A connection keeps the table it was accepted with.
+// shared_ptr<const RouteTable>; workers swap it between two loop turns. A connection keeps the table it was placed with.
 //
 // Only the counters behind `ServerCounters` and `ListenerCounters` are shared between workers. They are relaxed atomics, touched once
 // when a connection begins or ends, never per byte; they live as long as any table that names them.
@@ -98,7 +98,7 @@ struct RouteListener {
 struct RouteTable {
   std::uint64_t version = 0;
   std::vector<RouteListener> listeners;
-  std::vector<RoutePool> pools;
+  std::vector<std::shared_ptr<const RoutePool>> pools;  ///< Never null. Tables share those that did not change between them.
 
   [[nodiscard]] const RouteListener* find_listener(ListenerId id) const {
     for (const RouteListener& l : listeners) {

@@ -209,8 +209,8 @@ TEST_P(RelayConnect, AClientThatLeavesWhileConnectingLeavesNothing) {
   EXPECT_EQ(failures(0), 0U) << "no fault of the server's";
 }
 
-// The connection keeps the table it began with; a server that was taken out of the new one is left by its own timeout only.
-TEST_P(RelayConnect, AServerTakenOutOfTheTableWhileConnecting) {
+// A retry looks at what is known now, not at what was known when the client came.
+TEST_P(RelayConnect, AServerThatCameUpMeanwhileTakesTheRetry) {
   RelayRig& rig = make({.servers = 0});
   rig.add_server(ServerKind::kSilent);
   rig.publish();
@@ -220,13 +220,90 @@ TEST_P(RelayConnect, AServerTakenOutOfTheTableWhileConnecting) {
   rig.pool.servers[0].usable = false;
   rig.add_server(ServerKind::kServes);
   rig.publish();
+  EXPECT_EQ(rig.placed(0), 1U) << "the try that is under way goes on";
 
-  expect_served(rig.connect());  // New ones use the new table.
   rig.advance(seconds(2));
-  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
 
-  EXPECT_FALSE(link.client.eof());
-  rig.expect_ended(EndCause::kConnectTimeout, 1U);
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  expect_finishes(rig, link);
+  rig.expect_nothing_left();
+  EXPECT_EQ(rig.ended(EndCause::kConnectTimeout), 0U);
+}
+
+TEST_P(RelayConnect, AServerThatWentDownMeanwhileIsNotTried) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.publish();
+  rig.add_server(ServerKind::kServes);
+  rig.add_server(ServerKind::kServes);
+  rig.pool.servers[0].weight = 1000;  // Chosen first.
+  rig.pool.servers[1].weight = 100;   // Would be next.
+  rig.pool.servers[2].weight = 1;
+  rig.pool.servers[1].counters->current = 1;
+  rig.pool.servers[2].counters->current = 1;
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(3000);
+  rig.run_until([&] { return rig.placed(0) == 1; });
+  rig.pool.servers[1].usable = false;
+  rig.publish();
+
+  rig.advance(seconds(2));
+
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  EXPECT_EQ(link.at, 2U);
+  EXPECT_EQ(rig.server(1).accepted, 0U);
+  for (const std::size_t i : {1U, 2U}) rig.pool.servers[i].counters->current -= 1;
+  expect_finishes(rig, link);
+}
+
+// Servers stand in another order after a reload: tried is who was tried, not where it stood.
+TEST_P(RelayConnect, TriedServersAreKnownInTheNewTable) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(3000);
+  rig.run_until([&] { return rig.placed(0) == 1; });
+  rig.add_server(ServerKind::kServes);
+  RoutePool turned = rig.pool;
+  std::swap(turned.servers[0], turned.servers[1]);
+  turned.servers[1].weight = 1000;  // Better, were it not tried.
+  turned.rotation = {0, 1};
+  auto table = std::make_shared<RouteTable>();
+  table->listeners = {rig.listener};
+  table->pools = {std::make_shared<const RoutePool>(turned)};
+  rig.table().set_routes(std::move(table));
+
+  rig.advance(seconds(2));
+
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  expect_finishes(rig, link);
+  EXPECT_EQ(failures(0), 1U);
+}
+
+TEST_P(RelayConnect, WhatAListenerThatIsGoneAcceptedFinishesByItsOwnTable) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.add_server(ServerKind::kServes);
+  rig.pool.servers[0].weight = 1000;
+  rig.pool.servers[1].counters->current = 1;
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(3000);
+  rig.run_until([&] { return rig.placed(0) == 1; });
+  auto table = std::make_shared<RouteTable>();
+  table->listeners = {rig.listener};  // Another one, which got its id.
+  table->listeners[0].name = "other";
+  table->listeners[0].counters = std::make_shared<ListenerCounters>();
+  table->pools = {std::make_shared<const RoutePool>()};
+  rig.table().set_routes(std::move(table));
+
+  rig.advance(seconds(2));
+
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  rig.pool.servers[1].counters->current -= 1;
+  expect_finishes(rig, link);
 }
 
 TEST_P(RelayConnect, AServerThatWorksAgainIsReportedOnce) {

@@ -128,6 +128,23 @@ TEST_P(RelayProxy, ASilentOneIsResetAfterFiveSeconds) {
   rig.expect_nothing_left();
 }
 
+// The header came late: the server is chosen by what is known then.
+TEST_P(RelayProxy, ALateHeaderMeetsTheServersOfItsMoment) {
+  RelayRig& rig = make_accepting();
+  Link& link = connect_claiming();
+  rig.write_raw(link.client, "PROXY ");
+  rig.settle();
+  rig.pool.servers[0].usable = false;
+  rig.add_server(ServerKind::kServes);
+  rig.publish();
+
+  rig.write_raw(link.client, header(config::SendProxy::kV1).substr(6));
+
+  rig.run_until([&] { return link.server.has_value(); });
+  EXPECT_EQ(link.at, 1U);
+  expect_finishes(rig, link);
+}
+
 TEST_P(RelayProxy, LimitsAreThoseOfTheClientInTheHeader) {
   RelayRig& rig = make_accepting();
   rig.listener.per_source_connections = 1;

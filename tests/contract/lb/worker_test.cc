@@ -97,7 +97,7 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
   void publish() {
     auto table = std::make_shared<RouteTable>();
     table->listeners = {listener_};
-    table->pools = {pool_};
+    table->pools = {std::make_shared<const RoutePool>(pool_)};
     for (const auto& worker : workers_) ASSERT_TRUE(worker->post(SetRoutes{table}));
   }
   void open_door() {
