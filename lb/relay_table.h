@@ -8,10 +8,12 @@
 // Threading: its worker's. Ownership: engine and pool outlive this. Limits: `limit` connections.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/fd.h"
@@ -39,7 +41,8 @@ using HeldTables = std::list<HeldTable>;
 /// One client's connection. About 300 bytes with its two engine sockets and its timer: this is what an idle connection costs.
 struct Connection {
   RelayCore core;
-  net::BufferChain queue[2];  ///< By the side the bytes come from.
+  net::BufferChain queue[2];                            ///< By the side the bytes come from.
+  std::unique_ptr<std::vector<std::byte>> first_bytes;  ///< Of the client, before its queue (lb/relay_scarce.cc).
   net::SocketId socket[2] = {net::kNoSocket, net::kNoSocket};
   HeldTables::iterator held{};
   Endpoint client;
@@ -53,7 +56,8 @@ struct Connection {
   bool has_leg_options : 1 = false;  ///< The server leg has its keepalive (see kLegOptionsAfter).
   bool logged : 1 = false;           ///< Its line was written.
   bool source_counted : 1 = false;   ///< Holds a place in the per-source counts.
-  bool wants_block : 1 = false;      ///< send_proxy: the server answered, and no block was free for the header.
+  bool wants_block : 1 = false;      ///< The server answered, and no block was free for what goes to it first.
+  bool from_source : 1 = false;      ///< Its server leg is bound to the pool's `source`.
   static constexpr std::uint16_t kNoServer = 0xffff;
 };
 
@@ -81,7 +85,7 @@ class RelayTable {
   void begin_turn(Instant now);
   /// Fires the timers that are due.
   void run_timers();
-  [[nodiscard]] Instant next_deadline() const { return wheel_.next_deadline(); }
+  [[nodiscard]] Instant next_deadline() const { return std::min(wheel_.next_deadline(), relieve_at_); }
 
   /// New connections use this table from now on.
   void set_routes(std::shared_ptr<const RouteTable> table);
@@ -89,6 +93,8 @@ class RelayTable {
 
   /// A client of `listener` was accepted. Refused ones are reset and counted.
   void accept(Fd client, ListenerId listener);
+  /// Likewise, but whoever calls has no room for it and resets it.
+  void count_turned_away(ListenerId listener);
   /// An event of a connection's socket (its owner is below kOwnersReserved).
   void on_event(const net::Event& event);
 
@@ -101,6 +107,8 @@ class RelayTable {
 
   /// Engine owners from here on belong to the worker itself (listeners, its inbox).
   static constexpr std::uint32_t kOwnersReserved = 0xffff0000U;
+  /// A reader that takes nothing for so long may lose its connection when the pool has run out.
+  static constexpr Duration kStallMin = std::chrono::seconds(1);
 
  private:
   [[nodiscard]] static std::uint32_t owner_of(std::uint32_t slot, Side side) { return slot << 1 | static_cast<std::uint32_t>(side); }
@@ -115,21 +123,25 @@ class RelayTable {
   void begin(std::uint32_t slot);
   void move_to_current_table(Connection& c);
   void connect_next(std::uint32_t slot);
-  [[nodiscard]] bool start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server);
+  [[nodiscard]] bool start_connect(std::uint32_t slot, bool from_source);
   void connect_ended(std::uint32_t slot, int error);
   void connect_failed(std::uint32_t slot, ConnectCause cause);
   void leave_server(std::uint32_t slot, EndCause cause);
   void established(std::uint32_t slot);
-  [[nodiscard]] bool put_proxy_header(Connection& c, std::uint32_t& bytes);
+  [[nodiscard]] bool put_first(Connection& c, std::uint32_t& header_bytes);
+  [[nodiscard]] bool put_in_front(net::BufferChain& queue, std::span<const std::byte> bytes);
+  [[nodiscard]] bool keep_outside(Connection& c, net::BufferIndex buffer);
+  void relieve();
   void give_server_back(Connection& c);
   void give_places_back(Connection& c);
   void enqueue(net::BufferChain& queue, net::BufferIndex buffer);
   void data(std::uint32_t slot, Side from, const net::Event& event);
-  void header_data(std::uint32_t slot);
+  void header_data(std::uint32_t slot, net::BufferIndex buffer);
   void fire(std::uint32_t slot);
   void arm_timer(std::uint32_t slot);
   void finish(std::uint32_t slot);
   void log_end(Connection& c);
+  [[nodiscard]] const RouteServer* last_server(const Connection& c) const;
   [[nodiscard]] std::uint64_t id_of(std::uint32_t slot) const;
   [[nodiscard]] bool has_local(const Connection& c, const IpAddress& address) const;
   [[nodiscard]] bool matches(std::uint32_t slot, const ConnectionQuery& query) const;
@@ -144,6 +156,7 @@ class RelayTable {
   HeldTables::iterator current_ = tables_.end();
   Instant now_;
   WaterMarks marks_;
+  Instant relieve_at_ = Instant::max();  ///< Blocks have run out: when to look who keeps them.
   Prng prng_;
   std::uint32_t serial_ = 0;
 };

@@ -74,7 +74,9 @@ RoutePool build_route_pool(const PoolView& view) {
   RoutePool pool;
   pool.name = settings.name;
   pool.balance = settings.balance;
+  pool.wants_source = settings.source.has_value();
   if (view.source_held) pool.source = settings.source;
+  if (pool.source) pool.source_ports = view.source_ports;
   pool.connect_timeout = settings.connect_timeout;
   pool.retries = settings.retries;
   pool.idle_timeout = settings.idle_timeout;
@@ -114,6 +116,7 @@ RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView
     const auto named = [&](const auto& pool) { return pool->name == view.settings->pool; };
     const auto pool = std::find_if(table.pools.begin(), table.pools.end(), named);
     FL_ASSERT(pool != table.pools.end());  // config/ refuses dangling names.
+    for (const BindId bind : view.binds) table.binds.push_back({bind, view.id});
     table.listeners.push_back(build_listener(view, static_cast<std::uint32_t>(pool - table.pools.begin())));
   }
   return table;

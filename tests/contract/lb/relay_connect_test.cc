@@ -1,8 +1,10 @@
 // Connecting: what the client sent first survives a failed try, no server is tried twice, and every place comes back.
 #include <algorithm>
 
+#include "base/sockaddr.h"
 #include "tests/contract/lb/relay_contract.h"
 #include "tests/contract/lb/relay_states.h"
+#include "tests/support/few_descriptors.h"
 
 namespace fairlead::lb {
 namespace {
@@ -77,6 +79,87 @@ TEST_P(RelayConnect, NoServerIsTriedMoreOftenThanRetriesAllow) {
   EXPECT_FALSE(link.client.eof());
   EXPECT_EQ(failures(0) + failures(1) + failures(2) + failures(3), 2U);
   EXPECT_EQ(retries(), 1U);
+}
+
+// retries allow more, but there is no other server: nothing was tried again.
+TEST_P(RelayConnect, ARetryCountsWhenThereIsAServerForIt) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kRefuses);
+  rig.publish();
+
+  rig.connect();
+  rig.expect_ended(EndCause::kConnectRefused, 1U);
+
+  EXPECT_EQ(failures(0), 1U);
+  EXPECT_EQ(retries(), 0U);
+}
+
+// No descriptor is left for the server leg: that says nothing about the server.
+TEST_P(RelayConnect, OurOwnErrorIsNoFailureOfTheServers) {
+  RelayRig& rig = make();
+  rig.listener.accept_proxy = true;
+  rig.publish();
+  Link& link = rig.connect();
+  rig.run_until([&] { return rig.table().size() == 1; });
+  {
+    const test::FewDescriptors limit(0);
+    rig.write_raw(link.client, "PROXY UNKNOWN\r\n");
+    rig.expect_ended(EndCause::kConnectLocal, 1U);
+  }
+  EXPECT_EQ(failures(0), 0U);
+  EXPECT_FALSE(rig.pool.servers[0].counters->failing.load());
+  EXPECT_TRUE(rig.reports().empty());
+}
+
+// bind(2) says so.
+TEST_P(RelayConnect, ASourceThatIsNotHereGivesWayToTheKernelsChoice) {
+  RelayRig& rig = make();
+  rig.pool.wants_source = true;
+  rig.pool.source = parse_ip_address(v4() ? "192.0.2.77" : "2001:db8::77").value();
+  rig.publish();
+  expect_served(rig.connect());
+  EXPECT_EQ(rig.pool.counters->source_fallbacks.load(), 1U);
+
+  rig.pool.source.reset();  // A VIP that is not held here.
+  rig.publish();
+  expect_served(rig.connect());
+  EXPECT_EQ(rig.pool.counters->source_fallbacks.load(), 2U);
+  EXPECT_EQ(failures(0), 0U);
+}
+
+// bind(2) took it and connect(2) says so: here for want of a port, as for an address that only ip_nonlocal_bind admits.
+TEST_P(RelayConnect, ASourceThatConnectRefusesGivesWayToTheKernelsChoice) {
+  RelayRig& rig = make();
+  rig.pool.wants_source = true;
+  rig.pool.source = rig.front().address;
+  rig.pool.source_ports = PortRange{41'500, 41'500};
+  rig.publish();
+  Link& one = rig.connect_through();
+  Link& two = rig.connect_through();
+  if (HasFailure()) return;
+  EXPECT_NE(peer_of(two.server->fd()).port, 41'500);
+  EXPECT_GE(rig.pool.counters->source_fallbacks.load(), 1U);
+  EXPECT_EQ(failures(0), 0U);
+  EXPECT_EQ(rig.placed(0), 2U);
+  expect_finishes(rig, one);
+  expect_finishes(rig, two);
+}
+
+TEST_P(RelayConnect, ASourceIsUsedWithItsPorts) {
+  RelayRig& rig = make();
+  rig.pool.wants_source = true;
+  rig.pool.source = rig.front().address;
+  rig.pool.source_ports = PortRange{41'000, 41'009};
+  rig.publish();
+  for (int i = 0; i < 5; ++i) {
+    Link& link = rig.connect_through();
+    if (HasFailure()) return;
+    const Endpoint leg = peer_of(link.server->fd());
+    EXPECT_EQ(leg.address, rig.front().address);
+    EXPECT_TRUE(leg.port >= 41'000 && leg.port <= 41'009) << leg.port;
+    expect_finishes(rig, link);
+  }
+  EXPECT_EQ(rig.pool.counters->source_fallbacks.load(), 0U);
 }
 
 TEST_P(RelayConnect, AsManyTriesAsThereCanBe) {
