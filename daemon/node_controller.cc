@@ -235,12 +235,12 @@ void NodeController::publish(ControlActions& out, Instant now) {
 }
 
 std::shared_ptr<const lb::RouteTable> NodeController::build_routes(Instant now) {
-  std::vector<lb::RoutePool> pools;
+  std::vector<std::shared_ptr<const lb::RoutePool>> pools;
   pools.reserve(pools_.size());
   for (const auto& pool : pools_) {
     if (std::exchange(pool->stale, false)) {
-      lb::RoutePool next = build_pool(*pool);
-      if (gained_server(pool->table, next)) pool->rebalancer.server_up(now);
+      auto next = std::make_shared<const lb::RoutePool>(build_pool(*pool));
+      if (gained_server(*pool->table, *next)) pool->rebalancer.server_up(now);
       pool->table = std::move(next);
     }
     pools.push_back(pool->table);
@@ -329,8 +329,8 @@ std::string NodeController::unresolved_reason(const ServerRecord& server) {
 void NodeController::spread(PoolRecord& pool, Instant now, ControlActions& out) {
   if (now < pool.rebalancer.next_deadline()) return;
   std::vector<lb::ServerLoad> loads;
-  for (const lb::RouteServer& s : pool.table.servers) {
-    if (s.usable && s.weight > 0 && s.backup == pool.table.use_backups)
+  for (const lb::RouteServer& s : pool.table->servers) {
+    if (s.usable && s.weight > 0 && s.backup == pool.table->use_backups)
       loads.push_back({.id = s.id, .current = s.counters->current.load(std::memory_order_relaxed), .weight = s.weight});
   }
   if (const auto server = pool.rebalancer.tick(loads, now)) out.spread.push_back(*server);

@@ -162,8 +162,8 @@ class NodeController {
     std::shared_ptr<lb::PoolCounters> counters = std::make_shared<lb::PoolCounters>();
     std::shared_ptr<const config::Health> checks;
     bool serves = false;
-    lb::RoutePool table;  ///< As published last.
-    bool stale = true;    ///< It is not what health says any more.
+    std::shared_ptr<const lb::RoutePool> table = std::make_shared<const lb::RoutePool>();  ///< As published last.
+    bool stale = true;                                                                     ///< It is not what health says any more.
     lb::Rebalancer rebalancer;
   };
   struct BindRecord {

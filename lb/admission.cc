@@ -22,8 +22,6 @@ bool within_rate(const RouteListener& listener, Instant now) {
   }
 }
 
-void count_total(const RouteListener& listener) { listener.counters->total.fetch_add(1, std::memory_order_relaxed); }
-
 Refusal refuse(const RouteListener& listener, Refusal refusal) {
   listener.counters->shed.fetch_add(1, std::memory_order_relaxed);
   return refusal;
@@ -78,7 +76,6 @@ Admission admit(const RouteListener& listener, const IpAddress& client, Instant 
     give_back(listener.counters->current);
     return {refuse(listener, admission.refusal), false};
   }
-  count_total(listener);
   return admission;
 }
 
@@ -88,7 +85,6 @@ Refusal admit_to_listener(const RouteListener& listener, Instant now) {
     give_back(listener.counters->current);
     return refuse(listener, Refusal::kListenerRate);
   }
-  count_total(listener);
   return Refusal::kNone;
 }
 

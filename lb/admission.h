@@ -8,8 +8,9 @@
 // With `accept_proxy` the client is known only after its PROXY header, so the questions come in two steps: admit_to_listener() when the
 // connection is accepted, admit_source() with the address of the header. Without, admit() asks all at once.
 //
-// Counters: admission of a connection adds one to the listener's `current` and `total`, a refusal one to `shed` (a refusal by others,
-// such as kProcessFull, is the caller's to count). leave() gives back `current` and the source's place.
+// Counters: admission of a connection adds one to the listener's `current`, a refusal one to `shed` (a refusal by others, such as
+// kProcessFull, is the caller's to count, and so is `total`: every client, admitted or not). leave() gives back `current` and the source's
+// place.
 // deny wins over allow; an empty allow list allows everybody. All counts are process-wide (lb/bounded_count.h, lb/source_counts.h).
 #pragma once
 

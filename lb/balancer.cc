@@ -24,7 +24,7 @@ struct Request {
 
   [[nodiscard]] bool is_candidate(std::uint16_t index) const {
     const RouteServer& s = pool.servers[index];
-    return s.usable && s.weight > 0 && s.backup == pool.use_backups && !tried.contains(index);
+    return s.usable && s.weight > 0 && s.backup == pool.use_backups && !tried.contains(s.id);
   }
   [[nodiscard]] std::uint32_t next_turn() const { return pool.counters->cursor.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] std::uint16_t in_rotation(std::uint32_t turn) const { return pool.rotation[turn % pool.rotation.size()]; }

@@ -32,19 +32,21 @@
 
 namespace fairlead::lb {
 
-/// Servers one connection has tried in vain. Indices into RoutePool::servers of the table it was accepted with.
+/// Servers one connection has tried. By id: a retry may see a newer table than the try before.
 class TriedServers {
  public:
   static constexpr std::size_t kMax = 8;
 
-  void add(std::uint16_t server) {
+  void add(ServerId server) {
     FL_ASSERT(!full());
     items_[size_++] = server;
   }
   /// Nothing is chosen any more: a pool's `retries` can be kMax - 1 at most.
   [[nodiscard]] bool full() const { return size_ == kMax; }
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] bool contains(std::uint16_t server) const {
+  /// The latest. Requires: size() > 0.
+  [[nodiscard]] ServerId last() const { return items_[size_ - 1]; }
+  [[nodiscard]] bool contains(ServerId server) const {
     for (std::size_t i = 0; i < size_; ++i) {
       if (items_[i] == server) return true;
     }
@@ -52,8 +54,8 @@ class TriedServers {
   }
 
  private:
+  std::array<ServerId, kMax> items_{};
   std::uint8_t size_ = 0;
-  std::array<std::uint16_t, kMax> items_{};
 };
 /// What a pool's `retries` may be at most.
 inline constexpr std::uint32_t kRetriesMax = TriedServers::kMax - 1;

@@ -1,6 +1,7 @@
 #include "lb/listener_socket.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,7 +11,8 @@
 namespace fairlead::lb {
 namespace {
 
-constexpr int kBacklog = 4096;  ///< Bounded by net.core.somaxconn.
+constexpr int kIpLocalPortRange = 51;  ///< IP_LOCAL_PORT_RANGE, which older headers lack. For IPv6 sockets too.
+constexpr int kBacklog = 4096;         ///< Bounded by net.core.somaxconn.
 
 [[nodiscard]] bool set_option(int fd, int level, int name, int value) { return ::setsockopt(fd, level, name, &value, sizeof value) == 0; }
 
@@ -50,13 +52,16 @@ Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
   return fd;
 }
 
-Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source) {
+bool is_source_trouble(int sys_errno) { return sys_errno == EADDRNOTAVAIL || sys_errno == EINVAL; }
+
+Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source, const std::optional<PortRange>& ports) {
   const bool v4 = family == IpAddress::Family::kV4;
   Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return errno_error("socket");
   (void)set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // Cannot fail on a TCP socket (tcp(7)).
   if (source && source->is_v4() == v4) {
     (void)set_option(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    if (ports) (void)set_option(fd.get(), IPPROTO_IP, kIpLocalPortRange, ports->last << 16 | ports->first);
     const SocketAddress from = to_sockaddr({*source, 0});
     if (::bind(fd.get(), from.get(), from.size) != 0) return errno_error("bind to source " + source->to_string());
   }

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "config/settings.h"
+#include "lb/route_table.h"
 
 namespace fairlead::lb {
 
@@ -23,7 +24,11 @@ struct LegOptions {
 /// Changes the options of an open listener; connections accepted from now on have them.
 void apply_leg_options(int fd, const LegOptions& options);
 /// An unconnected socket for a server leg with TCP_NODELAY, bound to `source` when given (the port is chosen at connect time). Its
-/// LegOptions come later (RelayTable::fire). Errors: kLimitExceeded (descriptors), kUnavailable (source address not on this host).
-[[nodiscard]] Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source);
+/// LegOptions come later (RelayTable::fire). `ports`: choose among these, where the kernel knows how (IP_LOCAL_PORT_RANGE, Linux 6.3).
+/// Errors: kLimitExceeded (descriptors), kUnavailable (source address not on this host).
+[[nodiscard]] Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source,
+                                         const std::optional<PortRange>& ports = std::nullopt);
+/// bind(2) or connect(2) says so when the source address is not (any more) this host's, or its ports are used up.
+[[nodiscard]] bool is_source_trouble(int sys_errno);
 
 }  // namespace fairlead::lb

@@ -10,6 +10,8 @@ namespace {
 constexpr Duration kIdleMoment = std::chrono::milliseconds(250);
 /// Full receives in a row that make a direction bulk. Rationale: an answer of some hundred KB is over before a pipe pays off.
 constexpr std::uint8_t kFullReadsForBulk = 8;
+/// Likewise after a refusal: preparing stops the stream until its queue is empty.
+constexpr std::uint8_t kFullReadsWhenShy = 255;
 
 }  // namespace
 
@@ -40,6 +42,8 @@ void RelayCore::connected(std::uint32_t prefix, Instant now, RelayOps& out) {
   way(Side::kServer).reading = true;
   out.push_back({RelayOpKind::kReadOn, Side::kServer});
   way(Side::kClient).queued += prefix;
+  way(Side::kClient).delivered -= prefix;
+  way(Side::kClient).progress = tick_of(now);
   settle(Side::kClient, out);
   out.push_back({RelayOpKind::kArmTimer, Side::kServer});
 }
@@ -57,6 +61,7 @@ void RelayCore::connect_failed(EndCause cause, bool retry, RelayOps& out) {
 void RelayCore::data(Side from, std::uint32_t bytes, const WaterMarks& marks, Instant now, RelayOps& out) {
   if (phase_ == Phase::kClosing) return;
   Way& w = way(from);
+  if (held(from) == 0) w.progress = tick_of(now);
   w.queued += bytes;
   if (phase_ == Phase::kOpen) {
     last_activity_ = now;
@@ -68,7 +73,7 @@ void RelayCore::data(Side from, std::uint32_t bytes, const WaterMarks& marks, In
   }
   w.full_reads =
       marks.full_read > 0 && bytes >= marks.full_read ? static_cast<std::uint8_t>(std::min(255, w.full_reads + 1)) : std::uint8_t{0};
-  if (w.full_reads >= kFullReadsForBulk && w.bulk == Bulk::kOff && w.reading && phase_ == Phase::kOpen) {
+  if (w.full_reads >= (w.bulk_shy ? kFullReadsWhenShy : kFullReadsForBulk) && w.bulk == Bulk::kOff && w.reading && phase_ == Phase::kOpen) {
     w.bulk = Bulk::kAsked;
     w.reading = false;
     out.push_back({RelayOpKind::kBulkPrepare, from});
@@ -86,6 +91,7 @@ void RelayCore::sent(Side to, std::uint32_t bytes, const WaterMarks& marks, Inst
   FL_DASSERT(bytes <= w.in_flight);
   w.in_flight -= bytes;
   w.delivered += bytes;
+  w.progress = tick_of(now);
   last_activity_ = now;
   if (!w.reading && !w.eof && w.bulk == Bulk::kOff && w.queued + w.in_flight <= marks.low) {
     w.reading = true;
@@ -111,11 +117,15 @@ void RelayCore::resume_reading(Side from, RelayOps& out) {
 }
 
 void RelayCore::bulk_refused(Side from, RelayOps& out) {
-  if (phase_ == Phase::kOpen && way(from).bulk == Bulk::kOn) resume_reading(from, out);
+  if (phase_ != Phase::kOpen || way(from).bulk != Bulk::kOn) return;
+  way(from).bulk_shy = true;
+  resume_reading(from, out);
 }
 
 void RelayCore::bulk_ended(Side from, RelayOps& out) {
-  if (phase_ == Phase::kOpen && way(from).bulk == Bulk::kOn) resume_reading(from, out);
+  if (phase_ != Phase::kOpen || way(from).bulk != Bulk::kOn) return;
+  way(from).bulk_shy = false;
+  resume_reading(from, out);
 }
 
 void RelayCore::moved(Side from, std::uint32_t bytes, Instant now) {

@@ -20,6 +20,7 @@
 // Threading: its worker's. Limits: at most kRelayOpsMax operations per step.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -51,6 +52,7 @@ enum class EndCause : std::uint8_t {
   kMaxAge,
   kRebalanced,   ///< Closed while idle, so that its client connects anew (lb/rebalance.h).
   kProxyHeader,  ///< accept_proxy: the client sent no valid header (in time).
+  kStalled,      ///< The worker's blocks ran out, and this one's reader had taken nothing for longest.
   kRefused,      ///< accept_proxy: the client named in the header may not connect (allow, deny, per-source limits).
 };
 
@@ -133,23 +135,33 @@ class RelayCore {
   [[nodiscard]] EndCause cause() const { return cause_; }
   [[nodiscard]] Instant started() const { return started_; }
   [[nodiscard]] Instant last_activity() const { return last_activity_; }
-  /// Bytes from `from` that the other side's kernel has taken.
-  [[nodiscard]] std::uint64_t delivered(Side from) const { return way(from).delivered; }
+  /// Bytes from `from` that the other side's kernel has taken; a PROXY header is none of the client's.
+  [[nodiscard]] std::uint64_t delivered(Side from) const {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(way(from).delivered, 0));
+  }
+  /// How long bytes from `from` have been waiting without one of them being taken.
+  [[nodiscard]] Duration stalled(Side from, Instant now) const {
+    return held(from) == 0 ? Duration::zero() : Duration(std::int64_t{tick_of(now) - way(from).progress} << kTickBits);
+  }
   [[nodiscard]] std::uint32_t held(Side from) const { return way(from).queued + way(from).in_flight; }
 
  private:
   enum class Bulk : std::uint8_t { kOff, kAsked, kReady, kOn };
   enum class Phase : std::uint8_t { kConnecting, kOpen, kClosing };
   struct Way {
-    std::uint64_t delivered = 0;
+    std::int64_t delivered = 0;  ///< Less than 0: so much of a PROXY header is still to be taken.
     std::uint32_t queued = 0;
     std::uint32_t in_flight = 0;
+    std::uint32_t progress = 0;  ///< When bytes were taken last, or began to wait; in ticks, which wrap.
     bool reading : 1 = false;
     bool eof : 1 = false;         ///< The source ended.
     bool fin_passed : 1 = false;  ///< And the other side was told.
+    bool bulk_shy : 1 = false;    ///< It was refused a pipe: asks less often.
     std::uint8_t full_reads = 0;  ///< In a row.
     Bulk bulk = Bulk::kOff;
   };
+  static constexpr int kTickBits = 20;  ///< About a millisecond.
+  [[nodiscard]] static std::uint32_t tick_of(Instant t) { return static_cast<std::uint32_t>(t.time_since_epoch().count() >> kTickBits); }
   [[nodiscard]] Way& way(Side from) { return way_[static_cast<std::size_t>(from)]; }
   [[nodiscard]] const Way& way(Side from) const { return way_[static_cast<std::size_t>(from)]; }
   void settle(Side from, RelayOps& out);

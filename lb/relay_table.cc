@@ -1,7 +1,6 @@
 #include "lb/relay_table.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include "base/system_clock.h"
 #include "lb/connection_record.h"
 #include "lb/listener_socket.h"
-#include "lb/proxy_protocol.h"
 #include "lb/termination.h"
 #include "net/chain_io.h"
 
@@ -23,6 +21,8 @@ constexpr std::uint32_t kHighWaterMax = 256 * 1024;
 constexpr Duration kLegOptionsAfter = std::chrono::seconds(5);
 /// accept_proxy: the balancer in front sends its header at once; who does not is no balancer.
 constexpr Duration kHeaderTimeout = std::chrono::seconds(5);
+/// Between two looks at who keeps the blocks.
+constexpr Duration kReliefPause = std::chrono::milliseconds(250);
 /// How long a connection waits for a block before it asks again.
 constexpr Duration kBlockPause = std::chrono::milliseconds(10);
 
@@ -56,11 +56,19 @@ void RelayTable::begin_turn(Instant now) {
   const std::size_t usable = available > reserve ? available - reserve : 0;
   marks_.high = static_cast<std::uint32_t>(std::min<std::size_t>(kHighWaterMax, usable * env_.pool.block_bytes() / 2));
   marks_.low = marks_.high / 2;
-  marks_.full_read = env_.bulk ? static_cast<std::uint32_t>(env_.pool.block_bytes()) : 0;
+  // Without a free pipe nothing is prepared for one: that stops a stream until its queue is empty.
+  marks_.full_read = env_.bulk && env_.engine.can_bulk() ? static_cast<std::uint32_t>(env_.pool.block_bytes()) : 0;
+  if (available >= reserve / 2)
+    relieve_at_ = Instant::max();
+  else
+    relieve_at_ = std::min(relieve_at_, now + kStallMin);
 }
 
 void RelayTable::run_timers() {
   wheel_.advance(now_, [this](std::uint32_t slot) { fire(slot); });
+  if (now_ < relieve_at_) return;
+  relieve();
+  relieve_at_ = now_ + kReliefPause;
 }
 
 void RelayTable::fire(std::uint32_t slot) {
@@ -101,13 +109,18 @@ RelayPolicy RelayTable::policy_of(const RoutePool& pool) {
 // ---- tables ----
 
 void RelayTable::set_routes(std::shared_ptr<const RouteTable> table) {
-  HeldTable* before = current_;
-  current_ = &tables_.emplace_back(HeldTable{std::move(table), 0});
-  if (before != nullptr && before->users == 0) unhold(before);
+  const auto before = current_;
+  current_ = tables_.insert(tables_.end(), HeldTable{std::move(table), 0});
+  if (before != tables_.end() && before->users == 0) tables_.erase(before);
 }
 
-void RelayTable::unhold(HeldTable* held) {
-  tables_.remove_if([held](const HeldTable& t) { return &t == held; });
+void RelayTable::hold(Connection& c) {
+  c.held = current_;
+  ++current_->users;
+}
+
+void RelayTable::let_go(HeldTables::iterator held) {
+  if (--held->users == 0 && held != current_) tables_.erase(held);
 }
 
 // ---- beginning ----
@@ -117,10 +130,19 @@ void RelayTable::shed(Fd client, ListenerId listener, Refusal why) {
   net::reset_on_close(client.get());
 }
 
+void RelayTable::count_turned_away(ListenerId listener) {
+  env_.stats.listeners[listener].shed[static_cast<std::size_t>(Refusal::kProcessFull)].add();
+  const RouteListener* route = routes() == nullptr ? nullptr : routes()->find_listener(listener);
+  if (route == nullptr) return;
+  route->counters->total.fetch_add(1, std::memory_order_relaxed);
+  route->counters->shed.fetch_add(1, std::memory_order_relaxed);
+}
+
 void RelayTable::accept(Fd client, ListenerId listener) {
   const RouteTable* table = routes();
   const RouteListener* route = table == nullptr ? nullptr : table->find_listener(listener);
   if (route == nullptr) return shed(std::move(client), listener, Refusal::kListenerClosed);
+  route->counters->total.fetch_add(1, std::memory_order_relaxed);
   if (!env_.process.take()) {
     route->counters->shed.fetch_add(1, std::memory_order_relaxed);
     return shed(std::move(client), listener, Refusal::kProcessFull);
@@ -153,8 +175,7 @@ bool RelayTable::take_slot(Fd client, const RouteListener& route, const Endpoint
   }
   Connection& c = connections_[slot];
   c.socket[0] = *socket;
-  c.held = current_;
-  ++current_->users;
+  hold(c);
   c.client = peer;
   c.serial = ++serial_;
   c.listener = static_cast<std::uint16_t>(&route - current_->table->listeners.data());
@@ -177,8 +198,22 @@ void RelayTable::begin(std::uint32_t slot) {
   run(slot, ops);
 }
 
+/// Placing uses what is known now: while the connection waited (for its PROXY header, for a server that did not answer) servers may have gone
+/// down or come up. Not where its listener is gone: that one's connections finish by the rules they began with. Requires: it has no server.
+void RelayTable::move_to_current_table(Connection& c) {
+  if (c.held == current_) return;
+  const RouteListener& before = listener_of(c);
+  const RouteListener* now = current_->table->find_listener(before.id);
+  if (now == nullptr || now->counters != before.counters) return;  // Another listener may have its id by now.
+  const auto old = c.held;
+  hold(c);
+  c.listener = static_cast<std::uint16_t>(now - current_->table->listeners.data());
+  let_go(old);  // `before` with it.
+}
+
 void RelayTable::connect_next(std::uint32_t slot) {
   Connection& c = connections_[slot];
+  move_to_current_table(c);
   const RoutePool& pool = pool_of(c);
   const Pick picked = pick(pool, c.client.address, c.tried, prng_);
   if (!picked) {
@@ -190,19 +225,29 @@ void RelayTable::connect_next(std::uint32_t slot) {
     c.core.no_server(cause, ops);
     return run(slot, ops);
   }
+  if (c.tried.size() > 0) stats_of(c).retries.add();
   c.server = picked.server;
-  c.tried.add(picked.server);
-  if (!start_connect(slot, pool, pool.servers[picked.server])) connect_failed(slot, ConnectCause::kLocal);
+  c.tried.add(pool.servers[picked.server].id);
+  if (!start_connect(slot, pool.source.has_value())) connect_failed(slot, ConnectCause::kLocal);
 }
 
-bool RelayTable::start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server) {
+/// Without `from_source` the kernel chooses our address, as it does where the pool's `source` is not (any more) this node's.
+bool RelayTable::start_connect(std::uint32_t slot, bool from_source) {
   Connection& c = connections_[slot];
-  auto leg = open_server_leg(server.endpoint.address.family(), pool.source);
-  if (!leg && pool.source) leg = open_server_leg(server.endpoint.address.family(), std::nullopt);  // A VIP that is not here now.
+  const RoutePool& pool = pool_of(c);
+  const RouteServer& server = pool.servers[c.server];
+  const auto family = server.endpoint.address.family();
+  auto leg = open_server_leg(family, from_source ? pool.source : std::nullopt, pool.source_ports);
+  if (!leg && from_source && is_source_trouble(leg.error().sys_errno)) {
+    from_source = false;
+    leg = open_server_leg(family, std::nullopt);
+  }
   if (!leg) return false;
   auto socket = env_.engine.connect(std::move(*leg), server.endpoint, owner_of(slot, Side::kServer));
   if (!socket) return false;
   c.socket[1] = *socket;
+  c.from_source = from_source;
+  if (pool.wants_source && !from_source) pool.counters->source_fallbacks.fetch_add(1, std::memory_order_relaxed);
   RelayOps ops;
   c.core.connecting(now_, ops);
   run(slot, ops);
@@ -211,7 +256,11 @@ bool RelayTable::start_connect(std::uint32_t slot, const RoutePool& pool, const 
 
 void RelayTable::connect_ended(std::uint32_t slot, int error) {
   if (error == 0) return established(slot);
-  connect_failed(slot, connect_cause_of(error));
+  Connection& c = connections_[slot];
+  if (!c.from_source || !is_source_trouble(error)) return connect_failed(slot, connect_cause_of(error));
+  // bind(2) took an address that is not here (ip_nonlocal_bind), or its ports are used up.
+  env_.engine.close(std::exchange(c.socket[1], net::kNoSocket), /*reset=*/true);
+  if (!start_connect(slot, /*from_source=*/false)) connect_failed(slot, ConnectCause::kLocal);
 }
 
 void RelayTable::give_server_back(Connection& c) {
@@ -224,9 +273,11 @@ void RelayTable::connect_failed(std::uint32_t slot, ConnectCause cause) {
   Connection& c = connections_[slot];
   const RoutePool& pool = pool_of(c);
   const RouteServer& server = pool.servers[c.server];
-  server.counters->connect_failures.fetch_add(1, std::memory_order_relaxed);
-  server.counters->failing.store(true, std::memory_order_relaxed);
-  env_.report(ConnectFailed{server.id, cause});
+  if (cause != ConnectCause::kLocal) {  // That says nothing about the server.
+    server.counters->connect_failures.fetch_add(1, std::memory_order_relaxed);
+    server.counters->failing.store(true, std::memory_order_relaxed);
+    env_.report(ConnectFailed{server.id, cause});
+  }
   leave_server(slot, cause_of(cause));
 }
 
@@ -242,7 +293,6 @@ void RelayTable::leave_server(std::uint32_t slot, EndCause cause) {
   }
   give_server_back(c);
   const bool retry = c.tried.size() <= pool_of(c).retries;
-  if (retry) stats_of(c).retries.add();
   RelayOps ops;
   c.core.connect_failed(c.last_failure, retry, ops);
   run(slot, ops);
@@ -251,7 +301,7 @@ void RelayTable::leave_server(std::uint32_t slot, EndCause cause) {
 void RelayTable::established(std::uint32_t slot) {
   Connection& c = connections_[slot];
   std::uint32_t prefix = 0;
-  if (!put_proxy_header(c, prefix)) {
+  if (!put_first(c, prefix)) {
     c.wants_block = true;
     return wheel_.arm(slot, now_ + kBlockPause);
   }
@@ -264,21 +314,6 @@ void RelayTable::established(std::uint32_t slot) {
   RelayOps ops;
   c.core.connected(prefix, now_, ops);
   run(slot, ops);
-}
-
-/// send_proxy: the header goes in front of what the client has sent so far. False when no block is free now: stalled readers may hold them
-/// all for a moment, which is no reason to end a connection.
-bool RelayTable::put_proxy_header(Connection& c, std::uint32_t& bytes) {
-  const RoutePool& pool = pool_of(c);
-  if (pool.send_proxy == config::SendProxy::kOff) return true;
-  const net::BufferIndex buffer = env_.pool.take();
-  if (buffer == net::kNoBuffer) return false;
-  const ProxyHeaderBytes header = build_proxy_header(pool.send_proxy, c.client, local_of(env_.engine.fd_of(c.socket[0])));
-  std::memcpy(env_.pool.block(buffer), header.view().data(), header.view().size());
-  bytes = static_cast<std::uint32_t>(header.view().size());
-  env_.pool.meta(buffer).length = bytes;
-  c.queue[0].prepend(env_.pool, buffer);
-  return true;
 }
 
 // ---- events ----
@@ -297,8 +332,9 @@ void RelayTable::on_event(const net::Event& event) {
     case net::EventKind::kData: return data(slot, side, event);
     case net::EventKind::kSent: {
       ListenerStats& stats = stats_of(c);
-      (side == Side::kServer ? stats.bytes_in : stats.bytes_out).add(event.bytes);
+      const std::uint64_t before = c.core.delivered(other(side));
       c.core.sent(side, event.bytes, marks_, now_, ops);
+      (side == Side::kServer ? stats.bytes_in : stats.bytes_out).add(c.core.delivered(other(side)) - before);
       break;
     }
     case net::EventKind::kConnected: return connect_ended(slot, event.error);
@@ -333,8 +369,8 @@ void RelayTable::on_event(const net::Event& event) {
 void RelayTable::data(std::uint32_t slot, Side from, const net::Event& event) {
   Connection& c = connections_[slot];
   if (c.core.is_closing()) return env_.pool.give_back(event.buffer);
-  enqueue(c.queue[static_cast<std::size_t>(from)], event.buffer);
-  if (c.wants_header) return header_data(slot);
+  if (c.wants_header) return header_data(slot, event.buffer);
+  if (from == Side::kServer || !keep_outside(c, event.buffer)) enqueue(c.queue[static_cast<std::size_t>(from)], event.buffer);
   RelayOps ops;
   c.core.data(from, event.bytes, marks_, now_, ops);
   run(slot, ops);
@@ -354,41 +390,6 @@ void RelayTable::enqueue(net::BufferChain& queue, net::BufferIndex buffer) {
     }
   }
   queue.append(env_.pool, buffer);
-}
-
-/// accept_proxy: the header may come in pieces; what follows it is the connection's first data.
-void RelayTable::header_data(std::uint32_t slot) {
-  Connection& c = connections_[slot];
-  std::array<std::byte, kProxyHeaderBytesMax> scratch;
-  std::size_t size = 0;
-  std::uint32_t queued = 0;
-  for (net::BufferIndex at = c.queue[0].head; at != net::kNoBuffer; at = env_.pool.meta(at).next) {
-    const auto bytes = env_.pool.bytes(at);
-    queued += static_cast<std::uint32_t>(bytes.size());
-    const std::size_t part = std::min(bytes.size(), scratch.size() - size);
-    std::memcpy(scratch.data() + size, bytes.data(), part);
-    size += part;
-  }
-  const ProxyParse parsed = parse_proxy_header(std::span(scratch.data(), size));
-  if (std::holds_alternative<ProxyNeedMore>(parsed)) return;
-  const auto* header = std::get_if<ProxyHeader>(&parsed);
-  if (header == nullptr) return abort(slot, EndCause::kProxyHeader);
-  c.queue[0].consume(env_.pool, header->length);
-  if (header->source) c.client = *header->source;
-  c.wants_header = false;
-  const Admission admission = admit_source(listener_of(c), c.client.address, now_, env_.sources);
-  c.source_counted = admission.source_counted;
-  if (!admission) {
-    stats_of(c).shed[static_cast<std::size_t>(admission.refusal)].add();
-    return abort(slot, EndCause::kRefused);
-  }
-  wheel_.cancel(slot);
-  begin(slot);
-  const auto rest = queued - static_cast<std::uint32_t>(header->length);
-  if (rest == 0 || !connections_.is_live(slot) || connections_[slot].core.is_closing()) return;
-  RelayOps ops;
-  c.core.data(Side::kClient, rest, marks_, now_, ops);
-  run(slot, ops);
 }
 
 void RelayTable::run(std::uint32_t slot, const RelayOps& ops) {
@@ -442,9 +443,9 @@ void RelayTable::log_end(Connection& c) {
   set_name(record.listener, listener.name);
   set_name(record.pool, pool.name);
   record.client = c.client;
-  if (c.server != Connection::kNoServer) {
-    set_name(record.server, pool.servers[c.server].name);
-    record.server_connections = pool.servers[c.server].counters->current.load(std::memory_order_relaxed);
+  if (const RouteServer* server = last_server(c)) {
+    set_name(record.server, server->name);
+    record.server_connections = server->counters->current.load(std::memory_order_relaxed);
   }
   if (c.socket[1] != net::kNoSocket) record.local = local_of(env_.engine.fd_of(c.socket[1]));
   record.connect_ms = c.connect_ms;
@@ -457,11 +458,21 @@ void RelayTable::log_end(Connection& c) {
   sink->write_line(&format_connection_record, std::as_bytes(std::span(&record, 1)));
 }
 
+/// The one it is at, or the last it tried in vain. Null when there was none, or when a reload took that one away.
+const RouteServer* RelayTable::last_server(const Connection& c) const {
+  const RoutePool& pool = pool_of(c);
+  if (c.server != Connection::kNoServer) return &pool.servers[c.server];
+  if (c.tried.size() == 0) return nullptr;
+  const auto found = std::find_if(pool.servers.begin(), pool.servers.end(), [&](const RouteServer& s) { return s.id == c.tried.last(); });
+  return found == pool.servers.end() ? nullptr : &*found;
+}
+
 void RelayTable::give_places_back(Connection& c) {
   give_server_back(c);
   leave(listener_of(c), c.client.address, c.source_counted, env_.sources);
   env_.process.give_back();
   for (net::BufferChain& queue : c.queue) queue.clear(env_.pool);
+  c.first_bytes.reset();
 }
 
 void RelayTable::finish(std::uint32_t slot) {
@@ -470,10 +481,10 @@ void RelayTable::finish(std::uint32_t slot) {
   if (!shed_name_of(c.core.cause()).empty()) listener_of(c).counters->shed.fetch_add(1, std::memory_order_relaxed);
   give_places_back(c);
   wheel_.cancel(slot);
-  HeldTable* held = c.held;
+  const auto held = c.held;
   connections_.release(slot);
   env_.stats.connections.store(connections_.live(), std::memory_order_relaxed);
-  if (--held->users == 0 && held != current_) unhold(held);
+  let_go(held);
 }
 
 // ---- operators ----

@@ -2,15 +2,18 @@
 //
 // Life of a connection: open() takes a slot, admission has been passed -> RelayCore::start -> pick a server, connect -> relay -> close both
 // sockets -> kFinish frees the slot, gives back its places (listener, source, server) and logs.
-// A connection keeps the RouteTable it was accepted with; the table goes when its last connection does.
+// A connection keeps the RouteTable it was placed with (a retry, or a PROXY header that came late, looks at the present one); a table goes
+// when its last connection does.
 //
 // Threading: its worker's. Ownership: engine and pool outlive this. Limits: `limit` connections.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/fd.h"
@@ -33,13 +36,15 @@ struct HeldTable {
   std::shared_ptr<const RouteTable> table;
   std::uint32_t users = 0;
 };
+using HeldTables = std::list<HeldTable>;
 
 /// One client's connection. About 300 bytes with its two engine sockets and its timer: this is what an idle connection costs.
 struct Connection {
   RelayCore core;
-  net::BufferChain queue[2];  ///< By the side the bytes come from.
+  net::BufferChain queue[2];                            ///< By the side the bytes come from.
+  std::unique_ptr<std::vector<std::byte>> first_bytes;  ///< Of the client, before its queue (lb/relay_scarce.cc).
   net::SocketId socket[2] = {net::kNoSocket, net::kNoSocket};
-  HeldTable* held = nullptr;
+  HeldTables::iterator held{};
   Endpoint client;
   std::uint32_t serial = 0;  ///< With the slot: the id operators see.
   std::int32_t connect_ms = -1;
@@ -51,7 +56,8 @@ struct Connection {
   bool has_leg_options : 1 = false;  ///< The server leg has its keepalive (see kLegOptionsAfter).
   bool logged : 1 = false;           ///< Its line was written.
   bool source_counted : 1 = false;   ///< Holds a place in the per-source counts.
-  bool wants_block : 1 = false;      ///< send_proxy: the server answered, and no block was free for the header.
+  bool wants_block : 1 = false;      ///< The server answered, and no block was free for what goes to it first.
+  bool from_source : 1 = false;      ///< Its server leg is bound to the pool's `source`.
   static constexpr std::uint16_t kNoServer = 0xffff;
 };
 
@@ -79,14 +85,16 @@ class RelayTable {
   void begin_turn(Instant now);
   /// Fires the timers that are due.
   void run_timers();
-  [[nodiscard]] Instant next_deadline() const { return wheel_.next_deadline(); }
+  [[nodiscard]] Instant next_deadline() const { return std::min(wheel_.next_deadline(), relieve_at_); }
 
   /// New connections use this table from now on.
   void set_routes(std::shared_ptr<const RouteTable> table);
-  [[nodiscard]] const RouteTable* routes() const { return current_ == nullptr ? nullptr : current_->table.get(); }
+  [[nodiscard]] const RouteTable* routes() const { return current_ == tables_.end() ? nullptr : current_->table.get(); }
 
   /// A client of `listener` was accepted. Refused ones are reset and counted.
   void accept(Fd client, ListenerId listener);
+  /// Likewise, but whoever calls has no room for it and resets it.
+  void count_turned_away(ListenerId listener);
   /// An event of a connection's socket (its owner is below kOwnersReserved).
   void on_event(const net::Event& event);
 
@@ -99,11 +107,13 @@ class RelayTable {
 
   /// Engine owners from here on belong to the worker itself (listeners, its inbox).
   static constexpr std::uint32_t kOwnersReserved = 0xffff0000U;
+  /// A reader that takes nothing for so long may lose its connection when the pool has run out.
+  static constexpr Duration kStallMin = std::chrono::seconds(1);
 
  private:
   [[nodiscard]] static std::uint32_t owner_of(std::uint32_t slot, Side side) { return slot << 1 | static_cast<std::uint32_t>(side); }
   [[nodiscard]] const RouteListener& listener_of(const Connection& c) const { return c.held->table->listeners[c.listener]; }
-  [[nodiscard]] const RoutePool& pool_of(const Connection& c) const { return c.held->table->pools[listener_of(c).pool]; }
+  [[nodiscard]] const RoutePool& pool_of(const Connection& c) const { return *c.held->table->pools[listener_of(c).pool]; }
   [[nodiscard]] static RelayPolicy policy_of(const RoutePool& pool);
   [[nodiscard]] ListenerStats& stats_of(const Connection& c) { return env_.stats.listeners[listener_of(c).id]; }
 
@@ -111,35 +121,42 @@ class RelayTable {
   void shed(Fd client, ListenerId listener, Refusal why);
   [[nodiscard]] bool take_slot(Fd client, const RouteListener& route, const Endpoint& peer, bool source_counted);
   void begin(std::uint32_t slot);
+  void move_to_current_table(Connection& c);
   void connect_next(std::uint32_t slot);
-  [[nodiscard]] bool start_connect(std::uint32_t slot, const RoutePool& pool, const RouteServer& server);
+  [[nodiscard]] bool start_connect(std::uint32_t slot, bool from_source);
   void connect_ended(std::uint32_t slot, int error);
   void connect_failed(std::uint32_t slot, ConnectCause cause);
   void leave_server(std::uint32_t slot, EndCause cause);
   void established(std::uint32_t slot);
-  [[nodiscard]] bool put_proxy_header(Connection& c, std::uint32_t& bytes);
+  [[nodiscard]] bool put_first(Connection& c, std::uint32_t& header_bytes);
+  [[nodiscard]] bool put_in_front(net::BufferChain& queue, std::span<const std::byte> bytes);
+  [[nodiscard]] bool keep_outside(Connection& c, net::BufferIndex buffer);
+  void relieve();
   void give_server_back(Connection& c);
   void give_places_back(Connection& c);
   void enqueue(net::BufferChain& queue, net::BufferIndex buffer);
   void data(std::uint32_t slot, Side from, const net::Event& event);
-  void header_data(std::uint32_t slot);
+  void header_data(std::uint32_t slot, net::BufferIndex buffer);
   void fire(std::uint32_t slot);
   void arm_timer(std::uint32_t slot);
   void finish(std::uint32_t slot);
   void log_end(Connection& c);
+  [[nodiscard]] const RouteServer* last_server(const Connection& c) const;
   [[nodiscard]] std::uint64_t id_of(std::uint32_t slot) const;
   [[nodiscard]] bool has_local(const Connection& c, const IpAddress& address) const;
   [[nodiscard]] bool matches(std::uint32_t slot, const ConnectionQuery& query) const;
   void abort(std::uint32_t slot, EndCause cause);
-  void unhold(HeldTable* held);
+  void hold(Connection& c);
+  void let_go(HeldTables::iterator held);
 
   Environment env_;
   Slab<Connection> connections_;
   net::TimerWheel wheel_;
-  std::list<HeldTable> tables_;
-  HeldTable* current_ = nullptr;
+  HeldTables tables_;
+  HeldTables::iterator current_ = tables_.end();
   Instant now_;
   WaterMarks marks_;
+  Instant relieve_at_ = Instant::max();  ///< Blocks have run out: when to look who keeps them.
   Prng prng_;
   std::uint32_t serial_ = 0;
 };

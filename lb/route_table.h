@@ -2,7 +2,7 @@
 // What a worker needs to place a connection: listeners, pools, servers, as one immutable value.
 //
 // The control thread builds a RouteTable from the configuration, server health and operator wishes, and hands it to every worker as
-// shared_ptr<const RouteTable>; workers swap it between two loop turns. A connection keeps the table it was accepted with.
+// shared_ptr<const RouteTable>; workers swap it between two loop turns. A connection keeps the table it was placed with.
 //
 // Only the counters behind `ServerCounters` and `ListenerCounters` are shared between workers. They are relaxed atomics, touched once
 // when a connection begins or ends, never per byte; they live as long as any table that names them.
@@ -32,22 +32,30 @@ using BindId = std::uint32_t;
 struct alignas(64) ServerCounters {
   std::atomic<std::uint32_t> current{0};  ///< Connections placed on it (connecting or open).
   std::atomic<std::uint64_t> total{0};
-  std::atomic<std::uint64_t> connect_failures{0};
-  std::atomic<std::uint64_t> resets_sent{0};  ///< Its connections closed because it went down.
-  std::atomic<bool> failing{false};           ///< The last connect failed; the next success is reported.
+  std::atomic<std::uint64_t> connect_failures{0};  ///< Our own (no port, no descriptor) are none of its.
+  std::atomic<std::uint64_t> resets_sent{0};       ///< Its connections closed because it went down.
+  std::atomic<bool> failing{false};                ///< The last connect failed; the next success is reported.
 };
 
 /// Process-wide truth about one listener, and its token bucket.
 struct alignas(64) ListenerCounters {
   std::atomic<std::uint32_t> current{0};
-  std::atomic<std::uint64_t> total{0};
+  std::atomic<std::uint64_t> total{0};  ///< Accepted by the kernel: shed ones included, as HAProxy counts.
   std::atomic<std::uint64_t> shed{0};
   std::atomic<std::uint64_t> rate_window{0};  ///< See admission.h.
 };
 
-/// Process-wide cursor of one pool's rotation. Survives a rebuild of the table.
+/// Process-wide cursor of one pool's rotation, and what else outlives a rebuild of the table.
 struct alignas(64) PoolCounters {
   std::atomic<std::uint32_t> cursor{0};
+  std::atomic<std::uint64_t> source_fallbacks{0};  ///< Server legs that could not have the pool's `source`.
+};
+
+/// Local ports, both included.
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+  bool operator==(const PortRange&) const = default;
 };
 
 struct RouteServer {
@@ -64,7 +72,9 @@ struct RouteServer {
 struct RoutePool {
   std::string name;
   config::Balance balance = config::Balance::kLeastConnections;
-  std::optional<IpAddress> source;  ///< Bind the server leg here; nullopt: the kernel's choice.
+  std::optional<IpAddress> source;        ///< Bind the server leg here; nullopt: the kernel's choice.
+  std::optional<PortRange> source_ports;  ///< With these ports: this node's share of a VIP's.
+  bool wants_source = false;              ///< One is configured, held here or not: legs without it are counted.
   Duration connect_timeout{};
   std::uint32_t retries = 0;
   Duration idle_timeout{};  ///< 0 = never; likewise below.
@@ -95,11 +105,24 @@ struct RouteListener {
   std::shared_ptr<ListenerCounters> counters;
 };
 
+/// Whose clients an open address brings.
+struct RouteBind {
+  BindId bind = 0;
+  ListenerId listener = 0;
+};
+
 struct RouteTable {
   std::uint64_t version = 0;
   std::vector<RouteListener> listeners;
-  std::vector<RoutePool> pools;
+  std::vector<RouteBind> binds;                         ///< A reload may give an open address to another listener.
+  std::vector<std::shared_ptr<const RoutePool>> pools;  ///< Never null. Tables share those that did not change between them.
 
+  [[nodiscard]] std::optional<ListenerId> listener_of(BindId id) const {
+    for (const RouteBind& b : binds) {
+      if (b.bind == id) return b.listener;
+    }
+    return std::nullopt;
+  }
   [[nodiscard]] const RouteListener* find_listener(ListenerId id) const {
     for (const RouteListener& l : listeners) {
       if (l.id == id) return &l;

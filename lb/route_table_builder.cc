@@ -74,7 +74,9 @@ RoutePool build_route_pool(const PoolView& view) {
   RoutePool pool;
   pool.name = settings.name;
   pool.balance = settings.balance;
+  pool.wants_source = settings.source.has_value();
   if (view.source_held) pool.source = settings.source;
+  if (pool.source) pool.source_ports = view.source_ports;
   pool.connect_timeout = settings.connect_timeout;
   pool.retries = settings.retries;
   pool.idle_timeout = settings.idle_timeout;
@@ -97,22 +99,24 @@ RoutePool build_route_pool(const PoolView& view) {
 }
 
 RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::span<const PoolView> pools) {
-  std::vector<RoutePool> built;
+  std::vector<std::shared_ptr<const RoutePool>> built;
   built.reserve(pools.size());
-  for (const PoolView& view : pools) built.push_back(build_route_pool(view));
+  for (const PoolView& view : pools) built.push_back(std::make_shared<const RoutePool>(build_route_pool(view)));
   return build_route_table(version, listeners, std::move(built));
 }
 
-RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::vector<RoutePool> pools) {
+RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners,
+                             std::vector<std::shared_ptr<const RoutePool>> pools) {
   RouteTable table;
   table.version = version;
   table.pools = std::move(pools);
   table.listeners.reserve(listeners.size());
   for (const ListenerView& view : listeners) {
     FL_ASSERT(view.settings != nullptr && view.counters != nullptr);
-    const auto named = [&](const RoutePool& pool) { return pool.name == view.settings->pool; };
+    const auto named = [&](const auto& pool) { return pool->name == view.settings->pool; };
     const auto pool = std::find_if(table.pools.begin(), table.pools.end(), named);
     FL_ASSERT(pool != table.pools.end());  // config/ refuses dangling names.
+    for (const BindId bind : view.binds) table.binds.push_back({bind, view.id});
     table.listeners.push_back(build_listener(view, static_cast<std::uint32_t>(pool - table.pools.begin())));
   }
   return table;

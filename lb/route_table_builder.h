@@ -31,16 +31,20 @@ struct PoolView {
   std::shared_ptr<PoolCounters> counters;
   std::vector<ServerView> servers;  ///< Those with an endpoint, run-time ones too. Configuration order.
   bool source_held = true;          ///< settings->source is an address of this node now (a VIP counts while held here).
+  std::optional<PortRange> source_ports{};
 };
 struct ListenerView {
   const config::Listener* settings = nullptr;  ///< Its pool is among the pools.
   ListenerId id = 0;
   std::shared_ptr<ListenerCounters> counters;
+  std::vector<BindId> binds{};
 };
 
-/// One pool of a table. Rationale: a Maglev table takes milliseconds, so pools that did not change are taken over from the last table.
+/// One pool of a table. Rationale: a Maglev table takes milliseconds and connections keep tables for days, so a pool that did not change is
+/// shared with the last table.
 [[nodiscard]] RoutePool build_route_pool(const PoolView& pool);
-[[nodiscard]] RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::vector<RoutePool> pools);
+[[nodiscard]] RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners,
+                                           std::vector<std::shared_ptr<const RoutePool>> pools);
 [[nodiscard]] RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::span<const PoolView> pools);
 
 }  // namespace fairlead::lb

@@ -35,6 +35,7 @@ using TerminationLetters = std::array<char, 2>;
     case EndCause::kShutdown: return {'K', 'D'};
     case EndCause::kMaxAge:
     case EndCause::kRebalanced: return {'P', 'D'};
+    case EndCause::kStalled: return {'R', 'D'};
     case EndCause::kProxyHeader:
     case EndCause::kRefused: return {'P', 'R'};
   }

@@ -105,7 +105,7 @@ class Worker::Loop final : public net::EventSink {
 
   void handle(WorkerMessage&& message) {
     std::visit(Overloaded{
-                   [this](SetRoutes&& m) { relays_.set_routes(std::move(m.table)); },
+                   [this](SetRoutes&& m) { set_routes(std::move(m.table)); },
                    [this](OpenListener&& m) { open_listener(std::move(m)); },
                    [this](CloseListener&& m) { close_listener(m.bind); },
                    [this](SetLegOptions&& m) { set_leg_options(m); },
@@ -119,6 +119,12 @@ class Worker::Loop final : public net::EventSink {
                std::move(message));
   }
 
+  /// An address that a reload gave to another listener brings clients for that one from now on.
+  void set_routes(std::shared_ptr<const RouteTable> table) {
+    for (OpenSocket& l : listeners_) l.id = table->listener_of(l.bind).value_or(l.id);
+    relays_.set_routes(std::move(table));
+  }
+
   void open_listener(OpenListener&& message) {
     auto place = std::find_if(listeners_.begin(), listeners_.end(), [](const OpenSocket& l) { return l.socket == net::kNoSocket; });
     if (place == listeners_.end()) place = listeners_.insert(listeners_.end(), OpenSocket{});
@@ -126,7 +132,9 @@ class Worker::Loop final : public net::EventSink {
     auto socket = engine_.listen(std::move(message.socket), owner);
     // Refused: the descriptor is closed, and the kernel gives this address's clients to the other workers' sockets.
     if (!socket) return worker_.stats_->accept_failures.add();
-    *place = {.id = message.listener, .bind = message.bind, .socket = *socket};
+    const RouteTable* table = relays_.routes();  // Perhaps newer than the message: WorkerMail.
+    const auto id = table == nullptr ? std::nullopt : table->listener_of(message.bind);
+    *place = {.id = id.value_or(message.listener), .bind = message.bind, .socket = *socket};
   }
 
   void set_leg_options(const SetLegOptions& message) {
@@ -156,7 +164,7 @@ class Worker::Loop final : public net::EventSink {
       if (fd >= 0) {
         net::reset_on_close(fd);
         ::close(fd);
-        worker_.stats_->listeners[l.id].shed[static_cast<std::size_t>(Refusal::kProcessFull)].add();
+        relays_.count_turned_away(l.id);
       }
       spare_.reset(::dup(STDERR_FILENO));
       if (fd < 0) return;

@@ -46,7 +46,7 @@ class BufferRing {
     const BufferIndex buffer = cqe_flags >> IORING_CQE_BUFFER_SHIFT;
     FL_DASSERT(in_ring_[buffer]);
     in_ring_[buffer] = false;
-    --published_;
+    pool_.set_parked(--published_);  // At once: what a turn brings may take many.
     return buffer;
   }
   /// A receive found the ring empty.

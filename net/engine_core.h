@@ -64,6 +64,7 @@ class EngineCore : public IoEngine {
     s.out = chain;
     flush(index_of(socket));
   }
+  [[nodiscard]] bool can_bulk() const final { return splicer_.has_pipe(); }
   [[nodiscard]] bool bulk_start(SocketId from, SocketId to) final;
   void shutdown_write(SocketId socket) final { (void)::shutdown(slot(socket).fd, SHUT_WR); }  // A broken socket reports itself.
   [[nodiscard]] int fd_of(SocketId socket) const final { return slots_[index_of(socket)].fd; }
@@ -71,7 +72,7 @@ class EngineCore : public IoEngine {
   [[nodiscard]] std::size_t open_sockets() const final { return slots_.live(); }
 
  protected:
-  EngineCore(BufferPool& pool, const EngineOptions& options) : pool_(pool), slots_(kSocketsPerEngineMax), splicer_(options.pipes_max) {}
+  EngineCore(BufferPool& pool, const EngineOptions& options) : pool_(pool), slots_(options.sockets_max), splicer_(options.pipes_max) {}
 
   [[nodiscard]] static std::uint32_t index_of(SocketId id) { return static_cast<std::uint32_t>(id); }
   [[nodiscard]] Slot& slot(SocketId id) { return slots_[index_of(id)]; }

@@ -97,14 +97,22 @@ EpollEngine::~EpollEngine() {
 }
 
 Result<SocketId> EpollEngine::add(Fd fd, std::uint32_t owner, Kind kind, std::uint32_t events) {
+  const auto refused = [&](Error why) {
+    if (kind == Kind::kWatch)
+      (void)fd.release();  // Borrowed.
+    else
+      reset_on_close(fd.get());  // A FIN would make a stream that was never read look complete.
+    return why;
+  };
   const std::uint32_t index = slots_.acquire();
-  if (index == kNoSlot) return Error{Errc::kLimitExceeded, "epoll engine: too many sockets"};
+  if (index == kNoSlot) return refused({Errc::kLimitExceeded, "epoll engine: too many sockets"});
   epoll_event event{};
   event.events = events;
   event.data.u64 = (static_cast<std::uint64_t>(slots_.generation(index)) << 32) | index;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) {
+    const Error why = errno_error("epoll_ctl");
     slots_.release(index);
-    return errno_error("epoll_ctl");
+    return refused(why);
   }
   Slot& s = slots_[index];
   s.fd = fd.release();
@@ -114,9 +122,7 @@ Result<SocketId> EpollEngine::add(Fd fd, std::uint32_t owner, Kind kind, std::ui
 }
 
 Result<SocketId> EpollEngine::watch(int fd, std::uint32_t owner) {
-  auto id = add(Fd(fd), owner, Kind::kWatch, EPOLLIN);  // Level: the sink empties it. Borrowed: never closed here.
-  if (!id) return id;
-  return id;
+  return add(Fd(fd), owner, Kind::kWatch, EPOLLIN);  // Level: the sink empties it. Borrowed: never closed here.
 }
 
 Result<SocketId> EpollEngine::connect(Fd socket, const Endpoint& to, std::uint32_t owner) {

@@ -1,5 +1,7 @@
 #include "net/fault_engine.h"
 
+#include "net/chain_io.h"
+
 #include <cstring>
 #include <unistd.h>
 #include <utility>
@@ -252,7 +254,9 @@ void FaultEngine::hold(const Event& event) {
 
 void FaultEngine::discard(const Event& event) {
   if (event.kind == EventKind::kData) pool_.give_back(event.buffer);
-  if (event.kind == EventKind::kAccepted) ::close(event.fd);
+  if (event.kind != EventKind::kAccepted) return;
+  reset_on_close(event.fd);
+  ::close(event.fd);
 }
 
 void FaultEngine::report(const Event& event, EventSink& sink) {

@@ -78,6 +78,7 @@ class FaultEngine final : public IoEngine {
   void want_read(SocketId socket, bool on) override;
   void send(SocketId socket, BufferChain chain) override;
   void bulk_prepare(SocketId from) override;
+  [[nodiscard]] bool can_bulk() const override { return inner_->can_bulk(); }
   [[nodiscard]] bool bulk_start(SocketId from, SocketId to) override;
   void shutdown_write(SocketId socket) override;
   void close(SocketId socket, bool reset) override;

@@ -102,7 +102,7 @@ class IoEngine {
   [[nodiscard]] virtual Result<SocketId> listen(Fd listener, std::uint32_t owner) = 0;
   /// After kAcceptFailed; without it harmless.
   virtual void resume_accept(SocketId listener) = 0;
-  /// Takes over a connected, non-blocking stream socket. Nothing is read until want_read(on).
+  /// Takes over a connected, non-blocking stream socket. Nothing is read until want_read(on). When refused (kLimitExceeded) it is reset.
   [[nodiscard]] virtual Result<SocketId> adopt(Fd socket, std::uint32_t owner) = 0;
   /// Starts a connect on an unconnected, non-blocking stream socket. kConnected follows. No timeout: close() gives up.
   [[nodiscard]] virtual Result<SocketId> connect(Fd socket, const Endpoint& to, std::uint32_t owner) = 0;
@@ -115,6 +115,8 @@ class IoEngine {
   virtual void send(SocketId socket, BufferChain chain) = 0;
   /// Asks for kBulkReady (C8). Requires: connected, being read, no end of file.
   virtual void bulk_prepare(SocketId from) = 0;
+  /// A pipe is free, for whoever would stop reading to prepare for one. It may be gone at bulk_start().
+  [[nodiscard]] virtual bool can_bulk() const = 0;
   /// After kBulkReady. Requires: no send in flight on `to`, nothing queued for it. False: no pipe is to be had; read on as before.
   [[nodiscard]] virtual bool bulk_start(SocketId from, SocketId to) = 0;
   /// FIN to the peer. Requires: no send in flight.
@@ -137,6 +139,7 @@ class IoEngine {
 
 struct EngineOptions {
   std::size_t pipes_max = 64;  ///< For bulk directions; two descriptors each. 0: bulk_start() always says no.
+  std::uint32_t sockets_max = kSocketsPerEngineMax;
 };
 
 [[nodiscard]] std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options = {});

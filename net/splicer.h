@@ -52,6 +52,8 @@ class Splicer {
   Splicer(const Splicer&) = delete;
   Splicer& operator=(const Splicer&) = delete;
 
+  /// open() would find one, unless descriptors have run out.
+  [[nodiscard]] bool has_pipe() const { return !stock_.empty() || pipes_ < pipes_max_; }
   /// kNoLink when no pipe is to be had.
   [[nodiscard]] LinkId open(SocketId from, int from_fd, SocketId to, int to_fd);
   void close(LinkId id);

@@ -52,6 +52,12 @@ std::uint64_t name_of(Op op, std::uint32_t generation, std::uint32_t index) {
   return (static_cast<std::uint64_t>(op) << 56) | (static_cast<std::uint64_t>(generation & kGenerationMask) << 32) | index;
 }
 
+/// A client the kernel accepted for nobody. As on a listener that is closed: an RST.
+void turn_away(int client) {
+  reset_on_close(client);
+  ::close(client);
+}
+
 class UringEngine final : public EngineCore<UringEngine, Slot> {
  public:
   UringEngine(BufferPool& pool, const EngineOptions& options) : EngineCore(pool, options), buffers_(pool) {}
@@ -80,7 +86,7 @@ class UringEngine final : public EngineCore<UringEngine, Slot> {
   void link_closed(std::uint32_t from);
   void link_ended(std::uint32_t from) { watch_errors(from); }
 
-  [[nodiscard]] Result<SocketId> add(Fd fd, std::uint32_t owner);
+  [[nodiscard]] Result<SocketId> add(Fd fd, std::uint32_t owner, bool borrowed = false);
   void start(io_uring_sqe* sqe, Op op, std::uint32_t index);
   void arm_watch(std::uint32_t index);
   void arm_accept(std::uint32_t index);
@@ -123,7 +129,7 @@ UringEngine::~UringEngine() {
     if (slots_.is_live(i)) open_operations += slots_[i].outstanding;
   }
   queue_.retire(open_operations, [](const io_uring_cqe& cqe) {
-    if (static_cast<Op>(cqe.user_data >> 56) == Op::kAccept && cqe.res >= 0) ::close(cqe.res);
+    if (static_cast<Op>(cqe.user_data >> 56) == Op::kAccept && cqe.res >= 0) turn_away(cqe.res);
   });
   close_all([](const Slot& s) { return s.watched; });
 }
@@ -133,10 +139,17 @@ void UringEngine::start(io_uring_sqe* sqe, Op op, std::uint32_t index) {
   ++slots_[index].outstanding;
 }
 
-Result<SocketId> UringEngine::add(Fd fd, std::uint32_t owner) {
+Result<SocketId> UringEngine::add(Fd fd, std::uint32_t owner, bool borrowed) {
   const std::uint32_t index = slots_.acquire();
-  if (index == kNoSlot) return Error{Errc::kLimitExceeded, "io_uring engine: too many sockets"};
+  if (index == kNoSlot) {
+    if (borrowed)
+      (void)fd.release();
+    else
+      reset_on_close(fd.get());  // A FIN would make a stream that was never read look complete.
+    return Error{Errc::kLimitExceeded, "io_uring engine: too many sockets"};
+  }
   Slot& s = slots_[index];
+  s.watched = borrowed;
   s.fd = fd.release();
   s.owner = owner;
   return SocketId{index};
@@ -180,12 +193,8 @@ Result<SocketId> UringEngine::connect(Fd socket, const Endpoint& to, std::uint32
 }
 
 Result<SocketId> UringEngine::watch(int fd, std::uint32_t owner) {
-  auto id = add(Fd(fd), owner);
-  if (!id) return id;
-  const auto index = index_of(*id);
-  Slot& s = slots_[index];
-  s.watched = true;
-  arm_watch(index);
+  auto id = add(Fd(fd), owner, /*borrowed=*/true);
+  if (id) arm_watch(index_of(*id));
   return id;
 }
 
@@ -363,10 +372,7 @@ void UringEngine::on_accept(std::uint32_t index, const io_uring_cqe& cqe, EventS
   Slot& s = slots_[index];
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) s.receiving = false;
   if (cqe.res >= 0) {
-    if (s.closing) {
-      ::close(cqe.res);
-      return;
-    }
+    if (s.closing) return turn_away(cqe.res);
     ++counters_.accepts;
     if (!s.receiving) arm_accept(index);
     sink.on_event({.kind = EventKind::kAccepted, .socket = SocketId{index}, .owner = s.owner, .fd = cqe.res});

@@ -48,6 +48,7 @@ class ScriptEngine final : public net::IoEngine {
     note("send " + std::to_string(in_flight(static_cast<std::uint32_t>(socket))), socket);
   }
   void bulk_prepare(net::SocketId socket) override { note("bulk_prepare", socket); }
+  [[nodiscard]] bool can_bulk() const override { return true; }
   [[nodiscard]] bool bulk_start(net::SocketId from, net::SocketId) override {
     note("bulk_start", from);
     return true;

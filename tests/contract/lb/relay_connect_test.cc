@@ -1,8 +1,10 @@
 // Connecting: what the client sent first survives a failed try, no server is tried twice, and every place comes back.
 #include <algorithm>
 
+#include "base/sockaddr.h"
 #include "tests/contract/lb/relay_contract.h"
 #include "tests/contract/lb/relay_states.h"
+#include "tests/support/few_descriptors.h"
 
 namespace fairlead::lb {
 namespace {
@@ -77,6 +79,87 @@ TEST_P(RelayConnect, NoServerIsTriedMoreOftenThanRetriesAllow) {
   EXPECT_FALSE(link.client.eof());
   EXPECT_EQ(failures(0) + failures(1) + failures(2) + failures(3), 2U);
   EXPECT_EQ(retries(), 1U);
+}
+
+// retries allow more, but there is no other server: nothing was tried again.
+TEST_P(RelayConnect, ARetryCountsWhenThereIsAServerForIt) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kRefuses);
+  rig.publish();
+
+  rig.connect();
+  rig.expect_ended(EndCause::kConnectRefused, 1U);
+
+  EXPECT_EQ(failures(0), 1U);
+  EXPECT_EQ(retries(), 0U);
+}
+
+// No descriptor is left for the server leg: that says nothing about the server.
+TEST_P(RelayConnect, OurOwnErrorIsNoFailureOfTheServers) {
+  RelayRig& rig = make();
+  rig.listener.accept_proxy = true;
+  rig.publish();
+  Link& link = rig.connect();
+  rig.run_until([&] { return rig.table().size() == 1; });
+  {
+    const test::FewDescriptors limit(0);
+    rig.write_raw(link.client, "PROXY UNKNOWN\r\n");
+    rig.expect_ended(EndCause::kConnectLocal, 1U);
+  }
+  EXPECT_EQ(failures(0), 0U);
+  EXPECT_FALSE(rig.pool.servers[0].counters->failing.load());
+  EXPECT_TRUE(rig.reports().empty());
+}
+
+// bind(2) says so.
+TEST_P(RelayConnect, ASourceThatIsNotHereGivesWayToTheKernelsChoice) {
+  RelayRig& rig = make();
+  rig.pool.wants_source = true;
+  rig.pool.source = parse_ip_address(v4() ? "192.0.2.77" : "2001:db8::77").value();
+  rig.publish();
+  expect_served(rig.connect());
+  EXPECT_EQ(rig.pool.counters->source_fallbacks.load(), 1U);
+
+  rig.pool.source.reset();  // A VIP that is not held here.
+  rig.publish();
+  expect_served(rig.connect());
+  EXPECT_EQ(rig.pool.counters->source_fallbacks.load(), 2U);
+  EXPECT_EQ(failures(0), 0U);
+}
+
+// bind(2) took it and connect(2) says so: here for want of a port, as for an address that only ip_nonlocal_bind admits.
+TEST_P(RelayConnect, ASourceThatConnectRefusesGivesWayToTheKernelsChoice) {
+  RelayRig& rig = make();
+  rig.pool.wants_source = true;
+  rig.pool.source = rig.front().address;
+  rig.pool.source_ports = PortRange{41'500, 41'500};
+  rig.publish();
+  Link& one = rig.connect_through();
+  Link& two = rig.connect_through();
+  if (HasFailure()) return;
+  EXPECT_NE(peer_of(two.server->fd()).port, 41'500);
+  EXPECT_GE(rig.pool.counters->source_fallbacks.load(), 1U);
+  EXPECT_EQ(failures(0), 0U);
+  EXPECT_EQ(rig.placed(0), 2U);
+  expect_finishes(rig, one);
+  expect_finishes(rig, two);
+}
+
+TEST_P(RelayConnect, ASourceIsUsedWithItsPorts) {
+  RelayRig& rig = make();
+  rig.pool.wants_source = true;
+  rig.pool.source = rig.front().address;
+  rig.pool.source_ports = PortRange{41'000, 41'009};
+  rig.publish();
+  for (int i = 0; i < 5; ++i) {
+    Link& link = rig.connect_through();
+    if (HasFailure()) return;
+    const Endpoint leg = peer_of(link.server->fd());
+    EXPECT_EQ(leg.address, rig.front().address);
+    EXPECT_TRUE(leg.port >= 41'000 && leg.port <= 41'009) << leg.port;
+    expect_finishes(rig, link);
+  }
+  EXPECT_EQ(rig.pool.counters->source_fallbacks.load(), 0U);
 }
 
 TEST_P(RelayConnect, AsManyTriesAsThereCanBe) {
@@ -209,8 +292,8 @@ TEST_P(RelayConnect, AClientThatLeavesWhileConnectingLeavesNothing) {
   EXPECT_EQ(failures(0), 0U) << "no fault of the server's";
 }
 
-// The connection keeps the table it began with; a server that was taken out of the new one is left by its own timeout only.
-TEST_P(RelayConnect, AServerTakenOutOfTheTableWhileConnecting) {
+// A retry looks at what is known now, not at what was known when the client came.
+TEST_P(RelayConnect, AServerThatCameUpMeanwhileTakesTheRetry) {
   RelayRig& rig = make({.servers = 0});
   rig.add_server(ServerKind::kSilent);
   rig.publish();
@@ -220,13 +303,90 @@ TEST_P(RelayConnect, AServerTakenOutOfTheTableWhileConnecting) {
   rig.pool.servers[0].usable = false;
   rig.add_server(ServerKind::kServes);
   rig.publish();
+  EXPECT_EQ(rig.placed(0), 1U) << "the try that is under way goes on";
 
-  expect_served(rig.connect());  // New ones use the new table.
   rig.advance(seconds(2));
-  rig.run_until([&] { return link.client.error() != 0 || link.client.eof(); });
 
-  EXPECT_FALSE(link.client.eof());
-  rig.expect_ended(EndCause::kConnectTimeout, 1U);
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  expect_finishes(rig, link);
+  rig.expect_nothing_left();
+  EXPECT_EQ(rig.ended(EndCause::kConnectTimeout), 0U);
+}
+
+TEST_P(RelayConnect, AServerThatWentDownMeanwhileIsNotTried) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.publish();
+  rig.add_server(ServerKind::kServes);
+  rig.add_server(ServerKind::kServes);
+  rig.pool.servers[0].weight = 1000;  // Chosen first.
+  rig.pool.servers[1].weight = 100;   // Would be next.
+  rig.pool.servers[2].weight = 1;
+  rig.pool.servers[1].counters->current = 1;
+  rig.pool.servers[2].counters->current = 1;
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(3000);
+  rig.run_until([&] { return rig.placed(0) == 1; });
+  rig.pool.servers[1].usable = false;
+  rig.publish();
+
+  rig.advance(seconds(2));
+
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  EXPECT_EQ(link.at, 2U);
+  EXPECT_EQ(rig.server(1).accepted, 0U);
+  for (const std::size_t i : {1U, 2U}) rig.pool.servers[i].counters->current -= 1;
+  expect_finishes(rig, link);
+}
+
+// Servers stand in another order after a reload: tried is who was tried, not where it stood.
+TEST_P(RelayConnect, TriedServersAreKnownInTheNewTable) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(3000);
+  rig.run_until([&] { return rig.placed(0) == 1; });
+  rig.add_server(ServerKind::kServes);
+  RoutePool turned = rig.pool;
+  std::swap(turned.servers[0], turned.servers[1]);
+  turned.servers[1].weight = 1000;  // Better, were it not tried.
+  turned.rotation = {0, 1};
+  auto table = std::make_shared<RouteTable>();
+  table->listeners = {rig.listener};
+  table->pools = {std::make_shared<const RoutePool>(turned)};
+  rig.table().set_routes(std::move(table));
+
+  rig.advance(seconds(2));
+
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  expect_finishes(rig, link);
+  EXPECT_EQ(failures(0), 1U);
+}
+
+TEST_P(RelayConnect, WhatAListenerThatIsGoneAcceptedFinishesByItsOwnTable) {
+  RelayRig& rig = make({.servers = 0});
+  rig.add_server(ServerKind::kSilent);
+  rig.add_server(ServerKind::kServes);
+  rig.pool.servers[0].weight = 1000;
+  rig.pool.servers[1].counters->current = 1;
+  rig.publish();
+  Link& link = rig.connect();
+  link.client.send_more(3000);
+  rig.run_until([&] { return rig.placed(0) == 1; });
+  auto table = std::make_shared<RouteTable>();
+  table->listeners = {rig.listener};  // Another one, which got its id.
+  table->listeners[0].name = "other";
+  table->listeners[0].counters = std::make_shared<ListenerCounters>();
+  table->pools = {std::make_shared<const RoutePool>()};
+  rig.table().set_routes(std::move(table));
+
+  rig.advance(seconds(2));
+
+  rig.run_until([&] { return link.server && link.server->received() == 3000; });
+  rig.pool.servers[1].counters->current -= 1;
+  expect_finishes(rig, link);
 }
 
 TEST_P(RelayConnect, AServerThatWorksAgainIsReportedOnce) {

@@ -1,6 +1,11 @@
 #include "tests/contract/lb/relay_contract.h"
 
 #include <cstdlib>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/sockaddr.h"
 
 namespace fairlead::lb {
 
@@ -33,6 +38,28 @@ bool engine_runs(const EngineCase& engine_case) {
   };
   refuse();
   return false;
+}
+
+int find_socket(const Endpoint& local, const Endpoint& peer) {
+  constexpr int kDescriptorsMax = 4096;
+  for (int fd = 0; fd < kDescriptorsMax; ++fd) {
+    if (peer_of(fd) == peer && local_of(fd) == local) return fd;
+  }
+  return -1;
+}
+
+void expect_leg_options(int fd, const LegOptions& options) {
+  const auto option = [fd](int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(::getsockopt(fd, level, name, &value, &size), 0) << "option " << name << " of descriptor " << fd;
+    return value;
+  };
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), to_ms(options.keepalive.idle) / 1000);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), to_ms(options.keepalive.interval) / 1000);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), static_cast<int>(options.keepalive.count));
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), to_ms(options.tcp_user_timeout));
 }
 
 void RelayContract::SetUp() {

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "lb/listener_socket.h"
 #include "tests/contract/lb/relay_rig.h"
 
 namespace fairlead::lb {
@@ -17,6 +18,11 @@ namespace fairlead::lb {
 [[nodiscard]] std::vector<support::EngineCase> every_engine();
 [[nodiscard]] net::FaultPlan fault_plan();
 [[nodiscard]] std::string name_of_case(const testing::TestParamInfo<support::EngineCase>& info);
+
+/// The descriptor of this process that stands for that connection; -1: there is none.
+[[nodiscard]] int find_socket(const Endpoint& local, const Endpoint& peer);
+/// Expects keepalive and TCP_USER_TIMEOUT of a socket to be these.
+void expect_leg_options(int fd, const LegOptions& options);
 
 class RelayContract : public testing::TestWithParam<support::EngineCase> {
  protected:

@@ -128,6 +128,47 @@ TEST_P(RelayProxy, ASilentOneIsResetAfterFiveSeconds) {
   rig.expect_nothing_left();
 }
 
+// One byte would hold a block for five seconds otherwise: 2,048 clients, and no relay of the worker reads any more.
+TEST_P(RelayProxy, PartsOfAHeaderHoldNoBlock) {
+  RelayRig& rig = make_accepting({.blocks = 32});
+  constexpr std::uint16_t kClients = 64;
+  std::vector<Link*> links;
+  const auto claimed = [](std::uint16_t i) { return Endpoint{kClaimed.address, static_cast<std::uint16_t>(40'000 + i)}; };
+  for (std::uint16_t i = 0; i < kClients && !HasFailure(); ++i) {
+    links.push_back(&rig.connect());
+    rig.run_until([&] { return rig.table().size() == i + 1U; });
+    links.back()->address = claimed(i);
+    rig.write_raw(links.back()->client, "PROXY TCP");
+  }
+  rig.settle();
+  EXPECT_EQ(rig.blocks_in_use(), 0U);
+  EXPECT_EQ(rig.table().size(), kClients);
+
+  for (std::uint16_t i = 0; i < kClients && !HasFailure(); ++i) {
+    rig.write_raw(links[i]->client, header(config::SendProxy::kV1, claimed(i)).substr(9));
+    links[i]->client.send_more(3000);
+    rig.run_until([&] { return links[i]->server && links[i]->server->received() == 3000; });
+  }
+  for (Link* link : links) expect_finishes(rig, *link);
+}
+
+// The header came late: the server is chosen by what is known then.
+TEST_P(RelayProxy, ALateHeaderMeetsTheServersOfItsMoment) {
+  RelayRig& rig = make_accepting();
+  Link& link = connect_claiming();
+  rig.write_raw(link.client, "PROXY ");
+  rig.settle();
+  rig.pool.servers[0].usable = false;
+  rig.add_server(ServerKind::kServes);
+  rig.publish();
+
+  rig.write_raw(link.client, header(config::SendProxy::kV1).substr(6));
+
+  rig.run_until([&] { return link.server.has_value(); });
+  EXPECT_EQ(link.at, 1U);
+  expect_finishes(rig, link);
+}
+
 TEST_P(RelayProxy, LimitsAreThoseOfTheClientInTheHeader) {
   RelayRig& rig = make_accepting();
   rig.listener.per_source_connections = 1;
@@ -186,6 +227,18 @@ TEST_P(RelaySendProxy, TheServerReadsTheHeaderThenTheData) {
       rig.expect_nothing_left();
     }
   }
+}
+
+TEST_P(RelaySendProxy, TheHeaderIsNotCountedAsTheClientsBytes) {
+  RelayRig& rig = make_sending(config::SendProxy::kV2);
+  Link& link = rig.connect();
+  link.client.send_more(5000);
+  expect_header(link, own_header(config::SendProxy::kV2, link));
+  rig.run_until([&] { return link.server->received() == 5000 && rig.stats().listeners[0].bytes_in.get() >= 5000; });
+  rig.settle();
+  EXPECT_EQ(rig.stats().listeners[0].bytes_in.get(), 5000U);
+  EXPECT_EQ(rig.table().list({}, 1).at(0).bytes_in, 5000U);
+  expect_finishes(rig, link);
 }
 
 TEST_P(RelaySendProxy, AServerThatSpeaksFirstIsHeard) {

@@ -88,7 +88,7 @@ void RelayRig::publish() {
     if (pool.servers[i].usable && pool.servers[i].weight > 0) pool.rotation.push_back(static_cast<std::uint16_t>(i));
   }
   table->listeners = {listener};
-  table->pools = {pool};
+  table->pools = {std::make_shared<const RoutePool>(pool)};
   table_->set_routes(std::move(table));
 }
 

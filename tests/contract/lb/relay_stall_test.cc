@@ -107,6 +107,102 @@ TEST_P(RelayStall, CrumbsForAStalledReaderDoNotTakeThePool) {
   expect_finishes(rig, neighbour);
 }
 
+// As many first bytes as there are blocks three times over wait for a server that answers nothing, while a neighbour goes on.
+TEST_P(RelayStall, FirstBytesForAVanishedServerDoNotTakeThePool) {
+  RigOptions options = small_sockets();
+  options.blocks = 64;
+  options.pipes = 0;
+  RelayRig& rig = make(options);
+  Link& neighbour = rig.connect_through();
+  const std::uint64_t alone = turns_for_requests(neighbour, 20, 2000);
+  rig.add_server(ServerKind::kSilent);
+  rig.pool.servers[0].usable = false;
+  rig.pool.connect_timeout = std::chrono::seconds(30);
+  rig.publish();
+  std::vector<Link*> waiting;
+  for (int i = 0; i < 200; ++i) {
+    waiting.push_back(&rig.connect());
+    waiting.back()->client.send_more(300);
+  }
+  rig.run_until([&] { return std::all_of(waiting.begin(), waiting.end(), [](const Link* l) { return l->client.unsent() == 0; }); });
+  rig.run_until([&] { return rig.table().size() == 201; });
+  rig.settle();
+  EXPECT_GT(rig.buffers().available(), options.blocks / 8) << "nothing left for directions with an empty queue";
+
+  EXPECT_LE(turns_for_requests(neighbour, 20, 2000), 2 * alone + 10);
+
+  rig.pool.servers[0].usable = true;
+  rig.publish();
+  rig.advance(std::chrono::seconds(31));
+  for (Link* link : waiting) link->client.fin_after_send = true;
+  rig.run_until([&] {
+    for (Link* link : waiting) {
+      if (link->server) link->server->fin_after_send = true;
+    }
+    return std::all_of(waiting.begin(), waiting.end(), [](const Link* l) { return l->client.eof() && l->whole(); });
+  });
+  EXPECT_EQ(rig.ended(EndCause::kConnectLocal), 0U);
+  expect_finishes(rig, neighbour);
+}
+
+// More stalled readers than there are blocks: those that have stalled longest make room.
+TEST_P(RelayStall, ReadersThatStallBeyondThePoolMakeRoom) {
+  RigOptions options = small_sockets();
+  options.blocks = 64;
+  options.pipes = 0;
+  RelayRig& rig = make(options);
+  Link& neighbour = rig.connect_through();
+  expect_relays(rig, neighbour);
+  for (int i = 0; i < 100 && !HasFailure(); ++i) {
+    Link& link = rig.connect_through();
+    link.client.reading = false;
+    link.server->send_more(256 * kKiB);
+  }
+  rig.settle();
+
+  neighbour.client.send_more(6000);
+  neighbour.server->send_more(6000);
+  rig.run_until([&] {
+    rig.advance(std::chrono::milliseconds(100));
+    return neighbour.client.received() == neighbour.server->sent() && neighbour.server->received() == neighbour.client.sent() &&
+           neighbour.client.unsent() + neighbour.server->unsent() == 0;
+  });
+
+  EXPECT_GT(rig.ended(EndCause::kStalled), 0U);
+  EXPECT_GT(rig.table().size(), 1U) << "not more than it takes";
+  EXPECT_EQ(rig.state_of(neighbour), "open");
+}
+
+// Blocks are short, but not because of this one.
+TEST_P(RelayStall, AStalledReaderThatHoldsLittleKeepsItsConnection) {
+  RelayRig& rig = make(small_sockets());
+  Link& stalled = reach(rig, State::kQueued, Side::kServer);
+  {
+    const Hoard hoard(rig);
+    for (int i = 0; i < 10; ++i) rig.advance(std::chrono::seconds(1));
+    EXPECT_EQ(rig.state_of(stalled), "open");
+  }
+  read_again({&stalled});
+}
+
+// A stream that can have no pipe is not stopped to prepare for one.
+TEST_P(RelayStall, WithoutAFreePipeNothingIsPreparedForOne) {
+  RigOptions options = small_sockets();
+  options.pipes = 1;
+  RelayRig& rig = make(options);
+  Link& first = reach(rig, State::kBulkRunning, Side::kServer);
+  if (HasFailure()) return;
+  Link& second = rig.connect_through();
+  rig.hold(net::EventKind::kBulkReady);
+  second.server->send_more(1024 * kKiB);
+  rig.run_until([&] { return second.server->unsent() == 0 && second.client.received() == second.server->sent(); });
+  EXPECT_EQ(rig.held(), 0U);
+  rig.release();
+  expect_finishes(rig, second);
+  let_flow(rig, first);
+  expect_finishes(rig, first);
+}
+
 // Few blocks, and every reader stalls by turns: whoever reads gets on, in the end all.
 TEST_P(RelayStall, EveryByteArrivesThroughATinyPool) {
   RigOptions options = small_sockets();

@@ -1,5 +1,6 @@
 // Deadlines, by the test's own clock.
 #include <cerrno>
+#include <sys/socket.h>
 
 #include "tests/contract/lb/relay_contract.h"
 #include "tests/contract/lb/relay_states.h"
@@ -145,11 +146,13 @@ TEST_P(RelayTime, AnOldConnectionIsNotClosedWhileNothingCanBeRead) {
   rig.settle();
   {
     const Hoard hoard(rig);
-    if (rig.buffers().available() > 0) return;  // io_uring keeps blocks in its ring and can always read.
-    link.server->send_more(5000);
+    const std::size_t parked = rig.buffers().available();  // In io_uring's ring. As if receives had taken them:
+    rig.buffers().set_parked(0);
+    if (parked == 0) link.server->send_more(5000);
     rig.run_until([&] { return link.server->unsent() == 0; });
     pass(minutes(15), minutes(1));
     EXPECT_EQ(rig.state_of(link), "open");
+    rig.buffers().set_parked(parked);
   }
   rig.run_until([&] {
     rig.advance(milliseconds(50));
@@ -160,10 +163,18 @@ TEST_P(RelayTime, AnOldConnectionIsNotClosedWhileNothingCanBeRead) {
 
 TEST_P(RelayTime, TheServerLegGetsItsKeepaliveLater) {
   RelayRig& rig = make();
-  rig.pool.keepalive = {.idle = seconds(30), .interval = seconds(10), .count = 3};
+  rig.pool.keepalive = {.idle = seconds(31), .interval = seconds(11), .count = 4};
+  rig.pool.tcp_user_timeout = seconds(33);
   rig.publish();
   Link& link = rig.connect_through();
+  const int leg = find_socket(rig.table().list({}, 1).at(0).local, rig.pool.servers[0].endpoint);
+  ASSERT_GE(leg, 0);
+  int keepalive = -1;
+  socklen_t size = sizeof keepalive;
+  ASSERT_EQ(::getsockopt(leg, SOL_SOCKET, SO_KEEPALIVE, &keepalive, &size), 0);
+  EXPECT_EQ(keepalive, 0) << "a short connection is spared the system calls";
   pass(seconds(12), seconds(3));
+  expect_leg_options(leg, {.keepalive = rig.pool.keepalive, .tcp_user_timeout = rig.pool.tcp_user_timeout});
   expect_relays(rig, link);
   pass(minutes(60), minutes(10));
   expect_relays(rig, link);

@@ -11,6 +11,7 @@
 #include "lb/listener_socket.h"
 #include "lb/worker.h"
 #include "tests/contract/lb/relay_contract.h"
+#include "tests/support/few_descriptors.h"
 
 namespace fairlead::lb {
 namespace {
@@ -70,7 +71,7 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
     EXPECT_EQ(open_fds(), fds_before_) << "descriptors lost";
   }
 
-  void start(std::uint32_t workers, std::size_t servers) {
+  void start(std::uint32_t workers, std::size_t servers, bool open = true) {
     for (std::size_t i = 0; i < servers; ++i) {
       servers_.push_back(make_listener(GetParam().family));
       pool_.servers.push_back({.id = static_cast<ServerId>(i + 1),
@@ -92,18 +93,19 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
       ASSERT_TRUE(status.has_value()) << status.error().message();
     }
     publish();
-    open_door();
+    if (open) open_door();
   }
   void publish() {
     auto table = std::make_shared<RouteTable>();
     table->listeners = {listener_};
-    table->pools = {pool_};
+    table->binds = {{kBind, listener_.id}};
+    table->pools = {std::make_shared<const RoutePool>(pool_)};
     for (const auto& worker : workers_) ASSERT_TRUE(worker->post(SetRoutes{table}));
   }
   void open_door() {
     Endpoint at = loopback(GetParam().family);
     for (const auto& worker : workers_) {
-      auto socket = open_listener(at, {});
+      auto socket = open_listener(at, leg_options_);
       ASSERT_TRUE(socket.has_value()) << socket.error().message();
       at = local_of(socket->get());
       ASSERT_TRUE(worker->post(OpenListener{kListener, kBind, std::move(*socket)}));
@@ -187,6 +189,7 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
   std::vector<Fd> servers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   Endpoint front_;
+  LegOptions leg_options_;
   std::uint64_t pings_ = 0;
   std::size_t fds_before_ = 0;
 };
@@ -260,6 +263,53 @@ TEST_P(WorkerContract, AClosedListenerRefusesAndItsConnectionsGoOn) {
 
   expect_relays(connect());
   expect_relays(link);
+}
+
+// A reload renames a listener: the address stays open, its clients are the new one's, and who waits in the queue is not lost.
+TEST_P(WorkerContract, AnAddressPassesToAnotherListener) {
+  start(2, 1);
+  const auto before = listener_.counters;
+  const LongLink old = connect();
+  listener_.id = 7;
+  listener_.name = "renamed";
+  listener_.counters = std::make_shared<ListenerCounters>();
+  publish();
+  for (const auto& worker : workers_) ping(*worker);
+
+  const LongLink fresh = connect();
+
+  expect_relays(old);
+  expect_relays(fresh);
+  EXPECT_EQ(before->total.load(), 1U);
+  EXPECT_EQ(listener_.counters->total.load(), 1U);
+  EXPECT_EQ(list().size(), 2U);
+}
+
+TEST_P(WorkerContract, TheClientsLegHasTheOptionsOfItsListener) {
+  leg_options_ = {.keepalive = {.idle = std::chrono::seconds(31), .interval = std::chrono::seconds(11), .count = 4},
+                  .tcp_user_timeout = std::chrono::seconds(33)};
+  start(1, 1);
+  const LongLink link = connect();
+  expect_leg_options(find_socket(front_, local_of(link.client.get())), leg_options_);
+}
+
+// Accepting fails; the spare descriptor lets the waiting clients in one by one, to be reset and counted. Later accepting goes on.
+TEST_P(WorkerContract, WithoutDescriptorsClientsAreResetAndCounted) {
+  start(1, 1, /*open=*/false);
+  std::vector<Fd> clients;
+  for (int i = 0; i < 8; ++i) clients.push_back(make_socket(GetParam().family));
+  {
+    const test::FewDescriptors limit(1);  // For the listener. Opened now, because io_uring keeps the limit an accept began with.
+    open_door();
+    const SocketAddress to = to_sockaddr(front_);
+    for (const Fd& client : clients) (void)::connect(client.get(), to.get(), to.size);
+    for (const Fd& client : clients) expect_reset(client);
+    wait_until([&] { return listener_.counters->shed.load() == clients.size(); });
+  }
+  EXPECT_EQ(listener_.counters->total.load(), clients.size());
+  EXPECT_EQ(workers_[0]->stats().listeners[kListener].shed[static_cast<std::size_t>(Refusal::kProcessFull)].get(), clients.size());
+  EXPECT_GE(workers_[0]->stats().accept_failures.get(), 1U);
+  expect_relays(connect());
 }
 
 TEST_P(WorkerContract, AServerThatIsDownLosesItsConnectionsOnAllWorkers) {

@@ -103,9 +103,9 @@ struct Shell {
     for (const auto& [id, probe] : pending) checked(id, lb::ProbeOutcome::kOk);
   }
   [[nodiscard]] const lb::RouteServer* find(const std::string& pool_name, const std::string& name) const {
-    for (const lb::RoutePool& p : routes->pools) {
-      for (const lb::RouteServer& s : p.servers) {
-        if (p.name == pool_name && s.name == name) return &s;
+    for (const auto& p : routes->pools) {
+      for (const lb::RouteServer& s : p->servers) {
+        if (p->name == pool_name && s.name == name) return &s;
       }
     }
     return nullptr;

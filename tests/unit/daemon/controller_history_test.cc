@@ -91,9 +91,9 @@ void check(const Shell& shell, const Wishes& wishes) {
   for (std::size_t p = 0; p < shell.routes->pools.size(); ++p) {
     const auto& configured = shell.node.active().pools[p].servers;
     std::set<std::string> names;
-    RC_ASSERT(shell.routes->pools[p].servers.size() == report.pools[p].servers.size());
-    for (std::size_t i = 0; i < shell.routes->pools[p].servers.size(); ++i) {
-      const lb::RouteServer& s = shell.routes->pools[p].servers[i];
+    RC_ASSERT(shell.routes->pools[p]->servers.size() == report.pools[p].servers.size());
+    for (std::size_t i = 0; i < shell.routes->pools[p]->servers.size(); ++i) {
+      const lb::RouteServer& s = shell.routes->pools[p]->servers[i];
       RC_ASSERT(names.insert(s.name).second);
       const bool in_file = std::any_of(configured.begin(), configured.end(), [&](const config::Server& c) {
         return c.name == s.name && to_string(c.address) == s.endpoint.to_string();

@@ -130,7 +130,7 @@ TEST_F(ControllerListenersTest, AListenerMovesToAnotherPoolAndTheOldPoolGoes) {
   ASSERT_THAT(did.change, SizeIs(1));
   EXPECT_EQ(did.change[0].options.tcp_user_timeout, 9s);
   ASSERT_THAT(routes->pools, SizeIs(1));
-  EXPECT_EQ(routes->pools[routes->listeners[0].pool].name, "next");
+  EXPECT_EQ(routes->pools[routes->listeners[0].pool]->name, "next");
 }
 
 TEST_F(ControllerListenersTest, AListenerKeepsItsIdAndCountersAndTakesThemUpAgain) {

@@ -30,8 +30,8 @@ TEST_F(NodeControllerTest, FirstApplyOpensPublishesAndAsksButTrustsNobody) {
   EXPECT_THAT(addresses(), UnorderedElementsAre("api 10.0.0.1:6443"));
   ASSERT_NE(did.routes, nullptr);
   ASSERT_THAT(did.routes->pools, SizeIs(1));
-  ASSERT_THAT(did.routes->pools[0].servers, SizeIs(3));
-  for (const lb::RouteServer& s : did.routes->pools[0].servers) EXPECT_FALSE(s.usable) << s.name;
+  ASSERT_THAT(did.routes->pools[0]->servers, SizeIs(3));
+  for (const lb::RouteServer& s : did.routes->pools[0]->servers) EXPECT_FALSE(s.usable) << s.name;
   EXPECT_THAT(did.probes, SizeIs(3));
   EXPECT_EQ(said(MessageId::POOL_SERVES) + said(MessageId::SERVER_UP), 0U);
 }
@@ -115,7 +115,7 @@ TEST_F(NodeControllerTest, DrainMaintAndWeightSurviveAReloadUnlessTheServersOwnL
   EXPECT_FALSE(find("masters", "a")->usable);
   EXPECT_FALSE(find("masters", "b")->usable);
   EXPECT_EQ(find("masters", "c")->weight, 7U);
-  EXPECT_EQ(routes->pools[0].retries, 1U);
+  EXPECT_EQ(routes->pools[0]->retries, 1U);
 
   for (config::Server& s : config.pools[0].servers) s.max_connections = 500;
   apply(config);
@@ -267,7 +267,7 @@ TEST_F(NodeControllerTest, ServersThatCannotBeAddedChangeNothing) {
   EXPECT_EQ(why("d", "10.1.0.9:0"), Errc::kInvalidArgument);
   for (const char* address : {"::::", "_foo2", "_foo:0", "-x..y:80"}) EXPECT_EQ(why("d", address), Errc::kInvalidArgument) << address;
   for (const char* name : {"Mast-4", "m\xc3\xbcnchen", ""}) EXPECT_EQ(why(name, "10.1.0.9:6443"), Errc::kInvalidArgument) << name;
-  EXPECT_THAT(routes->pools[0].servers, SizeIs(3));
+  EXPECT_THAT(routes->pools[0]->servers, SizeIs(3));
   EXPECT_EQ(command(admin::Reload{}).error().code, Errc::kUnsupported);
 }
 
@@ -290,6 +290,20 @@ TEST_F(NodeControllerTest, AServerThatIsAListenerOfItsPoolIsRefused) {
   EXPECT_TRUE(refused("127.0.0.1:6443"));
   EXPECT_TRUE(refused("10.0.0.1:7443"));
   EXPECT_FALSE(refused("10.0.0.2:6443"));
+}
+
+// Connections keep tables for days: a server that comes and goes must not leave a copy of every pool each time.
+TEST_F(NodeControllerTest, TablesShareThePoolsThatDidNotChange) {
+  config::Snapshot config = usual();
+  config.pools.push_back(pool("quiet", {server("z", "10.2.0.1:80")}));
+  apply(config);
+  const auto before = routes;
+
+  checked(id("masters", "a"), lb::ProbeOutcome::kOk);
+
+  ASSERT_NE(routes->version, before->version);
+  EXPECT_NE(routes->pools[0], before->pools[0]);
+  EXPECT_EQ(routes->pools[1], before->pools[1]);
 }
 
 TEST_F(NodeControllerTest, ARefusedProbeIsAskedForAgain) {

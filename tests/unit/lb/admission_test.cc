@@ -31,7 +31,7 @@ class AdmissionTest : public ::testing::Test {
 TEST_F(AdmissionTest, LetsEverybodyInWithoutLimits) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(ask(), (Admission{Refusal::kNone, false}));
   EXPECT_EQ(current(), 100U);
-  EXPECT_EQ(listener.counters->total.load(), 100U);
+  EXPECT_EQ(listener.counters->total.load(), 0U) << "the caller's to count";
   EXPECT_EQ(shed(), 0U);
   EXPECT_EQ(sources.used(), 0U);
 }
@@ -173,7 +173,6 @@ TEST_F(AdmissionTest, HoldsEveryLimitWithFourThreads) {
   EXPECT_EQ(current(), 0U);
   EXPECT_EQ(sources.used(), 0U);
   EXPECT_EQ(admitted.load(), 1000);  // All in one second.
-  EXPECT_EQ(listener.counters->total.load(), 1000U);
   EXPECT_EQ(shed(), static_cast<std::uint64_t>(refused.load()));
 }
 

@@ -248,6 +248,53 @@ TEST_F(RelayCoreTest, AnOldConnectionWithAStalledReaderIsLookedAtNowAndThenOnly)
   EXPECT_EQ(core.cause(), EndCause::kMaxAge);
 }
 
+TEST_F(RelayCoreTest, ARefusedDirectionAsksForAPipeLessOften) {
+  marks.full_read = 100;
+  open();
+  const auto full_reads_until_asked = [&] {
+    for (int i = 1; i <= 1000; ++i) {
+      const auto ops = data(kS, 100);
+      (void)sent(kC, 100);
+      if (std::find(ops.begin(), ops.end(), op(RelayOpKind::kBulkPrepare, kS)) != ops.end()) return i;
+    }
+    return 0;
+  };
+  EXPECT_EQ(full_reads_until_asked(), 8);
+  (void)step([&](RelayOps& o) { core.bulk_ready(kS, o); });
+  (void)step([&](RelayOps& o) { core.bulk_refused(kS, o); });
+  EXPECT_EQ(full_reads_until_asked(), 255);
+  (void)step([&](RelayOps& o) { core.bulk_ready(kS, o); });
+  (void)step([&](RelayOps& o) { core.bulk_ended(kS, o); });
+  EXPECT_EQ(full_reads_until_asked(), 8) << "this time it had one";
+}
+
+TEST_F(RelayCoreTest, ADirectionStallsWhileNothingOfItIsTaken) {
+  open();
+  now += 10s;
+  EXPECT_EQ(core.stalled(kS, now), 0s) << "nothing waits";
+  (void)data(kS, 100);
+  now += 3s;
+  (void)data(kS, 100);  // More is no progress.
+  (void)data(kC, 100);  // Nor is the other direction.
+  (void)sent(kS, 100);
+  EXPECT_NEAR(to_seconds(core.stalled(kS, now)), 3, 0.01);
+  (void)sent(kC, 1);
+  EXPECT_LT(core.stalled(kS, now), 10ms);
+  EXPECT_EQ(core.stalled(kC, now), 0s);
+}
+
+TEST_F(RelayCoreTest, AProxyHeaderIsNoneOfTheClientsBytes) {
+  (void)start();
+  (void)connecting();
+  (void)connected(28);
+  (void)sent(kS, 20);
+  EXPECT_EQ(core.delivered(kC), 0U);
+  (void)sent(kS, 8);
+  (void)data(kC, 5);
+  (void)sent(kS, 5);
+  EXPECT_EQ(core.delivered(kC), 5U);
+}
+
 // The pipe may hold bytes that the client has not read.
 TEST_F(RelayCoreTest, AnOldConnectionIsNotClosedWhileADirectionIsInBulk) {
   policy.max_connection_age = 10min;

@@ -40,7 +40,7 @@ class RouteTableBuilderTest : public ::testing::Test {
     }
     return out;
   }
-  RoutePool build() { return build_route_table(1, {}, std::vector{view()}).pools.at(0); }
+  RoutePool build() { return *build_route_table(1, {}, std::vector{view()}).pools.at(0); }
 
   config::Pool pool;
   config::Listener listener;
@@ -74,7 +74,7 @@ TEST_F(RouteTableBuilderTest, CarriesTheSettingsOver) {
   const RouteTable table = build_route_table(7, std::vector{ListenerView{&listener, 3, counters}}, pools);
 
   EXPECT_EQ(table.version, 7U);
-  const RoutePool& p = table.pools.at(0);
+  const RoutePool& p = *table.pools.at(0);
   EXPECT_EQ(p.name, "masters");
   EXPECT_EQ(p.balance, config::Balance::kRandomTwo);
   EXPECT_EQ(p.source, pool.source);
@@ -117,7 +117,7 @@ TEST_F(RouteTableBuilderTest, FindsAListenersPoolByName) {
   const RouteTable table = build_route_table(1, std::vector{ListenerView{&listener, 1, std::make_shared<ListenerCounters>()}}, pools);
 
   EXPECT_EQ(table.listeners.at(0).pool, 1U);
-  EXPECT_TRUE(table.pools[1].rotation.empty());
+  EXPECT_TRUE(table.pools[1]->rotation.empty());
 }
 
 TEST_F(RouteTableBuilderTest, RotatesOverUsableRegularServersByWeight) {
@@ -163,7 +163,7 @@ TEST_F(RouteTableBuilderTest, KeepsTheSizeOfTheMaglevTableWhileServersAreUnresol
   weights.resize(63, 100);
   PoolView shorter = view();
   shorter.servers.resize(2);
-  EXPECT_EQ(build_route_table(1, {}, std::vector{shorter}).pools[0].maglev.size(), build().maglev.size());
+  EXPECT_EQ(build_route_table(1, {}, std::vector{shorter}).pools[0]->maglev.size(), build().maglev.size());
 }
 
 TEST_F(RouteTableBuilderTest, MapsClientsAlikeWhereverAServerStandsAndWhateverItsAddressNow) {
@@ -172,7 +172,7 @@ TEST_F(RouteTableBuilderTest, MapsClientsAlikeWhereverAServerStandsAndWhateverIt
   PoolView swapped = view();
   std::swap(swapped.servers[0], swapped.servers[1]);
   swapped.servers[0].endpoint.address = IpAddress::v4({172, 16, 0, 1});
-  const RoutePool other = build_route_table(1, {}, std::vector{swapped}).pools.at(0);
+  const RoutePool other = *build_route_table(1, {}, std::vector{swapped}).pools.at(0);
   for (std::size_t i = 0; i < built.maglev.size(); ++i) ASSERT_EQ(built.servers[built.maglev[i]].name, other.servers[other.maglev[i]].name);
 }
 
@@ -180,7 +180,7 @@ TEST_F(RouteTableBuilderTest, LeavesTheSourceToTheKernelWhileItIsNotHeld) {
   pool.source = IpAddress::v4({10, 0, 0, 9});
   PoolView away = view();
   away.source_held = false;
-  EXPECT_EQ(build_route_table(1, {}, std::vector{away}).pools[0].source, std::nullopt);
+  EXPECT_EQ(build_route_table(1, {}, std::vector{away}).pools[0]->source, std::nullopt);
 }
 
 TEST_F(RouteTableBuilderTest, MakesAnEmptyPoolWhenNothingIsUsable) {

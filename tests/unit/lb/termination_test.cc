@@ -23,6 +23,7 @@ TEST(Termination, UsesHaproxysLettersForEveryCause) {
   EXPECT_EQ(text_of(letters_of(EndCause::kKilled)), "KD");
   EXPECT_EQ(text_of(letters_of(EndCause::kShutdown)), "KD");
   EXPECT_EQ(text_of(letters_of(EndCause::kMaxAge)), "PD");
+  EXPECT_EQ(text_of(letters_of(EndCause::kStalled)), "RD");
   EXPECT_EQ(text_of(letters_of(EndCause::kProxyHeader)), "PR");
   EXPECT_EQ(text_of(letters_of(EndCause::kRefused)), "PR");
 }
