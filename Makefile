@@ -64,7 +64,7 @@ tsan:
 	@scripts/setup.sh build test
 	@cmake --preset tsan >/dev/null
 	@setarch -R cmake --build --preset tsan -j $(JOBS)
-	@cd build/tsan && TSAN_OPTIONS=second_deadlock_stack=1:history_size=4:suppressions=$(CURDIR)/cmake/tsan.supp \
+	@cd build/tsan && TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:history_size=4:suppressions=$(CURDIR)/cmake/tsan.supp \
 	  setarch -R $(CTEST) -LE '^(long|scripts)$$'
 
 coverage:

@@ -149,9 +149,10 @@ void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
                           .client = parameter(target, "client"),
                           .listener = parameter(target, "listener"),
                           .id = parameter(target, "id")};
-  node_.connections(std::move(filter), *limit, [respond = std::move(respond), limit = *limit](const Result<ConnectionList>& result) {
+  node_.connections(std::move(filter), *limit, [respond = std::move(respond), limit = *limit](Result<ConnectionList> result) {
     if (!result) return respond(problem_response(result.error()));
-    respond({200, "application/json", encode_connections(*result, limit), ""});
+    auto list = std::make_shared<const ConnectionList>(std::move(*result));
+    respond({200, "application/json", "", "", [list = std::move(list), limit] { return encode_connections(*list, limit); }});
   });
 }
 

@@ -36,6 +36,8 @@ struct ApiResponse {
   std::string content_type = "application/json";
   std::string body;
   std::string allow;  ///< Not empty: header Allow.
+  /// Set: makes the body, on the `admin` thread. What is large is not encoded on the thread the answer comes from: that may be a worker.
+  std::function<std::string()> late_body{};
 };
 using Respond = std::function<void(ApiResponse)>;
 

@@ -90,6 +90,13 @@ class ApiServer::Loop {
     tcp_listener_.reset();
   }
 
+  void renew(config::AdminTls tls, std::vector<std::string> operators) {
+    net::post(*io_, [this, tls = std::move(tls), operators = std::move(operators)]() mutable {
+      options_.operators = std::move(operators);
+      renew_tls(tls);
+    });
+  }
+
   [[nodiscard]] std::uint16_t tcp_port() const { return tcp_port_.load(std::memory_order_acquire); }
 
  private:
@@ -128,7 +135,7 @@ class ApiServer::Loop {
     };
     const auto endpoint = parse_endpoint(options_.listen);
     if (!endpoint) return failed(endpoint.error(), "write admin.listen as ADDRESS:PORT, for example 127.0.0.1:9440");
-    const bool wants_tls = !options_.tls.cert.empty() || !options_.tls.key.empty() || !options_.tls.client_ca.empty();
+    const bool wants_tls = options_.tls != config::AdminTls{};
     if (!wants_tls && !endpoint->address.is_loopback()) {
       return failed(Error{Errc::kPermission, "plain HTTP is for loopback addresses only"},
                     "set admin.tls.cert, key and client_ca, or listen on 127.0.0.1; the unix socket works meanwhile");
@@ -139,6 +146,22 @@ class ApiServer::Loop {
       tls_ = std::move(*context);
     }
     bind_tcp(*endpoint, /*first=*/true);
+  }
+
+  /// The listener stays as it is: off loopback it needs TLS until its end.
+  void renew_tls(const config::AdminTls& tls) {
+    const auto listen = parse_endpoint(options_.listen);
+    if (stopping_ || !listen) return;
+    if (tls == config::AdminTls{}) {
+      if (listen->address.is_loopback()) tls_ = nullptr;
+      return;
+    }
+    auto context = make_tls_context(tls);
+    if (context)
+      tls_ = std::move(*context);
+    else
+      FL_LOG(ADMIN_FAILED, "address", options_.listen, "error", context.error().message(), "hint",
+             "correct admin.tls and reload; the certificates from before are in use meanwhile");
   }
 
   /// Tries to bind; a failure is logged the first time and tried again, because the address may become free or appear.
@@ -264,7 +287,7 @@ class ApiServer::Loop {
     return at->second;
   }
 
-  const ApiOptions options_;
+  ApiOptions options_;                   // After start() the admin thread's: renew() changes the operators.
   std::shared_ptr<net::io_context> io_;  // Answers that come late hold it too.
   net::executor_work_guard<net::io_context::executor_type> work_;
   ApiCounters counters_;
@@ -310,6 +333,10 @@ Status ApiServer::start() {
 
 void ApiServer::stop() {
   if (loop_) loop_->stop();
+}
+
+void ApiServer::renew(config::AdminTls tls, std::vector<std::string> operators) {
+  if (loop_) loop_->renew(std::move(tls), std::move(operators));
 }
 
 std::uint16_t ApiServer::tcp_port() const { return loop_ ? loop_->tcp_port() : 0; }

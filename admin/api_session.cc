@@ -186,6 +186,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   }
 
   void send(ApiResponse answer) {
+    if (answer.late_body) answer.body = answer.late_body();
     ++setup_.counters->responses[answer.status];
     response_ = {};
     response_.result(answer.status);

@@ -6,8 +6,8 @@
 
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
-#include "base/ip_address.h"
 #include "base/overloaded.h"
+#include "config/validate.h"
 
 namespace fairlead::admin {
 namespace {
@@ -44,12 +44,9 @@ Result<Command> add_server(JsonFields& fields, const Parameters& parameters) {
   fields.get("backup", out.backup);
   fields.get("max_connections", out.max_connections);
   if (fields.error()) return *fields.error();
-  if (auto checked = check_name("name", out.server); !checked) return checked.error();
-  if (out.address.empty()) return Error{Errc::kInvalidArgument, "address: is missing (HOST:PORT)"};
-  const auto address = parse_host_port(out.address);
-  if (!address) return Error{Errc::kInvalidArgument, "address: " + address.error().context};
-  if (address->port == 0) return Error{Errc::kInvalidArgument, "address: the port must not be 0"};
-  if (out.weight > kWeightMax) return Error{Errc::kInvalidArgument, "weight: above " + std::to_string(kWeightMax)};
+  const auto server = config::read_server(
+      {.name = out.server, .address = out.address, .weight = out.weight, .max_connections = out.max_connections, .backup = out.backup});
+  if (!server) return server.error();
   return Command{std::move(out)};
 }
 

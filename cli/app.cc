@@ -123,15 +123,16 @@ class CommandTree {
                        [this] { check_file(path_, options_, environment_); });
     check->add_option("FILE", path_, "The file")->required();
     verb(&app_, "schema", "JSON Schema of the configuration file, for editors", [this] { print_schema(environment_); });
-    auto* explain = verb(&app_, "explain", "What a key of the configuration file means", [this] { explain_key(path_, environment_); });
+    auto* explain =
+        verb(&app_, "explain", "What a key of the configuration file means", [this] { explain_key(path_, options_, environment_); });
     explain->add_option("KEY.PATH", path_, "For example pools.health.interval")->required();
 
     auto* config = group("config", "The daemon's active configuration");
-    auto* show = verb(config, "show", "Print it as YAML", [this] { show_config(defaults_, calls_, environment_); });
+    auto* show = verb(config, "show", "Print it as YAML", [this] { show_config(defaults_, options_, calls_, environment_); });
     show->add_flag("--defaults", defaults_, "With every default spelled out");
     auto* diff = verb(config, "diff", "What a reload would change", [this] {
       if (nodes_) throw VerbFailure{kExitFailed, "'config diff --nodes' is not in this version"};
-      diff_config(path_, calls_, environment_);
+      diff_config(path_, options_, calls_, environment_);
     });
     diff->add_option("FILE", path_, "Another file than the daemon's own");
     diff->add_flag("--nodes", nodes_)->group("");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
 #include <fmt/format.h>
 #include <ostream>
 
@@ -12,6 +13,7 @@
 #include "config/diff.h"
 #include "config/host_environment.h"
 #include "config/load.h"
+#include "config/parse.h"
 #include "config/print.h"
 #include "config/reference.h"
 
@@ -31,6 +33,43 @@ std::string problem_lines(const std::vector<config::Problem>& problems, bool col
   std::string out;
   for (const auto& p : problems)
     out += paint(config::format(p), p.severity == config::Severity::kError ? Tone::kBad : Tone::kWarn, color) + "\n";
+  return out;
+}
+
+/// For -o json and -o yaml.
+void print_document(const boost::json::value& document, const GlobalOptions& options, CliEnvironment& environment) {
+  environment.out << (options.format == OutputFormat::kJson ? admin::json_text(document, admin::JsonStyle::kPretty) + "\n"
+                                                            : yaml_text(document));
+}
+
+boost::json::value json_of(const config::DocNode& node) {
+  switch (node.kind) {
+    case config::DocNode::Kind::kNull: break;
+    case config::DocNode::Kind::kScalar: {
+      if (node.is_text) return admin::json_string(node.text);
+      if (node.text == "true" || node.text == "false") return node.text == "true";
+      std::int64_t number = 0;
+      const auto [end, failed] = std::from_chars(node.text.data(), node.text.data() + node.text.size(), number);
+      if (failed == std::errc() && end == node.text.data() + node.text.size()) return number;
+      return admin::json_string(node.text);
+    }
+    case config::DocNode::Kind::kList: {
+      boost::json::array out;
+      for (const auto& item : node.items) out.emplace_back(json_of(*item));
+      return out;
+    }
+    case config::DocNode::Kind::kMap: {
+      boost::json::object out;
+      for (const auto& entry : node.entries) out.insert_or_assign(entry.key, json_of(*entry.value));
+      return out;
+    }
+  }
+  return nullptr;
+}
+
+boost::json::array json_list(const std::vector<std::string>& lines) {
+  boost::json::array out;
+  for (const std::string& line : lines) out.emplace_back(admin::json_string(line));
   return out;
 }
 
@@ -59,31 +98,36 @@ void check_file(const std::string& path, const GlobalOptions& options, CliEnviro
   } else {
     boost::json::array list;
     for (const auto& problem : loaded.problems) list.emplace_back(problem_json(problem));
-    const boost::json::value document(
-        boost::json::object{{"file", admin::json_string(path)}, {"valid", valid}, {"problems", std::move(list)}});
-    environment.out << (options.format == OutputFormat::kJson ? admin::json_text(document, admin::JsonStyle::kPretty) + "\n"
-                                                              : yaml_text(document));
+    print_document(boost::json::object{{"file", admin::json_string(path)}, {"valid", valid}, {"problems", std::move(list)}}, options,
+                   environment);
   }
   if (!valid) throw VerbFailure{kExitInvalidConfig, fmt::format("{}: not valid, {} error{}", path, errors, errors == 1 ? "" : "s")};
 }
 
 void print_schema(CliEnvironment& environment) { environment.out << config::json_schema() << "\n"; }
 
-void explain_key(const std::string& path, CliEnvironment& environment) {
+void explain_key(const std::string& path, const GlobalOptions& options, CliEnvironment& environment) {
   const auto text = config::explain(path);
   if (!text) throw VerbFailure{kExitFailed, text.error().message()};
+  if (options.format != OutputFormat::kText) {
+    return print_document(boost::json::object{{"key", admin::json_string(path)}, {"explanation", admin::json_string(*text)}}, options,
+                          environment);
+  }
   environment.out << *text << (text->ends_with('\n') ? "" : "\n");
 }
 
-void show_config(bool with_defaults, DaemonCalls& calls, CliEnvironment& environment) {
-  if (!with_defaults) {
-    environment.out << calls.fetch("/api/v1/config");
+void show_config(bool with_defaults, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment) {
+  const std::string yaml = with_defaults ? config::print(active_config(calls), true) : calls.fetch("/api/v1/config");
+  if (options.format != OutputFormat::kJson) {
+    environment.out << yaml;
     return;
   }
-  environment.out << config::print(active_config(calls), true);
+  const auto parsed = config::parse(yaml, "the active configuration");
+  if (!parsed.document) throw VerbFailure{kExitFailed, problem_lines(parsed.problems, false)};
+  print_document(json_of(*parsed.document->root), options, environment);
 }
 
-void diff_config(std::string file, DaemonCalls& calls, CliEnvironment& environment) {
+void diff_config(std::string file, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment) {
   const auto active = active_config(calls);
   if (file.empty()) {
     const auto status = admin::decode_status(calls.fetch("/api/v1/status"));
@@ -97,9 +141,16 @@ void diff_config(std::string file, DaemonCalls& calls, CliEnvironment& environme
   // The daemon fills in the host name when the file has none.
   if (loaded.snapshot->node.empty()) loaded.snapshot->node = active.node;
   const auto changes = config::diff(active, *loaded.snapshot);
-  for (const auto& change : changes) environment.out << config::describe(change) << "\n";
-  for (const auto& key : config::needs_restart(changes))
-    environment.out << paint("needs restart: ", Tone::kWarn, environment.color) << key << "\n";
+  std::vector<std::string> lines;
+  for (const auto& change : changes) lines.push_back(config::describe(change));
+  const auto restart = config::needs_restart(changes);
+  if (options.format != OutputFormat::kText) {
+    return print_document(
+        boost::json::object{{"file", admin::json_string(file)}, {"changes", json_list(lines)}, {"needs_restart", json_list(restart)}},
+        options, environment);
+  }
+  for (const auto& line : lines) environment.out << line << "\n";
+  for (const auto& key : restart) environment.out << paint("needs restart: ", Tone::kWarn, environment.color) << key << "\n";
   if (changes.empty()) environment.out << "no difference between the daemon and " << file << "\n";
 }
 

@@ -11,10 +11,10 @@ namespace fairlead::cli {
 /// Prints every problem; throws VerbFailure (invalid configuration) when one is an error.
 void check_file(const std::string& path, const GlobalOptions& options, CliEnvironment& environment);
 void print_schema(CliEnvironment& environment);
-void explain_key(const std::string& path, CliEnvironment& environment);
-/// The daemon's active configuration as YAML.
-void show_config(bool with_defaults, DaemonCalls& calls, CliEnvironment& environment);
+void explain_key(const std::string& path, const GlobalOptions& options, CliEnvironment& environment);
+/// The daemon's active configuration as YAML, or JSON.
+void show_config(bool with_defaults, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment);
 /// What `file` (empty: the daemon's own file) would change, without asking the daemon to change anything.
-void diff_config(std::string file, DaemonCalls& calls, CliEnvironment& environment);
+void diff_config(std::string file, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment);
 
 }  // namespace fairlead::cli

@@ -62,13 +62,11 @@ void check_capacity(Checks& checks, const Listener& listener, std::size_t i, con
   const std::string path = path_of("listeners[{}].max_connections", i);
   if (!checks.sound(path) || listener.max_connections == 0) return;
   const std::uint64_t wanted = listener.max_connections;
-  const auto& descriptors = checks.environment.descriptors_max;
-  if (descriptors && 2 * wanted + kDescriptorReserve > *descriptors) {
+  if (const auto fit = checks.connections_max(); fit && wanted > *fit) {
     checks.warning(path,
                    fmt::format("listener {} may have {} connections, of two descriptors each; this process may have {} descriptors",
-                               listener.name, wanted, *descriptors),
-                   fmt::format("raise LimitNOFILE, or set max_connections to at most {}",
-                               *descriptors > kDescriptorReserve ? (*descriptors - kDescriptorReserve) / 2 : 0));
+                               listener.name, wanted, *checks.environment.descriptors_max),
+                   fmt::format("raise LimitNOFILE, or set max_connections to at most {}", *fit));
   }
   if (!checks.environment.ephemeral_ports || pool == nullptr || pool->servers.empty()) return;
   std::uint64_t ports = *checks.environment.ephemeral_ports;
@@ -82,6 +80,23 @@ void check_capacity(Checks& checks, const Listener& listener, std::size_t i, con
                                listener.name, wanted, pool->name, reachable),
                    "widen net.ipv4.ip_local_port_range, add servers, or lower max_connections");
   }
+}
+
+/// Each of them fits, all together do not. With proxy.max_connections somebody has decided what gives way.
+void check_capacity_of_all(Checks& checks) {
+  const auto fit = checks.connections_max();
+  if (!fit || checks.snapshot.proxy.max_connections) return;
+  std::uint64_t sum = 0;
+  for (const Listener& listener : checks.snapshot.listeners) {
+    if (listener.max_connections > *fit) return;
+    sum += listener.max_connections;
+  }
+  if (sum <= *fit) return;
+  checks.warning("listeners",
+                 fmt::format("the listeners may have {} connections together, of two descriptors each; the {} descriptors of this process "
+                             "are enough for {}",
+                             sum, *checks.environment.descriptors_max, *fit),
+                 "raise LimitNOFILE, lower max_connections of the listeners, or set proxy.max_connections");
 }
 
 void check_limits(Checks& checks, const Listener& listener, std::size_t i) {
@@ -132,6 +147,7 @@ void check_listeners(Checks& checks) {
     check_capacity(checks, listener, i, pool);
     check_limits(checks, listener, i);
   }
+  check_capacity_of_all(checks);
   checks.unique(names, "listeners", "name", "listener");
   check_overlaps(checks);
   if (!checks.names_known("listeners", checks.snapshot.listeners.size(), "pool")) return;

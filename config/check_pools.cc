@@ -1,10 +1,10 @@
 // fairlead: pure
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "base/units.h"
 #include "config/checks.h"
+#include "config/proxy_loop.h"
 
 namespace fairlead::config {
 namespace {
@@ -88,7 +88,8 @@ void check_family(Checks& checks, const Pool& pool, const std::optional<IpAddres
   }
 }
 
-void check_servers(Checks& checks, const Pool& pool, std::size_t i, const std::set<Endpoint>& own_binds) {
+void check_servers(Checks& checks, const Pool& pool, std::size_t i, const std::vector<Endpoint>& own_binds) {
+  const std::vector<IpAddress> own = checks.own_addresses();
   std::vector<std::string> names;
   std::map<HostPort, std::string> addresses;
   bool weighted = false;
@@ -107,7 +108,7 @@ void check_servers(Checks& checks, const Pool& pool, std::size_t i, const std::s
     const auto address = parse_ip_address(server.address.host);
     if (!address) continue;
     checks.host_address(*address, path, fmt::format("server {}", server.name));
-    if (own_binds.contains(Endpoint{*address, server.address.port})) {
+    if (catches(own_binds, server.address, own)) {
       checks.error(
           path,
           fmt::format("server {} is the address of a listener that uses this pool: connections would go round in circles", server.name),
@@ -152,8 +153,11 @@ void check_timeouts(Checks& checks, const Pool& pool, std::size_t i) {
 
 void check_pools(Checks& checks) {
   std::vector<std::string> names;
-  std::map<std::string, std::set<Endpoint>> binds;
-  for (const Listener& listener : checks.snapshot.listeners) binds[listener.pool].insert(listener.bind.begin(), listener.bind.end());
+  std::map<std::string, std::vector<Endpoint>> binds;
+  for (const Listener& listener : checks.snapshot.listeners) {
+    auto& of_pool = binds[listener.pool];
+    of_pool.insert(of_pool.end(), listener.bind.begin(), listener.bind.end());
+  }
   for (std::size_t i = 0; i < checks.snapshot.pools.size(); ++i) {
     const Pool& pool = checks.snapshot.pools[i];
     names.push_back(pool.name);

@@ -30,16 +30,17 @@ void check_process(Checks& checks) {
   const Snapshot& snapshot = checks.snapshot;
   check_admin(checks);
   if (snapshot.log.target == LogTarget::kFile && snapshot.log.path.empty())
-    checks.error("log.path", "log.target is file, and log.path is missing", "as in path: /var/log/fairlead.log");
+    checks.error("log.path", "log.target is file, and log.path is missing", "as in path: /var/log/fairlead/fairlead.log");
   if (snapshot.log.target != LogTarget::kFile && !snapshot.log.path.empty())
     checks.warning("log.path", "log.path has no effect without target: file", "add target: file, or remove it");
   if (snapshot.state_dir == "/") checks.error("state_dir", "state_dir must not be the root directory", "as in /var/lib/fairlead");
   const auto& wanted = snapshot.proxy.max_connections;
-  const auto& descriptors = checks.environment.descriptors_max;
-  if (wanted && descriptors && 2ULL * *wanted + kDescriptorReserve > *descriptors) {
-    checks.warning("proxy.max_connections",
-                   fmt::format("{} connections need two descriptors each; this process may have {}", *wanted, *descriptors),
-                   "raise LimitNOFILE, or write auto");
+  if (const auto fit = checks.connections_max(); wanted && fit && *wanted > *fit) {
+    checks.warning(
+        "proxy.max_connections",
+        fmt::format("{} connections need two descriptors each; the {} descriptors of this process are enough for {}, and so many are taken",
+                    *wanted, *checks.environment.descriptors_max, *fit),
+        "raise LimitNOFILE, or write auto");
   }
 }
 

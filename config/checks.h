@@ -2,6 +2,7 @@
 // Cross-checks of a configuration that was read; one function per group of sections. Private to validate.cc and the check_*.cc files.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,7 +42,12 @@ class Checks {
   [[nodiscard]] const VipAddress* vip_of(const IpAddress& address) const;
   /// "a link of node gate-1", "an address of this machine", or empty.
   [[nodiscard]] std::string own_address(const IpAddress& address) const;
+  /// Of this machine, as far as that is known, and its VIPs.
+  [[nodiscard]] std::vector<IpAddress> own_addresses() const;
   [[nodiscard]] bool is_local(const IpAddress& address) const;
+
+  /// Connections that fit into the descriptors; absent: unknown.
+  [[nodiscard]] std::optional<std::uint32_t> connections_max() const;
 
   /// Reports each name of `names` that occurred before; paths are LIST[i].KEY.
   void unique(const std::vector<std::string>& names, std::string_view list, std::string_view key, std::string_view what);

@@ -104,10 +104,9 @@ std::vector<std::string> needs_restart(std::span<const Change> changes) {
       [&](const SetNode&) { root_key("node"); }, [&](const SetStateDir&) { root_key("state_dir"); },
       [&](const SetShutdownGrace&) { root_key("shutdown_grace"); },
       // High availability starts with the daemon: the guard, the addresses and the cluster are what they were then.
-      [&](const SetGuard&) { out.emplace_back("guard"); }, [&](const SetCluster&) { out.emplace_back("cluster"); },
-      [&](const AddVip&) { out.emplace_back("vips"); }, [&](const RemoveVip&) { out.emplace_back("vips"); },
-      [&](const ChangeVip&) { out.emplace_back("vips"); }, [](const OrderVips&) {},
-      [&](const SetProxy& c) { add_restarts("proxy", schema::proxy_section(), c.from, c.to, out); },
+      [&](const SetGuard&) { root_key("guard"); }, [&](const SetCluster&) { root_key("cluster"); },
+      [&](const AddVip&) { root_key("vips"); }, [&](const RemoveVip&) { root_key("vips"); }, [&](const ChangeVip&) { root_key("vips"); },
+      [](const OrderVips&) {}, [&](const SetProxy& c) { add_restarts("proxy", schema::proxy_section(), c.from, c.to, out); },
       [&](const SetAdmin& c) { add_restarts("admin", schema::admin_section(), c.from, c.to, out); },
       [&](const SetLog& c) { add_restarts("log", schema::log_section(), c.from, c.to, out); },
       [](const auto&) {},  // Listeners, pools, servers: nothing in them waits (schema_test.cc checks that).

@@ -6,6 +6,7 @@
 #include <ifaddrs.h>
 #include <memory>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -53,6 +54,8 @@ Environment host_environment() {
   out.local_addresses = local_addresses();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY) out.descriptors_max = limit.rlim_max;
+  cpu_set_t cpus;
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) == 0) out.cpus = static_cast<std::size_t>(CPU_COUNT(&cpus));
   out.ephemeral_ports = ephemeral_ports();
   return out;
 }

@@ -36,7 +36,7 @@ std::string section_body(const Section& section, std::size_t indent);
 /// The keywords that say what a value may be, without braces.
 std::string type_body(const TypeInfo& info, std::size_t indent) {
   switch (info.shape) {
-    case TypeInfo::Shape::kFlag: return "\"type\": \"boolean\"";
+    case TypeInfo::Shape::kFlag: return "\"enum\": [true, false, \"on\", \"off\", \"yes\", \"no\"]";  // Words to YAML 1.2.
     case TypeInfo::Shape::kNumber: {
       const std::string number = fmt::format("\"type\": \"integer\", \"minimum\": {}, \"maximum\": {}", info.min, info.max);
       return info.or_auto ? fmt::format("\"anyOf\": [{{\"const\": \"auto\"}}, {{{}}}]", number) : number;

@@ -29,14 +29,15 @@ const Section& defaults_section() {
 }
 
 const Section& admin_tls_section() {
-  static const Section section = make_section<AdminTls>(
-      "admin.tls", "TLS of admin.listen; needed anywhere but on loopback.",
-      {
-          field("cert", &AdminTls::cert, path("/etc/fairlead/admin.crt"), "Server certificate chain, PEM.", {.restart = true}),
-          field("key", &AdminTls::key, path("/etc/fairlead/admin.key"), "Its private key, PEM.", {.restart = true}),
-          field("client_ca", &AdminTls::client_ca, path("/etc/fairlead/clients-ca.crt"), "CA that client certificates must come from, PEM.",
-                {.restart = true}),
-      });
+  static const Section section =
+      make_section<AdminTls>("admin.tls", "TLS of admin.listen; needed anywhere but on loopback.",
+                             {
+                                 field("cert", &AdminTls::cert, path("/etc/fairlead/admin.crt"),
+                                       "Server certificate chain, PEM. Read anew by a reload, likewise the others."),
+                                 field("key", &AdminTls::key, path("/etc/fairlead/admin.key"), "Its private key, PEM."),
+                                 field("client_ca", &AdminTls::client_ca, path("/etc/fairlead/clients-ca.crt"),
+                                       "CA that client certificates must come from, PEM."),
+                             });
   return section;
 }
 
@@ -59,11 +60,11 @@ Section build_gateway() {
           field("kind", &Root::kind, constant(std::string(kKind), "this program reads kind: Gateway"), "What the file describes."),
           snapshot_field("node", &Snapshot::node, optional_name(), "Name of this node. Empty: the host name.", kRestart),
           snapshot_field("cluster", &Snapshot::cluster, optional(section<Cluster>(cluster_section())),
-                         "Nodes that share the VIPs (later). Absent: standalone, without Corosync; this node holds every VIP."),
+                         "Nodes that share the VIPs. Absent: standalone, without Corosync; this node holds every VIP.", kRestart),
           snapshot_field("guard", &Snapshot::guard, section<Guard>(guard_section()),
-                         "The process that removes addresses when the daemon is dead or hung (later)."),
-          snapshot_field("vips", &Snapshot::vips, list(section<Vip>(vip_section()), kVipsMax, "VIPs"),
-                         "Addresses that move between nodes (later)."),
+                         "The process that removes addresses when the daemon is dead or hung.", kRestart),
+          snapshot_field("vips", &Snapshot::vips, list(section<Vip>(vip_section()), kVipsMax, "VIPs"), "Addresses that move between nodes.",
+                         kRestart),
           snapshot_field("listeners", &Snapshot::listeners, list(section<Listener>(listener_section()), kListenersMax, "listeners"),
                          "Addresses and ports where clients connect."),
           field("defaults", &Root::defaults, section<Defaults>(defaults_section()), "Settings merged under every pool.",
@@ -159,7 +160,7 @@ const Section& admin_section() {
           field("tls", &Admin::tls, schema::section<AdminTls>(admin_tls_section()), "TLS of admin.listen."),
           field("operators", &Admin::operators,
                 list(text({.rule = TextRule::kFree, .may_be_empty = false, .example = "ops@example.org"}), kOperatorsMax, "names"),
-                "Names in client certificates that may change things; others may read.", {.restart = true}),
+                "Names in client certificates that may change things; others may read."),
       });
   return section;
 }
@@ -183,7 +184,7 @@ const Section& log_section() {
                                    {"syslog", LogTarget::kSyslog},
                                    {"file", LogTarget::kFile}}),
                 "auto: the journal when started by systemd, else stderr."),
-          field("path", &Log::path, path("/var/log/fairlead.log"), "The file of target file. SIGUSR1 opens it anew."),
+          field("path", &Log::path, path("/var/log/fairlead/fairlead.log"), "The file of target file. SIGUSR1 opens it anew."),
           field("format", &Log::format, choice<LogFormat>({{"text", LogFormat::kText}, {"json", LogFormat::kJson}}), "text is key=value."),
       });
   return section;

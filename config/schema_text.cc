@@ -2,6 +2,7 @@
 // The types that are written as text: names, paths, addresses.
 #include <algorithm>
 
+#include "base/host_name.h"
 #include "config/schema_types.h"
 
 namespace fairlead::config::schema {
@@ -217,10 +218,14 @@ class ServerAddressType final : public ParsedType<HostPort> {
     info_.examples = {"\"192.168.1.11:6443\"", "\"mast-1.kube.demo:6443\"", "_kube-api._tcp.kube.demo"};
   }
   [[nodiscard]] Result<HostPort> parse(std::string_view text) const override {
-    if (text.starts_with('_') && text.find(':') == std::string_view::npos) { return parse_host_port(std::string(text) + ":0"); }
-    auto value = parse_host_port(text);
-    if (value && value->port == 0 && !value->host.starts_with('_'))
-      return Error{Errc::kInvalidArgument, fmt::format("{} has port 0", quoted(text))};
+    const auto wrong = [&](std::string_view what) { return Error{Errc::kInvalidArgument, fmt::format("{} {}", quoted(text), what)}; };
+    const bool bare = text.starts_with('_') && text.find(':') == std::string_view::npos;
+    if (bare && !is_srv_name(text)) return wrong("is neither the name of an SRV record (_SERVICE._tcp.DOMAIN) nor does it have a port");
+    auto value = parse_host_port(bare ? std::string(text) + ":0" : std::string(text));
+    if (!value) return value;
+    if (!bare && value->port == 0) return wrong("has port 0");
+    if (!parse_ip_address(value->host) && !is_dns_name(value->host))
+      return wrong("is not a host name: its labels have 1 to 63 letters, digits, '-' and '_', and no '-' at an end");
     return value;
   }
   [[nodiscard]] std::optional<DocNode> write_value(const HostPort& from, bool) const override {

@@ -16,7 +16,7 @@ namespace fairlead::config {
 
 using namespace std::chrono_literals;
 
-// ---- cluster, guard, vips: read, checked and shown in this version; acted on by a later one ----
+// ---- cluster, guard, vips ----
 struct NodeInterface {
   std::string name;    ///< As vips name it ("lan").
   std::string device;  ///< As the kernel names it ("ens192").

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "config/checks.h"
+#include "config/descriptors.h"
 #include "config/schema.h"
 
 namespace fairlead::config {
@@ -89,10 +90,23 @@ std::string Checks::own_address(const IpAddress& address) const {
   return "";
 }
 
+std::vector<IpAddress> Checks::own_addresses() const {
+  std::vector<IpAddress> out = environment.local_addresses.value_or(std::vector<IpAddress>{});
+  for (const VipAddress& vip : vips_) out.push_back(vip.address);
+  return out;
+}
+
 bool Checks::is_local(const IpAddress& address) const {
   if (address.is_loopback()) return true;
   const auto& local = environment.local_addresses;
   return local && std::find(local->begin(), local->end(), address) != local->end();
+}
+
+std::optional<std::uint32_t> Checks::connections_max() const {
+  const auto& descriptors = environment.descriptors_max;
+  if (!descriptors) return std::nullopt;
+  const std::size_t workers = snapshot.proxy.workers.value_or(static_cast<std::uint32_t>(environment.cpus));
+  return connections_for(*descriptors, pipes_for(*descriptors, snapshot.proxy.splice), snapshot, workers);
 }
 
 void Checks::unique(const std::vector<std::string>& names, std::string_view list, std::string_view key, std::string_view what) {
@@ -139,6 +153,26 @@ ValidateResult validate(const Document& document, const Environment& environment
   sort_and_bound(result.problems);
   if (!has_errors(result.problems)) result.snapshot = std::move(root.snapshot);
   return result;
+}
+
+Result<Server> read_server(const ServerText& text) {
+  DocNode map;
+  map.kind = DocNode::Kind::kMap;
+  const auto add = [&](std::string key, DocNode value) {
+    map.entries.push_back({std::move(key), {}, std::make_shared<const DocNode>(std::move(value))});
+  };
+  add("name", text_node(text.name));
+  add("address", text_node(text.address));
+  add("weight", scalar_node(std::to_string(text.weight)));
+  add("max_connections", scalar_node(std::to_string(text.max_connections)));
+  add("backup", scalar_node(text.backup ? "true" : "false"));
+  Reader reader("");
+  Server out;
+  schema::read_section(reader, schema::server_section(), map, &out);
+  if (reader.problems().empty()) return out;
+  std::string all;
+  for (const Problem& p : reader.problems()) all += fmt::format("{}{} ({})", all.empty() ? "" : "; ", p.message, p.hint);
+  return Error{Errc::kInvalidArgument, all};
 }
 
 ValidateResult read_unchecked(const Document& document) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/result.h"
 #include "config/document.h"
 #include "config/environment.h"
 #include "config/problem.h"
@@ -20,6 +21,17 @@ struct ValidateResult {
   std::vector<Problem> problems;
 };
 [[nodiscard]] ValidateResult validate(const Document& document, const Environment& environment);
+
+/// A server outside a file, under the rules of pools[].servers[]: for `server add`.
+struct ServerText {
+  std::string name;
+  std::string address;
+  std::uint32_t weight = 100;
+  std::uint32_t max_connections = 0;
+  bool backup = false;
+};
+/// Errors: kInvalidArgument, with every problem.
+[[nodiscard]] Result<Server> read_server(const ServerText& text);
 
 /// Only the schema's checks. For tests of the schema; everybody else wants validate().
 [[nodiscard]] ValidateResult read_unchecked(const Document& document);

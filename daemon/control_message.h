@@ -34,6 +34,7 @@ struct Loaded {
   bool dry_run = false;
   std::string actor;
   CommandDone done;
+  std::vector<IpAddress> local_addresses;  ///< Of this machine, at that time.
 };
 /// The rest of something that went to another thread and back.
 struct OnControl {

@@ -206,17 +206,19 @@ void Orchestrator::list_connections(ListRequest&& request) {
   if (!may_ask()) return request.done(too_many_questions());
   using Infos = std::vector<admin::ConnectionInfo>;
   const auto ask = [this, query = *query, limit = request.limit](std::uint32_t worker, const std::shared_ptr<Survey<Infos>>& survey) {
-    lb::WorkerMessage message = lb::ListMatching{query, limit, [worker, survey](const std::vector<lb::ConnectionView>& views) {
-                                                   survey->answer(worker, [&views](Infos& all) {
-                                                     for (const lb::ConnectionView& view : views) all.push_back(info_of(view));
+    lb::WorkerMessage message = lb::ListMatching{query, limit, [worker, survey, limit](const std::vector<lb::ConnectionView>& views) {
+                                                   survey->answer(worker, [&views, limit](Infos& all) {
+                                                     for (const lb::ConnectionView& view : views) {
+                                                       if (all.size() == limit) return;
+                                                       all.push_back(info_of(view));
+                                                     }
                                                    });
                                                  }};
     return mail_[worker].try_send(message);
   };
-  const auto told = [done = request.done, limit = request.limit, unknown = controller_.unknown_name(request.filter)](
-                        Infos all, std::vector<std::uint32_t> silent) {
+  const auto told = [done = request.done, unknown = controller_.unknown_name(request.filter)](Infos all,
+                                                                                              std::vector<std::uint32_t> silent) {
     if (all.empty() && silent.empty() && unknown) return done(*unknown);
-    if (all.size() > limit) all.resize(limit);
     done(admin::ConnectionList{.connections = std::move(all), .silent_workers = std::move(silent)});
   };
   surveys_.emplace_back(Survey<Infos>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);

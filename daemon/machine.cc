@@ -5,36 +5,22 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
-#include "config/limits.h"
+#include "config/descriptors.h"
 #include "net/io_engine.h"
 
 namespace fairlead::daemon {
-namespace {
-
-constexpr std::uint64_t kDescriptorsWanted = 1U << 20;  ///< fs.nr_open's default: half a million connections.
-constexpr std::uint64_t kReserveMax = 256;
-constexpr std::uint64_t kPipesMax = 128;  ///< Of 256 KiB each, allocated as they fill.
-
-}  // namespace
 
 std::uint64_t raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  rlimit wanted{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
-  (void)::setrlimit(RLIMIT_NOFILE, &wanted);  // Within the hard limit: always allowed.
+  const rlim_t most = std::max<rlim_t>(limit.rlim_max, config::kDescriptorsWanted);
+  const rlimit wanted{.rlim_cur = most, .rlim_max = most};
+  if (::setrlimit(RLIMIT_NOFILE, &wanted) != 0) {  // Without CAP_SYS_RESOURCE, or above fs.nr_open.
+    const rlimit allowed{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    (void)::setrlimit(RLIMIT_NOFILE, &allowed);
+  }
   (void)::getrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;
-}
-
-std::size_t pipes_for(std::uint64_t descriptors, config::Splice splice) {
-  if (splice == config::Splice::kOff) return 0;
-  return static_cast<std::size_t>(std::min<std::uint64_t>(kPipesMax, descriptors / 32));
-}
-
-std::uint32_t connections_for(std::uint64_t descriptors, std::size_t pipes) {
-  const std::uint64_t reserve = 2 * pipes + std::clamp<std::uint64_t>(descriptors / 4, config::kDescriptorReserve, kReserveMax);
-  const std::uint64_t left = descriptors > reserve ? descriptors - reserve : 0;
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(left / 2, 1, kDescriptorsWanted));
 }
 
 std::vector<int> allowed_cpus() {

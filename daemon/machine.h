@@ -10,12 +10,9 @@
 
 namespace fairlead::daemon {
 
-/// Raises the descriptor limit as far as it goes (root: up to kDescriptorsWanted) and returns it.
+/// Raises the descriptor limit as far as it goes and returns it: the soft limit to the hard one, with CAP_SYS_RESOURCE the hard one to
+/// config::kDescriptorsWanted.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
-/// Pipes for bulk directions, of the whole process: two descriptors each, at most a sixteenth of what there is.
-[[nodiscard]] std::size_t pipes_for(std::uint64_t descriptors, config::Splice splice);
-/// Connections that fit: two descriptors each, beside the pipes and a reserve for control, checks, admin, logs and accept.
-[[nodiscard]] std::uint32_t connections_for(std::uint64_t descriptors, std::size_t pipes);
 /// Below this many the daemon does not start: threads, checks and the API need descriptors of their own.
 inline constexpr std::uint64_t kDescriptorsMin = 128;
 /// CPUs this process may run on, in order.

@@ -1,5 +1,5 @@
 // fairleadd: reads its configuration, then serves until it is told to stop.
-// Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration.
+// Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 5 refused.
 #include <csignal>
 #include <cstdio>
 #include <getopt.h>
@@ -11,6 +11,7 @@
 #include "config/host_environment.h"
 #include "config/load.h"
 #include "daemon/guard_main.h"
+#include "daemon/instance_lock.h"
 #include "daemon/machine.h"
 #include "daemon/orchestrator.h"
 #include "daemon/vip_start.h"
@@ -19,7 +20,7 @@
 namespace fairlead::daemon {
 namespace {
 
-enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInvalidConfig = 3 };
+enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInvalidConfig = 3, kRefused = 5 };
 
 constexpr const char* kHelp =
     "Usage: fairleadd --config FILE [--check]\n"
@@ -28,12 +29,12 @@ constexpr const char* kHelp =
     "\n"
     "  --config FILE    the node's fairlead.yaml (default /etc/fairlead/fairlead.yaml)\n"
     "  --check          report problems of the file as FILE:LINE:COLUMN and exit\n"
-    "  --release-vips   remove the addresses an earlier life left, and exit\n"
+    "  --release-vips   remove the addresses an earlier life left, and exit; refused while a daemon runs\n"
     "  --version        print the version and exit\n"
     "  --help           print this and exit\n"
     "\n"
     "Signals: SIGHUP applies a changed file, SIGUSR1 reopens log files, SIGTERM drains and stops (a second one at once).\n"
-    "Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration.\n";
+    "Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 5 refused: a daemon runs.\n";
 
 struct Arguments {
   int guard_fd = -1;  ///< This process is a guard (daemon/guard_main.h).
@@ -80,14 +81,13 @@ int run(const std::string& file, config::Snapshot snapshot, EngineDecision engin
 }
 
 int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vector<config::Problem>& warnings) {
-  // Before anything takes one: loops and inboxes cannot do without.
-  if (const std::uint64_t descriptors = raise_descriptor_limit(); descriptors < kDescriptorsMin) {
-    std::fprintf(stderr, "fairleadd: the descriptor limit is %llu: at least %llu are needed (raise LimitNOFILE, or ulimit -n)\n",
-                 static_cast<unsigned long long>(descriptors), static_cast<unsigned long long>(kDescriptorsMin));
-    return kFailed;
-  }
   if (auto status = LogThread::check(log_options_of(snapshot.log)); !status) {
     std::fprintf(stderr, "fairleadd: log: %s\n", status.error().message().c_str());
+    return kFailed;
+  }
+  const auto alone = take_instance_lock(snapshot);  // Until the end: also what is left of VIPs is removed under it.
+  if (!alone) {
+    std::fprintf(stderr, "fairleadd: %s\n", alone.error().message().c_str());
     return kFailed;
   }
   const std::string state_dir = snapshot.vips.empty() ? "" : snapshot.state_dir;
@@ -115,6 +115,11 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
 
 /// `--release-vips`: what systemd runs after the daemon's end, and an operator after the worst.
 int release(const config::Snapshot& snapshot) {
+  const auto alone = take_instance_lock(snapshot);
+  if (!alone) {
+    std::fprintf(stderr, "fairleadd: --release-vips: %s\n", alone.error().message().c_str());
+    return kRefused;
+  }
   std::vector<std::string> removed;
   const std::vector<Error> problems = release_vips(snapshot.state_dir, removed);
   for (const std::string& address : removed) std::printf("removed %s\n", address.c_str());
@@ -128,6 +133,7 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (const int code = parse_arguments(argc, argv, arguments); code >= 0) return code;
   if (arguments.guard_fd >= 0) return guard_main(arguments.guard_of, arguments.guard_fd);
+  const std::uint64_t descriptors = raise_descriptor_limit();  // First: what fits is checked against what there will be.
   auto loaded = config::load_file(arguments.config, config::host_environment());
   for (const config::Problem& problem : loaded.problems) {
     if (arguments.check || problem.severity == config::Severity::kError) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
@@ -138,6 +144,11 @@ int main(int argc, char** argv) {
   if (loaded.snapshot->node.empty()) {
     char name[256] = "";
     if (::gethostname(name, sizeof name - 1) == 0) loaded.snapshot->node = name;
+  }
+  if (descriptors < kDescriptorsMin) {
+    std::fprintf(stderr, "fairleadd: the descriptor limit is %llu: at least %llu are needed (raise LimitNOFILE, or ulimit -n)\n",
+                 static_cast<unsigned long long>(descriptors), static_cast<unsigned long long>(kDescriptorsMin));
+    return kFailed;
   }
   return serve(arguments, std::move(*loaded.snapshot), loaded.problems);
 }

@@ -5,6 +5,8 @@
 
 #include "base/overloaded.h"
 #include "config/limits.h"
+#include "config/proxy_loop.h"
+#include "config/validate.h"
 #include "daemon/node_controller.h"
 
 namespace fairlead::daemon {
@@ -93,13 +95,18 @@ NodeController::Answer NodeController::add_server(const admin::AddServer& c, con
   if (pool == nullptr) return {Error{Errc::kNotFound, "no pool " + c.pool + "; `fairlead pool list` shows them"}, {}};
   if (server_named(*pool, c.server) != nullptr)
     return {Error{Errc::kConflict, "pool " + c.pool + " has a server " + c.server + " already"}, {}};
-  auto address = parse_host_port(c.address);
-  if (!address) return {address.error(), {}};
-  if (address->port == 0) return {Error{Errc::kInvalidArgument, "'" + c.address + "': the port must not be 0"}, {}};
+  const auto read = config::read_server(
+      {.name = c.server, .address = c.address, .weight = c.weight, .max_connections = c.max_connections, .backup = c.backup});
+  if (!read) return {read.error(), {}};
+  const config::Server& settings = *read;
+  for (const ListenerRecord& l : listeners_) {
+    if (l.settings.pool != c.pool || !config::catches(l.settings.bind, settings.address, own_addresses_)) continue;
+    return {Error{Errc::kInvalidArgument, c.address + " is listener " + l.settings.name +
+                                              " of this pool: connections would go round in circles; give the server's own address"},
+            {}};
+  }
   if (pool->servers.size() >= config::kServersPerPoolMax)
     return {Error{Errc::kLimitExceeded, "pool " + c.pool + " has as many servers as there can be"}, {}};
-  const config::Server settings{
-      .name = c.server, .address = *address, .weight = c.weight, .max_connections = c.max_connections, .backup = c.backup};
   pool->servers.push_back(make_server(pool->settings, settings, now));
   pool->servers.back().run_time = true;
   pool->removed.erase(identity_of(c.pool, settings));

@@ -209,9 +209,21 @@ void NodeController::carry(PoolRecord& pool, lb::HealthActions&& actions, Contro
 }
 
 /// Publishes what changed: `at_once` (an operator or a reload waits for it), or when nothing was published lately; else a tick will.
+/// A server that was out of the table before it died is reset without a new one.
 void NodeController::finish(ControlActions& out, Instant now, bool at_once) {
   const bool stale = std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) { return pool->stale; });
-  if (!at_once && (!stale || now < published_at_ + kTablePause)) return;
+  if (at_once || (stale && now >= published_at_ + kTablePause))
+    publish(out, now);
+  else if (stale)
+    return;
+  for (const lb::ServerId server : std::exchange(reset_, {})) {  // I4
+    const PoolRecord* pool = pool_of(server);
+    const auto health = pool == nullptr ? std::nullopt : pool->health.find(server);
+    if (!health || health->hard_down) out.reset.push_back(server);  // One that is gone died before it went.
+  }
+}
+
+void NodeController::publish(ControlActions& out, Instant now) {
   published_at_ = now;
   for (const auto& pool : pools_) {
     const bool serves = pool->health.usable_count() > 0;
@@ -219,9 +231,7 @@ void NodeController::finish(ControlActions& out, Instant now, bool at_once) {
     pool->serves = serves;
     out.notices.push_back(notice(serves ? MessageId::POOL_SERVES : MessageId::POOL_EMPTY, {{"pool", pool->settings.name}}));
   }
-  out.routes = build_routes(now);  // I4
-  out.reset.insert(out.reset.end(), reset_.begin(), reset_.end());
-  reset_.clear();
+  out.routes = build_routes(now);
 }
 
 std::shared_ptr<const lb::RouteTable> NodeController::build_routes(Instant now) {

@@ -14,7 +14,7 @@
 //   I2  A reload never closes an address that both configurations have.
 //   I3  What an operator added or removed at run time survives a reload.
 //   I4  Every change of the routes comes with a new table and a higher version: at once, or after kTablePause when one came just before.
-//       Connections of a dead server are reset only when it is out of the table.
+//       Connections of a dead server are reset once it is out of the table, unless it lives again by then.
 //   I5  An address that cannot be bound is tried again until it can, is not wanted any more, or the node ends.
 //   I6  Without force no command takes away the last server of a pool that takes connections.
 // Cost: an input about one server costs O(log servers), unless the routes change; then its pool is built anew. apply() and describe() are
@@ -109,6 +109,8 @@ class NodeController {
   explicit NodeController(std::uint64_t seed) : seed_(seed) {}
 
   [[nodiscard]] ControlActions apply(const config::Snapshot& snapshot, Instant now);
+  /// What this machine has, and its VIPs: a server there may be one of our listeners.
+  void set_own_addresses(std::vector<IpAddress> addresses) { own_addresses_ = std::move(addresses); }
   [[nodiscard]] ControlActions probe_done(const lb::ProbeResult& result, Instant now);
   void probe_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions connect_failed(lb::ServerId server, lb::ConnectCause cause, Instant now);
@@ -202,6 +204,7 @@ class NodeController {
   void carry(PoolRecord& pool, lb::HealthActions&& actions, ControlActions& out);
   void spread(PoolRecord& pool, Instant now, ControlActions& out);
   void finish(ControlActions& out, Instant now, bool at_once);
+  void publish(ControlActions& out, Instant now);
   void start_lookups(Instant now, ControlActions& out);
   void look_up_anew() { lookups_at_ = Instant::min(); }  ///< The names have changed.
   [[nodiscard]] std::shared_ptr<const lb::RouteTable> build_routes(Instant now);
@@ -221,6 +224,7 @@ class NodeController {
 
   std::uint64_t seed_;
   config::Snapshot active_;
+  std::vector<IpAddress> own_addresses_;
   std::vector<std::unique_ptr<PoolRecord>> pools_;  ///< Configuration order.
   std::vector<ListenerRecord> listeners_;           ///< Configuration order.
   struct Identity {
@@ -236,7 +240,7 @@ class NodeController {
   Instant lookups_at_ = Instant::max();  ///< No name is due earlier.
   std::uint64_t version_ = 0;
   Instant published_at_ = Instant::min();
-  std::vector<lb::ServerId> reset_;  ///< Hard down, and still in the published table.
+  std::vector<lb::ServerId> reset_;  ///< Hard down, and perhaps in the published table. After finish() empty unless a pool is stale.
   lb::ServerId last_server_ = 0;
   lb::BindId last_bind_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/overloaded.h"
+#include "config/descriptors.h"
 #include "config/diff.h"
 #include "config/host_environment.h"
 #include "config/print.h"
@@ -61,6 +62,20 @@ void log_notice(const Notice& notice) {
   if (LogSink* sink = log_sink()) sink->write(LogEvent{SystemClock().wall(), notice.id, notice.fields});
 }
 
+/// A target that cannot be opened is an error of the file, as at the start; one that is in use already is not asked again.
+void refuse_unusable_log(const std::string& file, const config::Log& now, config::LoadResult& result) {
+  if (!result.snapshot || result.snapshot->log == now) return;
+  const Status usable = LogThread::check(log_options_of(result.snapshot->log));
+  if (usable) return;
+  result.problems.push_back({.file = file,
+                             .line = 1,
+                             .column = 1,
+                             .severity = config::Severity::kError,
+                             .message = "log: " + usable.error().message(),
+                             .hint = "make its directory, or give log another target"});
+  result.snapshot.reset();
+}
+
 void log_all(const std::vector<Notice>& notices) {
   for (const Notice& said : notices) log_notice(said);
 }
@@ -102,10 +117,10 @@ Orchestrator::~Orchestrator() {
 
 Status Orchestrator::start() {
   const std::uint64_t descriptors = raise_descriptor_limit();
-  pipes_ = pipes_for(descriptors, started_with_.proxy.splice);
-  const std::uint32_t fit = connections_for(descriptors, pipes_);
-  places_.set_limit(std::min(started_with_.proxy.max_connections.value_or(fit), fit));
-  if (auto status = start_workers(fit); !status) return status;
+  pipes_ = config::pipes_for(descriptors, started_with_.proxy.splice);
+  if (auto status = start_workers(config::connections_for(descriptors, pipes_, config::Snapshot{}, 0)); !status) return status;
+  limit_connections(started_with_);
+  tell_own_addresses(started_with_, config::host_environment().local_addresses.value_or(std::vector<IpAddress>{}));
   auto prober = lb::HealthProber::make(
       [this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
   if (!prober) return prober.error();
@@ -116,7 +131,7 @@ Status Orchestrator::start() {
   if (auto status = loop_.add_inbox(inbox_, [this](ControlMessage&& message) { handle(std::move(message)); }); !status) return status;
   if (auto status = loop_.on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1}, [this](int signal) { on_signal(signal); }); !status) return status;
 
-  port_.publish_config(config::print(started_with_, /*with_defaults=*/true));
+  port_.publish_config(config::print(started_with_, /*with_defaults=*/false));
   config_hash_ = config::hash(started_with_);
   carry_out(controller_.apply(started_with_, clock_.now()));
   if (auto status = start_takeover(); !status) return status;
@@ -151,6 +166,17 @@ Status Orchestrator::start_workers(std::uint32_t connections_max) {
   pulses_.resize(count);
   late_ms_.resize(count);
   return {};
+}
+
+/// What the descriptors allow, whatever the file wants: that they do not fit was a warning of the file (config/check_process.cc).
+void Orchestrator::limit_connections(const config::Snapshot& snapshot) {
+  const std::uint32_t fit = config::connections_for(raise_descriptor_limit(), pipes_, snapshot, workers_.size());
+  places_.set_limit(std::min(snapshot.proxy.max_connections.value_or(fit), fit));
+}
+
+void Orchestrator::tell_own_addresses(const config::Snapshot& snapshot, std::vector<IpAddress> local) {
+  for (const config::Vip& vip : snapshot.vips) local.push_back(vip.address.address);
+  controller_.set_own_addresses(std::move(local));
 }
 
 // ---- carrying out ----
@@ -257,8 +283,11 @@ void Orchestrator::handle_command(CommandRequest&& request) {
 }
 
 void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
-  const bool posted = jobs_->post([this, dry_run, actor, done] {
-    Loaded loaded{config::load_file(config_file_, config::host_environment()), dry_run, actor, done};
+  const bool posted = jobs_->post([this, dry_run, actor, done, log = controller_.active().log] {
+    const config::Environment machine = config::host_environment();
+    Loaded loaded{config::load_file(config_file_, machine), dry_run, actor, done,
+                  machine.local_addresses.value_or(std::vector<IpAddress>{})};
+    refuse_unusable_log(config_file_, log, loaded.result);
     if (!inbox_.post(std::move(loaded))) done(Error{Errc::kUnavailable, "the control thread has too much to do; try again"});
   });
   if (!posted) done(Error{Errc::kUnavailable, "too many reloads are waiting; try again"});
@@ -293,6 +322,7 @@ void Orchestrator::loaded(Loaded&& loaded) {
   result.summary =
       std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
   if (!loaded.dry_run) {
+    tell_own_addresses(next, std::move(loaded.local_addresses));
     commit(std::move(next), changes.size(), result.needs_restart);
     for (std::string& problem : controller_.bind_problems()) result.details.push_back("not open: " + std::move(problem));
   }
@@ -304,9 +334,9 @@ void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const st
   last_reload_ok_ = true;
   const config::Log before = controller_.active().log;
   if (next.log != before) log_.reconfigure(log_options_of(next.log));
-  const std::uint32_t fit = connections_for(raise_descriptor_limit(), pipes_);
-  places_.set_limit(std::min(next.proxy.max_connections.value_or(fit), fit));
-  port_.publish_config(config::print(next, /*with_defaults=*/true));
+  limit_connections(next);
+  api_->renew(next.admin.tls, next.admin.operators);
+  port_.publish_config(config::print(next, /*with_defaults=*/false));
   config_hash_ = config::hash(next);
   carry_out(controller_.apply(next, clock_.now()));
   FL_LOG(CONFIG_APPLIED, "file", config_file_, "hash", config_hash_, "changes", changes);

@@ -52,6 +52,8 @@ class Orchestrator {
   void open_bind(const BindOpen& bind);
   void handle(ControlMessage&& message);
   void handle_command(CommandRequest&& request);
+  void limit_connections(const config::Snapshot& snapshot);
+  void tell_own_addresses(const config::Snapshot& snapshot, std::vector<IpAddress> local);
   void load(bool dry_run, std::string actor, CommandDone done);
   void loaded(Loaded&& loaded);
   void commit(config::Snapshot&& next, std::size_t changes, const std::vector<std::string>& needs_restart);

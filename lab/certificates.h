@@ -1,4 +1,5 @@
-// The lab's keys: its own authority and its servers' certificates, by the openssl command, and Corosync's key. ECDSA keys: a certificate costs some 10 ms.
+// The lab's keys: its own authority and its servers' certificates, by the openssl command, and Corosync's key. ECDSA: a certificate costs
+// some 10 ms.
 #pragma once
 
 #include <string>

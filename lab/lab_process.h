@@ -23,7 +23,8 @@ struct ToolResult {
   int exit_code = 0;
   std::string output;  ///< Standard output and error.
 };
-/// Runs a program of the host to its end, in the network of `network` where that is given. Errors: kNotFound (no such program), those of fork(2).
+/// Runs a program of the host to its end, in the network of `network` where that is given.
+/// Errors: kNotFound (no such program), those of fork(2).
 [[nodiscard]] Result<ToolResult> run_tool(const std::vector<std::string>& argv, const std::string& input = {},
                                           const std::optional<ProcessId>& network = {});
 

@@ -56,7 +56,8 @@ class LabRig {
   /// Errors: kPermission, kNotFound (a program is not installed), kConflict (another call works on it), kTimeout, kUnavailable.
   /// `keeper`: takes what a lab that was made now hangs on: it ends when that is closed, or this process dies. Absent: it lives on.
   [[nodiscard]] Status up(const LabPlan& plan, std::optional<NewKeeper>* keeper = nullptr);
-  /// Removes it, whatever is left of it. False: there was nothing. Errors: kPermission, kConflict, kTimeout (names the processes that stay).
+  /// Removes it, whatever is left of it. False: there was nothing.
+  /// Errors: kPermission, kConflict, kTimeout (names the processes that stay).
   [[nodiscard]] Result<bool> down(const std::string& name);
   /// Errors: kNotFound (no such lab).
   [[nodiscard]] Result<LabReport> report(const std::string& name) const;

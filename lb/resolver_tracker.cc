@@ -4,14 +4,11 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/host_name.h"
 
 namespace fairlead::lb {
 
-bool is_srv_name(std::string_view host) {
-  if (!host.starts_with('_')) return false;
-  const auto dot = host.find('.');
-  return dot != std::string_view::npos && dot > 1 && (host.substr(dot).starts_with("._tcp.") || host.substr(dot).starts_with("._udp."));
-}
+bool is_srv_name(std::string_view host) { return fairlead::is_srv_name(host); }
 
 ResolveTracker::ResolveTracker(const config::Resolve& settings, Instant now) : settings_(settings), next_(now) {}
 

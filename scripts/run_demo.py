@@ -28,7 +28,8 @@ def main():
     parser.add_argument("--loopback", action="store_true", help="no namespaces, even where they are available")
     parser.add_argument("--exit", action="store_true", help="do not stay up on a terminal")
     parser.add_argument("--only", nargs="+", default=(), choices=("move", "kill", "power", "servers"), help="only these acts")
-    parser.add_argument("--delay", type=int, default=0, metavar="MS", help="make the planned move slower by stopping the new holder for so long: the figures have to show it")
+    parser.add_argument("--delay", type=int, default=0, metavar="MS", help="stop the new holder for so long after the planned move: the figures have to show it")
+    parser.add_argument("--name", default="demo", help="of the lab (another is taken when there is one of that name)")
     options = parser.parse_args()
     leave_on_signals()
     stay = sys.stdout.isatty() and not options.exit
@@ -36,7 +37,7 @@ def main():
         reason = "asked for" if options.loopback or os.environ.get("FL_LAB") == "loopback" else testlab.why_unavailable()
         if reason:
             return loopback.run(reason, stay)
-        return mission.run(stay, only=options.only, delay_ms=options.delay)
+        return mission.run(stay, only=options.only, delay_ms=options.delay, name=options.name)
     except KeyboardInterrupt:
         print("\nstopped; everything is removed")
         return 0 if sys.stdout.isatty() else 130

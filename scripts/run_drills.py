@@ -18,8 +18,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
 from demo.testlab import FAIRLEAD, TestLab, why_unavailable   # noqa: E402
-from drills import report                                     # noqa: E402
-from drills.cases import CASES, NOT_HERE, Scene, all_below               # noqa: E402
+from drills import peers, report                              # noqa: E402
+from drills.cases import CASES, NOT_HERE, Scene, descendants               # noqa: E402
 from support.waiting import wait_for                          # noqa: E402
 
 TIMING_MS = {"vm": 800 + 960, "fast": 400 + 480}
@@ -46,8 +46,8 @@ class Drills:
             json.dump(self.runs, file)
         os.replace(self.path + ".new", self.path)
 
-    def missing(self, case, profile, nodes):
-        done = sum(1 for r in self.runs if (r["case"], r["profile"], r["nodes"], r["system"]) == (case.name, profile, nodes, "fairlead"))
+    def missing(self, case, profile, nodes, system="fairlead"):
+        done = sum(1 for r in self.runs if (r["case"], r["profile"], r["nodes"], r["system"]) == (case.name, profile, nodes, system))
         return max(0, self.repeats - done)
 
     def wanted(self, nodes):
@@ -63,6 +63,37 @@ class Drills:
                 for _ in range(count):
                     self.keep(run_one(lab, folder, case, profile, nodes))
                     say(self.runs[-1])
+
+
+    def play_peers(self, nodes):
+        """The same lab with keepalived and HAProxy; profile: none of ours."""
+        todo = [(peer, case) for peer in peers.PEERS for case in peers.CASES if not self.only or case.name in self.only
+                for _ in range(self.missing(case, "-", nodes, peer.name))]
+        if not todo:
+            return
+        with tempfile.TemporaryDirectory(prefix="fairlead-drill.") as folder, TestLab(folder, name="drill", options=["--nodes", str(nodes)]) as lab:
+            for number, (peer, case) in enumerate(todo):
+                self.keep(run_peer(lab, folder, peer, case, nodes, number))
+                say(self.runs[-1])
+
+
+def run_peer(lab, folder, peer, case, nodes, number):
+    settle(lab, nodes)
+    gateways = peers.PeerGateways(lab, peer, number)
+    scene = Scene(lab, TIMING_MS["vm"])
+    scene.gateways = gateways
+    try:
+        probe, out = start_probe(lab, folder)
+        try:
+            case.act(scene)
+            watch(TIMING_MS["vm"] / 1000 + case.watch)
+            verdict = end_probe(probe, out)
+        finally:
+            probe.kill()
+    finally:
+        gateways.close()
+        scene.undo()
+    return {"case": case.name, "system": peer.name, "profile": "-", "nodes": nodes, "verdict": verdict, "loop_late_ms": 0, "bound_ms": None}
 
 
 def run_one(lab, folder, case, profile, nodes):
@@ -118,7 +149,7 @@ def start_probe(lab, folder):
 def end_probe(probe, out):
     if os.path.exists(out):
         os.unlink(out)
-    os.kill(list(all_below(probe.pid))[-1], signal.SIGINT)   # `lab exec` leaves Ctrl-C to the program that it runs.
+    os.kill(list(descendants(probe.pid))[-1], signal.SIGINT)   # `lab exec` leaves Ctrl-C to the program that it runs.
     wait_for(lambda: os.path.exists(out) or not probe.running, 10, "the prober's verdict")
     with open(out, encoding="utf-8") as file:
         return json.load(file)
@@ -153,6 +184,7 @@ def main():
     parser.add_argument("--nodes", default="2,3")
     parser.add_argument("--profiles", default="vm,fast")
     parser.add_argument("-n", type=int, default=0)
+    parser.add_argument("--peers", action="store_true", help="also keepalived and HAProxy, three forms, in the same lab (3 nodes)")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "drill"))
     parser.add_argument("--fresh", action="store_true", help="forget the runs of before")
     options = parser.parse_args()
@@ -170,10 +202,12 @@ def main():
         drills.resume()
     for profile, nodes in combinations:
         drills.play(profile, nodes)
+    if options.peers:
+        drills.play_peers(3)
     facts = (f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the end; "
              "gateways, servers, router and client in namespaces of one machine, real Corosync.")
     table = report.write(options.out, drills.runs, facts, NOT_HERE)
-    problems = [f"{r['case']} ({r['nodes']} nodes, {r['profile']}): {p}" for r in table for p in report.broken(r)]
+    problems = [f"{r['system']} {r['case']} ({r['nodes']} nodes, {r['profile']}): {p}" for r in table if r["system"] == "fairlead" for p in report.broken(r)]
     print(f"{options.out}/report.json, {options.out}/report.html")
     for problem in problems:
         print(f"NOT AS PROMISED: {problem}", file=sys.stderr)

@@ -36,15 +36,32 @@ if [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 
-# Debian asks policy-rc.d before it starts a service from a package script; 101 says no.
-policy=/usr/sbin/policy-rc.d
-made_policy=no
-if [ ! -e "$policy" ]; then
-  printf '#!/bin/sh\nexit 101\n' >"$policy"
-  chmod 755 "$policy"
-  made_policy=yes
-fi
-cleanup() { if [ "$made_policy" = yes ]; then rm -f "$policy"; fi; }
+# Debian asks policy-rc.d before it starts a service from a package script; 101 says no. One that is there may say yes: it steps aside.
+exec 9<"$here/packages.txt"
+flock 9   # One run at a time: the second would take the first one's policy for the machine's.
+root=${FL_SETUP_ROOT:-}   # For the test of this script.
+units=()   # That may come; one that is there already is somebody's.
+for unit in nginx haproxy etcd prometheus prometheus-node-exporter corosync corosync-notifyd; do
+  [ -e "$root/lib/systemd/system/$unit.service" ] || units+=("$unit")
+done
+policy=$root/usr/sbin/policy-rc.d
+set_aside=$policy.fairlead-setup
+[ -e "$set_aside" ] || [ ! -e "$policy" ] || mv "$policy" "$set_aside"
+printf '#!/bin/sh\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+
+# Also after half an installation: what is there now and was not before must not start at the next boot.
+cleanup() {
+  if [ -d "$root/run/systemd/system" ]; then
+    for unit in "${units[@]}"; do
+      for package in "${missing[@]}"; do
+        case "$package" in "$unit"|"$unit"-*) systemctl disable -q "$unit.service" 2>/dev/null || true ;; esac
+      done
+    done
+  fi
+  rm -f "$policy"
+  [ ! -e "$set_aside" ] || mv "$set_aside" "$policy"
+}
 trap cleanup EXIT
 
 export DEBIAN_FRONTEND=noninteractive
@@ -57,11 +74,3 @@ if ! install && ! { apt-get update -q >"$log" 2>&1 && install; }; then
   exit 1
 fi
 rm -f "$log"
-
-if [ -d /run/systemd/system ]; then
-  for unit in nginx haproxy etcd prometheus prometheus-node-exporter corosync corosync-notifyd; do
-    for package in "${missing[@]}"; do
-      case "$package" in "$unit"|"$unit"-*) systemctl disable -q "$unit.service" || true ;; esac
-    done
-  done
-fi

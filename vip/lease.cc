@@ -78,19 +78,50 @@ void PromiseBook::begin_round(const std::vector<NodeId>& known) {
   }
 }
 
+void PromiseBook::forget_starts() {
+  for (auto& [vip, said] : reported_) {
+    std::erase_if(said, [](const auto& entry) { return entry.first.second == kNoNode; });
+  }
+}
+
 void PromiseBook::begin_report(NodeId member) {
   for (auto& [vip, said] : reported_) {
     std::erase_if(said, [member](const auto& entry) { return entry.first.first == member; });
   }
 }
 
-void PromiseBook::released(const std::string& vip, NodeId holder, Epoch epoch, bool all) {
-  if (const auto said = reported_.find(vip); all && said != reported_.end()) {
-    std::erase_if(said->second, [&](const auto& entry) { return entry.first.second == holder; });
+void PromiseBook::released(const Released& released, bool newest, Instant now) {
+  const auto ends = [&](NodeId holder, Instant until) {
+    return holder == released.holder || (released.clear && holder != kNoNode && until <= now);
+  };
+  if (const auto said = reported_.find(released.vip); newest && said != reported_.end()) {
+    std::erase_if(said->second, [&](const auto& entry) { return ends(entry.first.second, entry.second); });
   }
-  const auto found = own_.find(vip);
+  const auto found = own_.find(released.vip);
   if (found == own_.end()) return;
-  std::erase_if(found->second, [&](const Promise& p) { return p.holder == holder && p.epoch <= epoch; });
+  std::erase_if(found->second, [&](const Promise& p) { return ends(p.holder, p.until) && p.epoch <= released.epoch; });
+}
+
+bool PromiseBook::is_free(const std::string& vip, NodeId taker, Instant forgotten) const {
+  if (!silent_.empty()) return false;
+  if (const auto found = own_.find(vip); found != own_.end()) {
+    if (std::any_of(found->second.begin(), found->second.end(), [taker](const Promise& p) { return p.holder != taker; })) return false;
+  }
+  const auto said = reported_.find(vip);
+  return said == reported_.end() || std::none_of(said->second.begin(), said->second.end(), [&](const auto& entry) {
+           const NodeId holder = entry.first.second;
+           return holder == kNoNode ? entry.second > forgotten : holder != taker;
+         });
+}
+
+std::vector<NodeId> PromiseBook::bound_to(const std::string& vip, NodeId taker, Instant now) const {
+  std::vector<NodeId> out;
+  if (const auto found = own_.find(vip); found != own_.end()) {
+    for (const Promise& p : found->second) {
+      if (p.holder != taker && p.until > now) out.push_back(p.holder);
+    }
+  }
+  return out;
 }
 
 std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now) const {

@@ -6,8 +6,10 @@
 // the beat named before t + P, P = L + 100 ms. Proof that leases of two holders never overlap while clocks run:
 //   - a lease that ends at s + L needs acknowledgements of a majority, each given at t >= s, hence promises until t + P > s + L;
 //   - a new holder needs a quorate view, hence a majority, and waits for the promises of all its members (Assign, vip/takeover_core.h);
-//   - two majorities share a node, and that node's promise outlasts the old lease. A node that lost its memory in between (a restart)
-//     promises everything for P from its start; one without a daemon, for P from the beginning of the view that shows it so.
+//   - two majorities share a node, and that node's promise outlasts the old lease; while it runs that node acknowledges no other holder
+//     that does not follow one plan with the first (TakeoverCore::is_bound_elsewhere), so nobody prolongs an old lease beside a new one.
+//     A node that lost its memory in between (a restart) promises everything for P from its start; one without a daemon, for P from the
+//     beginning of the view that shows it so.
 // The vote of a node whose daemon is gone, as Corosync agrees, counts as acknowledged: it cannot take anything before its next start, and
 // that one makes the promise of the line above. So does the vote of one that was left out (R2): it delivers the beats that it missed, and
 // promises, before it can follow any plan.
@@ -89,13 +91,21 @@ class PromiseBook {
   void silent_node(NodeId node, Instant until);
   /// A new round: what members reported is void, they say it again. `known`: but for those, who may have fallen silent since.
   void begin_round(const std::vector<NodeId>& known);
+  /// Every configured node is a member: what an earlier life of one may have promised is of no account any more.
+  void forget_starts();
   /// `member` says anew what it is bound to.
   void begin_report(NodeId member);
-  /// `all`: no later epoch of this holder is known, so that what members reported of it is void, too (reports name no epoch).
-  void released(const std::string& vip, NodeId holder, Epoch epoch, bool all);
+  /// Ends the promises to that holder up to that epoch; those to others that have run out, too, when it is clear that nobody before it has
+  /// the address either. `newest`: no later epoch is known, so that what members reported is void, too (reports name no epoch).
+  void released(const Released& released, bool newest, Instant now);
 
+  /// Whom this node itself is bound to at this time, but for `taker`.
+  [[nodiscard]] std::vector<NodeId> bound_to(const std::string& vip, NodeId taker, Instant now) const;
   /// What this node itself is bound to.
   [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now) const;
+  /// Nobody of this view is bound to anybody but `taker`, or was and has not heard that it was released.
+  /// What a start promised to whomever counts until it has ended before `forgotten`.
+  [[nodiscard]] bool is_free(const std::string& vip, NodeId taker, Instant forgotten) const;
   /// Until when anybody of this view is bound to anybody but `taker`. Instant::min(): free.
   [[nodiscard]] Instant of_view(const std::string& vip, NodeId taker) const;
 

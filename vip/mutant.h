@@ -15,6 +15,7 @@ enum class Mutant {
   kR4Majority,
   kR4SilentVotes,
   kR4Start,
+  kR4OneHolder,
   kR5Release,
   kR5Probe,
   kR6Refresh,

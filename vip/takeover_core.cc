@@ -9,6 +9,8 @@
 namespace fairlead::vip {
 namespace {
 
+constexpr Duration kBackoffStep = 300ms;  ///< Longer than three probes and their answers.
+
 std::string key_of(OverrideKind kind, const std::string& name) { return std::to_string(static_cast<int>(kind)) + ' ' + name; }
 
 }  // namespace
@@ -61,6 +63,7 @@ void TakeoverCore::tick(TakeoverActions& out) {
   if (in_view_) {
     leave_out_silent(out);
     check_settled();
+    for (const auto& [name, record] : records_) state_dirty_ = state_dirty_ || (record.yield_said && now_ >= record.holder.yield_until());
     if (tie_.is_configured() && own_armed_said_ != tie_.is_armed(now_)) state_dirty_ = true;
   }
   if (tie_.probe_due(is_tie_urgent(), now_)) out.emplace_back(ProbeTie{});
@@ -126,17 +129,17 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   }
   exchange_.begin(view, now_);
   if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
-  if (view.ring != accounted_ring_) accounted_.clear();
+  const bool new_ring = view.ring != accounted_ring_;
+  if (new_ring) accounted_.clear();
   accounted_ring_ = view.ring;
   promises_.begin_round(accounted_);
   lease_.begin_round();
   in_view_ = true;
-  completed_ = assigned_ = false;
+  completed_ = assigned_ = somebody_forgot_ = false;
   proposed_.reset();
   silent_.clear();
   plan_due_ = true;
-  merged_ = std::any_of(view.nodes.begin(), view.nodes.end(),
-                        [&](NodeId n) { return n != settings_.self && std::find(before.begin(), before.end(), n) == before.end(); });
+  merged_ = new_ring && view.nodes.size() > 1;
   if (!is_alone())
     alone_since_ = Instant::max();
   else if (alone_since_ == Instant::max())
@@ -163,14 +166,18 @@ void TakeoverCore::lost(TakeoverActions& out) {
   }
 }
 
+/// By id.
+int TakeoverCore::rank() const {
+  const auto self =
+      std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [this](const NodeName& n) { return n.id == settings_.self; });
+  return static_cast<int>(self - settings_.nodes.begin());
+}
+
 /// R13
 void TakeoverCore::check_settled() {
   if (settled_ || !completed_) return;
   const bool everybody = exchange_.members().size() == settings_.nodes.size();
-  const auto self =
-      std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [this](const NodeName& n) { return n.id == settings_.self; });
-  const auto rank = self - settings_.nodes.begin();
-  const bool waited = now_ >= wait_from_ + settings_.start_wait + rank * Duration(1s) && exchange_.view().quorate &&
+  const bool waited = now_ >= wait_from_ + settings_.start_wait + rank() * Duration(1s) && exchange_.view().quorate &&
                       (!is_alone() || (tie_.is_configured() && tie_.is_fresh(now_)));
   if (FL_RULE(kR13Start, !everybody && !waited)) return;
   settled_ = true;
@@ -225,7 +232,11 @@ bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) 
   if (!FL_RULE(kR5Release, true)) return true;
   if (!record.released_before || !completed_ || !record.claims.empty()) return false;
   if (is_alone()) return false;
-  return is_everybody_here() || promises_.of_view(vip, settings_.self) <= now_;
+  if (is_everybody_here()) return true;
+  // A promise that has ended does not say that the address is gone: its holder may be one whose daemon and guard are both dead.
+  const Duration own_memory = timing_.promise() + record.holder.settings().kernel_lease;
+  return (met_everybody_ || now_ >= started_ + own_memory) && !somebody_forgot_ &&
+         promises_.is_free(vip, settings_.self, now_ - record.holder.settings().kernel_lease);
 }
 
 /// Every configured node is a member: who has the address said so, and cleaned up when it started (R13).
@@ -238,6 +249,7 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   facts.alive_at = is_alone() ? std::max(lease_.proved_sent(), tie_.last()) : lease_.proved_sent();
   facts.fresh = record.forced || facts.alive_at >= pause_end_;
   facts.alone_since = alone_since_;
+  if (is_alone()) facts.backoff = rank() * kBackoffStep;
   if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
   facts.cleared = trusts_release(vip, record);
   facts.free_at = is_everybody_here() || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);
@@ -262,6 +274,7 @@ void TakeoverCore::run_holders(TakeoverActions& out) {
     }
     record.holder.tick(facts_of(name, record), now_, step);
     carry(name, record, std::move(step), out);
+    if (!is_named(record)) record.first_beat = kNotNamed;
   }
 }
 
@@ -272,6 +285,7 @@ void TakeoverCore::carry(const std::string& vip, Record& record, VipHolder::Step
       case HolderActionKind::kSayReleased: {
         const bool clear = action.was_present || (record.released_before && record.claims.empty());
         record.said_released = std::max(record.said_released, action.epoch);
+        record.first_beat = kNotNamed;
         out.emplace_back(SendMessage{Released{vip, action.epoch, settings_.self, incarnation_, clear}});
         state_dirty_ = true;
         break;

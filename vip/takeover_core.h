@@ -126,6 +126,7 @@ class TakeoverCore {
   [[nodiscard]] bool is_on(OverrideKind kind, const std::string& name) const;
 
  private:
+  static constexpr std::uint64_t kNotNamed = UINT64_MAX;
   /// What is known of one VIP.
   struct Record {
     explicit Record(VipSettings settings) : holder(std::move(settings)) {}
@@ -137,18 +138,20 @@ class TakeoverCore {
     Epoch epoch = 0;
     NodeId owner = kNoNode;
     bool released = false;    ///< And clear.
+    bool outdated = false;    ///< The newest plan named an older epoch.
     bool given_up = false;    ///< Said Released, clear or not: nobody owns it now.
     Epoch said_released = 0;  ///< The newest epoch this node itself gave up.
     // The one before, for the new owner: it waits for its Released.
     Epoch epoch_before = 0;
     NodeId owner_before = kNoNode;
     bool released_before = false;
-    std::set<NodeId> claims;       ///< Other members that said at the round's beginning that they have the address.
-    std::set<NodeId> held_with;    ///< R14
-    std::uint64_t first_beat = 0;  ///< The first beat that names this wish to hold.
-    bool forced = false;           ///< R16: whatever the quorum says.
-    std::deque<Instant> moves;     ///< R17
+    std::set<NodeId> claims;               ///< Other members that said at the round's beginning that they have the address.
+    std::set<NodeId> held_with;            ///< R14
+    std::uint64_t first_beat = kNotNamed;  ///< The first beat that names this wish to hold.
+    bool forced = false;                   ///< R16: whatever the quorum says.
+    std::deque<Instant> moves;             ///< R17
     bool flapping_said = false;
+    bool yield_said = false;       ///< R20: in its last state this node did not offer itself.
     std::uint64_t owner_hash = 0;  ///< R15
     NodeId preferred = kNoNode;    ///< R3, with its time.
     Instant preferred_since{};
@@ -160,6 +163,8 @@ class TakeoverCore {
   void note(const std::string& vip, const HolderNote& note, TakeoverActions& out);
   [[nodiscard]] HolderFacts facts_of(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_covered(const Record& record) const;
+  [[nodiscard]] bool is_named(const Record& record) const;
+  [[nodiscard]] bool is_bound_elsewhere(NodeId holder, const Beat& beat) const;
   [[nodiscard]] Instant on_callers_clock(Instant at) const { return at == Instant::max() ? at : at - ahead_; }
   [[nodiscard]] bool is_alone() const;
   [[nodiscard]] bool is_peer_quiet() const;
@@ -168,6 +173,7 @@ class TakeoverCore {
   [[nodiscard]] bool is_everybody_here() const;
   [[nodiscard]] bool is_tie_urgent() const { return is_alone() || is_peer_quiet() || now_ < alone_grace_; }
   [[nodiscard]] NodeId peer() const;
+  [[nodiscard]] int rank() const;
 
   void begin_round(const ClusterView& view, TakeoverActions& out);
   void completed(TakeoverActions& out);
@@ -228,11 +234,13 @@ class TakeoverCore {
   Instant peer_heard_{};                ///< Its last beat.
   Instant pause_end_ = Instant::min();  ///< R7
   bool settled_ = false;
+  bool met_everybody_ = false;  ///< Since its start, in one round: nothing is forgotten.
   bool leaving_ = false;
   bool state_dirty_ = false;
   bool plan_due_ = false;                ///< Something was delivered that a plan depends on.
   Instant plan_again_ = Instant::min();  ///< Plans depend on time, too: preemption, stable servers.
-  bool merged_ = false;                  ///< Nodes came back with this round: who holds announces again (R14, R19).
+  bool merged_ = false;                  ///< A new ring, of several: who holds announces again (R14, R19).
+  bool somebody_forgot_ = false;         ///< A member of this round started a moment ago.
   std::vector<NodeId> silent_;           ///< exchange_.silent_nodes() of this round.
   std::vector<NodeId> accounted_;        ///< Spoke in this ring: what they are bound to is known even when they fall silent.
   RingId accounted_ring_;

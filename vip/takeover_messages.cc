@@ -88,7 +88,27 @@ void TakeoverCore::send_state(TakeoverActions& out) {
   start_promise();
   NodeState state = own_state();
   own_armed_said_ = state.tie_armed;
+  for (auto& [name, record] : records_) record.yield_said = now_ < record.holder.yield_until();
   out.emplace_back(SendMessage{std::move(state)});
+}
+
+/// Who waits is named when only the lease is missing, or when the holder before is here; who is bound to one that is not would not
+/// acknowledge it.
+bool TakeoverCore::is_named(const Record& record) const {
+  if (record.holder.state() != HolderState::kWaiting) return record.holder.is_wanted();
+  return record.holder.is_ready() || (record.owner_before != settings_.self && exchange_.member(record.owner_before) != nullptr);
+}
+
+/// Nobody is bound to another than itself while it holds the address, nor to two at a time, unless both are here: then a plan tells one of
+/// them to go. Without this a member of two rings in turn (it hears two nodes that do not hear each other) would prolong both leases.
+bool TakeoverCore::is_bound_elsewhere(NodeId holder, const Beat& beat) const {
+  return std::any_of(beat.held.begin(), beat.held.end(), [&](const HeldVip& vip) {
+    if (const auto found = records_.find(vip.name);
+        found != records_.end() && found->second.holder.may_be_present() && found->second.holder.is_wanted())
+      return true;
+    const auto others = promises_.bound_to(vip.name, holder, now_);
+    return std::any_of(others.begin(), others.end(), [this](NodeId other) { return exchange_.member(other) == nullptr; });
+  });
 }
 
 /// R4
@@ -96,8 +116,10 @@ void TakeoverCore::send_beat(TakeoverActions& out) {
   beat_now_ = false;
   beat_at_ = now_ + kBeatInterval;
   Beat beat{.ring = exchange_.view().ring, .incarnation = incarnation_, .sequence = lease_.sent(now_), .held = {}};
-  for (const auto& [name, record] : records_) {
-    if (record.holder.is_wanted()) beat.held.push_back({name, record.holder.epoch()});
+  for (auto& [name, record] : records_) {
+    if (!is_named(record)) continue;
+    record.first_beat = std::min(record.first_beat, beat.sequence);
+    beat.held.push_back({name, record.holder.epoch()});
   }
   out.emplace_back(SendMessage{std::move(beat)});
 }
@@ -105,6 +127,7 @@ void TakeoverCore::send_beat(TakeoverActions& out) {
 // ---- what others say ----
 
 void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, TakeoverActions& out) {
+  const bool returns = completed_ && exchange_.is_excluded(from);
   if (!exchange_.state(from, state, now_)) return;
   if (completed_) count_silent();
   timing_ = own_timing_;
@@ -113,7 +136,8 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     timing_.consensus = std::max(timing_.consensus, Duration(std::chrono::milliseconds(m->state.consensus_ms)));
   }
   start_promise();
-  if (std::find(accounted_.begin(), accounted_.end(), from.node) == accounted_.end()) accounted_.push_back(from.node);
+  const bool known = std::find(accounted_.begin(), accounted_.end(), from.node) != accounted_.end();
+  if (!known) accounted_.push_back(from.node);
   promises_.begin_report(from.node);
   for (const Override& wish : state.overrides) on_wish(wish, out);
   if (from.node == peer()) peer_armed_ = state.tie_armed;
@@ -121,11 +145,20 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     const auto found = records_.find(vip.name);
     if (found == records_.end()) continue;
     if (from.node != settings_.self) {
-      for (const PromiseLeft& p : vip.promises) promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
+      for (const PromiseLeft& p : vip.promises) {
+        if (p.holder == kNoNode && is_everybody_here()) continue;  // What an earlier life may have promised is of no account then.
+        somebody_forgot_ = somebody_forgot_ || (!known && p.holder == kNoNode);
+        promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
+      }
     }
     if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
   }
-  if (!completed_ && exchange_.is_complete()) completed(out);
+  if (!completed_ && exchange_.is_complete()) return completed(out);
+  if (returns) {  // It may know of assignments that nobody here does; the plan begins anew, in the same place of the order everywhere.
+    merge_states();
+    assigned_ = false;
+    proposed_.reset();
+  }
 }
 
 void TakeoverCore::completed(TakeoverActions& out) {
@@ -134,6 +167,10 @@ void TakeoverCore::completed(TakeoverActions& out) {
   for (const NodeId node : silent_) fell_silent(node, round_began_);
   merge_states();
   settle_lease();  // The silent ones' votes are known now.
+  if (is_everybody_here()) {
+    met_everybody_ = true;
+    promises_.forget_starts();
+  }
   check_settled();
   std::string members;
   for (const Exchange::Member* m : exchange_.members())
@@ -177,7 +214,7 @@ void TakeoverCore::on_beat(const ClusterProcess& from, const Beat& beat, Takeove
     if (beat.incarnation == incarnation_) lease_.acknowledged(settings_.self, beat.sequence);
     return settle_lease();
   }
-  if (beat.held.empty()) return;
+  if (beat.held.empty() || FL_RULE(kR4OneHolder, is_bound_elsewhere(from.node, beat))) return;
   promises_.acknowledged(from.node, beat.held, now_ + timing_.promise());
   out.emplace_back(SendMessage{BeatAck{beat.ring, from.node, beat.incarnation, beat.sequence}});
 }
@@ -225,7 +262,8 @@ void TakeoverCore::on_assign(const ClusterProcess& from, const Assign& assign, T
 }
 
 void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignment& a, TakeoverActions& out) {
-  if (a.epoch < record.epoch) return;
+  record.outdated = a.epoch < record.epoch;  // Planned before somebody came who knew more: the next plan names a newer one.
+  if (record.outdated) return;
   VipHolder::Step step;
   if (a.owner != settings_.self) {
     record.forced = false;
@@ -247,7 +285,7 @@ void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignmen
   record.owner = a.owner;
   if (a.owner != settings_.self || leaving_ || a.epoch <= record.said_released) return;
   if (!record.holder.is_wanted()) {
-    record.first_beat = lease_.last() + 1;
+    record.first_beat = kNotNamed;
     beat_now_ = true;
   }
   record.holder.assign(a.epoch, now_);
@@ -258,7 +296,7 @@ void TakeoverCore::on_released(const Released& released, TakeoverActions&) {
   if (found == records_.end()) return;
   Record& record = found->second;
   const Epoch newest = released.holder == record.owner ? record.epoch : record.epoch_before;
-  promises_.released(released.vip, released.holder, released.epoch, /*all=*/released.epoch >= newest);
+  promises_.released(released, /*newest=*/released.epoch >= newest, now_);
   record.claims.erase(released.holder);
   if (released.holder == record.owner && released.epoch >= record.epoch) {
     record.released = record.released || released.clear;

@@ -116,7 +116,8 @@ void TakeoverCore::propose(TakeoverActions& out) {
     const NodeId owner = planned == plan.end() ? kNoNode : planned->second;
     // Who was assigned in an earlier round and has nothing yet gets a new epoch: it may have given up unheard.
     const bool holds = record.claims.contains(owner) || (owner == settings_.self && record.holder.may_be_present());
-    const bool same = owner == record.owner && (owner == kNoNode || (!record.released && !record.given_up && (assigned_ || holds)));
+    const bool same =
+        !record.outdated && owner == record.owner && (owner == kNoNode || (!record.released && !record.given_up && (assigned_ || holds)));
     assign.table.push_back({name, owner, same ? record.epoch : record.epoch + 1});
     changed = changed || !same;
     while (!record.moves.empty() && now_ >= record.moves.front() + kMovesWindow) record.moves.pop_front();

@@ -17,7 +17,10 @@ constexpr Duration kForeignGrace = 500ms;    ///< R5: the kernel lease and this,
 constexpr Duration kWatchAfterTaking = 60s;  ///< R8
 constexpr Duration kWatchInterval = 100ms;
 constexpr Duration kClaimProof = 100ms;  ///< R8
-constexpr Duration kResetMax = 10ms;     ///< R18: the reset's share of a planned move's 20 ms.
+constexpr Duration kTakenTogether = 150ms;
+constexpr Duration kClaimsApart = 1s;   ///< Then they are no longer one dispute.
+constexpr Duration kTakenBoth = 300ms;  ///< Both took it in this loneliness: the one of the higher rank gives it up.
+constexpr Duration kResetMax = 10ms;    ///< R18: the reset's share of a planned move's 20 ms.
 constexpr Duration kRemoveRetry = 50ms;
 constexpr Duration kRepairWindow = 60s;  ///< R20
 constexpr std::size_t kRepairsMax = 5;
@@ -48,6 +51,7 @@ void VipHolder::assign(Epoch epoch, Instant now) {
       since_ = now;
       last_probe_ = Instant::min();
       silent_probes_ = 0;
+      ready_ = false;
       contested_.reset();
       foreign_reported_ = false;
       by_promise_ = false;
@@ -177,6 +181,8 @@ void VipHolder::answered(const std::string& mac, bool gateway, Instant now, Step
 void VipHolder::claimed(const std::string& mac, Instant now, Step& out) {
   if (state_ == HolderState::kWaiting) return answered(mac, /*gateway=*/false, now, out);
   if (state_ != HolderState::kHeld || claim_ || !FL_RULE(kR8Claims, true)) return;
+  if (claimed_at_ == Instant::min() || now > claimed_at_ + kClaimsApart) claims_since_ = now;
+  claimed_at_ = now;
   claim_ = now;
   out.notes.push_back({HolderEvent::kForeignClaim, mac, {}});
   out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
@@ -208,6 +214,7 @@ void VipHolder::tick(const HolderFacts& facts, Instant now, Step& out) {
 
 /// I1
 void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
+  const bool was_ready = std::exchange(ready_, false);
   if (now < yield_until_ || !facts.may_take) {
     silent_probes_ = 0;  // Who cannot take it may be one whom nobody hears.
     last_probe_ = Instant::min();
@@ -218,7 +225,11 @@ void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
     if (FL_RULE(kR5Probe, settings_.takeover_probe) && !probes_are_silent(facts, now, out)) return;
     if (now < facts.free_at) return;
   }
-  if (!facts.covered || !facts.fresh) return;
+  if (!facts.covered || !facts.fresh) {
+    ready_ = true;
+    if (!was_ready) out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
+    return;
+  }
   state_ = HolderState::kAdding;
   told_ = epoch_;
   out.actions.push_back({HolderActionKind::kAdd, epoch_});
@@ -248,11 +259,15 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
   if (claim_) {
     // Of two nodes that are alone neither is acknowledged. Who took it in this loneliness waited the promise out and found silence: the
     // other one slept. It stays while the routers answer; who held it before gives it up.
-    const bool took_alone = by_promise_ && acquired_ >= facts.alone_since;
-    if (facts.proved_sent >= *claim_ || (took_alone && facts.alive_at >= *claim_)) {  // The beat of this turn is behind the claim.
+    // At first they may have taken it together: then both give it up, and come back one after the other.
+    const bool took_alone = by_promise_ && acquired_ >= facts.alone_since && *claim_ >= acquired_ + kTakenTogether;
+    const bool goes_on = now > claims_since_ + kTakenBoth && facts.backoff > Duration::zero();
+    if (facts.proved_sent >= *claim_ ||
+        (took_alone && !goes_on && facts.alive_at >= *claim_)) {  // The beat of this turn is behind the claim.
       claim_.reset();
       announce_again(now);
     } else if (now > *claim_ + kClaimProof) {
+      yield_until_ = now + facts.backoff;
       return force_out(HolderEvent::kClaimLost, {}, now, out);
     }
   }

@@ -75,6 +75,7 @@ struct HolderFacts {
   Instant proved_sent = Instant::min();  ///< When the newest proved beat was sent.
   Instant alive_at = Instant::min();     ///< Likewise, or when a tie-break target last answered while this node is alone (R11).
   Instant alone_since = Instant::max();  ///< R11: since when this node is alone of two; max: it is not.
+  Duration backoff{};                    ///< After a claim that could not be disproved: by rank, so that not all come back at once.
   bool may_take = true;                  ///< R11: a tie-break target answers, when one is needed.
   bool cleared = false;                  ///< R5(a): the holder before has said Released.
   Instant free_at = Instant::min();      ///< R5(b): no promise binds anybody after this.
@@ -118,10 +119,12 @@ class VipHolder {
   }
   /// The kernel may have it: from the moment of asking to the confirmed removal.
   [[nodiscard]] bool may_be_present() const { return state_ >= HolderState::kAdding; }
-  /// Beats name it (R4).
+  /// Assigned, and not being given up.
   [[nodiscard]] bool is_wanted() const {
     return state_ != HolderState::kIdle && state_ != HolderState::kResetting && state_ != HolderState::kRemoving;
   }
+  /// Nothing but the lease is missing.
+  [[nodiscard]] bool is_ready() const { return state_ == HolderState::kWaiting && ready_; }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] const VipSettings& settings() const { return settings_; }
   void set_settings(VipSettings settings) { settings_ = std::move(settings); }
@@ -151,6 +154,7 @@ class VipHolder {
   std::optional<Instant> contested_;  ///< Since when somebody answers.
   Instant last_answer_ = Instant::min();
   bool foreign_reported_ = false;
+  bool ready_ = false;
   bool by_promise_ = false;  ///< R5(b): R8 probes on for a minute.
   // Held.
   Instant acquired_{};
@@ -159,6 +163,8 @@ class VipHolder {
   Instant announce_base_{};
   Instant announced_at_{};
   std::optional<Instant> claim_;
+  Instant claimed_at_ = Instant::min();
+  Instant claims_since_ = Instant::min();
   std::optional<Instant> gone_;
   bool adding_ = false;  ///< A repair's kAdd is under way.
   std::deque<Instant> repaired_;

@@ -1,4 +1,5 @@
 """The main job, shown: clients keep asking while the virtual IP's holder is moved, killed and lost."""
+import fcntl
 import os
 import signal
 import sys
@@ -108,7 +109,7 @@ class Mission:
         version = self.lab.gate(gates[0]["name"]).status()
         vip = self.lab.vip[0]
         print(f"fairleadd {version['version']} ({version['engine']}) on {len(gates)} gateways, in network, mount and process namespaces of this machine.\n")
-        rows = {"client": f"asks https://{vip}:{self.lab.vip[1]}/ without a pause, answers checked; {CLIENTS} kept connections, and a new one each 4 ms"}
+        rows = {"client": f"asks https://{vip}:{self.lab.vip[1]}/ without a pause, answers checked: {CLIENTS} kept connections, a new one and an ARP request each 4 ms"}
         rows.update({g["name"]: "Corosync, fairleadd" + (f"; holds the virtual IP {vip}" if g["name"] == holder else "") for g in gates})
         rows["router"] = "between the networks"
         rows.update({n["name"]: "nginx: TLS, a certificate of its own, /readyz" for n in self.lab.nodes("backend")})
@@ -123,11 +124,13 @@ class Mission:
         new = self.other(old)
 
         def do():
-            stopped = self.lab.pid(new, "fairleadd") if self.delay_ms else None
+            daemon = self.lab.pid(new, "fairleadd")
             since = time.monotonic_ns()
-            if stopped:   # For the test that the figures are measured: the new holder sleeps for a while.
-                self.stop_for(stopped, self.delay_ms)
             self.lab.exec(old, "fairlead", "vip", "move", "api", "--to", new)
+            if self.delay_ms:   # For the test that the figures are measured: the new holder does nothing for a while.
+                os.kill(daemon, signal.SIGSTOP)
+                time.sleep(self.delay_ms / 1000)
+                os.kill(daemon, signal.SIGCONT)
             return since
 
         self.act("move", f"Planned move: `fairlead vip move api --to {new}` while everybody asks.", do, span_ms=1500, cell_ms=10)
@@ -145,7 +148,7 @@ class Mission:
 
     def power(self):
         holder = self.lab.holder()
-        off = self.lab.power_off(holder)
+        off = self.lab.power_switch(holder)
 
         def do():
             since = time.monotonic_ns()
@@ -167,8 +170,8 @@ class Mission:
         bar = timeline(self.watch.record, since - 10 * cell_ms * MS, cell_ms, 70, self.names)
         print(f"   {bar[:10]}|{bar[10:]}  {cell_ms} ms a sign")
         quiet = figures(self.watch.record, since - QUIET_MS * MS, since)
-        print(f"   outage {f.outage_ms:,.0f} ms (promised {BOUND_MS[name]:,}; {quiet.outage_ms:,.0f} before it)   failed {f.probes_failed} of {f.probes} new connections, "
-              f"{f.requests_failed} of {f.requests} requests   resets {f.resets}   holders at once {f.holders} ({f.rounds} ARP rounds)")
+        print(f"   outage {f.outage_ms:,.0f} ms (promised {BOUND_MS[name]:,}; {quiet.outage_ms:,.0f} before it); {f.probes_failed} of {f.probes} new connections and "
+              f"{f.requests_failed} of {f.requests} requests failed; {f.resets} resets; holders at once: {f.holders}")
         print(f"   clients: {self.watch.line()}\n", flush=True)
         self.judge(number, BOUND_MS[name], f, quiet)
         self.promise(f.holders == 1, f"act {number}: {f.holders} nodes answered ARP for the address in one round")
@@ -176,25 +179,19 @@ class Mission:
         self.watch.await_service()
 
     def judge(self, number, bound_ms, during, before):
-        """What the machine itself adds is allowed for: its pauses just before, and the watcher's own lateness. A busy machine (more to do
-        than twice its cores can) proves no bound of milliseconds: there a miss below the threefold is said and does not fail."""
-        allowed = bound_ms * SCALE + before.outage_ms + during.late_ms
-        if during.outage_ms <= allowed:
+        """A bound is missed, said, and no failure where the machine itself accounts for it: by its pauses just before and the watcher's own
+        lateness, or because it is busy (more to do than twice its cores can) and the miss is below the threefold."""
+        if during.outage_ms <= bound_ms:
             return
-        miss = (f"act {number}: an outage of {during.outage_ms:.0f} ms (promised {bound_ms}, {before.outage_ms:.0f} before it, the watcher itself up to "
-                f"{during.late_ms:.0f} ms late)")
+        said = f"act {number}: an outage of {during.outage_ms:.0f} ms, promised {bound_ms}"
+        allowed = bound_ms * SCALE + before.outage_ms + during.late_ms
         load, cores = os.getloadavg()[0], os.cpu_count()
-        if load > 2 * cores and during.outage_ms <= 3 * allowed:
-            self.remarks.append(f"{miss}; this machine is busy, load {load:.0f} on {cores} cores")
+        if during.outage_ms <= allowed:
+            self.remarks.append(f"{said}; this machine adds pauses of {before.outage_ms:.0f} ms by itself (load {load:.0f} on {cores} cores)")
+        elif load > 2 * cores and during.outage_ms <= 3 * allowed:
+            self.remarks.append(f"{said}; this machine is busy (load {load:.0f} on {cores} cores)")
         else:
-            self.failures.append(miss)
-
-    def stop_for(self, pid, ms):
-        os.kill(pid, signal.SIGSTOP)
-        if os.fork() == 0:
-            time.sleep(ms / 1000)
-            os.kill(pid, signal.SIGCONT)
-            os._exit(0)
+            self.failures.append(f"{said}; {before.outage_ms:.0f} ms before it, and the watcher itself was up to {during.late_ms:.0f} ms late")
 
     def other(self, holder):
         return next(g["name"] for g in self.lab.nodes("gateway") if g["name"] != holder)
@@ -205,7 +202,7 @@ class Mission:
         holder = self.lab.holder()
         client = LabClient(self.lab.node("client")["keeper"])
         with Load(client, self.lab.vip, keep_alive=KEEP_ALIVE, per_request=PER_REQUEST, ca=f"/proc/{self.lab.node('client')['keeper']}/root/etc/lab/ca.crt") as load:
-            acts = ServerActs(self.lab.gate(holder), [LabServer(self.lab, f"mast-{i}") for i in (1, 2, 3)], load, keep_alive=KEEP_ALIVE, enough=200)
+            acts = ServerActs(self.lab.gate(holder), [LabServer(self.lab, f"mast-{i}") for i in (1, 2, 3)], load, keep_alive=KEEP_ALIVE, enough=200, least_share=5)
             acts.run()
         self.failures += acts.failures
         client.close()
@@ -215,7 +212,7 @@ class Mission:
         lab = f"{os.path.relpath(FAIRLEAD)} lab --name {self.lab.name} exec"
         print(f"\nAll the time: {self.watch.line()}\n")
         print("Break it yourself, while the clients go on:" if self.live else "Break it yourself (`make run` on a terminal stays up for it):")
-        print(f"  {lab} gate-1 pkill -9 -x fairleadd          `{os.path.relpath(FAIRLEAD)} lab --name {self.lab.name} up` mends")
+        print(f"  {lab} gate-1 pkill -9 -x fairleadd          `... lab --name {self.lab.name} up` mends")
         print(f"  {lab} switch ip link set gate-2-lan down    pulls a plug")
         print(f"  {lab} gate-3 fairlead status                what a gateway thinks of it\n")
         print("Witnesses that are not ours:")
@@ -258,12 +255,25 @@ class LabServer:
         self.lab.heal()
 
 
-def run(stay, *, only=(), delay_ms=0, name="demo"):
-    """The exit code."""
-    folder = os.path.join(ROOT, "build", "demo")
-    os.makedirs(folder, exist_ok=True)
+def own_folder():
+    """build/demo, emptied; while another demonstration is at work there, build/demo-PID. And what tells others so while it is kept."""
+    for name in ("demo", f"demo-{os.getpid()}"):
+        folder = os.path.join(ROOT, "build", name)
+        os.makedirs(folder, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            os.close(held)
     for old in os.listdir(folder):
         os.remove(os.path.join(folder, old))
+    return folder, held
+
+
+def run(stay, *, only=(), delay_ms=0, name="demo"):
+    """The exit code."""
+    folder, held = own_folder()
     try:
         with TestLab(folder, name) as lab:
             mission = Mission(lab, only=only, delay_ms=delay_ms)
@@ -279,6 +289,8 @@ def run(stay, *, only=(), delay_ms=0, name="demo"):
     except (Timeout, RuntimeError) as problem:
         print(f"The demonstration failed: {problem}\nWhat was written down is in {os.path.relpath(folder)}.", file=sys.stderr)
         return 1
+    finally:
+        os.close(held)
     verdict = "All as promised" if not mission.remarks else "Served again each time, by one holder at a time"
-    print(f"\n{verdict}, and nothing left behind but build/demo. Your own lab: build/bin/fairlead lab up. The first steps: docs/start.md")
+    print(f"\n{verdict}, and nothing left behind but {os.path.relpath(folder)}. Your own lab: build/bin/fairlead lab up. The first steps: docs/start.md")
     return 0

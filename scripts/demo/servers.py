@@ -10,14 +10,16 @@ NEWS_S = 0.25
 
 class ServerActs:
     """`gate`: a support.fairlead.Gateway. `servers`: three with name, kill() and start(). `load`: a running support.load.Load of which
-    `keep_alive` clients keep their connection. `enough`: how many requests are waited for in each act."""
+    `keep_alive` clients keep their connection. `enough`: how many requests are waited for in each act;
+    `least_share`: of them that every server has to answer when all are up, in percent."""
 
-    def __init__(self, gate, servers, load, *, keep_alive, enough=800):
+    def __init__(self, gate, servers, load, *, keep_alive, enough=800, least_share=20):
         self.gate = gate
         self.servers = servers
         self.load = load
         self.keep_alive = keep_alive
         self.enough = enough
+        self.least_share = least_share
         self.failures = []
 
     def run(self):
@@ -35,7 +37,7 @@ class ServerActs:
         shares = self.shares(since)
         self.line("nothing: 3 servers up", since, "  ".join(f"{name} {share:.0f} %" for name, share in shares.items()))
         self.promise(not self.load.errors(since), "requests failed before anything was done")
-        self.promise(len(shares) == 3 and min(shares.values()) > 20, f"the three servers do not share the work: {shares}")
+        self.promise(len(shares) == 3 and min(shares.values()) > self.least_share, f"the three servers do not share the work: {shares}")
 
     def kill(self):
         victim = self.servers[1]

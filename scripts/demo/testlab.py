@@ -117,7 +117,10 @@ class TestLab:
         return LabGate(self, self.node(name))
 
     def power_off(self, name):
-        """A function that does it at once: first the cables, then the machine. The ring's goes first: a daemon that sees its service link go
+        self.power_switch(name)()
+
+    def power_switch(self, name):
+        """What switches a node off, at once when it is called: first the cables, then the machine. The ring's goes first: a daemon that sees its service link go
         would hand the address over by the ring, and a machine without power cannot."""
         node = self.node(name)
         cut = " && ".join(f"ip link set {link['port']} down" for link in reversed(node["links"]))

@@ -52,8 +52,6 @@ class EndToEnd(unittest.TestCase):
         for gate in self._gateways:
             if failed and gate.process:
                 print(f"---- {self.id()}: last lines of {gate.name}'s log\n{gate.log_tail(40)}\n----", file=sys.stderr)
-            if gate.process:
-                gate.process.kill()
 
     @classmethod
     def authority(cls):
@@ -93,6 +91,7 @@ class EndToEnd(unittest.TestCase):
             **sections}
         gate = Gateway(self.gate, config, name=name)
         self._gateways.append(gate)
+        self.addCleanup(gate.end)
         return gate.start() if start else gate
 
     def https_health(self, **more):

@@ -34,6 +34,16 @@ class OperatorTest(EndToEnd):
         self.assertTrue(self._echoes(open_before))
         self.assertEqual(self.one.server("a")["state"], "drain")
 
+    def test_the_configuration_is_shown_as_short_as_it_was_written_or_with_every_default(self):
+        short = self.one.cli("config", "show", as_json=False).stdout
+        full = self.one.cli("config", "show", "--defaults", as_json=False).stdout
+
+        self.assertIn("round_robin", short)
+        self.assertNotIn("idle_timeout", short)
+        self.assertIn("idle_timeout: 1h", full)
+        self.assertEqual(json.loads(self.one.cli("config", "show").stdout)["pools"][0]["name"], "masters")
+        self.assertEqual(json.loads(self.one.cli("config", "diff").stdout)["changes"], [])
+
     def test_drain_loses_no_request_under_load(self):
         servers = [self.tls_server(f"mast-{i}").start() for i in (1, 2, 3)]
         gate = self.gateway(servers, health=self.https_health())

@@ -1,4 +1,6 @@
 """Reload: nothing is rebound, nobody is dropped, and a file that is wrong changes nothing."""
+import os
+
 from harness import EndToEnd, main
 from support import raw
 from support.waiting import wait_for
@@ -160,6 +162,23 @@ class ReloadTest(EndToEnd):
         done = gate.cli("reload", as_json=False)
 
         self.assertRegex(done.stdout, r"needs restart.*proxy\.workers")
+
+    def test_a_log_that_cannot_be_opened_is_an_error_and_is_tried_at_the_next_reload(self):
+        gate = self._pair()
+        folder = os.path.join(gate.dir, "logs")
+        gate.config["log"] = {"target": "file", "path": os.path.join(folder, "fairlead.log")}
+        gate.pool()["servers"][0]["weight"] = 55
+        gate.write()
+
+        done = gate.reload(check=False)
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertIn(folder, done.stdout + done.stderr)
+        self.assertEqual(gate.server("a")["weight"], 100, "nothing was changed")
+
+        os.mkdir(folder)
+        gate.reload()
+        self.assertEqual(gate.server("a")["weight"], 55)
+        wait_for(lambda: os.path.getsize(gate.config["log"]["path"]) > 0, 5, "the log goes there")
 
     def test_a_listener_on_a_busy_port_is_named_and_the_others_go_on(self):
         gate = self._pair()

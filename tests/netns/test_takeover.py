@@ -1,5 +1,6 @@
 """Whole daemons with VIPs: alone, and on real Corosync. What holds an address is asked of the kernels, not of the daemons."""
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,6 +25,30 @@ class TakeoverTest(GatesTest):
 
         self.assertFalse(gate.has_vip())
         self.assertEqual(gate.processes(), [], "the guard ends with its daemon")
+
+    def test_beside_a_daemon_nothing_else_touches_its_vip(self):
+        cluster = CorosyncLab(1)
+        self.addCleanup(cluster.close)
+        gate = VipNode(cluster.nodes[1], None, self)
+        gate.start()
+        wait_for(lambda: gate.has_vip(), 10, "the VIP is there")
+        first = gate.process
+
+        released = gate.release_vips()
+        self.assertEqual(released.returncode, 5, released.stderr)
+        self.assertIn("another fairleadd runs", released.stderr)
+        gate.launch()
+        self.assertEqual(gate.process.wait(10), 1)
+        gate.process = first
+        self.assertTrue(gate.has_vip())
+        self.assertEqual(len(gate.events("VIP_ACQUIRED")), 1, "it was there all the time")
+
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(5)
+        gate.start()
+        wait_for(lambda: gate.has_vip(), 10, "the next life has it at once, whatever the guard still does")
+        gate.stop()
+        self.assertEqual(gate.release_vips().returncode, 0)
 
     def test_a_killed_daemons_guard_clears_the_address(self):
         cluster = CorosyncLab(1)

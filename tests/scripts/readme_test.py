@@ -17,11 +17,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 
 from support.backends import Nginx           # noqa: E402
+from support.corosync_lab import why_unavailable   # noqa: E402
 from support.fairlead import BIN             # noqa: E402
 from support.lab import Lab                  # noqa: E402
 from support.pki import Authority            # noqa: E402
 from support.waiting import SCALE            # noqa: E402
 
+LAB = f"readme-{os.getpid()}"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,10 +33,10 @@ def read_readme():
 
 
 def shape(line):
-    """A line without its figures: numbers become #, runs of blanks one, and names of engines one word."""
+    """A line without its figures: timelines become one word, numbers #, runs of blanks one, names of engines one word."""
+    line = re.sub(r"^ *[\d.!?-]{10}\|[\d.!?-]{60} ", "TIMELINE ", line)
     line = re.sub(r"\d[\d,.]*", "#", line)
     line = re.sub(r"\((io_uring|epoll)\)", "(engine)", line)
-    line = re.sub(r"; in (network namespaces|loopback addresses .*)\.$", "; in a place.", line)
     return re.sub(r"\s+", " ", line).strip()
 
 
@@ -62,6 +64,10 @@ class ReadmeTest(unittest.TestCase):
     def test_every_other_block_runs(self):
         script = [block for block in self.blocks if not all(line.startswith("make ") for line in block.splitlines())]
         self.assertNotRegex("".join(script), r"(?m)^make ", "a block has make and other commands")
+        no_lab = why_unavailable()
+        if no_lab:
+            print(f"the lab's commands are not run: {no_lab}")
+            script = [block for block in script if "fairlead lab " not in block]
         with Lab() as lab:
             gate = lab.node("gate")
             authority = Authority(lab.dir)
@@ -78,6 +84,10 @@ class ReadmeTest(unittest.TestCase):
                 self.assertIn(literal, text, "README.md no longer says this: bring stand_ins up to date")
             text = re.sub("|".join(map(re.escape, stand_ins)), lambda found: stand_ins[found.group()], text)  # One pass: a stand-in may contain a literal.
             output = self.run_shell(gate, text)
+        if not no_lab:
+            self.assertEqual(len(re.findall(r"^mast-[123] /hello$", output, re.MULTILINE)), 2, output)
+            self.assertIn("fairleadd started again", output)
+            self.assertIn("is gone.", output)
         self.assertIn("fairlead.yaml: valid", output)
         self.assertRegex(output, r"gate-1 .* READY")
         self.assertRegex(output, r"mast-1 +\S+ +up ")
@@ -89,7 +99,8 @@ class ReadmeTest(unittest.TestCase):
         """Runs it to its end in a session of its own, which is ended whatever happens."""
         with node.entered():
             shell = subprocess.Popen(["bash", "-c", text], cwd=node.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                     text=True, start_new_session=True)
+                                     text=True, start_new_session=True, env={**os.environ, "FAIRLEAD_LAB": LAB})
+        self.addCleanup(subprocess.run, [os.path.join(BIN, "fairlead"), "lab", "--name", LAB, "down"], capture_output=True, check=False)
         try:
             output, _ = shell.communicate(timeout=60 * SCALE)
         except subprocess.TimeoutExpired:
@@ -105,12 +116,17 @@ class ReadmeTest(unittest.TestCase):
         return output
 
     def test_the_transcript_is_what_the_demonstration_prints(self):
+        no_lab = why_unavailable()
+        if no_lab:
+            self.skipTest(no_lab)
         transcript = next(body for language, body in BLOCK.findall(self.text) if body.startswith("$ make run\n"))
         done = subprocess.run([sys.executable, os.path.join(ROOT, "scripts", "run_demo.py"), "--exit"], capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL, timeout=240 * SCALE, env={**os.environ, "FL_BIN": BIN})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        wanted = [shape(line) for line in transcript.splitlines()[1:] if line]
-        self.assertEqual([shape(line) for line in done.stdout.splitlines() if line], wanted)
+        printed = iter([shape(line) for line in done.stdout.splitlines()])
+        for line in transcript.splitlines()[1:]:
+            if line and line != "...":
+                self.assertIn(shape(line), printed, f"not printed, or not in this order: {line}\n{done.stdout}")
 
 
 if __name__ == "__main__":

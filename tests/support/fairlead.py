@@ -1,10 +1,12 @@
 """A fairleadd under test: its configuration file, its process, its API over the unix socket and the `fairlead` command."""
+import contextlib
 import http.client
 import json
 import os
 import re
 import signal
 import socket
+import subprocess
 
 from support.waiting import wait_for
 
@@ -36,6 +38,17 @@ def _scalar(item):
     if _PLAIN.fullmatch(item) and not _NOT_TEXT.fullmatch(item):
         return item
     return json.dumps(item)
+_SANITIZERS_WORD = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error: ")
+
+
+def _end_in_order(process):
+    """SIGTERM; a second one ends open connections at once. Returns the exit code."""
+    for patience in (1, 15):
+        process.signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(patience)
+    process.kill()
+    return process.returncode
 
 
 class Gateway:
@@ -49,7 +62,7 @@ class Gateway:
         self.config_path = os.path.join(self.dir, "fairlead.yaml")
         self.socket_path = os.path.join(self.dir, "fairlead.sock")
         self.process = None
-        self._starts = 0
+        self._processes = []
         engine = engine or os.environ.get("FL_ENGINE", "auto")
         self.config = {"apiVersion": "fairlead/v1", "node": name, **config}
         self.config.setdefault("proxy", {}).setdefault("engine", engine)
@@ -79,8 +92,9 @@ class Gateway:
         program = os.path.join(BIN, "fairleadd")
         if not os.path.exists(program):
             raise RuntimeError(f"{program} is missing: run `make build` (or set FL_BIN)")
-        self._starts += 1
-        self.process = self.node.spawn([program, "--config", self.config_path], f"{self.name}.{self._starts}", nofile=nofile, stderr=stderr, env=env)
+        self.process = self.node.spawn([program, "--config", self.config_path], f"{self.name}.{len(self._processes) + 1}", nofile=nofile,
+                                       stderr=stderr, env=env)
+        self._processes.append(self.process)
         return self
 
     def start(self, ready=True, **options):
@@ -97,6 +111,22 @@ class Gateway:
 
     def stop(self, timeout=10):
         return self.process.stop(timeout)
+
+    def end(self):
+        """What ends a test. Under a sanitizer in order, because only then it looks for leaks, and what it found is a failure."""
+        if not os.environ.get("FL_SANITIZE"):
+            if self.process:
+                self.process.kill()
+            return
+        for process in self._processes:
+            if process.running:
+                process.thaw()
+                code = _end_in_order(process)
+                if code != 0:
+                    raise AssertionError(f"{process.name} ended with {code}:\n{process.stderr()[-4000:]}")
+            found = _SANITIZERS_WORD.search(process.stderr())
+            if found:
+                raise AssertionError(f"{process.name}:\n{process.stderr()[found.start():][:8000]}")
 
     def hang_up(self):
         """SIGHUP: reload."""

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from support.waiting import SCALE, wait_for
 
 _PR_SET_PDEATHSIG = 1
+_PR_CAPBSET_DROP = 24
+_CAP_SYS_RESOURCE = 24
 _libc = ctypes.CDLL(None)
 
 
@@ -59,6 +61,7 @@ class Process:
                 os._exit(1)
             if nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
+                _libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_RESOURCE)   # Root would raise it again.
 
         environment = dict(os.environ, **env) if env else None
         with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:

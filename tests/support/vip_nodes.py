@@ -2,7 +2,7 @@
 import os
 
 from support.cluster_probe import ClusterTest
-from support.fairlead import Gateway
+from support.fairlead import BIN, Gateway
 from support.waiting import wait_for
 
 VIP = "10.77.99.1"
@@ -34,11 +34,14 @@ class VipNode(Gateway):
         super().__init__(_Inside(node), config, name=name)
         self.host = node.host
         self.cluster_node = node
-        test.addCleanup(self.kill)
+        test.addCleanup(self.end)
 
     def kill(self):
         if self.process:
             self.process.kill()
+
+    def release_vips(self):
+        return self.node.run([os.path.join(BIN, "fairleadd"), "--config", self.config_path, "--release-vips"])
 
     def has_vip(self):
         return f" {VIP}/" in self.host.run(["ip", "-o", "addr", "show", "dev", "eth0"]).stdout

@@ -75,6 +75,30 @@ TEST_F(ApiTlsTest, WithTlsItMayListenEverywhere) {
   EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
 }
 
+TEST_F(ApiTlsTest, AReloadChangesTheOperatorsAndTheCertificates) {
+  start();
+  make_certificate("server", "gate-1", "other", "subjectAltName=IP:127.0.0.1");  // The same file, of another authority.
+  server->renew({.cert = file("server.crt"), .key = file("server.key"), .client_ca = file("ca.crt")}, {"reader"});
+  const auto renewed = [&] {
+    return curl_tls("reader", "--cacert " + file("other.crt") + " -X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output;
+  };
+  EXPECT_TRUE(testing::eventually([&] { return renewed() == "200"; }));
+  EXPECT_EQ(curl_tls("ops", "--cacert " + file("other.crt") + " -X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output, "403");
+
+  server->renew({.cert = file("nowhere.crt"), .key = file("server.key"), .client_ca = file("ca.crt")}, {"ops", "reader"});
+  EXPECT_TRUE(testing::eventually([&] { return events.of(MessageId::ADMIN_FAILED).size() == 1; }));
+  EXPECT_EQ(renewed(), "200") << "the old certificates stay";
+}
+
+TEST_F(ApiTlsTest, TlsIsNotTakenOffAListenerThatIsNotOnLoopback) {
+  options.listen = "0.0.0.0:0";
+  start();
+  server->renew({}, {});
+  EXPECT_TRUE(
+      testing::eventually([&] { return curl_tls("ops", "-X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output == "403"; }));
+  EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
+}
+
 TEST_F(ApiTlsTest, AMissingOrWrongFileIsAnEventThatNamesIt) {
   for (const auto& tls :
        {config::AdminTls{file("server.crt"), file("server.key"), ""}, config::AdminTls{file("server.crt"), file("ops.key"), file("ca.crt")},

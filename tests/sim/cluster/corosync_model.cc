@@ -46,6 +46,7 @@ void CorosyncModel::process_changed(int node) {
   const int index = at(node).ring;
   if (!is_up(node) || index < 0 || !is_turning(node)) return;  // The next ring knows.
   Ring& ring = ring_of(node);
+  if (ring.processes == processes_of(ring.members)) return;
   ring.processes = processes_of(ring.members);
   append_view(index, false);
 }
@@ -378,6 +379,7 @@ void CorosyncModel::thaw(int node) {
       ++at(m).form_generation;
       for (const std::uint32_t packet : std::exchange(at(m).unsent, {})) append(ring, n.ring, false, packet);
     }
+    process_changed(node);  // Who came and went meanwhile.
     return;
   }
   if (std::none_of(ring.members.begin(), ring.members.end(), [&](int m) { return m != node && at(m).ring == n.ring; })) {

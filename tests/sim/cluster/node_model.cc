@@ -149,6 +149,9 @@ void NodeModel::carry_out() {
                          table += " " + a.vip + ":" + std::to_string(to_number(a.owner)) + "@" + std::to_string(a.epoch);
                        site_.log(index_, "assigns" + table);
                      }
+                     if (const auto* state = std::get_if<NodeState>(&send.message); state != nullptr && world().trace)
+                       site_.log(index_,
+                                 "says its state" + std::string(state->settled ? ", settled" : "") + (connected_ ? "" : ", to nobody"));
                      if (connected_) corosync().multicast(index_, daemon_pid_, std::move(send.message));
                    },
                    [&](VipAction& action) { act(action); },
@@ -222,6 +225,7 @@ void NodeModel::set_address(int vip, bool present) {
   Address& address = addresses_[static_cast<std::size_t>(vip)];
   if (address.present == present) return;
   address.present = present;
+  address.since = world().now;
   site_.log(index_, std::string(present ? "HAS v" : "has no longer v") + std::to_string(vip));
   site_.address_changed(index_, vip);
 }
@@ -391,8 +395,8 @@ void NodeModel::wake_daemon() {
   }
   if (!daemon_alive_ || !daemon_hung_) return;
   daemon_hung_ = false;
+  if (slept_ != Pause::kClockStops || world().now - woken_at_ > 3 * kSecond) slept_ = Pause::kClockRuns;
   woken_at_ = world().now;
-  slept_ = Pause::kClockRuns;
   site_.log(index_, "daemon runs again");
   site_.node_changed();
   wake_at_ = kNever;
@@ -490,7 +494,8 @@ void NodeModel::pause(Pause kind) {
 void NodeModel::resume() {
   if (pause_ == Pause::kNone) return;
   const At slept = world().now - paused_at_;
-  slept_ = pause_;
+  // What an earlier pause took from its clock is still missing.
+  if (slept_ != Pause::kClockStops || world().now - woken_at_ > 3 * kSecond) slept_ = pause_;
   if (pause_ != Pause::kClockRuns) mono_lag_ += slept;
   if (pause_ == Pause::kClockStops) boot_lag_ += slept;
   const bool stopped = pause_ != Pause::kClockRuns;
@@ -499,6 +504,7 @@ void NodeModel::resume() {
   reappears();
   site_.log(index_, "machine runs again");
   if (stopped) {
+    if (kernel_free_ > paused_at_) kernel_free_ += slept;  // What it was asked before is done before what it is asked now.
     for (Address& address : addresses_) address.expires += slept;
   }
   for (const Event& e : std::exchange(postponed_, {})) {

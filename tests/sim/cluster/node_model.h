@@ -65,6 +65,7 @@ class NodeModel {
 
   // ---- what can be seen from outside ----
   [[nodiscard]] bool has_address(int vip) const { return addresses_[static_cast<std::size_t>(vip)].present; }
+  [[nodiscard]] At has_since(int vip) const { return addresses_[static_cast<std::size_t>(vip)].since; }
   [[nodiscard]] bool answers_arp() const { return powered_ && pause_ == Pause::kNone; }
   [[nodiscard]] bool proxy_runs() const { return powered_ && pause_ == Pause::kNone && daemon_alive_ && !daemon_hung_; }
   [[nodiscard]] bool serves() const { return serves_; }
@@ -90,6 +91,7 @@ class NodeModel {
  private:
   struct Address {
     bool present = false;
+    At since = 0;
     At expires = 0;
     bool expiry_set = false;
   };

@@ -12,6 +12,8 @@ constexpr At kWakeClockRuns = 55 * kMs;  // The table of bounds: a machine froze
 // that are alone, one of which had no carrier when the other asked.
 constexpr At kUnattended = 2400 * kMs;
 constexpr At kAloneWithoutCarrier = 450 * kMs;
+// Two nodes without a ring that both reach the router (R11 does not promise it): R8 ends it.
+constexpr At kAloneDispute = 500 * kMs;
 constexpr At kHungAndPaused = 1100 * kMs;  ///< The guard does not count the time in which it did not run itself (R10).
 constexpr At kResolveAfter = 5 * kSecond;  ///< The client's neighbour entry is confirmed anew, at the latest.
 
@@ -40,6 +42,7 @@ void Oracle::begin(Site& site) {
   site_ = &site;
   cache_.fill(-1);
   unserved_since_.fill(0);
+  double_since_.fill(kNever);
   reset_due_.fill(-1);
   pinned_.fill(-1);
 }
@@ -99,17 +102,25 @@ At Oracle::allowed_after_waking(int vip, const NodeModel& woken) const {
 void Oracle::check_doubles(int vip) {
   int answering = 0;
   At allowed_until = -kNever;
+  At reappeared = -kNever;
+  bool unattended = false;
   for (int n = 0; n < site_->nodes(); ++n) {
     const NodeModel& node = site_->node(n);
     if (!node.has_address(vip) || !node.answers_arp() || !node.carrier() || !site_->world().wires.client[i(n)]) continue;
     ++answering;
-    if (node.unattended()) allowed_until = std::max(allowed_until, node.reappeared_at() + kUnattended);
+    unattended = unattended || node.unattended();
+    reappeared = std::max(reappeared, node.reappeared_at());
     if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.reappeared_at() + kAloneWithoutCarrier);
-    if (node.daemon_hung()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
+    if (!node.proxy_runs()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
     if (node.slept() == Pause::kNone) continue;
     allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node));
   }
+  if (answering < 2) double_since_[i(vip)] = kNever;
   if (answering < 2 || excused_) return;
+  double_since_[i(vip)] = std::min(double_since_[i(vip)], site_->world().now);
+  const bool alone = site_->nodes() == 2 && !site_->corosync().is_whole() && wake_clock_stops_ > 250 * kMs;
+  if (alone) allowed_until = std::max(allowed_until, double_since_[i(vip)] + kAloneDispute);
+  if (unattended) allowed_until = std::max(allowed_until, reappeared + kUnattended);
   if (site_->world().now < allowed_until) return site_->world().queue.push(allowed_until, EventKind::kCheck);
   std::string who;
   for (int n = 0; n < site_->nodes(); ++n) {

@@ -105,6 +105,7 @@ class Oracle {
   Site* site_ = nullptr;
   std::array<int, kVipsMax> cache_{};  ///< Whom the client's neighbour entry names.
   std::array<At, kVipsMax> unserved_since_{};
+  std::array<At, kVipsMax> double_since_{};
   std::array<bool, kVipsMax> resolving_{};
   std::array<int, kVipsMax> reset_due_{};
   std::array<int, kVipsMax> pinned_{};

@@ -32,7 +32,9 @@ class DispatcherPort final : public ApiPort {
     request.content_type = "application/json";
     request.caller = {"uid 1000 (jo)", role_};
     admin::ApiReply reply;
-    dispatcher_.handle(request, [&](admin::ApiResponse response) { reply = {response.status, response.body}; });
+    dispatcher_.handle(request, [&](admin::ApiResponse response) {
+      reply = {response.status, response.late_body ? response.late_body() : response.body};
+    });
     return reply;
   }
 

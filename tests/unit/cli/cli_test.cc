@@ -348,6 +348,17 @@ TEST_F(CliTest, ChecksAFileAndExplainsKeys) {
   EXPECT_EQ(run({"config", "diff", good}), kExitDone) << err.str();
   EXPECT_TRUE(printed("b")) << out.str();
   EXPECT_EQ(run({"config", "diff", bad}), kExitInvalidConfig);
+
+  EXPECT_EQ(run({"config", "diff", good, "-o", "json"}), kExitDone) << err.str();
+  EXPECT_EQ(boost::json::parse(out.str()).at("changes").as_array().size(), 1U) << out.str();
+  EXPECT_EQ(run({"config", "show", "-o", "json"}), kExitDone) << err.str();
+  EXPECT_EQ(boost::json::parse(out.str()).at_pointer("/pools/0/servers/0/name"), "a") << out.str();
+  EXPECT_EQ(run({"config", "show", "-o", "yaml"}), kExitDone);
+  EXPECT_EQ(out.str(), text.str());
+  EXPECT_EQ(run({"explain", "pools.idle_timeout", "-o", "json"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at("key"), "pools.idle_timeout") << out.str();
+  EXPECT_EQ(run({"explain", "pools.idle_timeout", "-o", "yaml"}), kExitDone);
+  EXPECT_TRUE(printed("key: pools.idle_timeout")) << out.str();
   std::filesystem::remove_all(folder);
 }
 

@@ -115,7 +115,7 @@ TEST(NeedsRestart, NamesTheKeysThatWait) {
   after.pools[0].retries = 1;
 
   EXPECT_THAT(needs_restart(diff(base(), after)),
-              ElementsAre("admin.listen", "admin.operators", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine", "proxy.splice",
+              ElementsAre("admin.listen", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine", "proxy.splice",
                           "proxy.workers", "state_dir"));
 }
 

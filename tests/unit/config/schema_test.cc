@@ -1,6 +1,7 @@
 // The table itself, and what is made from it: explain, JSON Schema.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
 #include <set>
 
@@ -21,6 +22,36 @@ void walk(const schema::Section& section, const std::string& path, const Visit& 
     visit(here, section, field);
     if (const schema::Section* inner = schema::section_within(field.type->info())) walk(*inner, here, visit);
   }
+}
+
+std::set<std::string> words_in_code(const std::string& text) {
+  std::set<std::string> out;
+  for (std::size_t at = 0; (at = text.find('`', at)) != std::string::npos;) {
+    const auto end = text.find('`', at + 1);
+    if (end == std::string::npos) break;
+    out.insert(text.substr(at + 1, end - at - 1));
+    at = end + 1;
+  }
+  return out;
+}
+
+// The pages for people name exactly the keys that the schema marks.
+TEST(Schema, TheDocumentsNameEveryKeyThatNeedsARestart) {
+  std::set<std::string> keys;
+  walk(schema::gateway(), "", [&](const std::string& path, const schema::Section&, const schema::Field& field) {
+    if (field.restart) keys.insert(path);
+  });
+  std::set<std::string> in_decision;
+  std::set<std::string> in_page;
+  std::string line;
+  for (std::ifstream file(FL_SOURCE_DIR "/docs/decisions/0009-restart-only-keys.md"); std::getline(file, line);) {
+    if (line.starts_with("| `")) in_decision.merge(words_in_code(line.substr(0, line.find('|', 2))));
+  }
+  for (std::ifstream file(FL_SOURCE_DIR "/docs/operating/reload.md"); std::getline(file, line);) {
+    if (line.starts_with("| `node`")) in_page = words_in_code(line.substr(0, line.find('|', 2)));
+  }
+  EXPECT_EQ(in_decision, keys);
+  EXPECT_EQ(in_page, keys);
 }
 
 TEST(Schema, DocumentsEveryKey) {
@@ -48,8 +79,8 @@ TEST(Schema, KeepsRestartOnlyKeysWhereTheyAreReported) {
   walk(schema::gateway(), "", [&](const std::string& path, const schema::Section&, const schema::Field& field) {
     if (!field.restart) return;
     const std::string top = path.substr(0, path.find('.'));
-    EXPECT_TRUE(top == "node" || top == "state_dir" || top == "shutdown_grace" || top == "guard" || top == "proxy" || top == "admin" ||
-                top == "log")
+    EXPECT_TRUE(top == "node" || top == "state_dir" || top == "shutdown_grace" || top == "guard" || top == "cluster" || top == "vips" ||
+                top == "proxy" || top == "admin" || top == "log")
         << path;
   });
 }

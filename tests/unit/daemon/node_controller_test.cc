@@ -265,9 +265,31 @@ TEST_F(NodeControllerTest, ServersThatCannotBeAddedChangeNothing) {
   };
   EXPECT_EQ(why("a", "10.1.0.9:6443"), Errc::kConflict);
   EXPECT_EQ(why("d", "10.1.0.9:0"), Errc::kInvalidArgument);
-  EXPECT_FALSE(command(admin::AddServer{.pool = "masters", .server = "d", .address = "::::"}));
+  for (const char* address : {"::::", "_foo2", "_foo:0", "-x..y:80"}) EXPECT_EQ(why("d", address), Errc::kInvalidArgument) << address;
+  for (const char* name : {"Mast-4", "m\xc3\xbcnchen", ""}) EXPECT_EQ(why(name, "10.1.0.9:6443"), Errc::kInvalidArgument) << name;
   EXPECT_THAT(routes->pools[0].servers, SizeIs(3));
   EXPECT_EQ(command(admin::Reload{}).error().code, Errc::kUnsupported);
+}
+
+TEST_F(NodeControllerTest, AServerMayBeAnSrvRecordAtRunTime) {
+  start(usual());
+  ASSERT_TRUE(command(admin::AddServer{.pool = "masters", .server = "d", .address = "_kube-api._tcp.kube.demo"}));
+  ASSERT_EQ(last.lookups.size(), 1U);
+  EXPECT_EQ(last.lookups[0].question.host, "_kube-api._tcp.kube.demo");
+}
+
+TEST_F(NodeControllerTest, AServerThatIsAListenerOfItsPoolIsRefused) {
+  auto config = usual();
+  config.listeners[0].bind = {endpoint("0.0.0.0:6443"), endpoint("10.0.0.1:7443")};
+  start(config);
+  node.set_own_addresses({*parse_ip_address("10.0.0.1")});
+  const auto refused = [&](const char* address) {
+    return !command(admin::AddServer{.pool = "masters", .server = "d", .address = address});
+  };
+  EXPECT_TRUE(refused("10.0.0.1:6443"));
+  EXPECT_TRUE(refused("127.0.0.1:6443"));
+  EXPECT_TRUE(refused("10.0.0.1:7443"));
+  EXPECT_FALSE(refused("10.0.0.2:6443"));
 }
 
 TEST_F(NodeControllerTest, ARefusedProbeIsAskedForAgain) {

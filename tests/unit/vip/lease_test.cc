@@ -138,17 +138,42 @@ TEST_F(PromiseBookTest, ReleasedEndsThePromisesOfThatEpochAndEarlierOnes) {
   book.acknowledged(kPeer, {{"api", 3}}, kNow + 2s);
   book.reported(kThird, "api", kPeer, kNow + 1s);
 
-  book.released("api", kPeer, 2, /*all=*/false);
+  book.released({"api", 2, kPeer, 1, true}, /*newest=*/false, kNow);
   EXPECT_EQ(book.of_view("api", kMe), kNow + 2s);
 
-  book.released("api", kPeer, 3, /*all=*/true);
+  book.released({"api", 3, kPeer, 1, true}, /*newest=*/true, kNow);
   EXPECT_EQ(book.of_view("api", kMe), Instant::min());
 }
 
 TEST_F(PromiseBookTest, ALateReleasedLeavesWhatMembersReportOfALaterEpoch) {
   book.reported(kThird, "api", kPeer, kNow + 1s);
-  book.released("api", kPeer, 3, /*all=*/false);
+  book.released({"api", 3, kPeer, 1, true}, /*newest=*/false, kNow);
   EXPECT_EQ(book.of_view("api", kMe), kNow + 1s);
+}
+
+TEST_F(PromiseBookTest, APromiseThatHasEndedIsNotFreeBeforeSomebodySaysSo) {
+  book.acknowledged(kPeer, {{"api", 3}}, kNow - 1h);
+  EXPECT_FALSE(book.is_free("api", kMe, kNow)) << "its holder may be one that nobody can delete the address of";
+  EXPECT_TRUE(book.is_free("api", kPeer, kNow));
+  book.released({"api", 4, kThird, 1, /*clear=*/false}, true, kNow);
+  EXPECT_FALSE(book.is_free("api", kMe, kNow));
+  book.released({"api", 4, kThird, 1, /*clear=*/true}, true, kNow);
+  EXPECT_TRUE(book.is_free("api", kMe, kNow)) << "who was cleared to take it speaks for everybody before it";
+  book.reported(kThird, "api", kNoNode, kNow + 1s);
+  EXPECT_FALSE(book.is_free("api", kMe, kNow));
+  EXPECT_TRUE(book.is_free("api", kMe, kNow + 1s));
+  book.silent_node(kThird, kNow - 1h);
+  EXPECT_FALSE(book.is_free("api", kMe, kNow));
+}
+
+TEST_F(PromiseBookTest, NobodysReleasedEndsAPromiseToAnotherThatStillRuns) {
+  book.acknowledged(kPeer, {{"api", 3}}, kNow + 1s);
+  book.reported(kThird, "api", kPeer, kNow + 1s);
+  book.released({"api", 4, kThird, 1, /*clear=*/true}, true, kNow);
+  EXPECT_EQ(book.of_view("api", kMe), kNow + 1s) << "it woke beside the holder of today, and said what it knew";
+  EXPECT_EQ(book.bound_to("api", kMe, kNow), std::vector<NodeId>{kPeer});
+  EXPECT_TRUE(book.bound_to("api", kPeer, kNow).empty());
+  EXPECT_TRUE(book.bound_to("api", kMe, kNow + 1s).empty());
 }
 
 TEST_F(PromiseBookTest, ARoundForgetsReportsButThoseOfNodesThatMayHaveFallenSilent) {

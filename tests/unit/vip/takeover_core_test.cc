@@ -489,6 +489,87 @@ TEST_F(TakeoverCoreTest, R15AnotherAddressIsTakenUpAfterTheOldOneIsDeleted) {
   EXPECT_EQ(core->holder("api")->settings().address.length, 9);
 }
 
+/// Node 1 hears 2 and 3, which do not hear each other: it is in the ring of one, then in that of the other.
+TEST_F(TakeoverCoreTest, R4NobodyIsBoundToTwoThatDoNotFollowOnePlan) {
+  begin(3);
+  view({n1, n2});
+  exchange();
+  const auto beat = [&](NodeId from, std::uint64_t sequence) {
+    core->delivered(daemon_of(from), Beat{current.ring, 1, sequence, {{"api", 5}}}, out);
+    const auto acks = take<BeatAck>();
+    return acks.size() == 1 && acks.front().holder == from;
+  };
+  EXPECT_TRUE(beat(n2, 1));
+  view({n1, n3});
+  exchange();
+  out.clear();
+  EXPECT_FALSE(beat(n3, 1)) << "it is one that slept, and was woken";
+  core->delivered(daemon_of(n3), Released{"api", 5, n3, 1, true}, out);
+  turn(1s);
+  EXPECT_FALSE(beat(n3, 2)) << "what node 3 has given up is not what node 2 has";
+  turn(core->timing().promise());
+  EXPECT_TRUE(beat(n3, 3)) << "the promise has run out";
+  view({n1, n2, n3});
+  for (const NodeId n : {n2, n3}) core->delivered(daemon_of(n), state_of(n), out);
+  out.clear();
+  EXPECT_TRUE(beat(n2, 2)) << "both are here: a move has an old and a new owner";
+}
+
+TEST_F(TakeoverCoreTest, R4AHolderDoesNotProlongAnother) {
+  begin(2);
+  hold();
+  core->delivered(daemon_of(n2), Beat{current.ring, 1, 9, {{"api", 5}}}, out);
+  EXPECT_THAT(take<BeatAck>(), IsEmpty()) << "a proof would disprove this node's claim";
+}
+
+TEST_F(TakeoverCoreTest, R4WhoWaitsForAnAbsentHoldersPromiseIsNamedWhenItHasEnded) {
+  begin(3);
+  view({n1, n2, n3});
+  exchange();
+  tick(3s);
+  core->delivered(daemon_of(n3), Beat{current.ring, 1, 9, {{"api", 3}}}, out);
+  const Instant promised = now + core->timing().promise();
+  view({n1, n2});
+  exchange();
+  out.clear();
+  while (now + 50ms < promised) {
+    tick(50ms);
+    for (const Beat& beat : take<Beat>()) EXPECT_THAT(beat.held, IsEmpty()) << "others are bound, and would not acknowledge it";
+  }
+  bool named = false;
+  for (int i = 0; i < 8; ++i) {
+    tick(20ms);
+    for (const Beat& beat : take<Beat>()) named = named || !beat.held.empty();
+  }
+  EXPECT_TRUE(named);
+}
+
+TEST_F(TakeoverCoreTest, R20WhenAYieldIsOverTheNodeOffersItselfAgain) {
+  begin(3);
+  hold();
+  core->kernel_gone("api", out);
+  for (int i = 0; i < 5; ++i) {
+    tick(50ms);
+    echo();
+    core->kernel_done("api", Kind::kAdd, true, "", out);
+    turn(50ms);
+    core->kernel_gone("api", out);
+  }
+  tick(50ms);
+  echo();
+  core->kernel_done("api", Kind::kRemove, true, "", out);
+  const auto yielding = take<NodeState>();
+  ASSERT_FALSE(yielding.empty());
+  ASSERT_FALSE(yielding.back().vips.front().able);
+  for (int i = 0; i < 60 * 10; ++i) {
+    tick(100ms);
+    for (const NodeId n : {n2, n3}) core->delivered(daemon_of(n), Beat{current.ring, 1, 1, {}}, out);
+  }
+  const auto after = take<NodeState>();
+  ASSERT_FALSE(after.empty());
+  EXPECT_TRUE(after.back().vips.front().able);
+}
+
 TEST_F(TakeoverCoreTest, R18LeavingResetsThenDeletesAndSaysSo) {
   begin(3);
   hold();

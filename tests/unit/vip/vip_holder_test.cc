@@ -58,7 +58,12 @@ class VipHolderTest : public testing::Test {
 
 TEST_F(VipHolderTest, I1AddsNothingBeforeTheLeaseCoversIt) {
   holder.assign(1, now);
-  good.covered = false;
+  good.covered = good.cleared = false;
+  (void)tick();
+  EXPECT_FALSE(holder.is_ready());
+  good.cleared = true;
+  EXPECT_THAT(tick(), ElementsAre(Kind::kBeatNow));
+  EXPECT_TRUE(holder.is_ready()) << "only the lease is missing";
   EXPECT_THAT(tick(), IsEmpty());
   good.covered = true;
   EXPECT_THAT(tick(), ElementsAre(Kind::kAdd));
@@ -80,7 +85,10 @@ TEST_F(VipHolderTest, R5WithoutReleasedProbesThreeTimesOver60MillisecondsAndWait
   EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
   EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
   EXPECT_THAT(tick(9ms), IsEmpty());
-  EXPECT_THAT(tick(1ms), ElementsAre(Kind::kAdd));
+  good.covered = false;
+  EXPECT_THAT(tick(1ms), ElementsAre(Kind::kBeatNow)) << "the first beat that names it: only now nobody is bound";
+  good.covered = true;
+  EXPECT_THAT(tick(2ms), ElementsAre(Kind::kAdd));
 }
 
 TEST_F(VipHolderTest, R5WaitsForSilenceAndReportsAForeignClaimAfterTheKernelLeaseAnd500Milliseconds) {
@@ -130,6 +138,7 @@ TEST_F(VipHolderTest, R5TakeoverProbeOffTakesAtTheEndOfThePromise) {
   good.free_at = now + 100ms;
   holder.assign(1, now);
   EXPECT_THAT(tick(99ms), IsEmpty());
+  good.proved_sent = now + 1ms;
   EXPECT_THAT(tick(1ms), ElementsAre(Kind::kAdd));
 }
 
@@ -194,6 +203,30 @@ TEST_F(VipHolderTest, R8OfTwoThatAreAloneTheOneThatTookItStays) {
   good.alive_at = now;
   (void)tick(200ms);
   EXPECT_TRUE(holder.is_held());
+}
+
+TEST_F(VipHolderTest, R8OfTwoThatBothTookItAloneTheOneOfTheHigherRankGivesUp) {
+  good.cleared = false;
+  good.alone_since = now;
+  good.backoff = 300ms;
+  holder.assign(1, now);
+  for (int i = 0; i < 3; ++i) (void)tick(30ms);
+  (void)tick(10ms);
+  (void)kernel(Kind::kAdd);
+  now += 1s;
+  for (int i = 0; i < 6; ++i) {
+    holder.claimed("02:02", now, step);
+    good.alive_at = now;
+    (void)tick(50ms);
+    EXPECT_TRUE(holder.is_held()) << i;
+  }
+  for (int i = 0; i < 3; ++i) {
+    holder.claimed("02:02", now, step);
+    good.alive_at = now;
+    (void)tick(51ms);
+  }
+  EXPECT_FALSE(holder.is_held());
+  EXPECT_GT(holder.yield_until(), now) << "and lets the other one go first";
 }
 
 TEST_F(VipHolderTest, R8WhoTookByPromiseAsksEach100MillisecondsForAMinute) {

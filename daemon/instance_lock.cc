@@ -1,0 +1,39 @@
+#include "daemon/instance_lock.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
+
+namespace fairlead::daemon {
+namespace {
+
+Status lock(const std::string& path, InstanceLock& held) {
+  std::error_code ignored;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid()) return {};
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return {};  // A file system without locks.
+    return Error{Errc::kConflict,
+                 "another fairleadd runs (it holds " + path + "): stop it, or give this one an admin.socket and a state_dir of its own"};
+  }
+  held.push_back(std::move(file));
+  return {};
+}
+
+}  // namespace
+
+Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot) {
+  InstanceLock held;
+  if (!snapshot.admin.socket.empty()) {
+    if (auto status = lock(snapshot.admin.socket + ".lock", held); !status) return status.error();
+  }
+  if (!snapshot.vips.empty()) {
+    if (auto status = lock(snapshot.state_dir + "/lock", held); !status) return status.error();
+  }
+  return held;
+}
+
+}  // namespace fairlead::daemon

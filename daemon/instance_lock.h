@@ -1,0 +1,23 @@
+// One daemon at a time per admin socket and, where there are VIPs, per state_dir. Taken before anything touches addresses or listeners:
+// SO_REUSEPORT would give a second daemon a share of the first one's clients.
+//
+// flock(2) on files beside the socket and in state_dir: the kernel lets go of them with the process, however it ends. The descriptors are
+// closed by exec, so the guard never holds them. The files stay: removing one would let two daemons lock two files of one name.
+#pragma once
+
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/settings.h"
+
+namespace fairlead::daemon {
+
+/// Held as long as it lives.
+using InstanceLock = std::vector<Fd>;
+
+/// Waits for nobody. A place where no file can be made is not locked: who serves finds out by itself that it cannot use it.
+/// Errors: kConflict, naming the file: another daemon runs.
+[[nodiscard]] Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot);
+
+}  // namespace fairlead::daemon

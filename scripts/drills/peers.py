@@ -1,0 +1,145 @@
+"""What Fairlead is compared with, in the same lab by the same prober: keepalived and HAProxy in three forms people run.
+
+    keepalived-kubeadm   as the kubeadm guide for highly available clusters has it: a script every 3 s that asks the API through HAProxy, 10 failures
+    keepalived-track     the process is looked for each second (`pgrep -x haproxy`), advertisements each second
+    keepalived-fast      likewise, VRRP version 3 with advertisements each 100 ms
+
+track_process, which hears of a death from the kernel, cannot be played here: the kernel tells only the first network namespace (netlink's process
+connector; keepalived says "Failed to set/clear process event listen - Connection refused"). With it a killed HAProxy is noticed in milliseconds.
+
+Each run begins with the lab as it is; Fairlead and Corosync are ended on every gateway, then these are started.
+"""
+import os
+import signal
+from dataclasses import dataclass
+
+from drills.cases import Case, cut_link, freeze_node, lose_carrier, processes_of
+from support.waiting import wait_for
+
+HAPROXY = """global
+    maxconn 4000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    balance leastconn
+frontend api
+    bind *:6443
+    default_backend masters
+backend masters
+    option httpchk
+    http-check connect ssl
+    http-check send meth GET uri /readyz
+    http-check expect status 200
+    default-server verify none {check}
+{servers}
+"""
+CHECK = """#!/bin/sh
+curl -sfk --max-time 2 https://localhost:6443/readyz -o /dev/null
+"""
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    check: str          # of HAProxy's servers
+    instance: str       # lines of the vrrp_instance
+    beside: str = ""    # blocks beside it
+    version: int = 2
+
+
+_TRACKED = 'vrrp_script haproxy {\n  script "/usr/bin/pgrep -x haproxy"\n  interval 1\n  fall 1\n  rise 1\n}\n'
+PEERS = [
+    Peer("keepalived-kubeadm", "inter 10s downinter 5s rise 2 fall 2", "  advert_int 1\n  track_script { api }\n",
+         'vrrp_script api {\n  script "/etc/lab/check.sh"\n  interval 3\n  weight -2\n  fall 10\n  rise 2\n}\n'),
+    Peer("keepalived-track", "inter 1s rise 2 fall 2", "  advert_int 1\n  track_script { haproxy }\n", _TRACKED),
+    Peer("keepalived-fast", "inter 1s rise 2 fall 2", "  advert_int 0.1\n  track_script { haproxy }\n", _TRACKED, version=3),
+]
+
+
+def keepalived_conf(peer, rank, vip):
+    first = "MASTER" if rank == 0 else "BACKUP"
+    return (f"global_defs {{\n  script_user root\n  enable_script_security\n  vrrp_version {peer.version}\n}}\n{peer.beside}"
+            f"vrrp_instance api {{\n  state {first}\n  interface lan\n  virtual_router_id 51\n  priority {101 - rank}\n{peer.instance}"
+            f"  virtual_ipaddress {{\n    {vip}/24\n  }}\n}}\n")
+
+
+class PeerGateways:
+    """Both programs on every gateway of the lab, instead of Fairlead."""
+
+    def __init__(self, lab, peer, run):
+        self.lab = lab
+        self.peer = peer
+        self.run = run
+        self.processes = {}
+        gates = [g["name"] for g in lab.nodes("gateway")]
+        for name in gates:
+            for program in ("fairleadd", "corosync"):
+                os.kill(lab.pid(name, program), signal.SIGTERM)
+        wait_for(lambda: not lab.status()["vip"]["holders"] and not any(
+            p["pid"] for g in lab.nodes("gateway") for p in g["programs"]), 20, "Fairlead has ended on every gateway")
+        servers = "".join(f"    server {n['name']} {n['links'][0]['address']}:6443 check\n" for n in lab.nodes("backend"))
+        for rank, name in enumerate(gates):
+            self.write(name, "haproxy.cfg", HAPROXY.format(check=peer.check, servers=servers))
+            self.write(name, "keepalived.conf", keepalived_conf(peer, rank, lab.vip[0]))
+            self.write(name, "check.sh", CHECK, 0o755)
+            self.processes[name] = [
+                lab.start(name, ["haproxy", "-db", "-f", "/etc/lab/haproxy.cfg"], f"haproxy-{name}-{run}"),
+                lab.start(name, ["keepalived", "-n", "-l", "-D", "-f", "/etc/lab/keepalived.conf", "-p", "/run/k.pid", "-r", "/run/v.pid"],
+                          f"keepalived-{name}-{run}")]
+        wait_for(lambda: lab.holder() == gates[0], 90, f"{gates[0]} holds the VIP")
+        wait_for(lambda: self.answers(), 30, "HAProxy answers through the VIP")
+
+    def write(self, node, name, text, mode=0o644):
+        folder = f"/proc/{self.lab.node(node)['keeper']}/root/etc/lab"
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+
+    def answers(self):
+        try:
+            return self.lab.exec("client", "curl", "-sk", "--max-time", "1", f"https://{self.lab.vip[0]}:6443/readyz")
+        except RuntimeError:
+            return False
+
+    def pids(self, node, program):
+        """Every process of that name in the node."""
+        found = []
+        for pid in processes_of(self.lab.node(node)["keeper"]):
+            try:
+                with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                    if file.read().strip() == program:
+                        found.append(pid)
+            except OSError:
+                continue
+        return found
+
+    def close(self):
+        for processes in self.processes.values():
+            for process in processes:
+                process.stop(5)
+
+
+def _all(scene, program, number):
+    for pid in scene.gateways.pids(scene.holder, program):
+        os.kill(pid, number)
+
+
+def planned(scene):
+    """keepalived has no word for it; what people do is stop it where the address is."""
+    _all(scene, "keepalived", signal.SIGTERM)
+
+
+# The cases they can play. The process is HAProxy: it is what serves, as fairleadd does.
+CASES = [
+    Case("planned", planned),
+    Case("kill-process", lambda s: _all(s, "haproxy", signal.SIGKILL), watch=40),
+    Case("hang-process", lambda s: _all(s, "haproxy", signal.SIGSTOP), watch=40),
+    Case("kill-node", lambda s: s.power_off(s.holder), watch=5),
+    Case("kill-standby", lambda s: s.power_off(s.standbys[-1]), watch=3),
+    Case("freeze-node", freeze_node, watch=4),
+    Case("cut-link", cut_link, watch=5),
+    Case("lose-carrier", lose_carrier, watch=5),
+]

@@ -1,0 +1,80 @@
+"""What `make run` reads out of its records: outage, failures, holders, the timeline, the clients' line."""
+import os
+import sys
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
+
+from demo.figures import MS, Record, client_line, figures, longest_gap_ms, timeline   # noqa: E402
+
+ONE, TWO = "02:fa:00:00:04:83", "02:fa:00:00:04:84"
+
+
+def served(begin_ms, end_ms, mac, step=4):
+    """Probes and ARP rounds each 4 ms, answered at once."""
+    for at in range(begin_ms, end_ms, step):
+        yield f"P {at * MS} {at * MS + MS} ok"
+        yield f"A {at * MS} {mac}"
+
+
+def silent(begin_ms, end_ms, result="timeout", step=4):
+    for at in range(begin_ms, end_ms, step):
+        yield f"P {at * MS} {(at + 900) * MS} {result}"
+        yield f"A {at * MS} -"
+
+
+class FiguresTest(unittest.TestCase):
+    def record(self, *parts):
+        return Record().read(line for part in parts for line in part)
+
+    def test_an_outage_is_the_time_between_the_answers_around_it(self):
+        record = self.record(served(0, 1000, ONE), silent(1000, 1200), served(1200, 2000, TWO))
+        found = figures(record, 900 * MS, 1900 * MS)
+        self.assertEqual(found.outage_ms, 204)   # From the answer at 997 to the one at 1201.
+        self.assertEqual((found.probes, found.probes_failed, found.holders), (250, 50, 1))
+
+    def test_answers_that_come_late_are_an_outage_too(self):
+        """A stopped daemon: the kernel takes the connections, all are answered when it goes on."""
+        record = self.record(served(0, 1000, ONE), (f"P {at * MS} {1200 * MS} ok" for at in range(1000, 1200, 4)), served(1200, 2000, ONE))
+        found = figures(record, 900 * MS, 1900 * MS)
+        self.assertEqual((found.outage_ms, found.probes_failed), (203, 0))
+
+    def test_an_outage_without_an_end_lasts_until_the_end(self):
+        found = figures(self.record(served(0, 1000, ONE), silent(1000, 2000)), 500 * MS, 2000 * MS)
+        self.assertEqual(found.outage_ms, 2000 - 997)
+
+    def test_two_answers_in_one_round_are_two_holders(self):
+        record = self.record(served(0, 100, ONE), [f"A {100 * MS} {ONE},{TWO}"], served(104, 200, TWO))
+        self.assertEqual(figures(record, 0, 200 * MS).holders, 2)
+        self.assertEqual(timeline(record, 0, 20, 10, {ONE: "1", TWO: "2"}), "11111!2222")
+
+    def test_the_timeline_shows_who_answered_where_connections_were_answered(self):
+        record = self.record(served(0, 100, ONE), silent(100, 200), served(200, 300, TWO))
+        self.assertEqual(timeline(record, 0, 20, 15, {ONE: "1", TWO: "2"}), "11111.....22222")
+
+    def test_resets_are_those_of_new_and_of_kept_connections(self):
+        record = self.record([f"P {5 * MS} {6 * MS} reset", f"R 1 {7 * MS} closed", f"R 2 {300 * MS} reset"], served(8, 100, ONE))
+        self.assertEqual(figures(record, 0, 200 * MS).resets, 2)
+
+    def test_the_watchers_own_lateness_is_part_of_the_figures(self):
+        record = self.record(served(0, 100, ONE), [f"L {50 * MS} {17 * MS}", f"L {500 * MS} {99 * MS}"])
+        self.assertEqual(figures(record, 0, 100 * MS).late_ms, 17)
+
+    def test_clients_count_by_their_own_numbers(self):
+        record = self.record(f"C 1 {n} {n * 10 * MS} {(n * 10 + 1) * MS} ok" for n in range(1, 11))
+        self.assertEqual(client_line(record.requests), "ok 10  lost 0  longest gap 10 ms")
+        record.read([f"C 1 11 {110 * MS} {610 * MS} timeout", f"C 1 12 {620 * MS} {621 * MS} ok"])
+        self.assertEqual(client_line(record.requests), "ok 11  lost 1  longest gap 520 ms")
+
+    def test_a_number_that_is_not_in_the_record_is_lost(self):
+        record = self.record([f"C 1 1 0 {MS} ok", f"C 1 3 {20 * MS} {21 * MS} ok", f"C 2 1 0 {MS} ok"])
+        self.assertEqual(client_line(record.requests).split("  ")[:2], ["ok 3", "lost 1"])
+
+    def test_a_gap_is_one_clients_whatever_the_others_get(self):
+        record = self.record([f"C 1 1 0 {MS} ok", f"C 2 1 {5 * MS} {6 * MS} ok", f"C 2 2 {50 * MS} {51 * MS} ok", f"C 1 2 {99 * MS} {100 * MS} ok"])
+        self.assertEqual(longest_gap_ms(record.requests), 99)
+
+
+if __name__ == "__main__":
+    unittest.main()

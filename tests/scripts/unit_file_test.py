@@ -1,0 +1,42 @@
+"""packaging/fairleadd.service does what the daemon and ha-rules R10 need of it, and docs/operating/running.md shows it as it is."""
+import os
+import re
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def lines_of(text):
+    return [line for line in text.splitlines() if line and not line.startswith(("#", ";"))]
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+class UnitFileTest(unittest.TestCase):
+    def setUp(self):
+        self.unit = lines_of(read("packaging/fairleadd.service"))
+
+    def test_daemon_and_guard_are_not_killed_together_and_leftovers_go(self):
+        for line in ("KillMode=mixed", "OOMPolicy=continue"):
+            self.assertIn(line, self.unit)
+        self.assertTrue([line for line in self.unit if re.fullmatch(r"ExecStopPost=-\S*/fairleadd --config \S+ --release-vips", line)])
+
+    def test_an_invalid_file_does_not_restart_for_ever(self):
+        self.assertIn("RestartPreventExitStatus=2 3", self.unit)
+        self.assertEqual([line for line in self.unit if line.startswith("ExecStartPre")], [], "its exit code does not count there")
+
+    def test_nothing_forbids_what_the_daemon_does(self):
+        self.assertNotIn("ProtectKernelTunables=yes", self.unit, "R21: the interfaces' sysctls")
+        self.assertIn("LogsDirectory=fairlead", self.unit, "ProtectSystem=strict")
+        self.assertIn("/var/log/fairlead/", read("tests/golden/config/log-file.expected"), "and the hint points there")
+
+    def test_the_page_shows_lines_of_the_unit(self):
+        shown = re.search(r"```ini\n(.*?)```", read("docs/operating/running.md"), re.DOTALL).group(1)
+        self.assertEqual([line for line in lines_of(shown) if line not in self.unit], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
