@@ -81,7 +81,9 @@ const Section& announce_section() {
 
 const Section& hook_section() {
   static const Section section = make_section<Hook>(
-      "vips[].on_acquire[]", "A program run after the fact; never in the path of a takeover.",
+      "vips[].on_acquire[]",
+      "A program run after the fact; never in the path of a takeover. It finds FAIRLEAD_EVENT (acquire or release), FAIRLEAD_VIP, "
+      "FAIRLEAD_ADDRESS (with its prefix length) and FAIRLEAD_INTERFACE in its environment. The hooks of one VIP run one after the other.",
       {
           field(
               "command", &Hook::command,
@@ -120,7 +122,7 @@ const Section& cluster_section() {
           field("name", &Cluster::name, name(), "Name of the cluster; the same on all nodes.", kRequired),
           field("profile", &Cluster::profile,
                 choice<TimingProfile>({{"vm", TimingProfile::kVm}, {"fast", TimingProfile::kFast}, {"min", TimingProfile::kMin}}),
-                "Corosync's timing: for virtual machines, for quiet hardware, the least."),
+                "Corosync's timing: for virtual machines, for quiet hardware, the least (experimental)."),
           field("timing", &Cluster::timing,
                 std::make_shared<MapType<TimingKey, Duration>>(
                     &TimingKey::name, &TimingKey::value, duration({.min = 1ms, .max = 10min, .zero = {}, .whole_seconds = false}),

@@ -103,6 +103,7 @@ Orchestrator::~Orchestrator() {
   // First what calls into us from other threads, then what they call.
   if (api_) api_->stop();
   takeover_.reset();
+  hooks_.reset();
   jobs_.reset();
   resolver_.reset();
   prober_.reset();
@@ -378,7 +379,8 @@ void Orchestrator::begin_shutdown(int signal) {
 void Orchestrator::finish_shutdown() {
   loop_.cancel(stop_timer_);
   const Instant now = clock_.now();
-  const bool clear = !takeover_ || takeover_->is_clear() || now >= stop_at_ + kClosingMax;
+  const bool hooks_done = !hooks_ || hooks_->is_idle() || now >= stop_at_;
+  const bool clear = !takeover_ || (takeover_->is_clear() && hooks_done) || now >= stop_at_ + kClosingMax;
   if (places_.current() == 0 && clear) return loop_.stop();
   if (now >= stop_at_) {
     if (closing_ && now >= stop_at_ + kClosingMax) return loop_.stop();  // A stalled worker must not keep us.

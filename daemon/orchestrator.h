@@ -17,6 +17,7 @@
 #include "base/qb_loop.h"
 #include "base/system_clock.h"
 #include "daemon/control_message.h"
+#include "daemon/hooks.h"
 #include "daemon/jobs.h"
 #include "daemon/machine.h"
 #include "daemon/node_controller.h"
@@ -94,6 +95,7 @@ class Orchestrator {
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
   VipStart vip_start_;                        ///< Until start_takeover().
+  std::unique_ptr<HookRunner> hooks_;         ///< Nothing without VIPs; outlives the takeover, which tells it what happened.
   std::unique_ptr<TakeoverRunner> takeover_;  ///< Nothing without VIPs.
 
   std::size_t pipes_ = 0;

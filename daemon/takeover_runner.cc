@@ -120,6 +120,14 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
   }
   answer_moves();
   arm();
+  tell_changes();
+}
+
+/// Last in a turn: what it leads to is in nobody's way. An address that came back within the turn did not change.
+void TakeoverRunner::tell_changes() {
+  for (auto& [name, v] : vips_) {
+    if (std::exchange(v.here_told, v.here) != v.here) host_.address_changed(v.settings, v.link.name, v.here);
+  }
 }
 
 void TakeoverRunner::carry(vip::TakeoverActions&& actions) {
@@ -175,6 +183,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       v.adding.reset();
       const Status done = driver_->remove(leased(v));
       if (done) guard_.drop(action.vip);
+      if (done) v.here = false;
       return kernel_done(action.vip, action.kind, done);
     }
     case vip::HolderActionKind::kRefresh: (void)driver_->refresh(leased(v)); return;  // A failure shows as AddressGone (R20).
@@ -211,7 +220,9 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
   const auto found = vips_.find(name);
   if (found == vips_.end() || found->second.adding != epoch) return;  // Given up meanwhile.
   found->second.adding.reset();
-  kernel_done(name, vip::HolderActionKind::kAdd, driver_->add(leased(found->second)));
+  const Status done = driver_->add(leased(found->second));
+  if (done) found->second.here = true;
+  kernel_done(name, vip::HolderActionKind::kAdd, done);
 }
 
 // ---- Corosync ----

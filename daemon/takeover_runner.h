@@ -43,6 +43,8 @@ struct TakeoverHost {
   std::function<void(std::vector<Override>)> keep_overrides;
   /// Starts a guard on a thread that may wait, then calls back on the control thread.
   std::function<void(std::function<void(Result<vip::GuardChild>)>)> spawn_guard;
+  /// A VIP's address came here, or went. After the fact, and after everything else that belongs to it.
+  std::function<void(const config::Vip& vip, const std::string& device, bool here)> address_changed;
 };
 
 /// What only the rest of the daemon knows about one VIP.
@@ -94,6 +96,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     bool had_carrier = false;
     vip::GatewayTrack gateway;    ///< Of track.gateway or route.gateway, whichever is there.
     std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
+    bool here = false;            ///< Its address, by the kernel's last answer.
+    bool here_told = false;       ///< What address_changed was told.
   };
   struct PendingMove {
     std::string vip;
@@ -128,6 +132,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
   void arm();
+  void tell_changes();
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
   [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);

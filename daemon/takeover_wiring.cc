@@ -32,6 +32,12 @@ Status Orchestrator::start_takeover() {
     });
     if (!posted) (*shared)(Error{Errc::kLimitExceeded, "too many jobs are waiting"});
   };
+  hooks_ = std::make_unique<HookRunner>(
+      loop_, HookHost{.post_job = [this](std::function<void()> job) { return jobs_->post(std::move(job)); },
+                      .on_control = [this](std::function<void()> run) { (void)inbox_.post(OnControl{std::move(run)}); }});
+  host.address_changed = [this](const config::Vip& vip, const std::string& device, bool here) {
+    hooks_->run(vip, here ? HookEvent::kAcquire : HookEvent::kRelease, device);
+  };
   const auto born = static_cast<Incarnation>(clock_.wall().time_since_epoch().count());
   takeover_ = std::make_unique<TakeoverRunner>(loop_,
                                                TakeoverRunner::Options{.snapshot = started_with_,
