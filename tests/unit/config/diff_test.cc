@@ -114,9 +114,8 @@ TEST(NeedsRestart, NamesTheKeysThatWait) {
   after.state_dir = "/tmp";
   after.pools[0].retries = 1;
 
-  EXPECT_THAT(needs_restart(diff(base(), after)),
-              ElementsAre("admin.listen", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine", "proxy.splice",
-                          "proxy.workers", "state_dir"));
+  EXPECT_THAT(needs_restart(diff(base(), after)), ElementsAre("admin.listen", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine",
+                                                              "proxy.splice", "proxy.workers", "state_dir"));
 }
 
 TEST(NeedsRestart, HighAvailabilityStartsWithTheDaemon) {
