@@ -73,8 +73,8 @@ bool RelayTable::put_in_front(net::BufferChain& queue, std::span<const std::byte
   return true;
 }
 
-/// The server answered: what waited outside the pool goes to it, behind a PROXY header where one is wanted. False when no block is free now:
-/// stalled readers may hold them all for a moment, which is no reason to end a connection.
+/// The server answered: what waited outside the pool goes to it, behind a PROXY header where one is wanted. False when no block is free
+/// now: stalled readers may hold them all for a moment, which is no reason to end a connection.
 bool RelayTable::put_first(Connection& c, std::uint32_t& header_bytes) {
   if (c.first_bytes && !put_in_front(c.queue[0], *c.first_bytes)) return false;
   c.first_bytes.reset();
