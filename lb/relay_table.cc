@@ -199,7 +199,8 @@ void RelayTable::begin(std::uint32_t slot) {
 }
 
 /// Placing uses what is known now: while the connection waited (for its PROXY header, for a server that did not answer) servers may have
-/// gone down or come up. Not where its listener is gone: that one's connections finish by the rules they began with. Requires: it has no server.
+/// gone down or come up. Not where its listener is gone: that one's connections finish by the rules they began with.
+/// Requires: it has no server.
 void RelayTable::move_to_current_table(Connection& c) {
   if (c.held == current_) return;
   const RouteListener& before = listener_of(c);
