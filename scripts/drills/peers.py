@@ -123,7 +123,11 @@ class PeerGateways:
 
 
 def _all(scene, program, number):
-    for pid in scene.gateways.pids(scene.holder, program):
+    """To every process of that name in the holder; one at least."""
+    found = scene.gateways.pids(scene.holder, program)
+    if not found:
+        raise RuntimeError(f"no {program} runs on {scene.holder}")
+    for pid in found:
         os.kill(pid, number)
 
 
