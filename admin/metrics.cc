@@ -28,16 +28,20 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_listener_shed_connections_total", "counter", "listener cause", "Connections reset on arrival, by cause."},
     MetricInfo{"fairlead_listener_ended_connections_total", "counter", "listener code",
                "Connections ended, by the two termination letters of the connection log."},
+    MetricInfo{"fairlead_listener_retries_total", "counter", "listener", "Connects tried again on another server."},
     MetricInfo{"fairlead_listener_received_bytes_total", "counter", "listener", "Bytes from clients."},
     MetricInfo{"fairlead_listener_sent_bytes_total", "counter", "listener", "Bytes to clients."},
     MetricInfo{"fairlead_pool_servers_up", "gauge", "pool", "Servers of the pool in state up."},
+    MetricInfo{"fairlead_pool_source_fallbacks_total", "counter", "pool",
+               "Connects that could not have the pool's source address and took the kernel's choice."},
     MetricInfo{"fairlead_server_state", "gauge", "pool server state", "1 for the state the server is in, 0 for the others."},
     MetricInfo{"fairlead_server_state_duration_seconds", "gauge", "pool server", "Time in the present state."},
     MetricInfo{"fairlead_server_weight", "gauge", "pool server", "Weight, configured or set at run time."},
     MetricInfo{"fairlead_server_effective_weight", "gauge", "pool server", "Weight after slow start."},
     MetricInfo{"fairlead_server_open_connections", "gauge", "pool server", "Connections to the server open now."},
     MetricInfo{"fairlead_server_connections_total", "counter", "pool server", "Connections given to the server."},
-    MetricInfo{"fairlead_server_connect_failures_total", "counter", "pool server", "Connects to the server that failed."},
+    MetricInfo{"fairlead_server_connect_failures_total", "counter", "pool server",
+               "Connects to the server that failed; local errors (no port, no descriptor) do not count."},
     MetricInfo{"fairlead_server_check_ok", "gauge", "pool server", "1 when the last check succeeded."},
     MetricInfo{"fairlead_server_check_duration_seconds", "gauge", "pool server", "How long the last check took."},
     MetricInfo{"fairlead_worker_connections", "gauge", "worker", "Connections of the worker."},
@@ -142,6 +146,7 @@ void listener_metrics(Page& page, const std::vector<ListenerStatus>& listeners) 
   each("fairlead_listener_ended_connections_total", [&](const auto& l, const Labels& who) {
     for (const auto& entry : l.ended_by_code) page.count({who[0], {"code", entry.cause}}, entry.count);
   });
+  each("fairlead_listener_retries_total", [&](const auto& l, const Labels& who) { page.count(who, l.retries); });
   each("fairlead_listener_received_bytes_total", [&](const auto& l, const Labels& who) { page.count(who, l.bytes.in); });
   each("fairlead_listener_sent_bytes_total", [&](const auto& l, const Labels& who) { page.count(who, l.bytes.out); });
 }
@@ -153,6 +158,8 @@ void server_metrics(Page& page, const std::vector<PoolStatus>& pools) {
     for (const auto& server : pool.servers) up += server.state == ServerState::kUp ? 1U : 0U;
     page.count({{"pool", pool.name}}, up);
   }
+  page.family("fairlead_pool_source_fallbacks_total");
+  for (const auto& pool : pools) page.count({{"pool", pool.name}}, pool.source_fallbacks);
   const auto each = [&](std::string_view name, auto sample) {
     page.family(name);
     for (const auto& pool : pools) {

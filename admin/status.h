@@ -42,6 +42,7 @@ struct PoolStatus {
   std::string name;
   std::string balance;
   std::vector<ServerStatus> servers;
+  std::uint64_t source_fallbacks = 0;  ///< Connects that could not have the pool's `source`.
 };
 struct ByteCounts {
   std::uint64_t in = 0;   ///< From clients.
@@ -60,6 +61,7 @@ struct ListenerStatus {
   std::string problem;     ///< Why not, or what is wrong with the others; empty: nothing.
   ConnectionCounts connections;
   ByteCounts bytes;
+  std::uint64_t retries = 0;  ///< Connects tried again on another server.
   std::vector<CauseCount> shed_by_cause;
   std::vector<CauseCount> ended_by_code;  ///< By termination letters: "--", "SC", "cD", ...
 };

@@ -60,7 +60,10 @@ json::object server_json(const ServerStatus& s) {
 }
 
 json::object pool_json(const PoolStatus& p) {
-  return {{"name", json_string(p.name)}, {"balance", json_string(p.balance)}, {"servers", each(p.servers, server_json)}};
+  return {{"name", json_string(p.name)},
+          {"balance", json_string(p.balance)},
+          {"servers", each(p.servers, server_json)},
+          {"source_fallbacks", p.source_fallbacks}};
 }
 
 json::object listener_json(const ListenerStatus& l) {
@@ -71,6 +74,7 @@ json::object listener_json(const ListenerStatus& l) {
           {"problem", json_string(l.problem)},
           {"connections", json::object{{"current", l.connections.current}, {"total", l.connections.total}, {"shed", l.connections.shed}}},
           {"bytes", json::object{{"in", l.bytes.in}, {"out", l.bytes.out}}},
+          {"retries", l.retries},
           {"shed_by_cause", causes(l.shed_by_cause)},
           {"ended_by_code", causes(l.ended_by_code)}};
 }
@@ -171,6 +175,7 @@ void read_listener(JsonFields& f, ListenerStatus& l) {
     b.get("in", l.bytes.in);
     b.get("out", l.bytes.out);
   });
+  f.get("retries", l.retries);
   read_causes(f, "shed_by_cause", l.shed_by_cause);
   read_causes(f, "ended_by_code", l.ended_by_code);
 }
@@ -179,6 +184,7 @@ void read_pool(JsonFields& f, PoolStatus& p) {
   f.get("name", p.name);
   f.get("balance", p.balance);
   f.list("servers", p.servers, read_server);
+  f.get("source_fallbacks", p.source_fallbacks);
 }
 
 void read_cluster(JsonFields& f, ClusterStatus& c) {

@@ -106,7 +106,8 @@ std::vector<Field> setting_fields() {
             "How a server is chosen: in turn by weight; the one with the fewest connections for its weight; the better of two at random; "
             "by the client's address (Maglev)."),
       field("source", &Pool::source, optional(address()),
-            "Local address of connections to the servers. A VIP counts only while held here, else the kernel chooses."),
+            "Local address of connections to the servers. A VIP counts only while held here; else, or when an address is not this host's, "
+            "the kernel chooses, and it is counted."),
       field("connect_timeout", &Pool::connect_timeout, duration({.min = 1ms, .max = 5min, .zero = {}, .whole_seconds = false}),
             "A server that takes longer to accept is given up for this connection."),
       field("retries", &Pool::retries, number<std::uint32_t>(0, kRetriesMax, "none"),
@@ -116,7 +117,8 @@ std::vector<Field> setting_fields() {
             "After one side finished: silence of the other until the connection is closed."),
       field("keepalive", &Pool::keepalive, section<Keepalive>(keepalive_section()), "TCP keepalive on both legs."),
       field("tcp_user_timeout", &Pool::tcp_user_timeout, duration({.min = 1ms, .max = 1h, .zero = "the kernel's", .whole_seconds = false}),
-            "Sent data not acknowledged so long ends the connection; both legs."),
+            "Sent data not acknowledged so long ends the connection; both legs. It also ends one whose reader takes nothing for so long (a "
+            "closed window), such as `kubectl logs -f` behind a pager."),
       field("max_connection_age", &Pool::max_connection_age, timeout("off"),
             "Older connections are closed at an idle moment, with jitter."),
       field("rebalance", &Pool::rebalance, section<Rebalance>(rebalance_section()), "Spread connections anew when a server comes back."),

@@ -129,6 +129,7 @@ void Orchestrator::refresh_report() {
   controller_.describe(*report, now);
   tell_takeover(*report);
   if (takeover_) takeover_->describe(*report);
+  if (takeover_) tell_controller(*report);
   if (stopping_) {
     report->ready = false;
     report->ready_reasons.push_back({"daemon", false, "is stopping"});
@@ -153,6 +154,7 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
       admin::ListenerStatus& to = report.listeners[place];
       to.bytes.in += from.bytes_in.get();
       to.bytes.out += from.bytes_out.get();
+      to.retries += from.retries.get();
       for (std::size_t cause = 0; cause < lb::kShedCauses; ++cause)
         count(to.shed_by_cause, lb::to_string(static_cast<lb::Refusal>(cause)), from.shed[cause].get());
       for (std::size_t cause = 0; cause < lb::kEndCauses; ++cause) {

@@ -246,12 +246,51 @@ std::shared_ptr<const lb::RouteTable> NodeController::build_routes(Instant now) 
     pools.push_back(pool->table);
   }
   std::vector<lb::ListenerView> listeners;
-  for (const ListenerRecord& l : listeners_) listeners.push_back({.settings = &l.settings, .id = l.id, .counters = l.counters});
+  for (const ListenerRecord& l : listeners_) {
+    listeners.push_back({.settings = &l.settings, .id = l.id, .counters = l.counters});
+    for (const BindRecord& b : l.binds) listeners.back().binds.push_back(b.id);
+  }
   return std::make_shared<const lb::RouteTable>(lb::build_route_table(++version_, listeners, std::move(pools)));
 }
 
-lb::RoutePool NodeController::build_pool(const PoolRecord& pool) {
-  lb::PoolView view{.settings = &pool.settings, .counters = pool.counters, .servers = {}};
+bool NodeController::is_vip(const std::optional<IpAddress>& address) const {
+  return address &&
+         std::any_of(active_.vips.begin(), active_.vips.end(), [&](const config::Vip& v) { return v.address.address == *address; });
+}
+
+ControlActions NodeController::vips_held(std::set<IpAddress> addresses, Instant now) {
+  ControlActions out;
+  if (addresses == vips_held_) return out;
+  vips_held_ = std::move(addresses);
+  bool changed = false;
+  for (const auto& pool : pools_) {
+    if (!is_vip(pool->settings.source)) continue;
+    pool->stale = true;
+    changed = true;
+  }
+  if (changed) finish(out, now, /*at_once=*/true);
+  return out;
+}
+
+/// The share of this node: its place by id among the cluster's. Nothing without a cluster.
+std::optional<lb::PortRange> NodeController::own_ports() const {
+  if (!local_ports_ || !active_.cluster) return std::nullopt;
+  const auto& nodes = active_.cluster->nodes;
+  const auto self = std::find_if(nodes.begin(), nodes.end(), [&](const config::Node& n) { return n.name == active_.node; });
+  if (self == nodes.end()) return std::nullopt;
+  const auto rank = std::count_if(nodes.begin(), nodes.end(), [&](const config::Node& n) { return n.id < self->id; });
+  const int share = (local_ports_->last + 1 - local_ports_->first) / static_cast<int>(nodes.size());
+  const int first = local_ports_->first + share * static_cast<int>(rank);
+  return lb::PortRange{static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(first + share - 1)};
+}
+
+lb::RoutePool NodeController::build_pool(const PoolRecord& pool) const {
+  const bool from_vip = is_vip(pool.settings.source);
+  lb::PoolView view{.settings = &pool.settings,
+                    .counters = pool.counters,
+                    .servers = {},
+                    .source_held = !from_vip || vips_held_.contains(*pool.settings.source),
+                    .source_ports = from_vip ? own_ports() : std::nullopt};
   for (const ServerRecord& s : pool.servers) {
     const auto health = pool.health.find(s.id);
     if (!health || !health->endpoint) continue;

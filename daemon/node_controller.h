@@ -118,6 +118,11 @@ class NodeController {
   [[nodiscard]] ControlActions answered(lb::ServerId server, std::uint64_t token, const lb::ResolveAnswer& answer, Instant now);
   void lookup_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions tick(Instant now);
+  /// The VIPs this node holds now. As `source` of a pool a VIP counts only while held here; other addresses are always tried.
+  [[nodiscard]] ControlActions vips_held(std::set<IpAddress> addresses, Instant now);
+  /// The kernel's range of local ports. Legs from a VIP use this node's share of it, so that a connection never meets what its server still
+  /// remembers of the same address and port on the node before. Before vips_held().
+  void set_local_ports(lb::PortRange ports) { local_ports_ = ports; }
   /// What came of a BindOpen. One that failed comes again with a later tick(); only its first failure is an event.
   [[nodiscard]] ControlActions bind_opened(lb::BindId bind);
   [[nodiscard]] ControlActions bind_failed(lb::BindId bind, const Error& error, Instant now);
@@ -193,6 +198,8 @@ class NodeController {
   void apply_listeners(const config::Snapshot& snapshot, ControlActions& out);
   [[nodiscard]] std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> listener_identity(const std::string& name,
                                                                                                    const config::Snapshot& next);
+  [[nodiscard]] static bool wants(const ListenerRecord& listener, const Endpoint& address);
+  void take_over_binds(ListenerRecord& to, std::vector<ListenerRecord>& next, ControlActions& out);
   void settle_binds(ListenerRecord& listener, ControlActions& out);
   void retry_binds(Instant now, ControlActions& out);
   [[nodiscard]] static BindOpen bind_open(const ListenerRecord& listener, const BindRecord& bind);
@@ -208,7 +215,9 @@ class NodeController {
   void start_lookups(Instant now, ControlActions& out);
   void look_up_anew() { lookups_at_ = Instant::min(); }  ///< The names have changed.
   [[nodiscard]] std::shared_ptr<const lb::RouteTable> build_routes(Instant now);
-  [[nodiscard]] static lb::RoutePool build_pool(const PoolRecord& pool);
+  [[nodiscard]] lb::RoutePool build_pool(const PoolRecord& pool) const;
+  [[nodiscard]] bool is_vip(const std::optional<IpAddress>& address) const;
+  [[nodiscard]] std::optional<lb::PortRange> own_ports() const;
   [[nodiscard]] PoolRecord* pool_of(lb::ServerId server);
   [[nodiscard]] ServerRecord* server_of(lb::ServerId server);
   [[nodiscard]] PoolRecord* pool_named(const std::string& name);
@@ -241,6 +250,8 @@ class NodeController {
   std::uint64_t version_ = 0;
   Instant published_at_ = Instant::min();
   std::vector<lb::ServerId> reset_;  ///< Hard down, and perhaps in the published table. After finish() empty unless a pool is stale.
+  std::set<IpAddress> vips_held_;
+  std::optional<lb::PortRange> local_ports_;
   lb::ServerId last_server_ = 0;
   lb::BindId last_bind_ = 0;
 };

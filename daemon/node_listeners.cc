@@ -44,9 +44,11 @@ void NodeController::apply_listeners(const config::Snapshot& snapshot, ControlAc
     next.push_back(std::move(record));
   }
   for (ListenerRecord& gone : listeners_) {
-    if (gone.settings.name.empty()) continue;
-    gone.enabled = false;
-    settle_binds(gone, out);
+    if (!gone.settings.name.empty()) gone.enabled = false;
+  }
+  for (ListenerRecord& listener : next) take_over_binds(listener, next, out);
+  for (ListenerRecord& gone : listeners_) {
+    if (!gone.settings.name.empty()) settle_binds(gone, out);
   }
   listeners_ = std::move(next);
   for (ListenerRecord& listener : listeners_) settle_binds(listener, out);
@@ -74,16 +76,35 @@ std::pair<lb::ListenerId, std::shared_ptr<lb::ListenerCounters>> NodeController:
   return listener_ids_.try_emplace(name, id, std::make_shared<lb::ListenerCounters>()).first->second;
 }
 
+bool NodeController::wants(const ListenerRecord& listener, const Endpoint& address) {
+  return listener.enabled &&
+         std::find(listener.settings.bind.begin(), listener.settings.bind.end(), address) != listener.settings.bind.end();
+}
+
+/// I2: an address that another listener had open, and wants no more, keeps its sockets and the clients in their queues. The new table tells
+/// the workers whose they are.
+void NodeController::take_over_binds(ListenerRecord& to, std::vector<ListenerRecord>& next, ControlActions& out) {
+  for (const Endpoint& address : to.settings.bind) {
+    const auto open_there = [&](const BindRecord& b) { return b.address == address && b.error.empty(); };
+    if (!to.enabled || std::any_of(to.binds.begin(), to.binds.end(), open_there)) continue;
+    for (std::vector<ListenerRecord>* owners : {&listeners_, &next}) {
+      for (ListenerRecord& from : *owners) {
+        const auto found = std::find_if(from.binds.begin(), from.binds.end(), open_there);
+        if (found == from.binds.end() || wants(from, address)) continue;
+        to.binds.push_back(std::move(*found));
+        from.binds.erase(found);
+        out.notices.push_back(notice(MessageId::LISTENER_OPEN, {{"listener", to.settings.name}, {"bind", address.to_string()}}));
+      }
+    }
+  }
+}
+
 /// Opens what is missing, closes what is not wanted, tells the rest its options.
 void NodeController::settle_binds(ListenerRecord& listener, ControlActions& out) {
-  const auto wanted = [&](const Endpoint& address) {
-    return listener.enabled &&
-           std::find(listener.settings.bind.begin(), listener.settings.bind.end(), address) != listener.settings.bind.end();
-  };
   std::vector<BindRecord> kept;
   for (BindRecord& bind : listener.binds) {
     if (!bind.error.empty()) continue;  // Tried again below, at once: something may have been done about it.
-    if (wanted(bind.address)) {
+    if (wants(listener, bind.address)) {
       out.change.push_back({bind.id, listener.options});
       kept.push_back(std::move(bind));
     } else {

@@ -82,6 +82,7 @@ void NodeController::describe(admin::NodeReport& report, Instant now) const {
   for (const auto& pool : pools_) {
     admin::PoolStatus out{.name = pool->settings.name, .balance = std::string(name_of(pool->settings.balance)), .servers = {}};
     for (const ServerRecord& s : pool->servers) out.servers.push_back(describe_server(*pool, s, now));
+    out.source_fallbacks = pool->counters->source_fallbacks.load(std::memory_order_relaxed);
     const auto usable = pool->health.usable_count();
     const std::size_t all = out.servers.size();
     report.ready_reasons.push_back(

@@ -72,6 +72,7 @@ class Orchestrator {
   void add_worker_counts(admin::NodeReport& report);
   [[nodiscard]] Status start_takeover();
   void tell_takeover(const admin::NodeReport& report);
+  void tell_controller(const admin::NodeReport& report);
   void reset_connections(const IpAddress& vip, std::function<void()> done);
   void post_all(const std::function<lb::WorkerMessage()>& make);
 

@@ -1,5 +1,7 @@
 // The orchestrator's side of the takeover: what TakeoverRunner needs of jobs, workers and listeners.
 #include <algorithm>
+#include <fstream>
+#include <set>
 
 #include "base/log.h"
 #include "daemon/guard_main.h"
@@ -8,6 +10,17 @@
 #include "generated/version.h"
 
 namespace fairlead::daemon {
+
+namespace {
+
+std::optional<lb::PortRange> kernel_ports() {
+  std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+  lb::PortRange range;
+  if (!(file >> range.first >> range.last) || range.first > range.last) return std::nullopt;
+  return range;
+}
+
+}  // namespace
 
 Status Orchestrator::start_takeover() {
   for (const Error& problem : vip_start_.problems) FL_LOG(VIP_START_PROBLEM, "error", problem.message());
@@ -39,6 +52,7 @@ Status Orchestrator::start_takeover() {
     hooks_->run(vip, here ? HookEvent::kAcquire : HookEvent::kRelease, device);
   };
   const auto born = static_cast<Incarnation>(clock_.wall().time_since_epoch().count());
+  if (const auto ports = kernel_ports()) controller_.set_local_ports(*ports);
   takeover_ = std::make_unique<TakeoverRunner>(loop_,
                                                TakeoverRunner::Options{.snapshot = started_with_,
                                                                        .settings = std::move(*settings),
@@ -81,6 +95,16 @@ void Orchestrator::tell_takeover(const admin::NodeReport& report) {
     }
     takeover_->health(vip.name, std::move(health));
   }
+}
+
+/// A VIP as `source` of a pool counts while it is held here.
+void Orchestrator::tell_controller(const admin::NodeReport& report) {
+  std::set<IpAddress> held;
+  for (const config::Vip& vip : started_with_.vips) {
+    const auto status = std::find_if(report.vips.begin(), report.vips.end(), [&](const auto& v) { return v.name == vip.name; });
+    if (status != report.vips.end() && status->held_here) held.insert(vip.address.address);
+  }
+  carry_out(controller_.vips_held(std::move(held), clock_.now()));
 }
 
 }  // namespace fairlead::daemon

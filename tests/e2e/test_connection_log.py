@@ -98,6 +98,16 @@ class ConnectionLogTest(EndToEnd):
 
         self.assertEqual(raw.how_connecting_ends(self.client, self.front), "reset")
         self._assert_letters("SC")
+        got = fields_of(self._await_line())
+        self.assertEqual((got["server"], got["retries"]), ("masters/a", "0"), "the one that refused")
+
+    def test_without_a_server_none_is_named(self):
+        gate = self._logging()
+        gate.cli("server", "drain", "masters/a", "--force")
+        self.assertEqual(raw.how_connecting_ends(self.client, self.front), "reset")
+
+        self._assert_letters("SC")
+        self.assertEqual(fields_of(self._await_line())["server"], "masters/-")
 
     def test_letters_of_a_connection_killed_by_an_operator(self):
         gate = self._logging()

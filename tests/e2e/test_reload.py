@@ -48,6 +48,22 @@ class ReloadTest(EndToEnd):
         self.assertEqual((again, load.reopened), ([], 0), "a kept connection was dropped")
         self.assertEqual(gate.listening_inodes(), sockets)
 
+    def test_a_renamed_listener_keeps_its_sockets_and_its_clients(self):
+        servers = [self.tls_server(f"mast-{i}").start() for i in (1, 2)]
+        gate = self.gateway(servers, health=self.https_health())
+        gate.wait_all_up()
+        sockets = gate.listening_inodes()
+        with self.load(keep_alive=2, per_request=6) as load:
+            for name in ("renamed", "front", "renamed"):
+                count = load.count()
+                wait_for(lambda: load.count() >= count + 60, 20, "requests between reloads")
+                gate.listener()["name"] = name
+                self._apply(gate)
+
+        self.assertEqual((load.errors(), load.reopened), ([], 0))
+        self.assertEqual(gate.listening_inodes(), sockets)
+        self.assertTrue(gate.listener_status("renamed")["accepting"])
+
     def test_health_and_counters_survive(self):
         gate = self._pair()
         for _ in range(10):

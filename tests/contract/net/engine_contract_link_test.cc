@@ -81,6 +81,48 @@ TEST_P(EngineContract, ClosingAListenerInABurstLosesNoDescriptor) {
   EXPECT_EQ(listener.accepted.size(), 10U);
 }
 
+void expect_reset(const Fd& client) {
+  ASSERT_TRUE(wait_for(client.get(), POLLIN));
+  char byte = 0;
+  EXPECT_EQ(::recv(client.get(), &byte, 1, 0), -1) << "an end of file";
+  EXPECT_EQ(errno, ECONNRESET);
+}
+
+// It has shaken hands, and the kernel may even have accepted it, when the listener is closed.
+TEST_P(EngineContract, AClientThatWaitsAtAClosingListenerIsReset) {
+  Life& listener = driver().listen(make_listener(family()));
+  driver().settle();
+  const Fd client = start_connect(local_of(engine().fd_of(listener.id)));
+  ASSERT_TRUE(wait_for(client.get(), POLLOUT));
+
+  driver().close(listener);
+  ASSERT_TRUE(driver().run_until([&] { return listener.closed; }));
+
+  EXPECT_TRUE(listener.accepted.empty());
+  expect_reset(client);
+}
+
+TEST_P(EngineContract, AClientThatWaitsWhenTheEngineEndsIsReset) {
+  Life& listener = driver().listen(make_listener(family()));
+  driver().settle();
+  const Fd client = start_connect(local_of(engine().fd_of(listener.id)));
+  ASSERT_TRUE(wait_for(client.get(), POLLOUT));
+  driver().finish();
+  expect_reset(client);
+}
+
+TEST_P(EngineContract, WhatItHasNoRoomForIsReset) {
+  remake({.faults = fault_plan(), .engine = {.sockets_max = 1}});
+  Life& listener = driver().listen(make_listener(family()));
+  (void)listener;
+  auto [ours, theirs] = make_tcp_pair(family());
+  EXPECT_FALSE(engine().adopt(std::move(ours), 100));
+  expect_reset(theirs);
+  const EventFd event;
+  EXPECT_FALSE(engine().watch(event.get(), 101));
+  EXPECT_NE(::fcntl(event.get(), F_GETFD), -1) << "it is borrowed";
+}
+
 TEST_P(EngineContract, ReportsAConnectOnce) {
   const Fd listener = make_listener(family());
   const Endpoint address = local_of(listener.get());

@@ -1,5 +1,6 @@
 // Contract C7: a peer that is half-closed, slow, or both, causes no busy loop. Each state is held for 300 ms; what counts is the CPU time
 // of the whole process (kernel workers of the ring included) and the number of turns.
+#include <iostream>
 #include <vector>
 
 #include "base/sockaddr.h"
@@ -54,6 +55,36 @@ TEST_P(EngineContractQuiet, AHalfClosedPeerBehindAFullSendBuffer) {
   expect_quiet();
 
   read_slowly(peer, 8 * kMiB);
+}
+
+// Issue 3: it reads on, slowly, and all the while there is something to send. Long enough that the figure is stable. The peer's own reading
+// and checking, in the same thread, is left out.
+TEST_P(EngineContractQuiet, AHalfClosedPeerThatReadsSlowlyCostsLessThanTwoPercent) {
+  constexpr Duration kPeriod = std::chrono::seconds(2);
+  constexpr Duration kBetweenReads = std::chrono::milliseconds(20);
+  auto [life, peer] = driver().make_pair(family());
+  driver().want_read(life, true);
+  peer.reading = false;
+  life.to_send = 64 * kMiB;
+  driver().settle();
+  peer.shutdown_write();
+  ASSERT_TRUE(driver().run_until([&life = life] { return life.eof; }));
+  const std::uint64_t sent = life.sent;
+  Duration cpu{};
+  const Instant begin = monotonic_now();
+  int reads = 0;
+  for (Instant next = begin; next < begin + kPeriod; next += kBetweenReads) {
+    const Duration before = process_cpu();
+    while (monotonic_now() < next) driver().turn(next - monotonic_now());
+    cpu += process_cpu() - before;
+    reads += peer.read_some(16 * 1024) > 0 ? 1 : 0;
+  }
+  const double percent = 100 * to_seconds(cpu) / to_seconds(monotonic_now() - begin);
+  std::cout << percent << " % of a CPU for " << reads << " reads\n";
+  EXPECT_GE(reads, 90);
+  EXPECT_GT(life.sent, sent) << "it went on sending";
+  EXPECT_LT(percent, 2.0);
+  EXPECT_EQ(peer.first_wrong(), std::nullopt);
 }
 
 // The same in the other order: the FIN is known before the send blocks.

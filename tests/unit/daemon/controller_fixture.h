@@ -62,6 +62,14 @@ struct Shell {
       if (routes != nullptr && actions.routes->version <= routes->version) faults.push_back("the version did not rise");
       routes = actions.routes;
     }
+    if (actions.routes != nullptr) {
+      for (auto& [id, bind] : open) {
+        const auto owner = routes->listener_of(id);
+        if (!owner || routes->find_listener(*owner) == nullptr) continue;  // It is being closed.
+        bind.listener = *owner;
+        bind.name = routes->find_listener(*owner)->name;
+      }
+    }
     for (const BindOpen& bind : actions.open) {
       if (!open.emplace(bind.bind, bind).second) faults.push_back("a bind's id was used twice");
     }

@@ -103,17 +103,41 @@ TEST_F(ControllerListenersTest, ADisabledListenerStaysDisabledOverAReload) {
   EXPECT_THAT(last.open, IsEmpty());
 }
 
+// I2: its sockets stay, with the clients in their queues.
 TEST_F(ControllerListenersTest, ABindMovesFromOneListenerToAnother) {
   auto config = usual();
   config.listeners.push_back(listener("other", {"10.0.0.2:6443"}, "masters"));
   apply(config);
+  const auto before = open;
   config.listeners = {listener("api", {"10.0.0.9:6443"}, "masters"), listener("other", {"10.0.0.2:6443", "10.0.0.1:6443"}, "masters")};
   const auto& did = apply(config);
+  EXPECT_THAT(did.close, IsEmpty());
+  ASSERT_THAT(did.open, SizeIs(1)) << "10.0.0.9 only";
   EXPECT_THAT(addresses(), UnorderedElementsAre("api 10.0.0.9:6443", "other 10.0.0.2:6443", "other 10.0.0.1:6443"));
-  const auto moved =
-      std::find_if(did.open.begin(), did.open.end(), [](const BindOpen& b) { return b.address == endpoint("10.0.0.1:6443"); });
-  ASSERT_NE(moved, did.open.end());
-  EXPECT_EQ(moved->listener, node.listener_ids()[1]);
+  for (const auto& [id, bind] : before) EXPECT_EQ(open.at(id).listener, node.listener_ids()[1]);
+}
+
+TEST_F(ControllerListenersTest, ARenamedListenerKeepsItsSockets) {
+  apply(usual());
+  const auto before = open.begin()->first;
+  auto config = usual();
+  config.listeners[0].name = "kube-api";
+  const auto& did = apply(config);
+  EXPECT_THAT(did.open, IsEmpty());
+  EXPECT_THAT(did.close, IsEmpty());
+  EXPECT_EQ(routes->listener_of(before), node.listener_ids()[0]);
+  EXPECT_EQ(routes->find_listener(node.listener_ids()[0])->name, "kube-api");
+  EXPECT_EQ(said(MessageId::LISTENER_OPEN, "listener"), "kube-api");
+  EXPECT_TRUE(report().listeners[0].accepting);
+}
+
+TEST_F(ControllerListenersTest, AnAddressThatFailedIsTriedAnewUnderItsNewName) {
+  apply(usual());
+  fail(kInUse);
+  auto config = usual();
+  config.listeners[0].name = "kube-api";
+  EXPECT_THAT(apply(config).open, SizeIs(1));
+  EXPECT_THAT(addresses(), UnorderedElementsAre("kube-api 10.0.0.1:6443"));
 }
 
 TEST_F(ControllerListenersTest, AListenerMovesToAnotherPoolAndTheOldPoolGoes) {

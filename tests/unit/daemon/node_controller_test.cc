@@ -306,6 +306,54 @@ TEST_F(NodeControllerTest, TablesShareThePoolsThatDidNotChange) {
   EXPECT_EQ(routes->pools[1], before->pools[1]);
 }
 
+config::Snapshot sourced_from(const char* address) {
+  config::Snapshot config = usual();
+  config.pools[0].source = parse_ip_address(address).value();
+  config.vips.resize(1);
+  config.vips[0].name = "api";
+  config.vips[0].address = parse_ip_prefix("192.168.4.20/24").value();
+  return config;
+}
+
+TEST_F(NodeControllerTest, AVipIsASourceOnlyWhileItIsHeldHere) {
+  const IpAddress vip = parse_ip_address("192.168.4.20").value();
+  apply(sourced_from("192.168.4.20"));
+  EXPECT_EQ(routes->pools[0]->source, std::nullopt);
+  EXPECT_TRUE(routes->pools[0]->wants_source);
+
+  carry(node.vips_held({vip}, now));
+  EXPECT_EQ(routes->pools[0]->source, vip);
+
+  EXPECT_EQ(carry(node.vips_held({vip}, now)).routes, nullptr) << "nothing is new";
+  carry(node.vips_held({}, now));
+  EXPECT_EQ(routes->pools[0]->source, std::nullopt);
+}
+
+TEST_F(NodeControllerTest, AnotherSourceIsAlwaysTried) {
+  apply(sourced_from("192.168.4.130"));
+  EXPECT_EQ(routes->pools[0]->source, parse_ip_address("192.168.4.130").value());
+  EXPECT_EQ(routes->pools[0]->source_ports, std::nullopt);
+  EXPECT_EQ(carry(node.vips_held({parse_ip_address("192.168.4.20").value()}, now)).routes, nullptr);
+}
+
+TEST_F(NodeControllerTest, NodesShareTheLocalPortsOfAVip) {
+  const auto ports_of = [](const char* self) {
+    Shell shell;
+    config::Snapshot config = sourced_from("192.168.4.20");
+    config.node = self;
+    config.cluster.emplace();
+    config.cluster->nodes = {{"gw-7", 7, {}, {}}, {"gw-1", 1, {}, {}}, {"gw-3", 3, {}, {}}};
+    shell.node.set_local_ports({32'768, 60'999});
+    shell.apply(config);
+    shell.carry(shell.node.vips_held({parse_ip_address("192.168.4.20").value()}, shell.now));
+    return shell.routes->pools[0]->source_ports;
+  };
+  EXPECT_EQ(ports_of("gw-1"), (lb::PortRange{32'768, 42'177}));
+  EXPECT_EQ(ports_of("gw-3"), (lb::PortRange{42'178, 51'587}));
+  EXPECT_EQ(ports_of("gw-7"), (lb::PortRange{51'588, 60'997}));
+  EXPECT_EQ(ports_of("a stranger"), std::nullopt);
+}
+
 TEST_F(NodeControllerTest, ARefusedProbeIsAskedForAgain) {
   apply(usual());
   const auto a = id("masters", "a");
