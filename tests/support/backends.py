@@ -88,7 +88,9 @@ class Etcd:
         self.node = node
         self.name = name or node.name
         self.port = node.free_port()
-        self._peer_port = node.free_port()
+        self._peer_port = self.port
+        while self._peer_port == self.port:   # A free port may be named twice.
+            self._peer_port = node.free_port()
         self.process = None
         self._certificate = certificate
         self._client_ca = client_ca
