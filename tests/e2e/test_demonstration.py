@@ -27,16 +27,19 @@ class DemonstrationTest(unittest.TestCase):
 
     def demo(self, *options):
         return subprocess.run([sys.executable, DEMO, "--exit", "--name", self.name, *options], capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL, timeout=100 * SCALE, env=self.environment)
+                              stdin=subprocess.DEVNULL, timeout=100 * SCALE, env=self.environment, cwd=ROOT)
 
     def test_200_ms_of_delay_show_in_the_figures(self):
-        done = self.demo("--only", "move", "--delay", "200")
-
-        found = re.search(r"outage ([\d,]+) ms \(promised 20; ([\d,]+) before it\)", done.stdout)
-        self.assertTrue(found, done.stdout + done.stderr)
-        outage, before = (int(text.replace(",", "")) for text in found.groups())
-        self.assertGreaterEqual(outage, 200)
-        self.assertLess(before, 200, "the machine stood still before anything was done: nothing can be measured here")
+        for _ in range(3):
+            done = self.demo("--only", "move", "--delay", "200")
+            found = re.search(r"outage ([\d,]+) ms \(promised 20; ([\d,]+) before it\)", done.stdout)
+            self.assertTrue(found, done.stdout + done.stderr)
+            outage, before = (int(text.replace(",", "")) for text in found.groups())
+            self.assertGreaterEqual(outage, 200)
+            if before < 200:
+                break
+        else:
+            self.skipTest(f"the machine stands still for {before} ms by itself: what the delay does cannot be told from it")
         if outage > 3 * (20 * SCALE + before) + 100:
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn("NOT AS PROMISED: act 1", done.stderr)
@@ -45,7 +48,7 @@ class DemonstrationTest(unittest.TestCase):
         done = self.demo("--only", "move")
 
         self.assertRegex(done.stdout, r"gate-\d +192\.168\.4\.13\d 10\.99\.0\.\d +Corosync, fairleadd; holds the virtual IP 192\.168\.4\.20")
-        self.assertRegex(done.stdout, r"\n   [1.-]{10}\|[123.-]{60}  10 ms a sign\n")
+        self.assertRegex(done.stdout, r"\n   [123.!-]{10}\|[123.!-]{60}  10 ms a sign\n")
         self.assertIn("holders at once: 1\n", done.stdout)
         paths = re.findall(r"\S*build/demo/[\w.-]+", done.stdout)
         self.assertEqual(len(paths), 5, done.stdout)
