@@ -114,8 +114,9 @@ const Section& listener_section() {
           field("allow", &Listener::allow, list(prefix(false), kAccessListMax, "networks"), "Clients that may connect. Empty: everybody."),
           field("deny", &Listener::deny, list(prefix(false), kAccessListMax, "networks"), "Clients that may not; wins over allow."),
           field("accept_proxy", &Listener::accept_proxy, flag(),
-                "Every connection begins with a PROXY v1 or v2 header, written by a balancer in front, which names the client. Whoever connects "
-                "is believed: let only that balancer reach the address, by `bind` or a packet filter; allow and deny see the named client."),
+                "Every connection begins with a PROXY v1 or v2 header, written by a balancer in front, which names the client. Whoever "
+                "connects is believed: let only that balancer reach the address, by `bind` or a packet filter; allow and deny see the "
+                "named client."),
           field("log", &Listener::log, flag(), "Log a line for each connection that ends."),
       });
   return section;

@@ -81,6 +81,7 @@ void Prober::on_neighbour(const vip::NeighbourEvent& event) {
 
 void Prober::ask() {
   if (!neighbours_) return;
+  (void)neighbours_->receive();  // After a pause of ours: what came meanwhile belongs to the round that ends.
   log_.rounds.push_back({.asked = since_begin(), .answers = {}});
   (void)neighbours_->probe(options_.target.address, own_);  // Not sent: nobody answers, which is what is logged.
 }

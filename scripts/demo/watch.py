@@ -80,6 +80,7 @@ class Watcher:
                     self.advance(descriptor)
 
     def tick(self, now):
+        self.read_arp()           # After a pause of ours: what came meanwhile belongs to the round that ends.
         self.end_round(now)
         self.arp.send(self.request)
         self.begin(now)

@@ -16,7 +16,8 @@ constexpr unsigned long kSeedsMax = 10'000;
 unsigned long first_seed(Mutant which) { return which == Mutant::kR1OnlyThisRound ? 15'000 : 0; }
 
 /// All but R10's that a guard hears of a new epoch at once: within a quarter of the kernel lease the refresh tells it anyway, and none of
-/// the first 10,000 seeds kills a daemon in between. Its unit test is VipHolderTest.R10ANewEpochIsToldAtOnce; its story is still to be written.
+/// the first 10,000 seeds kills a daemon in between. Its unit test is VipHolderTest.R10ANewEpochIsToldAtOnce; its story is still to be
+/// written.
 std::vector<int> rules() {
   std::vector<int> out;
   for (int i = 1; i < static_cast<int>(Mutant::kCount); ++i) {
