@@ -76,18 +76,10 @@ class TwoNodesTest(GatesTest):
         done = self.router.run(["nft", drop])
         self.assertEqual(done.returncode, 0, done.stderr)
         wait_for(lambda: holders(gates) == [other], 10, "the VIP is where the router answers")
-        eligible = other.status()["vips"][0]["eligible"]
-        self.assertEqual(eligible[holder.name]["reason"], "its gateway does not answer")
+        wait_for(lambda: other.status()["vips"][0]["eligible"][holder.name]["reason"] == "its gateway does not answer", 5, "it is said why")
         self.router.run(["nft", "delete table arp deaf"])
         wait_for(lambda: other.status()["vips"][0]["eligible"][holder.name]["ok"], 10, "it hears the router again")
         self.assertEqual(holders(gates), [other], "it comes back and takes nothing")
-
-    def test_a_router_that_nobody_hears_moves_nothing(self):
-        gates, holder, _ = self.pair(track_router=True)
-        epoch = holder.status()["vips"][0]["epoch"]
-        self.silence_router()
-        wait_for(lambda: all(g.status()["cluster"]["tie_break"] == "disarmed" for g in gates), 30, "nobody has heard it for 10 s")
-        self.assertEqual((holders(gates), holder.status()["vips"][0]["epoch"]), ([holder], epoch))
 
 
 if __name__ == "__main__":
