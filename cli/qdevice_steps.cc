@@ -27,15 +27,15 @@ std::string qdevice_steps(const config::Cluster& cluster, const std::string& nod
     out += "certificates, all at once, from a machine whose ssh reaches root on all of them (the tool asks nothing else):\n";
     step(node, quick);
     const std::string folder = fmt::format("/etc/corosync/{}/", kQdeviceStore);
-    out += "or by hand (copy a file with scp, as root; the .p12 holds the cluster's private key):\n";
+    out += "or by hand (as root, each from its home folder; the .p12 holds the cluster's private key):\n";
     step(qdevice.host, "corosync-qnetd-certutil -i       (the Debian package has done it)");
-    step("every node", fmt::format("scp {}:/etc/corosync/qnetd/nssdb/qnetd-cacert.crt /root/", qdevice.host));
-    step("every node", "corosync-qdevice-net-certutil -i -c /root/qnetd-cacert.crt");
+    step("every node", fmt::format("scp {}:/etc/corosync/qnetd/nssdb/qnetd-cacert.crt .", qdevice.host));
+    step("every node", "corosync-qdevice-net-certutil -i -c qnetd-cacert.crt");
     step(node, fmt::format("corosync-qdevice-net-certutil -r -n {}", cluster.name));
-    step(node, fmt::format("scp {}qdevice-net-node.crq {}:/root/", folder, qdevice.host));
-    step(qdevice.host, fmt::format("corosync-qnetd-certutil -s -c /root/qdevice-net-node.crq -n {}", cluster.name));
-    step(node, fmt::format("scp {}:/etc/corosync/qnetd/nssdb/cluster-{}.crt /root/", qdevice.host, cluster.name));
-    step(node, fmt::format("corosync-qdevice-net-certutil -M -c /root/cluster-{}.crt", cluster.name));
+    step(node, fmt::format("scp {}qdevice-net-node.crq {}:", folder, qdevice.host));
+    step(qdevice.host, fmt::format("corosync-qnetd-certutil -s -c qdevice-net-node.crq -n {}", cluster.name));
+    step(node, fmt::format("scp {}:/etc/corosync/qnetd/nssdb/cluster-{}.crt .", qdevice.host, cluster.name));
+    step(node, fmt::format("corosync-qdevice-net-certutil -M -c cluster-{}.crt", cluster.name));
     for (const config::Node& other : cluster.nodes) {
       if (other.name == node) continue;
       step(node, fmt::format("scp {0}qdevice-net-node.p12 {1}:{0}", folder, address_of(other)));

@@ -79,7 +79,7 @@ void enter_or_exit(const Fd& keeper, int which) {
   if (length > 0) (void)write_all(report, std::string_view(number, static_cast<std::size_t>(length)));
   (void)write_all(report, "\n");
   become(command.argv);
-  (void)write_all(report, std::to_string(errno));
+  (void)write_all(report, std::to_string(errno));  // Fails only when the reader is gone; nobody is left to tell.
   ::_exit(kNotExecuted);
 }
 

@@ -55,7 +55,12 @@ cleanup() {
   if [ -d "$root/run/systemd/system" ]; then
     for unit in "${units[@]}"; do
       for package in "${missing[@]}"; do
-        case "$package" in "$unit"|"$unit"-*) systemctl disable -q "$unit.service" 2>/dev/null || true ;; esac
+        case "$package" in
+          "$unit"|"$unit"-*)
+            # Not every package brings the unit of its name; one that is there and stays enabled would start at the next boot.
+            ! systemctl is-enabled -q "$unit.service" 2>/dev/null || systemctl disable -q "$unit.service" ||
+              echo "setup: $unit.service is still enabled: systemctl disable $unit.service" >&2 ;;
+        esac
       done
     done
   fi

@@ -23,7 +23,7 @@ BOUND_MS = {"move": 20, "kill": 50, "power": 800 + 960 + 350}
 
 
 class Witnesses:
-    """Programs that are not ours, writing down what they see: their files stay in build/demo."""
+    """Programs that are not ours, writing down what they see: their files stay in build/demo. The pause in the shell is curl's pace."""
 
     def __init__(self, lab):
         self.lab = lab
@@ -201,7 +201,7 @@ class Mission:
         print("And what else happens to a gateway, with 8 more clients:")
         holder = self.lab.holder()
         client = LabClient(self.lab.node("client")["keeper"])
-        with Load(client, self.lab.vip, keep_alive=KEEP_ALIVE, per_request=PER_REQUEST, ca=f"/proc/{self.lab.node('client')['keeper']}/root/etc/lab/ca.crt") as load:
+        with Load(client, self.lab.vip, keep_alive=KEEP_ALIVE, per_request=PER_REQUEST, ca=os.path.join(self.lab.files("client"), "etc/lab/ca.crt")) as load:
             acts = ServerActs(self.lab.gate(holder), [LabServer(self.lab, f"mast-{i}") for i in (1, 2, 3)], load, keep_alive=KEEP_ALIVE, enough=200, least_share=5)
             acts.run()
         self.failures += acts.failures

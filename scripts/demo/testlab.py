@@ -106,6 +106,10 @@ class TestLab:
         holders = self.status()["vip"]["holders"]
         return holders[0] if len(holders) == 1 else None
 
+    def files(self, node):
+        """The node's file tree, as this machine sees it."""
+        return os.path.join("/proc", str(self.node(node)["keeper"]), "root")
+
     def pid(self, node, program):
         return next(p["pid"] for p in self.node(node)["programs"] if p["name"] == program)
 

@@ -92,8 +92,7 @@ class PeerGateways:
         wait_for(lambda: self.answers(), 30, "HAProxy answers through the VIP")
 
     def write(self, node, name, text, mode=0o644):
-        folder = f"/proc/{self.lab.node(node)['keeper']}/root/etc/lab"
-        path = os.path.join(folder, name)
+        path = os.path.join(self.lab.files(node), "etc/lab", name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         os.chmod(path, mode)

@@ -376,7 +376,7 @@ TEST_F(ClusterVerbsTest, AQdevicesCertificatesAreExplainedStepByStep) {
   gate1.configure(std::string(kYaml) + "  qdevice: {host: 192.168.4.140}\n");
   ASSERT_EQ(gate1.run({"cluster", "setup"}), kExitDone) << gate1.all();
   EXPECT_TRUE(gate1.said("corosync-qdevice-net-certutil -Q -n kube-gateways 192.168.4.140 127.0.0.1 127.0.0.2")) << gate1.all();
-  EXPECT_TRUE(gate1.said("corosync-qnetd-certutil -s -c /root/qdevice-net-node.crq -n kube-gateways"));
+  EXPECT_TRUE(gate1.said("corosync-qnetd-certutil -s -c qdevice-net-node.crq -n kube-gateways"));
   EXPECT_FALSE(gate1.file("corosync.conf").find("two_node") != std::string::npos);
   std::filesystem::create_directories(gate1.corosync() + "/qdevice/net/nssdb");
   gate1.output.str("");
