@@ -346,9 +346,11 @@ void TakeoverRunner::place(const std::string& name, Vip& v) {
 /// Own facts, as the core wants them.
 void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
   const Instant now = clock_.now();
+  const vip::VipHolder* holder = core_.holder(name);
+  const bool holds = holder != nullptr && holder->is_wanted();
   vip::LocalVip local{.able = true,
                       .serves = v.health.serves,
-                      .gateway_ok = !v.settings.track.gateway || v.gateway.is_ok(),
+                      .gateway_ok = !v.settings.track.gateway || v.gateway.is_ok(holds, now),
                       .reason = v.health.serves ? "" : v.health.reason};
   const bool carrier_lost = !v.had_carrier && now >= v.carrier_lost + v.settings.carrier_delay;
   const bool carrier_young = v.had_carrier && now < v.carrier_since + kCarrierBack;
@@ -441,7 +443,7 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
   for (auto& [name, v] : vips_) {
     if (event.kind == vip::NeighbourEventKind::kProbe || gateway_of(v.settings) != event.address) continue;
     routers_[event.address] = event.mac;
-    v.gateway.answered(event.mac);
+    v.gateway.answered(clock_.now());
   }
   for (const auto& [name, v] : vips_) {
     if (v.settings.address.address != event.address) continue;

@@ -34,6 +34,9 @@ class TwoNodesTest(GatesTest):
     def silence_router(self):
         self.router.run(["ip", "link", "set", "dev", "eth0", "down"])
 
+    def wake_router(self):
+        self.router.run(["ip", "link", "set", "dev", "eth0", "up"])
+
     def test_the_other_takes_over_when_the_holder_is_gone(self):
         gates, holder, other = self.pair()
         holder.cluster_node.vanish()
@@ -80,6 +83,17 @@ class TwoNodesTest(GatesTest):
         self.router.run(["nft", "delete table arp deaf"])
         wait_for(lambda: other.status()["vips"][0]["eligible"][holder.name]["ok"], 10, "it hears the router again")
         self.assertEqual(holders(gates), [other], "it comes back and takes nothing")
+
+    def test_a_router_that_nobody_hears_moves_nothing(self):
+        gates, holder, _ = self.pair(track_router=True)
+        epoch = holder.status()["vips"][0]["epoch"]
+        self.silence_router()
+        wait_for(lambda: all(g.status()["cluster"]["tie_break"] == "disarmed" for g in gates), 30, "nobody has heard it for 10 s")
+        self.assertEqual((holders(gates), holder.status()["vips"][0]["epoch"]), ([holder], epoch))
+        self.wake_router()
+        wait_for(lambda: all(g.status()["cluster"]["tie_break"] == "armed" for g in gates), 30, "everybody hears it again")
+        wait_for(lambda: all(e["ok"] for g in gates for e in g.status()["vips"][0]["eligible"].values()), 10, "it counts again")
+        self.assertEqual((holders(gates), holder.status()["vips"][0]["epoch"]), ([holder], epoch))
 
 
 if __name__ == "__main__":
