@@ -66,7 +66,9 @@ lab::LabRig rig_for(CliEnvironment& environment, std::size_t nodes) {
   return {folder_of_this_program(), std::move(hooks)};
 }
 
-/// corosync.conf as `fairlead cluster render` makes it from the gateways' own file; it logs to a file of the lab, not to the machine's log.
+/// corosync.conf as `fairlead cluster render` makes it from the gateways' own file. It logs to a file of the lab, not to the machine's log.
+/// And it is no real-time process: a real node has its CPUs for itself, here several Corosyncs that circle a token would take every CPU from
+/// all else, their own network threads included (docs/internals/corosync-measured.md).
 std::string corosync_conf(const lab::LabPlan& plan) {
   const auto loaded = config::load_text(lab::gateway_yaml(plan, *plan.find("gate-1")), "fairlead.yaml of gate-1", config::Environment{});
   if (!loaded.snapshot) throw VerbFailure{kExitFailed, "the lab's own file is not valid: " + config::format(loaded.problems.front())};
@@ -74,7 +76,7 @@ std::string corosync_conf(const lab::LabPlan& plan) {
   for (const auto& [from, to] : {std::pair{"to_stderr: no", "to_stderr: yes"}, std::pair{"to_syslog: yes", "to_syslog: no"}}) {
     if (const auto at = text.find(from); at != std::string::npos) text.replace(at, std::char_traits<char>::length(from), to);
   }
-  return text;
+  return text + "system {\n  sched_rr: no\n}\n";
 }
 
 boost::json::value report_json(const lab::LabReport& report) {

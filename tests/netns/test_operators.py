@@ -84,6 +84,10 @@ class OperatorsTest(GatesTest):
             self.assertFalse(holder.has_vip())
             holder.cli("vip", "force", "api", "--i-have-fenced", *[g.name for g in others])
             wait_for(lambda: holder.has_vip(), 10, "it holds it by force")
+            for gate in others:
+                gate.cluster_node.come_back()
+            wait_for(lambda: all(g.status()["cluster"]["quorate"] for g in gates), 30, "they are together again")
+            wait_for(lambda: len(holders(gates)) == 1, 10, "one of them holds it")
 
     def test_unknown_names_are_said(self):
         gates = self.gates(2)

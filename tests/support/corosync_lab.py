@@ -34,7 +34,9 @@ def config(hosts, name="lab", token=800, consensus=960):
             f"  consensus: {consensus}\n  crypto_cipher: aes256\n  crypto_hash: sha256\n"
             f"  interface {{\n    linknumber: 0\n    knet_ping_interval: 200\n    knet_ping_timeout: {max(400, token // 2)}\n  }}\n}}\n"
             f"quorum {{\n  provider: corosync_votequorum\n{two_node}  wait_for_all: 0\n}}\n"
-            f"logging {{\n  to_stderr: yes\n  to_syslog: no\n}}\nnodelist {{\n{nodes}}}\n")
+            f"logging {{\n  to_stderr: yes\n  to_syslog: no\n}}\nnodelist {{\n{nodes}}}\n"
+            # No real-time process: several on one machine would take every CPU, from their own network threads, too.
+            "system {\n  sched_rr: no\n}\n")
 
 
 class CorosyncLab:
