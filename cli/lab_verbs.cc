@@ -66,7 +66,7 @@ lab::LabRig rig_for(CliEnvironment& environment, std::size_t nodes) {
   return {folder_of_this_program(), std::move(hooks)};
 }
 
-/// corosync.conf as `fairlead cluster render` makes it from the gateways' own file. It logs to a file of the lab, not to the machine's log.
+/// corosync.conf as `fairlead cluster render` makes it from the gateways' own file. It logs to a file of the lab, not to the machine's.
 /// And it is no real-time process: a real node has its CPUs for itself, here several Corosyncs that circle a token would take every CPU from
 /// all else, their own network threads included (docs/internals/corosync-measured.md).
 std::string corosync_conf(const lab::LabPlan& plan) {
