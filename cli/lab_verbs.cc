@@ -66,9 +66,9 @@ lab::LabRig rig_for(CliEnvironment& environment, std::size_t nodes) {
   return {folder_of_this_program(), std::move(hooks)};
 }
 
-/// corosync.conf as `fairlead cluster render` makes it from the gateways' own file. It logs to a file of the lab, not to that of the machine.
-/// And it is no real-time process: a real node has its CPUs for itself; here several Corosyncs that circle a token would take every CPU
-/// from all else, their own network threads included (docs/internals/corosync-measured.md).
+/// corosync.conf as `fairlead cluster render` makes it from the gateways' own file. It logs to a file of the lab, not to the machine's
+/// log, and it is no real-time process: a real node has its CPUs for itself; here several Corosyncs that circle a token would take every
+/// CPU from all else, their own network threads included (docs/internals/corosync-measured.md).
 std::string corosync_conf(const lab::LabPlan& plan) {
   const auto loaded = config::load_text(lab::gateway_yaml(plan, *plan.find("gate-1")), "fairlead.yaml of gate-1", config::Environment{});
   if (!loaded.snapshot) throw VerbFailure{kExitFailed, "the lab's own file is not valid: " + config::format(loaded.problems.front())};
