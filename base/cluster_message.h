@@ -34,6 +34,8 @@ struct VipState {
   std::string name;
   IpPrefix address;
   std::uint64_t config_hash = 0;  ///< Over {address, group, prefer, preempt, requires} (R15).
+  std::string group;              ///< For a proposer whose configuration has no such VIP; empty: alone.
+  std::vector<NodeId> prefer;     ///< Likewise.
   // Eligibility, local facts only.
   bool able = false;                ///< Loops turn, carrier, guard alive, not yielding: could hold it.
   bool serves = false;              ///< Every required listener accepts and has a server up.

@@ -143,7 +143,7 @@ void diff_config(std::string file, const GlobalOptions& options, DaemonCalls& ca
   const auto changes = config::diff(active, *loaded.snapshot);
   std::vector<std::string> lines;
   for (const auto& change : changes) lines.push_back(config::describe(change));
-  const auto restart = config::needs_restart(changes);
+  const auto restart = config::needs_restart(active, *loaded.snapshot);
   if (options.format != OutputFormat::kText) {
     return print_document(
         boost::json::object{{"file", admin::json_string(file)}, {"changes", json_list(lines)}, {"needs_restart", json_list(restart)}},

@@ -23,7 +23,7 @@ if(FL_DCHECKS OR CMAKE_BUILD_TYPE STREQUAL "Debug" OR FL_SANITIZE)
   target_compile_definitions(fairlead_flags INTERFACE FL_DCHECKS=1)
 endif()
 if(FL_SANITIZE)
-  add_compile_options(-fsanitize=${FL_SANITIZE} -fno-sanitize-recover=all)
+  add_compile_options(-fsanitize=${FL_SANITIZE} -fno-sanitize-recover=all -g1)  # -g1: the lines of a stack, and half the time to compile.
   add_link_options(-fsanitize=${FL_SANITIZE})
 endif()
 

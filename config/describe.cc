@@ -50,6 +50,18 @@ void add_restarts(const std::string& prefix, const schema::Section& section, con
   }
 }
 
+/// High availability follows a reload within one cluster and one node's place in it.
+std::vector<std::string> cluster_restarts(const std::optional<Cluster>& from, const std::optional<Cluster>& to) {
+  if (from.has_value() != to.has_value()) return {"cluster"};
+  std::vector<std::string> out;
+  add_restarts("cluster", schema::cluster_section(), *from, *to, out);
+  const bool other_id = std::any_of(from->nodes.begin(), from->nodes.end(), [&](const Node& node) {
+    return std::any_of(to->nodes.begin(), to->nodes.end(), [&](const Node& n) { return n.name == node.name && n.id != node.id; });
+  });
+  if (other_id) out.emplace_back("cluster.nodes");
+  return out;
+}
+
 }  // namespace
 
 std::string describe(const Change& change) {
@@ -94,27 +106,35 @@ std::string describe(const Change& change) {
   return std::visit(visitor, change);
 }
 
-std::vector<std::string> needs_restart(std::span<const Change> changes) {
+std::vector<std::string> needs_restart(const Snapshot& from, const Snapshot& to) {
   std::vector<std::string> out;
   const auto root_key = [&](const std::string& name) {
     const schema::Field* field = schema::gateway().find(name);
     if (field != nullptr && field->restart) out.push_back(name);
   };
+  bool takeover_waits = from.vips.empty() && !from.cluster && !to.vips.empty();
   const Overloaded visitor{
-      [&](const SetNode&) { root_key("node"); }, [&](const SetStateDir&) { root_key("state_dir"); },
+      [&](const SetNode&) { root_key("node"); },
+      [&](const SetStateDir&) { root_key("state_dir"); },
       [&](const SetShutdownGrace&) { root_key("shutdown_grace"); },
-      // High availability starts with the daemon: the guard, the addresses and the cluster are what they were then.
-      [&](const SetGuard&) { root_key("guard"); }, [&](const SetCluster&) { root_key("cluster"); },
-      [&](const AddVip&) { root_key("vips"); }, [&](const RemoveVip&) { root_key("vips"); }, [&](const ChangeVip&) { root_key("vips"); },
-      [](const OrderVips&) {}, [&](const SetProxy& c) { add_restarts("proxy", schema::proxy_section(), c.from, c.to, out); },
+      [&](const SetGuard&) { root_key("guard"); },
+      [&](const SetCluster& c) {
+        const auto waiting = cluster_restarts(c.from, c.to);
+        takeover_waits = takeover_waits || !waiting.empty();
+        out.insert(out.end(), waiting.begin(), waiting.end());
+      },
+      [&](const SetProxy& c) { add_restarts("proxy", schema::proxy_section(), c.from, c.to, out); },
       [&](const SetAdmin& c) { add_restarts("admin", schema::admin_section(), c.from, c.to, out); },
       [&](const SetLog& c) { add_restarts("log", schema::log_section(), c.from, c.to, out); },
-      [](const auto&) {},  // Listeners, pools, servers: nothing in them waits (schema_test.cc checks that).
+      [](const auto&) {},  // Listeners, pools, servers: nothing in them waits (schema_test.cc checks that). VIPs: see below.
   };
-  for (const Change& change : changes) std::visit(visitor, change);
+  for (const Change& change : diff(from, to)) std::visit(visitor, change);
+  if (takeover_waits && from.vips != to.vips) out.emplace_back("vips");  // What holds addresses is started with the daemon, or not at all.
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
+
+bool is_takeover_key(const std::string& key) { return key == "vips" || key == "cluster" || key.starts_with("cluster."); }
 
 }  // namespace fairlead::config

@@ -164,6 +164,8 @@ using Change = std::variant<AddPool, AddServer, ChangePool, ChangeServer, AddVip
 /// One line for people: "pool masters: idle_timeout 1h -> 30m".
 [[nodiscard]] std::string describe(const Change& change);
 /// Key paths whose new values wait for a restart, sorted: "proxy.engine".
-[[nodiscard]] std::vector<std::string> needs_restart(std::span<const Change> changes);
+[[nodiscard]] std::vector<std::string> needs_restart(const Snapshot& from, const Snapshot& to);
+/// Whether such a key path keeps the takeover of VIPs as it is until the restart.
+[[nodiscard]] bool is_takeover_key(const std::string& key);
 
 }  // namespace fairlead::config

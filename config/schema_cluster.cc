@@ -119,7 +119,7 @@ const Section& cluster_section() {
   static const Section section = make_section<Cluster>(
       "cluster", "Nodes that share the VIPs by Corosync.",
       {
-          field("name", &Cluster::name, name(), "Name of the cluster; the same on all nodes.", kRequired),
+          field("name", &Cluster::name, name(), "Name of the cluster; the same on all nodes.", {.required = true, .restart = true}),
           field("profile", &Cluster::profile,
                 choice<TimingProfile>({{"vm", TimingProfile::kVm}, {"fast", TimingProfile::kFast}, {"min", TimingProfile::kMin}}),
                 "Corosync's timing: for virtual machines, for quiet hardware, the least (experimental)."),

@@ -59,12 +59,14 @@ Section build_gateway() {
                 "Version of this format.", {.required = true}),
           field("kind", &Root::kind, constant(std::string(kKind), "this program reads kind: Gateway"), "What the file describes."),
           snapshot_field("node", &Snapshot::node, optional_name(), "Name of this node. Empty: the host name.", kRestart),
-          snapshot_field("cluster", &Snapshot::cluster, optional(section<Cluster>(cluster_section())),
-                         "Nodes that share the VIPs. Absent: standalone, without Corosync; this node holds every VIP.", kRestart),
+          snapshot_field(
+              "cluster", &Snapshot::cluster, optional(section<Cluster>(cluster_section())),
+              "Nodes that share the VIPs. Absent: standalone, without Corosync; this node holds every VIP. Adding or removing the whole "
+              "section needs a restart."),
           snapshot_field("guard", &Snapshot::guard, section<Guard>(guard_section()),
                          "The process that removes addresses when the daemon is dead or hung.", kRestart),
-          snapshot_field("vips", &Snapshot::vips, list(section<Vip>(vip_section()), kVipsMax, "VIPs"), "Addresses that move between nodes.",
-                         kRestart),
+          snapshot_field("vips", &Snapshot::vips, list(section<Vip>(vip_section()), kVipsMax, "VIPs"),
+                         "Addresses that move between nodes. The first one of a daemon without cluster and VIPs needs a restart."),
           snapshot_field("listeners", &Snapshot::listeners, list(section<Listener>(listener_section()), kListenersMax, "listeners"),
                          "Addresses and ports where clients connect."),
           field("defaults", &Root::defaults, section<Defaults>(defaults_section()), "Settings merged under every pool.",

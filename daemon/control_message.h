@@ -35,6 +35,7 @@ struct Loaded {
   std::string actor;
   CommandDone done;
   std::vector<IpAddress> local_addresses;  ///< Of this machine, at that time.
+  std::vector<Error> vip_problems;         ///< Of prepare_vips().
 };
 /// The rest of something that went to another thread and back.
 struct OnControl {

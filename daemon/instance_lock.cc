@@ -30,7 +30,7 @@ Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot) {
   if (!snapshot.admin.socket.empty()) {
     if (auto status = lock(snapshot.admin.socket + ".lock", held); !status) return status.error();
   }
-  if (!snapshot.vips.empty()) {
+  if (!snapshot.vips.empty() || snapshot.cluster) {
     if (auto status = lock(snapshot.state_dir + "/lock", held); !status) return status.error();
   }
   return held;

@@ -1,5 +1,5 @@
-// One daemon at a time per admin socket and, where there are VIPs, per state_dir. Taken before anything touches addresses or listeners:
-// SO_REUSEPORT would give a second daemon a share of the first one's clients.
+// One daemon at a time per admin socket and, where there are VIPs or a cluster, per state_dir. Taken before anything touches addresses or
+// listeners: SO_REUSEPORT would give a second daemon a share of the first one's clients.
 //
 // flock(2) on files beside the socket and in state_dir: the kernel lets go of them with the process, however it ends. The descriptors are
 // closed by exec, so the guard never holds them. The files stay: removing one would let two daemons lock two files of one name.

@@ -90,7 +90,7 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
     std::fprintf(stderr, "fairleadd: %s\n", alone.error().message().c_str());
     return kFailed;
   }
-  const std::string state_dir = snapshot.vips.empty() ? "" : snapshot.state_dir;
+  const std::string state_dir = snapshot.vips.empty() && !snapshot.cluster ? "" : snapshot.state_dir;
   VipStart vips = start_vips(snapshot);  // Before the first thread: the guard is a child of a process that has none.
   LogThread log(log_options_of(snapshot.log));
   set_log_sink(&log);

@@ -270,7 +270,7 @@ void Orchestrator::handle_command(CommandRequest&& request) {
   if (const auto* reload = std::get_if<admin::Reload>(&request.command))
     return load(reload->dry_run, request.actor.name, std::move(request.done));
   if (is_of_takeover(request.command)) {
-    if (!takeover_) return request.done(Error{Errc::kRefused, "there are no VIPs in the configuration of this node"});
+    if (!takeover_) return request.done(Error{Errc::kRefused, "this daemon started with neither VIPs nor a cluster in its configuration"});
     return takeover_->execute(request.command, [this, done = std::move(request.done)](Result<admin::CommandResult> result) {
       refresh_report();
       done(std::move(result));
@@ -283,11 +283,12 @@ void Orchestrator::handle_command(CommandRequest&& request) {
 }
 
 void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
-  const bool posted = jobs_->post([this, dry_run, actor, done, log = controller_.active().log] {
+  const bool posted = jobs_->post([this, dry_run, actor, done, active = controller_.active(), takeover = takeover_ != nullptr] {
     const config::Environment machine = config::host_environment();
-    Loaded loaded{config::load_file(config_file_, machine), dry_run, actor, done,
-                  machine.local_addresses.value_or(std::vector<IpAddress>{})};
-    refuse_unusable_log(config_file_, log, loaded.result);
+    Loaded loaded{
+        config::load_file(config_file_, machine), dry_run, actor, done, machine.local_addresses.value_or(std::vector<IpAddress>{}), {}};
+    refuse_unusable_log(config_file_, active.log, loaded.result);
+    if (loaded.result.snapshot && !dry_run && takeover) loaded.vip_problems = prepare_vips(active, *loaded.result.snapshot);
     if (!inbox_.post(std::move(loaded))) done(Error{Errc::kUnavailable, "the control thread has too much to do; try again"});
   });
   if (!posted) done(Error{Errc::kUnavailable, "too many reloads are waiting; try again"});
@@ -318,11 +319,15 @@ void Orchestrator::loaded(Loaded&& loaded) {
   admin::CommandResult result;
   for (const config::Change& change : changes) lines.push_back(config::describe(change));
   result.details = std::move(lines);
-  result.needs_restart = config::needs_restart(config::diff(started_with_, next));
+  result.needs_restart = config::needs_restart(started_with_, next);
   result.summary =
       std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
   if (!loaded.dry_run) {
     tell_own_addresses(next, std::move(loaded.local_addresses));
+    for (const Error& problem : loaded.vip_problems) {
+      FL_LOG(VIP_START_PROBLEM, "error", problem.message());
+      result.details.push_back("VIPs: " + problem.message());
+    }
     commit(std::move(next), changes.size(), result.needs_restart);
     for (std::string& problem : controller_.bind_problems()) result.details.push_back("not open: " + std::move(problem));
   }
@@ -338,6 +343,10 @@ void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const st
   api_->renew(next.admin.tls, next.admin.operators);
   port_.publish_config(config::print(next, /*with_defaults=*/false));
   config_hash_ = config::hash(next);
+  const bool takeover_waits = std::any_of(needs_restart.begin(), needs_restart.end(), config::is_takeover_key);
+  if (takeover_ && !takeover_waits) {
+    if (auto status = takeover_->configure(next); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
+  }
   carry_out(controller_.apply(next, clock_.now()));
   FL_LOG(CONFIG_APPLIED, "file", config_file_, "hash", config_hash_, "changes", changes);
   if (!needs_restart.empty()) FL_LOG(CONFIG_NEEDS_RESTART, "keys", join(needs_restart, " "));

@@ -121,13 +121,15 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
   answer_moves();
   arm();
   tell_changes();
+  take_up_all();
 }
 
 /// Last in a turn: what it leads to is in nobody's way. An address that came back within the turn did not change.
 void TakeoverRunner::tell_changes() {
-  for (auto& [name, v] : vips_) {
-    if (std::exchange(v.here_told, v.here) != v.here) host_.address_changed(v.settings, v.link.name, v.here);
-  }
+  for (auto& [name, v] : vips_) tell_change(v);
+}
+void TakeoverRunner::tell_change(Vip& v) {
+  if (std::exchange(v.here_told, v.here) != v.here) host_.address_changed(v.settings, v.link.name, v.here);
 }
 
 void TakeoverRunner::carry(vip::TakeoverActions&& actions) {
@@ -209,6 +211,7 @@ void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind 
 
 /// T2
 void TakeoverRunner::begin_add(const std::string& name, Vip& v, Epoch epoch) {
+  take_up(name, v);
   if (v.link.index == 0) return kernel_done(name, vip::HolderActionKind::kAdd, Error{Errc::kNotFound, v.problem});
   v.adding = epoch;
   if (guard_.knows(name, epoch)) return finish_add(name, epoch);
@@ -253,6 +256,57 @@ void TakeoverRunner::beat() {
   for (auto& [name, v] : vips_) {
     ask_gateway(v);
     tell_local(name, v);
+  }
+  std::erase_if(vips_, [this](const auto& entry) {
+    const vip::VipHolder* holder = core_.holder(entry.first);
+    return !entry.second.configured && (holder == nullptr || holder->state() == vip::HolderState::kIdle);
+  });
+}
+
+// ---- configuration ----
+
+Status TakeoverRunner::configure(const config::Snapshot& snapshot) {
+  auto settings = takeover_settings(snapshot, options_.settings.version);
+  if (!settings) return settings.error();
+  options_.snapshot = snapshot;
+  options_.settings = *settings;
+  for (auto& [name, v] : vips_) v.configured = false;
+  for (const config::Vip& vip : snapshot.vips) {
+    Vip& v = vips_[vip.name];
+    v.configured = true;
+    v.next = vip;
+  }
+  enter([&](auto& out) { core_.configure(std::move(*settings), out); });
+  for (auto& [name, v] : vips_) {  // All but what has to be given up as it is.
+    const bool same_place = v.next && v.next->address == v.settings.address && v.next->route == v.settings.route &&
+                            device_of(options_.snapshot, *v.next) == v.wanted;
+    if (same_place) take_up(name, v);
+  }
+  take_up_all();
+  for (const auto& [key, port] : ports_) {
+    if (auto status = watch_all(key, *port); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
+  }
+  return {};
+}
+
+bool TakeoverRunner::may_be_present(const std::string& vip) const {
+  const vip::VipHolder* holder = core_.holder(vip);
+  return holder != nullptr && holder->may_be_present();
+}
+
+void TakeoverRunner::take_up(const std::string& name, Vip& v) {
+  if (!v.next) return;
+  const config::Vip next = *std::exchange(v.next, std::nullopt);
+  tell_change(v);  // As what it was.
+  if (gateway_of(next) != gateway_of(v.settings)) v.gateway = {};
+  v.settings = next;
+  v.wanted = device_of(options_.snapshot, next);
+  if (driver_) place(name, v);
+}
+
+void TakeoverRunner::take_up_all() {
+  for (auto& [name, v] : vips_) {
+    if (v.next && !may_be_present(name)) take_up(name, v);
   }
 }
 
@@ -336,8 +390,8 @@ void TakeoverRunner::place(const std::string& name, Vip& v) {
     if (!port) {
       v.problem = port.error().message();
     } else {
-      (void)(*port)->watch(v.settings.address.address);
-      if (const auto gateway = gateway_of(v.settings)) (void)(*port)->watch(*gateway);
+      if (auto status = watch_all({v.link.index, v.settings.address.address.family()}, **port); !status)
+        v.problem = status.error().message();
     }
   }
   tell_local(name, v);
@@ -391,12 +445,32 @@ Result<vip::NeighbourPort*> TakeoverRunner::open_port(const vip::LinkState& link
   if (auto status = loop_.add_readable(raw->fd(), [raw] { (void)raw->receive(); }); !status)
     return status.error();  // The link's events say what is wrong.
   ports_[key] = std::move(port);
-  if (options_.snapshot.cluster && options_.snapshot.cluster->tie_break) {
-    for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
-      if (target.family() == family) (void)raw->watch(target);
-    }
-  }
   return raw;
+}
+
+/// VIPs, their gateways and the tie-break's targets.
+Status TakeoverRunner::watch_all(PortKey key, vip::NeighbourPort& port) {
+  std::set<IpAddress> wanted;
+  for (const auto& [name, v] : vips_) {
+    if (v.link.index != key.first) continue;
+    wanted.insert(v.settings.address.address);
+    if (const auto gateway = gateway_of(v.settings)) wanted.insert(*gateway);
+  }
+  if (options_.snapshot.cluster && options_.snapshot.cluster->tie_break) {
+    for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) wanted.insert(target);
+  }
+  std::erase_if(wanted, [&](const IpAddress& address) { return address.family() != key.second; });
+  std::set<IpAddress>& watched = watched_[key];
+  for (const IpAddress& address : watched) {
+    if (!wanted.contains(address)) port.unwatch(address);
+  }
+  Status result;
+  for (const IpAddress& address : wanted) {
+    if (watched.contains(address)) continue;
+    if (auto status = port.watch(address); !status) result = status;
+  }
+  watched = std::move(wanted);
+  return result;
 }
 
 vip::NeighbourPort* TakeoverRunner::port_of(const Vip& v) {
@@ -424,6 +498,7 @@ bool TakeoverRunner::is_router(const MacAddress& mac) const {
 }
 
 void TakeoverRunner::probe_tie() {
+  if (!options_.snapshot.cluster || !options_.snapshot.cluster->tie_break) return;
   for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
     for (const auto& [key, port] : ports_) {
       if (key.second == target.family()) (void)port->probe(target, own_address(key.first, target));

@@ -18,7 +18,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "admin/node_port.h"
@@ -61,7 +63,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
  public:
   struct Options {
     config::Snapshot snapshot;
-    vip::Settings settings;
+    vip::Settings settings;  ///< Of `snapshot`.
     Incarnation incarnation = 0;
     std::vector<Override> kept;  ///< Of an earlier life.
     vip::GuardChild guard;       ///< Started before the first thread; may be missing.
@@ -75,6 +77,9 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void leave();
   [[nodiscard]] bool is_clear() const { return core_.is_clear(); }
   void health(const std::string& vip, VipHealth health);
+  /// Another configuration of the same cluster and node (config::needs_restart() names no takeover key). The kernel's side of new
+  /// interfaces is prepared (daemon/vip_start.h). Errors: as takeover_settings(); then nothing changed.
+  [[nodiscard]] Status configure(const config::Snapshot& snapshot);
 
   using CommandDone = std::function<void(Result<admin::CommandResult>)>;
   /// Runs an operator's command (R16); `done` is called on this thread, for a move when the VIP is held or kMoveTime is over.
@@ -94,10 +99,12 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant carrier_since{};  ///< R17
     Instant carrier_lost{};
     bool had_carrier = false;
-    vip::GatewayTrack gateway;    ///< Of track.gateway or route.gateway, whichever is there.
-    std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
-    bool here = false;            ///< Its address, by the kernel's last answer.
-    bool here_told = false;       ///< What address_changed was told.
+    vip::GatewayTrack gateway;        ///< Of track.gateway or route.gateway, whichever is there.
+    std::optional<Epoch> adding;      ///< kAdd was asked for; the guard is being told.
+    bool here = false;                ///< Its address, by the kernel's last answer.
+    bool here_told = false;           ///< What address_changed was told.
+    bool configured = true;           ///< False: being released, then forgotten.
+    std::optional<config::Vip> next;  ///< What it is to be once it was given up as it is.
   };
   struct PendingMove {
     std::string vip;
@@ -127,12 +134,17 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void kernel_events();
   void place(const std::string& name, Vip& v);
   void place_all();
+  void take_up(const std::string& name, Vip& v);
+  void take_up_all();
+  [[nodiscard]] bool may_be_present(const std::string& vip) const;
+  [[nodiscard]] Status watch_all(PortKey key, vip::NeighbourPort& port);
   void tell_local(const std::string& name, Vip& v);
   void probe_tie();
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
   void arm();
   void tell_changes();
+  void tell_change(Vip& v);
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
   [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
@@ -160,6 +172,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   int guard_death_fd_ = -1;
   std::map<std::string, Vip> vips_;
   std::map<PortKey, std::unique_ptr<vip::NeighbourPort>> ports_;
+  std::map<PortKey, std::set<IpAddress>> watched_;  ///< By port.
   std::vector<vip::PresentAddress> own_addresses_;
   std::map<IpAddress, MacAddress> routers_;                         ///< Tie-break targets and gateways, as they answered last.
   std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.

@@ -59,7 +59,7 @@ std::uint32_t qdevice_votes(const config::Cluster& cluster) {
   return cluster.qdevice->algorithm == config::QdeviceAlgorithm::kFfsplit ? 1 : nodes - 1;
 }
 
-vip::VipSettings settings_of(const config::Vip& vip, const std::vector<vip::NodeName>& nodes) {
+vip::VipSettings settings_of(const config::Snapshot& snapshot, const config::Vip& vip, const std::vector<vip::NodeName>& nodes) {
   vip::VipSettings out;
   out.name = vip.name;
   out.address = vip.address;
@@ -73,6 +73,8 @@ vip::VipSettings settings_of(const config::Vip& vip, const std::vector<vip::Node
   out.kernel_lease = vip.lease;
   out.takeover_probe = vip.takeover_probe;
   out.announce = vip.announce;
+  out.placement = device_of(snapshot, vip);
+  if (vip.route) out.placement += " " + vip.route->gateway.to_string() + " " + std::to_string(vip.route->table);
   out.config_hash = hash_of(vip);
   return out;
 }
@@ -99,12 +101,12 @@ Result<vip::Settings> takeover_settings(const config::Snapshot& snapshot, const 
     if (cluster.tie_break) {
       out.has_tie_break = true;
       out.tie_needs_all = cluster.tie_break->need == config::TieBreakNeed::kAll;
-      out.tie_targets = static_cast<std::uint32_t>(cluster.tie_break->targets.size());
+      for (const IpAddress& target : cluster.tie_break->targets) out.tie_targets.push_back(target.to_string());
     }
     out.start_wait = cluster.start_wait;
     out.cluster_hash = hash_of(cluster);
   }
-  for (const config::Vip& vip : snapshot.vips) out.vips.push_back(settings_of(vip, out.nodes));
+  for (const config::Vip& vip : snapshot.vips) out.vips.push_back(settings_of(snapshot, vip, out.nodes));
   return out;
 }
 

@@ -25,7 +25,7 @@ std::optional<lb::PortRange> kernel_ports() {
 Status Orchestrator::start_takeover() {
   for (const Error& problem : vip_start_.problems) FL_LOG(VIP_START_PROBLEM, "error", problem.message());
   for (const std::string& address : vip_start_.removed) FL_LOG(VIP_LEFTOVER_REMOVED, "address", address);
-  if (started_with_.vips.empty()) return {};
+  if (started_with_.vips.empty() && !started_with_.cluster) return {};
   auto settings = takeover_settings(started_with_, kVersion);
   if (!settings) return settings.error();
   TakeoverHost host;
@@ -82,7 +82,7 @@ void Orchestrator::reset_connections(const IpAddress& vip, std::function<void()>
 void Orchestrator::tell_takeover(const admin::NodeReport& report) {
   if (!takeover_) return;
   const bool stalled = std::any_of(pulses_.begin(), pulses_.end(), [](const Pulse& p) { return p.stalled; });
-  for (const config::Vip& vip : started_with_.vips) {
+  for (const config::Vip& vip : controller_.active().vips) {
     VipHealth health;
     if (stalled) health = {.loops_turn = false, .serves = true, .reason = "a worker does not turn"};
     for (const std::string& name : vip.requires_listeners) {
@@ -100,7 +100,7 @@ void Orchestrator::tell_takeover(const admin::NodeReport& report) {
 /// A VIP as `source` of a pool counts while it is held here.
 void Orchestrator::tell_controller(const admin::NodeReport& report) {
   std::set<IpAddress> held;
-  for (const config::Vip& vip : started_with_.vips) {
+  for (const config::Vip& vip : controller_.active().vips) {
     const auto status = std::find_if(report.vips.begin(), report.vips.end(), [&](const auto& v) { return v.name == vip.name; });
     if (status != report.vips.end() && status->held_here) held.insert(vip.address.address);
   }

@@ -1,5 +1,6 @@
 #include "daemon/vip_start.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/atomic_file.h"
@@ -17,12 +18,14 @@ namespace {
 std::string wishes_path(const std::string& state_dir) { return state_dir + "/wishes"; }
 
 /// R21. The journal knows what was there before it is changed, so that a killed daemon's successor puts it back.
-void keep_vips_to_themselves(const config::Snapshot& snapshot, vip::AddressDriver& driver, std::vector<Error>& problems) {
+/// `journal`: what was changed before.
+void keep_vips_to_themselves(const config::Snapshot& snapshot, vip::Journal journal, vip::AddressDriver& driver,
+                             std::vector<Error>& problems) {
   const auto links = driver.links();
   const auto addresses = driver.addresses();
   if (!links || !addresses) return problems.push_back(links ? addresses.error() : links.error());
   std::set<std::string> devices;
-  vip::Journal journal{.boot_id = vip::read_boot_id(), .addresses = {}, .settings = {}};
+  std::vector<vip::JournalSetting> settings;
   for (const config::Vip& vip : snapshot.vips) {
     const auto link = vip::choose_interface(device_of(snapshot, vip), vip.address, *links, *addresses);
     if (!link) continue;  // Said when the VIP is placed; it may come later.
@@ -33,20 +36,33 @@ void keep_vips_to_themselves(const config::Snapshot& snapshot, vip::AddressDrive
       problems.push_back(plan.error());
       continue;
     }
-    journal.settings.insert(journal.settings.end(), plan->begin(), plan->end());
+    settings.insert(settings.end(), plan->begin(), plan->end());
   }
+  std::sort(journal.addresses.begin(), journal.addresses.end());
+  journal.addresses.erase(std::unique(journal.addresses.begin(), journal.addresses.end()), journal.addresses.end());
+  journal.settings.insert(journal.settings.end(), settings.begin(), settings.end());
   if (auto saved = vip::save_journal(snapshot.state_dir, journal); !saved) {
     problems.push_back(saved.error());
     return;  // What could not be written down is not changed.
   }
-  if (auto applied = vip::apply_hygiene(journal.settings); !applied) problems.push_back(applied.error());
+  if (auto applied = vip::apply_hygiene(settings); !applied) problems.push_back(applied.error());
+}
+
+/// Of this boot, without addresses.
+vip::Journal journal_of(const std::string& state_dir) {
+  std::string why;
+  vip::Journal journal = vip::load_journal(state_dir, why);
+  const std::string boot = vip::read_boot_id();
+  if (journal.boot_id != boot) journal = {.boot_id = boot, .addresses = {}, .settings = {}};
+  journal.addresses.clear();
+  return journal;
 }
 
 }  // namespace
 
 VipStart start_vips(const config::Snapshot& snapshot) {
   VipStart out;
-  if (snapshot.vips.empty()) return out;  // What an earlier life with VIPs left ends with its lifetime.
+  if (snapshot.vips.empty() && !snapshot.cluster) return out;  // What an earlier life with VIPs left ends with its lifetime.
   out.problems = release_vips(snapshot.state_dir, out.removed);
   auto guard = vip::spawn_guard(guard_program(snapshot.cluster ? snapshot.cluster->name : ""));
   if (guard)
@@ -55,7 +71,7 @@ VipStart start_vips(const config::Snapshot& snapshot) {
     out.problems.push_back(guard.error());
   auto driver = vip::NetlinkAddressDriver::open(vip::NetlinkAddressDriver::Events::kNone);
   if (driver)
-    keep_vips_to_themselves(snapshot, **driver, out.problems);
+    keep_vips_to_themselves(snapshot, {.boot_id = vip::read_boot_id(), .addresses = {}, .settings = {}}, **driver, out.problems);
   else
     out.problems.push_back(driver.error());
   auto text = read_small_file(wishes_path(snapshot.state_dir));
@@ -69,6 +85,16 @@ VipStart start_vips(const config::Snapshot& snapshot) {
       out.problems.push_back({wishes.error().code, wishes_path(snapshot.state_dir) + ": " + wishes.error().context});
   }
   return out;
+}
+
+std::vector<Error> prepare_vips(const config::Snapshot& active, const config::Snapshot& next) {
+  std::vector<Error> problems;
+  auto driver = vip::NetlinkAddressDriver::open(vip::NetlinkAddressDriver::Events::kNone);
+  if (!driver) return {driver.error()};
+  config::Snapshot both = next;
+  both.vips.insert(both.vips.end(), active.vips.begin(), active.vips.end());
+  keep_vips_to_themselves(both, journal_of(active.state_dir), **driver, problems);
+  return problems;
 }
 
 std::vector<Error> release_vips(const std::string& state_dir, std::vector<std::string>& removed) {

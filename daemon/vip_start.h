@@ -19,8 +19,12 @@ struct VipStart {
   std::vector<Error> problems;       ///< What did not work; none keeps the daemon from serving.
 };
 
-/// Nothing is done without VIPs in the configuration.
+/// Nothing is done with neither VIPs nor a cluster in the configuration.
 [[nodiscard]] VipStart start_vips(const config::Snapshot& snapshot);
+
+/// Before a running daemon takes up `next`: interfaces that get a VIP now keep it to themselves, and the journal knows of old and new
+/// VIPs. Waits for files: jobs thread. Problems by return.
+[[nodiscard]] std::vector<Error> prepare_vips(const config::Snapshot& active, const config::Snapshot& next);
 
 /// `--release-vips`, and the end of a life: removes what is left and puts the interfaces' settings back. Problems by return.
 [[nodiscard]] std::vector<Error> release_vips(const std::string& state_dir, std::vector<std::string>& removed);

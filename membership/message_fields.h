@@ -96,6 +96,8 @@ void fields(F& f, T& v) {
   f.value(12, v.holding);
   f.list(13, v.held_with, kNodeListMax);
   f.list(14, v.promises, kNodeListMax + 1);  // Every node, and whomever.
+  f.text(15, v.group);
+  f.list(16, v.prefer, kNodeListMax);
 }
 template <class F, Is<NodeState> T>
 void fields(F& f, T& v) {

@@ -11,14 +11,16 @@ namespace {
 
 using Group = std::vector<const VipSettings*>;
 
-std::vector<Group> groups_of(const Settings& settings) {
+std::vector<Group> groups_of(const PlanInput& input) {
   std::vector<Group> groups;
-  for (const VipSettings& vip : settings.vips) {
-    const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.front()->group == vip.group; });
-    if (same == groups.end()) {
-      groups.push_back({&vip});
-    } else {
-      same->push_back(&vip);
+  for (const auto* vips : {&input.settings.vips, &input.elsewhere}) {
+    for (const VipSettings& vip : *vips) {
+      const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.front()->group == vip.group; });
+      if (same == groups.end()) {
+        groups.push_back({&vip});
+      } else {
+        same->push_back(&vip);
+      }
     }
   }
   return groups;
@@ -152,6 +154,7 @@ NodeId plan_group(const PlanInput& input, const Group& group, const std::map<Nod
   const NodeId owner = owner_of(input, group);
   const auto eligible = [&](const MemberFacts& m) { return bench.is_eligible(m); };
   const MemberFacts* present = owner == kNoNode ? nullptr : bench.find(owner);
+  if (present != nullptr && present->find(group.front()->name) == nullptr) present = nullptr;  // Taken out of its configuration.
   if (present == nullptr) {
     const NodeId taker = best_of(input, group, load, eligible);
     if (taker != kNoNode) return taker;
@@ -168,6 +171,22 @@ NodeId plan_group(const PlanInput& input, const Group& group, const std::map<Nod
   return taker != kNoNode ? taker : owner;
 }
 
+/// What of a group can have an owner now: what is not disabled, and known to the owner; without one that knows any of it, known to anybody.
+Group plannable(const PlanInput& input, const Group& group) {
+  Group enabled;
+  for (const VipSettings* vip : group) {
+    const bool known = std::any_of(input.members.begin(), input.members.end(), [&](const auto& m) { return m.find(vip->name) != nullptr; });
+    if (known && !input.disabled.contains(vip->name)) enabled.push_back(vip);
+  }
+  const NodeId owner = owner_of(input, enabled);
+  const auto member = std::find_if(input.members.begin(), input.members.end(), [owner](const MemberFacts& m) { return m.node == owner; });
+  if (member == input.members.end()) return enabled;
+  Group knows;
+  std::copy_if(enabled.begin(), enabled.end(), std::back_inserter(knows),
+               [&](const VipSettings* vip) { return member->find(vip->name) != nullptr; });
+  return knows.empty() ? enabled : knows;
+}
+
 }  // namespace
 
 const VipState* MemberFacts::find(const std::string& vip) const {
@@ -178,20 +197,14 @@ const VipState* MemberFacts::find(const std::string& vip) const {
 std::map<std::string, NodeId> plan_owners(const PlanInput& input) {
   std::map<std::string, NodeId> plan;
   std::map<NodeId, int> load;
-  const auto groups = groups_of(input.settings);
+  const auto groups = groups_of(input);
   // Groups that stay count first, so that those that move are spread around them.
   for (const Group& group : groups) {
     if (const NodeId owner = owner_of(input, group); owner != kNoNode && Bench(input, group).find(owner) != nullptr) ++load[owner];
   }
   for (const Group& group : groups) {
-    Group enabled;
-    for (const VipSettings* vip : group) {
-      if (input.disabled.contains(vip->name)) {
-        plan[vip->name] = kNoNode;
-      } else {
-        enabled.push_back(vip);
-      }
-    }
+    for (const VipSettings* vip : group) plan[vip->name] = kNoNode;
+    const Group enabled = plannable(input, group);
     if (enabled.empty()) continue;
     const NodeId before = owner_of(input, enabled);
     const NodeId owner = plan_group(input, enabled, load);
@@ -205,7 +218,7 @@ std::map<std::string, NodeId> plan_owners(const PlanInput& input) {
 }
 
 std::string why_ineligible(const PlanInput& input, const std::string& vip, NodeId node) {
-  for (const Group& group : groups_of(input.settings)) {
+  for (const Group& group : groups_of(input)) {
     if (std::none_of(group.begin(), group.end(), [&](const VipSettings* v) { return v->name == vip; })) continue;
     if (input.disabled.contains(vip)) return "the VIP is disabled";
     const Bench bench(input, group);

@@ -7,6 +7,7 @@
 //   3. if nobody else is eligible an owner that is a member stays (all are equally bad: nobody moves);
 //   4. if the owner is lost and nobody is eligible, the best member that is able and not in standby;
 //   5. else nobody.
+// A VIP that no member knows is nobody's; one that its group's owner does not know waits, and the others of the group stay (R15).
 // Eligible: able, not in standby, settled (or every configured node is a member), serving unless no member serves, its gateway answering
 // unless no member's does, and of the same configuration as the owner (R15).
 #pragma once
@@ -36,6 +37,7 @@ struct Request {
 
 struct PlanInput {
   const Settings& settings;
+  std::vector<VipSettings> elsewhere;               ///< VIPs of other members' configurations (R15).
   std::vector<MemberFacts> members;                 ///< By id.
   std::map<std::string, NodeId> owners;             ///< Before; absent or kNoNode: nobody.
   std::map<std::string, std::uint64_t> owner_hash;  ///< What the last owner said its configuration is (R15).
@@ -47,7 +49,7 @@ struct PlanInput {
   Duration serve_stable = 3s;                       ///< R17
 };
 
-/// Owner of each VIP of the settings; kNoNode: nobody.
+/// Owner of each VIP of the settings and of `elsewhere`; kNoNode: nobody.
 [[nodiscard]] std::map<std::string, NodeId> plan_owners(const PlanInput& input);
 
 /// Why `node` could not hold `vip` now; empty: it could. For `vip explain` and refused moves.

@@ -21,7 +21,7 @@ TakeoverCore::TakeoverCore(Settings settings, Incarnation incarnation, std::vect
       started_(now),
       wait_from_(now),
       now_(now),
-      tie_(settings_.is_two_node() ? TieBreak(settings_.tie_targets, settings_.tie_needs_all, now) : TieBreak()) {
+      tie_(settings_.is_two_node() ? TieBreak(settings_.tie_count(), settings_.tie_needs_all, now) : TieBreak()) {
   for (const VipSettings& vip : settings_.vips) records_.emplace(vip.name, Record(vip));
   for (Override& wish : kept) {
     last_wish_ = std::max(last_wish_, wish.stamp.sequence);
@@ -408,26 +408,20 @@ bool TakeoverCore::is_clear() const {
 }
 
 void TakeoverCore::configure(Settings settings, TakeoverActions& out) {
-  for (auto at = records_.begin(); at != records_.end();) {
-    if (settings.find(at->first) != nullptr) {
-      ++at;
-      continue;
-    }
-    if (at->second.holder.state() == HolderState::kIdle) {
-      at = records_.erase(at);
-      continue;
-    }
-    VipHolder::Step step;  // Released as planned; the next configure() or restart forgets it.
-    at->second.holder.unassign(/*planned=*/true, now_, step);
-    carry(at->first, at->second, std::move(step), out);
-    ++at;
+  for (auto& [name, record] : records_) {
+    if (!record.configured || settings.find(name) != nullptr) continue;
+    record.configured = false;
+    VipHolder::Step step;
+    record.holder.unassign(/*planned=*/true, now_, step);
+    carry(name, record, std::move(step), out);
   }
   for (const VipSettings& vip : settings.vips) {
-    const auto [at, fresh] = records_.try_emplace(vip.name, vip);
-    if (fresh) continue;
-    Record& record = at->second;
-    const bool other_address = record.holder.may_be_present() && record.holder.settings().address != vip.address;
-    if (!other_address) {
+    Record& record = records_.try_emplace(vip.name, vip).first->second;
+    const VipSettings& now = record.holder.settings();
+    const bool elsewhere = now.address != vip.address || now.placement != vip.placement;
+    record.configured = true;
+    record.next_settings.reset();
+    if (!record.holder.may_be_present() || !elsewhere) {
       record.holder.set_settings(vip);
       continue;
     }
@@ -436,7 +430,11 @@ void TakeoverCore::configure(Settings settings, TakeoverActions& out) {
     record.holder.unassign(/*planned=*/true, now_, step);
     carry(vip.name, record, std::move(step), out);
   }
+  const bool other_tie = settings.is_two_node() != settings_.is_two_node() || settings.tie_targets != settings_.tie_targets ||
+                         settings.tie_needs_all != settings_.tie_needs_all;
+  if (other_tie) tie_.retarget(settings.is_two_node() ? settings.tie_count() : 0, settings.tie_needs_all, now_);
   settings_ = std::move(settings);
+  forget_unnamed();
   state_dirty_ = plan_due_ = true;
   settle(out);
 }

@@ -88,6 +88,8 @@ class TakeoverCore {
   void kernel_gone(const std::string& vip, TakeoverActions& out);
   void answered(const std::string& vip, const std::string& mac, bool gateway, TakeoverActions& out);
   void claimed(const std::string& vip, const std::string& mac, TakeoverActions& out);
+  /// Another configuration of the same cluster and node: VIPs come, go and change, nodes and targets likewise. What a VIP is added as
+  /// changes only after it was given up as it is (R18).
   void configure(Settings settings, TakeoverActions& out);
   /// SIGTERM: everything is released as planned (R18); is_clear() tells when.
   void leave(TakeoverActions& out);
@@ -131,7 +133,8 @@ class TakeoverCore {
   struct Record {
     explicit Record(VipSettings settings) : holder(std::move(settings)) {}
     VipHolder holder;
-    std::optional<VipSettings> next_settings;  ///< Of another address: wait until the present one is deleted.
+    bool configured = true;                    ///< False: only other members name it (R15), or it was taken out and is being released.
+    std::optional<VipSettings> next_settings;  ///< Of another address or place: wait until the present one is deleted.
     LocalVip local;
     Instant serves_since{};
     // The newest assignment.
@@ -186,6 +189,8 @@ class TakeoverCore {
   void on_wish(const Override& wish, TakeoverActions& out);
   void adopt(const std::string& vip, Record& record, const Assignment& assignment, TakeoverActions& out);
   void merge_states();
+  void meet(const VipState& vip);
+  void forget_unnamed();
   void settle_lease();
   void count_silent();
   void fell_silent(NodeId node, Instant since);

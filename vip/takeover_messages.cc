@@ -9,6 +9,8 @@
 namespace fairlead::vip {
 namespace {
 
+constexpr std::size_t kRecordsMax = 128;  ///< Own VIPs and those of others.
+
 std::string key_of(const Override& wish) { return std::to_string(static_cast<int>(wish.kind)) + ' ' + wish.name; }
 std::uint32_t ms_of(Duration d) { return static_cast<std::uint32_t>(std::clamp<std::int64_t>(to_ms(d), 0, 0xffffffff)); }
 
@@ -62,6 +64,8 @@ NodeState TakeoverCore::own_state() const {
     s.name = vip.name;
     s.address = vip.address;
     s.config_hash = vip.config_hash;
+    s.group = vip.group;
+    s.prefer = vip.prefer;
     s.able = record.local.able && !leaving_ && now_ >= record.holder.yield_until();
     s.serves = record.local.serves;
     s.gateway_ok = record.local.gateway_ok;
@@ -142,6 +146,7 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
   for (const Override& wish : state.overrides) on_wish(wish, out);
   if (from.node == peer()) peer_armed_ = state.tie_armed;
   for (const VipState& vip : state.vips) {
+    meet(vip);
     const auto found = records_.find(vip.name);
     if (found == records_.end()) continue;
     if (from.node != settings_.self) {
@@ -161,8 +166,36 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
   }
 }
 
+/// R15: a VIP that is in other members' configurations only. This node never has it, and plans it when it is the proposer.
+void TakeoverCore::meet(const VipState& vip) {
+  VipSettings theirs;
+  theirs.name = vip.name;
+  theirs.address = vip.address;
+  theirs.group = vip.group.empty() ? "vip " + vip.name : vip.group;
+  theirs.prefer = vip.prefer;
+  theirs.config_hash = vip.config_hash;
+  const auto found = records_.find(vip.name);
+  if (found == records_.end()) {
+    if (records_.size() < kRecordsMax) records_.emplace(vip.name, Record(std::move(theirs))).first->second.configured = false;
+  } else if (!found->second.configured && !found->second.holder.may_be_present()) {
+    found->second.holder.set_settings(std::move(theirs));
+  }
+}
+
+void TakeoverCore::forget_unnamed() {
+  std::erase_if(records_, [this](const auto& entry) {
+    const auto& [name, record] = entry;
+    if (record.configured || record.holder.state() != HolderState::kIdle) return false;
+    const auto& members = exchange_.members();
+    return std::none_of(members.begin(), members.end(), [&](const Exchange::Member* m) {
+      return std::any_of(m->state.vips.begin(), m->state.vips.end(), [&](const VipState& s) { return s.name == name; });
+    });
+  });
+}
+
 void TakeoverCore::completed(TakeoverActions& out) {
   completed_ = true;
+  forget_unnamed();
   count_silent();
   for (const NodeId node : silent_) fell_silent(node, round_began_);
   merge_states();
@@ -283,7 +316,7 @@ void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignmen
     record.epoch = a.epoch;
   }
   record.owner = a.owner;
-  if (a.owner != settings_.self || leaving_ || a.epoch <= record.said_released) return;
+  if (a.owner != settings_.self || leaving_ || !record.configured || a.epoch <= record.said_released) return;
   if (!record.holder.is_wanted()) {
     record.first_beat = kNotNamed;
     beat_now_ = true;

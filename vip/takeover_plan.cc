@@ -18,6 +18,7 @@ bool TakeoverCore::is_proposer() const { return in_view_ && completed_ && exchan
 
 PlanInput TakeoverCore::plan_input() const {
   PlanInput input{.settings = settings_,
+                  .elsewhere = {},
                   .members = {},
                   .owners = {},
                   .owner_hash = {},
@@ -41,6 +42,7 @@ PlanInput TakeoverCore::plan_input() const {
     input.members.push_back(std::move(facts));
   }
   for (const auto& [name, record] : records_) {
+    if (!record.configured) input.elsewhere.push_back(record.holder.settings());
     input.owners[name] = owner_for_plan(name, record);
     if (record.owner != kNoNode && record.owner_hash != 0) input.owner_hash[name] = record.owner_hash;
     if (FL_RULE(kR16Disabled, is_on(OverrideKind::kVipDisabled, name))) input.disabled.insert(name);

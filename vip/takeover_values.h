@@ -53,6 +53,7 @@ struct VipSettings {
   Duration kernel_lease = 2s;
   bool takeover_probe = true;
   config::Announce announce;
+  std::string placement;  ///< Of this node: interface and route, whatever they are; with other ones it has to be added anew.
   std::uint64_t config_hash = 0;
   bool operator==(const VipSettings&) const = default;
 };
@@ -64,7 +65,7 @@ struct Settings {
   std::uint32_t qdevice_votes = 0;
   bool has_tie_break = false;
   bool tie_needs_all = false;
-  std::uint32_t tie_targets = 0;  ///< How many.
+  std::vector<std::string> tie_targets;
   Duration start_wait = 5s;
   Duration serve_stable = 3s;  ///< R17: 3 s and the slowest check's fall time.
   std::uint64_t cluster_hash = 0;
@@ -73,6 +74,7 @@ struct Settings {
   [[nodiscard]] bool is_standalone() const { return nodes.size() < 2; }
   /// Both halves stay quorate (R11).
   [[nodiscard]] bool is_two_node() const { return nodes.size() == 2 && qdevice_votes == 0; }
+  [[nodiscard]] std::uint32_t tie_count() const { return static_cast<std::uint32_t>(tie_targets.size()); }
   [[nodiscard]] std::uint32_t expected_votes() const { return static_cast<std::uint32_t>(nodes.size()) + qdevice_votes; }
   [[nodiscard]] const VipSettings* find(const std::string& vip) const {
     for (const VipSettings& v : vips) {

@@ -14,6 +14,12 @@ class TieBreak {
   TieBreak() = default;
   TieBreak(std::uint32_t targets, bool needs_all, Instant now) : answered_(targets, Instant::min()), needs_all_(needs_all), since_(now) {}
 
+  /// Other targets from now on. Until they were asked the old ones' answers speak for them.
+  void retarget(std::uint32_t targets, bool needs_all, Instant now) {
+    const Instant before = last();
+    *this = TieBreak(targets, needs_all, now);
+    answered_.assign(targets, before);
+  }
   void answered(std::uint32_t target, Instant now) {
     if (target < answered_.size()) answered_[target] = std::max(answered_[target], now);
   }

@@ -14,7 +14,11 @@ namespace fairlead::vip::sim {
 namespace {
 
 constexpr unsigned kShards = 8;
-constexpr unsigned kSeedsPerShard = 12'500;       // make test: seeds 0 to 99,999, some 80 s of CPU for each shard.
+#ifdef FL_DCHECKS
+constexpr unsigned kSeedsPerShard = 300;  // Under sanitizers and without optimisation each costs tenfold; what they look for needs few.
+#else
+constexpr unsigned kSeedsPerShard = 12'500;  // make test: seeds 0 to 99,999, some 80 s of CPU for each shard.
+#endif
 constexpr unsigned kSeedsPerShardLong = 250'000;  // make test-long: two millions of others.
 
 bool is_long() { return std::getenv("FL_LONG") != nullptr; }

@@ -19,6 +19,8 @@ VipSettings vip_settings(const SiteOptions& options, int vip) {
 
 }  // namespace
 
+VipSettings first_vip(const SiteOptions& options) { return vip_settings(options, 0); }
+
 Site::Site(std::uint64_t seed, SiteOptions options) : options_(options) {
   world_.chance = Prng(mix64(seed * 2 + 1));
   world_.trace = options.trace;
@@ -34,10 +36,11 @@ Site::Site(std::uint64_t seed, SiteOptions options) : options_(options) {
     for (int other = 0; other < options.nodes; ++other)
       s.nodes.push_back({NodeId{static_cast<std::uint32_t>(other + 1)}, "n" + std::to_string(other + 1)});
     for (int vip = 0; vip < options.vips; ++vip) s.vips.push_back(vip_settings(options, vip));
+    if (n == options.unknown_at) s.vips.erase(s.vips.begin());
     if (n == options.odd_hash) s.vips.front().config_hash = 78;
     if (n == options.odd_hash && options.odd_address) s.vips.front().address = parse_ip_prefix("10.0.0.99/24").value();
     s.has_tie_break = options.tie_break && options.nodes == 2;
-    s.tie_targets = s.has_tie_break ? 1 : 0;
+    if (s.has_tie_break) s.tie_targets = {"router"};
     s.cluster_hash = 5;
     s.version = "0.2.0";
     nodes_.push_back(std::make_unique<NodeModel>(*this, n, std::move(s), timing_));
@@ -138,7 +141,7 @@ void Site::announce(int from, int vip) {
 
 void Site::probe_tie(int from) {
   if (!node(from).carrier()) return;
-  for (std::uint32_t t = 0; t < node(from).settings().tie_targets; ++t) {
+  for (std::uint32_t t = 0; t < node(from).settings().tie_count(); ++t) {
     if (world_.wires.target[static_cast<std::size_t>(from)][t])
       send_frame(from, world_.between(100 * kUs, 2 * kMs), {Frame::Kind::kTie, static_cast<std::uint8_t>(from), t});
   }

@@ -19,6 +19,7 @@ struct SiteOptions {
   bool tie_break = false;  ///< Two nodes.
   bool group = false;      ///< All VIPs in one.
   bool preempt = false;
+  int unknown_at = -1;       ///< R15: this node's configuration has no v0.
   int odd_hash = -1;         ///< R15: this node's configuration differs.
   bool odd_address = false;  ///< And the address too.
   bool boot_staggered = false;
@@ -31,6 +32,9 @@ class Scenario {
   virtual ~Scenario() = default;
   virtual void fault(std::uint32_t index) = 0;
 };
+
+/// What the first VIP is where the configuration has it.
+[[nodiscard]] VipSettings first_vip(const SiteOptions& options);
 
 class Site {
  public:

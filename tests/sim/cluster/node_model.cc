@@ -22,7 +22,7 @@ World& NodeModel::world() const { return site_.world(); }
 CorosyncModel& NodeModel::corosync() const { return site_.corosync(); }
 Instant NodeModel::clock() const { return kBoot + Duration(world().now - mono_lag_); }
 Instant NodeModel::boot_clock() const { return kBoot + Duration(world().now - boot_lag_); }
-const std::string& NodeModel::name_of(int vip) const { return settings_.vips[static_cast<std::size_t>(vip)].name; }
+std::string NodeModel::name_of(int vip) { return "v" + std::to_string(vip); }
 int NodeModel::index_of(const std::string& vip) const { return vip[1] - '0'; }
 
 // ---- the control loop ----
@@ -289,7 +289,10 @@ void NodeModel::set_serves(bool serves) {
 void NodeModel::set_settings(Settings settings) {
   settings_ = std::move(settings);
   if (!daemon_alive()) return;
-  (void)command([&](TakeoverCore& core, TakeoverActions& out) { core.configure(settings_, out); });
+  (void)command([&](TakeoverCore& core, TakeoverActions& out) {
+    core.configure(settings_, out);
+    for (int vip = 0; vip < site_.vips(); ++vip) core.local(name_of(vip), local_facts(), out);
+  });
 }
 
 bool NodeModel::command(const std::function<void(TakeoverCore&, TakeoverActions&)>& what) {
@@ -332,7 +335,8 @@ void NodeModel::start_guard(std::uint32_t generation) {
   guard_hung_ = false;
   guard_pid_ = ++next_pid_;
   for (int vip = 0; vip < site_.vips(); ++vip) {
-    if (core_->holder(name_of(vip))->may_be_present()) told_[vip] = {wanted_[static_cast<std::size_t>(vip)], incarnation_};
+    const VipHolder* holder = core_->holder(name_of(vip));
+    if (holder != nullptr && holder->may_be_present()) told_[vip] = {wanted_[static_cast<std::size_t>(vip)], incarnation_};
   }
   world().push(world().between(3 * kMs, 20 * kMs), EventKind::kJoin, index_, 1);
 }

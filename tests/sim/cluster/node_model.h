@@ -136,7 +136,7 @@ class NodeModel {
   void hello(std::uint32_t view);
   void send_later(At delay, std::uint32_t pid, ClusterMessage message);
   [[nodiscard]] LocalVip local_facts() const;
-  [[nodiscard]] const std::string& name_of(int vip) const;
+  [[nodiscard]] static std::string name_of(int vip);
   [[nodiscard]] int index_of(const std::string& vip) const;
 
   Site& site_;

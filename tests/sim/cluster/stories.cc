@@ -13,6 +13,15 @@ void pass(Site& site, At duration) {
 
 int other_than(const Site& site, int node) { return (node + 1) % site.nodes(); }
 
+/// The node's settings with the first VIP or without it.
+Settings with_first_vip(Site& site, int node, bool with) {
+  Settings s = site.node(node).settings();
+  const bool has = s.find("v0") != nullptr;
+  if (has && !with) s.vips.erase(s.vips.begin());
+  if (!has && with) s.vips.insert(s.vips.begin(), first_vip(site.options()));
+  return s;
+}
+
 /// R11: the gateway is silent for a while, then a node is lost: the holder stays, the other never takes.
 void silent_gateway(Site& site, Strikes& strikes) {
   pass(site, kReady);
@@ -212,6 +221,76 @@ void cold_start(Site& site, Strikes& strikes) {
   site.oracle().converged(site.world().now);
 }
 
+/// R15: one node's file does not have the VIP; that it is the one that plans must not matter. Then files change under way.
+void unknown_to_the_proposer(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const int odd = site.options().unknown_at;
+  const int holder = site.holder(0);
+  if (holder < 0 || holder == odd) return site.oracle().violation("R15: nobody, or the node that does not know it, took the VIP");
+  site.oracle().expect(Row::kDaemonKilled, 0, 50 * kMs);
+  strikes.strike(Fault::kKillDaemon, holder, 0);
+  pass(site, 4 * kSecond);
+  const int second = site.holder(0);
+  if (second < 0 || second == odd || second == holder)
+    return site.oracle().violation("R15: the other node that knows the VIP did not take it");
+  site.oracle().expect(Row::kNothing, 0, 0);
+  site.oracle().expect_holder(0, second);
+  site.node(odd).set_settings(with_first_vip(site, odd, true));
+  pass(site, 2 * kSecond);
+  site.oracle().expect(Row::kPlannedMove, 0, 20 * kMs);
+  site.oracle().expect_reset(0, second);
+  site.node(second).set_settings(with_first_vip(site, second, false));
+  pass(site, 2 * kSecond);
+  const int third = site.holder(0);
+  if (third < 0 || third == second) return site.oracle().violation("R15: taken out of its holder's file, and not taken by another node");
+  site.oracle().expect(Row::kDaemonKilled, 0, 50 * kMs);
+  strikes.strike(Fault::kKillDaemon, third, 0);
+  pass(site, 4 * kSecond);
+  if (site.holder(0) == second) site.oracle().violation("R15: held by a node whose file does not have it");
+  for (int n = 0; n < site.nodes(); ++n) site.node(n).set_settings(with_first_vip(site, n, n == second));
+  pass(site, 3 * kSecond);
+  if (site.holder(0) != second) site.oracle().violation("R15: not held by the only node whose file has it");
+  site.node(second).set_settings(with_first_vip(site, second, false));
+  site.oracle().set_disabled(0, true);
+  pass(site, 2 * kSecond);
+  if (site.holder(0) >= 0) site.oracle().violation("R15: a VIP of nobody's file is held");
+  site.oracle().set_disabled(0, false);
+  site.node(second).set_settings(with_first_vip(site, second, true));
+  pass(site, 4 * kSecond);
+  site.oracle().converged(site.world().now);
+}
+
+/// R10: a node that was cut off has planned alone, so that its return gives the holder a newer epoch while it holds. Killed soon after, the
+/// holder's guard has to know that epoch: a Released of the older one clears nobody's way.
+void killed_after_a_return(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  for (int round = 0; round < 4; ++round) {
+    const int holder = site.holder(0);
+    if (holder < 0) return site.oracle().violation("nobody holds the VIP when all is quiet");
+    const int cut = other_than(site, holder);
+    strikes.separate(cut, true, true, true);
+    site.wires_changed();
+    pass(site, 4 * kSecond);
+    strikes.separate(cut, false, true, true);
+    site.wires_changed();
+    const auto agreed = [&](int node) {
+      const TakeoverCore* core = site.node(node).core();
+      return core != nullptr && core->exchange().members().size() == 2 &&
+             core->describe("v0").owner == NodeId{static_cast<std::uint32_t>(holder + 1)};
+    };
+    for (const At until = site.world().now + 4 * kSecond; site.world().now < until && !(agreed(cut) && agreed(holder));)
+      site.run_until(site.world().now + 5 * kMs);
+    site.run_until(site.world().now + site.world().between(5 * kMs, 200 * kMs));
+    site.oracle().disturb();
+    if (site.holder(0) == holder && agreed(cut) && agreed(holder)) {
+      site.oracle().expect(Row::kDaemonKilled, 0, 50 * kMs);
+      strikes.strike(Fault::kKillDaemon, holder, 0);
+    }
+    pass(site, 5 * kSecond);
+  }
+  site.oracle().converged(site.world().now);
+}
+
 }  // namespace
 
 const char* story_name(std::uint32_t which) {
@@ -223,13 +302,15 @@ const char* story_name(std::uint32_t which) {
                                                    "flapping",
                                                    "deleted again",
                                                    "cold start",
-                                                   "unseen cut"};
+                                                   "unseen cut",
+                                                   "unknown VIP",
+                                                   "killed after a return"};
   return kNames[which];
 }
 
 void adapt(std::uint32_t which, SiteOptions& o) {
-  o.odd_hash = -1;
-  if (which < 3 || which == 8) {
+  o.odd_hash = o.unknown_at = -1;
+  if (which < 3 || which == 8 || which == 10) {
     o.nodes = 2;
     o.tie_break = true;
   }
@@ -239,6 +320,11 @@ void adapt(std::uint32_t which, SiteOptions& o) {
     o.vips = 1;
     o.odd_hash = 2;
     o.odd_address = o.fast;
+  }
+  if (which == 9) {
+    o.nodes = 3;
+    o.tie_break = o.group = o.preempt = false;
+    o.unknown_at = 0;
   }
   if (which >= 4 && which < 7) o.boot_staggered = false;
 }
@@ -254,6 +340,8 @@ void tell(std::uint32_t which, Site& site, Strikes& strikes) {
     case 6: return deleted_again_and_again(site, strikes);
     case 7: return cold_start(site, strikes);
     case 8: return cut_that_clients_do_not_see(site, strikes);
+    case 9: return unknown_to_the_proposer(site, strikes);
+    case 10: return killed_after_a_return(site, strikes);
     default: return;
   }
 }

@@ -46,7 +46,8 @@ void Strikes::cover(Fault fault, int node) {
   const NodeModel& n = site_.node(node);
   int state = 6;
   if (n.core() != nullptr) {
-    state = static_cast<int>(n.core()->holder("v0")->state());
+    const VipHolder* holder = n.core()->holder("v0");
+    state = holder == nullptr ? 0 : static_cast<int>(holder->state());
     if (!site_.corosync().is_turning(node)) state = 7;
   }
   ++coverage_[static_cast<std::size_t>(fault)][static_cast<std::size_t>(state)];

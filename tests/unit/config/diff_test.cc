@@ -114,17 +114,48 @@ TEST(NeedsRestart, NamesTheKeysThatWait) {
   after.state_dir = "/tmp";
   after.pools[0].retries = 1;
 
-  EXPECT_THAT(needs_restart(diff(base(), after)), ElementsAre("admin.listen", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine",
-                                                              "proxy.splice", "proxy.workers", "state_dir"));
+  EXPECT_THAT(needs_restart(base(), after), ElementsAre("admin.listen", "admin.socket", "node", "proxy.buffer_pool", "proxy.engine",
+                                                        "proxy.splice", "proxy.workers", "state_dir"));
+}
+
+Snapshot with_cluster() {
+  Snapshot s = base();
+  s.cluster.emplace().name = "gates";
+  for (std::uint32_t id = 1; id <= 2; ++id) {
+    Node node;
+    node.name = "gate-" + std::to_string(id);
+    node.id = id;
+    s.cluster->nodes.push_back(node);
+  }
+  return s;
 }
 
 TEST(NeedsRestart, HighAvailabilityStartsWithTheDaemon) {
   Snapshot after = base();
   after.guard.hang = 3s;
-  after.cluster.emplace().name = "other";
-  after.vips.emplace_back().name = "one-more";
+  after.vips.emplace_back().name = "the-first";
+  EXPECT_THAT(needs_restart(base(), after), ElementsAre("guard", "vips"));
 
-  EXPECT_THAT(needs_restart(diff(base(), after)), ElementsAre("cluster", "guard", "vips"));
+  EXPECT_THAT(needs_restart(base(), with_cluster()), ElementsAre("cluster"));
+  Snapshot one_more = with_cluster();
+  one_more.vips.emplace_back().name = "one-more";
+  EXPECT_THAT(needs_restart(base(), one_more), ElementsAre("cluster", "vips")) << "it would be taken by other rules";
+}
+
+TEST(NeedsRestart, VipsAndNodesComeAndGoWithinOneCluster) {
+  Snapshot after = with_cluster();
+  after.cluster->nodes.emplace_back().name = "gate-3";
+  after.cluster->nodes.back().id = 3;
+  after.cluster->start_wait = 1s;
+  after.vips.emplace_back().name = "one-more";
+  EXPECT_THAT(needs_restart(with_cluster(), after), IsEmpty());
+  Snapshot without = with_cluster();
+  without.vips.clear();
+  EXPECT_THAT(needs_restart(without, with_cluster()), IsEmpty()) << "there is a takeover, if nothing to take over";
+
+  after.cluster->nodes.front().id = 4;
+  after.cluster->name = "other";
+  EXPECT_THAT(needs_restart(with_cluster(), after), ElementsAre("cluster.name", "cluster.nodes", "vips"));
 }
 
 TEST(NeedsRestart, NothingWaitsWhenOnlyLiveKeysChange) {
@@ -132,7 +163,7 @@ TEST(NeedsRestart, NothingWaitsWhenOnlyLiveKeysChange) {
   after.shutdown_grace = 1s;
   after.pools[0].servers.pop_back();
 
-  EXPECT_THAT(needs_restart(diff(base(), after)), IsEmpty());
+  EXPECT_THAT(needs_restart(base(), after), IsEmpty());
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ TEST_F(NodePortInboxTest, EveryKindOfQuestionLeftBehindIsRefused) {
   const auto unavailable = [&](const auto& r) { answered += !r && r.error().code == Errc::kUnavailable ? 1 : 100; };
   refuse(CommandRequest{admin::Reload{}, {"tester"}, unavailable});
   refuse(ListRequest{{}, 1, unavailable});
-  refuse(Loaded{{}, false, "tester", unavailable, {}});
+  refuse(Loaded{{}, false, "tester", unavailable, {}, {}});
   refuse(lb::ProbeResult{});  // Nobody waits.
   EXPECT_EQ(answered, 3);
 }

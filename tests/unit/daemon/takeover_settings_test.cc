@@ -33,7 +33,7 @@ TEST(TakeoverSettings, NodesComeByIdAndThisOneIsFoundByName) {
   EXPECT_EQ(settings->nodes[0].name, "gate-1");
   EXPECT_TRUE(settings->is_two_node());
   EXPECT_TRUE(settings->tie_needs_all);
-  EXPECT_EQ(settings->tie_targets, 2U);
+  EXPECT_EQ(settings->tie_targets.size(), 2U);
   EXPECT_EQ(settings->vips[0].prefer, (std::vector<NodeId>{NodeId{2}, NodeId{1}}));
 }
 

@@ -49,6 +49,7 @@ class OwnerPlanTest : public testing::Test {
 
   Settings settings;
   PlanInput input{.settings = settings,
+                  .elsewhere = {},
                   .members = {},
                   .owners = {},
                   .owner_hash = {},
@@ -227,6 +228,51 @@ TEST_F(OwnerPlanTest, AGroupStaysTogetherAndGroupsAreSpread) {
   EXPECT_EQ(plan.at("api"), n1);
   EXPECT_EQ(plan.at("dns"), n1);
   EXPECT_EQ(plan.at("web"), n2);
+}
+
+TEST_F(OwnerPlanTest, R15AVipOfOtherMembersFilesIsPlannedByTheirs) {
+  VipSettings theirs;
+  theirs.name = theirs.group = "ingress";
+  theirs.prefer = {n3};
+  theirs.config_hash = 7;
+  input.elsewhere = {theirs};
+  EXPECT_EQ(plan_owners(input).at("ingress"), kNoNode) << "nobody says so";
+  for (const NodeId n : {n2, n3}) member(n).vips.push_back(good("ingress"));
+  EXPECT_EQ(plan_owners(input).at("ingress"), n3);
+  lose(n3);
+  input.owners["ingress"] = n3;
+  EXPECT_EQ(plan_owners(input).at("ingress"), n2);
+}
+
+TEST_F(OwnerPlanTest, R15AnOwnerThatNoLongerKnowsTheVipHasLostIt) {
+  input.owners["api"] = n2;
+  member(n2).vips.clear();
+  EXPECT_EQ(owner(), n1);
+  for (const NodeId n : {n1, n3}) member(n).vips.clear();
+  EXPECT_EQ(owner(), kNoNode);
+}
+
+TEST_F(OwnerPlanTest, R15AVipThatComesIntoAGroupMovesNoneOfTheOthers) {
+  settings.vips.clear();
+  add_vip("api", "front");
+  add_vip("extra", "front");
+  input.owners["api"] = n2;
+  member(n1).vips.push_back(good("extra"));  // The rollout begins at node 1; node 2 has "api".
+  EXPECT_EQ(owner(), n2);
+  EXPECT_EQ(plan_owners(input).at("extra"), kNoNode) << "it waits for the group's owner";
+  member(n2).vips.push_back(good("extra"));
+  EXPECT_EQ(owner(), n2);
+  EXPECT_EQ(plan_owners(input).at("extra"), n2);
+}
+
+TEST_F(OwnerPlanTest, R15AVipThatOnlyTheLostOwnerKnewHoldsNothingUp) {
+  settings.vips.clear();
+  add_vip("api", "front");
+  add_vip("extra", "front");
+  input.owners["api"] = input.owners["extra"] = n2;
+  lose(n2);
+  EXPECT_EQ(owner(), n1);
+  EXPECT_EQ(plan_owners(input).at("extra"), kNoNode);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ class TakeoverCoreTest : public testing::Test {
     v.config_hash = 7;
     settings.vips = {v};
     settings.has_tie_break = tie;
-    settings.tie_targets = tie ? 1 : 0;
+    if (tie) settings.tie_targets = {"10.0.0.1"};
     core = std::make_unique<TakeoverCore>(settings, 1, std::vector<Override>{}, now);
     turn();
     core->local("api", {.able = true, .serves = true, .gateway_ok = true, .reason = ""}, out);
@@ -136,6 +136,18 @@ class TakeoverCoreTest : public testing::Test {
     out.clear();
   }
   Epoch epoch() const { return core->describe("api").epoch; }
+  /// The VIP comes into this node's file.
+  void begin_again_with_api() {
+    VipSettings v;
+    v.name = v.group = "api";
+    v.config_hash = 7;
+    settings.vips = {v};
+    core->configure(settings, out);
+    core->local("api", {.able = true, .serves = true, .gateway_ok = true, .reason = ""}, out);
+    echo();
+    tick(300ms);
+    echo();
+  }
 
   Settings settings;
   NodeId me = n1;
@@ -487,6 +499,55 @@ TEST_F(TakeoverCoreTest, R15AnotherAddressIsTakenUpAfterTheOldOneIsDeleted) {
   core->reset_done("api", out);
   core->kernel_done("api", Kind::kRemove, true, "", out);
   EXPECT_EQ(core->holder("api")->settings().address.length, 9);
+}
+
+TEST_F(TakeoverCoreTest, R15AnotherInterfaceIsAnotherAddress) {
+  begin(3);
+  hold();
+  Settings other = settings;
+  other.vips.front().placement = "eth1";
+  core->configure(other, out);
+  EXPECT_TRUE(has(Kind::kReset)) << "it is given up where it is";
+  core->reset_done("api", out);
+  core->kernel_done("api", Kind::kRemove, true, "", out);
+  EXPECT_EQ(core->holder("api")->settings().placement, "eth1");
+}
+
+TEST_F(TakeoverCoreTest, R15WhatIsTakenOutIsReleasedAndNotTakenAgain) {
+  begin(3);
+  hold();
+  const Epoch held = epoch();
+  Settings other = settings;
+  other.vips.clear();
+  core->configure(other, out);
+  EXPECT_TRUE(has(Kind::kReset));
+  const auto states = take<NodeState>();
+  ASSERT_THAT(states, SizeIs(1));
+  EXPECT_THAT(states.front().vips, IsEmpty());
+  core->delivered(daemon_of(me), states.front(), out);
+  // A plan from before it was heard of.
+  core->delivered(daemon_of(me), Assign{current.round(), 1, {{"api", n1, held + 1}}}, out);
+  core->reset_done("api", out);
+  core->kernel_done("api", Kind::kRemove, true, "", out);
+  EXPECT_THAT(take<Released>(), SizeIs(1));
+  tick(100ms);
+  EXPECT_FALSE(has(Kind::kAdd));
+  EXPECT_EQ(core->holder("api")->state(), HolderState::kIdle);
+}
+
+TEST_F(TakeoverCoreTest, R15TheProposerPlansAVipItDoesNotHave) {
+  begin(3);
+  settings.vips.clear();
+  core->configure(settings, out);
+  view({n1, n2, n3});
+  (void)take<Assign>();
+  exchange();
+  ASSERT_NE(core->holder("api"), nullptr) << "the others named it";
+  EXPECT_EQ(core->describe("api").owner, n2);
+  EXPECT_FALSE(has(Kind::kAdd));
+  // The file catches up: nothing moves, and it is eligible.
+  begin_again_with_api();
+  EXPECT_EQ(core->describe("api").owner, n2);
 }
 
 /// Node 1 hears 2 and 3, which do not hear each other: it is in the ring of one, then in that of the other.

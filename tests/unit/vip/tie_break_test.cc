@@ -50,5 +50,17 @@ TEST(TieBreakTest, ProbesEachSecondAndEach50MillisecondsWhenItIsUrgent) {
   EXPECT_EQ(tie.next_probe(false), kNow + 1050ms);
 }
 
+TEST(TieBreakTest, OtherTargetsBeginWithWhatTheOldOnesSaid) {
+  TieBreak tie(1, false, Instant(1h));
+  tie.retarget(2, true, Instant(1h));
+  EXPECT_FALSE(tie.is_fresh(Instant(1h))) << "nobody has answered yet";
+  tie.answered(0, Instant(1h));
+  tie.answered(1, Instant(1h));
+  tie.retarget(1, false, Instant(1h + 100ms));
+  EXPECT_TRUE(tie.is_fresh(Instant(1h + 100ms)));
+  EXPECT_TRUE(tie.probe_due(false, Instant(1h + 100ms))) << "they are asked at once";
+  EXPECT_FALSE(tie.is_fresh(Instant(1h + 2s)));
+}
+
 }  // namespace
 }  // namespace fairlead::vip
