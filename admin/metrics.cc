@@ -21,6 +21,8 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_config_info", "gauge", "file hash", "Always 1; the labels name the active configuration."},
     MetricInfo{"fairlead_config_reloads_total", "counter", "", "Reloads asked for since the start, applied or refused."},
     MetricInfo{"fairlead_config_last_reload_successful", "gauge", "", "1 when the last reload was applied, 0 when it was refused."},
+    MetricInfo{"fairlead_control_loop_lateness_seconds", "gauge", "",
+               "Worst delay of the control thread, which leads VIPs and health, in the last 10 to 20 s."},
     MetricInfo{"fairlead_log_lines_dropped_total", "counter", "", "Log lines dropped because the log's target was too slow."},
     MetricInfo{"fairlead_listener_accepting", "gauge", "listener", "1 when at least one of the listener's addresses is bound and accepts."},
     MetricInfo{"fairlead_listener_open_connections", "gauge", "listener", "Connections open now."},
@@ -47,7 +49,7 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_worker_connections", "gauge", "worker", "Connections of the worker."},
     MetricInfo{"fairlead_worker_buffers_in_use", "gauge", "worker", "Relay buffers that hold bytes now."},
     MetricInfo{"fairlead_worker_buffers", "gauge", "worker", "Relay buffers there are."},
-    MetricInfo{"fairlead_worker_loop_lateness_seconds", "gauge", "worker", "Worst delay of the worker's loop since the last report."},
+    MetricInfo{"fairlead_worker_loop_lateness_seconds", "gauge", "worker", "Worst delay of the worker's loop in the last 10 to 20 s."},
     MetricInfo{"fairlead_cluster_quorate", "gauge", "", "1 when this node's partition has quorum. Absent without a cluster."},
     MetricInfo{"fairlead_cluster_votes", "gauge", "", "Votes of this node's partition. Absent without a cluster."},
     MetricInfo{"fairlead_node_online", "gauge", "node", "1 when the node is a member of this node's partition."},
@@ -123,6 +125,8 @@ void node_metrics(Page& page, const NodeReport& r) {
   page.count({}, r.config_reloads);
   page.family("fairlead_config_last_reload_successful");
   page.flag({}, r.config_last_reload_ok);
+  page.family("fairlead_control_loop_lateness_seconds");
+  page.number({}, r.control_lateness_ms / 1000.0);
   page.family("fairlead_log_lines_dropped_total");
   page.count({}, r.log_lines_dropped);
 }

@@ -107,7 +107,7 @@ struct WorkerStatus {
   std::uint64_t connections = 0;
   std::uint64_t buffers_in_use = 0;
   std::uint64_t buffers_total = 0;
-  double loop_lateness_ms = 0;  ///< Worst since the last report.
+  double loop_lateness_ms = 0;  ///< The worst of the last 10 to 20 s.
 };
 struct Reason {
   std::string what;  ///< "listener kube-api"
@@ -129,6 +129,7 @@ struct NodeReport {
   std::vector<WorkerStatus> workers;
   std::uint64_t max_connections = 0;
   std::uint64_t log_lines_dropped = 0;
+  double control_lateness_ms = 0;  ///< The worst of the control thread's loop in the last 10 to 20 s (R22).
   std::string config_file;
   std::string config_hash;
   std::uint64_t config_reloads = 0;

@@ -254,6 +254,7 @@ void read_report(JsonFields& f, NodeReport& r) {
   f.list("workers", r.workers, read_worker);
   f.get("max_connections", r.max_connections);
   f.get("log_lines_dropped", r.log_lines_dropped);
+  f.get("control_lateness_ms", r.control_lateness_ms);
   f.object("config", [&](JsonFields& c) {
     c.get("file", r.config_file);
     c.get("hash", r.config_hash);
@@ -328,6 +329,7 @@ std::string encode_status(const NodeReport& r) {
                          {"workers", each(r.workers, worker_json)},
                          {"max_connections", r.max_connections},
                          {"log_lines_dropped", r.log_lines_dropped},
+                         {"control_lateness_ms", rounded(r.control_lateness_ms)},
                          {"config", json::object{{"file", json_string(r.config_file)},
                                                  {"hash", json_string(r.config_hash)},
                                                  {"reloads", r.config_reloads},

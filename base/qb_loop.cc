@@ -64,6 +64,7 @@ std::int32_t QbLoop::on_readable(std::int32_t fd, std::int32_t /*events*/, void*
 
 QbLoop::TimerId QbLoop::at(Instant deadline, Callback callback) {
   const TimerId id = ++last_timer_;
+  deadline = std::max(deadline, now());
   timers_.emplace(std::pair{deadline, id}, std::move(callback));
   deadlines_.emplace(id, deadline);
   if (timers_.begin()->first.second == id) arm_timer();
@@ -90,6 +91,7 @@ void QbLoop::fire_due_timers() {
       continue;
     }
     const Callback callback = std::move(it->second);
+    lateness_ = std::max(lateness_, now() - it->first.first);
     deadlines_.erase(it->first.second);
     timers_.erase(it);
     callback();

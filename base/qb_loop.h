@@ -45,7 +45,7 @@ class QbLoop {
   [[nodiscard]] Status add_readable(int fd, Callback callback);
   void remove(int fd);  ///< Does nothing for one that is not watched.
 
-  /// One shot. A deadline in the past fires in the next turn.
+  /// One shot. A deadline in the past fires in the next turn, as one that is now.
   TimerId at(Instant deadline, Callback callback);
   TimerId after(Duration delay, Callback callback);
   void cancel(TimerId id);  ///< Does nothing for 0 and for one that has fired.
@@ -66,6 +66,8 @@ class QbLoop {
   void request_stop();  ///< The same from any thread.
 
   [[nodiscard]] Instant now() const;
+  /// The latest that a timer fired after its deadline (of one that came late: after it was asked for) since the last call.
+  [[nodiscard]] Duration take_lateness() { return std::exchange(lateness_, Duration::zero()); }
 
  private:
   static std::int32_t on_readable(std::int32_t fd, std::int32_t events, void* data);
@@ -77,6 +79,7 @@ class QbLoop {
   std::map<std::pair<Instant, TimerId>, Callback> timers_;  // In the order they fire.
   std::unordered_map<TimerId, Instant> deadlines_;          // Of the timers in timers_.
   TimerId last_timer_ = 0;
+  Duration lateness_{};
   Fd timer_fd_;
   EventFd stop_event_;
   Fd signal_fd_;

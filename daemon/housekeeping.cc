@@ -76,6 +76,9 @@ void Orchestrator::housekeeping() {
   tend_surveys();
   refresh_report();
   if (++beats_ % kBeatsPerSecond == 0) report_shed();
+  if (beats_ % (10 * kBeatsPerSecond) != 0) return;
+  control_late_ms_.turn();
+  for (RecentWorst& late : late_ms_) late.turn();
 }
 
 void Orchestrator::check_workers() {
@@ -122,6 +125,8 @@ void Orchestrator::refresh_report() {
   report->uptime_s = to_seconds(now - born_);
   report->max_connections = places_.limit();
   report->log_lines_dropped = log_.dropped();
+  control_late_ms_.add(to_seconds(loop_.take_lateness()) * 1000);
+  report->control_lateness_ms = control_late_ms_.value();
   report->config_file = config_file_;
   report->config_hash = config_hash_;
   report->config_reloads = reloads_;
@@ -143,12 +148,12 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     lb::WorkerStats& stats = workers_[i]->stats();
     const double late = to_seconds(Duration(stats.late_ns_max.exchange(0, std::memory_order_relaxed))) * 1000;
-    late_ms_[i] = beats_ % (10 * kBeatsPerSecond) == 0 ? late : std::max(late_ms_[i], late);
+    late_ms_[i].add(late);
     report.workers.push_back({.index = static_cast<std::uint32_t>(i),
                               .connections = stats.connections.load(std::memory_order_relaxed),
                               .buffers_in_use = stats.buffers_used.load(std::memory_order_relaxed),
                               .buffers_total = stats.buffers_total.load(std::memory_order_relaxed),
-                              .loop_lateness_ms = late_ms_[i]});
+                              .loop_lateness_ms = late_ms_[i].value()});
     for (std::size_t place = 0; place < ids.size() && place < report.listeners.size(); ++place) {
       const lb::ListenerStats& from = stats.listeners[ids[place]];
       admin::ListenerStatus& to = report.listeners[place];

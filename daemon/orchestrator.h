@@ -3,6 +3,7 @@
 // Threads: control (this), worker-N, health, admin, jobs, log. Between them go values through bounded inboxes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <functional>
@@ -35,6 +36,18 @@
 namespace fairlead::daemon {
 
 [[nodiscard]] LogOptions log_options_of(const config::Log& log);
+
+/// The worst of the present and the last stretch of time.
+class RecentWorst {
+ public:
+  void add(double value) { present_ = std::max(present_, value); }
+  void turn() { last_ = std::exchange(present_, 0); }
+  [[nodiscard]] double value() const { return std::max(present_, last_); }
+
+ private:
+  double present_ = 0;
+  double last_ = 0;
+};
 
 class Orchestrator {
  public:
@@ -116,7 +129,8 @@ class Orchestrator {
   unsigned beats_ = 0;
   std::uint64_t reloads_ = 0;
   bool last_reload_ok_ = true;
-  std::vector<double> late_ms_;  ///< By worker: the worst of the last ten seconds.
+  std::vector<RecentWorst> late_ms_;  ///< By worker.
+  RecentWorst control_late_ms_;
   std::string config_hash_;
   bool stopping_ = false;
   bool closing_ = false;  ///< The grace is over: what is open was told to end.

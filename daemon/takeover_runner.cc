@@ -16,6 +16,7 @@ namespace fairlead::daemon {
 namespace {
 
 constexpr Duration kBeat = std::chrono::milliseconds(50);
+constexpr Duration kStartQuiet = std::chrono::seconds(1);   ///< What is missing for a moment at the start is nothing to tell.
 constexpr Duration kCarrierBack = std::chrono::seconds(3);  ///< R17
 constexpr int kRoundsMax = 64;                              ///< Of answers that lead to actions that lead to answers.
 
@@ -54,6 +55,7 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
 
 TakeoverRunner::~TakeoverRunner() {
   loop_.cancel(timer_);
+  loop_.cancel(events_timer_);
   for (const auto& [key, port] : ports_) loop_.remove(port->fd());
   if (driver_) loop_.remove(driver_->fd());
   if (guard_link_fd_ >= 0) loop_.remove(guard_link_fd_);
@@ -81,6 +83,7 @@ Status TakeoverRunner::start() {
     const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
     enter([&](auto& out) { core_.view(view_of_one(options_.settings.self, self), self, out); });
   }
+  tell_from_ = clock_.now() + kStartQuiet;
   beat();
   return {};
 }
@@ -122,6 +125,12 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
   arm();
   tell_changes();
   take_up_all();
+  if (driver_ && driver_->has_events() && events_timer_ == 0) {
+    events_timer_ = loop_.at(loop_.now(), [this] {
+      events_timer_ = 0;
+      kernel_events();
+    });
+  }
 }
 
 /// Last in a turn: what it leads to is in nobody's way. An address that came back within the turn did not change.
@@ -360,7 +369,22 @@ void TakeoverRunner::kernel_events() {
       links = true;
     }
   }
-  if (links) place_all();
+  if (!links) return;
+  close_ports_of_gone_links();
+  place_all();
+}
+
+/// An interface that comes back has another index, and gets another port.
+void TakeoverRunner::close_ports_of_gone_links() {
+  const auto links = driver_->links();
+  if (!links) return;
+  std::erase_if(ports_, [&](const auto& entry) {
+    const auto& [key, port] = entry;
+    if (std::any_of(links->begin(), links->end(), [index = key.first](const vip::LinkState& l) { return l.index == index; })) return false;
+    loop_.remove(port->fd());
+    watched_.erase(key);
+    return true;
+  });
 }
 
 void TakeoverRunner::place_all() {
@@ -416,7 +440,16 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
   }
   if (!guard_.is_guarded()) local.able = false, local.reason = "no guard is running";
   if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
+  tell_able(name, v, local);
   enter([&](auto& out) { core_.local(name, local, out); });
+}
+
+void TakeoverRunner::tell_able(const std::string& name, Vip& v, const vip::LocalVip& local) {
+  if (clock_.now() < tell_from_ || std::exchange(v.able_told, local.able) == local.able) return;
+  if (local.able)
+    FL_LOG(VIP_ELIGIBLE, "vip", name);
+  else
+    FL_LOG(VIP_INELIGIBLE, "vip", name, "reason", local.reason);
 }
 
 void TakeoverRunner::health(const std::string& vip, VipHealth health) {

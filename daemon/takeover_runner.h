@@ -103,6 +103,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     std::optional<Epoch> adding;      ///< kAdd was asked for; the guard is being told.
     bool here = false;                ///< Its address, by the kernel's last answer.
     bool here_told = false;           ///< What address_changed was told.
+    bool able_told = true;            ///< What the log was told.
     bool configured = true;           ///< False: being released, then forgotten.
     std::optional<config::Vip> next;  ///< What it is to be once it was given up as it is.
   };
@@ -132,6 +133,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void guard_turn();
   void watch_guard();
   void kernel_events();
+  void close_ports_of_gone_links();
+  void tell_able(const std::string& name, Vip& v, const vip::LocalVip& local);
   void place(const std::string& name, Vip& v);
   void place_all();
   void take_up(const std::string& name, Vip& v);
@@ -178,7 +181,9 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.
   std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
   bool carrying_ = false;
+  Instant tell_from_ = Instant::max();  ///< Of VIP_INELIGIBLE and VIP_ELIGIBLE.
   QbLoop::TimerId timer_ = 0;
+  QbLoop::TimerId events_timer_ = 0;  ///< The driver has events that its descriptor does not show.
   Instant timer_at_ = Instant::max();
   std::optional<membership::CorosyncFacts> facts_;
   std::string lost_;  ///< Why Corosync was lost last.

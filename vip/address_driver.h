@@ -78,8 +78,10 @@ class AddressDriver {
   /// Removes routes and rules that carry our protocol and belong to none of `keep`.
   [[nodiscard]] virtual Status remove_stray_routes(const std::vector<LeasedAddress>& keep) = 0;
 
-  /// Readable when take_events() has something to do.
+  /// Readable when the kernel has something to tell.
   [[nodiscard]] virtual int fd() const = 0;
+  /// The other calls read what the kernel has told meanwhile: then take_events() has something to do, and fd() does not show it.
+  [[nodiscard]] virtual bool has_events() const = 0;
   /// What has happened since the last call, in order; at most some hundred, the rest with the next call. When the kernel dropped
   /// notifications, everything is compared anew and the differences are events.
   [[nodiscard]] virtual Result<std::vector<AddressEvent>> take_events() = 0;

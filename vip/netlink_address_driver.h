@@ -40,6 +40,7 @@ class NetlinkAddressDriver final : public AddressDriver {
   [[nodiscard]] Result<std::vector<LinkState>> links() override;
   [[nodiscard]] Status remove_stray_routes(const std::vector<LeasedAddress>& keep) override;
   [[nodiscard]] int fd() const override { return events_.fd(); }
+  [[nodiscard]] bool has_events() const override { return !pending_.empty() || unsure_; }
   [[nodiscard]] Result<std::vector<AddressEvent>> take_events() override;
 
  private:

@@ -459,7 +459,7 @@ TakeoverCore::VipView TakeoverCore::describe(const std::string& vip) const {
   view.state = record.holder.state();
   view.epoch = record.epoch;
   view.owner = record.owner;
-  view.held_here = record.holder.is_held();
+  view.held_here = record.holder.is_here();
   view.flapping = is_flapping(record);
   if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
   if (completed_) {

@@ -18,6 +18,7 @@ constexpr Duration kWatchAfterTaking = 60s;  ///< R8
 constexpr Duration kWatchInterval = 100ms;
 constexpr Duration kClaimProof = 100ms;  ///< R8
 constexpr Duration kTakenTogether = 150ms;
+constexpr Duration kClaimNotesApart = 10s;
 constexpr Duration kClaimsApart = 1s;   ///< Then they are no longer one dispute.
 constexpr Duration kTakenBoth = 300ms;  ///< Both took it in this loneliness: the one of the higher rank gives it up.
 constexpr Duration kResetMax = 10ms;    ///< R18: the reset's share of a planned move's 20 ms.
@@ -184,7 +185,11 @@ void VipHolder::claimed(const std::string& mac, Instant now, Step& out) {
   if (claimed_at_ == Instant::min() || now > claimed_at_ + kClaimsApart) claims_since_ = now;
   claimed_at_ = now;
   claim_ = now;
-  out.notes.push_back({HolderEvent::kForeignClaim, mac, {}});
+  if (claim_noted_ == Instant::min() || now >= claim_noted_ + kClaimNotesApart || mac != claim_noted_mac_) {
+    claim_noted_ = now;
+    claim_noted_mac_ = mac;
+    out.notes.push_back({HolderEvent::kForeignClaim, mac, {}});
+  }
   out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
 }
 

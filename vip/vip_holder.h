@@ -113,6 +113,8 @@ class VipHolder {
   [[nodiscard]] Instant next_deadline(const HolderFacts& facts) const;
   [[nodiscard]] HolderState state() const { return state_; }
   [[nodiscard]] bool is_held() const { return state_ == HolderState::kHeld; }
+  /// Held, and not deleted by somebody a moment ago.
+  [[nodiscard]] bool is_here() const { return is_held() && !gone_; }
   /// A proof of the lease changes what it does next; else only time does.
   [[nodiscard]] bool waits_for_proof() const {
     return state_ == HolderState::kWaiting || state_ == HolderState::kAdding || claim_.has_value() || gone_.has_value();
@@ -165,6 +167,8 @@ class VipHolder {
   std::optional<Instant> claim_;
   Instant claimed_at_ = Instant::min();
   Instant claims_since_ = Instant::min();
+  Instant claim_noted_ = Instant::min();
+  std::string claim_noted_mac_;
   std::optional<Instant> gone_;
   bool adding_ = false;  ///< A repair's kAdd is under way.
   std::deque<Instant> repaired_;

@@ -167,6 +167,17 @@ TEST_P(NetlinkAddressDriverTest, TellsWhenSomebodyDeletesItAndNeverRefreshesItBa
   EXPECT_EQ(gone_count(events(), what_), 1);
 }
 
+TEST_P(NetlinkAddressDriverTest, SaysThatAnotherCallReadTheEvents) {
+  ASSERT_TRUE(driver_->add(what_));
+  (void)events();
+  EXPECT_FALSE(driver_->has_events());
+  ASSERT_EQ(ip("addr flush dev va"), 0);
+  ASSERT_TRUE(driver_->links());  // Reads on the way; the descriptor has nothing more to show.
+  EXPECT_TRUE(driver_->has_events());
+  EXPECT_EQ(gone_count(events(), what_), 1);
+  EXPECT_FALSE(driver_->has_events());
+}
+
 TEST_P(NetlinkAddressDriverTest, CanBeAddedAgainAfterSomebodyDeletedIt) {
   ASSERT_TRUE(driver_->add(what_));
   ASSERT_EQ(ip("addr flush dev va"), 0);

@@ -65,6 +65,21 @@ TEST_F(QbLoopTest, FiresADeadlineThatHasPassed) {
   EXPECT_TRUE(fired);
 }
 
+TEST_F(QbLoopTest, TellsHowLateATimerWas) {
+  const Instant start = loop.now();
+  loop.at(start, [&] {
+    while (loop.now() < start + milliseconds(40)) {}
+  });
+  loop.at(start + milliseconds(10), [&] { loop.stop(); });
+  loop.run();
+  EXPECT_GE(loop.take_lateness(), milliseconds(30));
+  EXPECT_EQ(loop.take_lateness(), Duration::zero()) << "since the last call";
+
+  loop.at(Instant{}, [&] { loop.stop(); });
+  loop.run();
+  EXPECT_LT(loop.take_lateness(), seconds(10)) << "one that was late when it was asked for counts from then";
+}
+
 TEST_F(QbLoopTest, DoesNotFireACancelledTimerEvenWhenItIsDue) {
   QbLoop::TimerId second = 0;
   bool fired = false;

@@ -181,6 +181,31 @@ TEST_F(VipHolderTest, R8AClaimIsDisprovedByABeatSentAfterIt) {
   EXPECT_TRUE(holder.is_held());
 }
 
+TEST_F(VipHolderTest, R8AClaimThatGoesOnIsSaidOnceInTenSeconds) {
+  hold();
+  int said = 0;
+  for (int i = 0; i < 300; ++i) {  // Each 100 ms for 30 s.
+    now += 100ms;
+    step = {};
+    holder.claimed("02:02", now, step);
+    said += static_cast<int>(step.notes.size());
+    good.proved_sent = now;
+    (void)tick();
+    ASSERT_TRUE(holder.is_held());
+  }
+  EXPECT_EQ(said, 3);
+  holder.claimed("02:03", now, step);
+  EXPECT_THAT(events(step), ElementsAre(HolderEvent::kForeignClaim)) << "another machine";
+}
+
+TEST_F(VipHolderTest, R20AnAddressThatWasDeletedIsNotHere) {
+  hold();
+  EXPECT_TRUE(holder.is_here());
+  holder.kernel_gone(now, step);
+  EXPECT_FALSE(holder.is_here());
+  EXPECT_TRUE(holder.is_held()) << "it is being repaired";
+}
+
 TEST_F(VipHolderTest, R8AClaimThatIsNotDisprovedIn100MillisecondsCostsTheAddress) {
   hold();
   now += 1ms;
