@@ -29,7 +29,8 @@ constexpr int kEndMs = 10'000;
 
 std::string state_file(const std::string& name) { return LabRig::folder_of(name) + "/state"; }
 std::string keys_folder(const std::string& name) { return LabRig::folder_of(name) + "/keys"; }
-std::string node_folder(const std::string& name, const std::string& node) { return LabRig::folder_of(name) + "/nodes/" + node; }
+std::string nodes_folder(const std::string& name) { return LabRig::folder_of(name) + "/nodes"; }
+std::string node_folder(const std::string& name, const std::string& node) { return nodes_folder(name) + "/" + node; }
 std::string root_of(const ProcessId& keeper) { return fmt::format("/proc/{}/root", keeper.pid); }
 
 void wait_ms(int ms) { (void)::poll(nullptr, 0, ms); }
@@ -110,7 +111,8 @@ Result<std::optional<LabState>> LabRig::find(const std::string& name) const {
   if (!*text) return std::optional<LabState>();
   auto state = parse_state(**text);
   if (!state)
-    return Error{state.error().code, fmt::format("{}: {}. `fairlead lab down` removes it", state_file(name), state.error().context)};
+    return Error{Errc::kUnavailable, fmt::format("{}: {}. Nothing was changed: use the fairlead that made this lab, or another --name",
+                                                 state_file(name), state.error().context)};
   const auto keeper = state->keeper(kSwitch);
   if (!keeper || !is_alive(*keeper)) return std::optional<LabState>();
   return std::optional<LabState>(std::move(*state));
@@ -270,16 +272,35 @@ Status LabRig::await_service(const LabPlan& plan, const LabState& state) const {
   return Error{Errc::kTimeout, fmt::format("after {} s still: {}", kServiceMs / 1000, missing)};
 }
 
-Status LabRig::remove(const std::string& name) const {
+Result<LabState> LabRig::what_to_end(const std::string& name) {
   const auto text = read_small_file(state_file(name));
-  const auto state = text && *text ? parse_state(**text) : Result<LabState>(LabState{});
-  std::vector<ProcessId> all;
-  if (state) {
-    // The switch first: every other process is inside its process namespace and ends with it.
-    if (const auto keeper = state->keeper(kSwitch)) all.push_back(*keeper);
-    for (const auto& keeper : state->keepers) all.push_back(keeper.process);
-    for (const auto& program : state->programs) all.push_back(program.process);
+  std::string why;
+  if (!text) {
+    why = text.error().message();
+  } else if (!*text) {
+    // The state is there before the first node, and goes after the last one.
+    if (::access(nodes_folder(name).c_str(), F_OK) != 0) return LabState{};
+    why = state_file(name) + " is not there any more";
+  } else {
+    LabState state = salvage_state(**text);
+    if (state.keeper(kSwitch)) return state;
+    why = state_file(name) + " does not name the lab's first process";
   }
+  return Error{Errc::kUnavailable,
+               fmt::format("lab '{0}': {1}. Nothing was ended and nothing removed, because processes may be left that nobody would find. "
+                           "Those in its nodes: grep -l fairlead-lab/{0}/ /proc/[0-9]*/mountinfo; each `lab-keeper` among them has the "
+                           "same parent (ps -o ppid= -p PID): kill -9 that one and all are gone, then rm -r {2}",
+                           name, why, folder_of(name))};
+}
+
+Status LabRig::remove(const std::string& name) const {
+  const auto state = what_to_end(name);
+  if (!state) return state.error();
+  std::vector<ProcessId> all;
+  // The switch first: every other process is inside its process namespace and ends with it.
+  if (const auto keeper = state->keeper(kSwitch)) all.push_back(*keeper);
+  for (const auto& keeper : state->keepers) all.push_back(keeper.process);
+  for (const auto& program : state->programs) all.push_back(program.process);
   for (const ProcessId& process : all) kill_process(process);
   const auto gone = [](const ProcessId& process) { return !is_alive(process); };
   for (int waited = 0; !std::all_of(all.begin(), all.end(), gone); waited += kPollMs) {
@@ -291,7 +312,8 @@ Status LabRig::remove(const std::string& name) const {
     wait_ms(kPollMs);
   }
   std::error_code error;
-  fs::remove_all(folder_of(name), error);
+  fs::remove_all(nodes_folder(name), error);
+  if (!error) fs::remove_all(folder_of(name), error);
   if (error) return errno_error("remove " + folder_of(name), error.value());
   ::rmdir(kRoot);  // Stays while other labs are in it.
   return {};
