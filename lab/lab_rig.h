@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "lab/keeper.h"
 #include "lab/lab_plan.h"
 #include "lab/lab_state.h"
@@ -47,7 +48,8 @@ struct LabReport {
 class LabRig {
  public:
   /// `programs`: the folder with fairleadd.
-  LabRig(std::string programs, RigHooks hooks) : programs_(std::move(programs)), hooks_(std::move(hooks)) {}
+  LabRig(std::string programs, RigHooks hooks, const Clock& clock)
+      : programs_(std::move(programs)), hooks_(std::move(hooks)), clock_(clock) {}
 
   /// What is up under this name; nothing when no lab is. Errors: kPermission, kUnavailable (a state file of another version).
   [[nodiscard]] Result<std::optional<LabState>> find(const std::string& name) const;
@@ -74,6 +76,8 @@ class LabRig {
   [[nodiscard]] Status bring_up(const LabPlan& plan, const LabNode& node, LabState& state);
   [[nodiscard]] Status make_node(const LabPlan& plan, const LabNode& node, LabState& state);
   [[nodiscard]] Status start_programs(const LabPlan& plan, const LabNode& node, LabState& state);
+  /// Why the lab does not serve yet; empty: it does. Errors: kUnavailable (a program has ended).
+  [[nodiscard]] Result<std::string> missing_of(const LabPlan& plan, const LabState& state) const;
   [[nodiscard]] Status await_service(const LabPlan& plan, const LabState& state) const;
   [[nodiscard]] static Result<LabState> what_to_end(const std::string& name);
   [[nodiscard]] Status remove(const std::string& name) const;
@@ -81,6 +85,7 @@ class LabRig {
 
   std::string programs_;
   RigHooks hooks_;
+  const Clock& clock_;
 };
 
 }  // namespace fairlead::lab
