@@ -530,6 +530,19 @@ TEST_F(ClusterVerbsTest, AQdevicesCertificatesAreExplainedStepByStep) {
   EXPECT_FALSE(gate1.said("certutil"));
 }
 
+TEST_F(ClusterVerbsTest, IPv6AddressesStandInBracketsForScpAndAreNotGivenToTheToolsOwnScp) {
+  Host six("gate-1", {*parse_ip_address("2001:db8::1")});
+  six.configure(
+      "apiVersion: fairlead/v1\ncluster:\n  name: six\n  qdevice: {host: \"2001:db8::9\"}\n  nodes:\n"
+      "    - {name: gate-1, id: 1, links: [\"2001:db8::1\"]}\n    - {name: gate-2, id: 2, links: [\"2001:db8::2\"]}\n");
+  ASSERT_EQ(six.run({"cluster", "setup"}), kExitDone) << six.all();
+  EXPECT_TRUE(six.said("scp [2001:db8::9]:/etc/corosync/qnetd/nssdb/qnetd-cacert.crt .")) << six.all();
+  EXPECT_TRUE(six.said("qdevice-net-node.crq [2001:db8::9]:\n"));
+  EXPECT_TRUE(six.said("scp [2001:db8::9]:/etc/corosync/qnetd/nssdb/cluster-six.crt ."));
+  EXPECT_TRUE(six.said("qdevice-net-node.p12 [2001:db8::2]:/etc/corosync/qdevice/net/nssdb/\n"));
+  EXPECT_FALSE(six.said("certutil -Q"));
+}
+
 TEST_F(ClusterVerbsTest, AdviceFollowsThePauses) {
   gate1.configure(std::string(kYaml) + "  profile: fast\n");
   gate1.pauses = {1ms, 2ms};
