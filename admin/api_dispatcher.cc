@@ -1,5 +1,6 @@
 #include "admin/api_dispatcher.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "admin/api_document.h"
@@ -7,6 +8,7 @@
 #include "admin/command_codec.h"
 #include "admin/status_codec.h"
 #include "base/log.h"
+#include "config/load.h"
 #include "generated/version.h"
 
 namespace fairlead::admin {
@@ -80,6 +82,21 @@ Status check_content_type(const ApiRequest& request) {
   return Error{Errc::kInvalidArgument, "the body is '" + request.content_type + "'; send Content-Type: application/json"};
 }
 
+/// Of the active configuration and of the Corosync that runs.
+DrillTimes drill_times(const NodePort& node) {
+  DrillTimes out;
+  const auto loaded = config::load_text(node.config_yaml(), "the active configuration", config::Environment{});
+  const config::Snapshot defaults;
+  const config::Snapshot& active = loaded.snapshot ? *loaded.snapshot : defaults;
+  out.hang = active.guard.hang;
+  out.lease = active.vips.empty() ? config::Vip{}.lease : Duration{};
+  for (const auto& vip : active.vips) out.lease = std::max(out.lease, vip.lease);
+  const auto report = node.report();
+  if (report != nullptr && report->cluster && report->cluster->token_ms != 0)
+    out.ring = std::chrono::milliseconds(report->cluster->token_ms + report->cluster->consensus_ms);
+  return out;
+}
+
 void audit(const std::string& what, const std::string& who, const Result<CommandResult>& result) {
   std::string outcome = "done";
   if (!result) outcome = std::string(to_string(result.error().code)) + ": " + result.error().message();
@@ -118,7 +135,7 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
   if (call == ApiCall::kLivez) return plain(200, "ok\n");
   if (call == ApiCall::kOpenApi) return {200, "application/json", openapi_json(kVersion), ""};
   if (call == ApiCall::kConfig) return {200, "application/yaml", node_.config_yaml(), ""};
-  if (call == ApiCall::kDrills) return {200, "application/json", encode_drills(), ""};
+  if (call == ApiCall::kDrills) return {200, "application/json", encode_drills(drill_times(node_)), ""};
   if (call == ApiCall::kEvents) {
     const auto after = number(target, "after", 0);
     const auto limit = listed(target);

@@ -43,6 +43,7 @@ json::object parameter(const std::string& name, std::string_view where) {
 std::string_view type_of(std::string_view key) {
   if (key == "weight" || key == "max_connections") return "integer";
   if (key == "backup" || key == "dry_run" || key == "all" || key == "force") return "boolean";
+  if (key == "fenced") return "array";  // Of strings.
   return "string";
 }
 
@@ -56,6 +57,7 @@ json::object body_schema(std::string_view keys) {
     }
     json::object property;
     property["type"] = json_string(type_of(key));
+    if (type_of(key) == "array") property["items"] = json::object{{"type", "string"}};
     properties[json_string(key)] = std::move(property);
   }
   json::object schema;

@@ -25,8 +25,8 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kVips, "GET", "/api/v1/vips", kRead, "Virtual IPs: state, holder, and which nodes could hold them", "", ""},
     ApiRoute{ApiCall::kNodes, "GET", "/api/v1/nodes", kRead, "The cluster's nodes, quorum and timing; without a cluster this node alone",
              "", ""},
-    ApiRoute{ApiCall::kDrills, "GET", "/api/v1/drills", kRead, "The list of drills: what each does, where it can be run, what is promised",
-             "", ""},
+    ApiRoute{ApiCall::kDrills, "GET", "/api/v1/drills", kRead,
+             "The list of drills: what each does, where it can be run, what is promised (bound_ms: with this site's times)", "", ""},
     ApiRoute{ApiCall::kConnections, "GET", "/api/v1/connections", kRead,
              "Open connections, filtered; at most limit (1000; 10000 at the most); silent_workers lists those that did not answer",
              "pool server client listener id limit", ""},
@@ -62,8 +62,11 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kNodeOnline, "POST", "/api/v1/nodes/{node}/online", kOperate, "The node may hold VIPs again", "", ""},
     ApiRoute{ApiCall::kFreezeCluster, "POST", "/api/v1/cluster/freeze", kOperate, "No VIP moves but on the loss of its holder", "", ""},
     ApiRoute{ApiCall::kUnfreezeCluster, "POST", "/api/v1/cluster/unfreeze", kOperate, "VIPs move as configured again", "", ""},
-    ApiRoute{ApiCall::kRunDrill, "POST", "/api/v1/drills/{drill}", kOperate,
-             "The node does it to itself: kill-process, hang-process or delete-vip; only where a VIP is held", "", ""},
+    ApiRoute{
+        ApiCall::kRunDrill, "POST", "/api/v1/drills/{drill}", kOperate,
+        "The node does it to itself: kill-process, hang-process or delete-vip; only where the VIP is held (vip absent: any; delete-vip "
+        "deletes all)",
+        "", "vip"},
 };
 
 std::optional<int> hex_digit(char c) {

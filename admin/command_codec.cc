@@ -91,7 +91,11 @@ Result<Command> read_cluster_command(ApiCall call, const Parameters& parameters,
       return Command{std::move(out)};
     }
     case ApiCall::kNodeOnline: return Command{SetNodeStandby{node, false, false}};
-    case ApiCall::kRunDrill: return Command{RunDrill{at(parameters, "drill")}};
+    case ApiCall::kRunDrill: {
+      RunDrill out{at(parameters, "drill"), {}};
+      fields.get("vip", out.vip);
+      return Command{std::move(out)};
+    }
     case ApiCall::kFreezeCluster: return Command{SetClusterFrozen{true}};
     case ApiCall::kUnfreezeCluster: return Command{SetClusterFrozen{false}};
     default: return Error{Errc::kUnsupported, "this call changes nothing"};
@@ -236,7 +240,10 @@ CommandCall encode_command(const Command& command) {
             return call_of("POST", "/api/v1/nodes/" + percent_encode(c.node) + (c.standby ? "/standby" : "/online"),
                            with_force({}, c.force));
           },
-          [](const RunDrill& c) { return call_of("POST", "/api/v1/drills/" + percent_encode(c.name), {}); },
+          [](const RunDrill& c) {
+            return call_of("POST", "/api/v1/drills/" + percent_encode(c.name),
+                           c.vip.empty() ? json::object{} : json::object{{"vip", json_string(c.vip)}});
+          },
           [](const SetClusterFrozen& c) {
             return call_of("POST", std::string("/api/v1/cluster/") + (c.frozen ? "freeze" : "unfreeze"), {});
           },
@@ -280,7 +287,7 @@ std::string describe(const Command& command) {
             return out;
           },
           [](const SetNodeStandby& c) { return "node " + c.node + (c.standby ? " standby" : " online") + (c.force ? " force" : ""); },
-          [](const RunDrill& c) { return "drill " + c.name; },
+          [](const RunDrill& c) { return "drill " + c.name + (c.vip.empty() ? "" : " vip " + c.vip); },
           [](const SetClusterFrozen& c) { return std::string(c.frozen ? "cluster freeze" : "cluster unfreeze"); },
       },
       command);

@@ -3,39 +3,68 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 namespace fairlead::admin {
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr OutageBound within(Duration rest) { return {.lease = false, .hang = false, .ring = false, .rest = rest}; }
+constexpr OutageBound kNothing = within(0ms);
+constexpr OutageBound kLost{.lease = false, .hang = false, .ring = true, .rest = 350ms};
+constexpr OutageBound kHung{.lease = false, .hang = true, .ring = false, .rest = 300ms};
+constexpr OutageBound kBothDead{.lease = true, .hang = false, .ring = true, .rest = 500ms};
+
 constexpr std::array kCases{
-    DrillCase{"planned", DrillPlace::kCluster, true, "the VIP is moved to another node", "20 ms"},
-    DrillCase{"kill-process", DrillPlace::kCluster, false, "the holder's daemon is killed", "50 ms"},
-    DrillCase{"hang-process", DrillPlace::kCluster, false, "the holder's daemon hangs", "guard.hang + 300 ms"},
-    DrillCase{"kill-both", DrillPlace::kLab, false, "the holder's daemon and its guard are killed", "lease + T + C + 500 ms"},
-    DrillCase{"kill-node", DrillPlace::kLab, false, "the holder loses its power", "T + C + 350 ms"},
-    DrillCase{"kill-standby", DrillPlace::kLab, false, "a node that holds nothing loses its power", "0"},
-    DrillCase{"freeze-node", DrillPlace::kLab, false, "every process of the holder stops for some seconds", "lease + T + C + 500 ms"},
-    DrillCase{"cut-link", DrillPlace::kLab, false, "the holder is cut off", "T + C + 350 ms"},
-    DrillCase{"cut-link-oneway", DrillPlace::kLab, false, "the holder hears nothing, and is heard", "5 s"},
-    DrillCase{"lose-carrier", DrillPlace::kLab, false, "the holder's service link goes down, its ring link stays", ""},
-    DrillCase{"flap-carrier", DrillPlace::kLab, false, "the holder's service link goes down and up, again and again", ""},
-    DrillCase{"stop-corosync", DrillPlace::kLab, false, "the holder's Corosync ends in order", ""},
-    DrillCase{"kill-corosync", DrillPlace::kLab, false, "the holder's Corosync is killed", ""},
-    DrillCase{"boot-both", DrillPlace::kLab, false, "every node starts at once", ""},
-    DrillCase{"boot-alone", DrillPlace::kLab, false, "one node starts, the others stay off", ""},
-    DrillCase{"gateway-silent", DrillPlace::kLab, false, "two nodes lose each other while the tie-break router is silent", ""},
-    DrillCase{"qdevice-loss", DrillPlace::kLater, false, "the third vote goes away", ""},
-    DrillCase{"delete-vip", DrillPlace::kCluster, false, "the address is deleted behind the daemon's back", ""},
-    DrillCase{"double-failure", DrillPlace::kLab, false, "the holder loses its power, its successor too", ""},
-    DrillCase{"merge", DrillPlace::kLab, false, "a node that was cut off comes back", "0"},
-    DrillCase{"mixed-version", DrillPlace::kLater, false, "nodes of two releases", ""},
-    DrillCase{"kill-server", DrillPlace::kLab, false, "a server behind the proxy is killed", "0"},
-    DrillCase{"vanish-server", DrillPlace::kLab, false, "a server behind the proxy loses its power", ""},
-    DrillCase{"reload", DrillPlace::kCluster, true, "the holder reads its configuration again", "0"},
-    DrillCase{"upgrade", DrillPlace::kLater, false, "the daemon is replaced by a newer one", ""},
+    DrillCase{"planned", DrillPlace::kCluster, true, "the VIP is moved to another node", within(20ms)},
+    DrillCase{"kill-process", DrillPlace::kCluster, false, "the holder's daemon is killed", within(50ms)},
+    DrillCase{"hang-process", DrillPlace::kCluster, false, "the holder's daemon hangs", kHung},
+    DrillCase{"kill-both", DrillPlace::kLab, false, "the holder's daemon and its guard are killed", kBothDead},
+    DrillCase{"kill-node", DrillPlace::kLab, false, "the holder loses its power", kLost},
+    DrillCase{"kill-standby", DrillPlace::kLab, false, "a node that holds nothing loses its power", kNothing},
+    DrillCase{"freeze-node", DrillPlace::kLab, false, "every process of the holder stops for some seconds", kBothDead},
+    DrillCase{"cut-link", DrillPlace::kLab, false, "the holder is cut off", kLost},
+    DrillCase{"cut-link-oneway", DrillPlace::kLab, false, "the holder hears nothing, and is heard", within(5s)},
+    DrillCase{"lose-carrier", DrillPlace::kLab, false, "the holder's service link goes down, its ring link stays", within(60ms)},
+    DrillCase{"flap-carrier", DrillPlace::kLab, false, "the holder's service link goes down and up, again and again", within(60ms)},
+    DrillCase{"stop-corosync", DrillPlace::kLab, false, "the holder's Corosync ends in order", kLost},
+    DrillCase{"kill-corosync", DrillPlace::kLab, false, "the holder's Corosync is killed", kLost},
+    DrillCase{"boot-both", DrillPlace::kLab, false, "every node starts at once", std::nullopt},
+    DrillCase{"boot-alone", DrillPlace::kLab, false, "one node starts, the others stay off", std::nullopt},
+    DrillCase{"gateway-silent", DrillPlace::kLab, false, "two nodes lose each other while the tie-break router is silent", kNothing},
+    DrillCase{"qdevice-loss", DrillPlace::kLater, false, "the third vote goes away", std::nullopt},
+    DrillCase{"delete-vip", DrillPlace::kCluster, false, "the address is deleted behind the daemon's back", within(150ms)},
+    DrillCase{"double-failure", DrillPlace::kLab, false, "the holder loses its power, its successor too", std::nullopt},
+    DrillCase{"merge", DrillPlace::kLab, false, "a node that was cut off comes back", kNothing},
+    DrillCase{"mixed-version", DrillPlace::kLater, false, "nodes of two releases", std::nullopt},
+    DrillCase{"kill-server", DrillPlace::kLab, false, "a server behind the proxy is killed", kNothing},
+    DrillCase{"vanish-server", DrillPlace::kLab, false, "a server behind the proxy loses its power", std::nullopt},
+    DrillCase{"reload", DrillPlace::kCluster, true, "the holder reads its configuration again", kNothing},
+    DrillCase{"upgrade", DrillPlace::kLater, false, "the daemon is replaced by a newer one", std::nullopt},
 };
 
 }  // namespace
+
+std::optional<Duration> outage_max(const OutageBound& bound, const DrillTimes& times) {
+  Duration out = bound.rest;
+  if (bound.lease) out += times.lease;
+  if (bound.hang) out += times.hang;
+  if (bound.ring && !times.ring) return std::nullopt;
+  if (bound.ring) out += *times.ring;
+  return out;
+}
+
+std::string to_string(const OutageBound& bound) {
+  std::string out;
+  const auto add = [&](const std::string& term) { out += (out.empty() ? "" : " + ") + term; };
+  if (bound.lease) add("lease");
+  if (bound.hang) add("guard.hang");
+  if (bound.ring) add("T + C");
+  const bool whole = bound.rest % 1s == Duration{};
+  if (bound.rest > Duration{}) add(whole ? std::to_string(bound.rest / 1s) + " s" : std::to_string(to_ms(bound.rest)) + " ms");
+  return out.empty() ? "0" : out;
+}
 
 std::span<const DrillCase> drill_cases() { return kCases; }
 

@@ -85,9 +85,11 @@ struct SetNodeStandby {
   bool standby = true;
   bool force = false;  ///< Also the last node that could hold a VIP.
 };
-/// A drill the node does to itself; it has to hold a VIP. kill-process, hang-process, delete-vip.
+/// A drill the node does to itself: kill-process, hang-process, delete-vip. It has to hold the VIP. `vip` empty: any, and delete-vip
+/// deletes all that it holds.
 struct RunDrill {
   std::string name;
+  std::string vip;
 };
 /// Frozen: no VIP moves but on the loss of its holder.
 struct SetClusterFrozen {

@@ -5,7 +5,6 @@
 #include <boost/json.hpp>
 #include <cmath>
 
-#include "admin/drill_cases.h"
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 
@@ -367,15 +366,17 @@ std::string encode_nodes(const NodeReport& r) {
   return json_text(json::object{{"nodes", json::array{node_json(alone)}}});
 }
 
-std::string encode_drills() {
+std::string encode_drills(const DrillTimes& times) {
   static constexpr std::array<std::string_view, 3> kPlaces{"cluster", "lab", "later"};
   json::array cases;
   for (const DrillCase& c : drill_cases()) {
+    const auto bound = c.bound ? outage_max(*c.bound, times) : std::nullopt;
     cases.push_back(json::object{{"name", json_string(c.name)},
                                  {"place", json_string(kPlaces[static_cast<std::size_t>(c.place)])},
                                  {"safe", c.safe},
                                  {"what", json_string(c.what)},
-                                 {"promise", json_string(c.promise)}});
+                                 {"promise", json_string(c.bound ? to_string(*c.bound) : "")},
+                                 {"bound_ms", bound ? json::value(to_ms(*bound)) : json::value(nullptr)}});
   }
   return json_text(json::object{{"drills", std::move(cases)}});
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/drill_cases.h"
 #include "admin/node_port.h"
 #include "admin/status.h"
 #include "base/result.h"
@@ -25,8 +26,8 @@ namespace fairlead::admin {
 [[nodiscard]] std::string encode_vips(const NodeReport& report);
 /// The cluster with its nodes; without one this node alone.
 [[nodiscard]] std::string encode_nodes(const NodeReport& report);
-/// The list of drills (admin/drill_cases.h).
-[[nodiscard]] std::string encode_drills();
+/// The list of drills; promised outages as text and, at a site with these times, as a number.
+[[nodiscard]] std::string encode_drills(const DrillTimes& times);
 [[nodiscard]] std::string encode_connections(const ConnectionList& list, std::size_t limit);
 [[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
 [[nodiscard]] std::string encode_result(const CommandResult& result);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/fd.h"
 
 namespace fairlead {
@@ -32,25 +33,35 @@ Status flush_folder_of(const std::string& path) {
 
 }  // namespace
 
+Result<StagedFile> StagedFile::write(const std::string& path, std::string_view text, mode_t mode) {
+  StagedFile out(path);
+  const std::string beside = out.beside();
+  if (::unlink(beside.c_str()) != 0 && errno != ENOENT) return errno_error("remove " + beside);
+  const Fd fd(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.valid()) return errno_error("create " + beside);
+  out.lies_beside_ = true;
+  if (::fchmod(fd.get(), mode) != 0) return errno_error("set the mode of " + beside);  // umask takes bits away.
+  if (auto written = write_all(fd.get(), text, beside); !written) return written.error();
+  return out;
+}
+
+StagedFile::StagedFile(StagedFile&& other) noexcept
+    : path_(std::move(other.path_)), lies_beside_(std::exchange(other.lies_beside_, false)) {}
+
+StagedFile::~StagedFile() {
+  if (lies_beside_) ::unlink(beside().c_str());
+}
+
+Status StagedFile::put_in_place() {
+  FL_ASSERT(lies_beside_);
+  if (::rename(beside().c_str(), path_.c_str()) != 0) return errno_error("rename " + beside() + " to " + path_);
+  lies_beside_ = false;
+  return flush_folder_of(path_);
+}
+
 Status write_file_atomically(const std::string& path, std::string_view text, mode_t mode) {
-  const std::string beside = path + ".new";
-  {
-    const Fd fd(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd.valid()) return errno_error("create " + beside);
-    // A file left from an earlier attempt may have any mode, and umask takes bits away.
-    auto status = ::fchmod(fd.get(), mode) == 0 ? Status{} : Status(errno_error("set the mode of " + beside));
-    if (status) status = write_all(fd.get(), text, beside);
-    if (!status) {
-      ::unlink(beside.c_str());
-      return status;
-    }
-  }
-  if (::rename(beside.c_str(), path.c_str()) != 0) {
-    const Error error = errno_error("rename " + beside + " to " + path);
-    ::unlink(beside.c_str());
-    return error;
-  }
-  return flush_folder_of(path);
+  auto staged = StagedFile::write(path, text, mode);
+  return staged ? staged->put_in_place() : Status(staged.error());
 }
 
 Result<std::optional<std::string>> read_small_file(const std::string& path) {

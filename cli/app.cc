@@ -218,7 +218,7 @@ class CommandTree {
     auto* run = verb(drill, "run", "Run one on the cluster of the daemon that is asked, and measure it from this machine",
                      [this] { drill_verbs_.run(name_, vip_, to_); });
     run->add_option("CASE", name_, "One of `fairlead drill list`")->required();
-    run->add_option("--vip", vip_, "Measure this VIP (default: the first)")->type_name("NAME");
+    run->add_option("--vip", vip_, "This VIP (default: the first that is held by the node that is asked)")->type_name("NAME");
     run->add_option("--to", to_, "planned: move it to this node")->type_name("NODE");
     auto* report = verb(drill, "report", "A report of `make drill` as a table",
                         [this] { drill_verbs_.report(path_.empty() ? "build/drill/report.json" : path_); });

@@ -1,11 +1,12 @@
 // The files of a node of a cluster: what is there, what shall be, and the way from one to the other. First everything is planned, then
-// everything is written, so that a refusal leaves the node as it was.
+// everything is written beside its place, then put there: a refusal and a full disk leave the node as it was.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/invocation.h"
@@ -32,8 +33,13 @@ struct PlannedFile {
 /// Written where there is no file; what is there stays. Errors: those of reading.
 [[nodiscard]] Result<PlannedFile> plan_config(const ClusterPaths& paths, const std::string& text);
 
-/// Errors: those of writing; `path` is then as it was.
-[[nodiscard]] Status apply_file(const PlannedFile& file);
+/// All of them or none: each is written beside its place before the first one is put there. Errors: those of writing; everything is then as
+/// it was, folders that were made included, and the error says so, or what could not be undone.
+[[nodiscard]] Status apply_files(const std::vector<PlannedFile>& files);
+
+/// Whether files can be written in these places: their folders can be made and written to, and there is room. Nothing of it stays.
+/// Errors: those of writing.
+[[nodiscard]] Status try_writing(const std::vector<std::string>& paths);
 
 /// Errors: kNotFound, kInvalidArgument (too short or too long for one), those of reading.
 [[nodiscard]] Result<std::string> read_authkey(const ClusterPaths& paths);

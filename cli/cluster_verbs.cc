@@ -129,12 +129,22 @@ void report_files(const std::vector<PlannedFile>& files, const std::vector<std::
   for (const std::string& step : next) environment.out << "  " << step << "\n";
 }
 
-void write_files(const std::vector<PlannedFile>& files, bool force) {
+void refuse_without_force(const std::vector<PlannedFile>& files, bool force, const std::string& consequence) {
+  std::vector<std::string> why;
+  std::vector<std::string> kept;
   for (const PlannedFile& file : files) {
     if (file.refusal.empty() || force) continue;
-    fail({Errc::kRefused, file.refusal + ". Nothing was written; --force keeps it as " + file.backup + " and writes the new one"});
+    why.push_back(file.refusal);
+    kept.push_back(file.backup);
   }
-  for (const PlannedFile& file : files) must(apply_file(file));
+  if (why.empty()) return;
+  fail({Errc::kRefused, fmt::format("{}. {}; --force keeps {} as {} and writes the new one{}", fmt::join(why, "; "), consequence,
+                                    why.size() == 1 ? "it" : "them", fmt::join(kept, ", "), why.size() == 1 ? "" : "s")});
+}
+
+void write_files(const std::vector<PlannedFile>& files, bool force) {
+  refuse_without_force(files, force, "Nothing was written");
+  must(apply_files(files));
 }
 
 /// How Corosync comes to run with files that were written now. A file of ours that has changed is read again by a running Corosync: no
@@ -216,6 +226,12 @@ void check_setup_options(const SetupOptions& setup) {
   if (*ttl < kInvitationMin || *ttl > kInvitationMax) throw VerbFailure{kExitUsage, "--ttl: between 1s and 1h"};
 }
 
+void check_to_file(const std::string& path, bool force) {
+  if (::access(path.c_str(), F_OK) == 0 && !force)
+    fail({Errc::kRefused, path + " is there already. Nothing was written; --force replaces it"});
+  if (const Status tried = try_writing({path}); !tried) fail({tried.error().code, tried.error().message() + ". Nothing was written"});
+}
+
 std::vector<std::string> setup_steps(const std::vector<PlannedFile>& files, const config::Cluster& cluster, bool handed_over) {
   std::vector<std::string> out = start_steps(files);
   const bool first = std::any_of(files.begin(), files.end(),
@@ -247,9 +263,31 @@ std::string fetch(const JoinOptions& join, const config::Environment& host, CliE
 /// The name by which this machine's own configuration calls it; empty: it has none that says so.
 std::string named_here(const std::optional<config::Snapshot>& own) { return own ? own->node : std::string(); }
 
-std::optional<config::Snapshot> own_configuration(const ClusterPaths& paths, const config::Environment& host) {
+std::optional<config::Snapshot> own_configuration(const ClusterPaths& paths, const config::Environment& host, CliEnvironment& environment) {
   if (::access(paths.config.c_str(), F_OK) != 0) return std::nullopt;
-  return config::load_file(paths.config, host).snapshot;
+  auto loaded = config::load_file(paths.config, host);
+  if (loaded.snapshot) return std::move(loaded.snapshot);  // Its warnings are `fairlead check`'s to say.
+  print_problems(loaded.problems, environment);
+  throw VerbFailure{kExitInvalidConfig,
+                    fmt::format("{} is there and not valid, and it would be kept. Nothing was written: mend it, or move "
+                                "it away to get the one that is handed over",
+                                paths.config)};
+}
+
+/// What stands in the way on this machine, said before the token is used up. Whether the key that is here is the cluster's is known only
+/// afterwards, so that any key asks for --force.
+void check_before_token(const JoinOptions& join, const ClusterPaths& paths, bool has_config, bool force) {
+  std::vector<PlannedFile> standing{must(plan_corosync_conf(paths, ""))};
+  if (join.file.empty()) {
+    PlannedFile key = must(plan_authkey(paths, ""));
+    if (!key.refusal.empty()) key.refusal = key.path + " is there already: this machine has the key of a cluster, perhaps of another one";
+    standing.push_back(std::move(key));
+  }
+  refuse_without_force(standing, force, join.file.empty() ? "Nothing was written and the token is not used" : "Nothing was written");
+  std::vector<std::string> written{paths.corosync + "/authkey", paths.corosync + "/corosync.conf"};
+  if (!has_config) written.push_back(paths.config);
+  if (const Status tried = try_writing(written); !tried)
+    fail({tried.error().code, tried.error().message() + ". Nothing was written" + (join.file.empty() ? " and the token is not used" : "")});
 }
 
 /// fairlead.yaml for this node: the text that was handed over, with its own name where the host's does not do.
@@ -295,6 +333,7 @@ void setup_cluster(const SetupOptions& setup, const GlobalOptions& options, CliE
   if (me == nullptr && !setup.dry_run)
     throw VerbFailure{kExitFailed,
                       no_node(*snapshot.cluster, host, "Run it on one of them, or add this host to cluster.nodes. Nothing was written")};
+  if (!setup.to_file.empty()) check_to_file(setup.to_file, options.force);
   const auto conf = rendered(*snapshot.cluster, environment);
   const std::vector<PlannedFile> files{must(plan_authkey(paths, std::nullopt)), must(plan_corosync_conf(paths, conf.text))};
   if (!setup.dry_run) write_files(files, options.force);
@@ -308,8 +347,6 @@ void setup_cluster(const SetupOptions& setup, const GlobalOptions& options, CliE
   if (!handed_over) return;
   const auto bundle = make_bundle(file, conf.text, paths);
   if (setup.invite) return invite(setup, *me, bundle, options.format, environment);
-  if (::access(setup.to_file.c_str(), F_OK) == 0 && !options.force)
-    fail({Errc::kRefused, setup.to_file + " is there already; --force replaces it"});
   must(write_file_atomically(setup.to_file, encode_bundle(bundle), 0600));
   environment.err << "wrote " << setup.to_file
                   << " (0600). It holds the cluster's key: bring it to the other node by a safe way, run there\n"
@@ -321,10 +358,8 @@ void join_cluster(const JoinOptions& join, const GlobalOptions& options, CliEnvi
   ClusterPaths paths = environment.cluster_paths;
   if (!join.config.empty()) paths.config = join.config;
   const auto host = environment.host();
-  // What stands in the way here is said before the token is used up.
-  const auto standing = must(plan_corosync_conf(paths, ""));
-  if (!standing.refusal.empty()) write_files({standing}, options.force);
-  const auto own = own_configuration(paths, host);
+  const auto own = own_configuration(paths, host, environment);
+  check_before_token(join, paths, own.has_value(), options.force);
 
   const auto bundle = must(decode_bundle(fetch(join, host, environment)));
   const auto theirs = config::load_text(bundle.fairlead_yaml, "the configuration that was handed over", config::Environment{});

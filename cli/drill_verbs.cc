@@ -5,7 +5,9 @@
 #include <boost/json.hpp>
 #include <csignal>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <fstream>
+#include <optional>
 #include <ostream>
 #include <sstream>
 #include <thread>
@@ -24,8 +26,9 @@ namespace {
 namespace json = boost::json;
 using admin::DrillPlace;
 
-constexpr Duration kQuiet = std::chrono::seconds(1);      ///< Answers before the drill begins, and after the outage.
-constexpr Duration kDrillMax = std::chrono::seconds(60);  ///< Then the drill has failed.
+constexpr Duration kQuiet = std::chrono::seconds(1);        ///< Answers before the drill begins, and after the outage.
+constexpr Duration kSlow = std::chrono::milliseconds(500);  ///< A later answer counts as none.
+constexpr Duration kDrillMax = std::chrono::seconds(60);    ///< Then the drill has failed.
 
 const char* place_text(DrillPlace place) {
   if (place == DrillPlace::kLab) return "in the lab: make drill";
@@ -80,16 +83,137 @@ Endpoint target_of(const admin::NodeReport& report, const admin::VipStatus& vip)
   fail(kExitFailed, "no listener is bound to VIP " + vip.name + " (" + vip.address + "): there is nothing to measure");
 }
 
-std::string verdict_text(const std::string& name, const drill::ProbeLog& log, const drill::Verdict& v, const std::string& promise) {
-  const auto ms = [](Duration d) { return static_cast<double>(d.count()) / 1e6; };
-  std::string out = fmt::format("{}: outage {:.1f} ms{}, {} of {} tries failed, {} of them by a reset\n", name, ms(v.outage),
-                                promise.empty() ? "" : " (promised: " + promise + ")", v.failed, v.tries, v.resets);
+/// Whether the daemon that is asked does it, so that it has to hold the VIP itself. A move can be asked of any.
+bool is_done_to_asked(const admin::DrillCase& c) { return c.name != "planned"; }
+
+std::string who_holds(const std::vector<admin::VipStatus>& vips) {
+  std::string out;
+  for (const auto& vip : vips) out += (out.empty() ? "" : ", ") + vip.name + " is " + (vip.holder ? "on " + *vip.holder : "held by nobody");
+  return out;
+}
+
+/// The VIP that is drilled: the one that was named, else the first that the asked node holds, else for a move the first that is held.
+const admin::VipStatus& drilled_vip(const admin::NodeReport& report, const admin::DrillCase& c, const std::string& name) {
+  if (report.vips.empty()) fail(kExitFailed, "there are no VIPs in the configuration of " + report.node);
+  const auto usable = [&](const admin::VipStatus& vip) { return vip.held_here || (!is_done_to_asked(c) && vip.holder); };
+  const std::string because = is_done_to_asked(c) ? report.node + " does not hold " : "nobody holds ";
+  if (!name.empty()) {
+    const auto& vip = find_named(report.vips, name, "VIP");
+    if (!usable(vip))
+      fail(kExitFailed, because + "VIP " + name + " (" + who_holds({vip}) + "): drill " + std::string(c.name) + " is asked of its holder");
+    return vip;
+  }
+  const auto here = std::find_if(report.vips.begin(), report.vips.end(), [](const admin::VipStatus& vip) { return vip.held_here; });
+  if (here != report.vips.end()) return *here;
+  const auto any = std::find_if(report.vips.begin(), report.vips.end(), usable);
+  if (any == report.vips.end())
+    fail(kExitFailed, because + "a VIP (" + who_holds(report.vips) + "): drill " + std::string(c.name) + " is asked of a holder");
+  return *any;
+}
+
+/// What the daemon that is asked promises of it, with its site's times.
+std::optional<Duration> outage_max(DaemonCalls& calls, const std::string& name) {
+  const auto document = decoded(admin::parse_json(calls.fetch("/api/v1/drills")));
+  const auto* cases = document.is_object() ? document.get_object().if_contains("drills") : nullptr;
+  if (cases == nullptr || !cases->is_array()) return std::nullopt;
+  for (const auto& each : cases->get_array()) {
+    const auto* object = each.if_object();
+    const auto* its_name = object == nullptr ? nullptr : object->if_contains("name");
+    if (its_name == nullptr || !its_name->is_string() || its_name->get_string() != name) continue;
+    const auto* bound = object->if_contains("bound_ms");
+    if (bound != nullptr && bound->is_int64()) return std::chrono::milliseconds(bound->get_int64());
+  }
+  return std::nullopt;
+}
+
+struct Outcome {
+  std::string name;
+  std::string vip;
+  Endpoint target;
+  std::optional<Duration> outage_max;
+  drill::Verdict verdict;
+  std::vector<std::string> broken;  ///< What was not as promised.
+};
+
+double in_ms(Duration d) { return static_cast<double>(d.count()) / 1e6; }
+
+std::string outcome_text(const Outcome& o, const drill::ProbeLog& log) {
+  const drill::Verdict& v = o.verdict;
+  std::string out = fmt::format("{} of VIP {} ({}): outage {:.1f} ms{}, {} of {} tries failed, {} of them by a reset\n", o.name, o.vip,
+                                o.target.to_string(), in_ms(v.outage),
+                                o.outage_max ? fmt::format(" (promised: {:g} ms)", in_ms(*o.outage_max)) : "", v.failed, v.tries, v.resets);
   if (!log.rounds.empty()) {
     out += fmt::format("{} announcements; at most {} {} answered ARP at once{}\n", v.announcements, v.holders_max,
                        v.holders_max == 1 ? "node" : "nodes",
-                       v.holders_max > 1 ? fmt::format(", for {:.1f} ms", ms(v.overlap_max)) : std::string());
+                       v.holders_max > 1 ? fmt::format(", for {:.1f} ms", in_ms(v.overlap_max)) : std::string());
   }
-  return out + fmt::format("the prober was late by at most {:.1f} ms\n", ms(log.worst_lateness));
+  return out + fmt::format("the prober was late by at most {:.1f} ms\n", in_ms(log.worst_lateness));
+}
+
+std::string outcome_json(const Outcome& o, const drill::ProbeLog& log) {
+  auto document = decoded(admin::parse_json(drill::to_json(log, o.verdict)));
+  auto& object = document.as_object();
+  object["drill"] = admin::json_string(o.name);
+  object["vip"] = admin::json_string(o.vip);
+  object["bound_ms"] = o.outage_max ? json::value(in_ms(*o.outage_max)) : json::value(nullptr);
+  json::array broken;
+  for (const std::string& line : o.broken) broken.emplace_back(admin::json_string(line));
+  object["not_as_promised"] = std::move(broken);
+  return admin::json_text(document);
+}
+
+/// Asks the daemon for the deed, in a thread of its own: its answer may never come, and the prober must not wait.
+class Deed {
+ public:
+  Deed(DaemonCalls& calls, admin::Command command) : calls_(calls), command_(std::move(command)) {}
+  ~Deed() {
+    if (actor_.joinable()) actor_.join();
+  }
+  Deed(const Deed&) = delete;
+  Deed& operator=(const Deed&) = delete;
+  void begin() {
+    actor_ = std::thread([this] {
+      try {
+        (void)calls_.send(command_);
+      } catch (const VerbFailure& failure) { problem_ = failure.message; }
+      done_ = true;
+    });
+  }
+  [[nodiscard]] bool has_begun() const { return actor_.joinable(); }
+  [[nodiscard]] bool is_done() const { return done_; }
+  /// Waits for the answer. Why it was not done; empty: it was.
+  [[nodiscard]] std::string problem() {
+    if (actor_.joinable()) actor_.join();
+    return problem_;
+  }
+
+ private:
+  DaemonCalls& calls_;
+  admin::Command command_;
+  std::atomic<bool> done_{false};
+  std::string problem_;
+  std::thread actor_;
+};
+
+admin::Command command_of(const std::string& name, const std::string& vip, const std::string& to) {
+  if (name == "planned") return admin::MoveVip{vip, to};
+  if (name == "reload") return admin::Reload{false};
+  return admin::RunDrill{name, vip};
+}
+
+/// Probes from a quiet second before the deed to one after it; false: the VIP did not answer, and nothing was done.
+bool measure(drill::Prober& prober, Deed& deed) {
+  Duration acted{};
+  prober.run([&](const drill::ProbeLog& log) {
+    const Duration now = log.tries.back().begun;
+    if (!deed.has_begun() && answered_for(log, kSlow) >= kQuiet) {
+      acted = now;
+      deed.begin();
+    }
+    if (now >= kDrillMax) return true;
+    return deed.is_done() && now - acted >= kQuiet && answered_for(log, kSlow) >= kQuiet;
+  });
+  return deed.has_begun();
 }
 
 }  // namespace
@@ -98,7 +222,7 @@ void DrillVerbs::list() {
   if (calls_.options().format != OutputFormat::kText) return (void)calls_.print_document(calls_.fetch("/api/v1/drills"));
   TextTable table({"CASE", "WHAT HAPPENS", "PROMISED OUTAGE", "WHERE"});
   for (const auto& c : admin::drill_cases())
-    table.row({{std::string(c.name)}, {std::string(c.what)}, {c.promise.empty() ? "-" : std::string(c.promise)}, {place_text(c.place)}});
+    table.row({{std::string(c.name)}, {std::string(c.what)}, {c.bound ? admin::to_string(*c.bound) : "-"}, {place_text(c.place)}});
   environment_.out << table.text(environment_.color);
 }
 
@@ -107,49 +231,27 @@ void DrillVerbs::run(const std::string& name, const std::string& vip_name, const
   if (drill_case == nullptr) fail(kExitFailed, "no drill '" + name + "'; `fairlead drill list` shows them");
   if (drill_case->place != DrillPlace::kCluster) fail(kExitFailed, "drill " + name + " is run " + place_text(drill_case->place));
   const auto report = calls_.report();
-  if (report.vips.empty()) fail(kExitFailed, "there are no VIPs in the configuration of " + report.node);
-  const auto& vip = vip_name.empty() ? report.vips.front() : find_named(report.vips, vip_name, "VIP");
-  if (!drill_case->safe) calls_.confirm("Drill " + name + ": " + std::string(drill_case->what) + " (" + report.node + "). Go on?");
+  const auto& vip = drilled_vip(report, *drill_case, vip_name);
+  Outcome outcome{
+      .name = name, .vip = vip.name, .target = target_of(report, vip), .outage_max = outage_max(calls_, name), .verdict = {}, .broken = {}};
+  if (!drill_case->safe)
+    calls_.confirm("Drill " + name + " of VIP " + vip.name + ": " + std::string(drill_case->what) + " (" + report.node + "). Go on?");
 
   drill::ProberOptions options;
-  options.target = target_of(report, vip);
+  options.target = outcome.target;
   const auto prober = make_prober(options);
-  const Duration slow = std::chrono::milliseconds(500);
-  std::atomic<bool> done{false};
-  std::atomic<bool> began{false};
-  std::string problem;
-  // The prober must not wait for the daemon's answer, which may never come.
-  std::thread actor;
-  const auto act = [&] {
-    try {
-      if (name == "planned")
-        (void)calls_.send(admin::MoveVip{vip.name, to});
-      else if (name == "reload")
-        (void)calls_.send(admin::Reload{false});
-      else
-        (void)calls_.send(admin::RunDrill{name});
-    } catch (const VerbFailure& failure) { problem = failure.message; }
-    done = true;
-  };
-  Duration acted{};
-  prober->run([&](const drill::ProbeLog& log) {
-    const Duration now = log.tries.back().begun;
-    if (!began && answered_for(log, slow) >= kQuiet) {
-      began = true;
-      acted = now;
-      actor = std::thread(act);
-    }
-    if (now >= kDrillMax) return true;
-    return done && now - acted >= kQuiet && answered_for(log, slow) >= kQuiet;
-  });
-  if (actor.joinable()) actor.join();
-  if (!began) fail(kExitFailed, "the VIP did not answer for a second: the drill was not begun");
-  if (!problem.empty()) fail(kExitFailed, "drill " + name + ": " + problem);
+  Deed deed(calls_, command_of(name, vip.name, to));
+  if (!measure(*prober, deed)) fail(kExitFailed, "VIP " + vip.name + " did not answer for a second: the drill was not begun");
   const auto& log = prober->log();
-  const auto verdict = drill::judge(log, slow);
-  if (!calls_.print_document(drill::to_json(log, verdict)))
-    environment_.out << verdict_text(name, log, verdict, std::string(drill_case->promise));
-  if (!verdict.recovered) fail(kExitFailed, "the VIP does not answer: `fairlead vip explain " + vip.name + "`");
+  outcome.verdict = drill::judge(log, kSlow);
+  outcome.broken =
+      drill::not_as_promised(outcome.verdict, {.outage_max = outcome.outage_max, .grain = options.interval + log.worst_lateness});
+  if (const std::string problem = deed.problem(); !problem.empty())
+    outcome.broken.insert(outcome.broken.begin(), "it was not done: " + problem);
+  if (!calls_.print_document(outcome_json(outcome, log))) environment_.out << outcome_text(outcome, log);
+  if (outcome.broken.empty()) return;
+  fail(kExitFailed, fmt::format("drill {}: not as promised: {}{}", name, fmt::join(outcome.broken, "; "),
+                                outcome.verdict.recovered ? "" : " (`fairlead vip explain " + vip.name + "`)"));
 }
 
 void DrillVerbs::report(const std::string& file) {

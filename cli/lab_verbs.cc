@@ -63,7 +63,7 @@ lab::LabRig rig_for(CliEnvironment& environment, std::size_t nodes) {
     if (!answer) return "its daemon does not answer yet";
     return answer->status == 200 ? what_is_missing(answer->body, nodes) : fmt::format("its daemon answers {}", answer->status);
   };
-  return {folder_of_this_program(), std::move(hooks)};
+  return {folder_of_this_program(), std::move(hooks), environment.clock};
 }
 
 /// corosync.conf as `fairlead cluster render` makes it from the gateways' own file. It logs to a file of the lab, not to the machine's

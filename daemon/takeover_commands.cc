@@ -42,7 +42,7 @@ void TakeoverRunner::execute(const admin::Command& command, CommandDone done) {
                  "node " + c.node + (c.standby ? " is in standby: its VIPs move away" : " is online: it may hold VIPs"), done);
           },
           [&](const admin::RunDrill& c) {
-            const Status status = drill(c.name);
+            const Status status = drill(c.name, c.vip);
             done(status ? Result<admin::CommandResult>(said("drill " + c.name + " has begun")) : status.error());
           },
           [&](const admin::SetClusterFrozen& c) {
@@ -135,17 +135,21 @@ Status TakeoverRunner::announce(const std::string& vip) {
   return port->announce(found->second.settings.address.address);
 }
 
-/// Done to this very process: the answer goes out before.
-Status TakeoverRunner::drill(const std::string& name) {
+/// Done to this very process: the answer goes out before. `vip` empty: whatever is held here.
+Status TakeoverRunner::drill(const std::string& name, const std::string& vip) {
+  if (!vip.empty() && !vips_.contains(vip)) return Error{Errc::kNotFound, "no VIP " + vip + "; `fairlead vip list` shows them"};
   std::vector<const Vip*> held;
   std::string holders;
-  for (const auto& [vip, v] : vips_) {
-    const auto view = core_.describe(vip);
+  for (const auto& [each, v] : vips_) {
+    if (!vip.empty() && each != vip) continue;
+    const auto view = core_.describe(each);
     if (view.held_here) held.push_back(&v);
-    if (!view.held_here && view.owner != kNoNode) holders += (holders.empty() ? "" : ", ") + vip + " is on " + name_of(view.owner);
+    if (!view.held_here && view.owner != kNoNode) holders += (holders.empty() ? "" : ", ") + each + " is on " + name_of(view.owner);
   }
-  if (held.empty())
-    return Error{Errc::kRefused, "drill " + name + ": this node holds no VIP" + (holders.empty() ? "" : " (" + holders + "; ask there)")};
+  if (held.empty()) {
+    return Error{Errc::kRefused, "drill " + name + ": this node does not hold " + (vip.empty() ? "a VIP" : "VIP " + vip) +
+                                     (holders.empty() ? "" : " (" + holders + "; ask there)")};
+  }
   const auto signal_self = [this](int signal) {
     loop_.after(kDrillDelay, [signal] { ::kill(::getpid(), signal); });
     return Status{};

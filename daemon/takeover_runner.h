@@ -158,7 +158,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void force(const admin::ForceVip& command, const CommandDone& done);
   void wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done);
   [[nodiscard]] Status announce(const std::string& vip);
-  [[nodiscard]] Status drill(const std::string& name);
+  [[nodiscard]] Status drill(const std::string& name, const std::string& vip);
   [[nodiscard]] bool is_held_by(const std::string& vip, NodeId node, Epoch epoch) const;
   void answer_moves();
 

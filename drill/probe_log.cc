@@ -5,6 +5,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <cmath>
+#include <fmt/format.h>
 
 namespace fairlead::drill {
 namespace {
@@ -74,6 +75,18 @@ Verdict judge(const ProbeLog& log, Duration slow) {
   judge_tries(log, slow, out);
   judge_rounds(log, out);
   out.announcements = log.announcements.size();
+  return out;
+}
+
+std::vector<std::string> not_as_promised(const Verdict& v, const Promise& promise) {
+  std::vector<std::string> out;
+  if (!v.recovered) out.emplace_back("the VIP does not answer");
+  if (v.holders_max > 1) out.push_back(fmt::format("{} nodes answered ARP at once, for {:.1f} ms", v.holders_max, ms(v.overlap_max)));
+  if (!promise.outage_max) return out;
+  if (*promise.outage_max == Duration{} && v.failed > 0)
+    out.push_back(fmt::format("{} {} failed, promised none", v.failed, v.failed == 1 ? "try" : "tries"));
+  else if (v.outage > *promise.outage_max + promise.grain)
+    out.push_back(fmt::format("an outage of {:.1f} ms, promised {:g}", ms(v.outage), ms(*promise.outage_max)));
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,7 +67,14 @@ struct Verdict {
 /// `slow`: an answer that took longer counts as none.
 [[nodiscard]] Verdict judge(const ProbeLog& log, Duration slow);
 
-/// The verdict with every gap, every failed try and each change of who answers, as JSON; `names` by station.
+struct Promise {
+  std::optional<Duration> outage_max;  ///< Absent: none is stated. Zero: no try may fail.
+  Duration grain{};                    ///< By so much an outage can be overestimated: one interval, and what the prober was late itself.
+};
+/// What was not as promised, a line each. That it comes back, and by one holder at a time, is promised always.
+[[nodiscard]] std::vector<std::string> not_as_promised(const Verdict& verdict, const Promise& promise);
+
+/// The verdict with every gap, its failed tries counted, and each change of who answers, as JSON. Stations by MAC address.
 [[nodiscard]] std::string to_json(const ProbeLog& log, const Verdict& verdict);
 
 }  // namespace fairlead::drill

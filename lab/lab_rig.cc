@@ -16,6 +16,7 @@
 #include "lab/certificates.h"
 #include "lab/lab_files.h"
 #include "lab/lab_process.h"
+#include "lab/poll_until.h"
 
 namespace fairlead::lab {
 namespace {
@@ -23,16 +24,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRoot = "/run/fairlead-lab";
+using namespace std::chrono_literals;
+
 constexpr int kPollMs = 20;
-constexpr int kServiceMs = 40'000;  ///< R13's start_wait of the last of 16 nodes is 20 s.
-constexpr int kEndMs = 10'000;
+constexpr Duration kServiceMax = 40s;  ///< R13's start_wait of the last of 16 nodes is 20 s.
+constexpr Duration kEndMax = 10s;
 
 std::string state_file(const std::string& name) { return LabRig::folder_of(name) + "/state"; }
 std::string keys_folder(const std::string& name) { return LabRig::folder_of(name) + "/keys"; }
-std::string node_folder(const std::string& name, const std::string& node) { return LabRig::folder_of(name) + "/nodes/" + node; }
+std::string nodes_folder(const std::string& name) { return LabRig::folder_of(name) + "/nodes"; }
+std::string node_folder(const std::string& name, const std::string& node) { return nodes_folder(name) + "/" + node; }
 std::string root_of(const ProcessId& keeper) { return fmt::format("/proc/{}/root", keeper.pid); }
 
-void wait_ms(int ms) { (void)::poll(nullptr, 0, ms); }
+void pause() { (void)::poll(nullptr, 0, kPollMs); }
 
 Status need_root() {
   if (::geteuid() == 0) return {};
@@ -110,7 +114,8 @@ Result<std::optional<LabState>> LabRig::find(const std::string& name) const {
   if (!*text) return std::optional<LabState>();
   auto state = parse_state(**text);
   if (!state)
-    return Error{state.error().code, fmt::format("{}: {}. `fairlead lab down` removes it", state_file(name), state.error().context)};
+    return Error{Errc::kUnavailable, fmt::format("{}: {}. Nothing was changed: use the fairlead that made this lab, or another --name",
+                                                 state_file(name), state.error().context)};
   const auto keeper = state->keeper(kSwitch);
   if (!keeper || !is_alive(*keeper)) return std::optional<LabState>();
   return std::optional<LabState>(std::move(*state));
@@ -243,55 +248,73 @@ Status LabRig::start_programs(const LabPlan& plan, const LabNode& node, LabState
   return {};
 }
 
-Status LabRig::await_service(const LabPlan& plan, const LabState& state) const {
+Result<std::string> LabRig::missing_of(const LabPlan& plan, const LabState& state) const {
   std::string missing;
-  for (int waited = 0; waited < kServiceMs; waited += kPollMs) {
-    if (Status s = check_interrupted(); !s) return s;
-    missing.clear();
-    unsigned holders = 0;
-    for (const LabNode& node : plan.nodes) {
-      for (const LabProgram& program : node.programs) {
-        if (is_alive(*state.program(node.name, program.name))) continue;
-        const std::string log = fmt::format("{}/{}.log", node_folder(plan.options.name, node.name), program.name);
-        return Error{Errc::kUnavailable, fmt::format("{} on {} ended; its last words:\n{}", program.name, node.name, last_lines(log))};
-      }
-      if (node.role != Role::kGateway || !missing.empty()) continue;
-      const ProcessId keeper = *state.keeper(node.name);
-      const std::string why = hooks_.missing(root_of(keeper));
-      if (!why.empty())
-        missing = node.name + ": " + why;
-      else
-        holders += holds(keeper) ? 1 : 0;
+  unsigned holders = 0;
+  for (const LabNode& node : plan.nodes) {
+    for (const LabProgram& program : node.programs) {
+      if (is_alive(*state.program(node.name, program.name))) continue;
+      const std::string log = fmt::format("{}/{}.log", node_folder(plan.options.name, node.name), program.name);
+      return Error{Errc::kUnavailable, fmt::format("{} on {} ended; its last words:\n{}", program.name, node.name, last_lines(log))};
     }
-    if (missing.empty() && holders == 1) return {};
-    if (missing.empty()) missing = fmt::format("{} nodes hold {}", holders, kVip);
-    wait_ms(kPollMs);
+    if (node.role != Role::kGateway || !missing.empty()) continue;
+    const ProcessId keeper = *state.keeper(node.name);
+    const std::string why = hooks_.missing(root_of(keeper));
+    if (!why.empty())
+      missing = node.name + ": " + why;
+    else
+      holders += holds(keeper) ? 1 : 0;
   }
-  return Error{Errc::kTimeout, fmt::format("after {} s still: {}", kServiceMs / 1000, missing)};
+  if (missing.empty() && holders != 1) missing = fmt::format("{} nodes hold {}", holders, kVip);
+  return missing;
+}
+
+Status LabRig::await_service(const LabPlan& plan, const LabState& state) const {
+  return poll_until({.clock = clock_, .limit = kServiceMax, .pause = pause}, [&]() -> Result<std::string> {
+    if (Status s = check_interrupted(); !s) return s.error();
+    return missing_of(plan, state);
+  });
+}
+
+Result<LabState> LabRig::what_to_end(const std::string& name) {
+  const auto text = read_small_file(state_file(name));
+  std::string why;
+  if (!text) {
+    why = text.error().message();
+  } else if (!*text) {
+    // The state is there before the first node, and goes after the last one.
+    if (::access(nodes_folder(name).c_str(), F_OK) != 0) return LabState{};
+    why = state_file(name) + " is not there any more";
+  } else {
+    LabState state = salvage_state(**text);
+    if (state.keeper(kSwitch)) return state;
+    why = state_file(name) + " does not name the lab's first process";
+  }
+  return Error{Errc::kUnavailable,
+               fmt::format("lab '{0}': {1}. Nothing was ended and nothing removed, because processes may be left that nobody would find. "
+                           "Those in its nodes: grep -l fairlead-lab/{0}/ /proc/[0-9]*/mountinfo; each `lab-keeper` among them has the "
+                           "same parent (ps -o ppid= -p PID): kill -9 that one and all are gone, then rm -r {2}",
+                           name, why, folder_of(name))};
 }
 
 Status LabRig::remove(const std::string& name) const {
-  const auto text = read_small_file(state_file(name));
-  const auto state = text && *text ? parse_state(**text) : Result<LabState>(LabState{});
+  const auto state = what_to_end(name);
+  if (!state) return state.error();
   std::vector<ProcessId> all;
-  if (state) {
-    // The switch first: every other process is inside its process namespace and ends with it.
-    if (const auto keeper = state->keeper(kSwitch)) all.push_back(*keeper);
-    for (const auto& keeper : state->keepers) all.push_back(keeper.process);
-    for (const auto& program : state->programs) all.push_back(program.process);
-  }
+  // The switch first: every other process is inside its process namespace and ends with it.
+  if (const auto keeper = state->keeper(kSwitch)) all.push_back(*keeper);
+  for (const auto& keeper : state->keepers) all.push_back(keeper.process);
+  for (const auto& program : state->programs) all.push_back(program.process);
   for (const ProcessId& process : all) kill_process(process);
-  const auto gone = [](const ProcessId& process) { return !is_alive(process); };
-  for (int waited = 0; !std::all_of(all.begin(), all.end(), gone); waited += kPollMs) {
-    if (waited >= kEndMs) {
-      std::string stay;
-      for (const ProcessId& process : all) stay += is_alive(process) ? fmt::format(" {}", process.pid) : "";
-      return Error{Errc::kTimeout, fmt::format("lab '{}': killed, but still there after {} s:{}", name, kEndMs / 1000, stay)};
-    }
-    wait_ms(kPollMs);
-  }
+  const Status ended = poll_until({.clock = clock_, .limit = kEndMax, .pause = pause}, [&]() -> Result<std::string> {
+    std::string stay;
+    for (const ProcessId& process : all) stay += is_alive(process) ? fmt::format(" {}", process.pid) : "";
+    return stay.empty() ? stay : "killed, but there:" + stay;
+  });
+  if (!ended) return Error{ended.error().code, fmt::format("lab '{}': {}", name, ended.error().context)};
   std::error_code error;
-  fs::remove_all(folder_of(name), error);
+  fs::remove_all(nodes_folder(name), error);
+  if (!error) fs::remove_all(folder_of(name), error);
   if (error) return errno_error("remove " + folder_of(name), error.value());
   ::rmdir(kRoot);  // Stays while other labs are in it.
   return {};

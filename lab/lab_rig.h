@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "lab/keeper.h"
 #include "lab/lab_plan.h"
 #include "lab/lab_state.h"
@@ -47,9 +48,10 @@ struct LabReport {
 class LabRig {
  public:
   /// `programs`: the folder with fairleadd.
-  LabRig(std::string programs, RigHooks hooks) : programs_(std::move(programs)), hooks_(std::move(hooks)) {}
+  LabRig(std::string programs, RigHooks hooks, const Clock& clock)
+      : programs_(std::move(programs)), hooks_(std::move(hooks)), clock_(clock) {}
 
-  /// What is up under this name; nothing when no lab is. Errors: kPermission, kInvalidArgument (a state file of another version).
+  /// What is up under this name; nothing when no lab is. Errors: kPermission, kUnavailable (a state file of another version).
   [[nodiscard]] Result<std::optional<LabState>> find(const std::string& name) const;
   /// Makes the lab, or what is missing of it: nodes that were switched off, programs that ended, links that are down. Returns when every
   /// gateway serves. A lab that could not be finished is removed; one that was up before stays.
@@ -57,7 +59,8 @@ class LabRig {
   /// `keeper`: takes what a lab that was made now hangs on: it ends when that is closed, or this process dies. Absent: it lives on.
   [[nodiscard]] Status up(const LabPlan& plan, std::optional<NewKeeper>* keeper = nullptr);
   /// Removes it, whatever is left of it. False: there was nothing.
-  /// Errors: kPermission, kConflict, kTimeout (names the processes that stay).
+  /// Errors: kPermission, kConflict, kTimeout (names the processes that stay), kUnavailable (the state file does not say which processes
+  /// are the lab's: everything stays, and what to do is said).
   [[nodiscard]] Result<bool> down(const std::string& name);
   /// Errors: kNotFound (no such lab).
   [[nodiscard]] Result<LabReport> report(const std::string& name) const;
@@ -73,12 +76,16 @@ class LabRig {
   [[nodiscard]] Status bring_up(const LabPlan& plan, const LabNode& node, LabState& state);
   [[nodiscard]] Status make_node(const LabPlan& plan, const LabNode& node, LabState& state);
   [[nodiscard]] Status start_programs(const LabPlan& plan, const LabNode& node, LabState& state);
+  /// Why the lab does not serve yet; empty: it does. Errors: kUnavailable (a program has ended).
+  [[nodiscard]] Result<std::string> missing_of(const LabPlan& plan, const LabState& state) const;
   [[nodiscard]] Status await_service(const LabPlan& plan, const LabState& state) const;
+  [[nodiscard]] static Result<LabState> what_to_end(const std::string& name);
   [[nodiscard]] Status remove(const std::string& name) const;
   [[nodiscard]] Status check_interrupted() const;
 
   std::string programs_;
   RigHooks hooks_;
+  const Clock& clock_;
 };
 
 }  // namespace fairlead::lab

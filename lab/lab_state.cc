@@ -53,6 +53,14 @@ bool read_process(std::string_view pid, std::string_view start, ProcessId& into)
   return read(pid, into.pid) && into.pid > 1 && read(start, into.start);
 }
 
+/// The next line of `text`, which loses it.
+std::string_view take_line(std::string_view& text) {
+  const auto end = std::min(text.find('\n'), text.size());
+  const auto line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
 bool read_line(std::string_view line, LabState& state) {
   const auto words = words_of(line);
   if (words.empty()) return true;
@@ -110,14 +118,26 @@ Result<LabState> parse_state(std::string_view text) {
   LabState out;
   unsigned number = 0;
   while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const auto line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const auto line = take_line(text);
     ++number;
     if (number == 1 ? line != kHead : !read_line(line, out))
       return Error{Errc::kInvalidArgument, fmt::format("state file, line {}: '{}' is not of this version", number, line)};
   }
   if (number == 0) return Error{Errc::kInvalidArgument, "state file: empty"};
+  return out;
+}
+
+LabState salvage_state(std::string_view text) {
+  LabState out;
+  while (!text.empty()) {
+    const auto words = words_of(take_line(text));
+    ProcessId process;
+    // Another version may say more behind what this one knows.
+    if (words.size() >= 4 && words[0] == "keeper" && read_process(words[2], words[3], process))
+      out.keepers.push_back({std::string(words[1]), process});
+    else if (words.size() >= 5 && words[0] == "program" && read_process(words[3], words[4], process))
+      out.programs.push_back({std::string(words[1]), std::string(words[2]), process});
+  }
   return out;
 }
 

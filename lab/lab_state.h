@@ -54,5 +54,8 @@ struct LabState {
 [[nodiscard]] std::string print_state(const LabState& state);
 /// Errors: kInvalidArgument (not a state file of this version; names the line).
 [[nodiscard]] Result<LabState> parse_state(std::string_view text);
+/// The processes that a state file names although parse_state() refuses it (another version, damaged): lines that say nothing are left out.
+/// Good enough to end the lab, and for nothing else.
+[[nodiscard]] LabState salvage_state(std::string_view text);
 
 }  // namespace fairlead::lab

@@ -15,6 +15,8 @@ from support.waiting import wait_for                            # noqa: E402
 
 
 class ClusterVerbsTest(ClusterTest):
+    invitations = 0   # Each has an output of its own.
+
     def bare_nodes(self, count):
         """Nodes with nothing in /etc/corosync, and one fairlead.yaml outside of them."""
         cluster = CorosyncLab(count)
@@ -38,12 +40,13 @@ class ClusterVerbsTest(ClusterTest):
 
     def invitation(self, node):
         """A waiting `cluster setup --invite` and its token."""
-        host = node.spawn([program("fairlead"), "cluster", "setup", "--invite", self.config], "invite")
+        host = node.spawn([program("fairlead"), "cluster", "setup", "--invite", self.config], f"invite{self.invitations}")
+        self.invitations += 1
         token = wait_for(lambda: re.search(r"fairlead cluster join (\w+)", host.stdout()), 10, f"a token: {host.stderr()}")
         return host, token.group(1)
 
-    def join(self, node, token):
-        return self.fairlead(node, "cluster", "join", token, "--config", self.own_config(node))
+    def join(self, node, token, *options):
+        return self.fairlead(node, "cluster", "join", token, *options, "--config", self.own_config(node))
 
     @staticmethod
     def own_config(node):
@@ -92,6 +95,27 @@ class ClusterVerbsTest(ClusterTest):
         self.assertEqual(again.stdout.count("unchanged"), 2, again.stdout)
         self.assertEqual(self.etc(cluster.nodes[1], "authkey"), key)
 
+    def test_a_ring_gets_a_new_key(self):
+        cluster = self.bare_nodes(3)
+        for number in (2, 3):
+            self.joins(cluster, number)
+        old = self.etc(cluster.nodes[1], "authkey")
+
+        os.remove(f"{cluster.nodes[1].root}/etc/corosync/authkey")
+        for number in (2, 3):
+            host, token = self.invitation(cluster.nodes[1])
+            asked = self.join(cluster.nodes[number], token)
+            self.assertEqual(asked.returncode, 5, asked.stderr)
+            self.assertIn("the token is not used", asked.stderr)
+            joined = self.join(cluster.nodes[number], token, "--force")
+            self.assertEqual(joined.returncode, 0, joined.stderr)
+            self.assertEqual(host.wait(10), 0, host.stderr())
+            self.assertEqual(self.etc(cluster.nodes[number], "authkey.before-fairlead"), old)
+
+        self.assertNotEqual(self.etc(cluster.nodes[1], "authkey"), old)
+        cluster.start()
+        self.whole([self.probe(node, options=["--node", str(node.number)]) for node in cluster.nodes.values()])
+
     def no_other_file_has(self, key, cluster):
         """No file of the nodes but authkey holds the key, as bytes or as hex."""
         for node in cluster.nodes.values():
@@ -117,7 +141,7 @@ class ClusterVerbsTest(ClusterTest):
         self.assertTrue(host.running)
         self.assertEqual(self.join(cluster.nodes[2], token).returncode, 0)
         self.assertEqual(host.wait(10), 0)
-        used = self.join(cluster.nodes[2], token)
+        used = self.join(cluster.nodes[2], token, "--force")   # It has a key by now.
         self.assertEqual(used.returncode, 1)
         self.assertIn("nobody waits", used.stderr)
 

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from support.cluster_probe import main                       # noqa: E402
 from support.fairlead import BIN                             # noqa: E402
-from support.vip_nodes import VIP, GatesTest, holders        # noqa: E402
+from support.vip_nodes import VIP, GatesTest, VipNode, holders   # noqa: E402
 from support.waiting import wait_for                         # noqa: E402
 
 TARGET = f"{VIP}:6443"
@@ -36,6 +36,66 @@ class DrillTest(GatesTest):
             server = gate.cluster_node.spawn([sys.executable, "-c", _SERVER], "server")
             self.addCleanup(server.kill)
             wait_for(lambda server=server: "ready" in server.stdout(), 10, "the server listens")
+
+    def drill(self, host, gate, *arguments):
+        """`fairlead drill run`, of the gateway's daemon, from `host`; its verdict, after a look at whether it judged it rightly."""
+        done = host.run([os.path.join(BIN, "fairlead"), "--socket", gate.socket_path, "--json", "--yes", "drill", "run", *arguments])
+        self.assertTrue(done.stdout, done.stderr)
+        seen = json.loads(done.stdout)
+        grain = 5 + seen["prober_late_ms_max"]
+        broken = [not seen["recovered"], seen["holders_max"] > 1, seen["outage_ms"] > seen["bound_ms"] + grain, seen["bound_ms"] == 0 and seen["failed"] > 0]
+        print(f"{seen['drill']}: {seen['outage_ms']} ms of {seen['bound_ms']}, {seen['not_as_promised']}")
+        self.assertGreaterEqual(len(seen["not_as_promised"]), sum(broken[:2]), seen)
+        self.assertEqual(bool(seen["not_as_promised"]), any(broken), seen)
+        self.assertEqual(done.returncode, 1 if any(broken) else 0, done.stderr)
+        self.assertEqual("not as promised" in done.stderr, any(broken), done.stderr)
+        return seen
+
+    def test_a_drill_is_run_from_a_third_machine_and_judged(self):
+        gates = self.gates(3)
+        self.answering(gates)
+        client = self.lab.lab.node("client")
+
+        with self.subTest("a move"):
+            old = holders(gates)[0]
+            seen = self.drill(client, old, "planned")
+            self.assertEqual((seen["drill"], seen["vip"], seen["bound_ms"], seen["holders_max"]), ("planned", "api", 20, 1))
+            self.assertTrue(seen["recovered"], seen)
+            self.assertNotEqual(holders(gates), [old])
+
+        with self.subTest("an address that is deleted"):
+            seen = self.drill(client, holders(gates)[0], "delete-vip", "--vip", "api")
+            self.assertTrue(holders(gates)[0].events("VIP_REPAIRED"))
+
+        with self.subTest("what is asked of a node that holds nothing is not begun"):
+            idle = next(gate for gate in gates if gate not in holders(gates))
+            done = client.run([os.path.join(BIN, "fairlead"), "--socket", idle.socket_path, "--yes", "drill", "run", "kill-process"])
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(f"api is on {holders(gates)[0].name}", done.stderr)
+
+        with self.subTest("a stranger that answers for the address is noticed"):
+            stranger = self.lab.lab.node("stranger")
+            stranger.run(["ip", "addr", "add", f"{VIP}/16", "dev", "eth0"])
+            self.addCleanup(stranger.run, ["ip", "addr", "flush", "dev", "eth0"])
+            seen = self.drill(client, holders(gates)[0], "reload")
+            self.assertEqual(seen["holders_max"], 2, seen)
+            self.assertTrue(any("2 nodes answered ARP at once" in line for line in seen["not_as_promised"]), seen)
+
+    def test_only_the_vip_that_was_named_is_deleted(self):
+        alone = VipNode(self.cluster(1).nodes[1], None, self, vips=[{"name": "other", "address": "10.77.99.2/16", "interface": "eth0"}])
+        alone.start()
+        wait_for(lambda: all(vip["held_here"] for vip in alone.status()["vips"]), 20, "both are held")
+
+        def repaired():
+            return [event["fields"]["vip"] for event in alone.events("VIP_REPAIRED")]
+
+        self.assertEqual(alone.request("POST", "/api/v1/drills/delete-vip", {"vip": "other"})[0], 200)
+        wait_for(repaired, 5, "it is repaired")
+        self.assertEqual(repaired(), ["other"])
+        code, body = alone.request("POST", "/api/v1/drills/delete-vip", {"vip": "third"})
+        self.assertEqual(code, 404, body)
+        self.assertEqual(alone.request("POST", "/api/v1/drills/delete-vip")[0], 200)
+        wait_for(lambda: sorted(repaired()) == ["api", "other", "other"], 5, "without a name all are deleted")
 
     def test_drills_are_measured_from_outside(self):
         gates = self.gates(3)

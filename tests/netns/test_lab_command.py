@@ -1,6 +1,8 @@
 """`fairlead lab`: what it makes works, can be broken and mended, and goes away whatever happened to who made it."""
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,6 +175,58 @@ class LabCommandTest(unittest.TestCase):
         self.assertIsNone(stranger.poll())
         self.assertFalse(os.path.exists(self.folder))
 
+    def test_a_lab_whose_state_is_of_another_version_is_ended_whole(self):
+        interfaces = sorted(os.listdir("/sys/class/net"))
+        self.lab("up", "--nodes", "1", "--backends", "1")
+        processes = self.processes()
+        with self.with_state(lambda text: "fairlead-lab 2\nlink gate-1 lan\n" + text.split("\n", 1)[1]):
+            for verb in (["status"], ["up"], ["exec", "gate-1", "true"]):
+                told = self.lab(*verb, code=1).stderr
+                self.assertIn("is not of this version", told)
+                self.assertNotIn("down", told)
+
+            self.lab("down")
+
+        self.assert_nothing_stays(processes, interfaces)
+
+    def test_down_removes_nothing_when_nobody_knows_what_to_end(self):
+        self.lab("up", "--nodes", "1", "--backends", "1")
+        processes = self.processes()
+        for damage in (lambda text: "", lambda text: "\n".join(line for line in text.split("\n") if "switch" not in line),
+                       lambda text: text * 5000, lambda text: None):
+            with self.with_state(damage):
+                told = self.lab("down", code=1).stderr
+                self.assertIn("Nothing was ended and nothing removed", told)
+                self.assertTrue(os.path.exists(f"{self.folder}/nodes/gate-1"))
+                self.assertTrue(all(start_time(pid) == start for pid, start in processes))
+
+        with self.subTest("what it says to do ends everything"), self.with_state(lambda text: None):
+            find, parent, kill = re.search(r"nodes: (grep .*?);.*\((ps .*?)\): (kill -9)", self.lab("down", code=1).stderr).groups()
+            found = subprocess.run(find, shell=True, capture_output=True, text=True, check=False).stdout
+            pids = [pid for pid in re.findall(r"/proc/(\d+)/", found) if named(pid, "lab-keeper")]
+            parents = {subprocess.run(parent.replace("PID", pid), shell=True, capture_output=True, text=True, check=True).stdout.strip() for pid in pids}
+            self.assertEqual(len(parents), 1, found)
+            subprocess.run(f"{kill} {parents.pop()}; rm -r {self.folder}", shell=True, check=True)
+            self.assert_gone(processes)
+
+    @contextlib.contextmanager
+    def with_state(self, change):
+        """The state file as `change` makes it of its text (None: without it), for a while."""
+        path = f"{self.folder}/state"
+        with open(path, encoding="ascii") as file:
+            text = file.read()
+        os.remove(path)
+        damaged = change(text)
+        try:
+            if damaged is not None:
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(damaged)
+            yield
+        finally:
+            if os.path.exists(self.folder):
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(text)
+
     def test_an_attached_lab_ends_with_its_command_however_that_ends(self):
         for number in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(signal=number):
@@ -195,6 +249,14 @@ class LabCommandTest(unittest.TestCase):
         told = self.lab("up", code=1, user=65534, group=65534, extra_groups=[])
         self.assertIn("one has to be root", told.stderr)
         self.assertEqual(self.lab("status", code=1, user=65534, group=65534, extra_groups=[]).stderr, told.stderr)
+
+
+def named(pid, name):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+            return comm.read().strip() == name
+    except OSError:
+        return False
 
 
 def zombie(pid):

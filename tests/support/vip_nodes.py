@@ -18,12 +18,12 @@ class _Inside:
 
 
 class VipNode(Gateway):
-    """`hosts`: of all nodes, in the order of their ids; None: alone, without Corosync. `vip`: more keys of the VIP."""
+    """`hosts`: of all nodes, in the order of their ids; None: alone, without Corosync. `vip`: more keys of the VIP. `vips`: further ones."""
 
-    def __init__(self, node, hosts, test, vip=None):
+    def __init__(self, node, hosts, test, vip=None, vips=()):
         name = f"node{node.number}"
         config = {
-            "vips": [{"name": "api", "address": f"{VIP}/16", "interface": "eth0", **(vip or {})}],
+            "vips": [{"name": "api", "address": f"{VIP}/16", "interface": "eth0", **(vip or {})}, *vips],
             "listeners": [{"name": "front", "bind": [f"{VIP}:6443"], "pool": "masters", "max_connections": 100}],
             "pools": [{"name": "masters", "health": {"type": "none"}, "servers": [{"name": "one", "address": "127.0.0.1:6443"}]}],
             "proxy": {"workers": 1},

@@ -43,6 +43,25 @@ class ApiDispatcherTest : public ::testing::Test {
   ApiDispatcher dispatcher{node, counters};
 };
 
+TEST_F(ApiDispatcherTest, DrillsHaveTheirBoundsInThisSitesTimes) {
+  const auto bound = [&](std::string_view name) {
+    const auto document = boost::json::parse(get("/api/v1/drills").body);
+    for (const auto& drill : document.at("drills").as_array()) {
+      if (drill.at("name").as_string() == name) return drill.at("bound_ms").is_null() ? -1 : drill.at("bound_ms").as_int64();
+    }
+    return std::int64_t{-2};
+  };
+  EXPECT_EQ(bound("hang-process"), 1300);
+  EXPECT_EQ(bound("kill-node"), -1) << "without a cluster";
+  node.set_report(testing::sample_cluster_report());
+  node.set_config("apiVersion: fairlead/v1\nguard: {hang: 2s}\nvips:\n  - {name: a, address: 192.0.2.7/24, lease: 5s}\n");
+  EXPECT_EQ(bound("hang-process"), 2300);
+  EXPECT_EQ(bound("kill-node"), 800 + 960 + 350);
+  EXPECT_EQ(bound("kill-both"), 5000 + 800 + 960 + 500);
+  EXPECT_EQ(bound("planned"), 20);
+  EXPECT_EQ(bound("boot-alone"), -1);
+}
+
 TEST_F(ApiDispatcherTest, ReadinessFollowsTheReport) {
   EXPECT_EQ(get("/readyz").status, 200U);
   auto report = testing::sample_report();

@@ -1,10 +1,15 @@
 #include "admin/api_routes.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <map>
+#include <set>
+#include <sstream>
 
 #include "admin/api_document.h"
 #include "admin/api_problem.h"
+#include "admin/command_codec.h"
 
 namespace fairlead::admin {
 namespace {
@@ -64,6 +69,73 @@ TEST(ApiRoutes, OpenApiHasEveryRoute) {
     EXPECT_TRUE(path.contains(method)) << route.pattern;
   }
   EXPECT_EQ(document.at("openapi"), "3.1.0");
+}
+
+/// A value that fits a property's schema, and is within its range where the schema does not say one.
+boost::json::value example(const std::string& key, const boost::json::value& schema) {
+  const auto& type = schema.at("type").as_string();
+  if (type == "array") return boost::json::array{example(key, schema.at("items"))};
+  if (type == "integer") return 7;
+  if (type == "boolean") return true;
+  if (key == "state") return "drain";
+  if (key == "address") return "192.0.2.1:80";
+  return "name";
+}
+
+/// The keys that the codec looks for, by its own complaint about one that nobody knows.
+std::set<std::string> known_keys(ApiCall call, const std::map<std::string, std::string>& parameters) {
+  const auto refused = decode_command(call, parameters, R"({"no_such_key": 1})");
+  if (refused) return {"everything"};
+  std::string text = refused.error().context;
+  const std::string mark = "(known here: ";
+  const auto begin = text.find(mark);
+  if (begin == std::string::npos) return {text};
+  text = text.substr(begin + mark.size());
+  std::istringstream words(text);
+  std::set<std::string> out;
+  for (std::string word; words >> word;) {
+    while (word.ends_with(',') || word.ends_with(')')) word.pop_back();
+    if (word != "none") out.insert(word);
+  }
+  return out;
+}
+
+TEST(ApiRoutes, OpenApiBodiesAreThoseThatTheCodecTakes) {
+  const auto document = boost::json::parse(openapi_json("0.1.0"));
+  for (const auto& route : api_routes()) {
+    if (route.role != ApiRole::kOperate) continue;
+    SCOPED_TRACE(route.pattern);
+    std::map<std::string, std::string> parameters;
+    std::string method(route.method);
+    std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const auto& operation = document.at("paths").at(std::string(route.pattern)).at(method).as_object();
+    if (const auto* listed = operation.if_contains("parameters")) {
+      for (const auto& each : listed->as_array()) parameters[std::string(each.at("name").as_string())] = "name";
+    }
+    std::set<std::string> documented;
+    boost::json::object required;
+    if (const auto* body = operation.if_contains("requestBody")) {
+      const auto& schema = body->at("content").at("application/json").at("schema");
+      const auto& properties = schema.at("properties").as_object();
+      if (const auto* names = schema.as_object().if_contains("required")) {
+        for (const auto& name : names->as_array())
+          required[name.as_string()] = example(name.as_string().c_str(), properties.at(name.as_string()));
+      }
+      for (const auto& [key, property] : properties) {
+        documented.insert(std::string(key));
+        boost::json::object with_it = required;
+        with_it[key] = example(key, property);
+        const auto command = decode_command(route.call, parameters, boost::json::serialize(with_it));
+        EXPECT_TRUE(command) << key << ": " << command.error().message();
+      }
+      for (const auto& [key, value] : required) {
+        boost::json::object without = required;
+        without.erase(key);
+        EXPECT_FALSE(decode_command(route.call, parameters, boost::json::serialize(without))) << key << " is said to be required";
+      }
+    }
+    EXPECT_EQ(known_keys(route.call, parameters), documented);
+  }
 }
 
 TEST(ApiProblem, EveryCodeComesBackFromItsDocument) {

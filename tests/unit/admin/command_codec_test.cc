@@ -43,7 +43,8 @@ TEST(CommandCodec, EveryCommandComesBackAsItWasSent) {
       SetNodeStandby{"gate-1", true, false},
       SetNodeStandby{"gate-1", true, true},
       SetNodeStandby{"gate-1", false, false},
-      RunDrill{"kill-process"},
+      RunDrill{"kill-process", ""},
+      RunDrill{"delete-vip", "api"},
       SetClusterFrozen{true},
       SetClusterFrozen{false},
   };

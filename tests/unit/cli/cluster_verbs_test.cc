@@ -4,15 +4,18 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <condition_variable>
+#include <csignal>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <mutex>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
 
 #include "base/atomic_file.h"
 #include "cli/app.h"
 #include "cli/cluster_bundle.h"
+#include "cli/cluster_files.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -340,11 +343,154 @@ TEST_F(ClusterVerbsTest, AnotherClustersKeyIsLeftAloneWithoutForce) {
   EXPECT_EQ(mode_of(gate2.corosync() + "/authkey.before-fairlead"), 0400U);
 }
 
-TEST_F(ClusterVerbsTest, AForeignFileIsRefusedBeforeTheTokenIsUsed) {
+TEST_F(ClusterVerbsTest, WhatStandsInTheWayIsSaidBeforeTheTokenIsUsed) {
   const std::string token = invited();
-  gate2.write(gate2.corosync() + "/corosync.conf", "nodelist {\nnode {\nring0_addr: 10.0.0.1\n}\n}\n");
-  EXPECT_EQ(gate2.run({"cluster", "join", token}), kExitRefused);
-  EXPECT_EQ(gate2.run({"cluster", "join", token, "--force"}), kExitDone) << gate2.all();
+  const auto join = [&](const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{"cluster", "join", token};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    gate2.errors.str("");
+    return gate2.run(arguments);
+  };
+  gate2.write(gate2.etc.path("fairlead"), "no folder can be made in this place");
+  EXPECT_EQ(join(), kExitFailed);
+  EXPECT_TRUE(gate2.said("the token is not used")) << gate2.all();
+  EXPECT_TRUE(std::filesystem::is_empty(gate2.corosync()));
+  std::filesystem::remove(gate2.etc.path("fairlead"));
+
+  gate2.configure("apiVersion: fairlead/v1\nlistners: []\n");
+  EXPECT_EQ(join(), kExitInvalidConfig);
+  EXPECT_TRUE(gate2.said("fairlead.yaml:2:1: error")) << gate2.all();
+  EXPECT_TRUE(std::filesystem::is_empty(gate2.corosync()));
+  std::filesystem::remove_all(gate2.etc.path("fairlead"));
+
+  const std::string foreign = "nodelist {\nnode {\nring0_addr: 10.0.0.1\n}\n}\n";
+  gate2.write(gate2.corosync() + "/corosync.conf", foreign);
+  EXPECT_EQ(join(), kExitRefused);
+  EXPECT_TRUE(gate2.said("was not written by fairlead")) << gate2.all();
+
+  gate2.write(gate2.corosync() + "/authkey", std::string(256, 'k'));
+  EXPECT_EQ(join(), kExitRefused);
+  EXPECT_TRUE(gate2.said("was not written by fairlead") && gate2.said("authkey is there already")) << gate2.all();
+  EXPECT_EQ(gate2.file("authkey") + gate2.file("corosync.conf"), std::string(256, 'k') + foreign);
+  EXPECT_FALSE(std::filesystem::exists(gate2.etc.path("fairlead")));
+
+  EXPECT_EQ(join({"--force"}), kExitDone) << gate2.all();
+  EXPECT_EQ(gate2.file("authkey"), gate1.file("authkey"));
+  EXPECT_EQ(gate2.file("corosync.conf.before-fairlead"), foreign);
+}
+
+TEST_F(ClusterVerbsTest, ANewKeyGoesToEveryNodeByTheStepsOfTheManual) {
+  const std::string first = invited();
+  ASSERT_EQ(gate2.run({"cluster", "join", first}), kExitDone) << gate2.all();
+  wait();
+  const std::string old_key = gate1.file("authkey");
+
+  std::filesystem::remove(gate1.corosync() + "/authkey");
+  ASSERT_EQ(gate1.run({"cluster", "setup"}), kExitDone) << gate1.all();
+  gate1.output.str("");
+  const std::string token = invited();
+  EXPECT_EQ(gate2.run({"cluster", "join", token}), kExitRefused) << "a key is not replaced unasked";
+  ASSERT_EQ(gate2.run({"cluster", "join", "--force", token}), kExitDone) << gate2.all();
+  wait();
+  EXPECT_EQ(invite_exit, kExitDone) << gate1.all();
+
+  EXPECT_NE(gate1.file("authkey"), old_key);
+  EXPECT_EQ(gate2.file("authkey"), gate1.file("authkey"));
+  EXPECT_EQ(gate2.file("authkey.before-fairlead"), old_key);
+}
+
+TEST_F(ClusterVerbsTest, AHandOverFileThatCannotBeWrittenIsSaidBeforeAnythingIs) {
+  gate1.configure();
+  const std::string file = gate1.etc.path("hand-over");
+  gate1.write(file, "of somebody else");
+  EXPECT_EQ(gate1.run({"cluster", "setup", "--to-file", file}), kExitRefused) << gate1.all();
+  EXPECT_EQ(gate1.run({"cluster", "setup", "--to-file", file + "/below"}), kExitFailed) << gate1.all();
+  EXPECT_TRUE(std::filesystem::is_empty(gate1.corosync()));
+  EXPECT_EQ(test::TempDir::read(file), "of somebody else");
+}
+
+/// Every file of this process ends at `bytes` meanwhile, as on a disk that is full.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit now{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+    handler_ = ::signal(SIGXFSZ, SIG_IGN);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = nullptr;
+};
+
+TEST_F(ClusterVerbsTest, AFullDiskLeavesTheNodeAsItWas) {
+  gate1.configure();
+  {
+    const FullDisk full(300);  // The key fits, corosync.conf does not.
+    EXPECT_EQ(gate1.run({"cluster", "setup"}), kExitFailed);
+  }
+  EXPECT_TRUE(gate1.said("Everything is as it was")) << gate1.all();
+  EXPECT_TRUE(std::filesystem::is_empty(gate1.corosync()));
+
+  const std::string token = invited();
+  {
+    const FullDisk full(300);
+    EXPECT_EQ(gate2.run({"cluster", "join", token}), kExitFailed);
+  }
+  EXPECT_TRUE(gate2.said("the token is not used")) << gate2.all();
+  EXPECT_TRUE(std::filesystem::is_empty(gate2.corosync()));
+  EXPECT_FALSE(std::filesystem::exists(gate2.etc.path("fairlead")));
+  EXPECT_EQ(gate2.run({"cluster", "join", token}), kExitDone) << gate2.all();
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> out;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) out.push_back(entry.path().filename());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+TEST(ApplyFiles, OneThatCannotBePutInPlaceTakesTheOthersBack) {
+  test::TempDir dir;
+  const auto read = [&](const char* name) { return test::TempDir::read(dir.path(name)); };
+  ASSERT_TRUE(write_file_atomically(dir.path("replaced"), "old", 0640));
+  ASSERT_TRUE(write_file_atomically(dir.path("kept"), "old"));
+  ASSERT_TRUE(write_file_atomically(dir.path("open"), "key", 0644));
+  std::filesystem::create_directory(dir.path("taken"));
+  const auto before = names_in(dir.path(""));
+  const auto planned = [&](const char* name, FileChange change, mode_t mode = 0644) {
+    PlannedFile out;
+    out.path = dir.path(name);
+    out.change = change;
+    out.text = "new";
+    out.mode = mode;
+    return out;
+  };
+  std::vector<PlannedFile> files{planned("open", FileChange::kMode, 0400), planned("replaced", FileChange::kReplace),
+                                 planned("kept", FileChange::kReplace), planned("made/created", FileChange::kCreate),
+                                 planned("taken", FileChange::kCreate)};
+  files[2].backup = dir.path("kept.before");
+  const Status done = apply_files(files);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message().find("Everything is as it was"), std::string::npos) << done.error().message();
+  EXPECT_EQ(names_in(dir.path("")), before);
+  EXPECT_EQ(read("replaced") + read("kept"), "oldold");
+  EXPECT_EQ(mode_of(dir.path("replaced")), 0640U);
+  EXPECT_EQ(mode_of(dir.path("open")), 0644U);
+
+  files.pop_back();
+  ASSERT_TRUE(apply_files(files));
+  EXPECT_EQ(read("replaced") + read("kept") + read("kept.before") + read("made/created"), "newnewoldnew");
+  EXPECT_EQ(mode_of(dir.path("open")), 0400U);
+  EXPECT_EQ(names_in(dir.path("")), (std::vector<std::string>{"kept", "kept.before", "made", "open", "replaced", "taken"}));
+  EXPECT_EQ(names_in(dir.path("made")), std::vector<std::string>{"created"});
 }
 
 TEST_F(ClusterVerbsTest, TheJoiningNodeIsCalledByItsOwnName) {
@@ -382,6 +528,19 @@ TEST_F(ClusterVerbsTest, AQdevicesCertificatesAreExplainedStepByStep) {
   gate1.output.str("");
   ASSERT_EQ(gate1.run({"cluster", "setup"}), kExitDone);
   EXPECT_FALSE(gate1.said("certutil"));
+}
+
+TEST_F(ClusterVerbsTest, IPv6AddressesStandInBracketsForScpAndAreNotGivenToTheToolsOwnScp) {
+  Host six("gate-1", {*parse_ip_address("2001:db8::1")});
+  six.configure(
+      "apiVersion: fairlead/v1\ncluster:\n  name: six\n  qdevice: {host: \"2001:db8::9\"}\n  nodes:\n"
+      "    - {name: gate-1, id: 1, links: [\"2001:db8::1\"]}\n    - {name: gate-2, id: 2, links: [\"2001:db8::2\"]}\n");
+  ASSERT_EQ(six.run({"cluster", "setup"}), kExitDone) << six.all();
+  EXPECT_TRUE(six.said("scp [2001:db8::9]:/etc/corosync/qnetd/nssdb/qnetd-cacert.crt .")) << six.all();
+  EXPECT_TRUE(six.said("qdevice-net-node.crq [2001:db8::9]:\n"));
+  EXPECT_TRUE(six.said("scp [2001:db8::9]:/etc/corosync/qnetd/nssdb/cluster-six.crt ."));
+  EXPECT_TRUE(six.said("qdevice-net-node.p12 [2001:db8::2]:/etc/corosync/qdevice/net/nssdb/\n"));
+  EXPECT_FALSE(six.said("certutil -Q"));
 }
 
 TEST_F(ClusterVerbsTest, AdviceFollowsThePauses) {

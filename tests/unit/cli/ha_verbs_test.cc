@@ -1,5 +1,7 @@
 // vip, node and cluster: what they print, what they ask the daemon for, how they fail.
+#include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 
 #include "tests/unit/cli/cli_fixture.h"
 
@@ -98,6 +100,52 @@ TEST_F(HaVerbsTest, NodesAndClusterShowWhatMatters) {
   EXPECT_TRUE(printed("stands alone")) << out.str();
   ASSERT_EQ(run({"cluster", "status"}), kExitDone);
   EXPECT_TRUE(printed("no cluster in the configuration")) << out.str();
+}
+
+/// Nothing is drilled here: the question is answered with no, or the prober has no way to the VIP.
+class DrillRunTest : public HaVerbsTest {
+ protected:
+  DrillRunTest() {
+    interactive = true;
+    typed = "n";
+  }
+  void hold(const std::vector<std::string>& here, const std::vector<std::string>& elsewhere) {
+    auto report = testing::sample_cluster_report();
+    const auto of = [](const auto& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+    for (auto& vip : report.vips) {
+      vip.held_here = of(here, vip.name);
+      vip.holder = vip.held_here ? std::optional<std::string>("gate-1") : std::nullopt;
+      if (of(elsewhere, vip.name)) vip.holder = "gate-2";
+    }
+    report.listeners[0].bind = {"192.168.4.20:6443", "192.168.4.21:443"};
+    node.set_report(report);
+  }
+  /// What is asked or said instead of running it.
+  std::string told(const std::string& name, const std::string& vip = "") {
+    std::vector<std::string> arguments{"drill", "run", name};
+    if (!vip.empty()) arguments.insert(arguments.end(), {"--vip", vip});
+    EXPECT_EQ(run(arguments), kExitFailed);
+    return err.str();
+  }
+};
+
+TEST_F(DrillRunTest, TheVipIsTheFirstThatTheAskedNodeHolds) {
+  hold({"ingress"}, {"api"});
+  EXPECT_NE(told("delete-vip").find("Drill delete-vip of VIP ingress: "), std::string::npos) << err.str();
+  hold({"api", "ingress"}, {});
+  EXPECT_NE(told("kill-process").find("of VIP api: "), std::string::npos) << err.str();
+  EXPECT_NE(told("kill-process", "ingress").find("of VIP ingress: "), std::string::npos) << err.str();
+  EXPECT_TRUE(node.commands().empty());
+}
+
+TEST_F(DrillRunTest, WhatIsDoneToAHolderIsAskedOfAHolder) {
+  hold({"ingress"}, {"api"});
+  EXPECT_NE(told("kill-process", "api").find("gate-1 does not hold VIP api (api is on gate-2)"), std::string::npos) << err.str();
+  hold({}, {"api"});
+  EXPECT_NE(told("reload").find("gate-1 does not hold a VIP (api is on gate-2, ingress is held by nobody)"), std::string::npos)
+      << err.str();
+  hold({}, {});
+  EXPECT_NE(told("planned").find("nobody holds a VIP"), std::string::npos) << err.str();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <optional>
 
 namespace fairlead::drill {
 namespace {
@@ -79,6 +80,25 @@ TEST(ProbeLog, TwoStationsInOneRoundAreTwoHolders) {
   log.rounds = {{0ms, {kOne}}, {5ms, {kTwo}}};
   EXPECT_EQ(judge(log, kSlow).holders_max, 1U) << "one after the other is no overlap";
   EXPECT_EQ(judge(log, kSlow).overlap_max, 0ms);
+}
+
+std::vector<std::string> broken(const std::string& story, std::optional<Duration> outage_max) {
+  return not_as_promised(judge(log_of(story), kSlow), {.outage_max = outage_max, .grain = 6ms});
+}
+
+TEST(ProbeLog, WhatIsNotAsPromisedIsSaid) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(broken("....", 0ms), Lines{});
+  EXPECT_EQ(broken(".RRRR.", 20ms), Lines{});
+  EXPECT_EQ(broken(".RRRRR.", 20ms), Lines{}) << "25 ms by a prober that asks each 5 ms may have been 20";
+  EXPECT_EQ(broken(".RRRRRR.", 20ms), Lines{"an outage of 30.0 ms, promised 20"});
+  EXPECT_EQ(broken(".RRRRRR.", std::nullopt), Lines{});
+  EXPECT_EQ(broken("..R.", 0ms), Lines{"1 try failed, promised none"}) << "the grain is no failed try";
+  EXPECT_EQ(broken("..T", 5s), Lines{"the VIP does not answer"});
+
+  ProbeLog log = log_of("....");
+  log.rounds = {{0ms, {kOne, kTwo}}, {5ms, {kTwo}}};
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{"2 nodes answered ARP at once, for 5.0 ms"});
 }
 
 TEST(ProbeLog, TheJsonHasEachChangeOfWhoAnswers) {

@@ -46,5 +46,20 @@ TEST(LabStateTest, OtherTextIsRefusedWithItsLine) {
               "state file, line 2: '" + std::string(line) + "' is not of this version");
 }
 
+TEST(LabStateTest, OfAFileThatIsRefusedTheProcessesCanStillBeTold) {
+  std::string text = print_state(sample());
+  text.replace(0, text.find('\n'), "fairlead-lab 2");
+  text += "link gate-1 lan\nkeeper gate-2 4714 817 of-a-later-version\nkeeper gate-3 none 5\nkeeper gate-4 4715\n";
+  ASSERT_FALSE(parse_state(text));
+  const LabState state = salvage_state(text);
+  EXPECT_EQ(state.keeper("switch"), (ProcessId{4711, 815}));
+  EXPECT_EQ(state.keeper("gate-1"), (ProcessId{4713, 816}));
+  EXPECT_EQ(state.keeper("gate-2"), (ProcessId{4714, 817}));
+  EXPECT_EQ(state.keepers.size(), 3U);
+  EXPECT_EQ(state.program("gate-1", "corosync"), (ProcessId{4720, 820}));
+  EXPECT_TRUE(salvage_state("").keepers.empty());
+  EXPECT_TRUE(salvage_state("fairlead-lab 1\nkee").keepers.empty());
+}
+
 }  // namespace
 }  // namespace fairlead::lab
