@@ -213,9 +213,9 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
 }
 
 void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind what, const Status& status) {
-  answers_.push_back([this, name, what, ok = status.has_value(), error = status ? std::string() : status.error().message()](auto& out) {
-    core_.kernel_done(name, what, ok, error, out);
-  });
+  vip::KernelAnswer answer;
+  if (!status) answer = {.ok = false, .error = status.error().message(), .unsure = status.error().code == Errc::kTimeout};
+  answers_.push_back([this, name, what, answer](auto& out) { core_.kernel_done(name, what, answer, out); });
 }
 
 /// T2
@@ -233,7 +233,10 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
   if (found == vips_.end() || found->second.adding != epoch) return;  // Given up meanwhile.
   found->second.adding.reset();
   const Status done = driver_->add(leased(found->second));
-  if (done) found->second.here = true;
+  if (done)
+    found->second.here = true;
+  else if (done.error().code != Errc::kTimeout)
+    guard_.drop(name);  // Nothing of ours is there: it must not remove what is.
   kernel_done(name, vip::HolderActionKind::kAdd, done);
 }
 

@@ -7,8 +7,8 @@
 
 namespace fairlead::vip {
 
-std::uint64_t HolderLease::sent(Instant now) {
-  beats_.push_back({++last_, now});
+std::uint64_t HolderLease::sent(Instant now, Duration lease) {
+  beats_.push_back({++last_, now, lease});
   if (beats_.size() > kBeatsKept) beats_.pop_front();
   return last_;
 }
@@ -44,7 +44,7 @@ bool HolderLease::settle(const Quorum& quorum, Duration lease) {
     if (beats_.front().sequence == proved) {
       proved_ = proved;
       proved_sent_ = beats_.front().at;
-      until_ = std::max(until_, proved_sent_ + lease);
+      until_ = std::max(until_, proved_sent_ + std::min(lease, beats_.front().lease));
       grew = true;
     }
     beats_.pop_front();

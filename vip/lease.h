@@ -31,8 +31,8 @@ namespace fairlead::vip {
 /// The holder's side.
 class HolderLease {
  public:
-  /// A beat goes out now. Returns its sequence.
-  std::uint64_t sent(Instant now);
+  /// A beat goes out now; `lease`: what it may prove at most. Returns its sequence.
+  std::uint64_t sent(Instant now, Duration lease);
   /// The ring or its processes changed: acknowledgements of beats sent before no longer prove anything new. What was proved stays.
   void begin_round() { first_of_round_ = last_ + 1, acknowledged_.clear(); }
   /// `node` acknowledged (self: the beat came back).
@@ -45,7 +45,8 @@ class HolderLease {
     std::uint32_t extra_votes = 0;  ///< A quorum device's, in a quorate view.
     std::uint32_t silent = 0;       ///< In the ring, without a daemon or left out: their votes count as given.
   };
-  /// Takes the newest proof into account. True when the lease grew.
+  /// Takes the newest proof into account. True when the lease grew. `lease`: L as agreed now; where T and C changed since the beat was
+  /// sent the shorter one counts, because who acknowledged it promised by one or the other.
   bool settle(const Quorum& quorum, Duration lease);
 
   /// Instant::min(): never proved.
@@ -63,6 +64,7 @@ class HolderLease {
   struct SentBeat {
     std::uint64_t sequence;
     Instant at;
+    Duration lease;
   };
   std::deque<SentBeat> beats_;  ///< Not yet proved, oldest first; kBeatsKept at most.
   struct Acknowledged {

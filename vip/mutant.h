@@ -32,6 +32,7 @@ enum class Mutant {
   kR16Frozen,
   kR16Standby,
   kR16Disabled,
+  kR16Forced,
   kR17Flapping,
   kR18Reset,
   kR19Announce,

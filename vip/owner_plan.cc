@@ -26,11 +26,21 @@ std::vector<Group> groups_of(const PlanInput& input) {
   return groups;
 }
 
+NodeId owner_of(const PlanInput& input, const Group& group) {
+  for (const VipSettings* vip : group) {
+    const auto found = input.owners.find(vip->name);
+    if (found != input.owners.end() && found->second != kNoNode) return found->second;
+  }
+  return kNoNode;
+}
+
 /// What one member is worth for one group, the members being what they are.
 class Bench {
  public:
   Bench(const PlanInput& input, const Group& group) : input_(input), group_(group) {
     everybody_ = input.members.size() == input.settings.nodes.size();
+    const MemberFacts* owner = find(owner_of(input, group));
+    cluster_hash_ = owner == nullptr ? input.settings.cluster_hash : owner->cluster_hash;
     for (const MemberFacts& m : input.members) {
       if (m.standby) continue;
       any_serves_ = any_serves_ || all_of(m, [](const VipState& s) { return s.able && s.serves; });
@@ -46,6 +56,7 @@ class Bench {
   /// Empty: it may have the group.
   [[nodiscard]] std::string why_not(const MemberFacts& m) const {
     if (m.standby) return "in standby";
+    if (FL_RULE(kR15Hash, m.cluster_hash != cluster_hash_)) return "the cluster (its name or its nodes) is configured differently there";
     if (!m.settled && !everybody_) return "started a moment ago";
     for (const VipSettings* vip : group_) {
       const VipState* state = m.find(vip->name);
@@ -93,6 +104,7 @@ class Bench {
 
   const PlanInput& input_;
   const Group& group_;
+  std::uint64_t cluster_hash_ = 0;  ///< What the owner's file says; without one, the proposer's (R15).
   bool everybody_ = false;
   bool any_serves_ = false;
   bool any_gateway_ = false;
@@ -115,14 +127,6 @@ NodeId best_of(const PlanInput& input, const Group& group, const std::map<NodeId
     best_rank = rank;
   }
   return best;
-}
-
-NodeId owner_of(const PlanInput& input, const Group& group) {
-  for (const VipSettings* vip : group) {
-    const auto found = input.owners.find(vip->name);
-    if (found != input.owners.end() && found->second != kNoNode) return found->second;
-  }
-  return kNoNode;
 }
 
 bool names_any(const Group& group, const std::set<std::string>& names) {

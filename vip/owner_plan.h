@@ -25,6 +25,7 @@ struct MemberFacts {
   NodeId node = kNoNode;
   bool settled = false;
   bool standby = false;
+  std::uint64_t cluster_hash = 0;
   std::vector<VipState> vips;
   [[nodiscard]] const VipState* find(const std::string& vip) const;
 };

@@ -97,6 +97,13 @@ Instant TakeoverCore::next_deadline() const {
   return on_callers_clock(next);
 }
 
+/// Counts for everybody from the delivery of the state that says so: L of the holder and P of the others have to go together (R4).
+void TakeoverCore::timing(const Timing& timing) {
+  if (timing == own_timing_) return;
+  own_timing_ = timing;
+  state_dirty_ = true;
+}
+
 // ---- views ----
 
 void TakeoverCore::view(const ClusterView& view, const ClusterProcess& self, TakeoverActions& out) {
@@ -160,6 +167,7 @@ void TakeoverCore::lost(TakeoverActions& out) {
   alone_since_ = Instant::max();
   lease_.drop();
   for (auto& [name, record] : records_) {
+    record.forced = false;
     VipHolder::Step step;
     record.holder.drop(HolderEvent::kLeaseLost, now_, step);
     carry(name, record, std::move(step), out);
@@ -346,11 +354,11 @@ void TakeoverCore::local(const std::string& vip, LocalVip facts, TakeoverActions
 
 void TakeoverCore::tie_answered(std::uint32_t target) { tie_.answered(target, now_); }
 
-void TakeoverCore::kernel_done(const std::string& vip, HolderActionKind what, bool ok, const std::string& error, TakeoverActions& out) {
+void TakeoverCore::kernel_done(const std::string& vip, HolderActionKind what, const KernelAnswer& answer, TakeoverActions& out) {
   const auto found = records_.find(vip);
   if (found == records_.end()) return;
   VipHolder::Step step;
-  found->second.holder.kernel_done(what, ok, error, now_, step);
+  found->second.holder.kernel_done(what, answer, now_, step);
   carry(vip, found->second, std::move(step), out);
   state_dirty_ = true;
   settle(out);
@@ -435,6 +443,7 @@ void TakeoverCore::configure(Settings settings, TakeoverActions& out) {
   if (other_tie) tie_.retarget(settings.is_two_node() ? settings.tie_count() : 0, settings.tie_needs_all, now_);
   settings_ = std::move(settings);
   forget_unnamed();
+  prune_wishes();
   state_dirty_ = plan_due_ = true;
   settle(out);
 }

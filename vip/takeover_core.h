@@ -76,14 +76,14 @@ class TakeoverCore {
   /// First in every turn: CLOCK_MONOTONIC, and CLOCK_BOOTTIME on the same scale: equal at the start, ahead after a suspension (R7).
   void turn(Instant now, Instant boot, TakeoverActions& out);
   /// Corosync's timeouts on this node.
-  void timing(const Timing& timing) { own_timing_ = timing; }
+  void timing(const Timing& timing);
   void view(const ClusterView& view, const ClusterProcess& self, TakeoverActions& out);
   /// R9
   void lost(TakeoverActions& out);
   void delivered(const ClusterProcess& from, const ClusterMessage& message, TakeoverActions& out);
   void local(const std::string& vip, LocalVip facts, TakeoverActions& out);
   void tie_answered(std::uint32_t target);
-  void kernel_done(const std::string& vip, HolderActionKind what, bool ok, const std::string& error, TakeoverActions& out);
+  void kernel_done(const std::string& vip, HolderActionKind what, const KernelAnswer& answer, TakeoverActions& out);
   void reset_done(const std::string& vip, TakeoverActions& out);
   void kernel_gone(const std::string& vip, TakeoverActions& out);
   void answered(const std::string& vip, const std::string& mac, bool gateway, TakeoverActions& out);
@@ -189,6 +189,10 @@ class TakeoverCore {
   void on_wish(const Override& wish, TakeoverActions& out);
   void adopt(const std::string& vip, Record& record, const Assignment& assignment, TakeoverActions& out);
   void merge_states();
+  void settle_forced();
+  void agree_on_timing();
+  void forget_requests(const Assign& assign);
+  void prune_wishes();
   void meet(const VipState& vip);
   void forget_unnamed();
   void settle_lease();
@@ -255,7 +259,13 @@ class TakeoverCore {
   std::map<std::string, Record> records_;
   std::map<std::string, Override> overrides_;  ///< By kind and name.
   std::uint64_t last_wish_ = 0;
-  std::vector<Request> requests_;
+  /// An operator's move that was delivered; carried out by a plan of the next seconds, or forgotten: it leaves no constraint (R16).
+  struct PendingRequest {
+    Request request;
+    NodeId from = kNoNode;  ///< The owner then.
+    Instant until{};
+  };
+  std::vector<PendingRequest> requests_;
   std::set<ClusterProcess> asked_out_;               ///< Exclude was sent in this round.
   std::optional<std::vector<Assignment>> proposed_;  ///< Sent, not yet delivered.
 };

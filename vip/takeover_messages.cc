@@ -9,7 +9,8 @@
 namespace fairlead::vip {
 namespace {
 
-constexpr std::size_t kRecordsMax = 128;  ///< Own VIPs and those of others.
+constexpr std::size_t kRecordsMax = 64;  ///< Own VIPs and those of others: as many as one Assign names.
+constexpr Duration kRequestLife = 5s;    ///< R16: then whoever asked for the move was told that it is not done.
 
 std::string key_of(const Override& wish) { return std::to_string(static_cast<int>(wish.kind)) + ' ' + wish.name; }
 std::uint32_t ms_of(Duration d) { return static_cast<std::uint32_t>(std::clamp<std::int64_t>(to_ms(d), 0, 0xffffffff)); }
@@ -34,7 +35,8 @@ void TakeoverCore::delivered(const ClusterProcess& from, const ClusterMessage& m
                    state_dirty_ = true;
                  },
                  [&](const MoveVip& m) {
-                   if (records_.contains(m.vip)) requests_.push_back({m.vip, m.to});
+                   const auto found = records_.find(m.vip);
+                   if (found != records_.end()) requests_.push_back({{m.vip, m.to}, found->second.owner, now_ + kRequestLife});
                  },
              },
              message);
@@ -119,7 +121,7 @@ bool TakeoverCore::is_bound_elsewhere(NodeId holder, const Beat& beat) const {
 void TakeoverCore::send_beat(TakeoverActions& out) {
   beat_now_ = false;
   beat_at_ = now_ + kBeatInterval;
-  Beat beat{.ring = exchange_.view().ring, .incarnation = incarnation_, .sequence = lease_.sent(now_), .held = {}};
+  Beat beat{.ring = exchange_.view().ring, .incarnation = incarnation_, .sequence = lease_.sent(now_, timing_.lease()), .held = {}};
   for (auto& [name, record] : records_) {
     if (!is_named(record)) continue;
     record.first_beat = std::min(record.first_beat, beat.sequence);
@@ -134,19 +136,15 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
   const bool returns = completed_ && exchange_.is_excluded(from);
   if (!exchange_.state(from, state, now_)) return;
   if (completed_) count_silent();
-  timing_ = own_timing_;
-  for (const Exchange::Member* m : exchange_.members()) {
-    timing_.token = std::max(timing_.token, Duration(std::chrono::milliseconds(m->state.token_ms)));
-    timing_.consensus = std::max(timing_.consensus, Duration(std::chrono::milliseconds(m->state.consensus_ms)));
-  }
+  agree_on_timing();
   start_promise();
   const bool known = std::find(accounted_.begin(), accounted_.end(), from.node) != accounted_.end();
   if (!known) accounted_.push_back(from.node);
   promises_.begin_report(from.node);
+  for (const VipState& vip : state.vips) meet(vip);
   for (const Override& wish : state.overrides) on_wish(wish, out);
   if (from.node == peer()) peer_armed_ = state.tie_armed;
   for (const VipState& vip : state.vips) {
-    meet(vip);
     const auto found = records_.find(vip.name);
     if (found == records_.end()) continue;
     if (from.node != settings_.self) {
@@ -164,6 +162,16 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     assigned_ = false;
     proposed_.reset();
   }
+}
+
+/// R4: the longest of the members', as they were delivered. While some are still to speak it only grows.
+void TakeoverCore::agree_on_timing() {
+  Timing agreed = completed_ ? Timing{Duration::zero(), Duration::zero()} : timing_;
+  for (const Exchange::Member* m : exchange_.members()) {
+    agreed.token = std::max(agreed.token, Duration(std::chrono::milliseconds(m->state.token_ms)));
+    agreed.consensus = std::max(agreed.consensus, Duration(std::chrono::milliseconds(m->state.consensus_ms)));
+  }
+  timing_ = agreed;
 }
 
 /// R15: a VIP that is in other members' configurations only. This node never has it, and plans it when it is the proposer.
@@ -195,7 +203,9 @@ void TakeoverCore::forget_unnamed() {
 
 void TakeoverCore::completed(TakeoverActions& out) {
   completed_ = true;
+  agree_on_timing();
   forget_unnamed();
+  prune_wishes();
   count_silent();
   for (const NodeId node : silent_) fell_silent(node, round_began_);
   merge_states();
@@ -266,6 +276,15 @@ void TakeoverCore::settle_lease() {
   if (view.nodes.size() < settings_.expected_votes() / 2 + 1) quorum.extra_votes = settings_.qdevice_votes;
   quorum.silent = static_cast<std::uint32_t>(silent_.size());
   (void)lease_.settle(quorum, timing_.lease());
+  settle_forced();
+}
+
+/// R16: with a majority again the lease takes over from the operator's word.
+void TakeoverCore::settle_forced() {
+  if (!exchange_.view().quorate || lease_.until() <= now_) return;
+  for (auto& [name, record] : records_) {
+    if (FL_RULE(kR16Forced, lease_.proved() >= record.first_beat)) record.forced = false;
+  }
 }
 
 /// A node without a daemon that speaks may have promised what nobody here knows; unless it spoke in this ring, where everybody delivers,
@@ -291,7 +310,18 @@ void TakeoverCore::on_assign(const ClusterProcess& from, const Assign& assign, T
   }
   assigned_ = true;
   proposed_.reset();
-  requests_.clear();
+  forget_requests(assign);
+}
+
+/// R16: those that this plan carried out, and those that none did in time.
+void TakeoverCore::forget_requests(const Assign& assign) {
+  std::erase_if(requests_, [&](const PendingRequest& pending) {
+    if (now_ >= pending.until) return true;
+    return std::any_of(assign.table.begin(), assign.table.end(), [&](const Assignment& a) {
+      if (a.vip != pending.request.vip) return false;
+      return pending.request.to == kNoNode ? a.owner != pending.from : a.owner == pending.request.to;
+    });
+  });
 }
 
 void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignment& a, TakeoverActions& out) {
@@ -352,12 +382,27 @@ void TakeoverCore::on_exclude(const Exclude& exclude, TakeoverActions& out) {
   settle_lease();
 }
 
+/// A wish for a name that no file has any more says nothing, and must not fill the messages.
+void TakeoverCore::prune_wishes() {
+  std::erase_if(overrides_, [this](const auto& entry) {
+    const Override& wish = entry.second;
+    switch (wish.kind) {
+      case OverrideKind::kVipDisabled: return in_view_ && completed_ && !records_.contains(wish.name);
+      case OverrideKind::kNodeStandby:
+        return std::none_of(settings_.nodes.begin(), settings_.nodes.end(), [&](const NodeName& n) { return n.name == wish.name; });
+      case OverrideKind::kFrozen: return false;
+    }
+    return false;
+  });
+}
+
 /// The later stamp wins, whatever the order of arrival.
 void TakeoverCore::on_wish(const Override& wish, TakeoverActions& out) {
-  Override& known = overrides_[key_of(wish)];
   last_wish_ = std::max(last_wish_, wish.stamp.sequence);
-  if (known.kind != OverrideKind{} && known.stamp >= wish.stamp) return;
-  known = wish;
+  const auto known = overrides_.find(key_of(wish));
+  if (known != overrides_.end() && known->second.stamp >= wish.stamp) return;
+  overrides_[key_of(wish)] = wish;
+  prune_wishes();
   KeepOverrides keep;
   for (const auto& [key, value] : overrides_) keep.overrides.push_back(value);
   out.emplace_back(std::move(keep));

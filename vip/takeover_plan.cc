@@ -26,14 +26,18 @@ PlanInput TakeoverCore::plan_input() const {
                   .frozen = FL_RULE(kR16Frozen, is_on(OverrideKind::kFrozen, "")),
                   .flapping = {},
                   .preempt = {},
-                  .requests = requests_,
+                  .requests = {},
                   .serve_stable = settings_.serve_stable};
+  for (const PendingRequest& pending : requests_) {
+    if (now_ < pending.until) input.requests.push_back(pending.request);
+  }
   for (const Exchange::Member* m : exchange_.members()) {
     const auto name =
         std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [m](const NodeName& n) { return n.id == m->process.node; });
     MemberFacts facts{.node = m->process.node,
                       .settled = m->state.settled,
                       .standby = FL_RULE(kR16Standby, name != settings_.nodes.end()) && is_on(OverrideKind::kNodeStandby, name->name),
+                      .cluster_hash = m->state.cluster_hash,
                       .vips = m->state.vips};
     const auto since = static_cast<std::uint32_t>(to_ms(now_ - m->delivered));
     for (VipState& s : facts.vips) {
@@ -201,12 +205,18 @@ Status TakeoverCore::wish(OverrideKind kind, const std::string& name, bool on, b
   }
   if (auto status = check_quorum(verb); !status) return status;
   if (kind == OverrideKind::kNodeStandby && on && !force) {
-    const bool others = std::any_of(settings_.nodes.begin(), settings_.nodes.end(), [&](const NodeName& n) {
-      return n.id != node->id && exchange_.member(n.id) != nullptr && !is_on(OverrideKind::kNodeStandby, n.name);
-    });
-    if (!others) return Error{Errc::kRefused, verb + ": no other node is left to hold the VIPs; --force does it all the same"};
+    const PlanInput input = plan_input();
+    for (const auto& [vip, record] : records_) {
+      const bool it_could = why_ineligible(input, vip, node->id).empty();
+      const bool others = std::any_of(input.members.begin(), input.members.end(), [&, name = vip](const MemberFacts& m) {
+        return m.node != node->id && why_ineligible(input, name, m.node).empty();
+      });
+      if (it_could && !others)
+        return Error{Errc::kRefused, verb + ": no other node is left to hold VIP " + vip + " (`fairlead vip explain " + vip +
+                                         "` says why); --force does it all the same"};
+    }
   }
-  out.emplace_back(SendMessage{SetOverride{Override{kind, name, on, {last_wish_ + 1, settings_.self}}}});
+  out.emplace_back(SendMessage{SetOverride{Override{kind, name, on, {++last_wish_, settings_.self}}}});
   return {};
 }
 

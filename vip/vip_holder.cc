@@ -23,6 +23,7 @@ constexpr Duration kClaimsApart = 1s;   ///< Then they are no longer one dispute
 constexpr Duration kTakenBoth = 300ms;  ///< Both took it in this loneliness: the one of the higher rank gives it up.
 constexpr Duration kResetMax = 10ms;    ///< R18: the reset's share of a planned move's 20 ms.
 constexpr Duration kRemoveRetry = 50ms;
+constexpr Duration kRemoveNotesApart = 10s;
 constexpr Duration kRepairWindow = 60s;  ///< R20
 constexpr std::size_t kRepairsMax = 5;
 constexpr Duration kYieldFor = 60s;
@@ -119,38 +120,47 @@ void VipHolder::forget() {
 
 // ---- kernel and neighbours ----
 
-void VipHolder::kernel_done(HolderActionKind what, bool ok, const std::string& error, Instant now, Step& out) {
-  if (what == HolderActionKind::kRemove) {
-    if (state_ != HolderState::kRemoving) return;
-    if (!ok) {
-      if (remove_pending_) out.notes.push_back({HolderEvent::kRemoveFailed, error, {}});
-      remove_pending_ = false;  // tick() asks again; Released is not said before it worked (I3).
-      remove_asked_ = now;
-      return;
-    }
-    out.actions.push_back({HolderActionKind::kSayReleased, epoch_});
-    forget();
-    if (const auto next = std::exchange(next_, std::nullopt)) assign(*next, now);
-    return;
-  }
+void VipHolder::kernel_done(HolderActionKind what, const KernelAnswer& answer, Instant now, Step& out) {
+  if (what == HolderActionKind::kRemove) return removed(answer, now, out);
   if (what != HolderActionKind::kAdd) return;
-  if (state_ == HolderState::kHeld && adding_) {  // A repair.
-    adding_ = false;
-    if (!ok) return force_out(HolderEvent::kAddFailed, error, now, out);
+  const bool repair = state_ == HolderState::kHeld && adding_;
+  if (!repair && state_ != HolderState::kAdding) return;  // Removed meanwhile: the removal stands behind it in the queue.
+  adding_ = false;
+  if (!answer.ok) {
+    yield_until_ = now + kAddRetryAfter;
+    if (answer.unsure) return force_out(HolderEvent::kAddFailed, answer.error, now, out);
+    // What is there now, if anything, is somebody else's: it stays (R13).
+    out.notes.push_back({HolderEvent::kAddFailed, answer.error, now - acquired_});
+    return released(now, out);
+  }
+  if (repair) {
     gone_.reset();
     out.notes.push_back({HolderEvent::kRepaired, {}, {}});
     return announce_again(now);
-  }
-  if (state_ != HolderState::kAdding) return;  // Removed meanwhile: the removal stands behind it in the queue.
-  if (!ok) {
-    yield_until_ = now + kAddRetryAfter;
-    return force_out(HolderEvent::kAddFailed, error, now, out);
   }
   state_ = HolderState::kHeld;
   acquired_ = refreshed_ = now;
   out.notes.push_back({HolderEvent::kAcquired, {}, now - since_});
   announce_again(now);
   announce_due(now, out);
+}
+
+void VipHolder::removed(const KernelAnswer& answer, Instant now, Step& out) {
+  if (state_ != HolderState::kRemoving) return;
+  if (answer.ok) return released(now, out);
+  if (remove_pending_ && now >= remove_noted_ + kRemoveNotesApart) {
+    remove_noted_ = now;
+    out.notes.push_back({HolderEvent::kRemoveFailed, answer.error, {}});
+  }
+  remove_pending_ = false;  // tick() asks again; Released is not said before it worked (I3).
+  remove_asked_ = now;
+}
+
+/// The kernel has nothing of ours.
+void VipHolder::released(Instant now, Step& out) {
+  out.actions.push_back({HolderActionKind::kSayReleased, epoch_});
+  forget();
+  if (const auto next = std::exchange(next_, std::nullopt)) assign(*next, now);
 }
 
 void VipHolder::reset_done(Instant, Step& out) {
@@ -306,16 +316,21 @@ void VipHolder::repair(const HolderFacts& facts, Instant now, Step& out) {
   out.actions.push_back({HolderActionKind::kAdd, epoch_});
 }
 
-/// R19
+/// R19. Without `refresh` the schedule is all.
+Instant VipHolder::announce_at() const {
+  const auto& schedule = settings_.announce.repeat;
+  if (announced_ == 0) return announce_base_;
+  if (announced_ <= schedule.size()) return announce_base_ + schedule[announced_ - 1];
+  return settings_.announce.refresh == Duration::zero() ? Instant::max() : announced_at_ + settings_.announce.refresh;
+}
+
 void VipHolder::announce_due(Instant now, Step& out) {
   const auto& schedule = settings_.announce.repeat;
-  const Instant due = announced_ == 0                 ? announce_base_
-                      : announced_ <= schedule.size() ? announce_base_ + schedule[announced_ - 1]
-                                                      : announced_at_ + settings_.announce.refresh;
-  if (now < due || !FL_RULE(kR19Announce, true)) return;
+  if (now < announce_at() || !FL_RULE(kR19Announce, true)) return;
+  const std::uint32_t times = announced_ == 0 ? std::max(settings_.announce.count, 1U) : 1;
   announced_at_ = now;
   announced_ = std::min(announced_ + 1, schedule.size() + 1);
-  out.actions.push_back({HolderActionKind::kAnnounce, epoch_});
+  out.actions.insert(out.actions.end(), times, {HolderActionKind::kAnnounce, epoch_});
 }
 
 Instant VipHolder::next_deadline(const HolderFacts& facts) const {
@@ -337,11 +352,7 @@ Instant VipHolder::next_deadline(const HolderFacts& facts) const {
       return silent_probes_ >= kProbesInRound ? std::max(probe, facts.free_at) : probe;
     }
     case HolderState::kHeld: {
-      Instant next = refreshed_ + settings_.kernel_lease / 4;
-      const auto& schedule = settings_.announce.repeat;
-      next = std::min(next, announced_ == 0                 ? announce_base_
-                            : announced_ <= schedule.size() ? announce_base_ + schedule[announced_ - 1]
-                                                            : announced_at_ + settings_.announce.refresh);
+      Instant next = std::min(refreshed_ + settings_.kernel_lease / 4, announce_at());
       if (claim_) next = std::min(next, *claim_ + kClaimProof + 1ms);
       if (by_promise_ && last_probe_ + kWatchInterval < acquired_ + kWatchAfterTaking) next = std::min(next, last_probe_ + kWatchInterval);
       return next;

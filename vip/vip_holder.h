@@ -49,6 +49,13 @@ struct HolderAction {
   bool operator==(const HolderAction&) const = default;
 };
 
+/// What the kernel said to kAdd or kRemove.
+struct KernelAnswer {
+  bool ok = true;
+  std::string error;    ///< When not.
+  bool unsure = false;  ///< kAdd failed, and it may be there all the same (no answer came). Otherwise nothing of ours is there.
+};
+
 /// For the log and the event stream.
 enum class HolderEvent : std::uint8_t {
   kAcquired,      ///< Held and announced.
@@ -99,7 +106,7 @@ class VipHolder {
   /// Everything that time and facts bring about. Called after every other call too.
   void tick(const HolderFacts& facts, Instant now, Step& out);
 
-  void kernel_done(HolderActionKind what, bool ok, const std::string& error, Instant now, Step& out);
+  void kernel_done(HolderActionKind what, const KernelAnswer& answer, Instant now, Step& out);
   void reset_done(Instant now, Step& out);
   /// The address was deleted by somebody else.
   void kernel_gone(Instant now, Step& out);
@@ -139,7 +146,10 @@ class VipHolder {
   [[nodiscard]] bool probes_are_silent(const HolderFacts& facts, Instant now, Step& out);
   void hold(const HolderFacts& facts, Instant now, Step& out);
   void repair(const HolderFacts& facts, Instant now, Step& out);
+  [[nodiscard]] Instant announce_at() const;
   void announce_due(Instant now, Step& out);
+  void removed(const KernelAnswer& answer, Instant now, Step& out);
+  void released(Instant now, Step& out);
   void force_out(HolderEvent why, const std::string& detail, Instant now, Step& out);
   void remove(Step& out);
   void forget();
@@ -175,6 +185,7 @@ class VipHolder {
   Instant yield_until_ = Instant::min();
   // Removing.
   Instant remove_asked_{};
+  Instant remove_noted_{};
   bool remove_pending_ = false;
 };
 

@@ -111,7 +111,9 @@ void NodeModel::take_inputs() {
     const Input in = inputs_[i];
     inputs_.erase(inputs_.begin() + static_cast<std::ptrdiff_t>(i));
     switch (in.kind) {
-      case Input::Kind::kKernelDone: core_->kernel_done(name_of(in.vip), in.what, in.ok, in.ok ? "" : "EBUSY", actions_); break;
+      case Input::Kind::kKernelDone:
+        core_->kernel_done(name_of(in.vip), in.what, {in.ok, in.ok ? "" : "EBUSY", in.unsure}, actions_);
+        break;
       case Input::Kind::kResetDone: core_->reset_done(name_of(in.vip), actions_); break;
       case Input::Kind::kGone: core_->kernel_gone(name_of(in.vip), actions_); break;
       case Input::Kind::kAnswered:
@@ -206,6 +208,13 @@ void NodeModel::kernel_done(std::uint32_t index) {
   const KernelOp op = ops_[index];
   if (!powered_ || !daemon_alive_ || op.incarnation != incarnation_) return;  // Died with its caller.
   Address& address = addresses_[static_cast<std::size_t>(op.vip)];
+  // A slow kernel also refuses to add, or does not answer in time whatever it did. (One that refuses to delete keeps nobody's promise.)
+  const bool fails = op.kind == HolderActionKind::kAdd && world().now < slow_until_ && world().one_in(6);
+  const bool unsure = fails && world().one_in(2);
+  if (fails && (!unsure || world().one_in(2))) {
+    if (!unsure) told_.erase(op.vip);
+    return input({.kind = Input::Kind::kKernelDone, .at = world().now, .vip = op.vip, .what = op.kind, .ok = false, .unsure = unsure});
+  }
   if (op.kind == HolderActionKind::kRemove) {
     set_address(op.vip, false);
     told_.erase(op.vip);
@@ -218,7 +227,8 @@ void NodeModel::kernel_done(std::uint32_t index) {
     }
     set_address(op.vip, true);
   }
-  if (op.kind != HolderActionKind::kRefresh) input({.kind = Input::Kind::kKernelDone, .at = world().now, .vip = op.vip, .what = op.kind});
+  if (op.kind != HolderActionKind::kRefresh)
+    input({.kind = Input::Kind::kKernelDone, .at = world().now, .vip = op.vip, .what = op.kind, .ok = !fails, .unsure = unsure});
 }
 
 void NodeModel::set_address(int vip, bool present) {

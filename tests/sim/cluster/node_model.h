@@ -108,6 +108,7 @@ class NodeModel {
     int from = 0;
     HolderActionKind what{};
     bool ok = true;
+    bool unsure = false;
   };
   struct Told {
     Epoch epoch;

@@ -291,6 +291,37 @@ void killed_after_a_return(Site& site, Strikes& strikes) {
   site.oracle().converged(site.world().now);
 }
 
+/// R16: taken by force without a majority. When the others are back the lease rules again: cut off now, it is given up in time.
+void forced(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const auto node = static_cast<int>(site.world().chance.below(3));
+  std::vector<NodeId> fenced;
+  for (int n = 0; n < site.nodes(); ++n) {
+    if (n == node) continue;
+    strikes.strike(Fault::kPowerOff, n, 0);
+    fenced.push_back(NodeId{static_cast<std::uint32_t>(n + 1)});
+  }
+  pass(site, 5 * kSecond);
+  if (site.holder(0) >= 0) return site.oracle().violation("R4: held without a majority");
+  Status done;
+  (void)site.node(node).command([&](TakeoverCore& core, TakeoverActions& out) { done = core.force("v0", fenced, out); });
+  if (!done) return site.oracle().violation("R16: refused: " + done.error().message());
+  pass(site, 2 * kSecond);
+  if (site.holder(0) != node) return site.oracle().violation("R16: forced, and not held");
+  site.oracle().expect(Row::kNothing, 0, 0);
+  site.oracle().expect_holder(0, node);
+  strikes.repair_everything();
+  pass(site, 8 * kSecond);
+  site.oracle().converged(site.world().now);
+  site.oracle().expect(Row::kNodeDead, 0, to_at(site.timing().token + site.timing().consensus) + 350 * kMs);
+  strikes.strike(Fault::kCutRing, node, 0);
+  pass(site, 4 * kSecond);
+  if (site.holder(0) == node || site.holder(0) < 0) site.oracle().violation("R16: a word of long ago outlives the lease");
+  strikes.repair_everything();
+  pass(site, 8 * kSecond);
+  site.oracle().converged(site.world().now);
+}
+
 }  // namespace
 
 const char* story_name(std::uint32_t which) {
@@ -304,7 +335,8 @@ const char* story_name(std::uint32_t which) {
                                                    "cold start",
                                                    "unseen cut",
                                                    "unknown VIP",
-                                                   "killed after a return"};
+                                                   "killed after a return",
+                                                   "forced"};
   return kNames[which];
 }
 
@@ -321,11 +353,11 @@ void adapt(std::uint32_t which, SiteOptions& o) {
     o.odd_hash = 2;
     o.odd_address = o.fast;
   }
-  if (which == 9) {
+  if (which == 9 || which == 11) {
     o.nodes = 3;
     o.tie_break = o.group = o.preempt = false;
-    o.unknown_at = 0;
   }
+  if (which == 9) o.unknown_at = 0;
   if (which >= 4 && which < 7) o.boot_staggered = false;
 }
 
@@ -342,6 +374,7 @@ void tell(std::uint32_t which, Site& site, Strikes& strikes) {
     case 8: return cut_that_clients_do_not_see(site, strikes);
     case 9: return unknown_to_the_proposer(site, strikes);
     case 10: return killed_after_a_return(site, strikes);
+    case 11: return forced(site, strikes);
     default: return;
   }
 }

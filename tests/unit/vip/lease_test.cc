@@ -17,8 +17,8 @@ HolderLease::Quorum three(bool quorate = true) {
 
 TEST(HolderLeaseTest, RunsFromTheSendTimeOfTheNewestBeatThatAMajorityAcknowledged) {
   HolderLease lease;
-  const std::uint64_t first = lease.sent(kNow);
-  const std::uint64_t second = lease.sent(kNow + 50ms);
+  const std::uint64_t first = lease.sent(kNow, kLease);
+  const std::uint64_t second = lease.sent(kNow + 50ms, kLease);
 
   lease.acknowledged(kMe, second);
   lease.acknowledged(kPeer, first);
@@ -28,16 +28,29 @@ TEST(HolderLeaseTest, RunsFromTheSendTimeOfTheNewestBeatThatAMajorityAcknowledge
   EXPECT_EQ(lease.proved(), first);
 }
 
+TEST(HolderLeaseTest, WhereCorosyncsTimesChangeTheShorterLeaseCounts) {
+  const auto proved = [](Duration when_sent, Duration now) {
+    HolderLease lease;
+    const std::uint64_t beat = lease.sent(kNow, when_sent);
+    lease.acknowledged(kMe, beat);
+    lease.acknowledged(kPeer, beat);
+    EXPECT_TRUE(lease.settle(three(), now));
+    return lease.until() - kNow;
+  };
+  EXPECT_EQ(proved(kLease, 2 * kLease), kLease) << "who acknowledged it promised by the old times";
+  EXPECT_EQ(proved(2 * kLease, kLease), kLease) << "or by the new ones";
+}
+
 TEST(HolderLeaseTest, ItsOwnDeliveryAloneProvesNothingAmongThree) {
   HolderLease lease;
-  lease.acknowledged(kMe, lease.sent(kNow));
+  lease.acknowledged(kMe, lease.sent(kNow, kLease));
   EXPECT_FALSE(lease.settle(three(), kLease));
   EXPECT_EQ(lease.until(), Instant::min());
 }
 
 TEST(HolderLeaseTest, TheOthersProveNothingWithoutItsOwnDelivery) {
   HolderLease lease;
-  const std::uint64_t beat = lease.sent(kNow);
+  const std::uint64_t beat = lease.sent(kNow, kLease);
   lease.acknowledged(kPeer, beat);
   lease.acknowledged(kThird, beat);
   EXPECT_FALSE(lease.settle(three(), kLease));
@@ -45,14 +58,14 @@ TEST(HolderLeaseTest, TheOthersProveNothingWithoutItsOwnDelivery) {
 
 TEST(HolderLeaseTest, NothingIsProvedOutsideAQuorateView) {
   HolderLease lease;
-  const std::uint64_t beat = lease.sent(kNow);
+  const std::uint64_t beat = lease.sent(kNow, kLease);
   for (const NodeId node : {kMe, kPeer, kThird}) lease.acknowledged(node, beat);
   EXPECT_FALSE(lease.settle(three(/*quorate=*/false), kLease));
 }
 
 TEST(HolderLeaseTest, TheVoteOfANodeWithoutADaemonCountsAsGiven) {
   HolderLease lease;
-  lease.acknowledged(kMe, lease.sent(kNow));
+  lease.acknowledged(kMe, lease.sent(kNow, kLease));
   HolderLease::Quorum two{.self = kMe, .quorate = true, .expected_votes = 2, .extra_votes = 0, .silent = 0};
   EXPECT_FALSE(lease.settle(two, kLease));
 
@@ -63,17 +76,17 @@ TEST(HolderLeaseTest, TheVoteOfANodeWithoutADaemonCountsAsGiven) {
 
 TEST(HolderLeaseTest, AQuorumDeviceVotes) {
   HolderLease lease;
-  lease.acknowledged(kMe, lease.sent(kNow));
+  lease.acknowledged(kMe, lease.sent(kNow, kLease));
   EXPECT_TRUE(lease.settle({.self = kMe, .quorate = true, .expected_votes = 3, .extra_votes = 1, .silent = 0}, kLease));
 }
 
 TEST(HolderLeaseTest, BeatsOfAnEarlierRoundProveNothingNewAndWhatWasProvedStays) {
   HolderLease lease;
-  const std::uint64_t old = lease.sent(kNow);
+  const std::uint64_t old = lease.sent(kNow, kLease);
   lease.acknowledged(kMe, old);
   lease.acknowledged(kPeer, old);
   ASSERT_TRUE(lease.settle(three(), kLease));
-  const std::uint64_t late = lease.sent(kNow + 50ms);
+  const std::uint64_t late = lease.sent(kNow + 50ms, kLease);
 
   lease.begin_round();
   lease.acknowledged(kMe, late);
@@ -85,7 +98,7 @@ TEST(HolderLeaseTest, BeatsOfAnEarlierRoundProveNothingNewAndWhatWasProvedStays)
 
 TEST(HolderLeaseTest, AnAcknowledgementOfABeatThatWasNeverSentIsIgnored) {
   HolderLease lease;
-  (void)lease.sent(kNow);
+  (void)lease.sent(kNow, kLease);
   lease.acknowledged(kMe, 7);
   lease.acknowledged(kPeer, 7);
   EXPECT_FALSE(lease.settle(three(), kLease));
@@ -93,7 +106,7 @@ TEST(HolderLeaseTest, AnAcknowledgementOfABeatThatWasNeverSentIsIgnored) {
 
 TEST(HolderLeaseTest, DroppingVoidsEverything) {
   HolderLease lease;
-  const std::uint64_t beat = lease.sent(kNow);
+  const std::uint64_t beat = lease.sent(kNow, kLease);
   lease.acknowledged(kMe, beat);
   lease.acknowledged(kPeer, beat);
   ASSERT_TRUE(lease.settle(three(), kLease));

@@ -275,5 +275,19 @@ TEST_F(OwnerPlanTest, R15AVipThatOnlyTheLostOwnerKnewHoldsNothingUp) {
   EXPECT_EQ(plan_owners(input).at("extra"), kNoNode);
 }
 
+TEST_F(OwnerPlanTest, R15WhereTheClusterIsConfiguredDifferentlyNothingMovesByChoice) {
+  input.owners["api"] = n2;
+  member(n2).cluster_hash = 5;
+  EXPECT_EQ(owner(), n2) << "the owner is not the one that differs";
+  input.requests = {{"api", n3}};
+  EXPECT_EQ(owner(), n2);
+  member(n3).cluster_hash = 5;
+  EXPECT_EQ(owner(), n3);
+  lose(n2);
+  lose(n3);
+  member(n1).cluster_hash = 7;
+  EXPECT_EQ(owner(), n1) << "on the loss of its holder it moves all the same";
+}
+
 }  // namespace
 }  // namespace fairlead::vip

@@ -38,9 +38,9 @@ class VipHolderTest : public testing::Test {
     holder.tick(good, now, step);
     return kinds(step);
   }
-  std::vector<Kind> kernel(Kind what, bool ok = true) {
+  std::vector<Kind> kernel(Kind what, bool ok = true, bool unsure = false) {
     step = {};
-    holder.kernel_done(what, ok, ok ? "" : "EPERM", now, step);
+    holder.kernel_done(what, {.ok = ok, .error = ok ? "" : "EPERM", .unsure = unsure}, now, step);
     return kinds(step);
   }
   void hold(Epoch epoch = 4) {
@@ -72,7 +72,7 @@ TEST_F(VipHolderTest, I1AddsNothingBeforeTheLeaseCoversIt) {
 TEST_F(VipHolderTest, AnnouncesInTheStepThatLearnsThatItIsThere) {
   holder.assign(1, now);
   (void)tick();
-  EXPECT_THAT(kernel(Kind::kAdd), ElementsAre(Kind::kAnnounce));
+  EXPECT_THAT(kernel(Kind::kAdd), ElementsAre(Kind::kAnnounce, Kind::kAnnounce, Kind::kAnnounce)) << "announce.count";
   EXPECT_THAT(events(step), ElementsAre(HolderEvent::kAcquired));
 }
 
@@ -372,8 +372,47 @@ TEST_F(VipHolderTest, R20YieldsAfterFiveRepairsInAMinute) {
 TEST_F(VipHolderTest, AKernelThatRefusesLetsOthersTryFirst) {
   holder.assign(1, now);
   (void)tick();
-  EXPECT_THAT(kernel(Kind::kAdd, /*ok=*/false), ElementsAre(Kind::kRemove));
+  EXPECT_THAT(kernel(Kind::kAdd, /*ok=*/false), ElementsAre(Kind::kSayReleased)) << "nothing of ours is there";
   EXPECT_EQ(holder.yield_until(), now + 5s);
+}
+
+TEST_F(VipHolderTest, R13AnAddressOfSomebodyElseOnThisHostIsNotRemoved) {
+  hold();
+  holder.kernel_gone(now, step);
+  now += 10ms;
+  good.proved_sent = good.alive_at = now;
+  ASSERT_THAT(tick(), ElementsAre(Kind::kAdd));
+  EXPECT_THAT(kernel(Kind::kAdd, /*ok=*/false), ElementsAre(Kind::kSayReleased)) << "the kernel said that it is not ours";
+  EXPECT_EQ(holder.state(), HolderState::kIdle);
+}
+
+TEST_F(VipHolderTest, AKernelThatDoesNotAnswerMayHaveItAllTheSame) {
+  holder.assign(1, now);
+  (void)tick();
+  EXPECT_THAT(kernel(Kind::kAdd, /*ok=*/false, /*unsure=*/true), ElementsAre(Kind::kRemove));
+  EXPECT_THAT(kernel(Kind::kRemove, /*ok=*/false), IsEmpty());
+  EXPECT_THAT(events(step), ElementsAre(HolderEvent::kRemoveFailed));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(tick(50ms), ElementsAre(Kind::kRemove)) << i;
+    EXPECT_THAT(kernel(Kind::kRemove, /*ok=*/false), IsEmpty());
+    EXPECT_THAT(events(step), IsEmpty()) << "said once";
+  }
+  (void)tick(50ms);
+  EXPECT_THAT(kernel(Kind::kRemove), ElementsAre(Kind::kSayReleased));
+}
+
+TEST_F(VipHolderTest, R19WithoutARefreshTheScheduleIsAll) {
+  VipSettings s;
+  s.name = "api";
+  s.announce.refresh = Duration::zero();
+  holder.set_settings(s);
+  hold();
+  int announced = 0;
+  for (int i = 0; i < 700; ++i) {
+    good.proved_sent = now;
+    for (const Kind kind : tick(10ms)) announced += kind == Kind::kAnnounce ? 1 : 0;
+  }
+  EXPECT_EQ(announced, 5);
 }
 
 }  // namespace
