@@ -8,7 +8,7 @@
 //   kernel's answers, clock --+   (the same code in   +--> kProbeTie
 //   operators ----------------+    the simulator)     +--> kKeepOverrides: the wishes that outlive a restart
 //
-// Invariants (tests/sim/cluster_sim_test.cc on every seed):
+// Invariants (tests/sim/cluster on every seed):
 //   I1  No two nodes whose clocks run have the address in their kernels by valid leases at one time (proof: vip/lease.h).
 //   I2  A VIP's address is asked for only by the owner named in the delivered Assign of this round.
 //   I3  What a node did not hear in the agreed order changes no plan; its own clock only ends leases, promises and waits.

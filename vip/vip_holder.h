@@ -10,7 +10,7 @@
 //         +------------------------------------------------- Removing <------- Resetting (planned only)
 //                         kernel ok, Released
 //
-// Invariants (tests/unit/vip/vip_holder_test.cc, tests/sim/cluster_sim_test.cc):
+// Invariants (tests/unit/vip/vip_holder_test.cc, tests/sim/cluster):
 //   I1  kAdd only with a lease that covers this VIP, after Released of the holder before (R5a), or after the promises and a silent round of
 //       probes (R5b).
 //   I2  In the step that finds the lease over, kRemove is asked for (R4); nothing is announced or refreshed after it.
