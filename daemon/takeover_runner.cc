@@ -183,6 +183,10 @@ vip::LeasedAddress TakeoverRunner::leased(const Vip& v) const {
   return out;
 }
 
+vip::GuardHold TakeoverRunner::hold_of(const std::string& name, const Vip& v, Epoch epoch) const {
+  return {.serial = 0, .vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = leased(v)};
+}
+
 void TakeoverRunner::carry(const vip::VipAction& action) {
   const auto found = vips_.find(action.vip);
   if (found == vips_.end()) return;
@@ -197,7 +201,10 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       if (done) v.here = false;
       return kernel_done(action.vip, action.kind, done);
     }
-    case vip::HolderActionKind::kRefresh: (void)driver_->refresh(leased(v)); return;  // A failure shows as AddressGone (R20).
+    case vip::HolderActionKind::kRefresh:
+      // R10: the guard's Released has to name the newest epoch. What no guard can be told of is not kept up either.
+      if (guard_.keep(hold_of(action.vip, v, action.epoch))) (void)driver_->refresh(leased(v));
+      return;  // A failure shows as AddressGone (R20).
     case vip::HolderActionKind::kProbe:
       if (port != nullptr) (void)port->probe(v.settings.address.address, IpAddress::any(v.settings.address.address.family()));
       return;
@@ -224,7 +231,7 @@ void TakeoverRunner::begin_add(const std::string& name, Vip& v, Epoch epoch) {
   if (v.link.index == 0) return kernel_done(name, vip::HolderActionKind::kAdd, Error{Errc::kNotFound, v.problem});
   v.adding = epoch;
   if (guard_.knows(name, epoch)) return finish_add(name, epoch);
-  if (auto status = guard_.hold({.vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = leased(v)}); !status)
+  if (auto status = guard_.hold(hold_of(name, v, epoch)); !status)
     return kernel_done(name, vip::HolderActionKind::kAdd, status);
 }
 
@@ -326,6 +333,8 @@ void TakeoverRunner::guard_turn() {
                    [this](const vip::GuardKnows& e) { enter([&](auto&) { finish_add(e.vip, e.epoch); }); },
                    [this](const vip::GuardLost& e) {
                      FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often);
+                   },
+                   [this](const vip::GuardWanted&) {
                      host_.spawn_guard([this](Result<vip::GuardChild> child) {
                        if (child)
                          guard_.attach(std::move(*child), clock_.now());
@@ -438,7 +447,7 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
     if (v.problem.empty())
       local.reason = carrier_lost ? "no carrier on " + v.link.name : "the carrier of " + v.link.name + " came back a moment ago";
   }
-  if (!guard_.is_guarded()) local.able = false, local.reason = "no guard is running";
+  if (!guard_.can_guard(now)) local.able = false, local.reason = "no guard is running";
   if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
   tell_able(name, v, local);
   enter([&](auto& out) { core_.local(name, local, out); });

@@ -149,6 +149,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void tell_changes();
   void tell_change(Vip& v);
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
+  [[nodiscard]] vip::GuardHold hold_of(const std::string& name, const Vip& v, Epoch epoch) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
   [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
   [[nodiscard]] IpAddress own_address(std::uint32_t index, const IpAddress& target) const;
