@@ -58,7 +58,7 @@ void TakeoverRunner::execute(const admin::Command& command, CommandDone done) {
 
 void TakeoverRunner::wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done) {
   Status status;
-  enter([&](auto& out) { status = core_.wish(kind, name, on, force, out); });
+  enter_now([&](auto& out) { status = core_.wish(kind, name, on, force, out); });
   done(status ? Result<admin::CommandResult>(said(std::move(summary))) : status.error());
 }
 
@@ -74,7 +74,7 @@ void TakeoverRunner::move(const admin::MoveVip& command, CommandDone done) {
     return done(said("VIP " + command.vip + " is on " + command.to + " already"));
   const Instant now = clock_.now();
   Status status;
-  enter([&](auto& out) { status = core_.move(command.vip, to, out); });
+  enter_now([&](auto& out) { status = core_.move(command.vip, to, out); });
   if (!status) return done(status.error());
   moves_.push_back({.vip = command.vip, .from = before.owner, .to = to, .since = now, .done = std::move(done)});
   answer_moves();
@@ -118,7 +118,7 @@ void TakeoverRunner::force(const admin::ForceVip& command, const CommandDone& do
     fenced.push_back(*node);
   }
   Status status;
-  enter([&](auto& out) { status = core_.force(command.vip, fenced, out); });
+  enter_now([&](auto& out) { status = core_.force(command.vip, fenced, out); });
   if (!status) return done(status.error());
   done(said("VIP " + command.vip + " is being taken here without a majority; `fairlead vip list` shows when it is held"));
 }

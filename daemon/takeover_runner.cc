@@ -4,6 +4,7 @@
 #include <ctime>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/overloaded.h"
 #include "daemon/takeover_settings.h"
@@ -81,7 +82,7 @@ Status TakeoverRunner::start() {
     client_->start();
   } else {
     const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
-    enter([&](auto& out) { core_.view(view_of_one(options_.settings.self, self), self, out); });
+    enter_now([&](auto& out) { core_.view(view_of_one(options_.settings.self, self), self, out); });
   }
   tell_from_ = clock_.now() + kStartQuiet;
   beat();
@@ -96,10 +97,15 @@ void TakeoverRunner::leave() {
 
 /// T1
 void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& input) {
-  if (carrying_) {  // From inside an action (a port, the driver): behind what is being carried out.
+  if (carrying_) {  // From inside an action (a port, the driver): behind what is being carried out. T4
     answers_.push_back(input);
     return;
   }
+  enter_now(input);
+}
+
+void TakeoverRunner::enter_now(const std::function<void(vip::TakeoverActions&)>& input) {
+  FL_ASSERT(!carrying_);
   vip::TakeoverActions actions;
   core_.turn(clock_.now(), boot_now() - boot_offset_, actions);
   carry(std::move(actions));
@@ -108,7 +114,9 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
   core_.tick(actions);
   carry(std::move(actions));
   const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
-  for (int round = 0; round < kRoundsMax && (!answers_.empty() || !to_self_.empty()); ++round) {
+  for (int round = 0; round < kRoundsMax; ++round) {
+    take_up_all();  // Before an add that a later round brings.
+    if (answers_.empty() && to_self_.empty()) break;
     actions.clear();
     if (!answers_.empty()) {
       const auto answer = std::move(answers_.front());
@@ -124,7 +132,6 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
   answer_moves();
   arm();
   tell_changes();
-  take_up_all();
   if (driver_ && driver_->has_events() && events_timer_ == 0) {
     events_timer_ = loop_.at(loop_.now(), [this] {
       events_timer_ = 0;
@@ -183,6 +190,10 @@ vip::LeasedAddress TakeoverRunner::leased(const Vip& v) const {
   return out;
 }
 
+vip::GuardHold TakeoverRunner::hold_of(const std::string& name, const Vip& v, Epoch epoch) const {
+  return {.serial = 0, .vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = leased(v)};
+}
+
 void TakeoverRunner::carry(const vip::VipAction& action) {
   const auto found = vips_.find(action.vip);
   if (found == vips_.end()) return;
@@ -197,7 +208,10 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       if (done) v.here = false;
       return kernel_done(action.vip, action.kind, done);
     }
-    case vip::HolderActionKind::kRefresh: (void)driver_->refresh(leased(v)); return;  // A failure shows as AddressGone (R20).
+    case vip::HolderActionKind::kRefresh:
+      // R10: the guard's Released has to name the newest epoch. What no guard can be told of is not kept up either.
+      if (guard_.keep(hold_of(action.vip, v, action.epoch))) (void)driver_->refresh(leased(v));
+      return;  // A failure shows as AddressGone (R20).
     case vip::HolderActionKind::kProbe:
       if (port != nullptr) (void)port->probe(v.settings.address.address, IpAddress::any(v.settings.address.address.family()));
       return;
@@ -206,7 +220,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       return;
     case vip::HolderActionKind::kReset:
       return host_.reset_connections(v.settings.address.address,
-                                     [this, name = action.vip] { enter([&](auto& out) { core_.reset_done(name, out); }); });
+                                     [this, name = action.vip] { enter([this, name](auto& out) { core_.reset_done(name, out); }); });
     case vip::HolderActionKind::kSayReleased:
     case vip::HolderActionKind::kBeatNow: return;  // The core's own.
   }
@@ -220,11 +234,10 @@ void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind 
 
 /// T2
 void TakeoverRunner::begin_add(const std::string& name, Vip& v, Epoch epoch) {
-  take_up(name, v);
   if (v.link.index == 0) return kernel_done(name, vip::HolderActionKind::kAdd, Error{Errc::kNotFound, v.problem});
   v.adding = epoch;
   if (guard_.knows(name, epoch)) return finish_add(name, epoch);
-  if (auto status = guard_.hold({.vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = leased(v)}); !status)
+  if (auto status = guard_.hold(hold_of(name, v, epoch)); !status)
     return kernel_done(name, vip::HolderActionKind::kAdd, status);
 }
 
@@ -245,10 +258,10 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
 void TakeoverRunner::on_view(const ClusterView& view) {
   const auto self = client_->self();
   if (!self) return;
-  enter([&](auto& out) { core_.view(view, *self, out); });
+  enter([this, view, self = *self](auto& out) { core_.view(view, self, out); });
 }
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
-  enter([&](auto& out) { core_.delivered(from, message, out); });
+  enter([this, from, message](auto& out) { core_.delivered(from, message, out); });
 }
 void TakeoverRunner::on_lost(const std::string& reason) {
   lost_ = reason;
@@ -288,13 +301,12 @@ Status TakeoverRunner::configure(const config::Snapshot& snapshot) {
     v.configured = true;
     v.next = vip;
   }
-  enter([&](auto& out) { core_.configure(std::move(*settings), out); });
+  enter_now([&](auto& out) { core_.configure(std::move(*settings), out); });
   for (auto& [name, v] : vips_) {  // All but what has to be given up as it is.
     const bool same_place = v.next && v.next->address == v.settings.address && v.next->route == v.settings.route &&
                             device_of(options_.snapshot, *v.next) == v.wanted;
     if (same_place) take_up(name, v);
   }
-  take_up_all();
   for (const auto& [key, port] : ports_) {
     if (auto status = watch_all(key, *port); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
   }
@@ -316,19 +328,24 @@ void TakeoverRunner::take_up(const std::string& name, Vip& v) {
   if (driver_) place(name, v);
 }
 
+/// Between two rounds: what it tells the core stands behind the answers that are there.
 void TakeoverRunner::take_up_all() {
+  carrying_ = true;
   for (auto& [name, v] : vips_) {
     if (v.next && !may_be_present(name)) take_up(name, v);
   }
+  carrying_ = false;
 }
 
 void TakeoverRunner::guard_turn() {
   for (const vip::GuardLinkEvent& event : guard_.turn(clock_.now())) {
     std::visit(Overloaded{
                    [](const vip::GuardUp& e) { FL_LOG(GUARD_UP, "pid", e.pid, "notes", e.notes); },
-                   [this](const vip::GuardKnows& e) { enter([&](auto&) { finish_add(e.vip, e.epoch); }); },
+                   [this](const vip::GuardKnows& e) { enter([this, e](auto&) { finish_add(e.vip, e.epoch); }); },
                    [this](const vip::GuardLost& e) {
                      FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often);
+                   },
+                   [this](const vip::GuardWanted&) {
                      host_.spawn_guard([this](Result<vip::GuardChild> child) {
                        if (child)
                          guard_.attach(std::move(*child), clock_.now());
@@ -365,7 +382,7 @@ void TakeoverRunner::kernel_events() {
     if (const auto* gone = std::get_if<vip::AddressGone>(&event)) {
       for (const auto& [name, v] : vips_) {
         if (v.link.index == gone->index && v.settings.address == gone->address) {
-          enter([&, vip = name](auto& out) { core_.kernel_gone(vip, out); });
+          enter([this, vip = name](auto& out) { core_.kernel_gone(vip, out); });
         }
       }
     } else {
@@ -441,10 +458,10 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
     if (v.problem.empty())
       local.reason = carrier_lost ? "no carrier on " + v.link.name : "the carrier of " + v.link.name + " came back a moment ago";
   }
-  if (!guard_.is_guarded()) local.able = false, local.reason = "no guard is running";
+  if (!guard_.can_guard(now)) local.able = false, local.reason = "no guard is running";
   if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
   tell_able(name, v, local);
-  enter([&](auto& out) { core_.local(name, local, out); });
+  enter([this, name, local](auto& out) { core_.local(name, local, out); });
 }
 
 void TakeoverRunner::tell_able(const std::string& name, Vip& v, const vip::LocalVip& local) {
@@ -548,7 +565,7 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
     const auto target = std::find(targets.begin(), targets.end(), event.address);
     if (target != targets.end() && event.kind != vip::NeighbourEventKind::kProbe) {
       routers_[event.address] = event.mac;
-      enter([&](auto&) { core_.tie_answered(static_cast<std::uint32_t>(target - targets.begin())); });
+      enter([this, at = static_cast<std::uint32_t>(target - targets.begin())](auto&) { core_.tie_answered(at); });
     }
   }
   for (auto& [name, v] : vips_) {
@@ -558,11 +575,10 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
   }
   for (const auto& [name, v] : vips_) {
     if (v.settings.address.address != event.address) continue;
-    const std::string mac = event.mac.to_string();
-    enter([&, vip = name](auto& out) {
+    enter([this, event, vip = name](auto& out) {
       switch (event.kind) {
-        case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, mac, is_router(event.mac), out);
-        case vip::NeighbourEventKind::kClaim: return core_.claimed(vip, mac, out);
+        case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, event.mac.to_string(), is_router(event.mac), out);
+        case vip::NeighbourEventKind::kClaim: return core_.claimed(vip, event.mac.to_string(), out);
         case vip::NeighbourEventKind::kProbe: return;  // The kernel answers for itself.
       }
     });

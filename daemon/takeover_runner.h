@@ -9,6 +9,8 @@
 //   T1  TakeoverCore::turn() comes before anything that a turn of the loop brings (R7).
 //   T2  An address is added only after the guard acknowledged that it knows of it (R10).
 //   T3  Released is sent after the kernel's answer to the removal (R5).
+//   T4  What enter() is given from inside an action outlives its caller, so it captures by value; what captures by reference (commands,
+//       configure()) goes to enter_now(), which is never called from inside one.
 // Threading: control. Nothing here waits: netlink answers within the call (vip/address_driver.h), files are TakeoverHost's.
 // Ownership: loop and host outlive it.
 #pragma once
@@ -123,6 +125,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void on_neighbour(const vip::NeighbourEvent& event) override;
 
   void enter(const std::function<void(vip::TakeoverActions&)>& input);
+  void enter_now(const std::function<void(vip::TakeoverActions&)>& input);
   void carry(vip::TakeoverActions&& actions);
   void carry(const vip::VipAction& action);
   void send(const ClusterMessage& message);
@@ -149,6 +152,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void tell_changes();
   void tell_change(Vip& v);
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
+  [[nodiscard]] vip::GuardHold hold_of(const std::string& name, const Vip& v, Epoch epoch) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
   [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
   [[nodiscard]] IpAddress own_address(std::uint32_t index, const IpAddress& target) const;

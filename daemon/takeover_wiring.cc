@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "base/log.h"
 #include "daemon/guard_main.h"
@@ -12,6 +13,8 @@
 namespace fairlead::daemon {
 
 namespace {
+
+constexpr Duration kInboxFullMax = std::chrono::seconds(1);  ///< For what must not be lost; on the jobs thread.
 
 std::optional<lb::PortRange> kernel_ports() {
   std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
@@ -41,7 +44,9 @@ Status Orchestrator::start_takeover() {
     const std::string cluster = started_with_.cluster ? started_with_.cluster->name : "";
     const bool posted = jobs_->post([this, cluster, shared] {
       auto child = std::make_shared<Result<vip::GuardChild>>(vip::spawn_guard(guard_program(cluster)));
-      (void)inbox_.post(OnControl{[child, shared] { (*shared)(std::move(*child)); }});  // A full inbox: the next beat finds no guard.
+      const auto answer = [child, shared] { (*shared)(std::move(*child)); };
+      const Instant give_up = clock_.now() + kInboxFullMax;  // Then the child is killed, and another one wanted (GuardLink, L4).
+      while (!inbox_.post(OnControl{answer}) && clock_.now() < give_up) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     });
     if (!posted) (*shared)(Error{Errc::kLimitExceeded, "too many jobs are waiting"});
   };

@@ -113,6 +113,12 @@ Result<GuardChild> spawn_guard(const GuardProgram& program) {
 }
 
 void GuardLink::attach(GuardChild child, Instant now) {
+  if (child_.valid() || over_) {
+    if (const pid_t pid = child.kill(); pid > 0) ended_.push_back(pid);
+    return;
+  }
+  spawning_.reset();
+  if (!missing_since_) missing_since_ = now;
   child_ = std::move(child);
   setup_sent_ = false;
   ready_ = false;
@@ -124,14 +130,46 @@ void GuardLink::attach(GuardChild child, Instant now) {
   flush();
 }
 
+void GuardLink::spawn_failed(const Error& error, Instant now) {
+  if (child_.valid() || over_) return;
+  spawning_.reset();
+  lost(error.message(), now);
+}
+
 void GuardLink::lost(std::string reason, Instant now) {
   if (const pid_t pid = child_.kill(); pid > 0) ended_.push_back(pid);
   ready_ = false;
+  if (!missing_since_) missing_since_ = now;
   for (auto& [vip, entry] : entries_) entry.sent = entry.known = false;
   failures_.push_back(now);
   while (!failures_.empty() && now - failures_.front() > kGuardFailureWindow) failures_.pop_front();
   while (failures_.size() > kGuardFailuresMax) failures_.pop_front();
-  events_.push_back(GuardLost{std::move(reason), failures_.size() >= kGuardFailuresMax});
+  const bool too_often = failed_too_often(now);
+  next_spawn_ = too_often ? now + kGuardBackOff : now;
+  events_.push_back(GuardLost{std::move(reason), too_often});
+}
+
+bool GuardLink::failed_too_often(Instant now) const {
+  const auto recent = std::count_if(failures_.begin(), failures_.end(), [&](Instant at) { return now - at <= kGuardFailureWindow; });
+  return static_cast<std::size_t>(recent) >= kGuardFailuresMax;
+}
+
+bool GuardLink::can_guard(Instant now) const {
+  if (failed_too_often(now)) return false;
+  return ready_ || !missing_since_ || now - *missing_since_ < kGuardMissingMax;
+}
+
+/// L4
+void GuardLink::want(Instant now) {
+  if (child_.valid() || over_) return;
+  if (!missing_since_) missing_since_ = now;
+  if (spawning_ && now - *spawning_ >= kGuardSpawnMax) {
+    spawning_.reset();
+    lost("it did not start in time", now);
+  }
+  if (spawning_ || now < next_spawn_) return;
+  spawning_ = now;
+  events_.push_back(GuardWanted{});
 }
 
 Status GuardLink::hold(GuardHold what) {
@@ -142,6 +180,13 @@ Status GuardLink::hold(GuardHold what) {
   entries_[vip] = Entry{.hold = std::move(what)};
   flush();
   return {};
+}
+
+Status GuardLink::keep(GuardHold what) {
+  const auto at = entries_.find(what.vip);
+  const bool told = at != entries_.end() && !at->second.dropping && at->second.hold.epoch == what.epoch &&
+                    at->second.hold.incarnation == what.incarnation && at->second.hold.address == what.address;
+  return told ? Status{} : hold(std::move(what));
 }
 
 void GuardLink::drop(const std::string& vip) {
@@ -158,6 +203,7 @@ void GuardLink::drop(const std::string& vip) {
 }
 
 void GuardLink::goodbye() {
+  over_ = true;
   if (!child_.valid()) return;
   flush();
   ended_.push_back(send(GuardGoodbye{}) ? child_.let_go() : child_.kill());
@@ -195,6 +241,7 @@ std::vector<GuardLinkEvent> GuardLink::turn(Instant now) {
     }
     flush();
   }
+  want(now);
   reap();
   return std::exchange(events_, {});
 }
@@ -217,6 +264,7 @@ void GuardLink::read_words(Instant now) {
 void GuardLink::on_word(const GuardWord& word) {
   std::visit(Overloaded{[&](const GuardReady& ready) {
                           ready_ = true;
+                          missing_since_.reset();
                           events_.push_back(GuardUp{child_.pid(), ready.notes});
                         },
                         [&](const GuardAck& ack) {
@@ -245,11 +293,6 @@ bool GuardLink::silent_too_long(Instant now) {
   silent_ = counter != guard_counter_ ? Duration::zero() : silent_ + passed;
   guard_counter_ = counter;
   return silent_ > kGuardSilentMax;
-}
-
-bool GuardLink::is_guarded() const {
-  return child_.valid() && ready_ &&
-         std::all_of(entries_.begin(), entries_.end(), [](const auto& e) { return e.second.known || e.second.dropping; });
 }
 
 bool GuardLink::knows(const std::string& vip, Epoch epoch) const {

@@ -2,13 +2,15 @@
 //
 //   spawn_guard() --GuardChild--> attach() -- setup, every hold again --> guard
 //   hold() --> ... --> GuardKnows: now, and not before, the address may be added
-//   GuardLost --> the owner lets another thread spawn_guard(), then attach()es (within 100 ms)
+//   GuardWanted --> the owner lets another thread spawn_guard(), then attach()es it or says spawn_failed() (within 100 ms)
 //
 // Invariants:
 //   L1  What a guard acknowledged is told again to the next one, before anything new.
 //   L2  A guard that stands still for kGuardSilentMax of the daemon's own turns is killed and counts as lost; time in which the daemon
 //       stood still itself does not count.
-//   L3  kGuardFailuresMax losses within kGuardFailureWindow: GuardLost says so, and the VIPs should move away.
+//   L3  kGuardFailuresMax losses within kGuardFailureWindow: the VIPs should move away (can_guard()), and the next guard is wanted only
+//       after kGuardBackOff.
+//   L4  While none is attached and none is being spawned, one is wanted: a spawn that never answers counts as failed after kGuardSpawnMax.
 // Threading: one thread, which never waits; spawn_guard() alone belongs where a fork may take its time: before the first thread, or on the
 // jobs thread. Limits: kGuardedMax VIPs.
 #pragma once
@@ -31,6 +33,9 @@ namespace fairlead::vip {
 inline constexpr Duration kGuardSilentMax = std::chrono::seconds(3);
 inline constexpr Duration kGuardFailureWindow = std::chrono::minutes(1);
 inline constexpr std::size_t kGuardFailuresMax = 5;
+inline constexpr Duration kGuardMissingMax = std::chrono::seconds(1);  ///< Without one for so long, a node holds nothing (R10).
+inline constexpr Duration kGuardBackOff = std::chrono::seconds(10);
+inline constexpr Duration kGuardSpawnMax = std::chrono::seconds(10);
 
 /// What to run. The descriptors' number is added behind `arguments`.
 struct GuardProgram {
@@ -89,19 +94,26 @@ struct GuardLost {
   bool too_often = false;
   bool operator==(const GuardLost&) const = default;
 };
-using GuardLinkEvent = std::variant<GuardUp, GuardKnows, GuardLost>;
+/// L4: spawn one, then attach() or spawn_failed().
+struct GuardWanted {
+  bool operator==(const GuardWanted&) const = default;
+};
+using GuardLinkEvent = std::variant<GuardUp, GuardKnows, GuardLost, GuardWanted>;
 
 class GuardLink {
  public:
   explicit GuardLink(GuardSetup setup) : setup_(setup) {}
 
+  /// One too many (L4: the answer came late) is killed.
   void attach(GuardChild child, Instant now);
   /// The attempt failed: counts as a loss. The event comes with the next turn().
-  void spawn_failed(const Error& error, Instant now) { lost(error.message(), now); }
+  void spawn_failed(const Error& error, Instant now);
 
   /// The VIP is to be held, with this address, in this epoch. Answered by GuardKnows; again when it was known already.
   /// Errors: kLimitExceeded.
   [[nodiscard]] Status hold(GuardHold what);
+  /// While it is held: hold(), when the guard was told of another epoch or address. Errors: as hold().
+  [[nodiscard]] Status keep(GuardHold what);
   /// It is not, any more.
   void drop(const std::string& vip);
   /// The daemon ends in order; everything was dropped. The guard ends by itself.
@@ -112,8 +124,9 @@ class GuardLink {
   /// Tells the guard that the daemon's loops turn.
   void beat();
 
-  /// A guard is there, ready, and knows everything it should.
-  [[nodiscard]] bool is_guarded() const;
+  /// R10: this node may have VIPs. A guard that died a moment ago, or has not acknowledged yet, is no reason to move any: what is not
+  /// acknowledged is not added.
+  [[nodiscard]] bool can_guard(Instant now) const;
   /// A guard is there and was told of this one.
   [[nodiscard]] bool knows(const std::string& vip, Epoch epoch) const;
   [[nodiscard]] int link_fd() const { return child_.link(); }    ///< -1 without a guard.
@@ -128,6 +141,8 @@ class GuardLink {
   };
 
   void lost(std::string reason, Instant now);
+  void want(Instant now);
+  [[nodiscard]] bool failed_too_often(Instant now) const;
   void reap();
   void flush();
   [[nodiscard]] bool send(const GuardOrder& order);
@@ -140,6 +155,10 @@ class GuardLink {
   GuardChild child_;
   bool setup_sent_ = false;
   bool ready_ = false;
+  bool over_ = false;                     // After goodbye().
+  std::optional<Instant> missing_since_;  // No ready guard since then.
+  std::optional<Instant> spawning_;       // Wanted at that time, not answered.
+  Instant next_spawn_ = Instant::min();
   std::map<std::string, Entry> entries_;
   std::uint64_t last_serial_ = 0;
   std::uint64_t beat_ = 0;

@@ -21,6 +21,7 @@ class TakeoverTest(GatesTest):
         wait_for(lambda: gate.has_vip(), 10, "the VIP is there")
         wait_for(lambda: gate.status()["vips"][0]["state"] == "held", 5, "the daemon says so")
         self.assertEqual([len(gate.events(name)) for name in ("GUARD_UP", "VIP_ACQUIRED")], [1, 1])
+        self.assertEqual(len(gate.processes()), 2, "the daemon and its guard")
         gate.stop()
 
         self.assertFalse(gate.has_vip())
@@ -61,6 +62,18 @@ class TakeoverTest(GatesTest):
 
         wait_for(lambda: not gate.has_vip(), 5, "the guard removed it")
         wait_for(lambda: gate.processes() == [], 20, "the guard ends")
+
+    def test_a_guard_that_dies_is_replaced_and_nothing_moves(self):
+        gates = self.gates(3)
+        holder = holders(gates)[0]
+        for round in range(1, 4):
+            os.kill(int(holder.events("GUARD_UP")[-1]["fields"]["pid"]), signal.SIGKILL)
+            wait_for(lambda: len(holder.events("GUARD_UP")) == round + 1, 5, "the next guard is there")
+        wait_for(lambda: len(holder.processes()) == 2, 5, "it and the daemon")
+        self.assertEqual(holders(gates), [holder])
+        for gate in gates:
+            self.assertEqual([e["fields"] for e in gate.events("VIP_INELIGIBLE") if "guard" in e["fields"]["reason"]], [])
+        self.assertEqual(len(holder.events("VIP_ACQUIRED")), 1, "it was never given up")
 
     def test_three_nodes_take_over_from_each_other(self):
         gates = self.gates(3)

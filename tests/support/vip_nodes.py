@@ -54,7 +54,7 @@ class VipNode(Gateway):
             try:
                 with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
                     name = file.read().strip()
-                if name in ("fairleadd", "exe") and os.stat(f"/proc/{pid}/ns/net").st_ino == wanted:
+                if name in ("fairleadd", "exe", "guard") and os.stat(f"/proc/{pid}/ns/net").st_ino == wanted:
                     found.append(int(pid))
             except OSError:
                 continue   # It has just ended.

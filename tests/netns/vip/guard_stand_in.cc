@@ -84,8 +84,8 @@ class StandIn {
                           [&](const GuardLost& lost) {
                             write_line(STDOUT_FILENO, "lost " + lost.reason);
                             if (lost.too_often) write_line(STDOUT_FILENO, "too often");
-                            spawn();
-                          }},
+                          },
+                          [&](const GuardWanted&) { spawn(); }},
                event);
   }
   int quit() {
