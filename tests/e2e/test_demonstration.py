@@ -9,7 +9,7 @@ import unittest
 from harness import main
 from support.corosync_lab import why_unavailable
 from support.fairlead import BIN, ROOT
-from support.process import start_time
+from support.process import has_ended
 from support.waiting import SCALE, wait_for
 
 DEMO = os.path.join(ROOT, "scripts", "run_demo.py")
@@ -72,15 +72,7 @@ class DemonstrationTest(unittest.TestCase):
         demo.send_signal(signal.SIGKILL)
         demo.wait()
 
-        wait_for(lambda: all(start_time(pid) != start or zombie(pid) for pid, start in processes), 10, "the lab's processes have ended")
-
-
-def zombie(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+        wait_for(lambda: all(has_ended(pid, start) for pid, start in processes), 10, "the lab's processes have ended")
 
 
 if __name__ == "__main__":
