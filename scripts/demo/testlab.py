@@ -117,22 +117,45 @@ class TestLab:
         """{mac of the service link: name of the gateway}"""
         return {link["mac"]: n["name"] for n in self.nodes("gateway") for link in n["links"] if link["device"] == "lan"}
 
+    def end_programs(self):
+        """Every gateway has power and runs neither Fairlead nor Corosync."""
+        for gate in self.nodes("gateway"):
+            for program in gate["programs"]:
+                if program["pid"]:
+                    os.kill(program["pid"], signal.SIGTERM)
+        wait_for(lambda: not self.status()["vip"]["holders"] and not any(p["pid"] for g in self.nodes("gateway") for p in g["programs"]), 20,
+                 "Fairlead and Corosync have ended on every gateway")
+
     def gate(self, name):
         return LabGate(self, self.node(name))
+
+    # ---- cables and power ----
+    def unplug(self, name):
+        """Cuts the node off, and its cards see nothing of it: its ports leave their bridges. Returns what plugs them in again."""
+        ports = self._ports(name)
+        self.exec("switch", "sh", "-c", self._cut(ports))
+        return lambda: self.exec("switch", "sh", "-c", " && ".join(f"ip link set {port} master {bridge}" for port, bridge in ports.items()))
 
     def power_off(self, name):
         self.power_switch(name)()
 
     def power_switch(self, name):
-        """What switches a node off, at once when it is called: first the cables, then the machine. The ring's goes first: a daemon that sees its service link go
-        would hand the address over by the ring, and a machine without power cannot."""
-        node = self.node(name)
-        cut = " && ".join(f"ip link set {link['port']} down" for link in reversed(node["links"]))
+        """What switches a node off, at once when it is called: cut off first, then ended, so that nothing of it says goodbye. Its cards keep their
+        carrier: a daemon that saw its service link go would hand the address over by the ring, and a machine without power cannot."""
+        keeper, cut = self.node(name)["keeper"], self._cut(self._ports(name))
 
         def off():
             self.exec("switch", "sh", "-c", cut)
-            os.kill(node["keeper"], signal.SIGKILL)
+            os.kill(keeper, signal.SIGKILL)
         return off
+
+    def _ports(self, name):
+        """{port of the switch: its bridge}"""
+        return {link["port"]: link["device"] for link in self.node(name)["links"]}
+
+    @staticmethod
+    def _cut(ports):
+        return " && ".join(f"ip link set {port} nomaster" for port in ports)
 
 
 class LabGate(Gateway):

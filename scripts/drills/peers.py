@@ -10,10 +10,12 @@ connector; keepalived says "Failed to set/clear process event listen - Connectio
 Each run begins with the lab as it is; Fairlead and Corosync are ended on every gateway, then these are started.
 """
 import os
+import shutil
 import signal
+import subprocess
 from dataclasses import dataclass
 
-from drills.cases import Case, cut_link, freeze_node, lose_carrier, processes_of
+from drills.cases import Case, freeze_node, lose_carrier, processes_of, unplug
 from support.waiting import wait_for
 
 HAPROXY = """global
@@ -74,11 +76,7 @@ class PeerGateways:
         self.run = run
         self.processes = {}
         gates = [g["name"] for g in lab.nodes("gateway")]
-        for name in gates:
-            for program in ("fairleadd", "corosync"):
-                os.kill(lab.pid(name, program), signal.SIGTERM)
-        wait_for(lambda: not lab.status()["vip"]["holders"] and not any(
-            p["pid"] for g in lab.nodes("gateway") for p in g["programs"]), 20, "Fairlead has ended on every gateway")
+        lab.end_programs()
         servers = "".join(f"    server {n['name']} {n['links'][0]['address']}:6443 check\n" for n in lab.nodes("backend"))
         for rank, name in enumerate(gates):
             self.write(name, "haproxy.cfg", HAPROXY.format(check=peer.check, servers=servers))
@@ -138,11 +136,25 @@ def planned(scene):
 # The cases they can play. The process is HAProxy: it is what serves, as fairleadd does.
 CASES = [
     Case("planned", planned),
-    Case("kill-process", lambda s: _all(s, "haproxy", signal.SIGKILL), watch=40),
-    Case("hang-process", lambda s: _all(s, "haproxy", signal.SIGSTOP), watch=40),
-    Case("kill-node", lambda s: s.power_off(s.holder), watch=5),
-    Case("kill-standby", lambda s: s.power_off(s.standbys[-1]), watch=3),
-    Case("freeze-node", freeze_node, watch=4),
-    Case("cut-link", cut_link, watch=5),
+    Case("kill-process", lambda s: _all(s, "haproxy", signal.SIGKILL)),
+    Case("hang-process", lambda s: _all(s, "haproxy", signal.SIGSTOP)),
+    Case("kill-node", lambda s: s.lab.power_off(s.holder), watch=5),
+    Case("kill-standby", lambda s: s.lab.power_off(s.standbys[-1]), watch=5),
+    Case("freeze-node", freeze_node, watch=5),
+    Case("cut-link", lambda s: unplug(s, s.holder), watch=5),
     Case("lose-carrier", lose_carrier, watch=5),
 ]
+
+
+def missing():
+    """Their programs that are not installed."""
+    return [program for program in ("keepalived", "haproxy") if not shutil.which(program)]
+
+
+def versions():
+    """"Keepalived v2.2.7 (01/16,2022), HAProxy version 2.6.12-1+deb12u4 2026/10/17"."""
+    said = []
+    for argv in (["keepalived", "--version"], ["haproxy", "-v"]):
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        said.append((done.stdout + done.stderr).splitlines()[0].partition(" - ")[0])
+    return ", ".join(said)
