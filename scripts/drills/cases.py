@@ -18,14 +18,18 @@ class Scene:
         self.lost_s = lost_s          # T + C: a lost node is noticed after so many seconds
         self.holder = lab.holder()
         self.standbys = [n["name"] for n in lab.nodes("gateway") if n["name"] != self.holder]
+        self.gateways = None          # keepalived and HAProxy, where they run instead of Fairlead.
         self.plug = None              # What brings back who was cut off before.
         self._undo = []
 
     def undo(self):
+        self.undo_steps()
+        self.lab.heal()
+
+    def undo_steps(self):
         for step in reversed(self._undo):
             step()
         self._undo.clear()
-        self.lab.heal()
 
     def later(self, step):
         self._undo.append(step)

@@ -1,4 +1,5 @@
 """One run of a drill in the lab: everything is well, the prober starts, the deed, the watch until service is back, the verdict, all mended."""
+import contextlib
 import json
 import os
 import signal
@@ -83,14 +84,26 @@ def run_case(lab, folder, case, profile, nodes):
 def run_peer(lab, folder, peer, case, nodes, number):
     """The same with keepalived and HAProxy. Profile "-": none of ours."""
     settle(lab, "vm", nodes)
-    scene = Scene(lab, TIMING["vm"].lost_ms / 1000)
-    scene.gateways = PeerGateways(lab, peer, number)
-    try:
+    with instead(lab, peer, number) as scene:
         verdict = play(lab, folder, case, scene)
-    finally:
-        scene.gateways.close()
-        scene.undo()
     return {"case": case.name, "system": peer.name, "profile": "-", "nodes": nodes, "verdict": verdict, "loop_late_ms": 0}
+
+
+@contextlib.contextmanager
+def instead(lab, peer, number):
+    """A scene in which keepalived and HAProxy do Fairlead's work; afterwards Fairlead does it again."""
+    gateways = PeerGateways(lab, peer, number)
+    try:
+        gateways.start()
+        scene = Scene(lab, TIMING["vm"].lost_ms / 1000)   # Now: who holds the VIP is keepalived's choice.
+        scene.gateways = gateways
+        try:
+            yield scene
+        finally:
+            scene.undo_steps()
+    finally:
+        gateways.close()
+        lab.heal()
 
 
 def play(lab, folder, case, scene):

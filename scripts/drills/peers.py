@@ -70,11 +70,13 @@ def keepalived_conf(peer, rank, vip):
 class PeerGateways:
     """Both programs on every gateway of the lab, instead of Fairlead."""
 
-    def __init__(self, lab, peer, run):
+    def __init__(self, lab, peer, number):
         self.lab = lab
         self.peer = peer
-        self.run = run
-        self.processes = {}
+        self.number = number
+
+    def start(self):
+        lab, peer = self.lab, self.peer
         gates = [g["name"] for g in lab.nodes("gateway")]
         lab.end_programs()
         servers = "".join(f"    server {n['name']} {n['links'][0]['address']}:6443 check\n" for n in lab.nodes("backend"))
@@ -82,12 +84,15 @@ class PeerGateways:
             self.write(name, "haproxy.cfg", HAPROXY.format(check=peer.check, servers=servers))
             self.write(name, "keepalived.conf", keepalived_conf(peer, rank, lab.vip[0]))
             self.write(name, "check.sh", CHECK, 0o755)
-            self.processes[name] = [
-                lab.start(name, ["haproxy", "-db", "-f", "/etc/lab/haproxy.cfg"], f"haproxy-{name}-{run}"),
-                lab.start(name, ["keepalived", "-n", "-l", "-D", "-f", "/etc/lab/keepalived.conf", "-p", "/run/k.pid", "-r", "/run/v.pid"],
-                          f"keepalived-{name}-{run}")]
+            lab.start(name, ["haproxy", "-db", "-f", "/etc/lab/haproxy.cfg"], f"haproxy-{name}-{self.number}")
+        for name in gates:
+            wait_for(lambda name=name: self.answers(name, "localhost"), 30, f"HAProxy answers on {name}")
+        logs = [lab.start(name, ["keepalived", "-n", "-l", "-D", "-f", "/etc/lab/keepalived.conf", "-p", "/run/k.pid", "-r", "/run/v.pid"],
+                          f"keepalived-{name}-{self.number}") for name in gates]
+        # Before its first verdict a script counts as failing, and the first failure of HAProxy would be noticed at once.
+        wait_for(lambda: all(log.stderr().count(") succeeded") > log.stderr().count(") failed") for log in logs), 60, "keepalived's scripts succeed")
         wait_for(lambda: lab.holder() == gates[0], 90, f"{gates[0]} holds the VIP")
-        wait_for(lambda: self.answers(), 30, "HAProxy answers through the VIP")
+        wait_for(lambda: self.answers("client", lab.vip[0]), 30, "HAProxy answers through the VIP")
 
     def write(self, node, name, text, mode=0o644):
         path = os.path.join(self.lab.files(node), "etc/lab", name)
@@ -95,9 +100,9 @@ class PeerGateways:
             file.write(text)
         os.chmod(path, mode)
 
-    def answers(self):
+    def answers(self, node, host):
         try:
-            return self.lab.exec("client", "curl", "-sk", "--max-time", "1", f"https://{self.lab.vip[0]}:6443/readyz")
+            return self.lab.exec(node, "curl", "-sk", "--max-time", "1", f"https://{host}:6443/readyz")
         except RuntimeError:
             return False
 
@@ -114,23 +119,38 @@ class PeerGateways:
         return found
 
     def close(self):
-        for processes in self.processes.values():
-            for process in processes:
-                process.stop(5)
+        """Ends them in order where there is power; HAProxy, which may be stopped, at once."""
+        for program, number in (("keepalived", signal.SIGTERM), ("haproxy", signal.SIGKILL)):
+            for gate in self.lab.nodes("gateway"):
+                for pid in self.pids(gate["name"], program) if gate["on"] else ():
+                    _signal(pid, number)
+        wait_for(lambda: not any(self.pids(g["name"], program) for g in self.lab.nodes("gateway") if g["on"] for program in ("keepalived", "haproxy")), 10,
+                 "keepalived and HAProxy have ended")
 
 
-def _all(scene, program, number):
-    """To every process of that name in the holder; one at least."""
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass   # A child, which ended with its parent.
+
+
+def _found(scene, program):
+    """The processes of that name in the holder; one at least."""
     found = scene.gateways.pids(scene.holder, program)
     if not found:
         raise RuntimeError(f"no {program} runs on {scene.holder}")
-    for pid in found:
+    return sorted(found)
+
+
+def _all(scene, program, number):
+    for pid in _found(scene, program):
         os.kill(pid, number)
 
 
 def planned(scene):
-    """keepalived has no word for it; what people do is stop it where the address is."""
-    _all(scene, "keepalived", signal.SIGTERM)
+    """keepalived has no word for it; what people do is stop it where the address is. The first process is the parent, which ends the others."""
+    os.kill(_found(scene, "keepalived")[0], signal.SIGTERM)
 
 
 # The cases they can play. The process is HAProxy: it is what serves, as fairleadd does.

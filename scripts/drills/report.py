@@ -119,12 +119,13 @@ def promised(row):
 def table_row(row):
     order = "<br>".join(f"{html.escape(order)} ({count})" for order, count in row["holders_in_order"].items())
     stations = "<br>".join(f"{html.escape(station)}: {count}" for station, count in row["answered_arp"].items())
-    wrong = html.escape("; ".join(broken(row)))
+    # What others do is no promise of ours; but a service that never came back is no outage of that length either.
+    wrong = broken(row) if row["system"] == "fairlead" else [] if row["recovered"] else ["not back while it was watched"]
     return (f"<tr><td>{html.escape(row['case'])}</td><td>{html.escape(row['system'])}</td><td>{row['profile']}</td><td>{row['nodes']}</td><td>{row['n']}</td>"
             f"<td>{row['outage_ms']['median']:g}</td><td>{row['outage_ms']['min']:g} .. {row['outage_ms']['max']:g}</td><td>{promised(row)}</td>"
             f"<td>{row['requests_failed']}</td><td>{row['resets']}</td><td>{row['holders_max']}</td><td>{row['overlap_ms_max']:g}</td>"
             f"<td class='left'>{order}</td><td class='left'>{stations}</td><td>{row['announcements']:g}</td>"
-            f"<td>{row['prober_late_ms_max']:g} / {row['loop_late_ms_max']:g}</td><td class='bad'>{wrong if row['system'] == 'fairlead' else ''}</td></tr>")
+            f"<td>{row['prober_late_ms_max']:g} / {row['loop_late_ms_max']:g}</td><td class='bad'>{html.escape('; '.join(wrong))}</td></tr>")
 
 
 def write(folder, runs, facts, not_run):
