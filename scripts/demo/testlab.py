@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 
 from support.fairlead import BIN, Gateway
 from support.process import Spawner
@@ -232,4 +231,3 @@ def why_unavailable():
     return None
 
 
-PYTHON = sys.executable

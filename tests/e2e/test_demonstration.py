@@ -1,6 +1,7 @@
 """`make run`'s demonstration: its figures are measured, and it leaves nothing, whatever ends it."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,22 @@ class DemonstrationTest(unittest.TestCase):
             self.assertGreater(os.path.getsize(os.path.join(folder, os.path.basename(path).rstrip(","))), 0, path)
         moved = subprocess.run(["tcpdump", "-n", "-r", os.path.join(folder, "arp.pcap")], capture_output=True, text=True, check=False).stdout
         self.assertIn("Reply 192.168.4.20 is-at 02:fa:00:00:04:", moved)
+
+    def test_keepalived_and_haproxy_do_the_same_beside_it(self):
+        done = self.demo("--only", "move", "--versus")
+
+        if absent := [program for program in ("keepalived", "haproxy") if not shutil.which(program)]:
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn(f"{' and '.join(absent)} not installed", done.stderr)
+            return
+        row = r"{} +([\d,]+) ms +([\d,]+) +([\d,]+) +([\d,]+) +(\d)\n"
+        found = re.search(row.format("planned move +Fairlead") + " +" + row.format(r"keepalived \+ HAProxy"), done.stdout)
+        self.assertTrue(found, done.stdout + done.stderr)
+        outage, failed, holders = (int(found.group(i).replace(",", "")) for i in (6, 7, 10))
+        self.assertGreater(outage, 300, "the next one waits for its skew time, 0.6 s")
+        self.assertGreater(failed, 0)
+        self.assertEqual(holders, 1)
+        self.assertIn("All the time: ", done.stdout[:found.start()], "what Fairlead's clients saw is counted before")
 
     def test_a_killed_demonstration_takes_its_lab_along(self):
         demo = subprocess.Popen([sys.executable, DEMO, "--exit", "--name", self.name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
