@@ -32,6 +32,8 @@ QUICK = (("vm", 3), ("fast", 2))
 # Of 2 nodes, what differs from 3: the tie-break decides.
 QUICK_PAIR = ("kill-node", "cut-link", "gateway-silent", "boot-both", "boot-alone")
 
+PEER_NODES = 3
+
 
 class Drills:
     def __init__(self, runs, only):
@@ -96,7 +98,7 @@ def parse_options():
     parser.add_argument("--nodes", default="", help="2,3")
     parser.add_argument("--profiles", default="", help="vm,fast")
     parser.add_argument("-n", type=int, default=0, help="runs of each case")
-    parser.add_argument("--no-peers", action="store_true", help="without keepalived and HAProxy, three forms, in the same lab (3 nodes)")
+    parser.add_argument("--no-peers", action="store_true", help="without keepalived and HAProxy in the same lab, three forms, 3 nodes")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "drill"))
     parser.add_argument("--fresh", action="store_true", help="forget the runs of before")
     options = parser.parse_args()
@@ -108,7 +110,7 @@ def parse_options():
     options.combinations = QUICK if options.quick else FULL
     if options.nodes or options.profiles:
         options.combinations = [(profile, int(nodes)) for profile in (options.profiles or "vm,fast").split(",") for nodes in (options.nodes or "2,3").split(",")]
-    options.peers = not (options.quick or options.no_peers)
+    options.peers = not (options.quick or options.no_peers) and any(nodes == PEER_NODES for _, nodes in options.combinations)
     return options
 
 
@@ -141,7 +143,7 @@ def main():
     for profile, nodes in options.combinations:
         drills.play(profile, nodes, QUICK_PAIR if options.quick and nodes == 2 else ())
     if options.peers:
-        drills.play_peers(3)
+        drills.play_peers(PEER_NODES)
     not_run = {**NOT_HERE, "Pacemaker + IPaddr2 + HAProxy": "not compared yet"}
     table = report.write(options.out, runs.all, facts() + [f"{system}: {stamp}" for system, stamp in stamps.items()], not_run)
     problems = drills.problems + [f"{r['system']} {r['case']} ({r['nodes']} nodes, {r['profile']}): {p}"
