@@ -24,7 +24,7 @@ build: setup build/build.ninja
 
 # VERSUS=1: keepalived and HAProxy do the same acts afterwards, and the figures are shown side by side.
 run:
-	@scripts/setup.sh build test $(if $(filter 1,$(VERSUS)),drill)
+	@scripts/setup.sh build test $(if $(filter 1,$(VERSUS)),versus)
 	@$(MAKE) --no-print-directory build
 	@exec scripts/run_demo.py $(if $(filter 1,$(VERSUS)),--versus)
 
@@ -95,10 +95,10 @@ format:
 	@scripts/setup.sh lint
 	@git ls-files -z -- '*.h' '*.cc' | xargs -0 -r clang-format-14 -i
 
-# Failovers in the lab, measured: 2, 3 and 5 nodes, profiles vm and fast, and keepalived + HAProxy; n = 10; goes on where it was stopped.
-# DRILL_FLAGS=--quick: minutes.
+# Failovers in the lab, measured: 2, 3 and 5 nodes, profiles vm and fast, and beside it keepalived and Pacemaker; n = 10; goes on where it was
+# stopped. DRILL_FLAGS=--quick: minutes.
 drill:
-	@scripts/setup.sh build test drill
+	@scripts/setup.sh build test versus drill
 	@$(MAKE) --no-print-directory build
 	@scripts/run_drills.py $(DRILL_FLAGS)
 

@@ -12,16 +12,16 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
-from demo import loopback, mission, testlab   # noqa: E402
-from drills import peers                      # noqa: E402
+from demo import loopback, mission, testlab, versus   # noqa: E402
+from drills import peers                              # noqa: E402
 
 
 def versus_problem(no_lab):
     """Why the acts cannot be played with the others; None: they can."""
     if no_lab:
         return f"it needs the lab ({no_lab})"
-    if absent := peers.missing():
-        return f"{' and '.join(absent)} not installed; `make run VERSUS=1` installs them, as does scripts/setup.sh test drill"
+    if absent := peers.missing([versus.PEER]):
+        return f"{' and '.join(absent)} not installed; `make run VERSUS=1` installs them, as does scripts/setup.sh test versus"
     return None
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Failover drills in the lab: each case n times, measured by a client outside the gateways. Writes report.json and report.html.
 
-    scripts/run_drills.py                 2, 3 and 5 nodes, profiles vm and fast, and keepalived + HAProxy beside it; n = 10
+    scripts/run_drills.py                 2, 3 and 5 nodes, profiles vm and fast, and beside it keepalived and Pacemaker; n = 10
     scripts/run_drills.py --quick         3 nodes vm, and with 2 nodes fast what is different there; n = 3; no comparison
     scripts/run_drills.py --cases planned,kill-node --nodes 3 --profiles vm -n 5
 
@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
 from demo.testlab import TestLab, why_unavailable                             # noqa: E402
-from drills import peers, report                                              # noqa: E402
+from drills import gateways, peers, report                                    # noqa: E402
 from drills.cases import CASES, NOT_HERE, check_against                       # noqa: E402
 from drills.measure import run_case, run_peer                                 # noqa: E402
 from drills.runs import Runs, stamp_of                                        # noqa: E402
@@ -51,11 +51,11 @@ class Drills:
                       lambda lab, folder, case, number: run_case(lab, folder, case, profile, nodes), f"{nodes} nodes, {profile}")
 
     def play_peers(self, nodes):
-        """The same lab with keepalived and HAProxy."""
-        todo = [(peer, case) for peer in peers.PEERS for case in peers.CASES if not self.only or case.name in self.only
+        """The same lab with what Fairlead is compared with."""
+        todo = [(peer, case) for peer in peers.PEERS for case in gateways.CASES if not self.only or case.name in self.only
                 for _ in range(self.runs.missing(case.name, "-", nodes, peer.name))]
         self.play_all(todo, ["--nodes", str(nodes)],
-                      lambda lab, folder, one, number: run_peer(lab, folder, *one, nodes, number), f"{nodes} nodes, keepalived + HAProxy")
+                      lambda lab, folder, one, number: run_peer(lab, folder, *one, nodes, number), f"{nodes} nodes")
 
     def play_all(self, todo, options, run, where):
         """Each of `todo` in one lab. One that cannot be played is a problem, and the others go on in another lab."""
@@ -98,7 +98,7 @@ def parse_options():
     parser.add_argument("--nodes", default="", help="2,3")
     parser.add_argument("--profiles", default="", help="vm,fast")
     parser.add_argument("-n", type=int, default=0, help="runs of each case")
-    parser.add_argument("--no-peers", action="store_true", help="without keepalived and HAProxy in the same lab, three forms, 3 nodes")
+    parser.add_argument("--no-peers", action="store_true", help="without keepalived + HAProxy (three forms) and Pacemaker in the same lab, 3 nodes")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "drill"))
     parser.add_argument("--fresh", action="store_true", help="forget the runs of before")
     options = parser.parse_args()
@@ -124,16 +124,15 @@ def main():
     if reason := why_unavailable():
         print(f"drills need network namespaces: {reason}", file=sys.stderr)
         return 1
-    if options.peers and (absent := peers.missing()):
-        print(f"{' and '.join(absent)} not installed, with which Fairlead is compared: scripts/setup.sh test drill installs them; "
+    if options.peers and (absent := peers.missing(peers.PEERS)):
+        print(f"{' and '.join(absent)} not installed, with which Fairlead is compared: scripts/setup.sh test versus drill installs them; "
               "--no-peers leaves the comparison out", file=sys.stderr)
         return 1
     if not os.path.exists(os.path.join(BIN, "fairleadd")):
         print(f"{BIN}/fairleadd is not there: make build", file=sys.stderr)
         return 1
     stamps = {"fairlead": stamp_of(os.path.join(BIN, "fairleadd"))}
-    if not peers.missing():
-        stamps.update({peer.name: peers.versions() for peer in peers.PEERS})
+    stamps.update({peer.name: peer.version() for peer in peers.PEERS if not peers.missing([peer])})
     os.makedirs(options.out, exist_ok=True)
     runs = Runs(os.path.join(options.out, "runs-quick.json" if options.quick else "runs.json"), stamps, options.n or (3 if options.quick else 10))
     if not options.fresh:
@@ -144,8 +143,7 @@ def main():
         drills.play(profile, nodes, QUICK_PAIR if options.quick and nodes == 2 else ())
     if options.peers:
         drills.play_peers(PEER_NODES)
-    not_run = {**NOT_HERE, "Pacemaker + IPaddr2 + HAProxy": "not compared yet"}
-    table = report.write(options.out, runs.all, facts() + [f"{system}: {stamp}" for system, stamp in stamps.items()], not_run)
+    table = report.write(options.out, runs.all, facts() + [f"{system}: {stamp}" for system, stamp in stamps.items()], NOT_HERE)
     problems = drills.problems + [f"{r['system']} {r['case']} ({r['nodes']} nodes, {r['profile']}): {p}"
                                   for r in table if r["system"] == "fairlead" for p in report.broken(r)]
     print(f"{options.out}/report.json, {options.out}/report.html")

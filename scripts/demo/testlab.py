@@ -116,14 +116,13 @@ class TestLab:
         """{mac of the service link: name of the gateway}"""
         return {link["mac"]: n["name"] for n in self.nodes("gateway") for link in n["links"] if link["device"] == "lan"}
 
-    def end_programs(self):
-        """Every gateway has power and runs neither Fairlead nor Corosync."""
-        for gate in self.nodes("gateway"):
-            for program in gate["programs"]:
-                if program["pid"]:
-                    os.kill(program["pid"], signal.SIGTERM)
-        wait_for(lambda: not self.status()["vip"]["holders"] and not any(p["pid"] for g in self.nodes("gateway") for p in g["programs"]), 20,
-                 "Fairlead and Corosync have ended on every gateway")
+    def end_programs(self, *names):
+        """On every gateway, which keeps its power."""
+        def running():
+            return [program["pid"] for gate in self.nodes("gateway") for program in gate["programs"] if program["name"] in names and program["pid"]]
+        for pid in running():
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not running() and not self.status()["vip"]["holders"], 20, f"{' and '.join(names)} have ended on every gateway")
 
     def gate(self, name):
         return LabGate(self, self.node(name))

@@ -1,24 +1,24 @@
 """VERSUS=1: the three acts once more, with keepalived and HAProxy on the same gateways, asked by the same clients; and both beside each other."""
 import time
 
-from drills import peers
+from drills import gateways, keepalived
 from drills.measure import instead, settle
 
 from demo.figures import figures
 from demo.records import Watch
 
-FORM = next(peer for peer in peers.PEERS if peer.name == "keepalived-kubeadm")
+PEER = next(peer for peer in keepalived.PEERS if peer.name == "keepalived-kubeadm")
 NAMES = {"move": "planned move", "kill": "proxy killed", "power": "power off"}
-BACK_MAX_S = 60   # In this form a dead HAProxy is noticed after some 30 s.
+BACK_MAX_S = 60   # In its form a dead HAProxy is noticed after some 30 s.
 
 
 def play(lab, cases):
     """{act: Figures}. `cases`: {act: the drill that does it}"""
-    deeds = {case.name: case.act for case in peers.CASES}
+    deeds = {case.name: case.act for case in gateways.CASES}
     seen = {}
     for number, (act, case) in enumerate(cases.items()):
         settle(lab, "vm", len(lab.nodes("gateway")))
-        with instead(lab, FORM, number) as scene:
+        with instead(lab, PEER, number) as scene:
             watch = Watch(lab, f"-versus-{act}")
             try:
                 watch.await_quiet()

@@ -18,7 +18,7 @@ class Scene:
         self.lost_s = lost_s          # T + C: a lost node is noticed after so many seconds
         self.holder = lab.holder()
         self.standbys = [n["name"] for n in lab.nodes("gateway") if n["name"] != self.holder]
-        self.gateways = None          # keepalived and HAProxy, where they run instead of Fairlead.
+        self.gateways = None          # What runs instead of Fairlead, where that is so.
         self.plug = None              # What brings back who was cut off before.
         self._undo = []
 
@@ -170,7 +170,7 @@ def all_off_before(scene):
 def one_idle_before(scene):
     """The first node has power and runs nothing, the others have none."""
     first, *others = [gate["name"] for gate in scene.lab.nodes("gateway")]
-    scene.lab.end_programs()
+    scene.lab.end_programs("fairleadd", "corosync")
     for name in others:
         scene.lab.power_off(name)
     scene.standbys = [first]

@@ -8,7 +8,6 @@ import time
 
 from demo.testlab import FAIRLEAD, LabClient
 from drills.cases import Scene, descendants
-from drills.peers import PeerGateways
 from support.promises import TIMING
 from support.waiting import wait_for
 
@@ -82,7 +81,7 @@ def run_case(lab, folder, case, profile, nodes):
 
 
 def run_peer(lab, folder, peer, case, nodes, number):
-    """The same with keepalived and HAProxy. Profile "-": none of ours."""
+    """The same with something else in Fairlead's place. Profile "-": none of ours."""
     settle(lab, "vm", nodes)
     with instead(lab, peer, number) as scene:
         verdict = play(lab, folder, case, scene)
@@ -91,11 +90,11 @@ def run_peer(lab, folder, peer, case, nodes, number):
 
 @contextlib.contextmanager
 def instead(lab, peer, number):
-    """A scene in which keepalived and HAProxy do Fairlead's work; afterwards Fairlead does it again."""
-    gateways = PeerGateways(lab, peer, number)
+    """A scene in which another does Fairlead's work; afterwards Fairlead does it again."""
+    gateways = peer.gateways(lab, number)
     try:
         gateways.start()
-        scene = Scene(lab, TIMING["vm"].lost_ms / 1000)   # Now: who holds the VIP is keepalived's choice.
+        scene = Scene(lab, TIMING["vm"].lost_ms / 1000)   # Now: who holds the VIP is the other's choice.
         scene.gateways = gateways
         try:
             yield scene

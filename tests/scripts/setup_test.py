@@ -52,7 +52,8 @@ class SetupTest(unittest.TestCase):
     def test_what_the_drills_compare_with_does_not_start_either(self):
         self.run_setup(apt_ends=0, group="drill")
 
-        self.assertIn("disable -q keepalived.service", self.read("disabled"))
+        for unit in ("keepalived", "pacemaker", "logd"):
+            self.assertIn(f"disable -q {unit}.service", self.read("disabled"))
 
     def test_a_policy_that_allows_starts_steps_aside_and_comes_back(self):
         self.write(self.policy, ALLOWS)
