@@ -6,7 +6,6 @@ Exit code 0: all went as promised.
 """
 import argparse
 import os
-import signal
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -25,14 +24,6 @@ def versus_problem(no_lab):
     return None
 
 
-def leave_on_signals():
-    def leave(number, _frame):
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
-
-
 def main():
     parser = argparse.ArgumentParser(description="The demonstration behind `make run`.")
     parser.add_argument("--loopback", action="store_true", help="no namespaces, even where they are available")
@@ -42,7 +33,7 @@ def main():
     parser.add_argument("--delay", type=int, default=0, metavar="MS", help="stop the new holder for so long after the planned move: the figures have to show it")
     parser.add_argument("--name", default="demo", help="of the lab (another is taken when there is one of that name)")
     options = parser.parse_args()
-    leave_on_signals()
+    testlab.leave_on_signals()
     stay = sys.stdout.isatty() and not options.exit
     try:
         reason = "asked for" if options.loopback or os.environ.get("FL_LAB") == "loopback" else testlab.why_unavailable()

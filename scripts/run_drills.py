@@ -17,7 +17,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
-from demo.testlab import TestLab, why_unavailable                             # noqa: E402
+from demo.testlab import TestLab, leave_on_signals, why_unavailable           # noqa: E402
 from drills import gateways, peers, report                                    # noqa: E402
 from drills.cases import CASES, NOT_HERE, check_against                       # noqa: E402
 from drills.measure import run_case, run_peer                                 # noqa: E402
@@ -121,6 +121,16 @@ def facts():
 
 def main():
     options = parse_options()
+    leave_on_signals()
+    try:
+        return drill(options)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def drill(options):
+    """The exit code."""
     if reason := why_unavailable():
         print(f"drills need network namespaces: {reason}", file=sys.stderr)
         return 1
