@@ -1,213 +1,161 @@
 #!/usr/bin/env python3
 """Failover drills in the lab: each case n times, measured by a client outside the gateways. Writes report.json and report.html.
 
-    scripts/run_drills.py                 2 and 3 nodes, profiles vm and fast, n = 10; can be stopped and goes on where it was
-    scripts/run_drills.py --quick         3 nodes vm, 2 nodes fast; n = 3
+    scripts/run_drills.py                 2, 3 and 5 nodes, profiles vm and fast, and beside it keepalived and Pacemaker; n = 10
+    scripts/run_drills.py --quick         3 nodes vm, and with 2 nodes fast what is different there; n = 3; no comparison
     scripts/run_drills.py --cases planned,kill-node --nodes 3 --profiles vm -n 5
+
+What was stopped goes on where it was, as long as the programs are the same. Exit code 1: something was not as promised, or could not be played.
 """
 import argparse
 import json
 import os
 import platform
-import signal
 import sys
 import tempfile
-import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
-from demo.testlab import FAIRLEAD, TestLab, why_unavailable   # noqa: E402
-from drills import peers, report                              # noqa: E402
-from drills.cases import CASES, NOT_HERE, Scene, descendants               # noqa: E402
-from support.waiting import wait_for                          # noqa: E402
+from demo.testlab import TestLab, leave_on_signals, why_unavailable           # noqa: E402
+from drills import gateways, peers, report                                    # noqa: E402
+from drills.cases import CASES, NOT_HERE, check_against                       # noqa: E402
+from drills.measure import run_case, run_peer                                 # noqa: E402
+from drills.runs import Runs, stamp_of                                        # noqa: E402
+from support.fairlead import BIN                                              # noqa: E402
+from support.promises import TIMING                                           # noqa: E402
+from support.waiting import Timeout                                           # noqa: E402
 
-TIMING_MS = {"vm": 800 + 960, "fast": 400 + 480}
-QUIET_TRIES = 100
+# (profile, nodes): the cases that are there for so many nodes. 5 nodes: only those that need them.
+FULL = (("vm", 3), ("fast", 3), ("vm", 2), ("fast", 2), ("vm", 5))
+QUICK = (("vm", 3), ("fast", 2))
+# Of 2 nodes, what differs from 3: the tie-break decides.
+QUICK_PAIR = ("kill-node", "cut-link", "gateway-silent", "boot-both", "boot-alone")
+
+PEER_NODES = 3
 
 
 class Drills:
-    def __init__(self, folder, only, repeats):
-        self.folder = folder
+    def __init__(self, runs, only):
+        self.runs = runs
         self.only = only
-        self.repeats = repeats
-        self.path = os.path.join(folder, "runs.json")
-        self.runs = []
-        os.makedirs(folder, exist_ok=True)
-
-    def resume(self):
-        if os.path.exists(self.path):
-            with open(self.path, encoding="utf-8") as file:
-                self.runs = json.load(file)
-
-    def keep(self, run):
-        self.runs.append(run)
-        with open(self.path + ".new", "w", encoding="utf-8") as file:
-            json.dump(self.runs, file)
-        os.replace(self.path + ".new", self.path)
-
-    def missing(self, case, profile, nodes, system="fairlead"):
-        done = sum(1 for r in self.runs if (r["case"], r["profile"], r["nodes"], r["system"]) == (case.name, profile, nodes, system))
-        return max(0, self.repeats - done)
+        self.problems = []
 
     def wanted(self, nodes):
         return [c for c in CASES if nodes in c.nodes and (not self.only or c.name in self.only)]
 
-    def play(self, profile, nodes):
-        todo = [(case, self.missing(case, profile, nodes)) for case in self.wanted(nodes)]
-        if not any(count for _, count in todo):
-            return
-        with tempfile.TemporaryDirectory(prefix="fairlead-drill.") as folder, \
-                TestLab(folder, name="drill", options=["--nodes", str(nodes), "--profile", profile]) as lab:
-            for case, count in todo:
-                for _ in range(count):
-                    self.keep(run_one(lab, folder, case, profile, nodes))
-                    say(self.runs[-1])
-
+    def play(self, profile, nodes, names=()):
+        todo = [case for case in self.wanted(nodes) if not names or case.name in names
+                for _ in range(self.runs.missing(case.name, profile, nodes))]
+        self.play_all(todo, ["--nodes", str(nodes), "--profile", profile],
+                      lambda lab, folder, case, number: run_case(lab, folder, case, profile, nodes), f"{nodes} nodes, {profile}")
 
     def play_peers(self, nodes):
-        """The same lab with keepalived and HAProxy; profile: none of ours."""
-        todo = [(peer, case) for peer in peers.PEERS for case in peers.CASES if not self.only or case.name in self.only
-                for _ in range(self.missing(case, "-", nodes, peer.name))]
-        if not todo:
-            return
-        with tempfile.TemporaryDirectory(prefix="fairlead-drill.") as folder, TestLab(folder, name="drill", options=["--nodes", str(nodes)]) as lab:
-            for number, (peer, case) in enumerate(todo):
-                self.keep(run_peer(lab, folder, peer, case, nodes, number))
-                say(self.runs[-1])
+        """The same lab with what Fairlead is compared with."""
+        todo = [(peer, case) for peer in peers.PEERS for case in gateways.CASES if not self.only or case.name in self.only
+                for _ in range(self.runs.missing(case.name, "-", nodes, peer.name))]
+        self.play_all(todo, ["--nodes", str(nodes)],
+                      lambda lab, folder, one, number: run_peer(lab, folder, *one, nodes, number), f"{nodes} nodes")
 
+    def play_all(self, todo, options, run, where):
+        """Each of `todo` in one lab. One that cannot be played is a problem, and the others go on in another lab."""
+        done = 0
+        while done < len(todo):
+            with tempfile.TemporaryDirectory(prefix="fairlead-drill.") as folder, TestLab(folder, name="drill", options=options) as lab:
+                self.check_list(lab)
+                while done < len(todo):
+                    done += 1
+                    try:
+                        self.runs.keep(run(lab, folder, todo[done - 1], done))
+                    except (RuntimeError, Timeout, OSError) as problem:
+                        what = todo[done - 1]
+                        name = what.name if hasattr(what, "name") else " ".join(part.name for part in what)
+                        self.problems.append(f"{name} ({where}) could not be played: {problem}")
+                        print(self.problems[-1], file=sys.stderr, flush=True)
+                        break
+                    say(self.runs.all[-1])
 
-def run_peer(lab, folder, peer, case, nodes, number):
-    settle(lab, nodes)
-    gateways = peers.PeerGateways(lab, peer, number)
-    scene = Scene(lab, TIMING_MS["vm"])
-    scene.gateways = gateways
-    try:
-        probe, out = start_probe(lab, folder)
-        try:
-            case.act(scene)
-            watch(TIMING_MS["vm"] / 1000 + case.watch)
-            verdict = end_probe(probe, out)
-        finally:
-            probe.kill()
-    finally:
-        gateways.close()
-        scene.undo()
-    return {"case": case.name, "system": peer.name, "profile": "-", "nodes": nodes, "verdict": verdict, "loop_late_ms": 0, "bound_ms": None}
-
-
-def run_one(lab, folder, case, profile, nodes):
-    settle(lab, nodes)
-    scene = Scene(lab, TIMING_MS[profile])
-    try:
-        if case.before:
-            case.before(scene)
-        probe, out = start_probe(lab, folder)
-        try:
-            case.act(scene)
-            watch(TIMING_MS[profile] / 1000 + case.watch)
-            verdict = end_probe(probe, out)
-        finally:
-            probe.kill()
-        late = worst_loop(lab)
-    finally:
-        scene.undo()
-    check_harness(case, verdict, profile)
-    return {"case": case.name, "system": "fairlead", "profile": profile, "nodes": nodes, "verdict": verdict, "loop_late_ms": late,
-            "bound_ms": case.bound(TIMING_MS[profile]) if case.bound else None}
-
-
-def check_harness(case, verdict, profile):
-    """A node without power cannot be noticed before its token is lost and the others agreed: less would be a mistake of the drill."""
-    consensus = {"vm": 960, "fast": 480}[profile]
-    if case.name == "kill-node" and verdict["outage_ms"] < consensus:
-        raise RuntimeError(f"kill-node: an outage of {verdict['outage_ms']} ms is below the consensus timeout; the node was heard after its death")
-
-
-def settle(lab, nodes):
-    """Every gateway serves and sees all others, and one holds the VIP."""
-    def quiet():
-        gates = lab.nodes("gateway")
-        for gate in gates:
-            status = lab.gate(gate["name"]).status()
-            if sum(n["online"] for n in status["cluster"]["nodes"]) != nodes or not status["vips"][0]["holder"]:
-                return False
-            if not all(status["vips"][0]["eligible"].get(g["name"], {}).get("ok") for g in gates):
-                return False
-        return lab.holder()
-    wait_for(quiet, 40, "every gateway is a member and could hold the VIP")
-
-
-def start_probe(lab, folder):
-    out = os.path.join(folder, "verdict.json")
-    probe = lab.start("client", [FAIRLEAD, "drill", "probe", f"{lab.vip[0]}:{lab.vip[1]}", "--out", out], "probe")
-    wait_for(lambda: "probing" in probe.stderr(), 10, "the prober runs")
-    watch(0.5)
-    return probe, out
-
-
-def end_probe(probe, out):
-    if os.path.exists(out):
-        os.unlink(out)
-    os.kill(list(descendants(probe.pid))[-1], signal.SIGINT)   # `lab exec` leaves Ctrl-C to the program that it runs.
-    wait_for(lambda: os.path.exists(out) or not probe.running, 10, "the prober's verdict")
-    with open(out, encoding="utf-8") as file:
-        return json.load(file)
-
-
-def worst_loop(lab):
-    late = 0.0
-    for gate in lab.nodes("gateway"):
-        if gate["on"]:
-            try:
-                late = max([late] + [w["loop_lateness_ms"] for w in lab.gate(gate["name"]).status()["workers"]])
-            except (OSError, StopIteration, ValueError):
-                continue   # Its daemon is not there just now.
-    return late
-
-
-def watch(seconds):
-    time.sleep(seconds)   # tidy: a drill is watched for a while
+    @staticmethod
+    def check_list(lab):
+        listed = json.loads(lab.exec("gate-1", "fairlead", "drill", "list", "--json"))["drills"]
+        if differences := check_against(listed):
+            raise SystemExit("\n".join(differences))
 
 
 def say(run):
     v = run["verdict"]
-    bound = "" if run["bound_ms"] is None else f" (promised {run['bound_ms']})"
-    print(f"{run['case']:<16} {run['nodes']} {run['profile']:<5} outage {v['outage_ms']:8.1f} ms{bound}, {v['failed']} of {v['tries']} tries failed, "
-          f"{v['resets']} resets, holders at once {v['holders_max']}", flush=True)
+    promise = report.row_of((run["case"], run["system"], run["profile"], run["nodes"]), [run])["bound_ms"]
+    bound = "" if promise is None else f" (promised {promise})"
+    print(f"{run['case']:<16} {run['nodes']} {run['profile']:<5} {'' if run['system'] == 'fairlead' else run['system'] + ' '}"
+          f"outage {v['outage_ms']:8.1f} ms{bound}, {v['failed']} of {v['tries']} tries failed, "
+          f"{v['resets']} resets, holders at once {v['holders_max']}, {report.in_order(v)}", flush=True)
 
 
-def main():
+def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--cases", default="")
-    parser.add_argument("--nodes", default="2,3")
-    parser.add_argument("--profiles", default="vm,fast")
-    parser.add_argument("-n", type=int, default=0)
-    parser.add_argument("--peers", action="store_true", help="also keepalived and HAProxy, three forms, in the same lab (3 nodes)")
+    parser.add_argument("--quick", action="store_true", help="minutes instead of hours; what it leaves out: docs/operating/drills.md")
+    parser.add_argument("--cases", default="", help="only these, by comma")
+    parser.add_argument("--nodes", default="", help="2,3")
+    parser.add_argument("--profiles", default="", help="vm,fast")
+    parser.add_argument("-n", type=int, default=0, help="runs of each case")
+    parser.add_argument("--no-peers", action="store_true", help="without keepalived + HAProxy (three forms) and Pacemaker in the same lab, 3 nodes")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "drill"))
     parser.add_argument("--fresh", action="store_true", help="forget the runs of before")
     options = parser.parse_args()
-    only = [name for name in options.cases.split(",") if name]
-    unknown = set(only) - {c.name for c in CASES}
-    if unknown:
+    options.only = [name for name in options.cases.split(",") if name]
+    if unknown := set(options.only) - {c.name for c in CASES}:
         parser.error(f"cannot be run here: {', '.join(sorted(unknown))}")
+    if unknown := {p for p in options.profiles.split(",") if p} - set(TIMING):
+        parser.error(f"no such profile: {', '.join(sorted(unknown))}")
+    options.combinations = QUICK if options.quick else FULL
+    if options.nodes or options.profiles:
+        options.combinations = [(profile, int(nodes)) for profile in (options.profiles or "vm,fast").split(",") for nodes in (options.nodes or "2,3").split(",")]
+    options.peers = not (options.quick or options.no_peers) and any(nodes == PEER_NODES for _, nodes in options.combinations)
+    return options
+
+
+def facts():
+    return [f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the end; "
+            "gateways, servers, router and client in namespaces of one machine, real Corosync."]
+
+
+def main():
+    options = parse_options()
+    leave_on_signals()
+    try:
+        return drill(options)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def drill(options):
+    """The exit code."""
     if reason := why_unavailable():
         print(f"drills need network namespaces: {reason}", file=sys.stderr)
         return 1
-    combinations = [("vm", 3), ("fast", 2)] if options.quick else [
-        (profile, int(nodes)) for profile in options.profiles.split(",") for nodes in options.nodes.split(",")]
-    drills = Drills(options.out, only, options.n or (3 if options.quick else 10))
-    if not options.fresh and not options.quick:
-        drills.resume()
-    for profile, nodes in combinations:
-        drills.play(profile, nodes)
+    if options.peers and (absent := peers.missing(peers.PEERS)):
+        print(f"{' and '.join(absent)} not installed, with which Fairlead is compared: scripts/setup.sh test versus drill installs them; "
+              "--no-peers leaves the comparison out", file=sys.stderr)
+        return 1
+    if not os.path.exists(os.path.join(BIN, "fairleadd")):
+        print(f"{BIN}/fairleadd is not there: make build", file=sys.stderr)
+        return 1
+    stamps = {"fairlead": stamp_of(os.path.join(BIN, "fairleadd"))}
+    stamps.update({peer.name: peer.version() for peer in peers.PEERS if not peers.missing([peer])})
+    os.makedirs(options.out, exist_ok=True)
+    runs = Runs(os.path.join(options.out, "runs-quick.json" if options.quick else "runs.json"), stamps, options.n or (3 if options.quick else 10))
+    if not options.fresh:
+        for line in runs.resume():
+            print(line, flush=True)
+    drills = Drills(runs, options.only)
+    for profile, nodes in options.combinations:
+        drills.play(profile, nodes, QUICK_PAIR if options.quick and nodes == 2 else ())
     if options.peers:
-        drills.play_peers(3)
-    facts = (f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the end; "
-             "gateways, servers, router and client in namespaces of one machine, real Corosync.")
-    table = report.write(options.out, drills.runs, facts, NOT_HERE)
-    problems = [f"{r['system']} {r['case']} ({r['nodes']} nodes, {r['profile']}): {p}" for r in table if r["system"] == "fairlead" for p in report.broken(r)]
+        drills.play_peers(PEER_NODES)
+    table = report.write(options.out, runs.all, facts() + [f"{system}: {stamp}" for system, stamp in stamps.items()], NOT_HERE)
+    problems = drills.problems + [f"{r['system']} {r['case']} ({r['nodes']} nodes, {r['profile']}): {p}"
+                                  for r in table if r["system"] == "fairlead" for p in report.broken(r)]
     print(f"{options.out}/report.json, {options.out}/report.html")
     for problem in problems:
         print(f"NOT AS PROMISED: {problem}", file=sys.stderr)

@@ -3,8 +3,8 @@
 #
 #   scripts/setup.sh [GROUP...]      groups of scripts/packages.txt; default: build test
 #
-# Services that come with a package (nginx, haproxy, etcd, prometheus, corosync) are kept from starting now and at boot:
-# the tests start their own copies on their own ports.
+# Services that come with a package (nginx, haproxy, keepalived, etcd, prometheus, corosync, pacemaker) are kept from starting now and at
+# boot: the tests start their own copies on their own ports.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 groups=("${@:-build}")
@@ -41,7 +41,7 @@ exec 9<"$here/packages.txt"
 flock 9   # One run at a time: the second would take the first one's policy for the machine's.
 root=${FL_SETUP_ROOT:-}   # For the test of this script.
 units=()   # That may come; one that is there already is somebody's.
-for unit in nginx haproxy etcd prometheus prometheus-node-exporter corosync corosync-notifyd; do
+for unit in nginx haproxy keepalived etcd prometheus prometheus-node-exporter corosync corosync-notifyd pacemaker logd; do
   [ -e "$root/lib/systemd/system/$unit.service" ] || units+=("$unit")
 done
 policy=$root/usr/sbin/policy-rc.d
@@ -53,15 +53,9 @@ chmod 755 "$policy"
 # Also after half an installation: what is there now and was not before must not start at the next boot.
 cleanup() {
   if [ -d "$root/run/systemd/system" ]; then
-    for unit in "${units[@]}"; do
-      for package in "${missing[@]}"; do
-        case "$package" in
-          "$unit"|"$unit"-*)
-            # Not every package brings the unit of its name; one that is there and stays enabled would start at the next boot.
-            ! systemctl is-enabled -q "$unit.service" 2>/dev/null || systemctl disable -q "$unit.service" ||
-              echo "setup: $unit.service is still enabled: systemctl disable $unit.service" >&2 ;;
-        esac
-      done
+    for unit in "${units[@]}"; do   # A package may bring a unit of another name, or none (logd comes with what resource-agents needs).
+      ! systemctl is-enabled -q "$unit.service" 2>/dev/null || systemctl disable -q "$unit.service" ||
+        echo "setup: $unit.service is still enabled: systemctl disable $unit.service" >&2
     done
   fi
   rm -f "$policy"

@@ -6,10 +6,10 @@
 A kept connection that was cut, before or under a request, is opened anew and the same number asked for again, once: that is what clients of an
 API server do (a GET on a connection used before). Any other failure loses the number. Times in ns of CLOCK_MONOTONIC:
 
-    C CLIENT NUMBER BEGUN ENDED RESULT      ok, or why it was lost: reset, refused, timeout, closed, unreachable, wrong
+    C CLIENT NUMBER BEGUN ENDED RESULT      ok, or why it was lost: wrong, or a word of support.load.error_kind()
     R CLIENT SEEN HOW                       a kept connection was cut: reset or closed
 """
-import errno
+import os
 import signal
 import socket
 import ssl
@@ -17,8 +17,23 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tests"))
+
+from support.load import HttpConnection, error_kind   # noqa: E402
+
 PACE_S = 0.01
 PATIENCE_S = 0.5
+
+
+class Here:
+    """A node for HttpConnection: where this process runs."""
+
+    @staticmethod
+    def connect(address, timeout, source=None):
+        del source
+        sock = socket.create_connection(address, timeout=timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
 
 
 class Client(threading.Thread):
@@ -29,8 +44,7 @@ class Client(threading.Thread):
         self.context = context
         self.record = record
         self.stop = stop
-        self.sock = None
-        self.reader = None
+        self.connection = None
 
     def run(self):
         sequence = 0
@@ -38,7 +52,7 @@ class Client(threading.Thread):
             sequence += 1
             begun = time.monotonic_ns()
             path = f"/c/{self.number}/{sequence}"
-            kept = self.sock is not None
+            kept = self.connection is not None
             result = self.attempt(path)
             if kept and result in ("reset", "closed"):
                 self.record.write(f"R {self.number} {time.monotonic_ns()} {result}\n")
@@ -49,45 +63,20 @@ class Client(threading.Thread):
 
     def attempt(self, path):
         try:
-            result = self.ask(path)
-        except OSError as problem:
-            result = kind(problem)
+            if self.connection is None:
+                self.connection = HttpConnection(Here, self.address, self.context, self.address[0], PATIENCE_S)
+            status, _, body = self.connection.get(path, host="api")
+            result = "ok" if status == 200 and body.endswith(f" {path}\n") else "wrong"
+        except (OSError, ValueError) as problem:
+            result = error_kind(problem)
         if result != "ok":
             self.close()
         return result
 
-    def ask(self, path):
-        if self.sock is None:
-            raw = socket.create_connection(self.address, timeout=PATIENCE_S)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.sock = raw       # Closed also when the handshake fails.
-            self.sock = self.context.wrap_socket(raw, server_hostname=self.address[0])
-            self.reader = self.sock.makefile("rb")
-        self.sock.sendall(f"GET {path} HTTP/1.1\r\nHost: api\r\n\r\n".encode())
-        length = None
-        while (line := self.reader.readline()) not in (b"\r\n", b""):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        if length is None:
-            return "closed"
-        return "ok" if self.reader.read(length).endswith(f" {path}\n".encode()) else "wrong"
-
     def close(self):
-        for thing in (self.reader, self.sock):
-            if thing is not None:
-                thing.close()
-        self.sock = self.reader = None
-
-
-def kind(problem):
-    if isinstance(problem, (TimeoutError, socket.timeout)):
-        return "timeout"
-    if isinstance(problem, ConnectionRefusedError):
-        return "refused"
-    if isinstance(problem, (ConnectionResetError, BrokenPipeError)):
-        return "reset"
-    return "unreachable" if problem.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH) else "closed"
+        if self.connection:
+            self.connection.close()
+            self.connection = None
 
 
 def main():

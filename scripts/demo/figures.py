@@ -66,6 +66,15 @@ def figures(record, since, until):
         late_ms=max((late for at, late in record.lateness if since <= at < until), default=0) / MS)
 
 
+def is_quiet(record, now, *, for_ms=1000, gap_ms=100):
+    """Whether in the time just before `now` every probe was answered and no two answers were further apart than `gap_ms`. What began later than that
+    time is not quiet: until the first answer nothing is known."""
+    since = now - for_ms * MS
+    ended = [(end, result) for _, end, result in record.probes[-for_ms:] if end >= since]   # There are fewer than one each ms.
+    moments = [since] + sorted(end for end, _ in ended) + [now]
+    return all(result == "ok" for _, result in ended) and all(b - a <= gap_ms * MS for a, b in zip(moments, moments[1:]))
+
+
 def timeline(record, since, cell_ms, cells, names):
     """A character for each stretch of time: who answered ARP where new connections were answered, '.' where none was, '!' for two at once.
     `names`: {mac: character}."""

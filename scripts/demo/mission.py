@@ -6,20 +6,21 @@ import sys
 import time
 
 from support.load import Load
+from support.promises import PROMISES
 from support.waiting import SCALE, Timeout, wait_for
 
-from demo.figures import MS, Record, client_line, figures, timeline
+from demo import versus
+from demo.figures import MS, client_line, figures, timeline
+from demo.records import CLIENTS, Watch
 from demo.servers import ServerActs
-from demo.testlab import FAIRLEAD, PYTHON, LabClient, TestLab
+from demo.testlab import FAIRLEAD, LabClient, TestLab
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-CLIENTS = 4
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 QUIET_MS = 1000   # Of service before an act: what the machine does when nothing happens.
 KEEP_ALIVE = 5
 PER_REQUEST = 3
-# Promised in docs/internals/takeover.md, for profile vm: T + C + 350 ms when a node is lost.
-BOUND_MS = {"move": 20, "kill": 50, "power": 800 + 960 + 350}
+DRILLS = {"move": "planned", "kill": "kill-process", "power": "kill-node"}   # What an act does, by its name in `fairlead drill list`.
+BOUND_MS = {act: PROMISES[drill].outage_ms("vm") for act, drill in DRILLS.items()}
 
 
 class Witnesses:
@@ -40,49 +41,11 @@ class Witnesses:
         self.monitors[gate] = self.lab.start(gate, ["ip", "-ts", "monitor", "address"], f"ip-monitor-{gate}")
 
 
-class Watch:
-    """What watch.py and clients.py have written so far."""
-
-    def __init__(self, lab):
-        self.lab = lab
-        self.record = Record()
-        self._files = {}
-        self.watcher = self._start("watch.py", "watch.log", [*map(str, lab.vip), "lan"])
-        self.clients = self._start("clients.py", "clients.log", [*map(str, lab.vip), str(CLIENTS)])
-
-    def _start(self, script, name, arguments):
-        path = os.path.join(self.lab.folder, name)
-        if os.path.exists(path):
-            os.remove(path)
-        self._files[path] = 0
-        return self.lab.start("client", [PYTHON, os.path.join(HERE, script), path, *arguments], script)
-
-    def read(self):
-        """Takes in whole lines that are new."""
-        for path, offset in self._files.items():
-            if not os.path.exists(path):
-                continue
-            with open(path, encoding="ascii") as file:
-                file.seek(offset)
-                text = file.read()
-            end = text.rfind("\n") + 1
-            self.record.read(text[:end].splitlines())
-            self._files[path] = offset + end
-        for process in (self.watcher, self.clients):
-            if not process.running:
-                raise RuntimeError(f"{process.name} ended: {process.stderr()[-1000:]}")
-        return self.record
-
-    def line(self):
-        return client_line(self.read().requests)
-
-    def await_service(self):
-        wait_for(lambda: sum(1 for p in self.read().probes[-100:] if p[2] == "ok") == 100 and len(self.record.requests) > 50, 20, "new connections are served")
-
-
 class Mission:
-    def __init__(self, lab, *, only=(), delay_ms=0):
+    def __init__(self, lab, *, only=(), delay_ms=0, compare=False):
         self.lab = lab
+        self.compare = compare
+        self.seen = {}            # {act: Figures}
         self.only = only
         self.delay_ms = delay_ms
         self.failures = []
@@ -100,6 +63,9 @@ class Mission:
         for name, act in acts.items():
             if not self.only or name in self.only:
                 act()
+        print(f"\nAll the time: {self.watch.line()}\n", flush=True)
+        if self.compare:
+            self.versus()
         self.last_words()
         return self.failures
 
@@ -123,8 +89,9 @@ class Mission:
         old = self.lab.holder()
         new = self.other(old)
 
+        daemon = self.lab.pid(new, "fairleadd")
+
         def do():
-            daemon = self.lab.pid(new, "fairleadd")
             since = time.monotonic_ns()
             self.lab.exec(old, "fairlead", "vip", "move", "api", "--to", new)
             if self.delay_ms:   # For the test that the figures are measured: the new holder does nothing for a while.
@@ -161,11 +128,12 @@ class Mission:
     def act(self, name, sentence, do, *, span_ms, cell_ms):
         number = list(BOUND_MS).index(name) + 1
         print(f"{number}. {sentence}", flush=True)
+        self.watch.await_quiet()
         since = do()
         until = since + span_ms * MS
         # What began in the act gets the time to end.
         wait_for(lambda: self.watch.read() and self.show_line() and time.monotonic_ns() > until + 1000 * MS, 30, "the act is over")
-        f = figures(self.watch.record, since, until)
+        f = self.seen[name] = figures(self.watch.record, since, until)
         self.show_line(end=True)
         bar = timeline(self.watch.record, since - 10 * cell_ms * MS, cell_ms, 70, self.names)
         print(f"   {bar[:10]}|{bar[10:]}  {cell_ms} ms a sign")
@@ -207,10 +175,20 @@ class Mission:
         self.failures += acts.failures
         client.close()
 
+    # ---- with others ----
+    def versus(self):
+        """The watch of before ends: what is lost now is not Fairlead's."""
+        self.watch.close()
+        print("The same acts with keepalived + HAProxy on these gateways, configured as the kubeadm guide has them. keepalived cannot move an address: it is\n"
+              "stopped where the address is. What is killed is HAProxy, of which a script asks every 3 s; 10 failures move the address.", flush=True)
+        theirs = versus.play(self.lab, {act: DRILLS[act] for act in self.seen})
+        print(f"\n{versus.table(self.seen, theirs)}\n", flush=True)
+        self.watch = Watch(self.lab, "-afterwards")
+        self.watch.await_service()
+
     # ---- the end ----
     def last_words(self):
         lab = f"{os.path.relpath(FAIRLEAD)} lab --name {self.lab.name} exec"
-        print(f"\nAll the time: {self.watch.line()}\n")
         print("Break it yourself, while the clients go on:" if self.live else "Break it yourself (`make run` on a terminal stays up for it):")
         print(f"  {lab} gate-1 pkill -9 -x fairleadd          `... lab --name {self.lab.name} up` mends")
         print(f"  {lab} switch ip link set gate-2-lan down    pulls a plug")
@@ -271,12 +249,12 @@ def own_folder():
     return folder, held
 
 
-def run(stay, *, only=(), delay_ms=0, name="demo"):
+def run(stay, *, only=(), delay_ms=0, compare=False, name="demo"):
     """The exit code."""
     folder, held = own_folder()
     try:
         with TestLab(folder, name) as lab:
-            mission = Mission(lab, only=only, delay_ms=delay_ms)
+            mission = Mission(lab, only=only, delay_ms=delay_ms, compare=compare)
             failures = mission.run()
             for failure in failures:
                 print(f"  NOT AS PROMISED: {failure}", file=sys.stderr)

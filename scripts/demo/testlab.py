@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 
 from support.fairlead import BIN, Gateway
 from support.process import Spawner
@@ -117,22 +116,44 @@ class TestLab:
         """{mac of the service link: name of the gateway}"""
         return {link["mac"]: n["name"] for n in self.nodes("gateway") for link in n["links"] if link["device"] == "lan"}
 
+    def end_programs(self, *names):
+        """On every gateway, which keeps its power."""
+        def running():
+            return [program["pid"] for gate in self.nodes("gateway") for program in gate["programs"] if program["name"] in names and program["pid"]]
+        for pid in running():
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not running() and not self.status()["vip"]["holders"], 20, f"{' and '.join(names)} have ended on every gateway")
+
     def gate(self, name):
         return LabGate(self, self.node(name))
+
+    # ---- cables and power ----
+    def unplug(self, name):
+        """Cuts the node off, and its cards see nothing of it: its ports leave their bridges. Returns what plugs them in again."""
+        ports = self._ports(name)
+        self.exec("switch", "sh", "-c", self._cut(ports))
+        return lambda: self.exec("switch", "sh", "-c", " && ".join(f"ip link set {port} master {bridge}" for port, bridge in ports.items()))
 
     def power_off(self, name):
         self.power_switch(name)()
 
     def power_switch(self, name):
-        """What switches a node off, at once when it is called: first the cables, then the machine. The ring's goes first: a daemon that sees its service link go
-        would hand the address over by the ring, and a machine without power cannot."""
-        node = self.node(name)
-        cut = " && ".join(f"ip link set {link['port']} down" for link in reversed(node["links"]))
+        """What switches a node off, at once when it is called: cut off first, then ended, so that nothing of it says goodbye. Its cards keep their
+        carrier: a daemon that saw its service link go would hand the address over by the ring, and a machine without power cannot."""
+        keeper, cut = self.node(name)["keeper"], self._cut(self._ports(name))
 
         def off():
             self.exec("switch", "sh", "-c", cut)
-            os.kill(node["keeper"], signal.SIGKILL)
+            os.kill(keeper, signal.SIGKILL)
         return off
+
+    def _ports(self, name):
+        """{port of the switch: its bridge}"""
+        return {link["port"]: link["device"] for link in self.node(name)["links"]}
+
+    @staticmethod
+    def _cut(ports):
+        return " && ".join(f"ip link set {port} nomaster" for port in ports)
 
 
 class LabGate(Gateway):
@@ -209,4 +230,10 @@ def why_unavailable():
     return None
 
 
-PYTHON = sys.executable
+def leave_on_signals():
+    """What would end this process unheard ends it in order: nothing of a lab stays, not even its folder."""
+    def leave(number, _frame):
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)

@@ -1,6 +1,7 @@
 """`make run`'s demonstration: its figures are measured, and it leaves nothing, whatever ends it."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import unittest
 from harness import main
 from support.corosync_lab import why_unavailable
 from support.fairlead import BIN, ROOT
-from support.process import start_time
+from support.process import has_ended
 from support.waiting import SCALE, wait_for
 
 DEMO = os.path.join(ROOT, "scripts", "run_demo.py")
@@ -58,6 +59,22 @@ class DemonstrationTest(unittest.TestCase):
         moved = subprocess.run(["tcpdump", "-n", "-r", os.path.join(folder, "arp.pcap")], capture_output=True, text=True, check=False).stdout
         self.assertIn("Reply 192.168.4.20 is-at 02:fa:00:00:04:", moved)
 
+    def test_keepalived_and_haproxy_do_the_same_beside_it(self):
+        done = self.demo("--only", "move", "--versus")
+
+        if absent := [program for program in ("keepalived", "haproxy") if not shutil.which(program)]:
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn(f"{' and '.join(absent)} not installed", done.stderr)
+            return
+        row = r"{} +([\d,]+) ms +([\d,]+) +([\d,]+) +([\d,]+) +(\d)\n"
+        found = re.search(row.format("planned move +Fairlead") + " +" + row.format(r"keepalived \+ HAProxy"), done.stdout)
+        self.assertTrue(found, done.stdout + done.stderr)
+        outage, failed, holders = (int(found.group(i).replace(",", "")) for i in (6, 7, 10))
+        self.assertGreater(outage, 300, "the next one waits for its skew time, 0.6 s")
+        self.assertGreater(failed, 0)
+        self.assertEqual(holders, 1)
+        self.assertIn("All the time: ", done.stdout[:found.start()], "what Fairlead's clients saw is counted before")
+
     def test_a_killed_demonstration_takes_its_lab_along(self):
         demo = subprocess.Popen([sys.executable, DEMO, "--exit", "--name", self.name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                 stdin=subprocess.DEVNULL, env=self.environment)
@@ -72,15 +89,7 @@ class DemonstrationTest(unittest.TestCase):
         demo.send_signal(signal.SIGKILL)
         demo.wait()
 
-        wait_for(lambda: all(start_time(pid) != start or zombie(pid) for pid, start in processes), 10, "the lab's processes have ended")
-
-
-def zombie(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+        wait_for(lambda: all(has_ended(pid, start) for pid, start in processes), 10, "the lab's processes have ended")
 
 
 if __name__ == "__main__":

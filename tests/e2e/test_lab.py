@@ -12,6 +12,7 @@ from harness import EndToEnd, main
 from support import netns, raw
 from support.backends import Etcd
 from support.lab import Lab, remove_stale_labs
+from support.process import has_ended
 from support.waiting import wait_for
 
 _VICTIM = """
@@ -96,7 +97,7 @@ class NothingStaysTest(unittest.TestCase):
                 victim.send_signal(signal.SIGKILL)
                 victim.wait()
 
-                wait_for(lambda: not os.path.exists(f"/proc/{child}") or _is_zombie(child), 5, "the child is gone")
+                wait_for(lambda: has_ended(child), 5, "the child is gone")
                 remove_stale_labs()
                 self.assertFalse(os.path.exists(folder))
 
@@ -110,11 +111,6 @@ class NothingStaysTest(unittest.TestCase):
         self.assertFalse(child.running)
         self.assertFalse(os.path.exists(folder))
         self.assertTrue(folder.startswith(tempfile.gettempdir()))
-
-
-def _is_zombie(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "Z"
 
 
 if __name__ == "__main__":

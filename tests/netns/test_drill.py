@@ -5,8 +5,10 @@ import signal
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [TESTS, os.path.join(os.path.dirname(TESTS), "scripts")]
 
+from drills.cases import check_against                       # noqa: E402
 from support.cluster_probe import main                       # noqa: E402
 from support.fairlead import BIN                             # noqa: E402
 from support.vip_nodes import VIP, GatesTest, VipNode, holders   # noqa: E402
@@ -109,6 +111,9 @@ class DrillTest(GatesTest):
             seen = verdict()
             self.assertGreater(seen["tries"], 50)
             self.assertEqual((seen["failed"], seen["holders_max"], seen["overlap_ms_max"]), (0, 1, 0), seen)
+
+        with self.subTest("what `make drill` plays and judges is what the daemon lists"):
+            self.assertEqual(check_against(json.loads(gates[0].request("GET", "/api/v1/drills")[1])["drills"]), [])
 
         with self.subTest("the holder's process stops for 200 ms: that is what is measured"):
             verdict = self.probing(client, "--slow", "50ms")

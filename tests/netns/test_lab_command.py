@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support.cluster_probe import main                # noqa: E402
 from support.corosync_lab import why_unavailable      # noqa: E402
 from support.fairlead import BIN                      # noqa: E402
-from support.process import start_time                # noqa: E402
+from support.process import has_ended                 # noqa: E402
 from support.waiting import SCALE, wait_for           # noqa: E402
 
 FAIRLEAD = os.path.join(BIN, "fairlead")
@@ -53,7 +53,7 @@ class LabCommandTest(unittest.TestCase):
             return [tuple(line.split()[-2:]) for line in file if line.startswith(("keeper", "program"))]
 
     def assert_gone(self, processes):
-        wait_for(lambda: all(start_time(pid) != start or zombie(pid) for pid, start in processes), 10, "every process of the lab has ended")
+        wait_for(lambda: all(has_ended(pid, start) for pid, start in processes), 10, "every process of the lab has ended")
 
     def assert_nothing_stays(self, processes, interfaces):
         self.assert_gone(processes)
@@ -257,14 +257,6 @@ def named(pid, name):
             return comm.read().strip() == name
     except OSError:
         return False
-
-
-def zombie(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 if __name__ == "__main__":

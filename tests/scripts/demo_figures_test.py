@@ -6,7 +6,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 
-from demo.figures import MS, Record, client_line, figures, longest_gap_ms, timeline   # noqa: E402
+from demo.figures import MS, Record, client_line, figures, is_quiet, longest_gap_ms, timeline   # noqa: E402
 
 ONE, TWO = "02:fa:00:00:04:83", "02:fa:00:00:04:84"
 
@@ -60,6 +60,19 @@ class FiguresTest(unittest.TestCase):
     def test_the_watchers_own_lateness_is_part_of_the_figures(self):
         record = self.record(served(0, 100, ONE), [f"L {50 * MS} {17 * MS}", f"L {500 * MS} {99 * MS}"])
         self.assertEqual(figures(record, 0, 100 * MS).late_ms, 17)
+
+    def test_a_second_is_quiet_when_all_of_it_was_answered_without_a_gap(self):
+        record = self.record(served(0, 2000, ONE))
+        self.assertTrue(is_quiet(record, 2000 * MS))
+        self.assertFalse(is_quiet(record, 2200 * MS), "nothing was answered in the last 200 ms")
+        self.assertFalse(is_quiet(self.record(served(500, 2000, ONE)), 1400 * MS), "the record begins in the middle of it")
+        self.assertFalse(is_quiet(self.record([]), 2000 * MS), "nothing is known")
+
+    def test_a_second_with_a_failure_or_a_gap_is_not_quiet_until_it_is_over(self):
+        for unrest in ([f"P {1000 * MS} {1001 * MS} reset"], []):
+            record = self.record(served(0, 1000, ONE), unrest, served(1004 if unrest else 1104, 3000, ONE))
+            self.assertFalse(is_quiet(record, 1500 * MS))
+            self.assertTrue(is_quiet(record, 2500 * MS))
 
     def test_clients_count_by_their_own_numbers(self):
         record = self.record(f"C 1 {n} {n * 10 * MS} {(n * 10 + 1) * MS} ok" for n in range(1, 11))

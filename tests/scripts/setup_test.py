@@ -37,10 +37,10 @@ class SetupTest(unittest.TestCase):
         with open(path, encoding="utf-8") as file:
             return file.read()
 
-    def run_setup(self, apt_ends):
+    def run_setup(self, apt_ends, group="test"):
         self.stand_in("apt-get", f"{self.policy} nginx start; echo $? >>{self.root}/asked; exit {apt_ends}")
         environment = dict(os.environ, PATH=f"{self.root}/bin:{os.environ['PATH']}", FL_SETUP_ROOT=self.root)
-        return subprocess.run([os.path.join(ROOT, "scripts/setup.sh"), "test"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([os.path.join(ROOT, "scripts/setup.sh"), group], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     def test_what_came_half_way_does_not_start_at_the_next_boot(self):
         done = self.run_setup(apt_ends=1)
@@ -48,6 +48,12 @@ class SetupTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("disable -q nginx.service", self.read("disabled"))
         self.assertFalse(os.path.exists(self.policy))
+
+    def test_what_the_drills_compare_with_does_not_start_either(self):
+        self.run_setup(apt_ends=0, group="drill")
+
+        for unit in ("keepalived", "pacemaker", "logd"):
+            self.assertIn(f"disable -q {unit}.service", self.read("disabled"))
 
     def test_a_policy_that_allows_starts_steps_aside_and_comes_back(self):
         self.write(self.policy, ALLOWS)

@@ -93,14 +93,10 @@ class Process:
     def freeze(self):
         """SIGSTOP, and waits until it took effect in every thread."""
         self.signal(signal.SIGSTOP)
-        wait_for(lambda: self._state() == "T", 5, f"{self.name} is stopped", 0.005)
+        wait_for(lambda: _stat(self.pid)[0] == "T", 5, f"{self.name} is stopped", 0.005)
 
     def thaw(self):
         self.signal(signal.SIGCONT)
-
-    def _state(self):
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0]
 
     def wait(self, timeout):
         """The exit code; raises subprocess.TimeoutExpired."""
@@ -133,8 +129,7 @@ class Process:
 
     def cpu_seconds(self):
         """User and system time of all threads so far."""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
+        fields = _stat(self.pid)
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -146,9 +141,21 @@ def _read(path):
 def start_time(pid):
     """Clock ticks since boot at which a process started: with its id, a name that is never used twice. None when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[19]
+        return _stat(pid)[19]
     except OSError:
         return None
 
 
+def has_ended(pid, start=None):
+    """Whether a process ran to its end, buried or not. `start`: its start_time(), so that another one of the same id does not pass for it."""
+    try:
+        now = _stat(pid)
+    except OSError:
+        return True
+    return now[0] == "Z" or start not in (None, now[19])
+
+
+def _stat(pid):
+    """What /proc says of a process, from its state on."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()

@@ -19,9 +19,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", ".."))
 
 from support.lab import Lab, _ip            # noqa: E402
+from support.promises import TIMING         # noqa: E402
 from support.waiting import wait_for        # noqa: E402
 
-PROFILES = {"vm": (800, 960), "fast": (400, 480)}
 Event = namedtuple("Event", "node at turn kind fields")
 
 _CONFIG = """totem {{
@@ -72,7 +72,7 @@ def build(name):
 
 class Cluster:
     def __init__(self, count, profile="vm", crypto=False, debug=False, **totem):
-        self.token, self.consensus = PROFILES[profile]
+        self.token, self.consensus = TIMING[profile].token, TIMING[profile].consensus
         self.lab = Lab(mode="namespaces")
         self.nodes = {}
         try:

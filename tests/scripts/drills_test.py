@@ -1,0 +1,243 @@
+"""`make drill` without a lab: which runs are still to be made, what is promised of each case, what a report says of them."""
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
+
+import run_drills                                                # noqa: E402
+from drills import report                                        # noqa: E402
+from drills.cases import CASES, NOT_HERE, check_against          # noqa: E402
+from drills.measure import Service, named                        # noqa: E402
+from drills.runs import Runs, stamp_of                           # noqa: E402
+from support.promises import PROMISES, TIMING, in_ms             # noqa: E402
+
+
+def verdict(**changes):
+    return {"outage_ms": 10.0, "failed": 2, "resets": 0, "holders_max": 1, "overlap_ms_max": 0.0, "announcements": [{"at_ms": 1.0, "from": "gate-1"}],
+            "rounds_by_station": {"gate-1": 90, "gate-2": 10}, "answered_by": [{"at_ms": 0, "answered_by": ["gate-1"]}],
+            "prober_late_ms_max": 0.0, "recovered": True, "arp_watched": True, **changes}
+
+
+def run(case="planned", system="fairlead", profile="vm", nodes=3, late=0.0, **changes):
+    return {"case": case, "system": system, "profile": profile, "nodes": nodes, "verdict": verdict(**changes), "loop_late_ms": late}
+
+
+def row(*runs):
+    (found,) = report.rows(runs or [run()])
+    return found
+
+
+class RunsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "runs.json")
+
+    def runs(self, stamps=None, repeats=3):
+        return Runs(self.path, stamps or {"fairlead": "one"}, repeats)
+
+    def test_what_is_missing_is_counted_by_case_profile_nodes_and_system(self):
+        runs = self.runs({"fairlead": "one", "other": "its"})
+        for made in (run(), run(), run(case="reload"), run(profile="fast"), run(nodes=2), run(system="other")):
+            runs.keep(made)
+        self.assertEqual(runs.missing("planned", "vm", 3), 1)
+        self.assertEqual(runs.missing("reload", "vm", 3), 2)
+        self.assertEqual(runs.missing("planned", "vm", 3, "other"), 2)
+        self.assertEqual(runs.missing("kill-node", "vm", 3), 3)
+        for _ in range(3):
+            runs.keep(run())
+        self.assertEqual(runs.missing("planned", "vm", 3), 0, "more than wanted is not less than none")
+
+    def test_what_was_stopped_goes_on_with_the_same_programs(self):
+        first = self.runs()
+        first.keep(run())
+        first.keep(run())
+
+        second = self.runs()
+        self.assertEqual(second.resume(), [])
+        self.assertEqual(second.missing("planned", "vm", 3), 1)
+        self.assertEqual([r["stamp"] for r in second.all], ["one", "one"])
+
+    def test_runs_of_other_programs_are_dropped_and_that_is_said(self):
+        first = self.runs({"fairlead": "one", "other": "its"})
+        for made in (run(), run(), run(system="other")):
+            first.keep(made)
+
+        second = self.runs({"fairlead": "two", "other": "its"})
+        (line,) = second.resume()
+        self.assertRegex(line, "^2 runs of fairlead are dropped: .*two")
+        self.assertEqual(second.missing("planned", "vm", 3), 3)
+        self.assertEqual(second.missing("planned", "vm", 3, "other"), 2)
+        second.keep(run())
+        self.assertEqual(len(self.runs({"fairlead": "two", "other": "its"}).all), 0, "a resume is asked for")
+        third = self.runs({"fairlead": "two", "other": "its"})
+        self.assertEqual((third.resume(), len(third.all)), ([], 2), "what was dropped is dropped from the file, too")
+
+    def test_runs_without_a_stamp_are_of_no_known_program(self):
+        with open(self.path, "w", encoding="utf-8") as file:
+            json.dump([run()], file)
+        runs = self.runs()
+        self.assertEqual(len(runs.resume()), 1)
+        self.assertEqual(runs.all, [])
+
+    def test_runs_of_what_is_not_installed_now_stay(self):
+        first = self.runs({"fairlead": "one", "other": "its"})
+        first.keep(run(system="other"))
+        runs = self.runs()
+        self.assertEqual((runs.resume(), len(runs.all)), ([], 1))
+
+    def test_a_stamp_is_made_of_the_programs_bytes(self):
+        stamps = []
+        for text in ("a", "a", "b"):
+            with open(self.path, "w", encoding="utf-8") as file:
+                file.write(text)
+            stamps.append(stamp_of(self.path))
+        self.assertEqual(stamps[0], stamps[1])
+        self.assertNotEqual(stamps[0], stamps[2])
+
+
+class ReportTest(unittest.TestCase):
+    def test_a_row_has_the_median_of_outages_and_the_worst_of_the_rest(self):
+        found = row(run(outage_ms=10.0, failed=1, resets=7), run(outage_ms=30.0, failed=5, overlap_ms_max=4.0, prober_late_ms_max=2.0),
+                    run(outage_ms=20.0, holders_max=2, late=3.0))
+        self.assertEqual(found["outage_ms"], {"min": 10.0, "median": 20.0, "max": 30.0})
+        self.assertEqual((found["n"], found["requests_failed"], found["resets"], found["holders_max"], found["overlap_ms_max"]), (3, 5, 7, 2, 4.0))
+        self.assertEqual((found["prober_late_ms_max"], found["loop_late_ms_max"]), (2.0, 3.0))
+
+    def test_a_row_has_the_fields_that_others_read(self):
+        self.assertLessEqual({"case", "system", "profile", "nodes", "n", "outage_ms", "requests_failed", "resets", "holders_max", "overlap_ms_max"}, set(row()))
+
+    def test_cases_systems_profiles_and_numbers_of_nodes_are_rows_of_their_own(self):
+        table = report.rows([run(), run(nodes=2), run(), run(profile="fast"), run(system="other", profile="-"), run(case="reload")])
+        self.assertEqual([(r["case"], r["system"], r["profile"], r["nodes"], r["n"]) for r in table], [
+            ("planned", "fairlead", "vm", 3, 2), ("planned", "fairlead", "vm", 2, 1), ("planned", "fairlead", "fast", 3, 1),
+            ("planned", "other", "-", 3, 1), ("reload", "fairlead", "vm", 3, 1)])
+
+    def test_bounds_follow_the_profile_and_are_fairleads_alone(self):
+        self.assertEqual(row(run(case="kill-node"))["bound_ms"], 800 + 960 + 350)
+        self.assertEqual(row(run(case="kill-node", profile="fast"))["bound_ms"], 400 + 480 + 350)
+        self.assertIsNone(row(run(case="kill-node", system="other", profile="-"))["bound_ms"])
+
+    def test_who_answered_is_said_by_name_and_in_order(self):
+        seen = [["gate-1"], [], ["gate-1"], ["gate-1", "gate-2"], [], ["gate-2"]]
+        answered = [{"at_ms": i, "answered_by": names} for i, names in enumerate(seen)]
+        found = row(run(answered_by=answered), run(answered_by=answered), run())
+        self.assertEqual(found["holders_in_order"], {"gate-1 > gate-1 and gate-2 > gate-2": 2, "gate-1": 1})
+        self.assertEqual(found["answered_arp"], {"gate-1": 270, "gate-2": 30})
+
+    def test_stations_get_the_names_of_gateways(self):
+        found = named(verdict(rounds_by_station={"02:01": 5, "02:99": 1}, answered_by=[{"at_ms": 0, "answered_by": ["02:99", "02:01"]}],
+                              announcements=[{"at_ms": 0, "from": "02:01"}]), {"02:01": "gate-1"})
+        self.assertEqual(found["rounds_by_station"], {"gate-1": 5, "02:99": 1})
+        self.assertEqual(found["answered_by"][0]["answered_by"], ["02:99", "gate-1"])
+        self.assertEqual(found["announcements"][0]["from"], "gate-1")
+
+    def test_what_is_as_promised_is_not_broken(self):
+        self.assertEqual(report.broken(row(run(outage_ms=20.0))), [])
+        self.assertEqual(report.broken(row(run(case="reload", outage_ms=0.0, failed=0))), [])
+        self.assertEqual(report.broken(row(run(case="double-failure", outage_ms=9999.0, failed=999))), [], "no bound is stated")
+
+    def test_an_outage_above_its_bound_is_broken_beside_the_probers_grain_and_lateness(self):
+        self.assertEqual(report.broken(row(run(outage_ms=25.0))), [])
+        self.assertEqual(report.broken(row(run(outage_ms=25.1))), ["outage 25.1 ms, promised 20 ms"])
+        self.assertEqual(report.broken(row(run(outage_ms=25.1, prober_late_ms_max=1.0))), [])
+
+    def test_one_failed_try_is_broken_where_none_may_fail(self):
+        self.assertEqual(report.broken(row(run(case="reload", outage_ms=5.0, failed=1))), ["1 tries failed, promised at most 0"])
+        self.assertEqual(report.broken(row(run(case="kill-server", outage_ms=5.0, failed=1))), [], "one may be on its way to the server")
+        self.assertEqual(len(report.broken(row(run(case="kill-server", outage_ms=5.0, failed=2)))), 1)
+
+    def test_two_that_answer_at_once_are_broken(self):
+        self.assertEqual(len(report.broken(row(run(holders_max=2, overlap_ms_max=5.0)))), 1)
+        self.assertEqual(len(report.broken(row(run(holders_max=2, overlap_ms_max=0.0)))), 1)
+        frozen = {"case": "freeze-node", "holders_max": 2}
+        self.assertEqual(report.broken(row(run(**frozen, overlap_ms_max=55.0))), [], "50 ms after a wake")
+        self.assertEqual(len(report.broken(row(run(**frozen, overlap_ms_max=56.0)))), 1)
+
+    def test_an_outage_that_cannot_be_so_short_is_broken(self):
+        self.assertEqual(len(report.broken(row(run(case="kill-node", outage_ms=900.0)))), 1)
+        self.assertEqual(report.broken(row(run(case="kill-node", outage_ms=2000.0))), [])
+        self.assertEqual(len(report.broken(row(run(case="boot-alone", outage_ms=4000.0)))), 1)
+
+    def test_a_vip_that_stays_away_a_stranger_and_blindness_are_broken(self):
+        self.assertEqual(report.broken(row(run(recovered=False))), ["the VIP did not come back"])
+        self.assertEqual(len(report.broken(row(run(rounds_by_station={"gate-1": 5, "02:99": 1})))), 1)
+        self.assertEqual(report.broken(row(run(arp_watched=False))), ["ARP was not watched"])
+
+    def test_the_report_is_written_with_what_was_not_run_and_why(self):
+        with tempfile.TemporaryDirectory() as folder:
+            table = report.write(folder, [run(), run(case="double-failure"), run(outage_ms=99.0, case="reload")], ["<a fact>"], {"upgrade": "later & so"})
+            with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
+                self.assertEqual(json.load(file), table)
+            with open(os.path.join(folder, "report.html"), encoding="utf-8") as file:
+                page = file.read()
+        for part in ("&lt;a fact&gt;", "upgrade: later &amp; so", "double-failure: two faults", "outage 99 ms, promised 0 ms", "gate-1: 90"):
+            self.assertIn(part, page.replace("99.0", "99"))
+
+
+class ListTest(unittest.TestCase):
+    def listed(self):
+        return [{"name": c.name, "promise": PROMISES[c.name].outage} for c in CASES] + [{"name": name, "promise": ""} for name in NOT_HERE]
+
+    def test_a_list_that_agrees_is_fine(self):
+        self.assertEqual(check_against(self.listed()), [])
+
+    def test_every_difference_is_named(self):
+        self.assertIn("flood", "".join(check_against([*self.listed(), {"name": "flood", "promise": ""}])))
+        self.assertIn("kill-node is not in", "".join(check_against([d for d in self.listed() if d["name"] != "kill-node"])))
+        other = [{**d, "promise": "7 ms"} if d["name"] == "planned" else d for d in self.listed()]
+        self.assertIn("'7 ms', judged is '20 ms'", "".join(check_against(other)))
+
+    def test_every_case_has_a_bound_or_a_reason_for_none(self):
+        for case in CASES:
+            promise = PROMISES[case.name]
+            self.assertNotEqual(bool(promise.outage), bool(promise.why), case.name)
+        self.assertEqual(set(PROMISES), {c.name for c in CASES})
+        self.assertTrue(all(NOT_HERE.values()))
+
+    def test_sums_of_a_promise(self):
+        self.assertEqual(in_ms("lease + T + C + 500 ms", TIMING["vm"]), 2000 + 800 + 960 + 500)
+        self.assertEqual(in_ms("guard.hang + 300 ms", TIMING["fast"]), 1300)
+        self.assertEqual((in_ms("0", TIMING["vm"]), in_ms("5 s", TIMING["vm"])), (0, 5000))
+
+    def test_the_full_run_plays_every_case_and_the_quick_one_those_of_its_nodes(self):
+        for case in CASES:
+            self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL), case.name)
+        self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
+
+
+class WatchTest(unittest.TestCase):
+    """When a watch ends. Time is a number here: each look at the service takes 10 ms."""
+
+    def watch(self, fails, **limits):
+        """`fails`: (from, to) in which the service does not answer. (whether it came back, when the watch ended)"""
+        test, self.now = self, 0.0
+
+        class Watched(Service):
+            def __init__(self):
+                pass
+
+            def answers(self):
+                test.now += 0.01
+                return not any(a <= test.now < b for a, b in fails)
+
+        back = Watched().await_back(clock=lambda: self.now, rest=lambda: None, **limits)
+        return back, round(self.now, 1)
+
+    def test_it_ends_when_service_has_been_back_for_a_second(self):
+        self.assertEqual(self.watch([(0.2, 2.2)], least_s=1), (True, 3.2))
+
+    def test_it_lasts_as_long_as_the_case_wants(self):
+        self.assertEqual(self.watch([], least_s=3), (True, 3.0))
+        self.assertEqual(self.watch([(2.5, 2.9)], least_s=3), (True, 3.9), "an outage just before the end is seen to its end")
+
+    def test_it_ends_without_service_at_the_latest(self):
+        self.assertEqual(self.watch([(1, 99)], least_s=1, most_s=20), (False, 20.0))
+
+
+if __name__ == "__main__":
+    unittest.main()
