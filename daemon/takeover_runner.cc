@@ -19,7 +19,8 @@ namespace {
 constexpr Duration kBeat = std::chrono::milliseconds(50);
 constexpr Duration kStartQuiet = std::chrono::seconds(1);   ///< What is missing for a moment at the start is nothing to tell.
 constexpr Duration kCarrierBack = std::chrono::seconds(3);  ///< R17
-constexpr int kRoundsMax = 64;                              ///< Of answers that lead to actions that lead to answers.
+constexpr Duration kNewMacAnnounced[] = {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1100)};
+constexpr int kRoundsMax = 64;  ///< Of answers that lead to actions that lead to answers.
 
 /// The router whose answers matter to this VIP.
 std::optional<IpAddress> gateway_of(const config::Vip& vip) {
@@ -57,7 +58,7 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
 TakeoverRunner::~TakeoverRunner() {
   loop_.cancel(timer_);
   loop_.cancel(events_timer_);
-  for (const auto& [key, port] : ports_) loop_.remove(port->fd());
+  for (const auto& [key, port] : ports_) loop_.remove(port.port->fd());
   if (driver_) loop_.remove(driver_->fd());
   if (guard_link_fd_ >= 0) loop_.remove(guard_link_fd_);
   if (guard_death_fd_ >= 0) loop_.remove(guard_death_fd_);
@@ -190,8 +191,8 @@ vip::LeasedAddress TakeoverRunner::leased(const Vip& v) const {
   return out;
 }
 
-vip::GuardHold TakeoverRunner::hold_of(const std::string& name, const Vip& v, Epoch epoch) const {
-  return {.serial = 0, .vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = leased(v)};
+vip::GuardHold TakeoverRunner::hold_of(const std::string& name, const vip::LeasedAddress& what, Epoch epoch) const {
+  return {.serial = 0, .vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = what};
 }
 
 void TakeoverRunner::carry(const vip::VipAction& action) {
@@ -203,14 +204,19 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
     case vip::HolderActionKind::kAdd: return begin_add(action.vip, v, action.epoch);
     case vip::HolderActionKind::kRemove: {
       v.adding.reset();
-      const Status done = driver_->remove(leased(v));
-      if (done) guard_.drop(action.vip);
-      if (done) v.here = false;
+      const Status done = driver_->remove(v.added.value_or(leased(v)));
+      if (done) {
+        guard_.drop(action.vip);
+        v.added.reset();
+        v.here = false;
+      }
       return kernel_done(action.vip, action.kind, done);
     }
     case vip::HolderActionKind::kRefresh:
+      if (!v.added) return;
+      v.added->lease = v.settings.lease;
       // R10: the guard's Released has to name the newest epoch. What no guard can be told of is not kept up either.
-      if (guard_.keep(hold_of(action.vip, v, action.epoch))) (void)driver_->refresh(leased(v));
+      if (guard_.keep(hold_of(action.vip, *v.added, action.epoch))) (void)driver_->refresh(*v.added);
       return;  // A failure shows as AddressGone (R20).
     case vip::HolderActionKind::kProbe:
       if (port != nullptr) (void)port->probe(v.settings.address.address, IpAddress::any(v.settings.address.address.family()));
@@ -236,17 +242,23 @@ void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind 
 void TakeoverRunner::begin_add(const std::string& name, Vip& v, Epoch epoch) {
   if (v.link.index == 0) return kernel_done(name, vip::HolderActionKind::kAdd, Error{Errc::kNotFound, v.problem});
   v.adding = epoch;
-  if (guard_.knows(name, epoch)) return finish_add(name, epoch);
-  if (auto status = guard_.hold(hold_of(name, v, epoch)); !status)
-    return kernel_done(name, vip::HolderActionKind::kAdd, status);
+  v.to_add = leased(v);
+  if (auto status = guard_.keep(hold_of(name, v.to_add, epoch)); !status) return kernel_done(name, vip::HolderActionKind::kAdd, status);
+  if (guard_.knows(name, epoch)) finish_add(name, epoch);
 }
 
 void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
   const auto found = vips_.find(name);
   if (found == vips_.end() || found->second.adding != epoch) return;  // Given up meanwhile.
-  found->second.adding.reset();
-  const Status done = driver_->add(leased(found->second));
-  if (done) found->second.here = true;
+  Vip& v = found->second;
+  v.adding.reset();
+  Status done;
+  if (v.added && v.added->index != v.to_add.index) done = driver_->remove(*v.added);  // A repair on an interface that returned.
+  if (done) {
+    v.added = v.to_add;  // Even if it fails: what is half there has to go, too.
+    done = driver_->add(v.to_add);
+  }
+  if (done) v.here = true;
   kernel_done(name, vip::HolderActionKind::kAdd, done);
 }
 
@@ -304,8 +316,8 @@ Status TakeoverRunner::configure(const config::Snapshot& snapshot) {
                             device_of(options_.snapshot, *v.next) == v.wanted;
     if (same_place) take_up(name, v);
   }
-  for (const auto& [key, port] : ports_) {
-    if (auto status = watch_all(key, *port); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
+  for (auto& [key, port] : ports_) {
+    if (auto status = watch_all(key, port); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
   }
   return {};
 }
@@ -339,9 +351,7 @@ void TakeoverRunner::guard_turn() {
     std::visit(Overloaded{
                    [](const vip::GuardUp& e) { FL_LOG(GUARD_UP, "pid", e.pid, "notes", e.notes); },
                    [this](const vip::GuardKnows& e) { enter([this, e](auto&) { finish_add(e.vip, e.epoch); }); },
-                   [this](const vip::GuardLost& e) {
-                     FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often);
-                   },
+                   [this](const vip::GuardLost& e) { FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often); },
                    [this](const vip::GuardWanted&) {
                      host_.spawn_guard([this](Result<vip::GuardChild> child) {
                        if (child)
@@ -374,19 +384,19 @@ void TakeoverRunner::watch_guard() {
 void TakeoverRunner::kernel_events() {
   auto events = driver_->take_events();
   if (!events) return;  // Compared anew at the next call.
-  bool links = false;
+  bool ground = false;  // Links, or addresses that are not ours.
   for (const vip::AddressEvent& event : *events) {
     if (const auto* gone = std::get_if<vip::AddressGone>(&event)) {
       for (const auto& [name, v] : vips_) {
-        if (v.link.index == gone->index && v.settings.address == gone->address) {
+        if (v.added && v.added->index == gone->index && v.added->address == gone->address) {
           enter([this, vip = name](auto& out) { core_.kernel_gone(vip, out); });
         }
       }
     } else {
-      links = true;
+      ground = true;
     }
   }
-  if (!links) return;
+  if (!ground) return;
   close_ports_of_gone_links();
   place_all();
 }
@@ -398,8 +408,7 @@ void TakeoverRunner::close_ports_of_gone_links() {
   std::erase_if(ports_, [&](const auto& entry) {
     const auto& [key, port] = entry;
     if (std::any_of(links->begin(), links->end(), [index = key.first](const vip::LinkState& l) { return l.index == index; })) return false;
-    loop_.remove(port->fd());
-    watched_.erase(key);
+    loop_.remove(port.port->fd());
     return true;
   });
 }
@@ -409,11 +418,20 @@ void TakeoverRunner::place_all() {
   for (auto& [name, v] : vips_) place(name, v);
 }
 
+/// `auto` is chosen while nothing is held: an address that comes or goes elsewhere moves no VIP.
+Result<vip::LinkState> TakeoverRunner::choose_link(const Vip& v) {
+  const auto links = driver_->links();
+  if (!links) return links.error();
+  if (v.wanted == "auto" && v.added) {
+    const auto at = std::find_if(links->begin(), links->end(), [&](const vip::LinkState& l) { return l.index == v.added->index; });
+    if (at != links->end()) return *at;
+  }
+  return vip::choose_interface(v.wanted, v.settings.address, *links, own_addresses_);
+}
+
 /// Finds the VIP's interface as it is now.
 void TakeoverRunner::place(const std::string& name, Vip& v) {
-  const auto links = driver_->links();
-  const auto chosen =
-      links ? vip::choose_interface(v.wanted, v.settings.address, *links, own_addresses_) : Result<vip::LinkState>(links.error());
+  const auto chosen = choose_link(v);
   const Instant now = clock_.now();
   if (!chosen) {
     v.problem = chosen.error().message();
@@ -478,9 +496,16 @@ void TakeoverRunner::health(const std::string& vip, VipHealth health) {
 
 // ---- neighbours ----
 
-Result<vip::NeighbourPort*> TakeoverRunner::open_port(const vip::LinkState& link, IpAddress::Family family) {
+Result<TakeoverRunner::Port*> TakeoverRunner::open_port(const vip::LinkState& link, IpAddress::Family family) {
   const PortKey key{link.index, family};
-  if (const auto found = ports_.find(key); found != ports_.end()) return found->second.get();
+  if (const auto found = ports_.find(key); found != ports_.end()) {
+    Port& port = found->second;
+    if (port.mac == link.mac) return &port;
+    if (auto status = port.port->bind_to(link); !status) return status.error();
+    port.mac = link.mac;
+    for (const Duration after : kNewMacAnnounced) loop_.after(after, [this, key] { announce_all(key); });
+    return &port;
+  }
   std::unique_ptr<vip::NeighbourPort> port;
   if (family == IpAddress::Family::kV4) {
     auto opened = vip::ArpSocket::open(link, *this, clock_);
@@ -494,12 +519,26 @@ Result<vip::NeighbourPort*> TakeoverRunner::open_port(const vip::LinkState& link
   vip::NeighbourPort* raw = port.get();
   if (auto status = loop_.add_readable(raw->fd(), [raw] { (void)raw->receive(); }); !status)
     return status.error();  // The link's events say what is wrong.
-  ports_[key] = std::move(port);
-  return raw;
+  Port& kept = ports_[key];
+  kept = {.port = std::move(port), .mac = link.mac, .watched = {}};
+  return &kept;
+}
+
+/// R19: what is held on an interface that has another MAC now.
+void TakeoverRunner::announce_all(PortKey key) {
+  enter([this, key](auto&) {  // Behind the core's turn: an own pause comes first (R7).
+    const auto port = ports_.find(key);
+    if (port == ports_.end()) return;
+    for (const auto& [name, v] : vips_) {
+      const bool on_it = v.added && PortKey{v.added->index, v.added->address.address.family()} == key;
+      const auto view = core_.describe(name);
+      if (on_it && view.held_here && view.lease_left > Duration::zero()) (void)port->second.port->announce(v.added->address.address);
+    }
+  });
 }
 
 /// VIPs, their gateways and the tie-break's targets.
-Status TakeoverRunner::watch_all(PortKey key, vip::NeighbourPort& port) {
+Status TakeoverRunner::watch_all(PortKey key, Port& port) {
   std::set<IpAddress> wanted;
   for (const auto& [name, v] : vips_) {
     if (v.link.index != key.first) continue;
@@ -510,22 +549,21 @@ Status TakeoverRunner::watch_all(PortKey key, vip::NeighbourPort& port) {
     for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) wanted.insert(target);
   }
   std::erase_if(wanted, [&](const IpAddress& address) { return address.family() != key.second; });
-  std::set<IpAddress>& watched = watched_[key];
-  for (const IpAddress& address : watched) {
-    if (!wanted.contains(address)) port.unwatch(address);
+  for (const IpAddress& address : port.watched) {
+    if (!wanted.contains(address)) port.port->unwatch(address);
   }
   Status result;
   for (const IpAddress& address : wanted) {
-    if (watched.contains(address)) continue;
-    if (auto status = port.watch(address); !status) result = status;
+    if (port.watched.contains(address)) continue;
+    if (auto status = port.port->watch(address); !status) result = status;
   }
-  watched = std::move(wanted);
+  port.watched = std::move(wanted);
   return result;
 }
 
 vip::NeighbourPort* TakeoverRunner::port_of(const Vip& v) {
   const auto found = ports_.find({v.link.index, v.settings.address.address.family()});
-  return found == ports_.end() ? nullptr : found->second.get();
+  return found == ports_.end() ? nullptr : found->second.port.get();
 }
 
 /// The interface's own address in the target's network; unspecified when it has none.
@@ -551,7 +589,7 @@ void TakeoverRunner::probe_tie() {
   if (!options_.snapshot.cluster || !options_.snapshot.cluster->tie_break) return;
   for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
     for (const auto& [key, port] : ports_) {
-      if (key.second == target.family()) (void)port->probe(target, own_address(key.first, target));
+      if (key.second == target.family()) (void)port.port->probe(target, own_address(key.first, target));
     }
   }
 }

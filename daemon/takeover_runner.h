@@ -101,8 +101,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant carrier_since{};  ///< R17
     Instant carrier_lost{};
     bool had_carrier = false;
-    vip::GatewayTrack gateway;        ///< Of track.gateway or route.gateway, whichever is there.
-    std::optional<Epoch> adding;      ///< kAdd was asked for; the guard is being told.
+    vip::GatewayTrack gateway;    ///< Of track.gateway or route.gateway, whichever is there.
+    std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
+    vip::LeasedAddress to_add;    ///< Of `adding`: what the guard is told.
+    /// What the kernel was asked to add, until it has removed it: the interface may be another one by now.
+    std::optional<vip::LeasedAddress> added;
     bool here = false;                ///< Its address, by the kernel's last answer.
     bool here_told = false;           ///< What address_changed was told.
     bool able_told = true;            ///< What the log was told.
@@ -117,6 +120,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     CommandDone done;
   };
   using PortKey = std::pair<std::uint32_t, IpAddress::Family>;
+  struct Port {
+    std::unique_ptr<vip::NeighbourPort> port;
+    std::optional<MacAddress> mac;  ///< Of the interface, as it was told.
+    std::set<IpAddress> watched;
+  };
 
   void on_view(const ClusterView& view) override;
   void on_message(const ClusterProcess& from, const ClusterMessage& message) override;
@@ -143,7 +151,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void take_up(const std::string& name, Vip& v);
   void take_up_all();
   [[nodiscard]] bool may_be_present(const std::string& vip) const;
-  [[nodiscard]] Status watch_all(PortKey key, vip::NeighbourPort& port);
+  [[nodiscard]] Status watch_all(PortKey key, Port& port);
   void tell_local(const std::string& name, Vip& v);
   void probe_tie();
   void ask_gateway(Vip& v);
@@ -152,9 +160,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void tell_changes();
   void tell_change(Vip& v);
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
-  [[nodiscard]] vip::GuardHold hold_of(const std::string& name, const Vip& v, Epoch epoch) const;
+  [[nodiscard]] vip::GuardHold hold_of(const std::string& name, const vip::LeasedAddress& what, Epoch epoch) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
-  [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
+  [[nodiscard]] Result<Port*> open_port(const vip::LinkState& link, IpAddress::Family family);
+  [[nodiscard]] Result<vip::LinkState> choose_link(const Vip& v);
+  void announce_all(PortKey key);
   [[nodiscard]] IpAddress own_address(std::uint32_t index, const IpAddress& target) const;
   [[nodiscard]] std::string name_of(NodeId node) const;
   [[nodiscard]] Result<NodeId> node_named(const std::string& name) const;
@@ -178,8 +188,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   int guard_link_fd_ = -1;
   int guard_death_fd_ = -1;
   std::map<std::string, Vip> vips_;
-  std::map<PortKey, std::unique_ptr<vip::NeighbourPort>> ports_;
-  std::map<PortKey, std::set<IpAddress>> watched_;  ///< By port.
+  std::map<PortKey, Port> ports_;
   std::vector<vip::PresentAddress> own_addresses_;
   std::map<IpAddress, MacAddress> routers_;                         ///< Tie-break targets and gateways, as they answered last.
   std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.

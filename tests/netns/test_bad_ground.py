@@ -65,6 +65,47 @@ class BadGroundTest(GatesTest):
         wait_for(lambda: len(gate.events("VIP_FOREIGN_CLAIM")) == 2, 10, "a machine that takes what is ours is reported, too")
         self.assertTrue(gate.has_vip())
 
+    def test_an_address_that_comes_late_settles_auto_and_another_one_moves_nothing(self):
+        gate, lab = self.alone(2, interface="auto", lease="30s")
+        own = next(line.split()[3] for line in gate.host.run(["ip", "-o", "-4", "addr", "show", "dev", "eth0"]).stdout.splitlines())
+        gate.host.run(["ip", "addr", "flush", "dev", "eth0"])
+        gate.launch()
+        wait_for(lambda: gate.events("VIP_INELIGIBLE"), 10, "the log says why")
+        self.assertIn("none has an address in that network", gate.events("VIP_INELIGIBLE")[0]["fields"]["reason"])
+        gate.host.run(["ip", "addr", "add", own, "dev", "eth0"])     # As DHCP does.
+        wait_for(gate.has_vip, 10, "the VIP is there")
+
+        gate.host.run(["ip", "link", "add", "eth7", "type", "veth", "peer", "name", "eth7", "netns", lab.nodes[2].host.namespace_path])
+        lab.nodes[2].host.run(["ip", "link", "set", "eth7", "up"])
+        gate.host.run(["ip", "link", "set", "eth7", "up"])
+        gate.host.run(["ip", "addr", "add", "10.77.50.1/17", "dev", "eth7"])     # The longer prefix: a new choice would take this one.
+        gate.host.run(["ip", "addr", "del", own, "dev", "eth0"])
+        gate.host.run(["ip", "addr", "add", "10.77.50.2/17", "dev", "eth7"])
+        wait_for(lambda: gate.status()["vips"][0]["held_here"], 5, "it is held")
+        self.assertEqual(gate.status()["vips"][0]["interface"], "eth0")
+        gate.cli("vip", "disable", "api")
+        wait_for(lambda: not gate.has_vip(), 5, "removed where it was added")
+        gate.cli("vip", "enable", "api")
+        wait_for(lambda: gate.status()["vips"][0]["interface"] == "eth7", 10, "chosen anew")
+        wait_for(lambda: f" {VIP}/" in gate.host.run(["ip", "-o", "addr", "show", "dev", "eth7"]).stdout, 10, "and held there")
+
+    def test_another_mac_of_the_interface_is_announced(self):
+        gate, lab = self.alone(2)
+        gate.launch()
+        wait_for(gate.has_vip, 10, "the VIP is there")
+        other = lab.nodes[2].host
+        other.run(["ping", "-c", "1", "-W", "5", VIP])
+
+        def known_mac():
+            return other.run(["ip", "neigh", "show", VIP]).stdout
+
+        before = known_mac()
+        self.assertIn("lladdr", before)
+        gate.host.run(["ip", "link", "set", "eth0", "address", "02:00:00:00:77:01"])
+        wait_for(lambda: "02:00:00:00:77:01" in known_mac(), 5, "the neighbours know")
+        self.assertTrue(gate.has_vip())
+        self.assertEqual(len(gate.events("VIP_ACQUIRED")), 1, "it was never given up")
+
     def test_a_full_disk_costs_no_address(self):
         gate, _ = self.alone()
         state = gate.config["state_dir"]
