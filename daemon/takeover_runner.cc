@@ -72,7 +72,7 @@ Status TakeoverRunner::start() {
   if (!driver) return driver.error();
   driver_ = std::move(*driver);
   if (auto status = loop_.add_readable(driver_->fd(), [this] { kernel_events(); }); !status) return status;
-  place_all();
+  place_all();  // What is there was prepared before the first thread.
   if (options_.guard.valid()) guard_.attach(std::move(options_.guard), clock_.now());
   watch_guard();
   if (options_.snapshot.cluster) {
@@ -405,9 +405,13 @@ void TakeoverRunner::kernel_events() {
 void TakeoverRunner::close_ports_of_gone_links() {
   const auto links = driver_->links();
   if (!links) return;
+  const auto is_there = [&](std::uint32_t index) {
+    return std::any_of(links->begin(), links->end(), [index](const vip::LinkState& l) { return l.index == index; });
+  };
+  std::erase_if(prepared_, [&](std::uint32_t index) { return !is_there(index); });
   std::erase_if(ports_, [&](const auto& entry) {
     const auto& [key, port] = entry;
-    if (std::any_of(links->begin(), links->end(), [index = key.first](const vip::LinkState& l) { return l.index == index; })) return false;
+    if (is_there(key.first)) return false;
     loop_.remove(port.port->fd());
     return true;
   });
@@ -444,6 +448,7 @@ void TakeoverRunner::place(const std::string& name, Vip& v) {
   if (carrier && !v.had_carrier) v.carrier_since = v.carrier_since == Instant{} ? now - kCarrierBack : now;  // At start it counts at once.
   if (!carrier && v.had_carrier) v.carrier_lost = now;
   v.had_carrier = carrier;
+  if (chosen && prepared_.insert(v.link.index).second && tell_from_ != Instant::max()) host_.prepare_interfaces(options_.snapshot);
   if (v.link.index != 0 && carrier) {
     const auto port = open_port(v.link, v.settings.address.address.family());
     if (!port) {
@@ -473,6 +478,7 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
     if (v.problem.empty())
       local.reason = carrier_lost ? "no carrier on " + v.link.name : "the carrier of " + v.link.name + " came back a moment ago";
   }
+  if (!options_.missing_right.empty() && v.problem.empty()) local.able = false, local.reason = options_.missing_right;
   if (!guard_.can_guard(now)) local.able = false, local.reason = "no guard is running";
   if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
   tell_able(name, v, local);

@@ -8,7 +8,8 @@
 // Invariants:
 //   T1  TakeoverCore::turn() comes before anything that a turn of the loop brings (R7).
 //   T2  An address is added only after the guard acknowledged that it knows of it (R10).
-//   T3  Released is sent after the kernel's answer to the removal (R5).
+//   T3  Released is sent after the kernel's answer to the removal (R5). The guard forgets the VIP before that: who dies between the two has
+//       nothing left to clear, and the others wait its promise out as for any node that went silently (R5b): later, and never two.
 //   T4  What enter() is given from inside an action outlives its caller, so it captures by value; what captures by reference (commands,
 //       configure()) goes to enter_now(), which is never called from inside one.
 // Threading: control. Nothing here waits: netlink answers within the call (vip/address_driver.h), files are TakeoverHost's.
@@ -47,6 +48,8 @@ struct TakeoverHost {
   std::function<void(std::vector<Override>)> keep_overrides;
   /// Starts a guard on a thread that may wait, then calls back on the control thread.
   std::function<void(std::function<void(Result<vip::GuardChild>)>)> spawn_guard;
+  /// An interface that may carry VIPs of `active` was not there before: it is to keep them to itself (R21).
+  std::function<void(const config::Snapshot& active)> prepare_interfaces;
   /// A VIP's address came here, or went. After the fact, and after everything else that belongs to it.
   std::function<void(const config::Vip& vip, const std::string& device, bool here)> address_changed;
 };
@@ -69,6 +72,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Incarnation incarnation = 0;
     std::vector<Override> kept;  ///< Of an earlier life.
     vip::GuardChild guard;       ///< Started before the first thread; may be missing.
+    std::string missing_right;   ///< Why this process can hold nothing; empty: it can.
   };
   TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host);
   ~TakeoverRunner() override;
@@ -78,6 +82,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   /// R18: gives everything up as planned; is_clear() tells when.
   void leave();
   [[nodiscard]] bool is_clear() const { return core_.is_clear(); }
+  /// What was said was delivered to everybody: Released, last of all.
+  [[nodiscard]] bool is_heard() const { return client_ == nullptr || client_->settled(); }
   void health(const std::string& vip, VipHealth health);
   /// Another configuration of the same cluster and node (config::needs_restart() names no takeover key). The kernel's side of new
   /// interfaces is prepared (daemon/vip_start.h). Errors: as takeover_settings(); then nothing changed.
@@ -190,8 +196,9 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::map<std::string, Vip> vips_;
   std::map<PortKey, Port> ports_;
   std::vector<vip::PresentAddress> own_addresses_;
-  std::map<IpAddress, MacAddress> routers_;                         ///< Tie-break targets and gateways, as they answered last.
-  std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.
+  std::set<std::uint32_t> prepared_;         ///< Indexes of interfaces that keep VIPs to themselves, or are told to (R21).
+  std::map<IpAddress, MacAddress> routers_;  ///< Tie-break targets and gateways, as they answered last.
+  std::deque<ClusterMessage> to_self_;       ///< Alone: what was sent, to be delivered.
   std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
   bool carrying_ = false;
   Instant tell_from_ = Instant::max();  ///< Of VIP_INELIGIBLE and VIP_ELIGIBLE.

@@ -31,6 +31,9 @@ class BadGroundTest(GatesTest):
         def has_vip():
             return f" {VIP}/" in gate.host.run(["ip", "-o", "addr", "show"]).stdout
 
+        def arp_ignore():
+            return gate.host.run(["cat", "/proc/sys/net/ipv4/conf/eth7/arp_ignore"]).stdout.strip()
+
         def open_files():
             return len(os.listdir(f"/proc/{gate.process.pid}/fd"))
 
@@ -46,9 +49,12 @@ class BadGroundTest(GatesTest):
             plug()
             wait_for(has_vip, 10, "it is back")
             wait_for(lambda: gate.status()["vips"][0]["held_here"], 5, "and the daemon says so")
+            wait_for(lambda: arp_ignore() == "1", 5, "the interface that returned keeps the VIP to itself (R21)")
             at_first = at_first or open_files()
             wait_for(lambda: open_files() <= at_first, 5, "nothing of the interface that went stays open")
         self.assertIn("interface eth7 is not there", gate.events("VIP_INELIGIBLE")[0]["fields"]["reason"])
+        gate.stop()
+        self.assertEqual(arp_ignore(), "0", "as it was when it returned")
 
     def test_an_address_that_another_machine_has_is_reported_and_not_taken(self):
         gate, lab = self.alone(2)
@@ -124,15 +130,20 @@ class BadGroundTest(GatesTest):
         wait_for(lambda: os.path.exists(f"/proc/{gate.process.pid}/root{state}/wishes"), 5, "with room it is written")
 
     def test_without_the_capabilities_it_serves_and_says_what_is_missing(self):
+        self.lacks("-net_admin,-net_raw", "CAP_NET_RAW")
+
+    def test_without_the_right_to_add_addresses_it_offers_none(self):
+        self.lacks("-net_admin", "fairleadd needs CAP_NET_ADMIN")
+
+    def lacks(self, caps, missing):
         gate, _ = self.alone()
         gate.config["listeners"][0]["bind"] = [f"{gate.host.address}:6443"]
         gate.write()
-        caps = "-net_admin,-net_raw"
         gate.process = gate.node.spawn(["setpriv", "--bounding-set", caps, "--inh-caps", caps, os.path.join(BIN, "fairleadd"), "--config", gate.config_path],
                                        "without-capabilities")
         wait_for(lambda: "VIP_INELIGIBLE" in gate.log(), 10, "the log says that it cannot hold the VIP")
         reason = gate.events("VIP_INELIGIBLE")[0]["fields"]["reason"]
-        self.assertIn("CAP_NET_RAW", reason)
+        self.assertIn(missing, reason)
         self.assertEqual(gate.get("/livez")[0], 200)
         self.assertTrue(gate.listener_status("front")["accepting"], "the proxy serves on the node's own address")
         self.assertFalse(gate.has_vip())
