@@ -159,6 +159,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] bool may_be_present(const std::string& vip) const;
   [[nodiscard]] Status watch_all(PortKey key, Port& port);
   void tell_local(const std::string& name, Vip& v);
+  [[nodiscard]] static std::optional<IpAddress> gateway_of(const config::Vip& vip);
   void probe_tie();
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
