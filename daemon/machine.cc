@@ -1,14 +1,21 @@
 #include "daemon/machine.h"
 
 #include <algorithm>
+#include <linux/capability.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "config/descriptors.h"
 #include "net/io_engine.h"
 
 namespace fairlead::daemon {
+namespace {
+constexpr int kControlPriority = 1;  // Above everything ordinary, as the guard; Corosync has 99.
+}
 
 std::uint64_t raise_descriptor_limit() {
   rlimit limit{};
@@ -34,6 +41,23 @@ std::vector<int> allowed_cpus() {
   }
   if (cpus.empty()) cpus.push_back(0);
   return cpus;
+}
+
+std::string harden_control_thread() {
+  std::string refused;
+  const auto note = [&](const char* what) { refused += (refused.empty() ? "" : "; ") + errno_error(what).message(); };
+  // What is mapped now, as far as it is ever touched: code above all. Without MCL_FUTURE, so that no later mapping fails at RLIMIT_MEMLOCK.
+  if (::mlockall(MCL_CURRENT | MCL_ONFAULT) != 0) note("lock memory");
+  const sched_param param{.sched_priority = kControlPriority};
+  if (::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0) note("real-time scheduling");
+  return refused;
+}
+
+bool may_change_addresses() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[2]{};
+  if (::syscall(SYS_capget, &header, data) != 0) return true;  // The kernel's answer to the first address says it, too.
+  return (data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN)) != 0;
 }
 
 Result<EngineDecision> choose_engine(config::EngineChoice choice) {

@@ -18,6 +18,13 @@ inline constexpr std::uint64_t kDescriptorsMin = 128;
 /// CPUs this process may run on, in order.
 [[nodiscard]] std::vector<int> allowed_cpus();
 
+/// Addresses can be added and removed: CAP_NET_ADMIN is among the effective capabilities.
+[[nodiscard]] bool may_change_addresses();
+
+/// R22, for the calling thread: memory locked, real-time below Corosync. Threads and children it starts later are ordinary ones again.
+/// Returns what was refused; empty: nothing.
+[[nodiscard]] std::string harden_control_thread();
+
 struct EngineDecision {
   bool uring = false;
   std::string reason;  ///< One line: why this engine.

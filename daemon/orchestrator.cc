@@ -389,7 +389,7 @@ void Orchestrator::finish_shutdown() {
   loop_.cancel(stop_timer_);
   const Instant now = clock_.now();
   const bool hooks_done = !hooks_ || hooks_->is_idle() || now >= stop_at_;
-  const bool clear = !takeover_ || (takeover_->is_clear() && hooks_done) || now >= stop_at_ + kClosingMax;
+  const bool clear = !takeover_ || (takeover_is_over() && hooks_done) || now >= stop_at_ + kClosingMax;
   if (places_.current() == 0 && clear) return loop_.stop();
   if (now >= stop_at_) {
     if (closing_ && now >= stop_at_ + kClosingMax) return loop_.stop();  // A stalled worker must not keep us.

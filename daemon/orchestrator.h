@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,6 +85,7 @@ class Orchestrator {
   [[nodiscard]] bool may_ask();
   void add_worker_counts(admin::NodeReport& report);
   [[nodiscard]] Status start_takeover();
+  [[nodiscard]] bool takeover_is_over();
   void tell_takeover(const admin::NodeReport& report);
   void tell_controller(const admin::NodeReport& report);
   void reset_connections(const IpAddress& vip, std::function<void()> done);
@@ -135,6 +137,7 @@ class Orchestrator {
   bool stopping_ = false;
   bool closing_ = false;  ///< The grace is over: what is open was told to end.
   Instant stop_at_ = Instant::max();
+  std::optional<Instant> clear_since_;  ///< Of the takeover's end.
 };
 
 }  // namespace fairlead::daemon

@@ -161,7 +161,7 @@ Status TakeoverRunner::drill(const std::string& name, const std::string& vip) {
   auto stranger = vip::NetlinkAddressDriver::open();  // Another socket: our own driver would know that it did it.
   if (!stranger) return stranger.error();
   for (const Vip* v : held) {
-    if (auto status = (*stranger)->remove(leased(*v)); !status) return status;
+    if (auto status = (*stranger)->remove(v->added.value_or(leased(*v))); !status) return status;
   }
   return {};
 }

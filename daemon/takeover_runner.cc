@@ -8,24 +8,14 @@
 #include "base/log.h"
 #include "base/overloaded.h"
 #include "daemon/takeover_settings.h"
-#include "vip/arp_socket.h"
-#include "vip/interface_choice.h"
-#include "vip/ndp_socket.h"
 #include "vip/netlink_address_driver.h"
 
 namespace fairlead::daemon {
 namespace {
 
 constexpr Duration kBeat = std::chrono::milliseconds(50);
-constexpr Duration kStartQuiet = std::chrono::seconds(1);   ///< What is missing for a moment at the start is nothing to tell.
-constexpr Duration kCarrierBack = std::chrono::seconds(3);  ///< R17
-constexpr int kRoundsMax = 64;                              ///< Of answers that lead to actions that lead to answers.
-
-/// The router whose answers matter to this VIP.
-std::optional<IpAddress> gateway_of(const config::Vip& vip) {
-  if (vip.track.gateway) return vip.track.gateway;
-  return vip.route ? std::optional(vip.route->gateway) : std::nullopt;
-}
+constexpr Duration kStartQuiet = std::chrono::seconds(1);  ///< What is missing for a moment at the start is nothing to tell.
+constexpr int kRoundsMax = 64;                             ///< Of answers that lead to actions that lead to answers.
 
 Instant boot_now() {
   timespec ts{};
@@ -57,7 +47,7 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
 TakeoverRunner::~TakeoverRunner() {
   loop_.cancel(timer_);
   loop_.cancel(events_timer_);
-  for (const auto& [key, port] : ports_) loop_.remove(port->fd());
+  for (const auto& [key, port] : ports_) loop_.remove(port.port->fd());
   if (driver_) loop_.remove(driver_->fd());
   if (guard_link_fd_ >= 0) loop_.remove(guard_link_fd_);
   if (guard_death_fd_ >= 0) loop_.remove(guard_death_fd_);
@@ -71,7 +61,7 @@ Status TakeoverRunner::start() {
   if (!driver) return driver.error();
   driver_ = std::move(*driver);
   if (auto status = loop_.add_readable(driver_->fd(), [this] { kernel_events(); }); !status) return status;
-  place_all();
+  place_all();  // What is there was prepared before the first thread.
   if (options_.guard.valid()) guard_.attach(std::move(options_.guard), clock_.now());
   watch_guard();
   if (options_.snapshot.cluster) {
@@ -190,8 +180,8 @@ vip::LeasedAddress TakeoverRunner::leased(const Vip& v) const {
   return out;
 }
 
-vip::GuardHold TakeoverRunner::hold_of(const std::string& name, const Vip& v, Epoch epoch) const {
-  return {.serial = 0, .vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = leased(v)};
+vip::GuardHold TakeoverRunner::hold_of(const std::string& name, const vip::LeasedAddress& what, Epoch epoch) const {
+  return {.serial = 0, .vip = name, .epoch = epoch, .incarnation = options_.incarnation, .address = what};
 }
 
 void TakeoverRunner::carry(const vip::VipAction& action) {
@@ -203,14 +193,19 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
     case vip::HolderActionKind::kAdd: return begin_add(action.vip, v, action.epoch);
     case vip::HolderActionKind::kRemove: {
       v.adding.reset();
-      const Status done = driver_->remove(leased(v));
-      if (done) guard_.drop(action.vip);
-      if (done) v.here = false;
+      const Status done = driver_->remove(v.added.value_or(leased(v)));
+      if (done) {
+        guard_.drop(action.vip);
+        v.added.reset();
+        v.here = false;
+      }
       return kernel_done(action.vip, action.kind, done);
     }
     case vip::HolderActionKind::kRefresh:
+      if (!v.added) return;
+      v.added->lease = v.settings.lease;
       // R10: the guard's Released has to name the newest epoch. What no guard can be told of is not kept up either.
-      if (guard_.keep(hold_of(action.vip, v, action.epoch))) (void)driver_->refresh(leased(v));
+      if (guard_.keep(hold_of(action.vip, *v.added, action.epoch))) (void)driver_->refresh(*v.added);
       return;  // A failure shows as AddressGone (R20).
     case vip::HolderActionKind::kProbe:
       if (port != nullptr) (void)port->probe(v.settings.address.address, IpAddress::any(v.settings.address.address.family()));
@@ -236,20 +231,31 @@ void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind 
 void TakeoverRunner::begin_add(const std::string& name, Vip& v, Epoch epoch) {
   if (v.link.index == 0) return kernel_done(name, vip::HolderActionKind::kAdd, Error{Errc::kNotFound, v.problem});
   v.adding = epoch;
-  if (guard_.knows(name, epoch)) return finish_add(name, epoch);
-  if (auto status = guard_.hold(hold_of(name, v, epoch)); !status)
-    return kernel_done(name, vip::HolderActionKind::kAdd, status);
+  v.to_add = leased(v);
+  if (auto status = guard_.keep(hold_of(name, v.to_add, epoch)); !status) return kernel_done(name, vip::HolderActionKind::kAdd, status);
+  if (guard_.knows(name, epoch)) finish_add(name, epoch);
 }
 
 void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
   const auto found = vips_.find(name);
   if (found == vips_.end() || found->second.adding != epoch) return;  // Given up meanwhile.
-  found->second.adding.reset();
-  const Status done = driver_->add(leased(found->second));
-  if (done)
-    found->second.here = true;
-  else if (done.error().code != Errc::kTimeout)
-    guard_.drop(name);  // Nothing of ours is there: it must not remove what is.
+  Vip& v = found->second;
+  v.adding.reset();
+  Status done;
+  if (v.added && v.added->index != v.to_add.index) done = driver_->remove(*v.added);  // A repair on an interface that returned.
+  if (!done) {
+    done = Error{Errc::kTimeout, done.error().context, done.error().sys_errno};  // Whether it is there is not sure: it is asked for again.
+  } else {
+    done = driver_->add(v.to_add);
+    if (done || done.error().code == Errc::kTimeout) {
+      v.added = v.to_add;
+      v.here = v.here || done.has_value();
+    } else {  // Nothing of ours is there: neither we nor the guard must remove what is.
+      v.added.reset();
+      v.here = false;
+      guard_.drop(name);
+    }
+  }
   kernel_done(name, vip::HolderActionKind::kAdd, done);
 }
 
@@ -307,8 +313,8 @@ Status TakeoverRunner::configure(const config::Snapshot& snapshot) {
                             device_of(options_.snapshot, *v.next) == v.wanted;
     if (same_place) take_up(name, v);
   }
-  for (const auto& [key, port] : ports_) {
-    if (auto status = watch_all(key, *port); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
+  for (auto& [key, port] : ports_) {
+    if (auto status = watch_all(key, port); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
   }
   return {};
 }
@@ -342,9 +348,7 @@ void TakeoverRunner::guard_turn() {
     std::visit(Overloaded{
                    [](const vip::GuardUp& e) { FL_LOG(GUARD_UP, "pid", e.pid, "notes", e.notes); },
                    [this](const vip::GuardKnows& e) { enter([this, e](auto&) { finish_add(e.vip, e.epoch); }); },
-                   [this](const vip::GuardLost& e) {
-                     FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often);
-                   },
+                   [this](const vip::GuardLost& e) { FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often); },
                    [this](const vip::GuardWanted&) {
                      host_.spawn_guard([this](Result<vip::GuardChild> child) {
                        if (child)
@@ -370,220 +374,6 @@ void TakeoverRunner::watch_guard() {
   };
   follow(guard_link_fd_, guard_.link_fd());
   follow(guard_death_fd_, guard_.death_fd());
-}
-
-// ---- kernel ----
-
-void TakeoverRunner::kernel_events() {
-  auto events = driver_->take_events();
-  if (!events) return;  // Compared anew at the next call.
-  bool links = false;
-  for (const vip::AddressEvent& event : *events) {
-    if (const auto* gone = std::get_if<vip::AddressGone>(&event)) {
-      for (const auto& [name, v] : vips_) {
-        if (v.link.index == gone->index && v.settings.address == gone->address) {
-          enter([this, vip = name](auto& out) { core_.kernel_gone(vip, out); });
-        }
-      }
-    } else {
-      links = true;
-    }
-  }
-  if (!links) return;
-  close_ports_of_gone_links();
-  place_all();
-}
-
-/// An interface that comes back has another index, and gets another port.
-void TakeoverRunner::close_ports_of_gone_links() {
-  const auto links = driver_->links();
-  if (!links) return;
-  std::erase_if(ports_, [&](const auto& entry) {
-    const auto& [key, port] = entry;
-    if (std::any_of(links->begin(), links->end(), [index = key.first](const vip::LinkState& l) { return l.index == index; })) return false;
-    loop_.remove(port->fd());
-    watched_.erase(key);
-    return true;
-  });
-}
-
-void TakeoverRunner::place_all() {
-  if (auto addresses = driver_->addresses()) own_addresses_ = std::move(*addresses);
-  for (auto& [name, v] : vips_) place(name, v);
-}
-
-/// Finds the VIP's interface as it is now.
-void TakeoverRunner::place(const std::string& name, Vip& v) {
-  const auto links = driver_->links();
-  const auto chosen =
-      links ? vip::choose_interface(v.wanted, v.settings.address, *links, own_addresses_) : Result<vip::LinkState>(links.error());
-  const Instant now = clock_.now();
-  if (!chosen) {
-    v.problem = chosen.error().message();
-    v.link.carrier = v.link.up = false;
-  } else {
-    v.problem.clear();
-    v.link = *chosen;
-  }
-  const bool carrier = v.link.up && v.link.carrier;
-  if (carrier && !v.had_carrier) v.carrier_since = v.carrier_since == Instant{} ? now - kCarrierBack : now;  // At start it counts at once.
-  if (!carrier && v.had_carrier) v.carrier_lost = now;
-  v.had_carrier = carrier;
-  if (v.link.index != 0 && carrier) {
-    const auto port = open_port(v.link, v.settings.address.address.family());
-    if (!port) {
-      v.problem = port.error().message();
-    } else {
-      if (auto status = watch_all({v.link.index, v.settings.address.address.family()}, **port); !status)
-        v.problem = status.error().message();
-    }
-  }
-  tell_local(name, v);
-}
-
-/// Own facts, as the core wants them.
-void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
-  const Instant now = clock_.now();
-  const vip::VipHolder* holder = core_.holder(name);
-  const bool holds = holder != nullptr && holder->is_wanted();
-  vip::LocalVip local{.able = true,
-                      .serves = v.health.serves,
-                      .gateway_ok = !v.settings.track.gateway || v.gateway.is_ok(holds, now),
-                      .reason = v.health.serves ? "" : v.health.reason};
-  const bool carrier_lost = !v.had_carrier && now >= v.carrier_lost + v.settings.carrier_delay;
-  const bool carrier_young = v.had_carrier && now < v.carrier_since + kCarrierBack;
-  if (!v.problem.empty()) local = {.able = false, .serves = local.serves, .gateway_ok = true, .reason = v.problem};
-  if (carrier_lost || carrier_young) {
-    local.able = false;
-    if (v.problem.empty())
-      local.reason = carrier_lost ? "no carrier on " + v.link.name : "the carrier of " + v.link.name + " came back a moment ago";
-  }
-  if (!guard_.can_guard(now)) local.able = false, local.reason = "no guard is running";
-  if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
-  tell_able(name, v, local);
-  enter([this, name, local](auto& out) { core_.local(name, local, out); });
-}
-
-void TakeoverRunner::tell_able(const std::string& name, Vip& v, const vip::LocalVip& local) {
-  if (clock_.now() < tell_from_ || std::exchange(v.able_told, local.able) == local.able) return;
-  if (local.able)
-    FL_LOG(VIP_ELIGIBLE, "vip", name);
-  else
-    FL_LOG(VIP_INELIGIBLE, "vip", name, "reason", local.reason);
-}
-
-void TakeoverRunner::health(const std::string& vip, VipHealth health) {
-  const auto found = vips_.find(vip);
-  if (found == vips_.end() || found->second.health == health) return;
-  found->second.health = std::move(health);
-  tell_local(vip, found->second);
-}
-
-// ---- neighbours ----
-
-Result<vip::NeighbourPort*> TakeoverRunner::open_port(const vip::LinkState& link, IpAddress::Family family) {
-  const PortKey key{link.index, family};
-  if (const auto found = ports_.find(key); found != ports_.end()) return found->second.get();
-  std::unique_ptr<vip::NeighbourPort> port;
-  if (family == IpAddress::Family::kV4) {
-    auto opened = vip::ArpSocket::open(link, *this, clock_);
-    if (!opened) return opened.error();
-    port = std::move(*opened);
-  } else {
-    auto opened = vip::NdpSocket::open(link, options_.snapshot.router.has_value(), *this, clock_);
-    if (!opened) return opened.error();
-    port = std::move(*opened);
-  }
-  vip::NeighbourPort* raw = port.get();
-  if (auto status = loop_.add_readable(raw->fd(), [raw] { (void)raw->receive(); }); !status)
-    return status.error();  // The link's events say what is wrong.
-  ports_[key] = std::move(port);
-  return raw;
-}
-
-/// VIPs, their gateways and the tie-break's targets.
-Status TakeoverRunner::watch_all(PortKey key, vip::NeighbourPort& port) {
-  std::set<IpAddress> wanted;
-  for (const auto& [name, v] : vips_) {
-    if (v.link.index != key.first) continue;
-    wanted.insert(v.settings.address.address);
-    if (const auto gateway = gateway_of(v.settings)) wanted.insert(*gateway);
-  }
-  if (options_.snapshot.cluster && options_.snapshot.cluster->tie_break) {
-    for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) wanted.insert(target);
-  }
-  std::erase_if(wanted, [&](const IpAddress& address) { return address.family() != key.second; });
-  std::set<IpAddress>& watched = watched_[key];
-  for (const IpAddress& address : watched) {
-    if (!wanted.contains(address)) port.unwatch(address);
-  }
-  Status result;
-  for (const IpAddress& address : wanted) {
-    if (watched.contains(address)) continue;
-    if (auto status = port.watch(address); !status) result = status;
-  }
-  watched = std::move(wanted);
-  return result;
-}
-
-vip::NeighbourPort* TakeoverRunner::port_of(const Vip& v) {
-  const auto found = ports_.find({v.link.index, v.settings.address.address.family()});
-  return found == ports_.end() ? nullptr : found->second.get();
-}
-
-/// The interface's own address in the target's network; unspecified when it has none.
-IpAddress TakeoverRunner::own_address(std::uint32_t index, const IpAddress& target) const {
-  for (const vip::PresentAddress& a : own_addresses_) {
-    if (a.index == index && a.protocol != vip::kFairleadProtocol && a.address.contains(target)) return a.address.address;
-  }
-  return IpAddress::any(target.family());
-}
-
-/// Of interest for the VIP's eligibility (track.gateway), else only to be told from a holder when it answers for the VIP (proxy ARP, R5).
-void TakeoverRunner::ask_gateway(Vip& v) {
-  const auto gateway = gateway_of(v.settings);
-  vip::NeighbourPort* port = gateway ? port_of(v) : nullptr;
-  if (port != nullptr && v.gateway.ask(clock_.now())) (void)port->probe(*gateway, own_address(v.link.index, *gateway));
-}
-
-bool TakeoverRunner::is_router(const MacAddress& mac) const {
-  return std::any_of(routers_.begin(), routers_.end(), [&](const auto& router) { return router.second == mac; });
-}
-
-void TakeoverRunner::probe_tie() {
-  if (!options_.snapshot.cluster || !options_.snapshot.cluster->tie_break) return;
-  for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
-    for (const auto& [key, port] : ports_) {
-      if (key.second == target.family()) (void)port->probe(target, own_address(key.first, target));
-    }
-  }
-}
-
-void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
-  if (const auto& cluster = options_.snapshot.cluster; cluster && cluster->tie_break) {
-    const auto& targets = cluster->tie_break->targets;
-    const auto target = std::find(targets.begin(), targets.end(), event.address);
-    if (target != targets.end() && event.kind != vip::NeighbourEventKind::kProbe) {
-      routers_[event.address] = event.mac;
-      enter([this, at = static_cast<std::uint32_t>(target - targets.begin())](auto&) { core_.tie_answered(at); });
-    }
-  }
-  for (auto& [name, v] : vips_) {
-    if (event.kind == vip::NeighbourEventKind::kProbe || gateway_of(v.settings) != event.address) continue;
-    routers_[event.address] = event.mac;
-    v.gateway.answered(clock_.now());
-  }
-  for (const auto& [name, v] : vips_) {
-    if (v.settings.address.address != event.address) continue;
-    enter([this, event, vip = name](auto& out) {
-      switch (event.kind) {
-        case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, event.mac.to_string(), is_router(event.mac), out);
-        case vip::NeighbourEventKind::kClaim: return core_.claimed(vip, event.mac.to_string(), out);
-        case vip::NeighbourEventKind::kProbe: return;  // The kernel answers for itself.
-      }
-    });
-    return;
-  }
 }
 
 // ---- status ----

@@ -8,7 +8,8 @@
 // Invariants:
 //   T1  TakeoverCore::turn() comes before anything that a turn of the loop brings (R7).
 //   T2  An address is added only after the guard acknowledged that it knows of it (R10).
-//   T3  Released is sent after the kernel's answer to the removal (R5).
+//   T3  Released is sent after the kernel's answer to the removal (R5). The guard forgets the VIP before that: who dies between the two has
+//       nothing left to clear, and the others wait its promise out as for any node that went silently (R5b): later, and never two.
 //   T4  What enter() is given from inside an action outlives its caller, so it captures by value; what captures by reference (commands,
 //       configure()) goes to enter_now(), which is never called from inside one.
 // Threading: control. Nothing here waits: netlink answers within the call (vip/address_driver.h), files are TakeoverHost's.
@@ -47,6 +48,8 @@ struct TakeoverHost {
   std::function<void(std::vector<Override>)> keep_overrides;
   /// Starts a guard on a thread that may wait, then calls back on the control thread.
   std::function<void(std::function<void(Result<vip::GuardChild>)>)> spawn_guard;
+  /// An interface that may carry VIPs of `active` was not there before: it is to keep them to itself (R21).
+  std::function<void(const config::Snapshot& active)> prepare_interfaces;
   /// A VIP's address came here, or went. After the fact, and after everything else that belongs to it.
   std::function<void(const config::Vip& vip, const std::string& device, bool here)> address_changed;
 };
@@ -69,6 +72,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Incarnation incarnation = 0;
     std::vector<Override> kept;  ///< Of an earlier life.
     vip::GuardChild guard;       ///< Started before the first thread; may be missing.
+    std::string missing_right;   ///< Why this process can hold nothing; empty: it can.
   };
   TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host);
   ~TakeoverRunner() override;
@@ -78,6 +82,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   /// R18: gives everything up as planned; is_clear() tells when.
   void leave();
   [[nodiscard]] bool is_clear() const { return core_.is_clear(); }
+  /// What was said was delivered to everybody: Released, last of all.
+  [[nodiscard]] bool is_heard() const { return client_ == nullptr || client_->settled(); }
   void health(const std::string& vip, VipHealth health);
   /// Another configuration of the same cluster and node (config::needs_restart() names no takeover key). The kernel's side of new
   /// interfaces is prepared (daemon/vip_start.h). Errors: as takeover_settings(); then nothing changed.
@@ -101,8 +107,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant carrier_since{};  ///< R17
     Instant carrier_lost{};
     bool had_carrier = false;
-    vip::GatewayTrack gateway;        ///< Of track.gateway or route.gateway, whichever is there.
-    std::optional<Epoch> adding;      ///< kAdd was asked for; the guard is being told.
+    vip::GatewayTrack gateway;    ///< Of track.gateway or route.gateway, whichever is there.
+    std::optional<Epoch> adding;  ///< kAdd was asked for; the guard is being told.
+    vip::LeasedAddress to_add;    ///< Of `adding`: what the guard is told.
+    /// What the kernel was asked to add, until it has removed it: the interface may be another one by now.
+    std::optional<vip::LeasedAddress> added;
     bool here = false;                ///< Its address, by the kernel's last answer.
     bool here_told = false;           ///< What address_changed was told.
     bool able_told = true;            ///< What the log was told.
@@ -117,6 +126,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     CommandDone done;
   };
   using PortKey = std::pair<std::uint32_t, IpAddress::Family>;
+  struct Port {
+    std::unique_ptr<vip::NeighbourPort> port;
+    std::optional<MacAddress> mac;  ///< Of the interface, as it was told.
+    std::set<IpAddress> watched;
+  };
 
   void on_view(const ClusterView& view) override;
   void on_message(const ClusterProcess& from, const ClusterMessage& message) override;
@@ -143,8 +157,9 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void take_up(const std::string& name, Vip& v);
   void take_up_all();
   [[nodiscard]] bool may_be_present(const std::string& vip) const;
-  [[nodiscard]] Status watch_all(PortKey key, vip::NeighbourPort& port);
+  [[nodiscard]] Status watch_all(PortKey key, Port& port);
   void tell_local(const std::string& name, Vip& v);
+  [[nodiscard]] static std::optional<IpAddress> gateway_of(const config::Vip& vip);
   void probe_tie();
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
@@ -152,9 +167,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void tell_changes();
   void tell_change(Vip& v);
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
-  [[nodiscard]] vip::GuardHold hold_of(const std::string& name, const Vip& v, Epoch epoch) const;
+  [[nodiscard]] vip::GuardHold hold_of(const std::string& name, const vip::LeasedAddress& what, Epoch epoch) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
-  [[nodiscard]] Result<vip::NeighbourPort*> open_port(const vip::LinkState& link, IpAddress::Family family);
+  [[nodiscard]] Result<Port*> open_port(const vip::LinkState& link, IpAddress::Family family);
+  [[nodiscard]] Result<vip::LinkState> choose_link(const Vip& v);
+  void announce_all(PortKey key);
   [[nodiscard]] IpAddress own_address(std::uint32_t index, const IpAddress& target) const;
   [[nodiscard]] std::string name_of(NodeId node) const;
   [[nodiscard]] Result<NodeId> node_named(const std::string& name) const;
@@ -178,11 +195,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   int guard_link_fd_ = -1;
   int guard_death_fd_ = -1;
   std::map<std::string, Vip> vips_;
-  std::map<PortKey, std::unique_ptr<vip::NeighbourPort>> ports_;
-  std::map<PortKey, std::set<IpAddress>> watched_;  ///< By port.
+  std::map<PortKey, Port> ports_;
   std::vector<vip::PresentAddress> own_addresses_;
-  std::map<IpAddress, MacAddress> routers_;                         ///< Tie-break targets and gateways, as they answered last.
-  std::deque<ClusterMessage> to_self_;                              ///< Alone: what was sent, to be delivered.
+  std::set<std::uint32_t> prepared_;         ///< Indexes of interfaces that keep VIPs to themselves, or are told to (R21).
+  std::map<IpAddress, MacAddress> routers_;  ///< Tie-break targets and gateways, as they answered last.
+  std::deque<ClusterMessage> to_self_;       ///< Alone: what was sent, to be delivered.
   std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
   bool carrying_ = false;
   Instant tell_from_ = Instant::max();  ///< Of VIP_INELIGIBLE and VIP_ELIGIBLE.

@@ -14,6 +14,7 @@ namespace fairlead::daemon {
 
 namespace {
 
+constexpr Duration kHeardMax = std::chrono::milliseconds(500);
 constexpr Duration kInboxFullMax = std::chrono::seconds(1);  ///< For what must not be lost; on the jobs thread.
 
 std::optional<lb::PortRange> kernel_ports() {
@@ -23,6 +24,8 @@ std::optional<lb::PortRange> kernel_ports() {
   return range;
 }
 
+std::string missing_right() { return may_change_addresses() ? "" : "fairleadd needs CAP_NET_ADMIN"; }
+
 }  // namespace
 
 Status Orchestrator::start_takeover() {
@@ -31,6 +34,7 @@ Status Orchestrator::start_takeover() {
   if (started_with_.vips.empty() && !started_with_.cluster) return {};
   auto settings = takeover_settings(started_with_, kVersion);
   if (!settings) return settings.error();
+  if (const std::string refused = harden_control_thread(); !refused.empty()) FL_LOG(TAKEOVER_NOT_HARDENED, "refused", refused);
   TakeoverHost host;
   host.reset_connections = [this](const IpAddress& vip, std::function<void()> done) { reset_connections(vip, std::move(done)); };
   host.keep_overrides = [this](std::vector<Override> wishes) {
@@ -50,6 +54,12 @@ Status Orchestrator::start_takeover() {
     });
     if (!posted) (*shared)(Error{Errc::kLimitExceeded, "too many jobs are waiting"});
   };
+  host.prepare_interfaces = [this](const config::Snapshot& active) {
+    const bool posted = jobs_->post([active] {
+      for (const Error& problem : prepare_vips(active, active)) FL_LOG(VIP_START_PROBLEM, "error", problem.message());
+    });
+    if (!posted) FL_LOG(VIP_START_PROBLEM, "error", "an interface's settings: too many jobs are waiting");
+  };
   hooks_ = std::make_unique<HookRunner>(
       loop_, HookHost{.post_job = [this](std::function<void()> job) { return jobs_->post(std::move(job)); },
                       .on_control = [this](std::function<void()> run) { (void)inbox_.post(OnControl{std::move(run)}); }});
@@ -63,7 +73,8 @@ Status Orchestrator::start_takeover() {
                                                                        .settings = std::move(*settings),
                                                                        .incarnation = born,
                                                                        .kept = std::move(vip_start_.wishes),
-                                                                       .guard = std::move(vip_start_.guard)},
+                                                                       .guard = std::move(vip_start_.guard),
+                                                                       .missing_right = missing_right()},
                                                std::move(host));
   return takeover_->start();
 }
@@ -81,6 +92,14 @@ void Orchestrator::reset_connections(const IpAddress& vip, std::function<void()>
   };
   const auto told = [this, done = std::move(done)](std::size_t, const std::vector<std::uint32_t>&) { (void)inbox_.post(OnControl{done}); };
   surveys_.emplace_back(Survey<std::size_t>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);
+}
+
+/// Everything was given up and the others heard so; with a Corosync that delivers nothing they wait the promises out.
+bool Orchestrator::takeover_is_over() {
+  if (!takeover_->is_clear()) return false;
+  const Instant now = clock_.now();
+  if (!clear_since_) clear_since_ = now;
+  return takeover_->is_heard() || now >= *clear_since_ + kHeardMax;
 }
 
 /// What the takeover's eligibility needs of the rest of the node.

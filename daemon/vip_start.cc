@@ -40,6 +40,10 @@ void keep_vips_to_themselves(const config::Snapshot& snapshot, vip::Journal jour
   }
   std::sort(journal.addresses.begin(), journal.addresses.end());
   journal.addresses.erase(std::unique(journal.addresses.begin(), journal.addresses.end()), journal.addresses.end());
+  // Of an interface that went and came back the newer value is the one to put back.
+  std::erase_if(journal.settings, [&](const vip::JournalSetting& old) {
+    return std::any_of(settings.begin(), settings.end(), [&](const auto& s) { return s.device == old.device && s.key == old.key; });
+  });
   journal.settings.insert(journal.settings.end(), settings.begin(), settings.end());
   if (auto saved = vip::save_journal(snapshot.state_dir, journal); !saved) {
     problems.push_back(saved.error());

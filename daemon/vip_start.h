@@ -23,7 +23,7 @@ struct VipStart {
 [[nodiscard]] VipStart start_vips(const config::Snapshot& snapshot);
 
 /// Before a running daemon takes up `next`: interfaces that get a VIP now keep it to themselves, and the journal knows of old and new
-/// VIPs. Waits for files: jobs thread. Problems by return.
+/// VIPs. Also, with `next` the active one, when an interface has come. Waits for files: jobs thread. Problems by return.
 [[nodiscard]] std::vector<Error> prepare_vips(const config::Snapshot& active, const config::Snapshot& next);
 
 /// `--release-vips`, and the end of a life: removes what is left and puts the interfaces' settings back. Problems by return.

@@ -57,7 +57,11 @@ struct LinkChanged {
   LinkState link;
   bool operator==(const LinkChanged&) const = default;
 };
-using AddressEvent = std::variant<AddressGone, LinkChanged>;
+/// Addresses that are not ours came, went or changed: addresses() is another than before. One per take_events().
+struct AddressesChanged {
+  bool operator==(const AddressesChanged&) const = default;
+};
+using AddressEvent = std::variant<AddressGone, LinkChanged, AddressesChanged>;
 
 class AddressDriver {
  public:

@@ -169,7 +169,7 @@ void GuardLink::want(Instant now) {
   }
   if (spawning_ || now < next_spawn_) return;
   spawning_ = now;
-  events_.push_back(GuardWanted{});
+  events_.emplace_back(GuardWanted{});
 }
 
 Status GuardLink::hold(GuardHold what) {

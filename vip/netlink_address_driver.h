@@ -40,7 +40,7 @@ class NetlinkAddressDriver final : public AddressDriver {
   [[nodiscard]] Result<std::vector<LinkState>> links() override;
   [[nodiscard]] Status remove_stray_routes(const std::vector<LeasedAddress>& keep) override;
   [[nodiscard]] int fd() const override { return events_.fd(); }
-  [[nodiscard]] bool has_events() const override { return !pending_.empty() || unsure_; }
+  [[nodiscard]] bool has_events() const override { return !pending_.empty() || unsure_ || others_changed_; }
   [[nodiscard]] Result<std::vector<AddressEvent>> take_events() override;
 
  private:
@@ -72,6 +72,7 @@ class NetlinkAddressDriver final : public AddressDriver {
   std::map<std::uint32_t, LinkState> links_;  // By index.
   std::deque<AddressEvent> pending_;          // Bounded by kPendingEventsMax.
   bool unsure_ = false;                       // The kernel dropped notifications.
+  bool others_changed_ = false;               // AddressesChanged is due.
 };
 
 }  // namespace fairlead::vip

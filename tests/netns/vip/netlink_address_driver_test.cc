@@ -384,6 +384,25 @@ TEST_P(NetlinkAddressDriverTest, ARenamedInterfaceIsGoneByItsOldNameAndThereByIt
   EXPECT_NE(std::find(seen.begin(), seen.end(), std::pair(std::string("vz"), true)), seen.end());
 }
 
+TEST_P(NetlinkAddressDriverTest, AddressesOfOthersThatComeAndGoAreToldOnceAndOursAreNot) {
+  const auto changes = [this] {
+    const auto all = events();
+    return std::count(all.begin(), all.end(), AddressEvent(AddressesChanged{}));
+  };
+  (void)events();
+  ASSERT_TRUE(driver_->add(what_));
+  ASSERT_TRUE(driver_->refresh(what_));
+  EXPECT_EQ(changes(), 0);
+
+  ASSERT_EQ(ip("addr add " + prefix(20).to_string() + " dev va"), 0);
+  ASSERT_EQ(ip("addr add " + prefix(21).to_string() + " dev va"), 0);
+  EXPECT_EQ(changes(), 1);
+  EXPECT_EQ(changes(), 0);
+  ASSERT_EQ(ip("addr del " + prefix(20).to_string() + " dev va"), 0);
+  EXPECT_TRUE(driver_->addresses());
+  EXPECT_EQ(changes(), 1);
+}
+
 TEST_P(NetlinkAddressDriverTest, NotificationsTheKernelDroppedAreFoundByComparing) {
   ASSERT_TRUE(driver_->add(what_));
   // Overflows the queue; what is deleted behind that is not told any more.

@@ -1,10 +1,16 @@
 #include "daemon/machine.h"
 
+#include <fstream>
+#include <functional>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <sched.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include "config/descriptors.h"
@@ -25,6 +31,62 @@ TEST(Machine, TheDescriptorLimitIsRaisedAsFarAsThisProcessMay) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+// What changes the calling process for good. Its exit code.
+int in_child(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(body());
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+long locked_kb() {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    long kb = 0;
+    if (word == "VmLck:" && file >> kb) return kb;
+  }
+  return -1;
+}
+
+TEST(Machine, TheControlThreadIsRealTimeAndItsThreadsAreNot) {
+  const int code = in_child([] {
+    if (!harden_control_thread().empty()) return 77;
+    if ((::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_RR) return 1;
+    if (locked_kb() <= 0) return 2;
+    int other = -1;
+    std::thread([&] { other = ::sched_getscheduler(0); }).join();
+    return other == SCHED_OTHER ? 0 : 3;
+  });
+  if (code == 77) GTEST_SKIP() << "not allowed here";
+  EXPECT_EQ(code, 0);
+}
+
+TEST(Machine, WhatHardeningIsRefusedIsSaid) {
+  EXPECT_EQ(in_child([] {
+              const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+              if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0 || ::setrlimit(RLIMIT_RTPRIO, &none) != 0) return 2;
+              if (::geteuid() == 0 && ::setuid(65534) != 0) return 3;
+              const std::string refused = harden_control_thread();
+              return refused.find("lock memory") != std::string::npos && refused.find("real-time") != std::string::npos ? 0 : 1;
+            }),
+            0);
+}
+
+TEST(Machine, AddressesCanBeChangedWithCapNetAdminOnly) {
+  EXPECT_EQ(in_child([] {
+              __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+              __user_cap_data_struct data[2]{};
+              if (::syscall(SYS_capget, &header, data) != 0) return 2;
+              const bool has = (data[0].effective & (1U << CAP_NET_ADMIN)) != 0;
+              if (may_change_addresses() != has) return 3;
+              data[0].effective &= ~(1U << CAP_NET_ADMIN);
+              if (::syscall(SYS_capset, &header, data) != 0) return 4;
+              return may_change_addresses() ? 1 : 0;
+            }),
+            0);
 }
 
 TEST(Machine, ThereIsACpuAndTheEpollEngineIsAlwaysToBeHad) {
