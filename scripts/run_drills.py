@@ -124,6 +124,9 @@ def main():
     leave_on_signals()
     try:
         return drill(options)
+    except (RuntimeError, Timeout) as problem:   # Of the lab itself; a drill that cannot be played does not end the others.
+        print(f"the drills end here: {problem}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130

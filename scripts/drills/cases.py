@@ -85,10 +85,11 @@ def _pass(seconds):
 
 # ---- processes ----
 def kill_both(scene):
-    """The guard first: alone it would be started again within 100 ms."""
-    guard, daemon = scene.guard(), scene.lab.pid(scene.holder, "fairleadd")
-    os.kill(guard, signal.SIGKILL)
-    os.kill(daemon, signal.SIGKILL)
+    """Stopped first: either would act on the other's death, which is not what happens to both at once."""
+    both = (scene.guard(), scene.lab.pid(scene.holder, "fairleadd"))
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in both:
+            os.kill(pid, number)
 
 
 def freeze_node(scene):

@@ -30,6 +30,7 @@ def row_of(key, runs):
     verdicts = [run["verdict"] for run in runs]
     outages = [v["outage_ms"] for v in verdicts]
     promise = PROMISES[case] if system == "fairlead" else None
+    bound = promise.outage_ms(profile) if promise else None
     stations = Counter()
     for v in verdicts:
         stations.update(v["rounds_by_station"])
@@ -43,16 +44,22 @@ def row_of(key, runs):
         "announcements": statistics.median(len(v["announcements"]) for v in verdicts),
         "answered_arp": dict(sorted(stations.items())),                        # {station: rounds}
         "holders_in_order": dict(Counter(map(in_order, verdicts)).most_common()),   # {"gate-1 > gate-2": runs}
-        "bound_ms": promise.outage_ms(profile) if promise else None,
+        "bound_ms": bound,
+        "beyond_bound_ms": 0 if bound is None else max(beyond(v, "outage_ms", bound) for v in verdicts),
         "least_ms": promise.least_ms(profile) if promise else 0,
         "no_bound_because": promise.why if promise else "not ours to promise",
         "failed_max": promise.failed_max if promise else None,
-        "overlap_allowed_ms": promise.overlap_ms if promise else 0,
+        "beyond_overlap_ms": max(beyond(v, "overlap_ms_max", promise.overlap_ms) for v in verdicts) if promise and promise.overlap_ms else None,
         "prober_late_ms_max": max(v["prober_late_ms_max"] for v in verdicts),
         "loop_late_ms_max": max(run["loop_late_ms"] for run in runs),
         "recovered": all(v["recovered"] for v in verdicts),
         "arp_watched": all(v["arp_watched"] for v in verdicts),
     }
+
+
+def beyond(verdict, what, allowed_ms):
+    """By how much a run took longer than is allowed. The prober's own grain (one interval) and lateness are not the system's."""
+    return max(0, round(verdict[what] - allowed_ms - PROBE_INTERVAL_MS - verdict["prober_late_ms_max"], 3))
 
 
 def in_order(verdict):
@@ -66,8 +73,7 @@ def in_order(verdict):
 
 
 def broken(row):
-    """What of a row is not as promised; empty: nothing. The prober's own grain (one interval) and lateness are not the system's."""
-    grain = PROBE_INTERVAL_MS + row["prober_late_ms_max"]
+    """What of a row is not as promised; empty: nothing."""
     out = []
     if not row["recovered"]:
         out.append("the VIP did not come back")
@@ -75,9 +81,9 @@ def broken(row):
         out.append("ARP was not watched")
     if strangers := [station for station in row["answered_arp"] if ":" in station]:
         out.append(f"{', '.join(strangers)} answered ARP, and is no gateway")
-    if row["holders_max"] > 1 and (not row["overlap_allowed_ms"] or row["overlap_ms_max"] > row["overlap_allowed_ms"] + grain):
+    if row["holders_max"] > 1 and row["beyond_overlap_ms"] != 0:   # None: never two.
         out.append(f"{row['holders_max']} nodes answered at once for {row['overlap_ms_max']} ms")
-    if row["bound_ms"] is not None and row["outage_ms"]["max"] > row["bound_ms"] + grain:
+    if row["beyond_bound_ms"]:
         out.append(f"outage {row['outage_ms']['max']} ms, promised {row['bound_ms']} ms")
     if row["outage_ms"]["min"] < row["least_ms"]:
         out.append(f"outage {row['outage_ms']['min']} ms, which cannot be below {row['least_ms']} ms")

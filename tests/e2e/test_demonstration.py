@@ -62,7 +62,7 @@ class DemonstrationTest(unittest.TestCase):
     def test_keepalived_and_haproxy_do_the_same_beside_it(self):
         done = self.demo("--only", "move", "--versus")
 
-        if absent := [program for program in ("keepalived", "haproxy") if not shutil.which(program)]:
+        if absent := [program for program in ("haproxy", "keepalived") if not shutil.which(program)]:
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn(f"{' and '.join(absent)} not installed", done.stderr)
             return

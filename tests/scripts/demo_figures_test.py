@@ -2,10 +2,13 @@
 import os
 import sys
 import unittest
+from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 
+import run_demo                      # noqa: E402
+from demo import versus              # noqa: E402
 from demo.figures import MS, Record, client_line, figures, is_quiet, longest_gap_ms, timeline   # noqa: E402
 
 ONE, TWO = "02:fa:00:00:04:83", "02:fa:00:00:04:84"
@@ -87,6 +90,24 @@ class FiguresTest(unittest.TestCase):
     def test_a_gap_is_one_clients_whatever_the_others_get(self):
         record = self.record([f"C 1 1 0 {MS} ok", f"C 2 1 {5 * MS} {6 * MS} ok", f"C 2 2 {50 * MS} {51 * MS} ok", f"C 1 2 {99 * MS} {100 * MS} ok"])
         self.assertEqual(longest_gap_ms(record.requests), 99)
+
+
+class VersusTest(unittest.TestCase):
+    def test_both_stand_beside_each_other_for_each_act_that_was_played(self):
+        ours = Record().read([*served(0, 1000, ONE), *silent(1000, 1200), *served(1200, 3000, TWO)])
+        theirs = Record().read([*served(0, 1000, ONE), *silent(1000, 2000), *served(2000, 3000, TWO)])
+        seen = figures(ours, 500 * MS, 2500 * MS)
+        lines = versus.table({"move": seen, "kill": seen}, {"move": figures(theirs, 500 * MS, 2500 * MS)}).splitlines()
+        self.assertEqual(len(lines), 4, lines)
+        self.assertRegex(lines[2], r"^  planned move +Fairlead +204 ms +50 +0 +0 +1$")
+        self.assertRegex(lines[3], r"^ +keepalived \+ HAProxy +1,004 ms +250 +0 +0 +1$")
+
+    def test_it_says_what_it_needs(self):
+        self.assertIn("needs the lab (not root)", run_demo.versus_problem("not root"))
+        with mock.patch("shutil.which", return_value=None):
+            self.assertIn("haproxy and keepalived not installed", run_demo.versus_problem(None))
+        with mock.patch("shutil.which", return_value="/usr/sbin/it"):
+            self.assertIsNone(run_demo.versus_problem(None))
 
 
 if __name__ == "__main__":

@@ -145,6 +145,7 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(report.broken(row(run(outage_ms=25.0))), [])
         self.assertEqual(report.broken(row(run(outage_ms=25.1))), ["outage 25.1 ms, promised 20 ms"])
         self.assertEqual(report.broken(row(run(outage_ms=25.1, prober_late_ms_max=1.0))), [])
+        self.assertEqual(len(report.broken(row(run(outage_ms=25.1), run(prober_late_ms_max=50.0)))), 1, "the lateness of another run excuses nothing")
 
     def test_one_failed_try_is_broken_where_none_may_fail(self):
         self.assertEqual(report.broken(row(run(case="reload", outage_ms=5.0, failed=1))), ["1 tries failed, promised at most 0"])
@@ -161,6 +162,7 @@ class ReportTest(unittest.TestCase):
     def test_an_outage_that_cannot_be_so_short_is_broken(self):
         self.assertEqual(len(report.broken(row(run(case="kill-node", outage_ms=900.0)))), 1)
         self.assertEqual(report.broken(row(run(case="kill-node", outage_ms=2000.0))), [])
+        self.assertEqual(len(report.broken(row(run(case="kill-both", outage_ms=5.0)))), 1, "the guard was there, after all")
         self.assertEqual(len(report.broken(row(run(case="boot-alone", outage_ms=4000.0)))), 1)
 
     def test_a_vip_that_stays_away_a_stranger_and_blindness_are_broken(self):

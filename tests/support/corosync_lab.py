@@ -10,6 +10,7 @@ import os
 import shutil
 
 from support.lab import Lab
+from support.promises import TIMING
 from support.waiting import wait_for
 
 _KEEPER = ("for at in /dev/shm /run /etc/corosync /var/lib/corosync; do mount -t tmpfs none $at || exit 1; done; "
@@ -26,7 +27,7 @@ def why_unavailable():
     return netns.why_unavailable()
 
 
-def config(hosts, name="lab", token=800, consensus=960):
+def config(hosts, name="lab", token=TIMING["vm"].token, consensus=TIMING["vm"].consensus):
     """A corosync.conf for these hosts, ids from 1."""
     nodes = "".join(f"  node {{\n    nodeid: {i}\n    name: node{i}\n    ring0_addr: {host.address}\n  }}\n" for i, host in enumerate(hosts, 1))
     two_node = "  two_node: 1\n" if len(hosts) == 2 else ""

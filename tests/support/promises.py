@@ -40,11 +40,11 @@ PROMISES = {
     "planned": Promise("20 ms"),
     "kill-process": Promise("50 ms"),
     "hang-process": Promise("guard.hang + 300 ms"),
-    "kill-both": Promise("lease + T + C + 500 ms"),
+    "kill-both": Promise("lease + T + C + 500 ms", least="1500 ms"),   # The kernel keeps it at least so long: it is refreshed each 500 ms.
     "kill-node": Promise("T + C + 350 ms", least="C"),   # Sooner it was heard after its death.
     "kill-standby": _SERVED_ALL_THE_TIME,
     "freeze-node": Promise("lease + T + C + 500 ms", overlap_ms=50),   # Between its wake and its first turn.
-    "cut-link": Promise("T + C + 350 ms"),
+    "cut-link": Promise("T + C + 350 ms", least="C"),
     "cut-link-oneway": Promise("5 s"),
     "lose-carrier": Promise("60 ms"),
     "flap-carrier": Promise("60 ms"),                # The first loss moves it; a carrier has to be back for 3 s to count (R17).
