@@ -198,6 +198,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
         guard_.drop(action.vip);
         v.added.reset();
         v.here = false;
+        place_due_ = true;  // `auto` may choose anew.
       }
       return kernel_done(action.vip, action.kind, done);
     }
@@ -283,6 +284,7 @@ void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts) {
 void TakeoverRunner::beat() {
   loop_.after(kBeat, [this] { beat(); });
   guard_.beat();
+  if (std::exchange(place_due_, false)) place_all();
   guard_turn();
   for (auto& [name, v] : vips_) {
     ask_gateway(v);
