@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support.cluster_probe import main                # noqa: E402
 from support.corosync_lab import why_unavailable      # noqa: E402
 from support.fairlead import BIN                      # noqa: E402
-from support.process import has_ended                 # noqa: E402
+from support.process import has_ended, start_time     # noqa: E402
 from support.waiting import SCALE, wait_for           # noqa: E402
 
 FAIRLEAD = os.path.join(BIN, "fairlead")
