@@ -198,7 +198,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
         guard_.drop(action.vip);
         v.added.reset();
         v.here = false;
-        place_due_ = true;  // `auto` may choose anew.
+        v.place_due = v.wanted == "auto";
       }
       return kernel_done(action.vip, action.kind, done);
     }
@@ -284,7 +284,6 @@ void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts) {
 void TakeoverRunner::beat() {
   loop_.after(kBeat, [this] { beat(); });
   guard_.beat();
-  if (std::exchange(place_due_, false)) place_all();
   guard_turn();
   for (auto& [name, v] : vips_) {
     ask_gateway(v);
@@ -341,6 +340,10 @@ void TakeoverRunner::take_up_all() {
   carrying_ = true;
   for (auto& [name, v] : vips_) {
     if (v.next && !may_be_present(name)) take_up(name, v);
+    if (std::exchange(v.place_due, false)) {
+      tell_change(v);  // As where it was.
+      place(name, v);
+    }
   }
   carrying_ = false;
 }

@@ -116,6 +116,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     bool here_told = false;           ///< What address_changed was told.
     bool able_told = true;            ///< What the log was told.
     bool configured = true;           ///< False: being released, then forgotten.
+    bool place_due = false;           ///< Given up: `auto` chooses anew, before the next round can add it again.
     std::optional<config::Vip> next;  ///< What it is to be once it was given up as it is.
   };
   struct PendingMove {
@@ -202,7 +203,6 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::deque<ClusterMessage> to_self_;       ///< Alone: what was sent, to be delivered.
   std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
   bool carrying_ = false;
-  bool place_due_ = false;              ///< At the next beat.
   Instant tell_from_ = Instant::max();  ///< Of VIP_INELIGIBLE and VIP_ELIGIBLE.
   QbLoop::TimerId timer_ = 0;
   QbLoop::TimerId events_timer_ = 0;  ///< The driver has events that its descriptor does not show.

@@ -185,7 +185,9 @@ TEST_F(GuardTest, GuardsThatKeepDyingAreReported) {
     ASSERT_NE(wait_for("known again"), "");
   }
   EXPECT_NE(wait_for("too often"), "");
-  ASSERT_NE(wait_for("known again"), "");
+  std::string again;  // The next one comes after kGuardBackOff, as long as wait_for() waits.
+  for (int i = 0; i < 2 && again.empty(); ++i) again = wait_for("known again");
+  EXPECT_NE(again, "");
 }
 
 TEST_F(GuardTest, TheKernelRemovesTheAddressWhenBothAreKilled) {
