@@ -53,12 +53,13 @@ package: build
 	@cd build && rm -f fairlead_*.deb && cpack -G DEB -B . >package.log || { cat package.log; exit 1; }
 	@ls build/fairlead_*.deb
 
-# The same tests with a sanitizer. Long ones are for `make test-long`.
+# The same tests with a sanitizer. Long ones are for `make test-long`. Without detect_stack_use_after_return: g++ 12 puts objects that want
+# 64 bytes of alignment (Inbox) wherever its own stack has room for them.
 asan:
 	@scripts/setup.sh build test
 	@cmake --preset asan >/dev/null
 	@cmake --build --preset asan -j $(JOBS)
-	@cd build/asan && ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1 \
+	@cd build/asan && ASAN_OPTIONS=strict_string_checks=1:check_initialization_order=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/cmake/lsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 $(CTEST) -LE '^(long|scripts)$$'
 
 # Without address randomisation: TSan's shadow memory clashes with the wide one of newer kernels.

@@ -52,6 +52,7 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_worker_loop_lateness_seconds", "gauge", "worker", "Worst delay of the worker's loop in the last 10 to 20 s."},
     MetricInfo{"fairlead_cluster_quorate", "gauge", "", "1 when this node's partition has quorum. Absent without a cluster."},
     MetricInfo{"fairlead_cluster_votes", "gauge", "", "Votes of this node's partition. Absent without a cluster."},
+    MetricInfo{"fairlead_cluster_qdevice_votes", "gauge", "", "1 when the quorum device votes for this node. Absent without a qdevice."},
     MetricInfo{"fairlead_node_online", "gauge", "node", "1 when the node is a member of this node's partition."},
     MetricInfo{"fairlead_vip_held", "gauge", "vip", "1 when this node holds the VIP."},
     MetricInfo{"fairlead_vip_epoch", "gauge", "vip", "Number of the VIP's present assignment; grows with every takeover."},
@@ -205,6 +206,10 @@ void cluster_metrics(Page& page, const NodeReport& r) {
     page.flag({}, r.cluster->quorate);
     page.family("fairlead_cluster_votes");
     page.count({}, r.cluster->votes);
+    if (!r.cluster->qdevice.empty()) {
+      page.family("fairlead_cluster_qdevice_votes");
+      page.flag({}, r.cluster->qdevice == "votes");
+    }
     page.family("fairlead_node_online");
     for (const auto& node : r.cluster->nodes) page.flag({{"node", node.name}}, node.online);
   }

@@ -78,6 +78,7 @@ struct ClusterStatus {
   std::string ring;
   std::uint32_t votes = 0;
   std::string tie_break;  ///< "armed", "disarmed", "off"
+  std::string qdevice;    ///< "votes", "lost"; empty: none is configured.
   bool frozen = false;
   std::uint32_t token_ms = 0;      ///< Corosync's timeouts, the maximum over the members; 0: not known yet.
   std::uint32_t consensus_ms = 0;  ///< Likewise.

@@ -89,6 +89,7 @@ json::value cluster_json(const std::optional<ClusterStatus>& cluster) {
                       {"ring", json_string(cluster->ring)},
                       {"votes", cluster->votes},
                       {"tie_break", json_string(cluster->tie_break)},
+                      {"qdevice", json_string(cluster->qdevice)},
                       {"frozen", cluster->frozen},
                       {"token_ms", cluster->token_ms},
                       {"consensus_ms", cluster->consensus_ms},
@@ -191,6 +192,7 @@ void read_cluster(JsonFields& f, ClusterStatus& c) {
   f.get("ring", c.ring);
   f.get("votes", c.votes);
   f.get("tie_break", c.tie_break);
+  f.get("qdevice", c.qdevice);
   f.get("frozen", c.frozen);
   f.get("token_ms", c.token_ms);
   f.get("consensus_ms", c.consensus_ms);

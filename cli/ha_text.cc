@@ -100,9 +100,11 @@ std::string nodes_text(const admin::NodeReport& r, bool color) {
 std::string cluster_text(const admin::NodeReport& r, bool color) {
   if (!r.cluster) return "no cluster in the configuration: this node stands alone\n";
   const auto& c = *r.cluster;
-  std::string out = fmt::format("{}  {}  ring {}  votes {}  tie break {}{}\n", paint("cluster", Tone::kStrong, color),
+  const std::string third = c.qdevice.empty() ? "tie break " + c.tie_break
+                                              : "qdevice " + paint(c.qdevice, c.qdevice == "votes" ? Tone::kGood : Tone::kWarn, color);
+  std::string out = fmt::format("{}  {}  ring {}  votes {}  {}{}\n", paint("cluster", Tone::kStrong, color),
                                 c.quorate ? paint("quorate", Tone::kGood, color) : paint("NOT QUORATE", Tone::kBad, color),
-                                c.ring.empty() ? "-" : c.ring, c.votes, c.tie_break, c.frozen ? paint("  FROZEN", Tone::kWarn, color) : "");
+                                c.ring.empty() ? "-" : c.ring, c.votes, third, c.frozen ? paint("  FROZEN", Tone::kWarn, color) : "");
   if (!c.problem.empty()) out += paint("problem", Tone::kBad, color) + "  " + c.problem + "\n";
   if (c.token_ms > 0)
     out += fmt::format("timing   token {} ms, consensus {} ms: a lost node is noticed after {} ms\n", c.token_ms, c.consensus_ms,

@@ -17,6 +17,15 @@ constexpr Duration kBeat = std::chrono::milliseconds(50);
 constexpr Duration kStartQuiet = std::chrono::seconds(1);  ///< What is missing for a moment at the start is nothing to tell.
 constexpr int kRoundsMax = 64;                             ///< Of answers that lead to actions that lead to answers.
 
+bool has_third_vote(const membership::CorosyncFacts& facts) {
+  return facts.qdevice_registered && facts.qdevice_alive && facts.qdevice_votes;
+}
+std::string why_no_third_vote(const membership::CorosyncFacts& facts) {
+  if (!facts.qdevice_registered) return "corosync-qdevice does not run on this node; systemctl enable --now corosync-qdevice";
+  if (!facts.qdevice_alive) return "corosync-qdevice on this node does not answer; `corosync-qdevice-tool -s` says more";
+  return "corosync-qnetd is not reached or votes for other nodes; `corosync-qdevice-tool -s` says which";
+}
+
 Instant boot_now() {
   timespec ts{};
   ::clock_gettime(CLOCK_BOOTTIME, &ts);
@@ -274,9 +283,23 @@ void TakeoverRunner::on_lost(const std::string& reason) {
   lost_ = reason;
   enter([this](auto& out) { core_.lost(out); });
 }
-void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts) {
+void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts, Instant asked) {
+  tell_qdevice(facts);
   facts_ = facts;
   core_.timing({.token = std::chrono::milliseconds(facts.token_ms), .consensus = std::chrono::milliseconds(facts.consensus_ms)});
+  if (options_.settings.qdevice_votes == 0) return;
+  enter([this, asked, counted = has_third_vote(facts)](auto& out) { core_.third_vote(counted, asked, out); });
+}
+
+/// An event at each change, and at the start when it is missing.
+void TakeoverRunner::tell_qdevice(const membership::CorosyncFacts& facts) {
+  if (options_.settings.qdevice_votes == 0) return;
+  const bool votes = has_third_vote(facts);
+  if (std::exchange(third_vote_told_, votes) == votes) return;
+  if (votes)
+    FL_LOG(QDEVICE_VOTE);
+  else
+    FL_LOG(QDEVICE_VOTE_LOST, "reason", why_no_third_vote(facts));
 }
 
 // ---- guard ----
@@ -397,6 +420,7 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     if (core_.in_view()) cluster.ring = core_.current_view().ring.to_string();
     if (facts_) cluster.votes = facts_->votes;
     cluster.tie_break = !options_.settings.has_tie_break ? "off" : core_.is_tie_disarmed() || !core_.is_tie_armed() ? "disarmed" : "armed";
+    if (options_.settings.qdevice_votes > 0) cluster.qdevice = facts_ && has_third_vote(*facts_) ? "votes" : "lost";
     cluster.frozen = core_.is_on(OverrideKind::kFrozen, "");
     cluster.token_ms = static_cast<std::uint32_t>(to_ms(core_.timing().token));
     cluster.consensus_ms = static_cast<std::uint32_t>(to_ms(core_.timing().consensus));

@@ -136,7 +136,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void on_view(const ClusterView& view) override;
   void on_message(const ClusterProcess& from, const ClusterMessage& message) override;
   void on_lost(const std::string& reason) override;
-  void on_facts(const membership::CorosyncFacts& facts) override;
+  void on_facts(const membership::CorosyncFacts& facts, Instant asked) override;
   void on_neighbour(const vip::NeighbourEvent& event) override;
 
   void enter(const std::function<void(vip::TakeoverActions&)>& input);
@@ -162,6 +162,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void tell_local(const std::string& name, Vip& v);
   [[nodiscard]] static std::optional<IpAddress> gateway_of(const config::Vip& vip);
   void probe_tie();
+  void tell_qdevice(const membership::CorosyncFacts& facts);
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
   void arm();
@@ -208,7 +209,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   QbLoop::TimerId events_timer_ = 0;  ///< The driver has events that its descriptor does not show.
   Instant timer_at_ = Instant::max();
   std::optional<membership::CorosyncFacts> facts_;
-  std::string lost_;  ///< Why Corosync was lost last.
+  bool third_vote_told_ = true;  ///< What the log was told.
+  std::string lost_;             ///< Why Corosync was lost last.
   std::vector<PendingMove> moves_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/cluster_message.h"
 #include "base/cluster_view.h"
+#include "base/time.h"
 
 namespace fairlead::membership {
 
@@ -19,7 +20,7 @@ struct LinkState {
   bool operator==(const LinkState&) const = default;
 };
 
-/// What the running Corosync says of itself; read again each second.
+/// What the running Corosync says of itself; read again each second, the votes each 100 ms where there is a qdevice.
 struct CorosyncFacts {
   NodeId node = kNoNode;     ///< This one.
   std::string cluster_name;  ///< Empty when its configuration has none.
@@ -32,7 +33,7 @@ struct CorosyncFacts {
   bool wait_for_all = false;
   bool qdevice_registered = false;
   bool qdevice_alive = false;
-  bool qdevice_votes = false;    ///< Its vote is counted now.
+  bool qdevice_votes = false;    ///< Its vote is counted for this node.
   std::vector<LinkState> links;  ///< To other nodes, ascending.
   bool operator==(const CorosyncFacts&) const = default;
 };
@@ -47,8 +48,9 @@ class ClusterSink {
   virtual void on_message(const ClusterProcess& from, const ClusterMessage& message) = 0;
   /// Corosync is gone (R9): the last view is void, what was sent and not delivered may be lost. The client connects again by itself.
   virtual void on_lost(const std::string& reason) = 0;
-  /// After each connect and at every change.
-  virtual void on_facts(const CorosyncFacts& facts) = 0;
+  /// After each connect and at every change; each 100 ms while a qdevice is registered: R12 lives on how fresh they are. `asked`: on
+  /// CLOCK_MONOTONIC, just before Corosync was asked.
+  virtual void on_facts(const CorosyncFacts& facts, Instant asked) = 0;
 };
 
 }  // namespace fairlead::membership

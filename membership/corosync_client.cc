@@ -44,9 +44,10 @@ CorosyncClient::CorosyncClient(QbLoop& loop, ConnectorOptions options, ClusterSi
       codec_(options_.cluster_name),
       connector_(loop, options_,
                  {[this](ConnectResult result) { connected(std::move(result)); },
-                  [this](const CorosyncFacts& facts) {
+                  [this](const CorosyncFacts& facts, Instant asked) {
                     facts_ = facts;
-                    sink_.on_facts(facts);
+                    if (views_) views_->set_third_vote(facts.qdevice_registered);
+                    sink_.on_facts(facts, asked);
                   }}) {}
 
 CorosyncClient::~CorosyncClient() {
@@ -92,9 +93,10 @@ void CorosyncClient::connected(ConnectResult result) {
     return;
   }
   facts_ = std::move(result->facts);
+  views_->set_third_vote(facts_->qdevice_registered);
   FL_LOG(CLUSTER_CONNECTED, "cluster", options_.cluster_name, "node", to_number(facts_->node), "token_ms", facts_->token_ms, "consensus_ms",
          facts_->consensus_ms);
-  sink_.on_facts(*facts_);
+  sink_.on_facts(*facts_, result->asked);
 }
 
 void CorosyncClient::refused(const Error& error) {
@@ -208,6 +210,7 @@ void CorosyncClient::before_message() {
   inside_group_ = true;
   quorum_->dispatch();
   inside_group_ = false;
+  if (views_) show(views_->ring_speaks());
 }
 
 void CorosyncClient::on_bytes(const ClusterProcess& from, std::span<const std::byte> bytes) {

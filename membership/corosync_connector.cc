@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/inbox.h"
+#include "base/system_clock.h"
 #include "membership/corosync_facts.h"
 
 namespace fairlead::membership {
@@ -22,6 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kFactsEach = 1s;
+constexpr auto kVotesEach = 100ms;  ///< With a qdevice (R12).
 constexpr std::size_t kReportsMax = 64;
 
 /// Errors: kInvalidConfig.
@@ -42,6 +44,7 @@ Status check_identity(const CorosyncFacts& facts, const ConnectorOptions& option
 struct CorosyncConnector::Report {
   std::uint64_t attempt = 0;
   std::variant<ConnectResult, CorosyncFacts> what;
+  Instant asked{};  ///< Of the facts.
 };
 
 /// What both threads have, and the helper's own half.
@@ -65,6 +68,9 @@ struct CorosyncConnector::Shared {
   void follow(std::unique_lock<std::mutex>& lock, std::uint64_t attempt);
   void close_discarded(std::unique_lock<std::mutex>& lock);
 
+  [[nodiscard]] Status read_again(bool whole);
+
+  SystemClock clock_;
   std::unique_ptr<FactsReader> reader_;
   CorosyncFacts facts_;
 };
@@ -107,6 +113,7 @@ ConnectResult CorosyncConnector::Shared::open() {
     auto reader = FactsReader::open();
     if (!reader) return reader.error();
     reader_ = std::move(*reader);
+    session.asked = clock_.now();
     auto facts = reader_->read();
     if (!facts) return facts.error();
     facts_ = session.facts = std::move(*facts);
@@ -121,18 +128,30 @@ ConnectResult CorosyncConnector::Shared::open() {
   return session;
 }
 
-/// Reads the facts each second until the attempt is over or Corosync gone. That it is gone is told by the session's own sockets.
+Status CorosyncConnector::Shared::read_again(bool whole) {
+  if (!whole) return reader_->read_votes(facts_);
+  auto facts = reader_->read();
+  if (!facts) return facts.error();
+  facts_ = std::move(*facts);
+  return {};
+}
+
+/// Reads the facts until the attempt is over or Corosync gone. That it is gone is told by the session's own sockets.
 void CorosyncConnector::Shared::follow(std::unique_lock<std::mutex>& lock, std::uint64_t attempt) {
+  Instant whole_at = clock_.now() + kFactsEach;
+  CorosyncFacts told = facts_;
   while (!stopping && wanted == attempt) {
-    changed.wait_for(lock, kFactsEach);
+    changed.wait_for(lock, facts_.qdevice_registered ? kVotesEach : kFactsEach);
     close_discarded(lock);  // One that came too late to be wanted.
     if (stopping || wanted != attempt || !reader_) continue;
     lock.unlock();
-    auto facts = reader_->read();
-    if (!facts) {
+    const Instant asked = clock_.now();
+    const bool whole = asked >= whole_at;
+    if (whole) whole_at = asked + kFactsEach;
+    if (!read_again(whole)) {
       reader_.reset();
-    } else if (*facts != facts_ && reports.post({attempt, *facts})) {
-      facts_ = std::move(*facts);
+    } else if ((facts_ != told || facts_.qdevice_registered) && reports.post({attempt, facts_, asked})) {
+      told = facts_;
     }
     lock.lock();
   }
@@ -193,7 +212,7 @@ void CorosyncConnector::take(Report report) {
   if (auto* result = std::get_if<ConnectResult>(&report.what)) {
     callbacks_.on_connected(std::move(*result));
   } else {
-    callbacks_.on_facts(std::get<CorosyncFacts>(report.what));
+    callbacks_.on_facts(std::get<CorosyncFacts>(report.what), report.asked);
   }
 }
 

@@ -32,6 +32,7 @@ struct CorosyncSession {
   std::unique_ptr<CpgGroup> group;
   std::unique_ptr<QuorumTrack> quorum;
   CorosyncFacts facts;
+  Instant asked{};  ///< Of the facts.
 };
 
 /// Why there is no session. kInvalidConfig: Corosync is there but not ours (another node id or cluster name).
@@ -40,8 +41,8 @@ using ConnectResult = Result<CorosyncSession>;
 class CorosyncConnector {
  public:
   struct Callbacks {
-    std::function<void(ConnectResult)> on_connected;     ///< Once for each connect().
-    std::function<void(const CorosyncFacts&)> on_facts;  ///< They changed; between on_connected and disconnect().
+    std::function<void(ConnectResult)> on_connected;                    ///< Once for each connect().
+    std::function<void(const CorosyncFacts&, Instant asked)> on_facts;  ///< ClusterSink::on_facts; between on_connected and disconnect().
   };
   /// The loop outlives it.
   CorosyncConnector(QbLoop& loop, ConnectorOptions options, Callbacks callbacks);

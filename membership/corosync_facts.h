@@ -19,10 +19,12 @@ class FactsReader {
 
   /// Errors: kUnavailable.
   [[nodiscard]] Result<CorosyncFacts> read();
+  /// The part that may change within milliseconds. Answered at once also while a change of membership waits for the qdevice. Errors: as
+  /// read().
+  [[nodiscard]] Status read_votes(CorosyncFacts& into);
 
  private:
   FactsReader() = default;
-  [[nodiscard]] Status read_votes(CorosyncFacts& into);
   void read_links(CorosyncFacts& into);
 
   std::uint64_t cmap_ = 0;

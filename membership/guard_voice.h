@@ -29,7 +29,7 @@ class GuardVoice final : private ClusterSink {
   void on_view(const ClusterView& view) override;
   void on_message(const ClusterProcess& from, const ClusterMessage& message) override;
   void on_lost(const std::string& /*reason*/) override {}
-  void on_facts(const CorosyncFacts& /*facts*/) override {}
+  void on_facts(const CorosyncFacts& /*facts*/, Instant /*asked*/) override {}
 
   CorosyncClient client_;
   RoundId greeted_;

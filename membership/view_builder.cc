@@ -53,9 +53,19 @@ std::optional<ClusterView> ViewBuilder::stop_waiting() {
   return show();
 }
 
+std::optional<ClusterView> ViewBuilder::ring_speaks() {
+  if (spoke_ == ring_) return std::nullopt;
+  spoke_ = ring_;
+  return show();
+}
+
+/// I4
+bool ViewBuilder::waits_for_votes() const { return third_vote_ && spoke_ != ring_ && (!newest_ || older(newest_->ring, *ring_)); }
+
 std::optional<ClusterView> ViewBuilder::show() {
+  if (!ring_ || waits_for_votes()) return std::nullopt;
   const bool lost_quorum = shown_ && shown_->quorate && !quorate_;
-  if (!ring_ || (ring_over_ && !lost_quorum)) return std::nullopt;
+  if (ring_over_ && !lost_quorum) return std::nullopt;
   ClusterView view{*ring_, nodes_, {}, quorate_};
   if (ring_over_) {
     // Quorum is gone (I2): that is told at once, with the processes as they were.

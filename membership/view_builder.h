@@ -12,7 +12,9 @@
 //       that CPG has not reached: then this one is over.
 //   I3  Processes of nodes outside the ring are not shown. A node's death is told before the ring that is made without it: until that ring
 //       comes nothing is shown, so that no view has a dead ring and half of its processes.
-//   I4  A view is shown once, only while this process is in it. What comes twice, late (an older ring) or about others changes nothing.
+//   I4  With a quorum device CPG's word on a ring comes before Corosync asks the device, and quorum's after, up to sync_timeout later, with no
+//       message between them. Until then the view before holds (R12): the new one would show a loss of quorum that there is not.
+//   I5  A view is shown once, only while this process is in it. What comes twice, late (an older ring) or about others changes nothing.
 // Threading: none of its own; one owner.
 // Limits: Corosync's, 128 processes of a group (CPG_MEMBERS_MAX).
 #pragma once
@@ -58,10 +60,15 @@ class ViewBuilder {
   [[nodiscard]] std::optional<ClusterView> step(const RingChange& change);
   [[nodiscard]] std::optional<ClusterView> step(const QuorumChange& change);
 
+  /// I4
+  void set_third_vote(bool on) { third_vote_ = on; }
+
   /// A node of the ring has died and the ring without it has not come yet (I3).
   [[nodiscard]] bool waits_for_ring() const { return ring_over_; }
   /// It does not come: shows what is known. For a timer of the shell.
   [[nodiscard]] std::optional<ClusterView> stop_waiting();
+  /// A message of CPG's ring is there, whatever quorum is about to say of it.
+  [[nodiscard]] std::optional<ClusterView> ring_speaks();
   /// CPG's ring is one of which quorum has not spoken yet.
   [[nodiscard]] bool waits_for_quorum() const { return ring_ && (!newest_ || newest_->ring != *ring_); }
 
@@ -69,9 +76,12 @@ class ViewBuilder {
 
  private:
   [[nodiscard]] std::optional<ClusterView> show();
+  [[nodiscard]] bool waits_for_votes() const;
 
   ClusterProcess self_;
-  std::optional<RingId> ring_;  ///< CPG's.
+  bool third_vote_ = false;
+  std::optional<RingId> spoke_;  ///< The newest ring of which a message came.
+  std::optional<RingId> ring_;   ///< CPG's.
   std::vector<NodeId> nodes_;
   std::vector<ClusterProcess> processes_;  ///< Of the group, in the ring or not.
   bool ring_over_ = false;

@@ -26,6 +26,8 @@ enum class Mutant {
   kR10Epoch,
   kR11TieBreak,
   kR11Return,
+  kR12ThirdVote,
+  kR12NoMemory,
   kR13Start,
   kR14Merge,
   kR15Hash,

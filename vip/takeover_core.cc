@@ -40,6 +40,7 @@ void TakeoverCore::turn(Instant now, Instant boot, TakeoverActions& out) {
   turned_ = true;
   if (gap <= kOwnPauseMax || !FL_RULE(kR7BootClock, true)) return;
   pause_end_ = now_;
+  third_vote_.forget();
   for (auto& [name, record] : records_) {
     if (record.holder.is_held()) record.holder.announce_again(now_);  // R19; as soon as the lease is proved anew (R7).
   }
@@ -135,6 +136,7 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
     }
   }
   exchange_.begin(view, now_);
+  third_vote_.begin_round(now_);
   if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
   const bool new_ring = view.ring != accounted_ring_;
   if (new_ring) accounted_.clear();
@@ -217,6 +219,18 @@ bool TakeoverCore::is_peer_quiet() const {
   return exchange_.has_daemon(peer()) && now_ > peer_heard_ + kTieAnswerFresh;
 }
 
+/// Two majorities share a node, that remembers; these two would share the device, that does not. So such a view takes by probes only (R5b).
+bool TakeoverCore::is_quorate_by_third_vote() const {
+  return settings_.qdevice_votes > 0 && exchange_.view().nodes.size() < settings_.majority();
+}
+
+/// R12: of two nodes the other's daemon says nothing in a ring that turns, as when it hangs. Whatever it does next, it delivers the holder's
+/// beats before; after kSilenceMax it is left out, and its vote counts as given (vip/lease.h).
+bool TakeoverCore::is_other_silent() const {
+  return settings_.nodes.size() == 2 && exchange_.view().quorate && third_vote_.is_counted(now_) && exchange_.has_daemon(peer()) &&
+         now_ > peer_heard_ + kThirdVoteFresh;
+}
+
 bool TakeoverCore::may_stay_alone() const {
   return !FL_RULE(kR11TieBreak, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_);
 }
@@ -229,6 +243,8 @@ bool TakeoverCore::is_covered(const Record& record) const {
   if (!FL_RULE(kR4Lease, lease_.until() <= now_) && lease_.proved() >= record.first_beat) return true;
   // The peer cannot take it meanwhile: this node claims it in the exchange, and being left out of that takes as long.
   if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return may_stay_alone();
+  if (settings_.qdevice_votes > 0 && record.holder.may_be_present())
+    return FL_RULE(kR12ThirdVote, third_vote_.stands_in(exchange_.view().quorate, now_) || is_other_silent());
   if (!is_alone() && !is_peer_quiet()) return false;
   if (record.holder.may_be_present()) return may_stay_alone();
   return is_alone() && (!FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_)));
@@ -239,7 +255,7 @@ bool TakeoverCore::is_covered(const Record& record) const {
 bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) const {
   if (!FL_RULE(kR5Release, true)) return true;
   if (!record.released_before || !completed_ || !record.claims.empty()) return false;
-  if (is_alone()) return false;
+  if (is_alone() || FL_RULE(kR12NoMemory, is_quorate_by_third_vote())) return false;
   if (is_everybody_here()) return true;
   // A promise that has ended does not say that the address is gone: its holder may be one whose daemon and guard are both dead.
   const Duration own_memory = timing_.promise() + record.holder.settings().kernel_lease;
@@ -353,6 +369,13 @@ void TakeoverCore::local(const std::string& vip, LocalVip facts, TakeoverActions
 }
 
 void TakeoverCore::tie_answered(std::uint32_t target) { tie_.answered(target, now_); }
+
+void TakeoverCore::third_vote(bool counted, Instant asked, TakeoverActions& out) {
+  const Instant at = asked + ahead_;
+  if (at < pause_end_) return;  // Asked before this machine slept.
+  third_vote_.seen(counted, at);
+  settle(out);
+}
 
 void TakeoverCore::kernel_done(const std::string& vip, HolderActionKind what, const KernelAnswer& answer, TakeoverActions& out) {
   const auto found = records_.find(vip);

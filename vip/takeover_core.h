@@ -33,6 +33,7 @@
 #include "vip/lease.h"
 #include "vip/owner_plan.h"
 #include "vip/takeover_values.h"
+#include "vip/third_vote.h"
 #include "vip/tie_break.h"
 #include "vip/vip_holder.h"
 
@@ -83,6 +84,8 @@ class TakeoverCore {
   void delivered(const ClusterProcess& from, const ClusterMessage& message, TakeoverActions& out);
   void local(const std::string& vip, LocalVip facts, TakeoverActions& out);
   void tie_answered(std::uint32_t target);
+  /// R12: whether the qdevice's vote was counted for this node when Corosync was asked, on CLOCK_MONOTONIC.
+  void third_vote(bool counted, Instant asked, TakeoverActions& out);
   void kernel_done(const std::string& vip, HolderActionKind what, const KernelAnswer& answer, TakeoverActions& out);
   void reset_done(const std::string& vip, TakeoverActions& out);
   void kernel_gone(const std::string& vip, TakeoverActions& out);
@@ -171,6 +174,8 @@ class TakeoverCore {
   [[nodiscard]] Instant on_callers_clock(Instant at) const { return at == Instant::max() ? at : at - ahead_; }
   [[nodiscard]] bool is_alone() const;
   [[nodiscard]] bool is_peer_quiet() const;
+  [[nodiscard]] bool is_quorate_by_third_vote() const;
+  [[nodiscard]] bool is_other_silent() const;
   [[nodiscard]] bool may_stay_alone() const;
   [[nodiscard]] bool trusts_release(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_everybody_here() const;
@@ -237,6 +242,7 @@ class TakeoverCore {
   HolderLease lease_;
   PromiseBook promises_;
   TieBreak tie_;
+  ThirdVote third_vote_;
   bool disarmed_ = false;
   bool peer_armed_ = false;             ///< In the peer's last state.
   bool own_armed_said_ = false;         ///< In our last state.

@@ -254,7 +254,9 @@ void TakeoverCore::on_beat(const ClusterProcess& from, const Beat& beat, Takeove
   }
   if (beat.ring != exchange_.view().ring) return;
   if (from == self_) {
-    if (beat.incarnation == incarnation_) lease_.acknowledged(settings_.self, beat.sequence);
+    if (beat.incarnation != incarnation_) return;
+    lease_.acknowledged(settings_.self, beat.sequence);
+    third_vote_.turned(now_);
     return settle_lease();
   }
   if (beat.held.empty() || FL_RULE(kR4OneHolder, is_bound_elsewhere(from.node, beat))) return;
@@ -273,7 +275,7 @@ void TakeoverCore::settle_lease() {
   const ClusterView& view = exchange_.view();
   HolderLease::Quorum quorum{
       .self = settings_.self, .quorate = view.quorate, .expected_votes = settings_.expected_votes(), .extra_votes = 0, .silent = 0};
-  if (view.nodes.size() < settings_.expected_votes() / 2 + 1) quorum.extra_votes = settings_.qdevice_votes;
+  if (is_quorate_by_third_vote()) quorum.extra_votes = settings_.qdevice_votes;
   quorum.silent = static_cast<std::uint32_t>(silent_.size());
   (void)lease_.settle(quorum, timing_.lease());
   settle_forced();

@@ -25,6 +25,7 @@ inline constexpr Duration kProbeSpread = 60ms;         ///< R5: three probes.
 inline constexpr Duration kProbeInterval = 50ms;       ///< While somebody answers.
 inline constexpr Duration kForeignProbeInterval = 1s;  ///< Once it was reported.
 inline constexpr Duration kTieAnswerFresh = 300ms;     ///< R11
+inline constexpr Duration kThirdVoteFresh = 300ms;     ///< R12: three readings.
 inline constexpr Duration kTieSilence = 10s;           ///< R11: then tie_break is disarmed.
 static_assert(kPromiseMargin >= 2 * kBeatInterval, "a promise outlasts the lease by more than the beat it answers is late");
 
@@ -76,6 +77,7 @@ struct Settings {
   [[nodiscard]] bool is_two_node() const { return nodes.size() == 2 && qdevice_votes == 0; }
   [[nodiscard]] std::uint32_t tie_count() const { return static_cast<std::uint32_t>(tie_targets.size()); }
   [[nodiscard]] std::uint32_t expected_votes() const { return static_cast<std::uint32_t>(nodes.size()) + qdevice_votes; }
+  [[nodiscard]] std::uint32_t majority() const { return expected_votes() / 2 + 1; }
   [[nodiscard]] const VipSettings* find(const std::string& vip) const {
     for (const VipSettings& v : vips) {
       if (v.name == vip) return &v;

@@ -67,7 +67,7 @@ class Probe final : public ClusterSink {
   void on_view(const ClusterView& view) override { say(text_of(view)); }
   void on_message(const ClusterProcess& from, const ClusterMessage& message) override { say(text_of(from, message)); }
   void on_lost(const std::string& reason) override { say("LOST " + reason); }
-  void on_facts(const CorosyncFacts& facts) override {
+  void on_facts(const CorosyncFacts& facts, Instant /*asked*/) override {
     std::vector<std::string> links;
     for (const LinkState& link : facts.links) links.push_back(fmt::format("{}:{}:{}", to_number(link.node), link.link, link.connected));
     say(fmt::format("FACTS node={} name={} token={} consensus={} votes={} expected={} quorum={} two_node={} links={}",

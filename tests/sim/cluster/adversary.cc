@@ -70,11 +70,13 @@ class CalmStory : public Scenario {
                                        Fault::kHangCorosync,
                                        Fault::kCarrier,
                                        Fault::kServers,
-                                       Fault::kDeleteAddress};
+                                       Fault::kDeleteAddress,
+                                       Fault::kQnetd};
+    constexpr std::uint32_t kKindsCount = sizeof kKinds / sizeof *kKinds;
     site_.oracle().disturb();
     if (done_ > 0 && !is_calm()) site_.oracle().violation("the cluster is not whole 3 s after the last fault was undone");
     World& w = site_.world();
-    kind_ = kKinds[w.chance.below(sizeof kKinds / sizeof *kKinds)];
+    kind_ = kKinds[w.chance.below(kKindsCount - (site_.options().qdevice ? 0 : 1))];
     detail_ = static_cast<std::uint32_t>(w.chance.next() >> 40);
     const int holder = site_.holder(0);
     node_ = holder >= 0 && w.chance.below(3) != 0 ? holder : static_cast<int>(w.chance.below(static_cast<std::uint32_t>(site_.nodes())));
@@ -103,9 +105,10 @@ class CalmStory : public Scenario {
   void expect() {
     const At t = to_at(site_.timing().token);
     const At c = to_at(site_.timing().consensus);
-    const At dead = t + c + 350 * kMs;
+    const At dead = site_.options().qdevice ? 5 * kSecond : t + c + 350 * kMs;  // R12's own bar.
     const bool pair = site_.nodes() == 2;
-    const bool takes_over = !pair || site_.options().tie_break;
+    const bool qdevice = site_.options().qdevice;
+    const bool takes_over = !pair || site_.options().tie_break || qdevice;
     undo_after_ = site_.world().between(2800 * kMs, 3200 * kMs);
     if (kind_ == Fault::kHangShort) undo_after_ = site_.world().between(20 * kMs, 900 * kMs);
     same_breath_ = false;
@@ -132,10 +135,13 @@ class CalmStory : public Scenario {
         case Fault::kPowerOff:
         case Fault::kCut: bound = held ? std::pair{Row::kNodeDead, dead} : std::pair{Row::kStandbyDies, At{0}}; break;
         case Fault::kCutRing:
-          bound = pair ? std::pair{Row::kNothing, At{0}} : held ? std::pair{Row::kNodeDead, dead} : std::pair{Row::kStandbyDies, At{0}};
+          bound = qdevice ? std::pair{Row::kNodeDead, dead}  // qnetd chooses the lower id, whoever holds.
+                  : pair  ? std::pair{Row::kNothing, At{0}}
+                  : held  ? std::pair{Row::kNodeDead, dead}
+                          : std::pair{Row::kStandbyDies, At{0}};
           break;
         case Fault::kOneWay:
-          bound = {Row::kOneWay, pair ? 0 : 5 * kSecond};
+          bound = {Row::kOneWay, pair && !qdevice ? 0 : 5 * kSecond};
           undo_after_ = 5200 * kMs;
           break;
         case Fault::kFreezeProcesses:
@@ -159,6 +165,7 @@ class CalmStory : public Scenario {
           bound = {Row::kAddressDeleted,
                    static_cast<int>(detail_ % static_cast<std::uint32_t>(site_.vips())) == vip && held ? 150 * kMs : 0};
           break;
+        case Fault::kQnetd: bound = {Row::kNothing, 0}; break;
         default: break;
       }
       const bool needs_other =
@@ -205,7 +212,8 @@ class StormStory : public Scenario {
     const std::uint32_t count = 6 + w.chance.below(11);
     for (std::uint32_t i = 0; i < count; ++i) {
       Planned p;
-      p.kind = deaf ? kDeaf[w.chance.below(sizeof kDeaf / sizeof *kDeaf)] : static_cast<Fault>(w.chance.below(kFaults - 1));
+      p.kind = deaf ? kDeaf[w.chance.below(sizeof kDeaf / sizeof *kDeaf)] : static_cast<Fault>(w.chance.below(kFaults - 2));
+      if (site_.options().qdevice && i % 4 == 0) p.kind = Fault::kQnetd;
       p.node = static_cast<int>(w.chance.below(static_cast<std::uint32_t>(site_.nodes())));
       p.detail = static_cast<std::uint32_t>(w.chance.next() >> 40);
       p.at_holder = w.one_in(2);
@@ -263,7 +271,9 @@ SiteOptions choose(Prng& chance) {
   o.nodes = size < 9 ? 2 : size < 17 ? 3 : 5;
   o.vips = o.nodes == 5 ? 1 : 1 + static_cast<int>(chance.below(4) / 2);
   o.fast = chance.below(2) == 0;
-  o.tie_break = o.nodes == 2 && chance.below(5) != 0;
+  const std::uint32_t third = o.nodes == 2 ? chance.below(5) : 0;
+  o.tie_break = o.nodes == 2 && third > 1;
+  o.qdevice = o.nodes == 2 && third == 1;
   o.group = chance.below(4) == 0;
   o.boot_staggered = chance.below(3) == 0;
   return o;
@@ -278,7 +288,7 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
   Outcome out;
   const auto pick = options.style >= 0 ? static_cast<std::uint32_t>(options.style) : chance.below(100);
   const bool deaf = pick >= 75 && pick < 85;
-  if (deaf && site_options.nodes == 2) site_options.nodes = 3, site_options.tie_break = false;
+  if (deaf && site_options.nodes == 2) site_options.nodes = 3, site_options.tie_break = site_options.qdevice = false;
   const bool story = pick >= 85;
   const auto which = chance.below(kStories);
   if (story) adapt(which, site_options);
@@ -289,7 +299,10 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
                          : deaf    ? "storm, deaf LAN"
                                    : "storm") +
              ", " + std::to_string(site_options.nodes) + " nodes, " + std::to_string(site_options.vips) + " VIPs, " +
-             (site_options.fast ? "fast" : "vm") + (site_options.tie_break ? ", tie_break" : "");
+             (site_options.fast ? "fast" : "vm") +
+             (site_options.tie_break ? ", tie_break"
+              : site_options.qdevice ? ", qdevice"
+                                     : "");
   if (pick < 40) {
     CalmStory calm(site, strikes);
     while (site.world().now < calm.end() && site.oracle().violations().empty())

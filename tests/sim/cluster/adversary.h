@@ -43,8 +43,9 @@ enum class Fault : std::uint8_t {
   kLeave,
   kConfigure,
   kDeafLan,
+  kQnetd,
 };
-inline constexpr int kFaults = 28;
+inline constexpr int kFaults = 29;
 [[nodiscard]] const char* to_string(Fault fault);
 
 /// What the VIP 0 of the struck node was doing, and the ring: rows and columns of the coverage.

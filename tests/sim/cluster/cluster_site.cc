@@ -27,7 +27,7 @@ Site::Site(std::uint64_t seed, SiteOptions options) : options_(options) {
   CorosyncTimes times;
   if (options.fast) times = {400 * kMs, 480 * kMs, 66 * kMs};
   timing_ = {Duration(times.token), Duration(times.consensus)};
-  corosync_.begin(world_, options.nodes, times, options.nodes == 2);
+  corosync_.begin(world_, options.nodes, times, options.qdevice);
   corosync_.arrived = [this](int n, At at) { node(n).wake(at); };
   corosync_.view_arrives = [this](int n, std::uint32_t view, At at) { node(n).view_arrives(view, at); };
   for (int n = 0; n < options.nodes; ++n) {
@@ -41,6 +41,7 @@ Site::Site(std::uint64_t seed, SiteOptions options) : options_(options) {
     if (n == options.odd_hash && options.odd_address) s.vips.front().address = parse_ip_prefix("10.0.0.99/24").value();
     s.has_tie_break = options.tie_break && options.nodes == 2;
     if (s.has_tie_break) s.tie_targets = {"router"};
+    s.qdevice_votes = options.qdevice ? 1 : 0;
     s.cluster_hash = 5;
     s.version = "0.2.0";
     nodes_.push_back(std::make_unique<NodeModel>(*this, n, std::move(s), timing_));
@@ -67,6 +68,7 @@ void Site::dispatch(const Event& event) {
   switch (event.kind) {
     case EventKind::kForm: return corosync_.on_form(event.node, event.generation);
     case EventKind::kMergeCheck: return corosync_.on_merge_check();
+    case EventKind::kQnetd: return corosync_.on_qnetd(event.arg == 1);
     case EventKind::kFault:
       if (scenario_ != nullptr) scenario_->fault(event.arg);
       return;

@@ -17,6 +17,7 @@ struct SiteOptions {
   int vips = 1;
   bool fast = false;       ///< token 400, consensus 480; else 800, 960.
   bool tie_break = false;  ///< Two nodes.
+  bool qdevice = false;    ///< Two nodes and corosync-qnetd.
   bool group = false;      ///< All VIPs in one.
   bool preempt = false;
   int unknown_at = -1;       ///< R15: this node's configuration has no v0.

@@ -12,16 +12,19 @@ int index_of(NodeId id) { return static_cast<int>(to_number(id)) - 1; }
 
 }  // namespace
 
-void CorosyncModel::begin(World& world, int nodes, CorosyncTimes times, bool two_node) {
+void CorosyncModel::begin(World& world, int nodes, CorosyncTimes times, bool qdevice) {
   world_ = &world;
   times_ = times;
-  two_node_ = two_node;
+  qdevice_ = qdevice;
   nodes_.assign(static_cast<std::size_t>(nodes), Node{});
   rings_.clear();
   packets_.clear();
   free_.clear();
   views_.clear();
   sequence_ = 4;
+  if (!qdevice_) return;
+  keeps_active_ = !world.one_in(4);
+  world.push(0, EventKind::kQnetd, 0, 1);
 }
 
 void CorosyncModel::form_first() {
@@ -46,6 +49,7 @@ void CorosyncModel::process_changed(int node) {
   const int index = at(node).ring;
   if (!is_up(node) || index < 0 || !is_turning(node)) return;  // The next ring knows.
   Ring& ring = ring_of(node);
+  if (!ring.synced) return;  // Its first view knows.
   if (ring.processes == processes_of(ring.members)) return;
   ring.processes = processes_of(ring.members);
   append_view(index, false);
@@ -80,7 +84,7 @@ void CorosyncModel::multicast(int node, std::uint32_t pid, ClusterMessage messag
   Node& n = at(node);
   if (!n.alive || n.ring < 0) return;
   const std::uint32_t index = keep({id_of(node), pid}, std::move(message));
-  if (n.frozen || !is_turning(node)) {
+  if (n.frozen || !is_turning(node) || !ring_of(node).synced) {
     n.unsent.push_back(index);
     return;
   }
@@ -296,7 +300,9 @@ void CorosyncModel::form(const std::vector<int>& members) {
   const int index = static_cast<int>(rings_.size());
   rings_.push_back({.id = {id_of(members.front()), sequence_}, .members = members, .processes = processes_of(members), .turning = true});
   Ring& ring = rings_.back();
-  ring.quorate = two_node_ || members.size() * 2 > nodes_.size();
+  ring.quorate = nodes_.size() == 2 || members.size() * 2 > nodes_.size();
+  ring.formed = world_->now;
+  ring.synced = !qdevice_;
   for (const int m : members) {
     Node& n = at(m);
     n.ring = index;
@@ -304,16 +310,80 @@ void CorosyncModel::form(const std::vector<int>& members) {
     n.done = 0;
     n.sequence = sequence_;
   }
-  append_view(index, true);
-  for (const int m : members) {
-    for (const std::uint32_t packet : std::exchange(at(m).unsent, {})) append(ring, index, false, packet);
-  }
+  if (qdevice_)
+    world_->push(world_->between(2 * kMs, 30 * kMs), EventKind::kQnetd);
+  else
+    show(index);
   world_->push(world_->between(20 * kMs, 220 * kMs), EventKind::kMergeCheck);
+}
+
+/// Its first view, and what was sent meanwhile.
+void CorosyncModel::show(int ring_index) {
+  append_view(ring_index, true);
+  Ring& ring = rings_[static_cast<std::size_t>(ring_index)];
+  for (const int m : ring.members) {
+    for (const std::uint32_t packet : std::exchange(at(m).unsent, {})) append(ring, ring_index, false, packet);
+  }
+}
+
+// ---- the quorum device ----
+
+/// Of two nodes. kWait: neither yes nor no; what it said last holds on.
+CorosyncModel::Verdict CorosyncModel::qnetd_says(int node) {
+  if (!reaches_qnetd(node)) return is_missed(node) ? Verdict::kNo : Verdict::kWait;
+  if (ring_of(node).members.size() > 1) return Verdict::kYes;
+  const int other = 1 - node;
+  if (!reaches_qnetd(other)) return is_missed(other) ? Verdict::kYes : Verdict::kWait;
+  const bool apart = at(other).ring >= 0 && is_turning(other) && at(other).ring != at(node).ring;
+  if (!apart) return Verdict::kWait;  // It has not said yet where it is.
+  const auto is_active = [this](int n) { return keeps_active_ && at(n).third_vote && ring_of(n).synced && ring_of(n).members.size() == 1; };
+  const bool mine = is_active(node) || (!is_active(other) && node < other);
+  if (!mine) return Verdict::kNo;
+  return at(other).third_vote ? Verdict::kWait : Verdict::kYes;  // The other one first.
+}
+
+/// Ends the ring's waiting, or changes its mind.
+void CorosyncModel::vote(int ring_index, bool counted) {
+  Ring& ring = rings_[static_cast<std::size_t>(ring_index)];
+  for (const int m : ring.members) at(m).third_vote = counted && !is_missed(m);
+  const bool quorate = counted || ring.members.size() > 1;
+  const bool same = ring.quorate == quorate;
+  ring.quorate = quorate;
+  if (!ring.synced) {
+    ring.synced = true;
+    ring.processes = processes_of(ring.members);
+    show(ring_index);
+  } else if (!same) {
+    append_view(ring_index, false);
+  }
+}
+
+void CorosyncModel::on_qnetd(bool again) {
+  constexpr At kSyncTimeout = 3 * kSecond;
+  if (again) world_->push(world_->between(30 * kMs, 70 * kMs), EventKind::kQnetd, 0, 1);
+  for (int node = 0; node < 2; ++node) {
+    Node& n = at(node);
+    if (reaches_qnetd(node)) {
+      n.qnetd_lost = n.qnetd_missed = kNever;
+    } else if (n.qnetd_lost == kNever) {
+      n.qnetd_lost = world_->now;
+      n.qnetd_missed = world_->now + world_->between(800 * kMs, 1250 * kMs);
+    }
+  }
+  for (int node = 1; node >= 0; --node) {
+    const int index = at(node).ring;
+    if (!is_up(node) || index < 0 || !is_turning(node)) continue;
+    const Ring& ring = ring_of(node);
+    Verdict verdict = qnetd_says(node);
+    if (ring.members.size() > 1 && verdict != Verdict::kYes) verdict = qnetd_says(1 - node);  // One that reaches it is enough.
+    if (verdict == Verdict::kWait && !ring.synced && world_->now >= ring.formed + kSyncTimeout) verdict = Verdict::kNo;
+    if (verdict != Verdict::kWait) vote(index, verdict == Verdict::kYes);
+  }
 }
 
 bool CorosyncModel::is_whole() const {
   for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
-    if (!is_up(i) || !is_turning(i) || at(i).ring != at(0).ring) return false;
+    if (!is_up(i) || !is_turning(i) || at(i).ring != at(0).ring || !rings_[static_cast<std::size_t>(at(i).ring)].synced) return false;
   }
   return true;
 }
@@ -349,6 +419,7 @@ void CorosyncModel::start(int node) {
   Node& n = at(node);
   if (n.alive) return;
   n.alive = true;
+  n.third_vote = false;
   n.last_at = world_->now;
   n.done = 0;
   gather(node, times_.consensus + world_->between(0, 100 * kMs));
@@ -377,6 +448,7 @@ void CorosyncModel::thaw(int node) {
     for (const int m : ring.members) {
       at(m).gathering = false;
       ++at(m).form_generation;
+      if (!ring.synced) continue;
       for (const std::uint32_t packet : std::exchange(at(m).unsent, {})) append(ring, n.ring, false, packet);
     }
     process_changed(node);  // Who came and went meanwhile.

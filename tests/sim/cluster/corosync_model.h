@@ -7,6 +7,9 @@
 //   - What was under way when a ring stops is delivered to all of one side or to none of it. What is sent while it stands still is
 //     taken, and delivered in the next ring.
 //   - A process that dies is gone from the group in 2 .. 7 ms, in the agreed order, while the ring turns.
+//   - With a quorum device a ring delivers nothing, its view included, until corosync-qnetd has decided, 3 s at most. qnetd gives its vote to
+//     one half (of two nodes apart the one that was quorate alone, or that of the lower id), after the other has heard that it goes without. It waits for those it has not
+//     missed yet.
 //   - A node that was frozen finds itself in the others' new ring; every second time it was never told that it had lost quorum.
 #pragma once
 
@@ -46,7 +49,7 @@ class CorosyncModel {
   /// Called when a view is on its way to a node: its guard has a handle of its own.
   std::function<void(int node, std::uint32_t view, At at)> view_arrives;
 
-  void begin(World& world, int nodes, CorosyncTimes times, bool two_node);
+  void begin(World& world, int nodes, CorosyncTimes times, bool qdevice);
   /// All nodes in one ring.
   void form_first();
 
@@ -69,10 +72,13 @@ class CorosyncModel {
   void wires_changed();
   void on_form(int node, std::uint32_t generation);
   void on_merge_check();
+  void on_qnetd(bool again);
 
   [[nodiscard]] bool is_up(int node) const { return at(node).alive && !at(node).frozen; }
   [[nodiscard]] bool is_alive(int node) const { return at(node).alive; }
   [[nodiscard]] bool is_turning(int node) const { return at(node).ring >= 0 && rings_[static_cast<std::size_t>(at(node).ring)].turning; }
+  /// The device's vote is counted for it, by the last word it had.
+  [[nodiscard]] bool has_third_vote(int node) const { return at(node).third_vote; }
   /// In one turning ring.
   [[nodiscard]] bool is_whole() const;
 
@@ -82,8 +88,10 @@ class CorosyncModel {
     std::vector<int> members;
     std::vector<ClusterProcess> processes;
     bool turning = false;
+    bool synced = true;  ///< False: qnetd is waited for.
     bool quorate = false;
     At stopped = 0;
+    At formed = 0;
     std::uint32_t position = 0;
   };
   struct Node {
@@ -91,6 +99,9 @@ class CorosyncModel {
     bool frozen = false;
     int ring = -1;
     bool gathering = false;
+    bool third_vote = false;
+    At qnetd_lost = kNever;    ///< Since when it and qnetd do not hear each other.
+    At qnetd_missed = kNever;  ///< When both notice.
     std::uint32_t form_generation = 0;
     At form_at = 0;
     At last_at = 0;
@@ -107,6 +118,7 @@ class CorosyncModel {
   void append(Ring& ring, int ring_index, bool is_view, std::uint32_t index);
   void put(int node, Item item, At delay);
   void append_view(int ring_index, bool half_way);
+  void show(int ring_index);
   std::uint32_t keep(const ClusterView& view);
   std::uint32_t keep(ClusterProcess from, ClusterMessage&& message);
   void stop(int ring_index, bool lose_what_is_under_way);
@@ -117,11 +129,17 @@ class CorosyncModel {
   [[nodiscard]] bool misses_somebody(int node) const;
   [[nodiscard]] std::vector<ClusterProcess> processes_of(const std::vector<int>& members) const;
   void process_changed(int node);
+  enum class Verdict : std::uint8_t { kWait, kYes, kNo };
+  [[nodiscard]] bool is_missed(int node) const { return world_->now >= at(node).qnetd_missed; }
+  [[nodiscard]] bool reaches_qnetd(int node) const { return is_up(node) && world_->wires.qnetd[static_cast<std::size_t>(node)]; }
+  [[nodiscard]] Verdict qnetd_says(int node);
+  void vote(int ring_index, bool counted);
   At delay();
 
   World* world_ = nullptr;
   CorosyncTimes times_;
-  bool two_node_ = false;
+  bool keeps_active_ = true;  ///< qnetd: keep_active_partition_tie_breaker; its older releases have none.
+  bool qdevice_ = false;      ///< Else both of two nodes are quorate alone.
   std::vector<Node> nodes_;
   std::vector<Ring> rings_;
   std::vector<Packet> packets_;

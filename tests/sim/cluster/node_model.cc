@@ -124,9 +124,21 @@ void NodeModel::take_inputs() {
       case Input::Kind::kLocal:
         for (int vip = 0; vip < site_.vips(); ++vip) core_->local(name_of(vip), local_facts(), actions_);
         break;
+      case Input::Kind::kVoteRead: read_vote(); break;
+      case Input::Kind::kVoteTold: core_->third_vote(in.ok, in.asked, actions_); break;
       case Input::Kind::kLost: break;
     }
   }
+}
+
+/// Another thread asks Corosync each 100 ms; one that stands still does not answer.
+void NodeModel::read_vote() {
+  input({.kind = Input::Kind::kVoteRead, .at = world().now + 100 * kMs});
+  if (!connected_ || !corosync().is_up(index_)) return;
+  input({.kind = Input::Kind::kVoteTold,
+         .at = world().now + world().between(50 * kUs, 6 * kMs),
+         .ok = corosync().has_third_vote(index_),
+         .asked = clock()});
 }
 
 void NodeModel::input(Input in) {
@@ -334,6 +346,7 @@ void NodeModel::start_daemon(std::uint32_t generation) {
     core.timing(timing_);
     for (int vip = 0; vip < site_.vips(); ++vip) core.local(name_of(vip), local_facts(), out);
   });
+  if (settings_.qdevice_votes > 0) read_vote();
   if (world().now < carrier_counts_) input({.kind = Input::Kind::kLocal, .at = carrier_counts_ + kMs});
   world().push(world().between(3 * kMs, 60 * kMs), EventKind::kJoin, index_, 0);
   world().push(world().between(3 * kMs, 60 * kMs), EventKind::kJoin, index_, 1);

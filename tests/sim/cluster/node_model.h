@@ -102,13 +102,14 @@ class NodeModel {
     bool fails = false;
   };
   struct Input {
-    enum class Kind : std::uint8_t { kKernelDone, kResetDone, kGone, kAnswered, kClaimed, kTie, kLocal, kLost } kind;
+    enum class Kind : std::uint8_t { kKernelDone, kResetDone, kGone, kAnswered, kClaimed, kTie, kLocal, kLost, kVoteRead, kVoteTold } kind;
     At at;
     int vip = 0;
     int from = 0;
     HolderActionKind what{};
     bool ok = true;
     bool unsure = false;
+    Instant asked{};
   };
   struct Told {
     Epoch epoch;
@@ -126,6 +127,7 @@ class NodeModel {
   void input(Input input);
   void take_inputs();
   void take_ring();
+  void read_vote();
   void carry_out();
   void act(const VipAction& action);
   void to_kernel(int vip, HolderActionKind kind, Incarnation incarnation);

@@ -40,6 +40,7 @@ enum class EventKind : std::uint8_t {
   kArp,        ///< An answer or a claim arrives (arg: of the node's frames).
   kFault,      ///< arg: of the schedule.
   kClient,     ///< The client resolves anew (arg: VIP).
+  kQnetd,      ///< corosync-qnetd looks at its clients (arg 1: and will again).
   kCheck,      ///< The oracle looks.
 };
 
@@ -82,11 +83,13 @@ struct Wires {
   Matrix lan{};
   std::array<bool, kNodesMax> client{};                           ///< The client's switch port sees the node.
   std::array<std::array<bool, kTargetsMax>, kNodesMax> target{};  ///< The node hears the router.
+  std::array<bool, kNodesMax> qnetd{};                            ///< The node and corosync-qnetd hear each other.
 
   Wires() {
     for (auto& row : ring) row.fill(true);
     for (auto& row : lan) row.fill(true);
     client.fill(true);
+    qnetd.fill(true);
     for (auto& row : target) row.fill(true);
   }
   [[nodiscard]] bool ring_both(int a, int b) const {

@@ -344,18 +344,19 @@ void adapt(std::uint32_t which, SiteOptions& o) {
   o.odd_hash = o.unknown_at = -1;
   if (which < 3 || which == 8 || which == 10) {
     o.nodes = 2;
+    o.qdevice = false;
     o.tie_break = true;
   }
   if (which == 3) {
     o.nodes = 3;
-    o.tie_break = false;
+    o.tie_break = o.qdevice = false;
     o.vips = 1;
     o.odd_hash = 2;
     o.odd_address = o.fast;
   }
   if (which == 9 || which == 11) {
     o.nodes = 3;
-    o.tie_break = o.group = o.preempt = false;
+    o.tie_break = o.qdevice = o.group = o.preempt = false;
   }
   if (which == 9) o.unknown_at = 0;
   if (which >= 4 && which < 7) o.boot_staggered = false;

@@ -30,7 +30,8 @@ const char* to_string(Fault fault) {
                                                               "freeze cluster",
                                                               "leave",
                                                               "configure",
-                                                              "deaf LAN"};
+                                                              "deaf LAN",
+                                                              "lose qnetd"};
   return kNames[static_cast<std::size_t>(fault)];
 }
 
@@ -65,7 +66,7 @@ void Strikes::separate(int node, bool apart, bool lan, bool client) {
   }
   if (!apart && node < site_.nodes()) site_.node(node).reappears();
   if (client) {
-    w.client[n] = !apart;
+    w.client[n] = w.qnetd[n] = !apart;
     w.target[n].fill(!apart);
   }
 }
@@ -81,7 +82,7 @@ void Strikes::split(std::uint32_t minority, bool apart, bool lan, bool client) {
     }
     if (!apart && a_in && static_cast<int>(a) < site_.nodes()) site_.node(static_cast<int>(a)).reappears();
     if (a_in && client) {
-      w.client[a] = !apart;
+      w.client[a] = w.qnetd[a] = !apart;
       w.target[a].fill(!apart);
     }
   }
@@ -157,6 +158,10 @@ void Strikes::strike(Fault fault, int node, std::uint32_t detail) {
       if (detail & 64U) w.wires.lan[b][a] = false;
       return;
     }
+    case Fault::kQnetd:  // Gone for all, or for this node.
+      if (detail % 2 == 0) w.wires.qnetd.fill(false);
+      w.wires.qnetd[static_cast<std::size_t>(node)] = false;
+      return;
   }
 }
 
@@ -207,6 +212,7 @@ void Strikes::undo(Fault fault, int node, std::uint32_t detail) {
     case Fault::kDeafLan:
       for (auto& row : site_.world().wires.lan) row.fill(true);
       return;
+    case Fault::kQnetd: site_.world().wires.qnetd.fill(true); return;
     default: return;
   }
 }

@@ -53,6 +53,34 @@ TEST_F(ViewBuilderTest, AProcessDeathIsShownInTheSameRingAtOnce) {
   EXPECT_EQ(view, (ClusterView{kOld, {kOne, kTwo, kThree}, {kSelf, kThird}, true}));
 }
 
+TEST_F(ViewBuilderTest, WithAQuorumDeviceARingIsShownWhenItsVotesAreKnown) {
+  builder.set_third_vote(true);
+  settle();
+
+  EXPECT_FALSE(builder.step(GroupChange{{kSelf}, {{kPeer, GroupReason::kNodeDown}, {kThird, GroupReason::kNodeDown}}, {}}));
+  EXPECT_FALSE(builder.step(RingChange{kNew, {kOne}})) << "the device is asked now";
+  EXPECT_EQ(builder.step(QuorumChange{kNew, true}), (ClusterView{kNew, {kOne}, {kSelf}, true}));
+}
+
+TEST_F(ViewBuilderTest, ThatTheDeviceVotesForOthersIsALossOfQuorum) {
+  builder.set_third_vote(true);
+  settle();
+  (void)builder.step(GroupChange{{kSelf}, {{kPeer, GroupReason::kNodeDown}, {kThird, GroupReason::kNodeDown}}, {}});
+  (void)builder.step(RingChange{kNew, {kOne}});
+
+  EXPECT_EQ(builder.step(QuorumChange{kNew, false}), (ClusterView{kNew, {kOne}, {kSelf}, false}));
+}
+
+TEST_F(ViewBuilderTest, AMessageOfTheRingIsNotKeptWaitingForQuorumsWord) {
+  builder.set_third_vote(true);
+  settle();
+  (void)builder.step(RingChange{kNew, {kOne}});
+
+  EXPECT_EQ(builder.ring_speaks(), (ClusterView{kNew, {kOne}, {kSelf}, false}));
+  EXPECT_FALSE(builder.ring_speaks());
+  EXPECT_EQ(builder.step(QuorumChange{kNew, true}), (ClusterView{kNew, {kOne}, {kSelf}, true}));
+}
+
 TEST_F(ViewBuilderTest, TwoProcessesOfANodeAreBothShown) {
   settle();
 
@@ -267,11 +295,11 @@ TEST(ViewBuilderRandom, KeepsItsInvariantsInEveryInterleaving) {
       }
       if (!view) continue;
       ASSERT_TRUE(!view->quorate || told[view->ring]) << "I2, seed " << seed;
-      ASSERT_NE(view, last) << "I4, seed " << seed;
+      ASSERT_NE(view, last) << "I5, seed " << seed;
       const auto ring = std::find_if(history.rings.begin(), history.rings.end(), [&](const auto& r) { return r.id == view->ring; });
       ASSERT_NE(ring, history.rings.end()) << seed;
       ASSERT_EQ(view->nodes, ring->nodes) << "I1, seed " << seed;
-      ASSERT_TRUE(view->has_process(kSelf)) << "I4, seed " << seed;
+      ASSERT_TRUE(view->has_process(kSelf)) << "I5, seed " << seed;
       for (const ClusterProcess& p : view->processes) ASSERT_TRUE(view->has_node(p.node)) << "I3, seed " << seed;
       ASSERT_TRUE(!last || last->ring.sequence <= view->ring.sequence) << seed;
       last = view;

@@ -1,0 +1,106 @@
+// R12, as values; with the whole core below, and against a real corosync-qnetd in tests/netns/test_qdevice.py.
+#include "vip/third_vote.h"
+
+#include "tests/unit/vip/core_fixture.h"
+
+namespace fairlead::vip {
+namespace {
+
+constexpr Instant kStart{1h};
+
+TEST(ThirdVote, StandsInWhileTheRingStandsStillAndTheVoteIsFresh) {
+  ThirdVote vote;
+  vote.turned(kStart);
+  vote.seen(true, kStart + 100ms);
+  EXPECT_FALSE(vote.stands_in(true, kStart + 200ms)) << "the ring turns";
+  vote.seen(true, kStart + 400ms);
+  EXPECT_TRUE(vote.stands_in(true, kStart + 500ms));
+  EXPECT_FALSE(vote.stands_in(true, kStart + 701ms)) << "nobody said so for 300 ms";
+  vote.seen(false, kStart + 800ms);
+  EXPECT_FALSE(vote.stands_in(true, kStart + 800ms));
+}
+
+TEST(ThirdVote, GoesOnUntilTheNewRingHasItsFirstProof) {
+  ThirdVote vote;
+  vote.turned(kStart);
+  vote.seen(true, kStart + 2s);
+  vote.begin_round(kStart + 2s);
+  EXPECT_TRUE(vote.stands_in(true, kStart + 2s + 10ms));
+  EXPECT_TRUE(vote.stands_in(false, kStart + 2s + 10ms)) << "quorum's word comes a little later than the ring's";
+  EXPECT_FALSE(vote.stands_in(false, kStart + 2s + 50ms));
+  vote.turned(kStart + 3s);
+  vote.seen(true, kStart + 3s + 100ms);
+  EXPECT_FALSE(vote.stands_in(true, kStart + 3s + 100ms)) << "but not for ever";
+}
+
+TEST(ThirdVote, ARoundThatFollowsATurningRingGivesNoGrace) {
+  ThirdVote vote;
+  vote.turned(kStart);
+  vote.seen(true, kStart + 100ms);
+  vote.begin_round(kStart + 100ms);
+  EXPECT_FALSE(vote.stands_in(true, kStart + 110ms));
+}
+
+TEST(ThirdVote, WhatWasKnownBeforeASleepIsForgotten) {
+  ThirdVote vote;
+  vote.turned(kStart);
+  vote.seen(true, kStart + 1s);
+  vote.forget();
+  EXPECT_FALSE(vote.stands_in(true, kStart + 1s));
+}
+
+class ThirdVoteInTheCore : public TakeoverCoreTest {
+ protected:
+  /// Of two nodes with a qdevice.
+  void SetUp() override {
+    settings.qdevice_votes = 1;
+    begin(2);
+    hold();
+  }
+  /// Nothing is delivered; Corosync is asked each 100 ms.
+  void stand_still(Duration time, bool counted) {
+    for (Duration past{}; past < time; past += 50ms) {
+      tick(50ms);
+      if (past % 100ms == 0ms) core->third_vote(counted, now, out);
+    }
+  }
+};
+
+TEST_F(ThirdVoteInTheCore, AHolderStaysWhileTheDeviceIsWaitedForAndItsVoteCounts) {
+  stand_still(4s, true);
+  EXPECT_FALSE(has(Kind::kRemove));
+  view({n1}, true);
+  echo();
+  EXPECT_FALSE(has(Kind::kRemove));
+  EXPECT_TRUE(core->describe("api").held_here);
+}
+
+TEST_F(ThirdVoteInTheCore, ItDeletesWhenTheVoteGoesToTheOtherHalf) {
+  stand_still(2500ms, true);
+  EXPECT_FALSE(has(Kind::kRemove));
+  core->third_vote(false, now, out);
+  EXPECT_TRUE(has(Kind::kRemove));
+}
+
+TEST_F(ThirdVoteInTheCore, WithoutTheVoteTheLeaseIsAllThereIs) {
+  stand_still(2500ms, false);
+  EXPECT_TRUE(has(Kind::kRemove));
+}
+
+TEST_F(ThirdVoteInTheCore, ItDeletesInAViewWithoutQuorum) {
+  stand_still(2500ms, true);
+  view({n1}, false);
+  tick(50ms);
+  EXPECT_TRUE(has(Kind::kRemove));
+}
+
+TEST_F(ThirdVoteInTheCore, AWordFromBeforeItsOwnSleepDoesNotCount) {
+  const Instant asked = now;
+  turn(3s);  // More than the lease: deleted before anything is read.
+  EXPECT_TRUE(has(Kind::kRemove));
+  core->third_vote(true, asked, out);
+  EXPECT_EQ(core->describe("api").state, HolderState::kRemoving);
+}
+
+}  // namespace
+}  // namespace fairlead::vip
