@@ -33,7 +33,7 @@ constexpr std::array kCases{
     DrillCase{"boot-both", DrillPlace::kLab, false, "every node starts at once", std::nullopt},
     DrillCase{"boot-alone", DrillPlace::kLab, false, "one node starts, the others stay off", std::nullopt},
     DrillCase{"gateway-silent", DrillPlace::kLab, false, "two nodes lose each other while the tie-break router is silent", kNothing},
-    DrillCase{"qdevice-loss", DrillPlace::kLater, false, "the third vote goes away", std::nullopt},
+    DrillCase{"qdevice-loss", DrillPlace::kLab, false, "the third vote goes away", kNothing},
     DrillCase{"delete-vip", DrillPlace::kCluster, false, "the address is deleted behind the daemon's back", within(150ms)},
     DrillCase{"double-failure", DrillPlace::kLab, false, "the holder loses its power, its successor too", std::nullopt},
     DrillCase{"merge", DrillPlace::kLab, false, "a node that was cut off comes back", kNothing},

@@ -267,6 +267,7 @@ class CommandTree {
     up->add_option("--profile", lab_.profile, "Corosync's timing, vm or fast (default vm)")->type_name("PROFILE");
     up->add_flag("--attach", attach_, "Stay in the foreground; the lab ends with this command, however that ends");
     up->add_flag("--one-link", lab_.one_link, "Corosync shares the service network; else it has its own");
+    up->add_flag("--qdevice", lab_.qdevice, "A corosync-qnetd gives a third vote; with two gateways in place of the tie-break router");
     verb(lab, "down", "Remove it and everything that runs in it", [this] { lab_down(lab_.name, environment_); });
     verb(lab, "status", "Its nodes, what runs there, who holds the VIP", [this] { lab_status(lab_.name, options_, environment_); });
     auto* exec = verb(lab, "exec", "Run a command in a node, or in 'switch', which has everybody's ports",

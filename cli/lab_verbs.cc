@@ -114,6 +114,7 @@ boost::json::value report_json(const lab::LabReport& report) {
           {"keeper", report.keeper.pid},
           {"profile", admin::json_string(options.profile)},
           {"one_link", options.one_link},
+          {"qdevice", options.qdevice},
           {"vip", {{"address", admin::json_string(lab::kVip)}, {"port", lab::kPort}, {"holders", std::move(holders)}}},
           {"nodes", std::move(nodes)}};
 }

@@ -14,7 +14,9 @@ std::string cluster_yaml(const LabPlan& plan) {
     // The last link is the ring's where there is one.
     out += fmt::format("    - {{name: {}, id: {}, links: [{}], interfaces: {{lan: lan}}}}\n", node.name, ++id, node.links.back().address);
   }
-  if (plan.options.nodes == 2) {
+  if (const LabNode* qnetd = plan.find("qnetd")) {
+    out += fmt::format("  qdevice: {{host: {}, tls: off}}\n", qnetd->links.front().address);
+  } else if (plan.options.nodes == 2) {
     const LabNode* router = plan.find("router");
     out += fmt::format("  tie_break: {{targets: [{}]}}\n", router->links.front().address);
   }

@@ -16,6 +16,9 @@ constexpr unsigned kFirstClient = 51;
 constexpr unsigned kFirstGateway = 131;
 constexpr unsigned kFirstBackend = 11;
 constexpr unsigned kRouter = 254;
+constexpr unsigned kQnetdHost = 120;
+/// It gives up at once when Corosync does not answer yet. Without TLS: the lab's network is nobody else's.
+constexpr char kQdevice[] = "until corosync-quorumtool -s >/dev/null 2>&1 || [ $? -eq 2 ]; do sleep 0.1; done; exec corosync-qdevice -f";
 
 LabLink link_to(const std::string& node, std::string_view network, unsigned host) {
   struct Net {
@@ -43,6 +46,7 @@ LabNode node_of(std::string name, Role role, std::vector<LabLink> links, std::st
 void add_nodes(LabPlan& plan) {
   const LabOptions& options = plan.options;
   plan.nodes.push_back(node_of("router", Role::kRouter, {link_to("router", kLan, kRouter), link_to("router", kMast, kRouter)}, ""));
+  if (options.qdevice) plan.nodes.push_back(node_of("qnetd", Role::kQnetd, {link_to("qnetd", kLan, kQnetdHost)}, ""));
   for (unsigned i = 0; i < options.backends; ++i) {
     const std::string name = fmt::format("mast-{}", i + 1);
     plan.nodes.push_back(node_of(name, Role::kBackend, {link_to(name, kMast, kFirstBackend + i)}, fmt::format("{}{}", kMast, kRouter)));
@@ -72,6 +76,7 @@ std::string_view to_string(Role role) {
     case Role::kGateway: return "gateway";
     case Role::kBackend: return "backend";
     case Role::kClient: return "client";
+    case Role::kQnetd: return "qnetd";
   }
   return "?";
 }
@@ -104,6 +109,7 @@ Result<LabPlan> plan_lab(const LabOptions& options) {
   if (const Status fine = check_number("--clients", options.clients, kClientsMax); !fine) return fine.error();
   if (options.profile != "vm" && options.profile != "fast")
     return Error{Errc::kInvalidArgument, fmt::format("--profile {}: vm and fast are possible", options.profile)};
+  if (options.qdevice && options.nodes < 2) return Error{Errc::kInvalidArgument, "--qdevice: a vote for one gateway alone decides nothing"};
   LabPlan plan;
   plan.options = options;
   plan.bridges = {"lan", "mast"};
@@ -117,7 +123,9 @@ Result<LabPlan> plan_lab(const LabOptions& options) {
       node.programs.push_back(
           {.name = "nginx", .argv = {"nginx", "-e", "/run/lab/nginx.log", "-p", "/run/lab", "-c", "/etc/lab/nginx.conf"}});
     }
+    if (node.role == Role::kQnetd) node.programs.push_back({.name = "qnetd", .argv = {"corosync-qnetd", "-f", "-s", "off"}});
     if (node.role == Role::kGateway) {
+      if (options.qdevice) node.programs.push_back({.name = "qdevice", .argv = {"sh", "-c", kQdevice}});
       node.files.push_back({.path = "/etc/fairlead/fairlead.yaml", .text = gateway_yaml(plan, node)});
       node.programs.push_back({.name = "fairleadd", .argv = {"fairleadd", "--config", "/etc/fairlead/fairlead.yaml"}});
     }

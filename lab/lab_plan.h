@@ -1,7 +1,7 @@
 // fairlead: pure
 // What a lab is made of: nodes with names, addresses, files and programs, joined by bridges. Values only; lab/lab_rig.h builds it.
 //
-//   192.168.4.0/24  bridge lan     router .254   VIP .20   clients .51 ..   gateways .131 ..
+//   192.168.4.0/24  bridge lan     router .254   VIP .20   clients .51 ..   gateways .131 ..   qnetd .120
 //   192.168.1.0/24  bridge mast    router .254   TLS backends .11 ..
 //   10.99.0.0/24    bridge ring    gateways .1 ..          (Corosync; not there with `one_link`)
 //
@@ -35,10 +35,11 @@ struct LabOptions {
   unsigned clients = 1;
   std::string profile = "vm";  ///< vm | fast
   bool one_link = false;       ///< Corosync on the service network, too.
+  bool qdevice = false;        ///< A corosync-qnetd on a node of its own gives a third vote.
   bool operator==(const LabOptions&) const = default;
 };
 
-enum class Role : std::uint8_t { kRouter, kGateway, kBackend, kClient };
+enum class Role : std::uint8_t { kRouter, kGateway, kBackend, kClient, kQnetd };
 [[nodiscard]] std::string_view to_string(Role role);
 
 /// A network card of a node and the port of the switch it is plugged into.
@@ -73,7 +74,7 @@ struct LabNode {
 struct LabPlan {
   LabOptions options;
   std::vector<std::string> bridges;
-  std::vector<LabNode> nodes;  ///< Router, backends, gateways, clients: the order they are brought up.
+  std::vector<LabNode> nodes;  ///< Router, qnetd, backends, gateways, clients: the order they are brought up.
 
   [[nodiscard]] const LabNode* find(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;  ///< Of all nodes and of the switch.

@@ -43,12 +43,14 @@ Status need_root() {
   return Error{Errc::kPermission, "a lab is made of namespaces, for which one has to be root: sudo fairlead lab ..."};
 }
 
-Status need_programs(const std::string& programs) {
+Status need_programs(const std::string& programs, bool qdevice) {
   struct Need {
     const char* program;
     const char* package;
   };
-  for (const Need need : {Need{"ip", "iproute2"}, Need{"nginx", "nginx-light"}, Need{"corosync", "corosync"}, Need{"openssl", "openssl"}}) {
+  std::vector<Need> needs{{"ip", "iproute2"}, {"nginx", "nginx-light"}, {"corosync", "corosync"}, {"openssl", "openssl"}};
+  if (qdevice) needs.insert(needs.end(), {{"corosync-qnetd", "corosync-qnetd"}, {"corosync-qdevice", "corosync-qdevice"}});
+  for (const Need& need : needs) {
     bool found = false;
     for (const char* folder : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"})
       found = found || ::access(fmt::format("{}/{}", folder, need.program).c_str(), X_OK) == 0;
@@ -146,7 +148,7 @@ Status LabRig::up(const LabPlan& plan, std::optional<NewKeeper>* keeper) {
   const std::string& name = plan.options.name;
   auto found = find(name);
   if (!found) return found.error();
-  if (Status s = need_programs(programs_); !s) return s;
+  if (Status s = need_programs(programs_, plan.options.qdevice); !s) return s;
   auto held = lock(name);
   if (!held) return held.error();
   found = find(name);  // It may have been changed while nobody held the lock.

@@ -12,8 +12,8 @@
 //       that CPG has not reached: then this one is over.
 //   I3  Processes of nodes outside the ring are not shown. A node's death is told before the ring that is made without it: until that ring
 //       comes nothing is shown, so that no view has a dead ring and half of its processes.
-//   I4  With a quorum device CPG's word on a ring comes before Corosync asks the device, and quorum's after, up to sync_timeout later, with no
-//       message between them. Until then the view before holds (R12): the new one would show a loss of quorum that there is not.
+//   I4  With a quorum device CPG's word on a ring comes before Corosync asks the device, and quorum's after, up to sync_timeout later, with
+//       no message between them. Until then the view before holds (R12): the new one would show a loss of quorum that there is not.
 //   I5  A view is shown once, only while this process is in it. What comes twice, late (an older ring) or about others changes nothing.
 // Threading: none of its own; one owner.
 // Limits: Corosync's, 128 processes of a group (CPG_MEMBERS_MAX).

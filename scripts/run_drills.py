@@ -19,11 +19,11 @@ sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
 from demo.testlab import TestLab, leave_on_signals, why_unavailable           # noqa: E402
 from drills import gateways, peers, report                                    # noqa: E402
-from drills.cases import CASES, NOT_HERE, check_against                       # noqa: E402
+from drills.cases import CASES, NOT_HERE, QDEVICE_CASES, check_against                       # noqa: E402
 from drills.measure import run_case, run_peer                                 # noqa: E402
 from drills.runs import Runs, stamp_of                                        # noqa: E402
 from support.fairlead import BIN                                              # noqa: E402
-from support.promises import TIMING                                           # noqa: E402
+from support.promises import OURS_WITH_QDEVICE, PROMISES_OF, TIMING                                           # noqa: E402
 from support.waiting import Timeout                                           # noqa: E402
 
 # (profile, nodes): the cases that are there for so many nodes. 5 nodes: only those that need them.
@@ -49,6 +49,13 @@ class Drills:
                 for _ in range(self.runs.missing(case.name, profile, nodes))]
         self.play_all(todo, ["--nodes", str(nodes), "--profile", profile],
                       lambda lab, folder, case, number: run_case(lab, folder, case, profile, nodes), f"{nodes} nodes, {profile}")
+
+    def play_with_qdevice(self, profile):
+        """Two gateways, and corosync-qnetd in place of the router that breaks the tie."""
+        todo = [case for case in CASES if case.name in QDEVICE_CASES and (not self.only or case.name in self.only)
+                for _ in range(self.runs.missing(case.name, profile, 2, OURS_WITH_QDEVICE))]
+        self.play_all(todo, ["--nodes", "2", "--profile", profile, "--qdevice"],
+                      lambda lab, folder, case, number: run_case(lab, folder, case, profile, 2, OURS_WITH_QDEVICE), f"2 nodes, qdevice, {profile}")
 
     def play_peers(self, nodes):
         """The same lab with what Fairlead is compared with."""
@@ -144,7 +151,7 @@ def drill(options):
     if not os.path.exists(os.path.join(BIN, "fairleadd")):
         print(f"{BIN}/fairleadd is not there: make build", file=sys.stderr)
         return 1
-    stamps = {"fairlead": stamp_of(os.path.join(BIN, "fairleadd"))}
+    stamps = dict.fromkeys(PROMISES_OF, stamp_of(os.path.join(BIN, "fairleadd")))
     stamps.update({peer.name: peer.version() for peer in peers.PEERS if not peers.missing([peer])})
     os.makedirs(options.out, exist_ok=True)
     runs = Runs(os.path.join(options.out, "runs-quick.json" if options.quick else "runs.json"), stamps, options.n or (3 if options.quick else 10))
@@ -154,11 +161,13 @@ def drill(options):
     drills = Drills(runs, options.only)
     for profile, nodes in options.combinations:
         drills.play(profile, nodes, QUICK_PAIR if options.quick and nodes == 2 else ())
+        if nodes == 2:
+            drills.play_with_qdevice(profile)
     if options.peers:
         drills.play_peers(PEER_NODES)
     table = report.write(options.out, runs.all, facts() + [f"{system}: {stamp}" for system, stamp in stamps.items()], NOT_HERE)
     problems = drills.problems + [f"{r['system']} {r['case']} ({r['nodes']} nodes, {r['profile']}): {p}"
-                                  for r in table if r["system"] == "fairlead" for p in report.broken(r)]
+                                  for r in table if r["system"] in PROMISES_OF for p in report.broken(r)]
     print(f"{options.out}/report.json, {options.out}/report.html")
     for problem in problems:
         print(f"NOT AS PROMISED: {problem}", file=sys.stderr)

@@ -10,6 +10,7 @@
 //     that does not follow one plan with the first (TakeoverCore::is_bound_elsewhere), so nobody prolongs an old lease beside a new one.
 //     A node that lost its memory in between (a restart) promises everything for P from its start; one without a daemon, for P from the
 //     beginning of the view that shows it so.
+// With a quorum device two majorities may share only the device, which remembers nothing: then R12 and R5's probe stand in (third_vote.h).
 // The vote of a node whose daemon is gone, as Corosync agrees, counts as acknowledged: it cannot take anything before its next start, and
 // that one makes the promise of the line above. So does the vote of one that was left out (R2): it delivers the beats that it missed, and
 // promises, before it can follow any plan.

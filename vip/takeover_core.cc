@@ -219,12 +219,12 @@ bool TakeoverCore::is_peer_quiet() const {
   return exchange_.has_daemon(peer()) && now_ > peer_heard_ + kTieAnswerFresh;
 }
 
-/// Two majorities share a node, that remembers; these two would share the device, that does not. So such a view takes by probes only (R5b).
+/// Two majorities share a node that remembers; these two would share the device, which does not. Such a view takes by probes only (R5b).
 bool TakeoverCore::is_quorate_by_third_vote() const {
   return settings_.qdevice_votes > 0 && exchange_.view().nodes.size() < settings_.majority();
 }
 
-/// R12: of two nodes the other's daemon says nothing in a ring that turns, as when it hangs. Whatever it does next, it delivers the holder's
+/// R12: of two nodes the other daemon says nothing in a ring that turns, as when it hangs. Whatever it does next, it delivers the holder's
 /// beats before; after kSilenceMax it is left out, and its vote counts as given (vip/lease.h).
 bool TakeoverCore::is_other_silent() const {
   return settings_.nodes.size() == 2 && exchange_.view().quorate && third_vote_.is_counted(now_) && exchange_.has_daemon(peer()) &&

@@ -200,7 +200,7 @@ class Case:
         return self.watch + (scene.lost_s if self.lost else 0)
 
 
-# Those that need calm come after those that move nothing.
+# Those that need calm come after those that move nothing. One without a number of nodes needs a qdevice.
 CASES = [
     Case("kill-server", lambda s: s.signal("nginx", signal.SIGKILL, "mast-1")),
     # A connection that meets the server without power is given to another after connect_timeout, 500 ms: that is an answer.
@@ -225,9 +225,11 @@ CASES = [
     Case("double-failure", double_failure, nodes=(5,), lost=True),
     Case("boot-both", lambda s: s.lab.heal(), before=all_off_before, boots=True),
     Case("boot-alone", boot_alone, nodes=(2,), before=one_idle_before, boots=True),
+    Case("qdevice-loss", lambda s: s.signal("qnetd", signal.SIGKILL, "qnetd"), nodes=(), watch=3),
 ]
+# With two gateways and corosync-qnetd: what it decides.
+QDEVICE_CASES = ("qdevice-loss", "kill-standby", "kill-node", "cut-link")
 NOT_HERE = {
-    "qdevice-loss": "needs corosync-qnetd in the lab",
     "mixed-version": "there is no earlier release",
     "upgrade": "a later release brings it",
 }

@@ -6,7 +6,7 @@ import os
 import statistics
 from collections import Counter, defaultdict
 
-from support.promises import PROMISES
+from support.promises import OURS, PROMISES_OF
 
 PROBE_INTERVAL_MS = 5
 STYLE = """
@@ -29,7 +29,7 @@ def row_of(key, runs):
     case, system, profile, nodes = key
     verdicts = [run["verdict"] for run in runs]
     outages = [v["outage_ms"] for v in verdicts]
-    promise = PROMISES[case] if system == "fairlead" else None
+    promise = PROMISES_OF.get(system, {}).get(case)
     bound = promise.outage_ms(profile) if promise else None
     stations = Counter()
     for v in verdicts:
@@ -105,8 +105,8 @@ def bar_chart(table):
                      f'<text x="{at}" y="{height * len(table) + 16}" text-anchor="middle">{label}</text>')
     for i, row in enumerate(table):
         y, outage = i * height, row["outage_ms"]
-        color = "#b00020" if row["system"] == "fairlead" and broken(row) else "#1b6ac9" if row["system"] == "fairlead" else "#8a8a8a"
-        label = f"{row['case']} · {row['nodes']} {row['profile']}" + ("" if row["system"] == "fairlead" else f" · {row['system']}")
+        color = "#b00020" if row["system"] in PROMISES_OF and broken(row) else "#1b6ac9" if row["system"] in PROMISES_OF else "#8a8a8a"
+        label = f"{row['case']} · {row['nodes']} {row['profile']}" + ("" if row["system"] == OURS else f" · {row['system']}")
         parts.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{html.escape(label)}</text>'
                      f'<rect x="{left}" y="{y + 4}" width="{max(x(outage["median"]) - left, 1):.1f}" height="13" fill="{color}"/>'
                      f'<line x1="{x(outage["min"]):.1f}" x2="{x(outage["max"]):.1f}" y1="{y + 10}" y2="{y + 10}" stroke="#222"/>'
@@ -126,7 +126,7 @@ def table_row(row):
     order = "<br>".join(f"{html.escape(order)} ({count})" for order, count in row["holders_in_order"].items())
     stations = "<br>".join(f"{html.escape(station)}: {count}" for station, count in row["answered_arp"].items())
     # What others do is no promise of ours; but a service that never came back is no outage of that length either.
-    wrong = broken(row) if row["system"] == "fairlead" else [] if row["recovered"] else ["not back while it was watched"]
+    wrong = broken(row) if row["system"] in PROMISES_OF else [] if row["recovered"] else ["not back while it was watched"]
     return (f"<tr><td>{html.escape(row['case'])}</td><td>{html.escape(row['system'])}</td><td>{row['profile']}</td><td>{row['nodes']}</td><td>{row['n']}</td>"
             f"<td>{row['outage_ms']['median']:g}</td><td>{row['outage_ms']['min']:g} .. {row['outage_ms']['max']:g}</td><td>{promised(row)}</td>"
             f"<td>{row['requests_failed']}</td><td>{row['resets']}</td><td>{row['holders_max']}</td><td>{row['overlap_ms_max']:g}</td>"
@@ -140,7 +140,7 @@ def write(folder, runs, facts, not_run):
     table = rows(runs)
     with open(os.path.join(folder, "report.json"), "w", encoding="utf-8") as file:
         json.dump(table, file, indent=1)
-    unbounded = {r["case"]: r["no_bound_because"] for r in table if r["system"] == "fairlead" and r["bound_ms"] is None}
+    unbounded = {r["case"]: r["no_bound_because"] for r in table if r["system"] in PROMISES_OF and r["bound_ms"] is None}
     lists = "".join(f"<h2>{title}</h2><ul>" + "".join(f"<li>{html.escape(name)}: {html.escape(why)}</li>" for name, why in found.items()) + "</ul>"
                     for title, found in (("Without a promised outage", unbounded), ("Not run", not_run)) if found)
     with open(os.path.join(folder, "report.html"), "w", encoding="utf-8") as file:
@@ -149,9 +149,9 @@ def write(folder, runs, facts, not_run):
             f"<h1>Failovers on purpose</h1><p class='note'>{'<br>'.join(map(html.escape, facts))}</p>{bar_chart(table)}"
             "<p class='note'>Outage of new connections in ms, from outside: from the begin of the first try that failed to the begin of the first "
             "one that was answered; a try every 5 ms. Bar: median; line: min to max; dashed: what is promised. Failed, resets, holders, overlap, "
-            "late: the worst of the n runs. Announcements: the median. Late: the prober itself; the workers' loops of the gateways.</p>"
+            "late: the worst of the n runs. Announcements: the median. Late: the prober itself; the gateways' control loops.</p>"
             "<table><tr><th>case<th>system<th>profile<th>nodes<th>n<th>outage<th>min .. max<th>promised<th>failed<th>resets"
-            "<th>holders<th>overlap<th class='left'>answered ARP, in order (runs)<th class='left'>rounds<th>announcements<th>late: prober / workers<th></tr>"
+            "<th>holders<th>overlap<th class='left'>answered ARP, in order (runs)<th class='left'>rounds<th>announcements<th>late: prober / control<th></tr>"
             + "".join(map(table_row, table)) + "</table>" + lists +
             "<h2>What this does not prove</h2><p>One kernel, virtual Ethernet, one clock: no pause of a whole machine, no real switch that "
             "drops or delays ARP, no second clock.</p></html>")

@@ -10,10 +10,10 @@ sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 
 import run_drills                                                # noqa: E402
 from drills import report                                        # noqa: E402
-from drills.cases import CASES, NOT_HERE, check_against          # noqa: E402
+from drills.cases import CASES, NOT_HERE, QDEVICE_CASES, check_against   # noqa: E402
 from drills.measure import Service, named                        # noqa: E402
 from drills.runs import Runs, stamp_of                           # noqa: E402
-from support.promises import PROMISES, TIMING, in_ms             # noqa: E402
+from support.promises import OURS_WITH_QDEVICE, PROMISES, TIMING, in_ms             # noqa: E402
 
 
 def verdict(**changes):
@@ -29,6 +29,15 @@ def run(case="planned", system="fairlead", profile="vm", nodes=3, late=0.0, **ch
 def row(*runs):
     (found,) = report.rows(runs or [run()])
     return found
+
+
+class QdeviceTest(unittest.TestCase):
+    def test_what_is_played_with_a_qdevice_is_a_case_and_has_a_promise_of_its_own(self):
+        self.assertLessEqual(set(QDEVICE_CASES), {c.name for c in CASES})
+        self.assertEqual(row(run(case="kill-node", system=OURS_WITH_QDEVICE))["bound_ms"], 5000)
+        self.assertEqual(row(run(case="kill-standby", system=OURS_WITH_QDEVICE))["bound_ms"], 0)
+        self.assertEqual(row(run(case="kill-node"))["bound_ms"], 2110)
+        self.assertIsNone(row(run(case="kill-node", system="keepalived"))["bound_ms"])
 
 
 class RunsTest(unittest.TestCase):
@@ -208,7 +217,7 @@ class ListTest(unittest.TestCase):
 
     def test_the_full_run_plays_every_case_and_the_quick_one_those_of_its_nodes(self):
         for case in CASES:
-            self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL), case.name)
+            self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or case.name in QDEVICE_CASES, case.name)
         self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
 
 

@@ -59,7 +59,12 @@ PROMISES = {
     "kill-server": Promise("0", failed_max=1),       # The one that was on its way to that server.
     "vanish-server": _SERVED_ALL_THE_TIME,
     "reload": _SERVED_ALL_THE_TIME,
+    "qdevice-loss": _SERVED_ALL_THE_TIME,
 }
+# Corosync waits for the device's decision (R12).
+QDEVICE_PROMISES = {**PROMISES, "kill-node": Promise("5 s", least="C"), "cut-link": Promise("5 s", least="C")}
+OURS, OURS_WITH_QDEVICE = "fairlead", "fairlead, qdevice"
+PROMISES_OF = {OURS: PROMISES, OURS_WITH_QDEVICE: QDEVICE_PROMISES}   # By system of a drill's report; of others nothing is promised.
 
 
 def in_ms(text, timing):

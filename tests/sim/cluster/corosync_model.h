@@ -7,9 +7,9 @@
 //   - What was under way when a ring stops is delivered to all of one side or to none of it. What is sent while it stands still is
 //     taken, and delivered in the next ring.
 //   - A process that dies is gone from the group in 2 .. 7 ms, in the agreed order, while the ring turns.
-//   - With a quorum device a ring delivers nothing, its view included, until corosync-qnetd has decided, 3 s at most. qnetd gives its vote to
-//     one half (of two nodes apart the one that was quorate alone, or that of the lower id), after the other has heard that it goes without. It waits for those it has not
-//     missed yet.
+//   - With a quorum device a ring delivers nothing, its view included, until corosync-qnetd has decided, 3 s at most. qnetd gives its vote
+//     to one half (of two nodes apart the one that was quorate alone, or that of the lower id), after the other has heard that it goes
+//     without. It waits for those it has not missed yet.
 //   - A node that was frozen finds itself in the others' new ring; every second time it was never told that it had lost quorum.
 #pragma once
 

@@ -63,6 +63,16 @@ TEST(LabPlanTest, TwoGatewaysBreakTiesByTheRouterAndOneHasNoCluster) {
   EXPECT_FALSE(contains(file_of(planned({.nodes = 1}), "gate-1", "/etc/fairlead/fairlead.yaml"), "cluster"));
 }
 
+TEST(LabPlanTest, AThirdVoteTakesThePlaceOfTheTieBreak) {
+  const LabPlan plan = planned({.nodes = 2, .qdevice = true});
+  const std::string file = file_of(plan, "gate-2", "/etc/fairlead/fairlead.yaml");
+  EXPECT_TRUE(contains(file, "qdevice: {host: 192.168.4.120, tls: off}"));
+  EXPECT_FALSE(contains(file, "tie_break"));
+  EXPECT_EQ(plan.find("qnetd")->role, Role::kQnetd);
+  EXPECT_EQ(plan.find("gate-1")->programs.front().name, "qdevice");
+  EXPECT_FALSE(plan_lab({.nodes = 1, .qdevice = true}));
+}
+
 TEST(LabPlanTest, GatewaysHaveTheSameFileButForTheirName) {
   const LabPlan plan = planned({.profile = "fast"});
   std::string second = file_of(plan, "gate-2", "/etc/fairlead/fairlead.yaml");
