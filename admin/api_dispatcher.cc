@@ -109,25 +109,30 @@ ApiResponse problem_response(const Error& error, unsigned status) {
   return {status == 0 ? http_status_of(error.code) : status, std::string(kProblemType), encode_problem(error, status), ""};
 }
 
-void ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
+Duration ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
   const auto target = parse_api_target(request.target);
-  if (!target) return respond(problem_response(target.error()));
+  const auto at_once = [&](ApiResponse response) {
+    respond(std::move(response));
+    return Duration::zero();
+  };
+  if (!target) return at_once(problem_response(target.error()));
   const auto answer = find_route(request.method, *target);
   if (std::holds_alternative<RouteUnknown>(answer)) {
-    return respond(problem_response(Error{Errc::kNotFound, "no such path (the paths there are: /openapi.json)"}));
+    return at_once(problem_response(Error{Errc::kNotFound, "no such path (the paths there are: /openapi.json)"}));
   }
   if (const auto* other = std::get_if<RouteMethodNotAllowed>(&answer)) {
     auto response = problem_response(Error{Errc::kUnsupported, request.method + " is not for this path; use " + other->allow}, 405);
     response.allow = other->allow;
-    return respond(std::move(response));
+    return at_once(std::move(response));
   }
   const auto& match = std::get<RouteMatch>(answer);
   if (!takes_any_query(match.route->call)) {
-    if (const auto checked = check_query(*match.route, *target); !checked) return respond(problem_response(checked.error()));
+    if (const auto checked = check_query(*match.route, *target); !checked) return at_once(problem_response(checked.error()));
   }
   if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
-  if (match.route->call == ApiCall::kConnections) return list_connections(*target, std::move(respond));
-  respond(read(match, *target));
+  if (match.route->call != ApiCall::kConnections) return at_once(read(match, *target));
+  list_connections(*target, std::move(respond));
+  return Duration::zero();
 }
 
 ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target) const {
@@ -173,18 +178,24 @@ void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
   });
 }
 
-void ApiDispatcher::change(const RouteMatch& match, const ApiRequest& request, Respond respond) {
+Duration ApiDispatcher::change(const RouteMatch& match, const ApiRequest& request, Respond respond) {
+  const auto at_once = [&](ApiResponse response) {
+    respond(std::move(response));
+    return Duration::zero();
+  };
   if (request.caller.role != ApiRole::kOperate) {
     ++counters_.refused;
-    return respond(problem_response(Error{
+    return at_once(problem_response(Error{
         Errc::kPermission,
         request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "
                               "admin.operators; plain HTTP only reads"}));
   }
-  if (const auto checked = check_origin(request); !checked) return respond(problem_response(checked.error()));
-  if (const auto checked = check_content_type(request); !checked) return respond(problem_response(checked.error(), 415));
+  if (const auto checked = check_origin(request); !checked) return at_once(problem_response(checked.error()));
+  if (const auto checked = check_content_type(request); !checked) return at_once(problem_response(checked.error(), 415));
   auto command = decode_command(match.route->call, match.parameters, request.body);
-  if (!command) return respond(problem_response(command.error()));
+  if (!command) return at_once(problem_response(command.error()));
+  const auto* move = std::get_if<MoveVip>(&*command);
+  const Duration takes = move == nullptr ? Duration::zero() : move->drain;
   std::string what = describe(*command);
   node_.execute(std::move(*command), Actor{request.caller.name},
                 [respond = std::move(respond), what = std::move(what), who = request.caller.name](Result<CommandResult> result) {
@@ -192,6 +203,7 @@ void ApiDispatcher::change(const RouteMatch& match, const ApiRequest& request, R
                   if (!result) return respond(problem_response(result.error()));
                   respond({200, "application/json", encode_result(*result), ""});
                 });
+  return takes;
 }
 
 }  // namespace fairlead::admin

@@ -48,12 +48,13 @@ class ApiDispatcher {
   /// Both outlive this object; `counters` belongs to the admin thread.
   ApiDispatcher(NodePort& node, ApiCounters& counters) : node_(node), counters_(counters) {}
 
-  void handle(const ApiRequest& request, Respond respond);
+  /// How much longer than usual the answer may take: the time the caller gave the command itself.
+  Duration handle(const ApiRequest& request, Respond respond);
 
  private:
   [[nodiscard]] ApiResponse read(const RouteMatch& match, const ApiTarget& target) const;
   void list_connections(const ApiTarget& target, Respond respond);
-  void change(const RouteMatch& match, const ApiRequest& request, Respond respond);
+  Duration change(const RouteMatch& match, const ApiRequest& request, Respond respond);
 
   NodePort& node_;
   ApiCounters& counters_;

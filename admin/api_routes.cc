@@ -50,7 +50,9 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kKillConnections, "POST", "/api/v1/connections/kill", kOperate,
              "Closes the connections that match all keys given; all: true when none is", "", "pool server client listener id all"},
     ApiRoute{ApiCall::kMoveVip, "POST", "/api/v1/vips/{vip}/move", kOperate,
-             "Moves the VIP once, to a node or to any other that can; answers when it is held there", "", "to"},
+             "Moves the VIP once, to a node or to any other that can; answers when it is held there. With drain (\"10m\", at most 1h; only "
+             "where it is held) open connections may close at idle moments first, for so long at most",
+             "", "to drain"},
     ApiRoute{ApiCall::kEnableVip, "POST", "/api/v1/vips/{vip}/enable", kOperate, "Lets a node hold the VIP again", "", ""},
     ApiRoute{ApiCall::kDisableVip, "POST", "/api/v1/vips/{vip}/disable", kOperate, "No node holds the VIP, until it is enabled", "", ""},
     ApiRoute{ApiCall::kAnnounceVip, "POST", "/api/v1/vips/{vip}/announce", kOperate,

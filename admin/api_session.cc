@@ -165,16 +165,17 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
                     .caller = setup_.caller};
     const std::uint64_t number = ++request_number_;
     lowest().expires_never();
-    answer_timer_.expires_after(setup_.limits.command);
+    // The answer may come on any thread and after this session: it holds the loop, but the session only weakly.
+    const Duration takes =
+        setup_.dispatcher->handle(call, [io = setup_.io, weak = std::weak_ptr<HttpSession>(self()), number](ApiResponse response) {
+          net::post(*io, [weak, number, response = std::move(response)]() mutable {
+            if (const auto session = weak.lock()) session->answer(number, std::move(response));
+          });
+        });
+    answer_timer_.expires_after(setup_.limits.command + takes);
     answer_timer_.async_wait([self = self(), number](error_code failed) {
       if (failed) return;  // Answered or closed.
       self->answer(number, problem_response(Error{Errc::kTimeout, "no answer yet; the command goes on. Look at `fairlead events`"}));
-    });
-    // The answer may come on any thread and after this session: it holds the loop, but the session only weakly.
-    setup_.dispatcher->handle(call, [io = setup_.io, weak = std::weak_ptr<HttpSession>(self()), number](ApiResponse response) {
-      net::post(*io, [weak, number, response = std::move(response)]() mutable {
-        if (const auto session = weak.lock()) session->answer(number, std::move(response));
-      });
     });
   }
 

@@ -7,6 +7,7 @@
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 #include "base/overloaded.h"
+#include "base/units.h"
 #include "config/validate.h"
 
 namespace fairlead::admin {
@@ -73,7 +74,13 @@ Result<Command> read_cluster_command(ApiCall call, const Parameters& parameters,
   switch (call) {
     case ApiCall::kMoveVip: {
       MoveVip out{vip, {}};
+      std::string drain;
       fields.get("to", out.to);
+      fields.get("drain", drain);
+      if (!fields.has("drain") || fields.error()) return Command{std::move(out)};
+      const auto parsed = parse_drain(drain);
+      if (!parsed) return Error{Errc::kInvalidArgument, "drain: " + parsed.error().context};
+      out.drain = *parsed;
       return Command{std::move(out)};
     }
     case ApiCall::kEnableVip: return Command{SetVipEnabled{vip, true}};
@@ -168,6 +175,14 @@ Result<AdminState> parse_admin_state(std::string_view value) {
   return Error{Errc::kInvalidArgument, "'" + std::string(value) + "' is not ready, drain or maint"};
 }
 
+Result<Duration> parse_drain(std::string_view text) {
+  const auto drain = parse_duration(text);
+  if (!drain) return drain.error();
+  if (*drain <= Duration::zero() || *drain > kDrainMax)
+    return Error{Errc::kInvalidArgument, "'" + std::string(text) + "' is not above 0 and at most " + format_duration(kDrainMax)};
+  return *drain;
+}
+
 bool is_empty(const ConnectionFilter& f) {
   return f.pool.empty() && f.server.empty() && f.client.empty() && f.listener.empty() && f.id.empty();
 }
@@ -227,7 +242,10 @@ CommandCall encode_command(const Command& command) {
             return call_of("POST", "/api/v1/connections/kill", body);
           },
           [](const MoveVip& c) {
-            return call_of("POST", vip_target(c.vip) + "/move", c.to.empty() ? json::object{} : json::object{{"to", json_string(c.to)}});
+            json::object body;
+            if (!c.to.empty()) body["to"] = json_string(c.to);
+            if (c.drain > Duration::zero()) body["drain"] = json_string(format_duration(c.drain));
+            return call_of("POST", vip_target(c.vip) + "/move", body);
           },
           [](const SetVipEnabled& c) { return call_of("POST", vip_target(c.vip) + (c.enabled ? "/enable" : "/disable"), {}); },
           [](const AnnounceVip& c) { return call_of("POST", vip_target(c.vip) + "/announce", {}); },
@@ -278,7 +296,10 @@ std::string describe(const Command& command) {
           [](const RemoveServer& c) { return "server " + c.pool + "/" + c.server + " remove" + (c.force ? " force" : ""); },
           [](const SetListenerEnabled& c) { return "listener " + c.listener + (c.enabled ? " enable" : " disable"); },
           [](const KillConnections& c) { return "connections kill " + describe(c.filter); },
-          [](const MoveVip& c) { return "vip " + c.vip + " move" + (c.to.empty() ? "" : " to " + c.to); },
+          [](const MoveVip& c) {
+            return "vip " + c.vip + " move" + (c.to.empty() ? "" : " to " + c.to) +
+                   (c.drain == Duration::zero() ? "" : " drain " + format_duration(c.drain));
+          },
           [](const SetVipEnabled& c) { return "vip " + c.vip + (c.enabled ? " enable" : " disable"); },
           [](const AnnounceVip& c) { return "vip " + c.vip + " announce"; },
           [](const ForceVip& c) {

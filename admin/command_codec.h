@@ -15,6 +15,10 @@ namespace fairlead::admin {
 inline constexpr std::uint32_t kWeightMax = 1000;
 inline constexpr std::size_t kNameBytesMax = 253;
 
+inline constexpr Duration kDrainMax = std::chrono::hours(1);
+
+/// Of a move: above 0 and not above kDrainMax. Errors: kInvalidArgument.
+[[nodiscard]] Result<Duration> parse_drain(std::string_view text);
 [[nodiscard]] std::string_view to_string(AdminState state);
 [[nodiscard]] Result<AdminState> parse_admin_state(std::string_view text);
 

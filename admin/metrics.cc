@@ -30,6 +30,9 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_listener_shed_connections_total", "counter", "listener cause", "Connections reset on arrival, by cause."},
     MetricInfo{"fairlead_listener_ended_connections_total", "counter", "listener code",
                "Connections ended, by the two termination letters of the connection log."},
+    MetricInfo{"fairlead_listener_vip_closed_connections_total", "counter", "listener how",
+               "Connections ended because a VIP left this node: drained (at an idle moment), reset, or lost (the address went by force, or "
+               "before the reset got out; nobody could be told)."},
     MetricInfo{"fairlead_listener_retries_total", "counter", "listener", "Connects tried again on another server."},
     MetricInfo{"fairlead_listener_received_bytes_total", "counter", "listener", "Bytes from clients."},
     MetricInfo{"fairlead_listener_sent_bytes_total", "counter", "listener", "Bytes to clients."},
@@ -150,6 +153,9 @@ void listener_metrics(Page& page, const std::vector<ListenerStatus>& listeners) 
   });
   each("fairlead_listener_ended_connections_total", [&](const auto& l, const Labels& who) {
     for (const auto& entry : l.ended_by_code) page.count({who[0], {"code", entry.cause}}, entry.count);
+  });
+  each("fairlead_listener_vip_closed_connections_total", [&](const auto& l, const Labels& who) {
+    for (const auto& entry : l.vip_closed) page.count({who[0], {"how", entry.cause}}, entry.count);
   });
   each("fairlead_listener_retries_total", [&](const auto& l, const Labels& who) { page.count(who, l.retries); });
   each("fairlead_listener_received_bytes_total", [&](const auto& l, const Labels& who) { page.count(who, l.bytes.in); });

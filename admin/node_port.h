@@ -12,6 +12,7 @@
 
 #include "admin/status.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace fairlead::admin {
 
@@ -64,6 +65,8 @@ struct KillConnections {
 struct MoveVip {
   std::string vip;
   std::string to;
+  /// Not 0: for so long at most, the connections there are may close at idle moments first. Only where the VIP is held.
+  Duration drain{};
 };
 /// For all nodes, over restarts. Disabled: nobody holds it.
 struct SetVipEnabled {

@@ -63,6 +63,7 @@ struct ListenerStatus {
   ByteCounts bytes;
   std::uint64_t retries = 0;  ///< Connects tried again on another server.
   std::vector<CauseCount> shed_by_cause;
+  std::vector<CauseCount> vip_closed;     ///< Because a VIP left this node: "drained", "reset", "lost".
   std::vector<CauseCount> ended_by_code;  ///< By termination letters: "--", "SC", "cD", ...
 };
 struct NodeStatus {

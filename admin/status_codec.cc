@@ -75,7 +75,8 @@ json::object listener_json(const ListenerStatus& l) {
           {"bytes", json::object{{"in", l.bytes.in}, {"out", l.bytes.out}}},
           {"retries", l.retries},
           {"shed_by_cause", causes(l.shed_by_cause)},
-          {"ended_by_code", causes(l.ended_by_code)}};
+          {"ended_by_code", causes(l.ended_by_code)},
+          {"vip_closed", causes(l.vip_closed)}};
 }
 
 json::object node_json(const NodeStatus& n) {
@@ -178,6 +179,7 @@ void read_listener(JsonFields& f, ListenerStatus& l) {
   f.get("retries", l.retries);
   read_causes(f, "shed_by_cause", l.shed_by_cause);
   read_causes(f, "ended_by_code", l.ended_by_code);
+  read_causes(f, "vip_closed", l.vip_closed);
 }
 
 void read_pool(JsonFields& f, PoolStatus& p) {

@@ -188,8 +188,13 @@ class CommandTree {
     auto* vip = group("vip", "Virtual IPs: who holds them");
     verb(vip, "list", "All virtual IPs with their holders", [this] { ha_verbs_.list_vips(); });
     named(verb(vip, "explain", "Who holds it, and why no other node does", [this] { ha_verbs_.explain_vip(name_); }));
-    auto* move = named(verb(vip, "move", "Move it once; returns when it is held there", [this] { ha_verbs_.move_vip(name_, to_); }));
+    auto* move =
+        named(verb(vip, "move", "Move it once; returns when it is held there", [this] { ha_verbs_.move_vip(name_, to_, drain_); }));
     move->add_option("--to", to_, "To this node (default: any other that can)")->type_name("NODE");
+    move->add_option(
+            "--drain", drain_,
+            "First let open connections close at idle moments, for so long at most (1h at most); the rest is reset. Ask the holder")
+        ->type_name("DURATION");
     named(verb(vip, "disable", "No node holds it, until it is enabled; survives restarts", [this] { ha_verbs_.set_vip(name_, false); }));
     named(verb(vip, "enable", "A node may hold it again", [this] { ha_verbs_.set_vip(name_, true); }));
     named(verb(vip, "announce", "Say by ARP or NDP once more who has it", [this] { ha_verbs_.announce_vip(name_); }));
@@ -367,6 +372,7 @@ class CommandTree {
   std::vector<std::string> command_;
   SetupOptions setup_;
   JoinOptions join_;
+  std::string drain_;
   std::string duration_ = "60s";
   std::string name_;
   std::string output_ = "text";

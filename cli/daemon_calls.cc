@@ -72,7 +72,13 @@ void DaemonCalls::confirm(const std::string& question) {
 
 std::string DaemonCalls::send(const admin::Command& command) {
   const auto call = admin::encode_command(command);
-  auto reply = api().call(call.method, call.target, call.body);
+  std::unique_ptr<ApiPort> patient;
+  if (const auto* move = std::get_if<admin::MoveVip>(&command); move != nullptr && move->drain > Duration::zero()) {
+    auto connect = options_.connect;
+    connect.timeout += move->drain;  // The answer comes after it.
+    patient = environment_.api(connect);
+  }
+  auto reply = (patient ? *patient : api()).call(call.method, call.target, call.body);
   if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
   if (reply->status != 200) {
     const Error error = admin::decode_problem(reply->status, reply->body);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <ostream>
 
+#include "admin/command_codec.h"
 #include "base/units.h"
 #include "cli/ha_text.h"
 
@@ -26,9 +27,17 @@ void HaVerbs::explain_vip(const std::string& name) {
   environment_.out << vip_explained(now, find_named(now.vips, name, "VIP"), environment_.color);
 }
 
-void HaVerbs::move_vip(const std::string& name, const std::string& to) {
-  calls_.confirm("Move VIP " + name + (to.empty() ? "" : " to " + to) + "? Its open connections are reset.");
-  calls_.execute(admin::MoveVip{name, to});
+void HaVerbs::move_vip(const std::string& name, const std::string& to, const std::string& drain) {
+  admin::MoveVip command{name, to};
+  if (!drain.empty()) {
+    const auto parsed = admin::parse_drain(drain);
+    if (!parsed) fail(kExitUsage, "--drain: " + parsed.error().context);
+    command.drain = *parsed;
+  }
+  calls_.confirm("Move VIP " + name + (to.empty() ? "" : " to " + to) +
+                 (drain.empty() ? "? Its open connections are reset."
+                                : "? Its open connections are closed when they are idle, and reset after " + drain + "."));
+  calls_.execute(command);
 }
 
 void HaVerbs::set_vip(const std::string& name, bool enabled) {

@@ -14,8 +14,8 @@ class HaVerbs {
 
   void list_vips();
   void explain_vip(const std::string& name);
-  /// `to` empty: any other node.
-  void move_vip(const std::string& name, const std::string& to);
+  /// `to` empty: any other node. `drain`: a duration, or empty.
+  void move_vip(const std::string& name, const std::string& to, const std::string& drain);
   void set_vip(const std::string& name, bool enabled);
   void announce_vip(const std::string& name);
   void force_vip(const std::string& name, const std::vector<std::string>& fenced);

@@ -165,6 +165,7 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
       for (std::size_t cause = 0; cause < lb::kEndCauses; ++cause) {
         const auto end = static_cast<lb::EndCause>(cause);
         count(to.ended_by_code, lb::text_of(lb::letters_of(end)), from.ended[cause].get());
+        count(to.vip_closed, lb::vip_end_name_of(end), lb::vip_end_name_of(end).empty() ? 0 : from.ended[cause].get());
         if (!lb::shed_name_of(end).empty()) count(to.shed_by_cause, lb::shed_name_of(end), from.ended[cause].get());
       }
     }

@@ -88,7 +88,8 @@ class Orchestrator {
   [[nodiscard]] bool takeover_is_over();
   void tell_takeover(const admin::NodeReport& report);
   void tell_controller(const admin::NodeReport& report);
-  void reset_connections(const IpAddress& vip, std::function<void()> done);
+  template <class Message>
+  void ask_all(const IpAddress& vip, std::function<void()> done);
   void post_all(const std::function<lb::WorkerMessage()>& make);
 
   std::string config_file_;

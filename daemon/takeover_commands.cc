@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/overloaded.h"
+#include "base/units.h"
 #include "daemon/takeover_runner.h"
 #include "vip/netlink_address_driver.h"
 
@@ -72,12 +73,67 @@ void TakeoverRunner::move(const admin::MoveVip& command, CommandDone done) {
   const auto before = core_.describe(command.vip);
   if (to != kNoNode && before.owner == to && is_held_by(command.vip, to, before.epoch))
     return done(said("VIP " + command.vip + " is on " + command.to + " already"));
+  if (command.drain > Duration::zero()) return drain(command, to, std::move(done));
   const Instant now = clock_.now();
   Status status;
   enter_now([&](auto& out) { status = core_.move(command.vip, to, out); });
   if (!status) return done(status.error());
   moves_.push_back({.vip = command.vip, .from = before.owner, .to = to, .since = now, .done = std::move(done)});
   answer_moves();
+}
+
+/// Connections that are open close at idle moments, and new ones are served here until the VIP goes: nobody is refused while it drains.
+/// Rationale: only the holder has connections to drain. Asked elsewhere it would need a message that older releases do not know, for a
+/// command whose caller can as well ask the holder.
+void TakeoverRunner::drain(const admin::MoveVip& command, NodeId to, CommandDone done) {
+  const std::string verb = "vip move " + command.vip;
+  if (const auto view = core_.describe(command.vip); vips_.contains(command.vip) && !view.held_here) {
+    const bool elsewhere = view.owner != kNoNode && view.owner != options_.settings.self;
+    return done(Error{Errc::kRefused, verb + ": the holder drains, and this node is not it; " +
+                                          (elsewhere ? "ask there: " + name_of(view.owner) + " holds it" : "no node holds it now") +
+                                          ". Without --drain any node can be asked"});
+  }
+  vip::TakeoverActions unsent;
+  if (const Status possible = core_.move(command.vip, to, unsent); !possible) return done(possible.error());  // Better now than after T.
+  const auto other = std::find_if(drains_.begin(), drains_.end(), [&](const PendingDrain& d) { return d.vip == command.vip; });
+  if (other != drains_.end()) {
+    const Duration left = std::chrono::ceil<std::chrono::seconds>(std::max(other->until - clock_.now(), Duration::zero()));
+    return done(Error{Errc::kRefused,
+                      verb + ": it drains already and moves within " + format_duration(left) + "; without --drain it moves at once"});
+  }
+  const std::uint64_t number = ++drains_begun_;
+  drains_.push_back(
+      {.vip = command.vip, .to = to, .until = clock_.now() + command.drain, .over = false, .number = number, .done = std::move(done)});
+  host_.drain_connections(vips_.at(command.vip).settings.address.address, [this, number] {
+    for (PendingDrain& d : drains_) d.over = d.over || d.number == number;
+    tend_drains();
+  });
+}
+
+/// A drain that is over leads to the move; when the VIP was given to another node meanwhile, that is the move.
+void TakeoverRunner::tend_drains() {
+  const Instant now = clock_.now();
+  const auto is_ours = [&](const PendingDrain& d) { return core_.describe(d.vip).owner == options_.settings.self; };
+  const auto due = [&](const PendingDrain& d) { return d.over || now >= d.until || !is_ours(d); };
+  for (auto next = std::find_if(drains_.begin(), drains_.end(), due); next != drains_.end();
+       next = std::find_if(drains_.begin(), drains_.end(), due)) {
+    PendingDrain drain = std::move(*next);
+    drains_.erase(next);  // Before anything is called.
+    Status status;
+    if (is_ours(drain)) enter_now([&](auto& out) { status = core_.move(drain.vip, drain.to, out); });
+    if (!status) {
+      stop_draining(drain.vip);
+      drain.done(Error{status.error().code, status.error().context + " (after its drain; the connections that are left stay)"});
+      continue;
+    }
+    moves_.push_back(
+        {.vip = drain.vip, .from = options_.settings.self, .to = drain.to, .since = now, .done = std::move(drain.done), .drained = true});
+    answer_moves();
+  }
+}
+
+void TakeoverRunner::stop_draining(const std::string& vip) {
+  if (const auto found = vips_.find(vip); found != vips_.end()) host_.stop_draining(found->second.settings.address.address);
 }
 
 /// As its owner says: of this node the kernel's answer, of another the newest state it sent.
@@ -103,6 +159,7 @@ void TakeoverRunner::answer_moves() {
       return true;
     }
     if (now < m.since + kMoveTime) return false;
+    if (m.drained) stop_draining(m.vip);
     answers.emplace_back(std::move(m.done), Error{Errc::kTimeout, "vip move " + m.vip + ": not done within 5 s; `fairlead vip explain " +
                                                                       m.vip + "` and `fairlead events` say why"});
     return true;

@@ -62,6 +62,7 @@ TakeoverRunner::~TakeoverRunner() {
   if (guard_death_fd_ >= 0) loop_.remove(guard_death_fd_);
   guard_.goodbye();
   if (client_) client_->stop();
+  for (const PendingDrain& drain : drains_) drain.done(Error{Errc::kUnavailable, "vip move " + drain.vip + ": the daemon ends"});
   for (const PendingMove& move : moves_) move.done(Error{Errc::kUnavailable, "vip move " + move.vip + ": the daemon ends"});
 }
 
@@ -208,6 +209,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
         v.added.reset();
         v.here = false;
         v.place_due = v.wanted == "auto";
+        host_.close_connections(v.settings.address.address);
       }
       return kernel_done(action.vip, action.kind, done);
     }
@@ -308,6 +310,7 @@ void TakeoverRunner::beat() {
   loop_.after(kBeat, [this] { beat(); });
   guard_.beat();
   guard_turn();
+  tend_drains();
   for (auto& [name, v] : vips_) {
     ask_gateway(v);
     tell_local(name, v);

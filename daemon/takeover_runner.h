@@ -42,8 +42,15 @@ namespace fairlead::daemon {
 
 /// What it needs of the rest of the daemon. Every function returns at once.
 struct TakeoverHost {
-  /// Resets the connections on `vip` and the server legs sourced from it (R18), then calls `done` on the control thread.
+  /// Accepts nothing on `vip` any more, resets the connections on it and the server legs sourced from it (R18), then calls `done` on the
+  /// control thread.
   std::function<void(const IpAddress& vip, std::function<void()> done)> reset_connections;
+  /// `vip` is not here any more, as planned or not: what is left on it is closed. When it comes back, its clients are welcome.
+  std::function<void(const IpAddress& vip)> close_connections;
+  /// Closes the connections that are on `vip` now, each at an idle moment; calls `done` on the control thread when all have ended.
+  std::function<void(const IpAddress& vip, std::function<void()> done)> drain_connections;
+  /// The rest of them stays.
+  std::function<void(const IpAddress& vip)> stop_draining;
   /// Writes the operators' wishes to state_dir.
   std::function<void(std::vector<Override>)> keep_overrides;
   /// Starts a guard on a thread that may wait, then calls back on the control thread.
@@ -90,7 +97,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] Status configure(const config::Snapshot& snapshot);
 
   using CommandDone = std::function<void(Result<admin::CommandResult>)>;
-  /// Runs an operator's command (R16); `done` is called on this thread, for a move when the VIP is held or kMoveTime is over.
+  /// Runs an operator's command (R16); `done` is called on this thread, for a move when the VIP is held or kMoveTime is over; with a drain
+  /// that comes first.
   /// Errors: kUnsupported when it is none of high availability's.
   void execute(const admin::Command& command, CommandDone done);
 
@@ -124,6 +132,16 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     NodeId from = kNoNode;
     NodeId to = kNoNode;  ///< kNoNode: any other.
     Instant since{};
+    CommandDone done;
+    bool drained = false;  ///< Connections that were to close are to stay if it comes to nothing.
+  };
+  /// `vip move --drain`: what comes before the move, on the holder only.
+  struct PendingDrain {
+    std::string vip;
+    NodeId to = kNoNode;
+    Instant until{};
+    bool over = false;  ///< Every connection that was open has ended.
+    std::uint64_t number = 0;
     CommandDone done;
   };
   using PortKey = std::pair<std::uint32_t, IpAddress::Family>;
@@ -178,6 +196,9 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] std::string name_of(NodeId node) const;
   [[nodiscard]] Result<NodeId> node_named(const std::string& name) const;
   void move(const admin::MoveVip& command, CommandDone done);
+  void drain(const admin::MoveVip& command, NodeId to, CommandDone done);
+  void tend_drains();
+  void stop_draining(const std::string& vip);
   void force(const admin::ForceVip& command, const CommandDone& done);
   void wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done);
   [[nodiscard]] Status announce(const std::string& vip);
@@ -212,6 +233,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   bool third_vote_told_ = true;  ///< What the log was told.
   std::string lost_;             ///< Why Corosync was lost last.
   std::vector<PendingMove> moves_;
+  std::vector<PendingDrain> drains_;  ///< One of a VIP at most.
+  std::uint64_t drains_begun_ = 0;
 };
 
 }  // namespace fairlead::daemon

@@ -36,7 +36,10 @@ Status Orchestrator::start_takeover() {
   if (!settings) return settings.error();
   if (const std::string refused = harden_control_thread(); !refused.empty()) FL_LOG(TAKEOVER_NOT_HARDENED, "refused", refused);
   TakeoverHost host;
-  host.reset_connections = [this](const IpAddress& vip, std::function<void()> done) { reset_connections(vip, std::move(done)); };
+  host.reset_connections = [this](const IpAddress& vip, std::function<void()> done) { ask_all<lb::ReleaseAddress>(vip, std::move(done)); };
+  host.drain_connections = [this](const IpAddress& vip, std::function<void()> done) { ask_all<lb::DrainAddress>(vip, std::move(done)); };
+  host.close_connections = [this](const IpAddress& vip) { post_all([&] { return lb::AddressGone{vip}; }); };
+  host.stop_draining = [this](const IpAddress& vip) { post_all([&] { return lb::StopDraining{vip}; }); };
   host.keep_overrides = [this](std::vector<Override> wishes) {
     const bool posted = jobs_->post([wishes = std::move(wishes), dir = started_with_.state_dir] {
       if (auto saved = save_wishes(dir, wishes); !saved) FL_LOG(WISHES_NOT_SAVED, "error", saved.error().message());
@@ -79,19 +82,17 @@ Status Orchestrator::start_takeover() {
   return takeover_->start();
 }
 
-/// R18. Counts as done when every worker answered; the core waits 10 ms at most.
-void Orchestrator::reset_connections(const IpAddress& vip, std::function<void()> done) {
-  if (!may_ask()) return;
-  lb::ConnectionQuery query;
-  query.local = vip;
-  const auto ask = [this, query](std::uint32_t worker, const std::shared_ptr<Survey<std::size_t>>& survey) {
-    lb::WorkerMessage message = lb::KillMatching{query, lb::EndCause::kKilled, [worker, survey](std::size_t killed) {
-                                                   survey->answer(worker, [killed](std::size_t& sum) { sum += killed; });
-                                                 }};
-    return mail_[worker].try_send(message);
+/// R18. An order, not a question: mail, so that it always goes through, in order with what comes after it, however many questions wait.
+/// `done` when every worker is; who asks has a time of its own for that. The survey lives as long as its last question.
+template <class Message>
+void Orchestrator::ask_all(const IpAddress& vip, std::function<void()> done) {
+  const auto ask = [this, vip](std::uint32_t worker, const std::shared_ptr<Survey<std::size_t>>& survey) {
+    (void)mail_[worker].send(
+        Message{vip, [worker, survey](std::size_t closed) { survey->answer(worker, [closed](std::size_t& sum) { sum += closed; }); }});
+    return true;
   };
   const auto told = [this, done = std::move(done)](std::size_t, const std::vector<std::uint32_t>&) { (void)inbox_.post(OnControl{done}); };
-  surveys_.emplace_back(Survey<std::size_t>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);
+  (void)Survey<std::size_t>::make(workers_.size(), ask, told);
 }
 
 /// Everything was given up and the others heard so; with a Corosync that delivers nothing they wait the promises out.

@@ -60,6 +60,7 @@ std::string_view to_string(Refusal refusal) {
     case Refusal::kSourceRate: return "source_rate";
     case Refusal::kProcessFull: return "process_full";
     case Refusal::kListenerClosed: return "listener_closed";
+    case Refusal::kVipReleased: return "vip_released";
   }
   return "unknown";
 }

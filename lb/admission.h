@@ -31,6 +31,7 @@ enum class Refusal : std::uint8_t {
   kSourceRate,         ///< per_source_rate
   kProcessFull,        ///< Descriptors, slots or memory of the process; decided by the worker.
   kListenerClosed,     ///< It was removed or disabled while the client was in its queue; likewise.
+  kVipReleased,        ///< The address it came to is leaving this node (R18); likewise.
 };
 /// "denied", "listener_full", ...: names of shed causes in logs, metrics and status.
 [[nodiscard]] std::string_view to_string(Refusal refusal);

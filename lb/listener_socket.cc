@@ -1,10 +1,13 @@
 #include "lb/listener_socket.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <vector>
 
 #include "base/sockaddr.h"
 
@@ -50,6 +53,44 @@ Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
   if (::bind(fd.get(), where.get(), where.size) != 0) return failed("bind");
   if (::listen(fd.get(), kBacklog) != 0) return failed("listen on");
   return fd;
+}
+
+/// Classic BPF, run by the kernel on each packet for the listener. Packet data begins at the TCP header; SKF_NET_OFF reaches the IP header.
+/// Only SYNs: a handshake that was answered may end, so that the worker can reset it.
+void hold_back_syns(int fd, std::span<const IpAddress> held_back) {
+  constexpr std::uint32_t kPass = 0xffffffff;
+  constexpr std::uint32_t kDrop = 0;
+  constexpr std::uint32_t kTcpFlags = 13;
+  constexpr std::uint32_t kSyn = 0x02;
+  constexpr std::uint32_t kV4Destination = 16;
+  constexpr std::uint32_t kV6Destination = 24;
+  if (held_back.empty()) {
+    (void)set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);  // ENOENT: there was none.
+    return;
+  }
+  std::vector<sock_filter> code;
+  const auto add = [&](unsigned operation, std::uint32_t k, std::size_t yes = 0, std::size_t no = 0) {
+    code.push_back({static_cast<std::uint16_t>(operation), static_cast<std::uint8_t>(yes), static_cast<std::uint8_t>(no), k});
+  };
+  add(BPF_LD | BPF_B | BPF_ABS, kTcpFlags);
+  add(BPF_JMP | BPF_JSET | BPF_K, kSyn, /*yes=*/1);
+  add(BPF_RET | BPF_K, kPass);
+  const Endpoint bound = local_of(fd);
+  for (const IpAddress& address : held_back) {
+    if (address.family() != bound.address.family()) continue;
+    const std::size_t words = address.is_v4() ? 1 : 4;
+    for (std::size_t i = 0; i < words; ++i) {
+      const auto* byte = &address.bytes()[4 * i];
+      const std::uint32_t word = std::uint32_t{byte[0]} << 24 | std::uint32_t{byte[1]} << 16 | std::uint32_t{byte[2]} << 8 | byte[3];
+      add(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_NET_OFF) + (address.is_v4() ? kV4Destination : kV6Destination) +
+                                        static_cast<std::uint32_t>(4 * i));
+      add(BPF_JMP | BPF_JEQ | BPF_K, word, /*yes=*/0, /*no=*/2 * (words - i) - 1);  // Behind this address's words and its verdict.
+    }
+    add(BPF_RET | BPF_K, kDrop);
+  }
+  add(BPF_RET | BPF_K, kPass);
+  const sock_fprog program{.len = static_cast<unsigned short>(code.size()), .filter = code.data()};
+  (void)::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 bool is_source_trouble(int sys_errno) { return sys_errno == EADDRNOTAVAIL || sys_errno == EINVAL; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "base/fd.h"
 #include "base/ip_address.h"
@@ -23,6 +24,10 @@ struct LegOptions {
 [[nodiscard]] Result<Fd> open_listener(const Endpoint& address, const LegOptions& options);
 /// Changes the options of an open listener; connections accepted from now on have them.
 void apply_leg_options(int fd, const LegOptions& options);
+/// While an address leaves this node: the kernel drops SYNs for `held_back` before this listener answers them, so that no handshake begins
+/// that ends nowhere. The client's kernel tries again a second later, at the next holder; a refusal would be the application's to mend.
+/// Empty: everything is answered again. Without effect where the kernel has no room for the filter: then the worker resets who comes.
+void hold_back_syns(int fd, std::span<const IpAddress> held_back);
 /// An unconnected socket for a server leg with TCP_NODELAY, bound to `source` when given (the port is chosen at connect time). Its
 /// LegOptions come later (RelayTable::fire). `ports`: choose among these, where the kernel knows how (IP_LOCAL_PORT_RANGE, Linux 6.3).
 /// Errors: kLimitExceeded (descriptors), kUnavailable (source address not on this host).

@@ -216,8 +216,9 @@ Instant RelayCore::next_deadline(const RelayPolicy& policy) const {
   if (const Duration limit = quiet_limit(policy); limit > Duration::zero()) next = last_activity_ + limit;
   if (policy.max_connection_age > Duration::zero()) {
     // Not before `age_checked_`: behind a stalled reader the last activity is long past, and a deadline in the past fires on every turn.
-    next = std::min(next,
-                    age_checked_ == Instant::min() ? started_ + age_limit(policy) : std::max(last_activity_, age_checked_) + kIdleMoment);
+    // Nor before its age, which may have grown since it was checked: a drain was called off.
+    const Instant of_age = started_ + age_limit(policy);
+    next = std::min(next, age_checked_ == Instant::min() ? of_age : std::max(of_age, std::max(last_activity_, age_checked_) + kIdleMoment));
   }
   return next;
 }
@@ -229,7 +230,7 @@ void RelayCore::timer(const RelayPolicy& policy, Instant now, RelayOps& out, boo
     return close_all(/*reset=*/true, waits_for_server ? EndCause::kServerIdle : EndCause::kClientIdle, out);
   }
   if (policy.max_connection_age > Duration::zero() && now >= started_ + age_limit(policy)) {
-    if (can_read && is_idle_moment(now)) return close_all(/*reset=*/false, EndCause::kMaxAge, out);
+    if (can_read && is_idle_moment(now)) return close_all(/*reset=*/false, policy.age_cause, out);
     age_checked_ = now;
   }
   out.push_back({RelayOpKind::kArmTimer, Side::kClient});

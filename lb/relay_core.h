@@ -54,6 +54,9 @@ enum class EndCause : std::uint8_t {
   kProxyHeader,  ///< accept_proxy: the client sent no valid header (in time).
   kStalled,      ///< The worker's blocks ran out, and this one's reader had taken nothing for longest.
   kRefused,      ///< accept_proxy: the client named in the header may not connect (allow, deny, per-source limits).
+  kVipReleased,  ///< Its VIP is given up as planned: reset while the address was here (R18); likewise the two below.
+  kVipDrained,   ///< Closed at an idle moment, so that it need not be reset.
+  kVipLost,      ///< The address went by force, or before its reset got out: closed without a word to whom it was for.
 };
 
 enum class RelayOpKind : std::uint8_t {
@@ -83,6 +86,7 @@ struct RelayPolicy {
   Duration idle_timeout{};
   Duration half_close_timeout{};
   Duration max_connection_age{};
+  EndCause age_cause = EndCause::kMaxAge;  ///< What a connection over its age ends for.
 };
 /// Bytes a direction may hold before its reader pauses, and where it goes on. The worker derives them from the buffer pool.
 struct WaterMarks {

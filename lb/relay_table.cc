@@ -49,6 +49,7 @@ RelayTable::~RelayTable() {
 
 void RelayTable::begin_turn(Instant now) {
   now_ = now;
+  ++turn_;
   // A queue may grow to half of what is free beyond a reserve: with n stalled readers each settles at a fair share, and directions with an
   // empty queue always find a block (design, "Data plane"; the rule is Choudhury and Hahne's dynamic threshold).
   const std::size_t available = env_.pool.available();
@@ -66,16 +67,17 @@ void RelayTable::begin_turn(Instant now) {
 
 void RelayTable::run_timers() {
   wheel_.advance(now_, [this](std::uint32_t slot) { fire(slot); });
+  if (!partings_.empty()) tell_partings();
   if (now_ < relieve_at_) return;
   relieve();
   relieve_at_ = now_ + kReliefPause;
 }
 
 void RelayTable::fire(std::uint32_t slot) {
-  if (!connections_.is_live(slot)) return;
+  if (!connections_.is_live(slot) || connections_[slot].was_reset) return;
   Connection& c = connections_[slot];
   if (c.wants_header) return abort(slot, EndCause::kProxyHeader);
-  const RelayPolicy policy = policy_of(pool_of(c));
+  const RelayPolicy policy = policy_of(c);
   if (c.core.is_connecting()) {
     const bool too_late = now_ >= c.core.next_deadline(policy);
     if (c.wants_block) return too_late ? abort(slot, EndCause::kConnectLocal) : established(slot);
@@ -94,16 +96,19 @@ void RelayTable::fire(std::uint32_t slot) {
 
 void RelayTable::arm_timer(std::uint32_t slot) {
   const Connection& c = connections_[slot];
-  Instant next = c.core.next_deadline(policy_of(pool_of(c)));
+  Instant next = c.core.next_deadline(policy_of(c));
   if (c.core.is_open() && !c.has_leg_options) next = std::min(next, c.core.started() + kLegOptionsAfter);
   wheel_.arm(slot, next);
 }
 
-RelayPolicy RelayTable::policy_of(const RoutePool& pool) {
+/// A connection that drains is over its age, whatever that is: it waits for an idle moment and is closed in order.
+RelayPolicy RelayTable::policy_of(const Connection& c) const {
+  const RoutePool& pool = pool_of(c);
   return {.connect_timeout = pool.connect_timeout,
           .idle_timeout = pool.idle_timeout,
           .half_close_timeout = pool.half_close_timeout,
-          .max_connection_age = pool.max_connection_age};
+          .max_connection_age = c.draining ? Duration(1) : pool.max_connection_age,
+          .age_cause = c.draining ? EndCause::kVipDrained : EndCause::kMaxAge};
 }
 
 // ---- tables ----
@@ -143,6 +148,13 @@ void RelayTable::accept(Fd client, ListenerId listener) {
   const RouteListener* route = table == nullptr ? nullptr : table->find_listener(listener);
   if (route == nullptr) return shed(std::move(client), listener, Refusal::kListenerClosed);
   route->counters->total.fetch_add(1, std::memory_order_relaxed);
+  if (!holds_.empty()) {
+    if (is_held_back(local_of(client.get()).address.unmapped())) {
+      route->counters->shed.fetch_add(1, std::memory_order_relaxed);
+      return shed(std::move(client), listener, Refusal::kVipReleased);
+    }
+    hold_back_syns(client.get(), {});  // It came to another address, and inherited its listener's filter.
+  }
   if (!env_.process.take()) {
     route->counters->shed.fetch_add(1, std::memory_order_relaxed);
     return shed(std::move(client), listener, Refusal::kProcessFull);
@@ -229,7 +241,7 @@ void RelayTable::connect_next(std::uint32_t slot) {
   if (c.tried.size() > 0) stats_of(c).retries.add();
   c.server = picked.server;
   c.tried.add(pool.servers[picked.server].id);
-  if (!start_connect(slot, pool.source.has_value())) connect_failed(slot, ConnectCause::kLocal);
+  if (!start_connect(slot, pool.source && !is_held_back(*pool.source))) connect_failed(slot, ConnectCause::kLocal);
 }
 
 /// Without `from_source` the kernel chooses our address, as it does where the pool's `source` is not (any more) this node's.
@@ -328,6 +340,10 @@ void RelayTable::on_event(const net::Event& event) {
     return;
   }
   Connection& c = connections_[slot];
+  if (c.was_reset && event.kind != net::EventKind::kClosed) {
+    if (event.kind == net::EventKind::kData) env_.pool.give_back(event.buffer);
+    return;
+  }
   RelayOps ops;
   switch (event.kind) {
     case net::EventKind::kData: return data(slot, side, event);
@@ -413,7 +429,7 @@ void RelayTable::run(std::uint32_t slot, const RelayOps& ops) {
       case RelayOpKind::kShutdown: env_.engine.shutdown_write(c.socket[side]); break;
       case RelayOpKind::kCloseClean:
       case RelayOpKind::kCloseReset:
-        log_end(c);
+        log_end(c, c.core.cause());
         env_.engine.close(c.socket[side], op.kind == RelayOpKind::kCloseReset);
         break;
       case RelayOpKind::kArmTimer: arm_timer(slot); break;
@@ -432,7 +448,7 @@ void RelayTable::abort(std::uint32_t slot, EndCause cause) {
 
 /// Writes the connection's line. Its end is decided and its sockets are still open, so that our address towards the server can be asked
 /// for.
-void RelayTable::log_end(Connection& c) {
+void RelayTable::log_end(Connection& c, EndCause cause) {
   const RouteListener& listener = listener_of(c);
   if (!listener.log || c.logged) return;
   c.logged = true;
@@ -453,7 +469,7 @@ void RelayTable::log_end(Connection& c) {
   record.total_ms = static_cast<std::uint64_t>(to_ms(now_ - c.core.started()));
   record.bytes_in = c.core.delivered(Side::kClient);
   record.bytes_out = c.core.delivered(Side::kServer);
-  record.letters = letters_of(c.core.cause());
+  record.letters = letters_of(cause);
   record.listener_connections = listener.counters->current.load(std::memory_order_relaxed);
   record.retries = static_cast<std::uint8_t>(c.tried.size() > 0 ? c.tried.size() - 1 : 0);
   sink->write_line(&format_connection_record, std::as_bytes(std::span(&record, 1)));
@@ -481,6 +497,7 @@ void RelayTable::finish(std::uint32_t slot) {
   stats_of(c).ended[static_cast<std::size_t>(c.core.cause())].add();
   if (!shed_name_of(c.core.cause()).empty()) listener_of(c).counters->shed.fetch_add(1, std::memory_order_relaxed);
   give_places_back(c);
+  leave_parting(c);
   wheel_.cancel(slot);
   const auto held = c.held;
   connections_.release(slot);
@@ -530,14 +547,6 @@ std::size_t RelayTable::kill(const ConnectionQuery& query, EndCause cause) {
   return killed;
 }
 
-/// Either leg ends on `address` here. A system call for each: only asked when an address leaves this node.
-bool RelayTable::has_local(const Connection& c, const IpAddress& address) const {
-  for (const net::SocketId socket : c.socket) {
-    if (socket != net::kNoSocket && local_of(env_.engine.fd_of(socket)).address.unmapped() == address) return true;
-  }
-  return false;
-}
-
 bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const {
   const Connection& c = connections_[slot];
   const RoutePool& pool = pool_of(c);
@@ -545,7 +554,6 @@ bool RelayTable::matches(std::uint32_t slot, const ConnectionQuery& query) const
   if (!query.listener.empty() && query.listener != listener_of(c).name) return false;
   if (!query.pool.empty() && query.pool != pool.name) return false;
   if (!query.server.empty() && (c.server == Connection::kNoServer || query.server != pool.servers[c.server].name)) return false;
-  if (query.local && !has_local(c, *query.local)) return false;
   return query.client.empty() || query.client == c.client.address.to_string();
 }
 

@@ -52,13 +52,17 @@ struct Connection {
   std::uint16_t listener = 0;        ///< Index into the table's listeners.
   std::uint16_t server = kNoServer;  ///< Index into the pool's servers.
   EndCause last_failure = EndCause::kNoServer;
-  bool wants_header : 1 = false;     ///< accept_proxy: no valid header yet.
-  bool has_leg_options : 1 = false;  ///< The server leg has its keepalive (see kLegOptionsAfter).
-  bool logged : 1 = false;           ///< Its line was written.
-  bool source_counted : 1 = false;   ///< Holds a place in the per-source counts.
-  bool wants_block : 1 = false;      ///< The server answered, and no block was free for what goes to it first.
-  bool from_source : 1 = false;      ///< Its server leg is bound to the pool's `source`.
+  std::uint8_t parting = kNoParting;  ///< Whose end somebody waits for (lb/relay_parting.cc).
+  bool wants_header : 1 = false;      ///< accept_proxy: no valid header yet.
+  bool has_leg_options : 1 = false;   ///< The server leg has its keepalive (see kLegOptionsAfter).
+  bool logged : 1 = false;            ///< Its line was written.
+  bool source_counted : 1 = false;    ///< Holds a place in the per-source counts.
+  bool wants_block : 1 = false;       ///< The server answered, and no block was free for what goes to it first.
+  bool from_source : 1 = false;       ///< Its server leg is bound to the pool's `source`.
+  bool draining : 1 = false;          ///< Closed at its next idle moment: its address is to leave.
+  bool was_reset : 1 = false;         ///< Behind the engine's back; what it reports of it means nothing any more.
   static constexpr std::uint16_t kNoServer = 0xffff;
+  static constexpr std::uint8_t kNoParting = 0xff;
 };
 
 class RelayTable {
@@ -81,11 +85,19 @@ class RelayTable {
   RelayTable(const RelayTable&) = delete;
   RelayTable& operator=(const RelayTable&) = delete;
 
+  /// Told how many connections it was about, from run_timers(); must not block.
+  using Told = std::function<void(std::size_t connections)>;
+
   /// Once per loop turn, before its events.
   void begin_turn(Instant now);
   /// Fires the timers that are due.
   void run_timers();
-  [[nodiscard]] Instant next_deadline() const { return std::min(wheel_.next_deadline(), relieve_at_); }
+  [[nodiscard]] Instant next_deadline() const {
+    for (const Parting& p : partings_) {
+      if (p.is_over()) return now_;  // Told with the next turn.
+    }
+    return std::min(wheel_.next_deadline(), relieve_at_);
+  }
 
   /// New connections use this table from now on.
   void set_routes(std::shared_ptr<const RouteTable> table);
@@ -103,6 +115,19 @@ class RelayTable {
   void close_idle(ServerId server);
   [[nodiscard]] std::size_t kill(const ConnectionQuery& query, EndCause cause);
   [[nodiscard]] std::vector<ConnectionView> list(const ConnectionQuery& query, std::size_t limit) const;
+
+  // An address that leaves this node (R18; lb/relay_parting.cc).
+  /// Resets every connection with an end on `local`. `told` when the RSTs are sent, and what the engine had accepted before this call
+  /// has been through accept(). The descriptors are closed after that.
+  void part(const IpAddress& local, EndCause cause, Told told);
+  /// Closes each that there is now at an idle moment of its own. `told` when all of them have ended.
+  void drain(const IpAddress& local, Told told);
+  void stop_draining(const IpAddress& local);
+  /// accept() resets clients of `local`, and no server leg is sourced from it, until end_hold() with this call's or a later one's answer.
+  std::uint64_t hold_back(const IpAddress& local);
+  void end_hold(const IpAddress& local, std::uint64_t hold);
+  [[nodiscard]] std::vector<IpAddress> held_back() const;
+
   [[nodiscard]] std::uint32_t size() const { return connections_.live(); }
 
   /// Engine owners from here on belong to the worker itself (listeners, its inbox).
@@ -114,7 +139,7 @@ class RelayTable {
   [[nodiscard]] static std::uint32_t owner_of(std::uint32_t slot, Side side) { return slot << 1 | static_cast<std::uint32_t>(side); }
   [[nodiscard]] const RouteListener& listener_of(const Connection& c) const { return c.held->table->listeners[c.listener]; }
   [[nodiscard]] const RoutePool& pool_of(const Connection& c) const { return *c.held->table->pools[listener_of(c).pool]; }
-  [[nodiscard]] static RelayPolicy policy_of(const RoutePool& pool);
+  [[nodiscard]] RelayPolicy policy_of(const Connection& c) const;
   [[nodiscard]] ListenerStats& stats_of(const Connection& c) { return env_.stats.listeners[listener_of(c).id]; }
 
   void run(std::uint32_t slot, const RelayOps& ops);
@@ -140,10 +165,25 @@ class RelayTable {
   void fire(std::uint32_t slot);
   void arm_timer(std::uint32_t slot);
   void finish(std::uint32_t slot);
-  void log_end(Connection& c);
+  void log_end(Connection& c, EndCause cause);
   [[nodiscard]] const RouteServer* last_server(const Connection& c) const;
   [[nodiscard]] std::uint64_t id_of(std::uint32_t slot) const;
   [[nodiscard]] bool has_local(const Connection& c, const IpAddress& address) const;
+  struct Parting {
+    Told told;  ///< Empty: free.
+    std::size_t connections = 0;
+    std::uint32_t left = 0;
+    std::uint64_t turn = 0;            ///< In which it began: what the engine had at hand then is through with the next one.
+    EndCause cause = EndCause::kNone;  ///< Reset already, to be closed for that; kNone: they drain.
+    [[nodiscard]] bool is_over() const { return told && (left == 0 || cause != EndCause::kNone); }
+  };
+  [[nodiscard]] std::uint8_t begin_parting(Told&& told, EndCause cause);
+  void join_parting(Connection& c, std::uint8_t parting);
+  void leave_parting(Connection& c);
+  void reset_ends(Connection& c, const IpAddress& local);
+  void close_parted(std::uint8_t parting, EndCause cause);
+  void tell_partings();
+  [[nodiscard]] bool is_held_back(const IpAddress& local) const;
   [[nodiscard]] bool matches(std::uint32_t slot, const ConnectionQuery& query) const;
   void abort(std::uint32_t slot, EndCause cause);
   void hold(Connection& c);
@@ -157,6 +197,14 @@ class RelayTable {
   Instant now_;
   WaterMarks marks_;
   Instant relieve_at_ = Instant::max();  ///< Blocks have run out: when to look who keeps them.
+  std::vector<Parting> partings_;        ///< Empty but for moments: addresses leave rarely.
+  struct Hold {
+    IpAddress address;
+    std::uint64_t number = 0;
+  };
+  std::vector<Hold> holds_;
+  std::uint64_t holds_begun_ = 0;
+  std::uint64_t turn_ = 0;
   Prng prng_;
   std::uint32_t serial_ = 0;
 };

@@ -32,9 +32,12 @@ using TerminationLetters = std::array<char, 2>;
     case EndCause::kServerIdle: return {'s', 'D'};
     case EndCause::kServerDown: return {'D', 'D'};
     case EndCause::kKilled:
+    case EndCause::kVipReleased:
     case EndCause::kShutdown: return {'K', 'D'};
     case EndCause::kMaxAge:
+    case EndCause::kVipDrained:
     case EndCause::kRebalanced: return {'P', 'D'};
+    case EndCause::kVipLost:
     case EndCause::kStalled: return {'R', 'D'};
     case EndCause::kProxyHeader:
     case EndCause::kRefused: return {'P', 'R'};
@@ -46,6 +49,13 @@ using TerminationLetters = std::array<char, 2>;
 [[nodiscard]] constexpr std::string_view shed_name_of(EndCause cause) {
   if (cause == EndCause::kNoServer) return "no_server";
   return cause == EndCause::kServersFull ? "servers_full" : "";
+}
+
+/// How a connection ended that was on an address which left this node (R18); empty for every other end.
+[[nodiscard]] constexpr std::string_view vip_end_name_of(EndCause cause) {
+  if (cause == EndCause::kVipReleased) return "reset";
+  if (cause == EndCause::kVipDrained) return "drained";
+  return cause == EndCause::kVipLost ? "lost" : "";
 }
 
 [[nodiscard]] constexpr std::string_view text_of(const TerminationLetters& letters) { return {letters.data(), letters.size()}; }

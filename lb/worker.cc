@@ -9,7 +9,9 @@
 
 #include "base/assert.h"
 #include "base/overloaded.h"
+#include "base/sockaddr.h"
 #include "base/system_clock.h"
+#include "lb/listener_socket.h"
 #include "lb/relay_table.h"
 #include "net/chain_io.h"
 #include "net/io_engine.h"
@@ -22,6 +24,7 @@ constexpr std::uint32_t kInboxOwner = 0xffffffffU;
 constexpr std::uint32_t kListenerOwner = RelayTable::kOwnersReserved;  ///< + its place in listeners_.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 constexpr int kShedPerPause = 64;
+constexpr int kQueuedMax = 4096;  ///< The longest accept queue; who comes meanwhile is the engine's.
 constexpr int kPartingTurns = 100;
 constexpr Duration kPartingPause = std::chrono::milliseconds(10);
 
@@ -113,6 +116,10 @@ class Worker::Loop final : public net::EventSink {
                    [this](CloseIdle&& m) { relays_.close_idle(m.server); },
                    [this](KillMatching&& m) { m.done(relays_.kill(m.query, m.cause)); },
                    [this](ListMatching&& m) { m.done(relays_.list(m.query, m.limit)); },
+                   [this](ReleaseAddress&& m) { release_address(std::move(m)); },
+                   [this](AddressGone&& m) { address_gone(m.address); },
+                   [this](DrainAddress&& m) { relays_.drain(m.address, std::move(m.done)); },
+                   [this](StopDraining&& m) { relays_.stop_draining(m.address); },
                    [this](Ping&& m) { worker_.stats_->pong.store(m.sequence, std::memory_order_relaxed); },
                    [this](StopWorker&&) { stopped_ = true; },
                },
@@ -129,6 +136,7 @@ class Worker::Loop final : public net::EventSink {
     auto place = std::find_if(listeners_.begin(), listeners_.end(), [](const OpenSocket& l) { return l.socket == net::kNoSocket; });
     if (place == listeners_.end()) place = listeners_.insert(listeners_.end(), OpenSocket{});
     const auto owner = kListenerOwner + static_cast<std::uint32_t>(place - listeners_.begin());
+    if (const auto held = relays_.held_back(); !held.empty()) hold_back_syns(message.socket.get(), held);
     auto socket = engine_.listen(std::move(message.socket), owner);
     // Refused: the descriptor is closed, and the kernel gives this address's clients to the other workers' sockets.
     if (!socket) return worker_.stats_->accept_failures.add();
@@ -148,6 +156,46 @@ class Worker::Loop final : public net::EventSink {
       if (l.bind != bind || l.socket == net::kNoSocket || l.closing) continue;
       l.closing = true;
       engine_.close(l.socket, /*reset=*/false);
+    }
+  }
+
+  /// R18, in an order that leaves no client behind: no handshake begins any more; who ended one and waits in a queue, or in the engine, is
+  /// reset by accept(); who is being served is reset. All of it while the address is here.
+  void release_address(ReleaseAddress&& message) {
+    (void)relays_.hold_back(message.address);
+    filter_listeners();
+    take_queues(message.address);
+    relays_.part(message.address, EndCause::kVipReleased, std::move(message.done));
+  }
+
+  /// Who is left cannot be told. Their descriptors are closed at once; the servers, and clients of legs that only began here, are.
+  void address_gone(const IpAddress& address) {
+    const std::uint64_t hold = relays_.hold_back(address);
+    take_queues(address);
+    relays_.part(address, EndCause::kVipLost, [this, address, hold](std::size_t) {
+      relays_.end_hold(address, hold);
+      filter_listeners();
+    });
+  }
+
+  void filter_listeners() {
+    const auto held = relays_.held_back();
+    for (const OpenSocket& l : listeners_) {
+      if (l.socket != net::kNoSocket && !l.closing) hold_back_syns(engine_.fd_of(l.socket), held);
+    }
+  }
+
+  /// Takes up whoever waits where clients of `address` may wait.
+  void take_queues(const IpAddress& address) {
+    for (const OpenSocket& l : listeners_) {
+      if (l.socket == net::kNoSocket || l.closing) continue;
+      const IpAddress bound = local_of(engine_.fd_of(l.socket)).address;
+      if (bound != address && bound != IpAddress::any(address.family())) continue;
+      for (int i = 0; i < kQueuedMax; ++i) {
+        const int fd = ::accept4(engine_.fd_of(l.socket), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) break;  // Empty; what else it may be (no descriptor) the engine meets too, and says so.
+        relays_.accept(Fd(fd), l.id);
+      }
     }
   }
 

@@ -22,8 +22,7 @@ struct ConnectionQuery {
   std::string listener;
   std::string pool;
   std::string server;
-  std::string client;                ///< An address.
-  std::optional<IpAddress> local{};  ///< Our end of the client's or of the server's leg (a VIP, R18).
+  std::string client;  ///< An address.
   std::uint64_t id = 0;
 };
 
@@ -79,13 +78,32 @@ struct ListMatching {
   std::size_t limit = 0;
   std::function<void(std::vector<ConnectionView>)> done;  ///< Likewise.
 };
+/// A planned release (R18): resets the connections on `address` and the legs sourced from it while it is still here. From now on until
+/// AddressGone, new ones are kept away, or reset when they came before that took hold. Other addresses' connections go on.
+struct ReleaseAddress {
+  IpAddress address;
+  std::function<void(std::size_t closed)> done;  ///< Once every RST is sent. As in KillMatching.
+};
+/// This node has the address no more: what is left on it is closed in silence. When it comes back its connections are welcome.
+struct AddressGone {
+  IpAddress address;
+};
+/// Closes the connections there are on `address`, each at an idle moment of its own; new ones are none of them.
+struct DrainAddress {
+  IpAddress address;
+  std::function<void(std::size_t closed)> done;  ///< When the last of them has ended, however it did.
+};
+/// What is left of DrainAddress's goes on as before.
+struct StopDraining {
+  IpAddress address;
+};
 /// Answered by raising WorkerStats::pong: shows that the loop turns.
 struct Ping {
   std::uint64_t sequence = 0;
 };
 struct StopWorker {};
 using WorkerMessage = std::variant<SetRoutes, OpenListener, CloseListener, SetLegOptions, CloseServerConnections, CloseIdle, KillMatching,
-                                   ListMatching, Ping, StopWorker>;
+                                   ListMatching, ReleaseAddress, AddressGone, DrainAddress, StopDraining, Ping, StopWorker>;
 
 // ---- to the control thread ----
 struct ConnectFailed {

@@ -101,6 +101,8 @@ void TakeoverCore::send_state(TakeoverActions& out) {
 /// Who waits is named when only the lease is missing, or when the holder before is here; who is bound to one that is not would not
 /// acknowledge it.
 bool TakeoverCore::is_named(const Record& record) const {
+  if (record.holder.state() == HolderState::kResetting)
+    return true;  // It is here still: without its name no lease would cover the reset (R18).
   if (record.holder.state() != HolderState::kWaiting) return record.holder.is_wanted();
   return record.holder.is_ready() || (record.owner_before != settings_.self && exchange_.member(record.owner_before) != nullptr);
 }

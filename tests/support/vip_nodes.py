@@ -71,10 +71,15 @@ def holders(gates):
 class GatesTest(ClusterTest):
     """Tests of several daemons that share a VIP."""
 
-    def gates(self, count):
+    def gates(self, count, prepare=None):
+        """`prepare`: called with the cluster; answers what is to change in each gate's configuration, a function of the gate."""
         self.lab = cluster = self.cluster(count)
         gates = [VipNode(cluster.nodes[i], [n.host for n in cluster.nodes.values()], self) for i in sorted(cluster.nodes)]
+        change = prepare(cluster) if prepare else None
         for gate in gates:
+            if change:
+                change(gate)
+                gate.write()
             gate.start()
         wait_for(lambda: len(holders(gates)) == 1, 30, "one node holds the VIP")
         return gates

@@ -35,6 +35,7 @@ inline admin::NodeReport sample_report() {
   listener.bytes = {1234567, 7654321};
   listener.shed_by_cause = {{"rate", 3}};
   listener.ended_by_code = {{"--", 80}, {"SC", 2}};
+  listener.vip_closed = {{"reset", 4}, {"lost", 1}};
   r.listeners = {listener};
   PoolStatus pool;
   pool.name = "masters";

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <poll.h>
 
@@ -102,8 +103,8 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
     table->pools = {std::make_shared<const RoutePool>(pool_)};
     for (const auto& worker : workers_) ASSERT_TRUE(worker->post(SetRoutes{table}));
   }
-  void open_door() {
-    Endpoint at = loopback(GetParam().family);
+  void open_door() { open_door(loopback(GetParam().family)); }
+  void open_door(Endpoint at) {
     for (const auto& worker : workers_) {
       auto socket = open_listener(at, leg_options_);
       ASSERT_TRUE(socket.has_value()) << socket.error().message();
@@ -175,6 +176,35 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
       killed += answer->wait();
     }
     return killed;
+  }
+  [[nodiscard]] std::size_t release(const IpAddress& address) {
+    std::vector<std::shared_ptr<Answer<std::size_t>>> answers;
+    for (const auto& worker : workers_) {
+      answers.push_back(std::make_shared<Answer<std::size_t>>());
+      EXPECT_TRUE(worker->post(ReleaseAddress{address, [answer = answers.back()](std::size_t n) { answer->give(n); }}));
+    }
+    std::size_t closed = 0;
+    for (const auto& answer : answers) closed += answer->wait();
+    return closed;
+  }
+  void say_gone(const IpAddress& address) {
+    for (const auto& worker : workers_) ASSERT_TRUE(worker->post(AddressGone{address}));
+    for (const auto& worker : workers_) ping(*worker);
+  }
+  [[nodiscard]] std::uint64_t counted(EndCause cause) const {
+    std::uint64_t all = 0;
+    for (const auto& worker : workers_) all += worker->stats().listeners[kListener].ended[static_cast<std::size_t>(cause)].get();
+    return all;
+  }
+  [[nodiscard]] std::uint64_t turned_away() const {
+    std::uint64_t all = 0;
+    for (const auto& worker : workers_)
+      all += worker->stats().listeners[kListener].shed[static_cast<std::size_t>(Refusal::kVipReleased)].get();
+    return all;
+  }
+  static bool is_answered(const Fd& client, Duration within) {
+    pollfd wanted{.fd = client.get(), .events = POLLOUT, .revents = 0};
+    return ::poll(&wanted, 1, static_cast<int>(to_ms(within))) > 0;
   }
   [[nodiscard]] std::uint64_t connections() const {
     std::uint64_t all = 0;
@@ -263,6 +293,92 @@ TEST_P(WorkerContract, AClosedListenerRefusesAndItsConnectionsGoOn) {
 
   expect_relays(connect());
   expect_relays(link);
+}
+
+// R18: those that are open are reset, and nobody is let into a connection that nobody will serve. Once the address is back its clients are
+// served again, those too whose first SYN was dropped.
+TEST_P(WorkerContract, AnAddressThatIsReleasedResetsItsConnectionsAndAnswersNobody) {
+  start(2, 1);
+  std::vector<LongLink> links;
+  for (int i = 0; i < 6; ++i) links.push_back(connect());
+
+  EXPECT_EQ(release(front_.address), 6U);
+
+  for (const LongLink& link : links) {
+    pollfd seen{.fd = link.client.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&seen, 1, 0), 1) << "told before it was reset";
+    expect_reset(link.client);
+    expect_reset(link.server);
+  }
+  wait_until([&] { return counted(EndCause::kVipReleased) == 6; });
+  std::vector<Fd> waiting;
+  for (int i = 0; i < 4; ++i) waiting.push_back(start_connect(front_));
+  for (const Fd& client : waiting) EXPECT_FALSE(is_answered(client, std::chrono::milliseconds(50)));
+  say_gone(front_.address);
+  for (const Fd& client : waiting) EXPECT_TRUE(is_answered(client, std::chrono::seconds(5)));
+  wait_until([&] { return connections() == 4; });
+  for (std::size_t i = 0; i < waiting.size(); ++i) EXPECT_TRUE(accept_one(servers_[0].get()));
+  expect_relays(connect());
+}
+
+// Their handshakes are over and their clients believe in them: a silence would be the end of it.
+TEST_P(WorkerContract, WhoWaitsInTheQueueOfAReleasedAddressIsReset) {
+  start(1, 1);
+  Answer<bool> busy;
+  std::promise<void> go_on;
+  ASSERT_TRUE(workers_[0]->post(KillMatching{with_id(1), EndCause::kKilled, [&](std::size_t) {
+                                               busy.give(true);
+                                               go_on.get_future().wait();
+                                             }}));
+  (void)busy.wait();
+  std::vector<Fd> queued;
+  for (int i = 0; i < 20; ++i) queued.push_back(start_connect(front_));
+  for (const Fd& client : queued) ASSERT_TRUE(is_answered(client, std::chrono::seconds(5)));
+  auto closed = std::make_shared<Answer<std::size_t>>();
+  ASSERT_TRUE(workers_[0]->post(ReleaseAddress{front_.address, [closed](std::size_t n) { closed->give(n); }}));
+  go_on.set_value();
+
+  EXPECT_EQ(closed->wait() + turned_away(), 20U);
+
+  for (const Fd& client : queued) expect_reset(client);
+  wait_until([&] { return connections() == 0; });
+}
+
+TEST_P(WorkerContract, OtherAddressesOfAWildcardListenerGoOn) {
+  if (GetParam().family != IpAddress::Family::kV4) GTEST_SKIP() << "IPv6 has one loopback address";
+  start(2, 1, /*open=*/false);
+  open_door({IpAddress::any(IpAddress::Family::kV4), 0});
+  const std::uint16_t port = front_.port;
+  const Endpoint vip{IpAddress::v4({127, 0, 0, 2}), port};
+  front_ = vip;
+  const LongLink leaves = connect();
+  front_ = {IpAddress::v4({127, 0, 0, 1}), port};
+  const LongLink stays = connect();
+
+  EXPECT_EQ(release(vip.address), 1U);
+
+  expect_reset(leaves.client);
+  expect_relays(stays);
+  expect_relays(connect());
+  const Fd waiting = start_connect(vip);
+  EXPECT_FALSE(is_answered(waiting, std::chrono::milliseconds(50)));
+  say_gone(vip.address);
+  EXPECT_TRUE(is_answered(waiting, std::chrono::seconds(5)));
+  expect_relays(stays);
+}
+
+// A forced release: the address went, and nothing is left half-open until some timeout.
+TEST_P(WorkerContract, AnAddressThatIsGoneTakesItsConnectionsAlong) {
+  start(2, 1);
+  std::vector<LongLink> links;
+  for (int i = 0; i < 6; ++i) links.push_back(connect());
+
+  say_gone(front_.address);
+
+  wait_until([&] { return connections() == 0; });
+  wait_until([&] { return counted(EndCause::kVipLost) == 6; });
+  for (const LongLink& link : links) expect_reset(link.server);
+  expect_relays(connect());
 }
 
 // A reload renames a listener: the address stays open, its clients are the new one's, and who waits in the queue is not lost.

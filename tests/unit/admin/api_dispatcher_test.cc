@@ -43,6 +43,15 @@ class ApiDispatcherTest : public ::testing::Test {
   ApiDispatcher dispatcher{node, counters};
 };
 
+TEST_F(ApiDispatcherTest, AMoveMayTakeAsLongAsItsDrain) {
+  const auto takes = [&](std::string body) {
+    return dispatcher.handle(make("POST", "/api/v1/vips/api/move", std::move(body)), [](const ApiResponse&) {});
+  };
+  EXPECT_EQ(takes("{}"), Duration::zero());
+  EXPECT_EQ(takes("{\"drain\":\"10m\"}"), std::chrono::minutes(10));
+  EXPECT_EQ(takes("{\"drain\":\"2h\"}"), Duration::zero()) << "refused at once";
+}
+
 TEST_F(ApiDispatcherTest, DrillsHaveTheirBoundsInThisSitesTimes) {
   const auto bound = [&](std::string_view name) {
     const auto document = boost::json::parse(get("/api/v1/drills").body);

@@ -79,6 +79,7 @@ boost::json::value example(const std::string& key, const boost::json::value& sch
   if (type == "boolean") return true;
   if (key == "state") return "drain";
   if (key == "address") return "192.0.2.1:80";
+  if (key == "drain") return "10m";
   return "name";
 }
 

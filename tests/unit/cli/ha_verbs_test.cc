@@ -36,6 +36,7 @@ TEST_F(HaVerbsTest, EachVerbIsOneCommandToTheDaemon) {
   for (const auto& [arguments, command] : std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"vip", "move", "api"}, "vip api move"},
            {{"vip", "move", "api", "--to", "gate-2"}, "vip api move to gate-2"},
+           {{"vip", "move", "api", "--drain", "90s"}, "vip api move drain 90s"},
            {{"vip", "disable", "api"}, "vip api disable"},
            {{"vip", "enable", "api"}, "vip api enable"},
            {{"vip", "announce", "api"}, "vip api announce"},
@@ -70,6 +71,23 @@ TEST_F(HaVerbsTest, MovingAsksOnATerminal) {
   EXPECT_EQ(run({"vip", "move", "api"}), kExitFailed);
   EXPECT_TRUE(node.commands().empty());
   EXPECT_EQ(run({"vip", "move", "api", "--yes"}), kExitDone);
+}
+
+TEST_F(HaVerbsTest, ADrainIsWaitedForAndBoundedAndAsksForItself) {
+  ASSERT_EQ(run({"vip", "move", "api"}), kExitDone) << err.str();
+  const Duration usual = connected.timeout;
+  ASSERT_EQ(run({"vip", "move", "api", "--drain", "30m"}), kExitDone) << err.str();
+  EXPECT_EQ(connected.timeout, usual + std::chrono::minutes(30));
+  const std::size_t sent = node.commands().size();
+  for (const char* wrong : {"0", "0s", "2h", "soon", "-1s", "5"}) {
+    EXPECT_EQ(run({"vip", "move", "api", std::string("--drain=") + wrong}), kExitUsage) << wrong;
+    EXPECT_TRUE(complained("--drain")) << err.str();
+  }
+  interactive = true;
+  typed = "n";
+  EXPECT_EQ(run({"vip", "move", "api", "--drain", "30m"}), kExitFailed);
+  EXPECT_TRUE(complained("reset after 30m")) << err.str();
+  EXPECT_EQ(node.commands().size(), sent);
 }
 
 TEST_F(HaVerbsTest, StandbyWaitsUntilTheNodeHoldsNothing) {

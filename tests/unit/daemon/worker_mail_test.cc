@@ -39,6 +39,22 @@ TEST_F(WorkerMailTest, WhatDoesNotFitWaitsAndGoesOutInOrder) {
   EXPECT_EQ(mail.waiting(), 0U);
 }
 
+// R18: a worker that hears of the end before the release would keep new connections away for ever.
+TEST_F(WorkerMailTest, WhatIsSaidOfAnAddressStaysInOrder) {
+  const IpAddress vip = *parse_ip_address("192.0.2.9");
+  for (int i = 0; i < 2; ++i) {
+    (void)mail.send(lb::ReleaseAddress{vip, [](std::size_t) {}});
+    (void)mail.send(lb::AddressGone{vip});
+  }
+  room = 9;
+  mail.flush();
+  ASSERT_EQ(got.size(), 4U);
+  for (std::size_t i = 0; i < 4; i += 2) {
+    EXPECT_TRUE(std::holds_alternative<lb::ReleaseAddress>(got[i]));
+    EXPECT_TRUE(std::holds_alternative<lb::AddressGone>(got[i + 1]));
+  }
+}
+
 TEST_F(WorkerMailTest, AWorkerThatWasFullGetsTheNewestRoutesOnly) {
   for (std::uint64_t version = 1; version <= 100; ++version) (void)mail.send(routes(version));
   EXPECT_EQ(mail.waiting(), 1U);

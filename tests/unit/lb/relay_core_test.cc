@@ -230,6 +230,27 @@ TEST_F(RelayCoreTest, AnOldConnectionIsClosedInOrderAtAnIdleMoment) {
   EXPECT_EQ(core.cause(), EndCause::kMaxAge);
 }
 
+TEST_F(RelayCoreTest, ADrainIsAnAgeThatIsOverAndEndsForItsOwnCause) {
+  open();
+  now += 1s;
+  policy.max_connection_age = Duration(1);
+  policy.age_cause = EndCause::kVipDrained;
+  EXPECT_LE(core.next_deadline(policy), now) << "at once";
+  EXPECT_THAT(timer(), ElementsAre(op(RelayOpKind::kCloseClean, kC), op(RelayOpKind::kCloseClean, kS)));
+  EXPECT_EQ(core.cause(), EndCause::kVipDrained);
+}
+
+// A drain that was called off: what it looked at was no age.
+TEST_F(RelayCoreTest, AnAgeThatGrowsAgainIsNotLookedAtBefore) {
+  open();
+  (void)data(kS, 10);
+  policy.max_connection_age = Duration(1);
+  now += 1s;
+  (void)timer();  // Busy.
+  policy.max_connection_age = 10min;
+  EXPECT_GE(core.next_deadline(policy), kStart + 9min);
+}
+
 // A deadline in the past would fire on every turn of the loop.
 TEST_F(RelayCoreTest, AnOldConnectionWithAStalledReaderIsLookedAtNowAndThenOnly) {
   policy.max_connection_age = 10min;

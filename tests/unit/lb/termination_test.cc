@@ -26,6 +26,16 @@ TEST(Termination, UsesHaproxysLettersForEveryCause) {
   EXPECT_EQ(text_of(letters_of(EndCause::kStalled)), "RD");
   EXPECT_EQ(text_of(letters_of(EndCause::kProxyHeader)), "PR");
   EXPECT_EQ(text_of(letters_of(EndCause::kRefused)), "PR");
+  EXPECT_EQ(text_of(letters_of(EndCause::kVipReleased)), "KD");
+  EXPECT_EQ(text_of(letters_of(EndCause::kVipDrained)), "PD");
+  EXPECT_EQ(text_of(letters_of(EndCause::kVipLost)), "RD");
+}
+
+TEST(Termination, NamesHowAVipsConnectionsEnded) {
+  EXPECT_EQ(vip_end_name_of(EndCause::kVipReleased), "reset");
+  EXPECT_EQ(vip_end_name_of(EndCause::kVipDrained), "drained");
+  EXPECT_EQ(vip_end_name_of(EndCause::kVipLost), "lost");
+  EXPECT_EQ(vip_end_name_of(EndCause::kKilled), "");
 }
 
 TEST(Termination, ShowsAnUnknownCauseAsAnInternalError) { EXPECT_EQ(text_of(letters_of(static_cast<EndCause>(200))), "I-"); }

@@ -359,11 +359,33 @@ TEST_F(TakeoverCoreTest, R20WhenAYieldIsOverTheNodeOffersItselfAgain) {
   EXPECT_TRUE(after.back().vips.front().able);
 }
 
+TEST_F(TakeoverCoreTest, R18TheLeaseCoversTheResetOfAPlannedMove) {
+  begin(3);
+  hold();
+  core->kernel_done("api", Kind::kAdd, {}, out);
+  out.clear();
+  core->delivered(daemon_of(n1), Assign{current.round(), 1, {{"api", n2, epoch() + 1}}}, out);
+  ASSERT_TRUE(has(Kind::kReset));
+  tick();
+  tick(60ms);
+  EXPECT_FALSE(has(Kind::kRemove)) << "the connections are not reset yet";
+  const auto beats = take<Beat>();
+  ASSERT_FALSE(beats.empty());
+  EXPECT_THAT(beats.back().held, SizeIs(1)) << "it has the address still, and says so";
+  tick(10s);
+  EXPECT_TRUE(has(Kind::kRemove)) << "nobody acknowledged: the lease is over";
+}
+
 TEST_F(TakeoverCoreTest, R18LeavingResetsThenDeletesAndSaysSo) {
   begin(3);
   hold();
   core->leave(out);
   EXPECT_TRUE(has(Kind::kReset));
+  for (int i = 0; i < 15; ++i) {
+    tick(10ms);
+    EXPECT_FALSE(has(Kind::kRemove)) << "before the reset was done";
+    echo();
+  }
   core->reset_done("api", out);
   EXPECT_TRUE(has(Kind::kRemove));
   core->kernel_done("api", Kind::kRemove, {}, out);

@@ -324,7 +324,14 @@ TEST_F(VipHolderTest, R18APlannedReleaseResetsTheConnectionsFirst) {
 TEST_F(VipHolderTest, R18AResetThatTakesTooLongDoesNotKeepTheAddress) {
   hold();
   holder.unassign(true, now, step);
-  EXPECT_THAT(tick(9ms), IsEmpty());
+  EXPECT_THAT(tick(199ms), IsEmpty());
+  EXPECT_THAT(tick(1ms), ElementsAre(Kind::kRemove));
+}
+
+TEST_F(VipHolderTest, R18AResetDoesNotOutliveTheLease) {
+  hold();
+  holder.unassign(true, now, step);
+  good.covered = false;
   EXPECT_THAT(tick(1ms), ElementsAre(Kind::kRemove));
 }
 
