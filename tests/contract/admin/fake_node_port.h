@@ -68,6 +68,7 @@ inline admin::NodeReport sample_cluster_report() {
   cluster.ring = "1.2c";
   cluster.votes = 2;
   cluster.tie_break = "armed";
+  cluster.qdevice = "votes";
   cluster.token_ms = 800;
   cluster.consensus_ms = 960;
   cluster.nodes = {

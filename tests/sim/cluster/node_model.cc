@@ -221,7 +221,7 @@ void NodeModel::kernel_done(std::uint32_t index) {
   if (!powered_ || !daemon_alive_ || op.incarnation != incarnation_) return;  // Died with its caller.
   Address& address = addresses_[static_cast<std::size_t>(op.vip)];
   // A slow kernel also refuses to add, or does not answer in time whatever it did. (One that refuses to delete keeps nobody's promise.)
-  const bool fails = op.kind == HolderActionKind::kAdd && world().now < slow_until_ && world().one_in(6);
+  const bool fails = op.kind == HolderActionKind::kAdd && !address.present && world().now < slow_until_ && world().one_in(6);
   const bool unsure = fails && world().one_in(2);
   if (fails && (!unsure || world().one_in(2))) {
     if (!unsure) told_.erase(op.vip);

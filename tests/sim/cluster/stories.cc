@@ -322,6 +322,30 @@ void forced(Site& site, Strikes& strikes) {
   site.oracle().converged(site.world().now);
 }
 
+/// R4: two nodes hear a third one and not each other, nor each other's ARP, so that its ring is now with the one, now with the other. What
+/// it acknowledged to the one binds it in the ring with the other, also when its daemon has forgotten: it has just started.
+void forgetful_bridge(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  Wires& wires = site.world().wires;
+  for (int round = 0; round < 2; ++round) {
+    const int holder = site.holder(0);
+    if (holder < 0) return site.oracle().violation("nobody holds the VIP when all is quiet");
+    const int bridge = other_than(site, holder);
+    const auto h = static_cast<std::size_t>(holder);
+    const auto o = static_cast<std::size_t>(other_than(site, bridge));
+    wires.ring[h][o] = wires.ring[o][h] = wires.lan[h][o] = wires.lan[o][h] = false;
+    site.wires_changed();
+    pass(site, site.world().between(2500 * kMs, 4 * kSecond));  // What the other one promised itself is over.
+    for (int i = 0; i < 8; ++i) {
+      strikes.strike(Fault::kKillDaemon, bridge, 0);
+      pass(site, site.world().between(150 * kMs, 900 * kMs));
+    }
+    strikes.repair_everything();
+    pass(site, 9 * kSecond);
+  }
+  site.oracle().converged(site.world().now);
+}
+
 }  // namespace
 
 const char* story_name(std::uint32_t which) {
@@ -336,7 +360,8 @@ const char* story_name(std::uint32_t which) {
                                                    "unseen cut",
                                                    "unknown VIP",
                                                    "killed after a return",
-                                                   "forced"};
+                                                   "forced",
+                                                   "forgetful bridge"};
   return kNames[which];
 }
 
@@ -354,7 +379,7 @@ void adapt(std::uint32_t which, SiteOptions& o) {
     o.odd_hash = 2;
     o.odd_address = o.fast;
   }
-  if (which == 9 || which == 11) {
+  if (which == 9 || which >= 11) {
     o.nodes = 3;
     o.tie_break = o.qdevice = o.group = o.preempt = false;
   }
@@ -376,6 +401,7 @@ void tell(std::uint32_t which, Site& site, Strikes& strikes) {
     case 9: return unknown_to_the_proposer(site, strikes);
     case 10: return killed_after_a_return(site, strikes);
     case 11: return forced(site, strikes);
+    case 12: return forgetful_bridge(site, strikes);
     default: return;
   }
 }
