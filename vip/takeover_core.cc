@@ -243,7 +243,8 @@ bool TakeoverCore::is_covered(const Record& record) const {
   if (!FL_RULE(kR4Lease, lease_.until() <= now_) && lease_.proved() >= record.first_beat) return true;
   // The peer cannot take it meanwhile: this node claims it in the exchange, and being left out of that takes as long.
   if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return may_stay_alone();
-  if (settings_.qdevice_votes > 0 && record.holder.may_be_present())
+  // Of more than two nodes the others may be a majority without the device, so that its vote says nothing about them.
+  if (settings_.qdevice_votes > 0 && settings_.nodes.size() == 2 && record.holder.may_be_present())
     return FL_RULE(kR12ThirdVote, third_vote_.stands_in(exchange_.view().quorate, now_) || is_other_silent());
   if (!is_alone() && !is_peer_quiet()) return false;
   if (record.holder.may_be_present()) return may_stay_alone();

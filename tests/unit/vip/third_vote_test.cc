@@ -82,6 +82,17 @@ TEST_F(ThirdVoteInTheCore, ItDeletesWhenTheVoteGoesToTheOtherHalf) {
   EXPECT_TRUE(has(Kind::kRemove));
 }
 
+TEST_F(TakeoverCoreTest, R12OfFourNodesTheOthersNeedNoDeviceSoTheLeaseIsAllThereIs) {
+  settings.qdevice_votes = 1;
+  begin(4);
+  hold();
+  for (int i = 0; i < 50; ++i) {
+    tick(50ms);
+    core->third_vote(true, now, out);
+  }
+  EXPECT_TRUE(has(Kind::kRemove));
+}
+
 TEST_F(ThirdVoteInTheCore, WithoutTheVoteTheLeaseIsAllThereIs) {
   stand_still(2500ms, false);
   EXPECT_TRUE(has(Kind::kRemove));
