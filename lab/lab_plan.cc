@@ -17,8 +17,11 @@ constexpr unsigned kFirstGateway = 131;
 constexpr unsigned kFirstBackend = 11;
 constexpr unsigned kRouter = 254;
 constexpr unsigned kQnetdHost = 120;
-/// It gives up at once when Corosync does not answer yet. Without TLS: the lab's network is nobody else's.
-constexpr char kQdevice[] = "until corosync-quorumtool -s >/dev/null 2>&1 || [ $? -eq 2 ]; do sleep 0.1; done; exec corosync-qdevice -f";
+/// It gives up at once when Corosync does not answer yet (corosync-quorumtool: 0 quorate, 2 not), so that is waited for, and said when it
+/// does not come. Without TLS: the lab's network is nobody else's.
+constexpr char kQdevice[] =
+    "for i in $(seq 300); do said=$(corosync-quorumtool -s 2>&1); case $? in 0|2) exec corosync-qdevice -f;; esac; sleep 0.1; done; "
+    "echo \"no Corosync for 30 s: $said\" >&2; exit 1";
 
 LabLink link_to(const std::string& node, std::string_view network, unsigned host) {
   struct Net {

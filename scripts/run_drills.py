@@ -19,11 +19,11 @@ sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
 from demo.testlab import TestLab, leave_on_signals, why_unavailable           # noqa: E402
 from drills import gateways, peers, report                                    # noqa: E402
-from drills.cases import CASES, NOT_HERE, QDEVICE_CASES, check_against                       # noqa: E402
+from drills.cases import CASES, NOT_HERE, QDEVICE_CASES, check_against   # noqa: E402
 from drills.measure import run_case, run_peer                                 # noqa: E402
 from drills.runs import Runs, stamp_of                                        # noqa: E402
 from support.fairlead import BIN                                              # noqa: E402
-from support.promises import OURS_WITH_QDEVICE, PROMISES_OF, TIMING                                           # noqa: E402
+from support.promises import OURS_WITH_QDEVICE, PROMISES_OF, TIMING   # noqa: E402
 from support.waiting import Timeout                                           # noqa: E402
 
 # (profile, nodes): the cases that are there for so many nodes. 5 nodes: only those that need them.

@@ -13,7 +13,7 @@ from drills import report                                        # noqa: E402
 from drills.cases import CASES, NOT_HERE, QDEVICE_CASES, check_against   # noqa: E402
 from drills.measure import Service, named                        # noqa: E402
 from drills.runs import Runs, stamp_of                           # noqa: E402
-from support.promises import OURS_WITH_QDEVICE, PROMISES, TIMING, in_ms             # noqa: E402
+from support.promises import OURS_WITH_QDEVICE, PROMISES, TIMING, in_ms   # noqa: E402
 
 
 def verdict(**changes):
