@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -16,7 +17,9 @@ from support.waiting import wait_for                         # noqa: E402
 
 REFUSED = 5
 USAGE = 2
+VIP6 = "fd77::9901"
 WHERE = (VIP, 6443)
+WHERE6 = (VIP6, 6443)
 CLOSED = 'fairlead_listener_vip_closed_connections_total{listener="front",how="%s"}'
 TICK = b"t"
 
@@ -37,7 +40,7 @@ def ending_of(sock, timeout=5):
     sock.settimeout(timeout)
     try:
         while data := sock.recv(4096):
-            assert data.strip(TICK) == b"", data
+            assert data.strip(b"!" + TICK) == b"", data
         return "fin"
     except ConnectionResetError:
         return "reset"
@@ -80,6 +83,9 @@ class ReleaseTest(GatesTest):
             def change(gate):
                 gate.pool()["servers"][0]["address"] = self.backend.address
                 del gate.listener()["max_connections"]
+                gate.config["vips"][0]["group"] = "both"
+                gate.config["vips"].append({"name": "api6", "address": f"{VIP6}/64", "interface": "eth0", "group": "both"})
+                gate.listener()["bind"].append(f"[{VIP6}]:6443")
             return change
         gates = self.gates(count, prepare)
         self.all_able(gates)
@@ -93,9 +99,9 @@ class ReleaseTest(GatesTest):
             return len(eligible) == len(gates) and all(e["ok"] for e in eligible.values())
         wait_for(lambda: all(able(g) for g in gates), 20, "all could hold it")
 
-    def call(self):
+    def call(self, where=WHERE):
         """A connection that is being served."""
-        sock = self.client.connect(WHERE, timeout=5)
+        sock = self.client.connect(where, timeout=5)
         self.addCleanup(sock.close)
         sock.settimeout(5)
         self.assertEqual(sock.recv(1), b"!")
@@ -206,18 +212,43 @@ class ReleaseTest(GatesTest):
 
     def test_a_forced_release_leaves_no_connection_half_open(self):
         gates = self.serving_gates(3)
-        for name, force in (("Corosync is lost", lambda gate: gate.cluster_node.corosync.kill()),
-                            ("the lease is lost", lambda gate: gate.cluster_node.vanish())):
+        for name, force, end in (("Corosync is lost", lambda gate: gate.cluster_node.corosync.kill(), "reset"),
+                                 ("the lease is lost", lambda gate: gate.cluster_node.vanish(), "alive")):
             with self.subTest(name):
                 wait_for(lambda: len(holders(gates)) == 1, 20, "one holds it")
                 holder = holders(gates)[0]
-                calls = [self.call() for _ in range(20)]
+                calls = [self.call(where) for where in (WHERE, WHERE6) for _ in range(10)]
                 wait_for(lambda: holder.listener_status()["connections"]["current"] == len(calls), 5, "it says so")
                 force(holder)
                 wait_for(lambda: not holder.has_vip(), 10, "the address is gone")
                 wait_for(lambda: holder.listener_status()["connections"]["current"] == 0, 1, "its connections are closed")
                 self.assertEqual(self.closed(holder, "lost"), len(calls))
+                self.assertEqual(Counter(ending_of(sock, timeout=0.5) for sock in calls), {end: len(calls)})
                 gates = [g for g in gates if g is not holder]
+
+    def test_a_killed_daemons_clients_are_told(self):
+        """The process is gone before its sockets are closed (io_uring ends later), and its guard deletes the address at once."""
+        gates = self.serving_gates(3)
+        for turn in range(2):
+            with self.subTest(turn=turn):
+                self.all_able(gates)
+                holder = holders(gates)[0]
+                wait_for(lambda: all(vip["held_here"] for vip in holder.status()["vips"]), 10, "it holds both")
+                calls = [self.call() for _ in range(25)] + [self.call(WHERE6) for _ in range(25)]
+                caller = Callers(self.client)
+                caller.start()
+                wait_for(lambda: len(caller.open) > 50, 20, "it calls")
+                holder.kill()
+                gates = [g for g in gates if g is not holder]
+                ends = [ending_of(sock, timeout=2) for sock in calls]
+                wait_for(lambda: len(holders(gates)) == 1, 10, "another holds it")
+                caller.stop()
+                served = {c["client"] for c in holders(gates)[0].connections()}
+                others = [sock for sock in caller.open if "{}:{}".format(*sock.getsockname()) not in served]
+                ends_of_others = [ending_of(sock, timeout=2) for sock in others]
+                print(f"killed: {Counter(ends)}, while it died {Counter(ends_of_others)}, at the next {len(served)}", flush=True)
+                self.assertNotIn("alive", ends)
+                self.assertNotIn("alive", ends_of_others)
 
 
 if __name__ == "__main__":
