@@ -263,7 +263,7 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
       switch (event.kind) {
         case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, event.mac.to_string(), is_router(event.mac), out);
         case vip::NeighbourEventKind::kClaim: return core_.claimed(vip, event.mac.to_string(), out);
-        case vip::NeighbourEventKind::kProbe: return;  // The kernel answers for itself.
+        case vip::NeighbourEventKind::kProbe: return core_.probed(vip);
       }
     });
     return;

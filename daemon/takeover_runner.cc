@@ -206,10 +206,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       const Status done = driver_->remove(v.added.value_or(leased(v)));
       if (done) {
         guard_.drop(action.vip);
-        v.added.reset();
-        v.here = false;
-        v.place_due = v.wanted == "auto";
-        host_.close_connections(v.settings.address.address);
+        not_here(v);
       }
       return kernel_done(action.vip, action.kind, done);
     }
@@ -239,6 +236,13 @@ void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind 
   answers_.push_back([this, name, what, answer](auto& out) { core_.kernel_done(name, what, answer, out); });
 }
 
+void TakeoverRunner::not_here(Vip& v) {
+  v.added.reset();
+  v.here = false;
+  v.place_due = v.wanted == "auto";
+  host_.close_connections(v.settings.address.address);
+}
+
 /// T2
 void TakeoverRunner::begin_add(const std::string& name, Vip& v, Epoch epoch) {
   if (v.link.index == 0) return kernel_done(name, vip::HolderActionKind::kAdd, Error{Errc::kNotFound, v.problem});
@@ -263,9 +267,8 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
       v.added = v.to_add;
       v.here = v.here || done.has_value();
     } else {  // Nothing of ours is there: neither we nor the guard must remove what is.
-      v.added.reset();
-      v.here = false;
       guard_.drop(name);
+      not_here(v);
     }
   }
   kernel_done(name, vip::HolderActionKind::kAdd, done);

@@ -163,6 +163,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void carry(const vip::VipAction& action);
   void send(const ClusterMessage& message);
   void kernel_done(const std::string& name, vip::HolderActionKind what, const Status& status);
+  /// Nothing of ours is on the interface: what was open there has ended.
+  void not_here(Vip& v);
   void begin_add(const std::string& name, Vip& v, Epoch epoch);
   void finish_add(const std::string& name, Epoch epoch);
   void beat();

@@ -564,9 +564,16 @@ std::uint64_t RelayTable::id_of(std::uint32_t slot) const {
 }
 
 std::vector<ConnectionView> RelayTable::list(const ConnectionQuery& query, std::size_t limit) const {
-  std::vector<ConnectionView> out;
-  for (std::uint32_t slot = 0; slot < connections_.high_mark() && out.size() < limit; ++slot) {
-    if (!connections_.is_live(slot) || !matches(slot, query)) continue;
+  ConnectionListing listing{.query = query, .limit = limit, .next = 0, .found = {}, .is_done = false};
+  list(listing, connections_.high_mark());
+  return std::move(listing.found);
+}
+
+void RelayTable::list(ConnectionListing& listing, std::uint32_t slots) const {
+  const std::uint32_t end = std::min(connections_.high_mark(), listing.next + slots);
+  for (; listing.next < end && listing.found.size() < listing.limit; ++listing.next) {
+    const std::uint32_t slot = listing.next;
+    if (!connections_.is_live(slot) || !matches(slot, listing.query)) continue;
     const Connection& c = connections_[slot];
     const RoutePool& pool = pool_of(c);
     ConnectionView view{
@@ -578,9 +585,9 @@ std::vector<ConnectionView> RelayTable::list(const ConnectionQuery& query, std::
     view.idle = now_ - c.core.last_activity();
     view.bytes_in = c.core.delivered(Side::kClient);
     view.bytes_out = c.core.delivered(Side::kServer);
-    out.push_back(std::move(view));
+    listing.found.push_back(std::move(view));
   }
-  return out;
+  listing.is_done = listing.next >= connections_.high_mark() || listing.found.size() >= listing.limit;
 }
 
 }  // namespace fairlead::lb

@@ -115,6 +115,8 @@ class RelayTable {
   void close_idle(ServerId server);
   [[nodiscard]] std::size_t kill(const ConnectionQuery& query, EndCause cause);
   [[nodiscard]] std::vector<ConnectionView> list(const ConnectionQuery& query, std::size_t limit) const;
+  /// Goes on with a listing: looks at `slots` places more. Who comes or goes meanwhile may be missing.
+  void list(ConnectionListing& listing, std::uint32_t slots) const;
 
   // An address that leaves this node (R18; lb/relay_parting.cc).
   /// Resets every connection with an end on `local`. `told` when the RSTs are sent, and what the engine had accepted before this call

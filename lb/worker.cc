@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <deque>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@ constexpr std::uint32_t kListenerOwner = RelayTable::kOwnersReserved;  ///< + it
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 constexpr int kShedPerPause = 64;
 constexpr int kQueuedMax = 4096;  ///< The longest accept queue; who comes meanwhile is the engine's.
+constexpr std::uint32_t kListedPerTurn = 512;
 constexpr int kPartingTurns = 100;
 constexpr Duration kPartingPause = std::chrono::milliseconds(10);
 
@@ -59,8 +61,9 @@ class Worker::Loop final : public net::EventSink {
 
   void run() {
     while (!stopped_ && !worker_.stopping_.load(std::memory_order_relaxed)) {
-      deadline_ = std::min(relays_.next_deadline(), resume_at_);
+      deadline_ = listings_.empty() ? std::min(relays_.next_deadline(), resume_at_) : Instant::min();
       engine_.poll(deadline_, *this);
+      if (!listings_.empty()) go_on_listing();
       if (resume_at_ <= now_) resume_accepting();
       relays_.run_timers();
       publish_stats();
@@ -71,7 +74,7 @@ class Worker::Loop final : public net::EventSink {
   void on_turn() override {
     now_ = clock_.now();
     relays_.begin_turn(now_);
-    if (deadline_ < now_) note_lateness(now_ - deadline_);
+    if (deadline_ != Instant::min() && deadline_ < now_) note_lateness(now_ - deadline_);
   }
 
   void on_event(const net::Event& event) override {
@@ -97,6 +100,10 @@ class Worker::Loop final : public net::EventSink {
     bool closing = false;
     bool paused = false;
   };
+  struct Listing {
+    ConnectionListing connections;
+    std::function<void(std::vector<ConnectionView>)> done;
+  };
 
   /// Resets what is still open: the engine would close it with FINs, and a cut answer must not look complete. Bounded, and idle when
   /// nothing is open.
@@ -115,7 +122,10 @@ class Worker::Loop final : public net::EventSink {
                    [this](CloseServerConnections&& m) { relays_.close_server_connections(m.server, m.cause); },
                    [this](CloseIdle&& m) { relays_.close_idle(m.server); },
                    [this](KillMatching&& m) { m.done(relays_.kill(m.query, m.cause)); },
-                   [this](ListMatching&& m) { m.done(relays_.list(m.query, m.limit)); },
+                   [this](ListMatching&& m) {
+                     listings_.push_back(
+                         {{.query = std::move(m.query), .limit = m.limit, .next = 0, .found = {}, .is_done = false}, std::move(m.done)});
+                   },
                    [this](ReleaseAddress&& m) { release_address(std::move(m)); },
                    [this](AddressGone&& m) { address_gone(m.address); },
                    [this](DrainAddress&& m) { relays_.drain(m.address, std::move(m.done)); },
@@ -143,6 +153,15 @@ class Worker::Loop final : public net::EventSink {
     const RouteTable* table = relays_.routes();  // Perhaps newer than the message: WorkerMail.
     const auto id = table == nullptr ? std::nullopt : table->listener_of(message.bind);
     *place = {.id = id.value_or(message.listener), .bind = message.bind, .socket = *socket};
+  }
+
+  /// A part of one list in each turn: whoever asks for ten thousand connections keeps no other client waiting.
+  void go_on_listing() {
+    Listing& first = listings_.front();
+    relays_.list(first.connections, kListedPerTurn);
+    if (!first.connections.is_done) return;
+    first.done(std::move(first.connections.found));
+    listings_.pop_front();
   }
 
   void set_leg_options(const SetLegOptions& message) {
@@ -246,6 +265,7 @@ class Worker::Loop final : public net::EventSink {
   SystemClock clock_;
   RelayTable relays_;
   std::vector<OpenSocket> listeners_;
+  std::deque<Listing> listings_;
   Fd spare_;
   Instant now_{};
   Instant deadline_ = Instant::max();

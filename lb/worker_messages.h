@@ -41,6 +41,15 @@ struct ConnectionView {
   std::uint64_t bytes_out = 0;
 };
 
+/// A list of connections on its way (RelayTable::list).
+struct ConnectionListing {
+  ConnectionQuery query;
+  std::size_t limit = 0;
+  std::uint32_t next = 0;  ///< The place to look at next.
+  std::vector<ConnectionView> found;
+  bool is_done = false;
+};
+
 // ---- to a worker ----
 struct SetRoutes {
   std::shared_ptr<const RouteTable> table;

@@ -46,8 +46,8 @@ CorosyncClient::CorosyncClient(QbLoop& loop, ConnectorOptions options, ClusterSi
                  {[this](ConnectResult result) { connected(std::move(result)); },
                   [this](const CorosyncFacts& facts, Instant asked) {
                     facts_ = facts;
-                    if (views_) views_->set_third_vote(facts.qdevice_registered);
                     sink_.on_facts(facts, asked);
+                    if (views_) show(views_->set_third_vote(facts.qdevice_registered));
                   }}) {}
 
 CorosyncClient::~CorosyncClient() {
@@ -93,7 +93,7 @@ void CorosyncClient::connected(ConnectResult result) {
     return;
   }
   facts_ = std::move(result->facts);
-  views_->set_third_vote(facts_->qdevice_registered);
+  (void)views_->set_third_vote(facts_->qdevice_registered);  // There is no ring yet.
   FL_LOG(CLUSTER_CONNECTED, "cluster", options_.cluster_name, "node", to_number(facts_->node), "token_ms", facts_->token_ms, "consensus_ms",
          facts_->consensus_ms);
   sink_.on_facts(*facts_, result->asked);

@@ -68,11 +68,14 @@ struct CorosyncConnector::Shared {
   void follow(std::unique_lock<std::mutex>& lock, std::uint64_t attempt);
   void close_discarded(std::unique_lock<std::mutex>& lock);
 
-  [[nodiscard]] Status read_again(bool whole);
+  [[nodiscard]] Status read_votes();
+  [[nodiscard]] Status read_whole();
+  void post_facts(std::uint64_t attempt, Instant asked);
 
   SystemClock clock_;
   std::unique_ptr<FactsReader> reader_;
   CorosyncFacts facts_;
+  CorosyncFacts told_;
 };
 
 void CorosyncConnector::Shared::run() {
@@ -128,31 +131,48 @@ ConnectResult CorosyncConnector::Shared::open() {
   return session;
 }
 
-Status CorosyncConnector::Shared::read_again(bool whole) {
-  if (!whole) return reader_->read_votes(facts_);
+/// A reader that failed is no use any more; the next turn opens another.
+Status CorosyncConnector::Shared::read_votes() {
+  if (!reader_) {
+    auto reader = FactsReader::open();
+    if (!reader) return reader.error();
+    reader_ = std::move(*reader);
+  }
+  return reader_->read_votes(facts_);
+}
+
+Status CorosyncConnector::Shared::read_whole() {
   auto facts = reader_->read();
   if (!facts) return facts.error();
   facts_ = std::move(*facts);
   return {};
 }
 
+/// The qdevice's vote is told again and again: its age counts (R12).
+void CorosyncConnector::Shared::post_facts(std::uint64_t attempt, Instant asked) {
+  if (facts_ == told_ && !facts_.qdevice_registered) return;
+  if (reports.post({attempt, facts_, asked})) told_ = facts_;
+}
+
 /// Reads the facts until the attempt is over or Corosync gone. That it is gone is told by the session's own sockets.
 void CorosyncConnector::Shared::follow(std::unique_lock<std::mutex>& lock, std::uint64_t attempt) {
   Instant whole_at = clock_.now() + kFactsEach;
-  CorosyncFacts told = facts_;
+  told_ = facts_;
   while (!stopping && wanted == attempt) {
-    changed.wait_for(lock, facts_.qdevice_registered ? kVotesEach : kFactsEach);
+    changed.wait_for(lock, reader_ && facts_.qdevice_registered ? kVotesEach : kFactsEach);
     close_discarded(lock);  // One that came too late to be wanted.
-    if (stopping || wanted != attempt || !reader_) continue;
+    if (stopping || wanted != attempt) continue;
     lock.unlock();
     const Instant asked = clock_.now();
-    const bool whole = asked >= whole_at;
-    if (whole) whole_at = asked + kFactsEach;
-    if (!read_again(whole)) {
-      reader_.reset();
-    } else if ((facts_ != told || facts_.qdevice_registered) && reports.post({attempt, facts_, asked})) {
-      told = facts_;
+    Status read = read_votes();                                      // First, and told at once: all of it can take long.
+    if (!read) facts_.qdevice_alive = facts_.qdevice_votes = false;  // For all that is known.
+    post_facts(attempt, asked);
+    if (read && asked >= whole_at) {
+      whole_at = asked + kFactsEach;
+      read = read_whole();
+      post_facts(attempt, asked);
     }
+    if (!read) reader_.reset();
     lock.lock();
   }
 }

@@ -2,6 +2,7 @@
 #include "membership/view_builder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fairlead::membership {
 namespace {
@@ -50,6 +51,11 @@ std::optional<ClusterView> ViewBuilder::step(const QuorumChange& change) {
 
 std::optional<ClusterView> ViewBuilder::stop_waiting() {
   ring_over_ = false;
+  return show();
+}
+
+std::optional<ClusterView> ViewBuilder::set_third_vote(bool on) {
+  if (std::exchange(third_vote_, on) == on || on) return std::nullopt;
   return show();
 }
 

@@ -60,8 +60,8 @@ class ViewBuilder {
   [[nodiscard]] std::optional<ClusterView> step(const RingChange& change);
   [[nodiscard]] std::optional<ClusterView> step(const QuorumChange& change);
 
-  /// I4
-  void set_third_vote(bool on) { third_vote_ = on; }
+  /// I4. Off: what was held back is shown.
+  [[nodiscard]] std::optional<ClusterView> set_third_vote(bool on);
 
   /// A node of the ring has died and the ring without it has not come yet (I3).
   [[nodiscard]] bool waits_for_ring() const { return ring_over_; }

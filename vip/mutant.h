@@ -29,6 +29,7 @@ enum class Mutant {
   kR12ThirdVote,
   kR12NoMemory,
   kR13Start,
+  kR13Conflict,
   kR14Merge,
   kR15Hash,
   kR16Frozen,

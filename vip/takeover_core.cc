@@ -164,6 +164,7 @@ void TakeoverCore::lost(TakeoverActions& out) {
   if (!FL_RULE(kR9Lost, true)) return;
   in_view_ = completed_ = assigned_ = false;
   settled_ = false;
+  met_nobody_yet_ = true;
   wait_from_ = now_;
   proposed_.reset();
   alone_since_ = Instant::max();
@@ -185,8 +186,10 @@ int TakeoverCore::rank() const {
 
 /// R13
 void TakeoverCore::check_settled() {
-  if (settled_ || !completed_) return;
+  if (!completed_) return;
   const bool everybody = exchange_.members().size() == settings_.nodes.size();
+  if (everybody) met_nobody_yet_ = false;
+  if (settled_) return;
   const bool waited = now_ >= wait_from_ + settings_.start_wait + rank() * Duration(1s) && exchange_.view().quorate &&
                       (!is_alone() || (tie_.is_configured() && tie_.is_fresh(now_)));
   if (FL_RULE(kR13Start, !everybody && !waited)) return;
@@ -422,6 +425,13 @@ void TakeoverCore::claimed(const std::string& vip, const std::string& mac, Takeo
   found->second.holder.claimed(mac, now_, step);
   carry(vip, found->second, std::move(step), out);
   settle(out);
+}
+
+/// R13. Only after a start alone: whoever met the others since knows who is to take it, and other programs ask by such frames, too.
+void TakeoverCore::probed(const std::string& vip) {
+  const auto found = records_.find(vip);
+  if (found == records_.end() || !met_nobody_yet_ || !is_alone() || !FL_RULE(kR13Conflict, true)) return;
+  found->second.holder.probed(rank() * kBackoffStep, now_);
 }
 
 void TakeoverCore::leave(TakeoverActions& out) {

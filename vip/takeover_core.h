@@ -91,6 +91,8 @@ class TakeoverCore {
   void kernel_gone(const std::string& vip, TakeoverActions& out);
   void answered(const std::string& vip, const std::string& mac, bool gateway, TakeoverActions& out);
   void claimed(const std::string& vip, const std::string& mac, TakeoverActions& out);
+  /// Somebody asks for the address without having it.
+  void probed(const std::string& vip);
   /// Another configuration of the same cluster and node: VIPs come, go and change, nodes and targets likewise. What a VIP is added as
   /// changes only after it was given up as it is (R18).
   void configure(Settings settings, TakeoverActions& out);
@@ -249,6 +251,7 @@ class TakeoverCore {
   Instant peer_heard_{};                ///< Its last beat.
   Instant pause_end_ = Instant::min();  ///< R7
   bool settled_ = false;
+  bool met_nobody_yet_ = true;  ///< Since the wait of R13 began the others may have been alone like us.
   bool met_everybody_ = false;  ///< Since its start, in one round: nothing is forgotten.
   bool leaving_ = false;
   bool state_dirty_ = false;

@@ -21,9 +21,9 @@ constexpr Duration kTakenTogether = 150ms;
 constexpr Duration kClaimNotesApart = 10s;
 constexpr Duration kClaimsApart = 1s;   ///< Then they are no longer one dispute.
 constexpr Duration kTakenBoth = 300ms;  ///< Both took it in this loneliness: the one of the higher rank gives it up.
-/// R18. A thousand connections need some ms. Rationale: a bound for what is broken (a stalled worker) or far more, no share of the 20 ms:
-/// who is not reset by then is left with a dead connection that does not say so, which is worse than a longer move.
-constexpr Duration kResetMax = 200ms;
+/// R18. Some hundred connections need as long. Those whose RST is sent later are told all the same (outlive_address,
+/// lb/listener_socket.cc), so that the outage does not grow with their number, nor with a worker that stalls.
+constexpr Duration kResetMax = 10ms;
 constexpr Duration kRemoveRetry = 50ms;
 constexpr Duration kRemoveNotesApart = 10s;
 constexpr Duration kRepairWindow = 60s;  ///< R20
@@ -58,6 +58,7 @@ void VipHolder::assign(Epoch epoch, Instant now) {
       ready_ = false;
       contested_.reset();
       foreign_reported_ = false;
+      conflict_until_ = Instant::min();
       by_promise_ = false;
       return;
     case HolderState::kWaiting:
@@ -205,6 +206,11 @@ void VipHolder::claimed(const std::string& mac, Instant now, Step& out) {
   out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
 }
 
+/// The first in rank has no backoff and goes on; the other finds it there. Once: whoever may send such frames must not keep the address away.
+void VipHolder::probed(Duration backoff, Instant now) {
+  if (state_ == HolderState::kWaiting && conflict_until_ == Instant::min()) conflict_until_ = now + backoff;
+}
+
 void VipHolder::announce_again(Instant now) {
   announced_ = 0;
   announce_base_ = now;
@@ -232,7 +238,7 @@ void VipHolder::tick(const HolderFacts& facts, Instant now, Step& out) {
 /// I1
 void VipHolder::wait(const HolderFacts& facts, Instant now, Step& out) {
   const bool was_ready = std::exchange(ready_, false);
-  if (now < yield_until_ || !facts.may_take) {
+  if (now < std::max(yield_until_, conflict_until_) || !facts.may_take) {
     silent_probes_ = 0;  // Who cannot take it may be one whom nobody hears.
     last_probe_ = Instant::min();
     return;

@@ -114,6 +114,8 @@ class VipHolder {
   void answered(const std::string& mac, bool gateway, Instant now, Step& out);
   /// An ARP or NA that claims the address, from another MAC (R8).
   void claimed(const std::string& mac, Instant now, Step& out);
+  /// Another MAC asks whether anybody has it: a node that is about to take it likewise (R13). Waits `backoff` for its answers, once.
+  void probed(Duration backoff, Instant now);
   /// After a merge or an own pause (R19).
   void announce_again(Instant now);
 
@@ -166,6 +168,7 @@ class VipHolder {
   std::optional<Instant> contested_;  ///< Since when somebody answers.
   Instant last_answer_ = Instant::min();
   bool foreign_reported_ = false;
+  Instant conflict_until_ = Instant::min();
   bool ready_ = false;
   bool by_promise_ = false;  ///< R5(b): R8 probes on for a minute.
   // Held.

@@ -20,7 +20,7 @@ class StartPageTest(EndToEnd):
         script = "set -eu\n" + "".join(f"echo '=== {number}'\n{block}" for number, block in enumerate(blocks))
 
         # In a process namespace of its own: whatever the page left running ends with the script, however that ends.
-        run = self.gate.spawn(["unshare", "--fork", "--pid", "--kill-child", "bash", "-c", script], "page", env={"PATH": f"{BIN}:{os.environ['PATH']}"})
+        run = self.gate.spawn(["unshare", "--fork", "--pid", "--mount-proc", "--kill-child", "bash", "-c", script], "page", env={"PATH": f"{BIN}:{os.environ['PATH']}"})
         try:
             code = run.wait(45)
         except subprocess.TimeoutExpired:

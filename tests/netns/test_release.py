@@ -226,6 +226,22 @@ class ReleaseTest(GatesTest):
                 self.assertEqual(Counter(ending_of(sock, timeout=0.5) for sock in calls), {end: len(calls)})
                 gates = [g for g in gates if g is not holder]
 
+    def test_an_address_that_became_somebody_elses_is_left_with_its_connections_ended(self):
+        gates = self.serving_gates(2)
+        holder = holders(gates)[0]
+        calls = [self.call() for _ in range(5)]
+        mine = f"{VIP}/16 dev eth0"
+        replace = ["sh", "-c", f"printf 'addr del {mine}\\naddr add {mine}\\n' | ip -batch -"]
+        for _ in range(4):   # On a busy machine the repair may come in between.
+            known = len(holder.events("VIP_REPAIRED"))
+            holder.host.run(replace)
+            wait_for(lambda: holder.events("VIP_ADD_FAILED") or len(holder.events("VIP_REPAIRED")) > known, 5, "it is repaired, or that is refused")
+            if holder.events("VIP_ADD_FAILED"):
+                break
+        self.assertEqual(Counter(ending_of(sock, timeout=2) for sock in calls), {"reset": 5})
+        wait_for(lambda: self.closed(holder, "lost") == 5, 5, "they are counted")
+        self.assertTrue(holder.has_vip(), "it is not ours to remove")
+
     def test_a_killed_daemons_clients_are_told(self):
         """The process is gone before its sockets are closed (io_uring ends later), and its guard deletes the address at once."""
         gates = self.serving_gates(3)

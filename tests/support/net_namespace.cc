@@ -19,6 +19,10 @@ namespace {
 // /proc/thread-self: setns and unshare are per thread.
 int own_namespace() { return ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC); }
 
+std::string wait_for_carrier(const std::string& link) {
+  return "for i in $(seq 500); do ip -o link show " + link + " | grep -q 'state UP' && exit 0; sleep 0.01; done; exit 1";
+}
+
 }  // namespace
 
 int shell(const std::string& command) {
@@ -43,6 +47,9 @@ void NetNamespaceTest::SetUp() {
   // No addresses but the tests': without link-local ones nothing but what a test does is heard.
   ASSERT_EQ(shell("sysctl -qw net.ipv6.conf.va.addr_gen_mode=1 && ip link set va up"), 0);
   ASSERT_EQ(shell_there("sysctl -qw net.ipv6.conf.vb.addr_gen_mode=1 && ip link set vb up"), 0);
+  // Until the kernel has seen the carrier, up to a second on a busy machine, frames are thrown away.
+  ASSERT_EQ(shell(wait_for_carrier("va")), 0);
+  ASSERT_EQ(shell_there(wait_for_carrier("vb")), 0);
 }
 
 void NetNamespaceTest::TearDown() {

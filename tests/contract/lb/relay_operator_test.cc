@@ -92,6 +92,10 @@ TEST_P(RelayOperator, QueriesMeanWhatTheySay) {
   for (int i = 0; i < 6; ++i) links.push_back(&rig.connect_through());
   RelayTable& table = rig.table();
   EXPECT_EQ(table.list({}, 4).size(), 4U);
+  ConnectionListing listing{.query = with(&ConnectionQuery::listener, "kube-api"), .limit = 5, .next = 0, .found = {}, .is_done = false};
+  std::vector<std::size_t> after;
+  for (; !listing.is_done && after.size() < 6; after.push_back(listing.found.size())) table.list(listing, 2);
+  EXPECT_EQ(after, (std::vector<std::size_t>{2, 4, 5})) << "in parts";
   EXPECT_EQ(table.list(with(&ConnectionQuery::listener, "kube-api"), 10).size(), 6U);
   EXPECT_EQ(table.list(with(&ConnectionQuery::listener, "other"), 10).size(), 0U);
   EXPECT_EQ(table.list(with(&ConnectionQuery::server, "mast-1"), 10).size(), 3U);

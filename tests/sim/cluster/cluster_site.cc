@@ -95,6 +95,7 @@ void Site::dispatch(const Event& event) {
       const Frame frame = frames_[event.arg];
       if (frame.kind == Frame::Kind::kTie) return n.tie_answered(frame.what);
       if (frame.kind == Frame::Kind::kAnswer) return n.answered(static_cast<int>(frame.what), frame.from);
+      if (frame.kind == Frame::Kind::kProbe) return n.probed(static_cast<int>(frame.what));
       return n.claimed(static_cast<int>(frame.what), frame.from);
     }
     default: return;
@@ -123,8 +124,11 @@ void Site::probe(int from, int vip) {
   if (!node(from).carrier()) return;
   for (int n = 0; n < options_.nodes; ++n) {
     const auto t = static_cast<std::size_t>(n);
-    if (n == from || !node(n).has_address(vip) || !node(n).answers_arp() || !node(n).carrier()) continue;
-    if (!world_.wires.lan[f][t] || !world_.wires.lan[t][f]) continue;
+    if (n == from || !node(n).carrier() || !world_.wires.lan[f][t]) continue;
+    if (node(n).proxy_runs())
+      send_frame(n, world_.between(80 * kUs, 900 * kUs),
+                 {Frame::Kind::kProbe, static_cast<std::uint8_t>(from), static_cast<std::uint32_t>(vip)});
+    if (!node(n).has_address(vip) || !node(n).answers_arp() || !world_.wires.lan[t][f]) continue;
     send_frame(from, world_.between(80 * kUs, 900 * kUs),
                {Frame::Kind::kAnswer, static_cast<std::uint8_t>(n), static_cast<std::uint32_t>(vip)});
   }

@@ -69,7 +69,7 @@ class Site {
 
  private:
   struct Frame {
-    enum class Kind : std::uint8_t { kAnswer, kClaim, kTie } kind;
+    enum class Kind : std::uint8_t { kAnswer, kClaim, kProbe, kTie } kind;
     std::uint8_t from;
     std::uint32_t what;
   };

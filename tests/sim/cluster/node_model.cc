@@ -120,6 +120,7 @@ void NodeModel::take_inputs() {
         core_->answered(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false, actions_);
         break;
       case Input::Kind::kClaimed: core_->claimed(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), actions_); break;
+      case Input::Kind::kProbed: core_->probed(name_of(in.vip)); break;
       case Input::Kind::kTie: core_->tie_answered(static_cast<std::uint32_t>(in.from)); break;
       case Input::Kind::kLocal:
         for (int vip = 0; vip < site_.vips(); ++vip) core_->local(name_of(vip), local_facts(), actions_);
@@ -195,7 +196,7 @@ void NodeModel::act(const VipAction& action) {
     case HolderActionKind::kProbe: return site_.probe(index_, vip);
     case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
     case HolderActionKind::kReset:
-      return input({.kind = Input::Kind::kResetDone, .at = world().now + world().between(100 * kUs, 9 * kMs), .vip = vip});
+      return input({.kind = Input::Kind::kResetDone, .at = world().now + world().between(100 * kUs, world().one_in(8) ? 80 * kMs : 9 * kMs), .vip = vip});
     case HolderActionKind::kAdd:
     case HolderActionKind::kRefresh:
       if (guard_alive_) told_[vip] = {action.epoch, incarnation_};  // Before the kernel hears of it (R10).
@@ -276,6 +277,7 @@ void NodeModel::delete_address(int vip) {
 
 void NodeModel::answered(int vip, int from) { input({.kind = Input::Kind::kAnswered, .at = world().now, .vip = vip, .from = from}); }
 void NodeModel::claimed(int vip, int from) { input({.kind = Input::Kind::kClaimed, .at = world().now, .vip = vip, .from = from}); }
+void NodeModel::probed(int vip) { input({.kind = Input::Kind::kProbed, .at = world().now, .vip = vip}); }
 void NodeModel::tie_answered(std::uint32_t target) {
   input({.kind = Input::Kind::kTie, .at = world().now, .from = static_cast<int>(target)});
 }

@@ -38,6 +38,7 @@ class NodeModel {
   // ---- inputs of the daemon, from the network ----
   void answered(int vip, int from);
   void claimed(int vip, int from);
+  void probed(int vip);
   void tie_answered(std::uint32_t target);
   void wake(At at);
   void view_arrives(std::uint32_t view, At at);
@@ -102,7 +103,19 @@ class NodeModel {
     bool fails = false;
   };
   struct Input {
-    enum class Kind : std::uint8_t { kKernelDone, kResetDone, kGone, kAnswered, kClaimed, kTie, kLocal, kLost, kVoteRead, kVoteTold } kind;
+    enum class Kind : std::uint8_t {
+      kKernelDone,
+      kResetDone,
+      kGone,
+      kAnswered,
+      kClaimed,
+      kProbed,
+      kTie,
+      kLocal,
+      kLost,
+      kVoteRead,
+      kVoteTold
+    } kind;
     At at;
     int vip = 0;
     int from = 0;

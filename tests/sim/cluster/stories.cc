@@ -1,5 +1,7 @@
 #include "tests/sim/cluster/stories.h"
 
+#include <array>
+
 namespace fairlead::vip::sim {
 namespace {
 
@@ -346,6 +348,40 @@ void forgetful_bridge(Site& site, Strikes& strikes) {
   site.oracle().converged(site.world().now);
 }
 
+/// When the daemons of the two nodes, which have just got power, have started.
+std::array<At, 2> await_starts(Site& site) {
+  std::array<At, 2> started{};
+  while (started[0] == 0 || started[1] == 0) {
+    site.run_until(site.world().now + kMs);
+    for (std::size_t n = 0; n < 2; ++n) {
+      if (started[n] == 0 && site.node(static_cast<int>(n)).core() != nullptr) started[n] = site.world().now;
+    }
+  }
+  return started;
+}
+
+/// R13: two nodes start apart, and the waits of both end within some ms. Both find the address free; one may take it.
+void start_apart(Site& site, Strikes& strikes) {
+  const Settings first = site.node(0).settings();
+  for (int round = 0; round < 5; ++round) {
+    for (int n = 0; n < 2; ++n) strikes.strike(Fault::kPowerOff, n, 0);
+    strikes.strike(Fault::kCutRing, 0, 0);
+    pass(site, 500 * kMs);
+    for (int n = 0; n < 2; ++n) strikes.undo(Fault::kPowerOff, n, 0);
+    const auto [one, two] = await_starts(site);
+    Settings late = first;  // The second in rank waits a second longer.
+    late.start_wait += 1s + Duration(two - one) + Duration(site.world().between(0, 20 * kMs)) - 10ms;
+    site.node(0).set_settings(late);
+    pass(site, 9 * kSecond);
+    if (site.holder(0) < 0) return site.oracle().violation("R13: apart, and nobody takes it");
+    strikes.repair_everything();
+    pass(site, 2 * kSecond);
+  }
+  site.node(0).set_settings(first);
+  pass(site, kReady);
+  site.oracle().converged(site.world().now);
+}
+
 }  // namespace
 
 const char* story_name(std::uint32_t which) {
@@ -361,13 +397,14 @@ const char* story_name(std::uint32_t which) {
                                                    "unknown VIP",
                                                    "killed after a return",
                                                    "forced",
-                                                   "forgetful bridge"};
+                                                   "forgetful bridge",
+                                                   "start apart"};
   return kNames[which];
 }
 
 void adapt(std::uint32_t which, SiteOptions& o) {
   o.odd_hash = o.unknown_at = -1;
-  if (which < 3 || which == 8 || which == 10) {
+  if (which < 3 || which == 8 || which == 10 || which == 13) {
     o.nodes = 2;
     o.qdevice = false;
     o.tie_break = true;
@@ -379,7 +416,7 @@ void adapt(std::uint32_t which, SiteOptions& o) {
     o.odd_hash = 2;
     o.odd_address = o.fast;
   }
-  if (which == 9 || which >= 11) {
+  if (which == 9 || which == 11 || which == 12) {
     o.nodes = 3;
     o.tie_break = o.qdevice = o.group = o.preempt = false;
   }
@@ -402,6 +439,7 @@ void tell(std::uint32_t which, Site& site, Strikes& strikes) {
     case 10: return killed_after_a_return(site, strikes);
     case 11: return forced(site, strikes);
     case 12: return forgetful_bridge(site, strikes);
+    case 13: return start_apart(site, strikes);
     default: return;
   }
 }

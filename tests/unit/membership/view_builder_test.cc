@@ -54,7 +54,7 @@ TEST_F(ViewBuilderTest, AProcessDeathIsShownInTheSameRingAtOnce) {
 }
 
 TEST_F(ViewBuilderTest, WithAQuorumDeviceARingIsShownWhenItsVotesAreKnown) {
-  builder.set_third_vote(true);
+  EXPECT_FALSE(builder.set_third_vote(true));
   settle();
 
   EXPECT_FALSE(builder.step(GroupChange{{kSelf}, {{kPeer, GroupReason::kNodeDown}, {kThird, GroupReason::kNodeDown}}, {}}));
@@ -63,7 +63,7 @@ TEST_F(ViewBuilderTest, WithAQuorumDeviceARingIsShownWhenItsVotesAreKnown) {
 }
 
 TEST_F(ViewBuilderTest, ThatTheDeviceVotesForOthersIsALossOfQuorum) {
-  builder.set_third_vote(true);
+  EXPECT_FALSE(builder.set_third_vote(true));
   settle();
   (void)builder.step(GroupChange{{kSelf}, {{kPeer, GroupReason::kNodeDown}, {kThird, GroupReason::kNodeDown}}, {}});
   (void)builder.step(RingChange{kNew, {kOne}});
@@ -72,13 +72,21 @@ TEST_F(ViewBuilderTest, ThatTheDeviceVotesForOthersIsALossOfQuorum) {
 }
 
 TEST_F(ViewBuilderTest, AMessageOfTheRingIsNotKeptWaitingForQuorumsWord) {
-  builder.set_third_vote(true);
+  EXPECT_FALSE(builder.set_third_vote(true));
   settle();
   (void)builder.step(RingChange{kNew, {kOne}});
 
   EXPECT_EQ(builder.ring_speaks(), (ClusterView{kNew, {kOne}, {kSelf}, false}));
   EXPECT_FALSE(builder.ring_speaks());
   EXPECT_EQ(builder.step(QuorumChange{kNew, true}), (ClusterView{kNew, {kOne}, {kSelf}, true}));
+}
+
+TEST_F(ViewBuilderTest, WhatWaitsForADeviceThatIsTakenAwayIsShown) {
+  EXPECT_FALSE(builder.set_third_vote(true));
+  settle();
+  EXPECT_FALSE(builder.step(RingChange{kNew, {kOne}}));
+
+  EXPECT_EQ(builder.set_third_vote(false), (ClusterView{kNew, {kOne}, {kSelf}, false}));
 }
 
 TEST_F(ViewBuilderTest, TwoProcessesOfANodeAreBothShown) {

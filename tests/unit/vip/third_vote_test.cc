@@ -57,6 +57,14 @@ class ThirdVoteInTheCore : public TakeoverCoreTest {
     begin(2);
     hold();
   }
+  /// Its own beats come back, and nothing of the other; that this one is to be left out (R2) is not delivered either.
+  void turn_without_the_other(Duration time, bool counted) {
+    for (Duration past{}; past < time; past += 50ms) {
+      tick(50ms);
+      for (const Beat& beat : take<Beat>()) core->delivered(daemon_of(n1), beat, out);
+      if (past % 100ms == 0ms) core->third_vote(counted, now, out);
+    }
+  }
   /// Nothing is delivered; Corosync is asked each 100 ms.
   void stand_still(Duration time, bool counted) {
     for (Duration past{}; past < time; past += 50ms) {
@@ -73,6 +81,16 @@ TEST_F(ThirdVoteInTheCore, AHolderStaysWhileTheDeviceIsWaitedForAndItsVoteCounts
   echo();
   EXPECT_FALSE(has(Kind::kRemove));
   EXPECT_TRUE(core->describe("api").held_here);
+}
+
+TEST_F(ThirdVoteInTheCore, AHolderStaysWhileTheOtherDaemonHangsInARingThatTurns) {
+  turn_without_the_other(2500ms, true);
+  EXPECT_FALSE(has(Kind::kRemove));
+}
+
+TEST_F(ThirdVoteInTheCore, WithoutTheVoteADaemonThatHangsEndsTheLease) {
+  turn_without_the_other(2500ms, false);
+  EXPECT_TRUE(has(Kind::kRemove));
 }
 
 TEST_F(ThirdVoteInTheCore, ItDeletesWhenTheVoteGoesToTheOtherHalf) {

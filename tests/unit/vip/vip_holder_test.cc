@@ -324,7 +324,7 @@ TEST_F(VipHolderTest, R18APlannedReleaseResetsTheConnectionsFirst) {
 TEST_F(VipHolderTest, R18AResetThatTakesTooLongDoesNotKeepTheAddress) {
   hold();
   holder.unassign(true, now, step);
-  EXPECT_THAT(tick(199ms), IsEmpty());
+  EXPECT_THAT(tick(9ms), IsEmpty());
   EXPECT_THAT(tick(1ms), ElementsAre(Kind::kRemove));
 }
 
@@ -381,6 +381,30 @@ TEST_F(VipHolderTest, AKernelThatRefusesLetsOthersTryFirst) {
   (void)tick();
   EXPECT_THAT(kernel(Kind::kAdd, /*ok=*/false), ElementsAre(Kind::kSayReleased)) << "nothing of ours is there";
   EXPECT_EQ(holder.yield_until(), now + 5s);
+}
+
+TEST_F(VipHolderTest, R13WaitsOnceForAnotherNodeThatAsksToo) {
+  good.cleared = false;
+  good.free_at = now;
+  holder.assign(1, now);
+  EXPECT_THAT(tick(), ElementsAre(Kind::kProbe));
+  holder.probed(300ms, now);
+  EXPECT_THAT(tick(150ms), IsEmpty());
+  holder.probed(300ms, now);
+  EXPECT_THAT(tick(149ms), IsEmpty());
+  EXPECT_THAT(tick(1ms), ElementsAre(Kind::kProbe)) << "from the beginning";
+  EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
+  EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
+  EXPECT_THAT(tick(10ms), ElementsAre(Kind::kAdd));
+}
+
+TEST_F(VipHolderTest, R13WhoHasNoBackoffGoesOn) {
+  good.cleared = false;
+  good.free_at = now;
+  holder.assign(1, now);
+  EXPECT_THAT(tick(), ElementsAre(Kind::kProbe));
+  holder.probed(0ms, now);
+  EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
 }
 
 TEST_F(VipHolderTest, R13AnAddressOfSomebodyElseOnThisHostIsNotRemoved) {
