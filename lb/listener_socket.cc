@@ -21,7 +21,7 @@ constexpr int kBacklog = 4096;         ///< Bounded by net.core.somaxconn.
 
 int whole_seconds(Duration d) { return std::max(1, static_cast<int>(to_ms(d) / 1000)); }
 
-/// IPv4 sends nothing from an address that has gone, so a connection that ends after its VIP has left would leave the client waiting. That is
+/// IPv4 sends nothing from an address that has gone: a connection that ends after its VIP has left would leave the client waiting. That is
 /// the rule when the daemon is killed: its guard deletes the address at once, io_uring's sockets are closed some milliseconds later.
 /// IP_TRANSPARENT lifts the check (ip(7)); IPv6 has none. It needs CAP_NET_ADMIN: who lacks it has no VIPs either.
 void outlive_address(int fd) { (void)set_option(fd, IPPROTO_IP, IP_TRANSPARENT, 1); }

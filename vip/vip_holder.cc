@@ -206,7 +206,7 @@ void VipHolder::claimed(const std::string& mac, Instant now, Step& out) {
   out.actions.push_back({HolderActionKind::kBeatNow, epoch_});
 }
 
-/// The first in rank has no backoff and goes on; the other finds it there. Once: whoever may send such frames must not keep the address away.
+/// The first in rank has no backoff and goes on; the other finds it there. Once: nobody who sends such frames can keep the address away.
 void VipHolder::probed(Duration backoff, Instant now) {
   if (state_ == HolderState::kWaiting && conflict_until_ == Instant::min()) conflict_until_ = now + backoff;
 }

@@ -196,7 +196,9 @@ void NodeModel::act(const VipAction& action) {
     case HolderActionKind::kProbe: return site_.probe(index_, vip);
     case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
     case HolderActionKind::kReset:
-      return input({.kind = Input::Kind::kResetDone, .at = world().now + world().between(100 * kUs, world().one_in(8) ? 80 * kMs : 9 * kMs), .vip = vip});
+      return input({.kind = Input::Kind::kResetDone,
+                    .at = world().now + world().between(100 * kUs, world().one_in(8) ? 80 * kMs : 9 * kMs),
+                    .vip = vip});
     case HolderActionKind::kAdd:
     case HolderActionKind::kRefresh:
       if (guard_alive_) told_[vip] = {action.epoch, incarnation_};  // Before the kernel hears of it (R10).
