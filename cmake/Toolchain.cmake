@@ -27,6 +27,11 @@ if(FL_SANITIZE)
   if(FL_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize=vptr)  # It looks into memory through a pipe, and calls every object bad where descriptors have run out.
   endif()
+  if(FL_SANITIZE MATCHES "thread")
+    # TSan knows no fences. Asio's come beside its mutexes and can go; liburing's are between this process and the kernel.
+    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
+    add_compile_options(-Wno-tsan)
+  endif()
   add_link_options(-fsanitize=${FL_SANITIZE})
 endif()
 
