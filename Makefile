@@ -36,7 +36,7 @@ test:
 	@cd build && $(CTEST) -LE '^long$$'
 
 test-long:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test guest
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
 	@cmake --build build -j $(JOBS) --target headers

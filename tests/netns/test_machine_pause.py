@@ -1,0 +1,116 @@
+"""Two gateways that are machines (qemu, by emulation), and the one that holds the VIP is paused: as a hypervisor does that has no time for
+it (its clocks run on), and as one does that suspends it (its clocks stand still, so that it does not know). What is promised of that:
+docs/internals/takeover.md. Emulation is slow, so nothing here is a figure of a takeover's speed.
+"""
+import json
+import os
+import re
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from support import guest                                    # noqa: E402
+from support.cluster_probe import main                       # noqa: E402
+from support.corosync_lab import config as corosync_conf     # noqa: E402
+from support.fairlead import BIN, to_yaml                    # noqa: E402
+from support.lab import Lab                                  # noqa: E402
+from support.raw import TcpServer                            # noqa: E402
+from support.vip_nodes import VIP                            # noqa: E402
+from support.waiting import wait_for                         # noqa: E402
+
+# Both answer ARP for so long at most (docs/internals/takeover.md, bounds), and what emulation may take longer.
+KNOWS_MS = 50
+IS_TOLD_MS = 250
+EMULATION_MS = 150
+
+
+def greet(sock):
+    sock.sendall(b"!")
+    while data := sock.recv(4096):
+        sock.sendall(data)
+
+
+class MachinePauseTest(unittest.TestCase):
+    def setUp(self):
+        if reason := guest.why_unavailable():
+            self.skipTest(reason)
+        self.lab = Lab(mode="namespaces")
+        self.addCleanup(self.lab.close)
+        self.client = self.lab.node("client")
+        self.backend = TcpServer(self.lab.node("backend"), greet)
+        self.addCleanup(self.backend.close)
+        nodes = [self.lab.node(f"node{i}") for i in (1, 2)]
+        conf = corosync_conf(nodes).replace("  crypto_cipher", "  crypto_model: openssl\n  crypto_cipher")   # NSS wants files of its own.
+        key = os.urandom(256)
+        self.guests = []
+        for node in nodes:
+            files = {"corosync.conf": conf, "authkey": key, "fairlead.yaml": to_yaml(self.config(node, nodes))}
+            self.guests.append(guest.Guest(node, files))
+            self.addCleanup(self.guests[-1].end)
+        for each in self.guests:
+            each.await_daemon()
+
+    def config(self, node, nodes):
+        return {
+            "apiVersion": "fairlead/v1", "node": node.name,
+            "cluster": {"name": "lab", "nodes": [{"name": n.name, "id": i, "links": [n.address]} for i, n in enumerate(nodes, 1)],
+                        "tie_break": {"targets": [self.client.address]}},
+            "vips": [{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}],
+            "listeners": [{"name": "front", "bind": [f"{VIP}:6443"], "pool": "masters"}],
+            "pools": [{"name": "masters", "health": {"type": "none"}, "servers": [{"name": "one", "address": self.backend.address}]}],
+            "proxy": {"workers": 1}, "admin": {"listen": ""}, "state_dir": "/root", "log": {"level": "info", "target": "stderr"},
+        }
+
+    def holder(self):
+        """Who acquired it and has not given it up since, by their own logs."""
+        return [g for g in self.guests if g.said("VIP_ACQUIRED") > sum(map(g.said, ("VIP_RELEASED", "VIP_LEASE_LOST", "VIP_CLAIM_LOST")))]
+
+    def probing(self):
+        out = os.path.join(self.client.dir, f"verdict.{len(os.listdir(self.client.dir))}.json")
+        process = self.client.spawn([os.path.join(BIN, "fairlead"), "drill", "probe", f"{VIP}:6443", "--interval", "20ms", "--slow", "2s", "--out", out], "probe")
+        self.addCleanup(process.kill)
+        wait_for(lambda: "probing" in process.stderr(), 10, "the prober runs")
+
+        def verdict():
+            process.signal(signal.SIGINT)
+            self.assertEqual(process.wait(10), 0, process.stderr())
+            with open(out, encoding="utf-8") as file:
+                return json.load(file)
+        return verdict
+
+    def together(self):
+        """Both are members, by their own words, and one holds it."""
+        members = [(re.findall(r" CLUSTER_MEMBERS .*", g.console()) or [""])[-1] for g in self.guests]
+        return all('members="1 2"' in line and "quorate=true" in line for line in members) and len(self.holder()) == 1
+
+    def pause(self, stop, go_on, name):
+        wait_for(self.together, 60, "both machines are members, and one holds the VIP")
+        paused = self.holder()[0]
+        other = next(g for g in self.guests if g is not paused)
+        verdict = self.probing()
+        acquired = other.said("VIP_ACQUIRED")
+        stop(paused)
+        wait_for(lambda: other.said("VIP_ACQUIRED") > acquired, 30, "the other machine takes it")
+        go_on(paused)
+        wait_for(lambda: self.holder() == [other], 30, "the one that was paused gives it up")
+        seen = verdict()
+        print(f"{name}: outage {seen['outage_ms']:.0f} ms, at most {seen['holders_max']} answered ARP, both for {seen['overlap_ms_max']:.0f} ms", flush=True)
+        return seen
+
+    def test_a_machine_whose_clocks_run_on_gives_up_before_it_does_anything_else(self):
+        for turn in range(2):
+            with self.subTest(turn=turn):
+                seen = self.pause(lambda g: g.freeze(), lambda g: g.thaw(), "no time for the machine")
+                self.assertLessEqual(seen["overlap_ms_max"], KNOWS_MS + EMULATION_MS)
+
+    def test_a_machine_that_does_not_know_that_it_was_suspended_is_told_by_the_other(self):
+        for turn in range(2):
+            with self.subTest(turn=turn):
+                seen = self.pause(lambda g: g.stop_clocks(), lambda g: g.go_on(), "suspended")
+                self.assertLessEqual(seen["overlap_ms_max"], IS_TOLD_MS + EMULATION_MS)
+
+
+if __name__ == "__main__":
+    main()
