@@ -32,7 +32,7 @@ constexpr std::array kMetrics{
                "Connections ended, by the two termination letters of the connection log."},
     MetricInfo{"fairlead_listener_vip_closed_connections_total", "counter", "listener how",
                "Connections ended because a VIP left this node: drained (at an idle moment), reset, or lost (the address went by force, or "
-               "before the reset got out; nobody could be told)."},
+               "before the reset got out)."},
     MetricInfo{"fairlead_listener_retries_total", "counter", "listener", "Connects tried again on another server."},
     MetricInfo{"fairlead_listener_received_bytes_total", "counter", "listener", "Bytes from clients."},
     MetricInfo{"fairlead_listener_sent_bytes_total", "counter", "listener", "Bytes to clients."},

@@ -102,6 +102,8 @@ struct VipStatus {
   std::int64_t lease_ms = 0;
   bool enabled = true;    ///< False: an operator wants nobody to hold it.
   bool flapping = false;  ///< It moved too often and stays until its holder is lost (R17).
+  std::int64_t drains_for_ms =
+      0;  ///< Held here, and its connections close: it moves in so long at most (`vip move --drain`). 0: it does not.
   std::vector<Eligibility> eligible;
 };
 struct WorkerStatus {

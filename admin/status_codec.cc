@@ -113,6 +113,7 @@ json::object vip_json(const VipStatus& v) {
           {"lease_ms", v.lease_ms},
           {"enabled", v.enabled},
           {"flapping", v.flapping},
+          {"drains_for_ms", v.drains_for_ms},
           {"eligible", eligible}};
 }
 
@@ -220,6 +221,7 @@ void read_vip(JsonFields& f, VipStatus& v) {
   f.get("lease_ms", v.lease_ms);
   f.get("enabled", v.enabled);
   f.get("flapping", v.flapping);
+  f.get("drains_for_ms", v.drains_for_ms);
   f.members("eligible", [&](std::string node, const json::value& value) {
     Eligibility e;
     e.node = std::move(node);

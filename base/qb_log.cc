@@ -58,7 +58,9 @@ class LogThread::Core {
         level_(options.level),
         inbox_(settings_.queue_capacity),
         ring_(settings_.ring_capacity),
-        options_(std::move(options)) {}
+        options_(std::move(options)) {
+    open_qb();  // Before there is a second thread: libqb makes its locks here, and its loop takes them on the caller's.
+  }
 
   // ---- any thread ----
   void post_event(LogEvent event) {
@@ -171,7 +173,6 @@ bool LogThread::Core::wait_until_ended(Duration deadline) {
 }
 
 void LogThread::Core::run() {
-  open_qb();
   open_first_target();
   settle();
   for (;;) {

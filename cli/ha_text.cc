@@ -2,8 +2,10 @@
 #include "cli/ha_text.h"
 
 #include <algorithm>
+#include <chrono>
 #include <fmt/format.h>
 
+#include "base/units.h"
 #include "cli/text_table.h"
 
 namespace fairlead::cli {
@@ -15,6 +17,10 @@ std::string vip_note(const admin::VipStatus& v) {
   std::string out;
   if (!v.enabled) out = "disabled";
   if (v.flapping) out += out.empty() ? "moved too often" : ", moved too often";
+  if (v.drains_for_ms > 0) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(std::chrono::milliseconds(v.drains_for_ms));
+    out += (out.empty() ? "" : ", ") + ("drains, moves within " + format_duration(left));
+  }
   return out;
 }
 

@@ -223,8 +223,9 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       if (port != nullptr) (void)port->announce(v.settings.address.address);
       return;
     case vip::HolderActionKind::kReset:
-      return host_.reset_connections(v.settings.address.address,
-                                     [this, name = action.vip] { enter([this, name](auto& out) { core_.reset_done(name, out); }); });
+      return host_.reset_connections(v.settings.address.address, [this, name = action.vip, epoch = action.epoch] {
+        enter([this, name, epoch](auto& out) { core_.reset_done(name, epoch, out); });
+      });
     case vip::HolderActionKind::kSayReleased:
     case vip::HolderActionKind::kBeatNow: return;  // The core's own.
   }
@@ -232,7 +233,11 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
 
 void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind what, const Status& status) {
   vip::KernelAnswer answer;
-  if (!status) answer = {.ok = false, .error = status.error().message(), .unsure = status.error().code == Errc::kTimeout};
+  if (!status)
+    answer = {.ok = false,
+              .error = status.error().message(),
+              .unsure = status.error().code == Errc::kTimeout,
+              .foreign = status.error().code == Errc::kConflict};
   answers_.push_back([this, name, what, answer](auto& out) { core_.kernel_done(name, what, answer, out); });
 }
 
@@ -268,7 +273,8 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
       v.here = v.here || done.has_value();
     } else {  // Nothing of ours is there: neither we nor the guard must remove what is.
       guard_.drop(name);
-      not_here(v);
+      if (v.here) not_here(v);  // A repair. Else somebody else's may have been there all the time, and is none of ours to end.
+      v.added.reset();
     }
   }
   kernel_done(name, vip::HolderActionKind::kAdd, done);
@@ -460,6 +466,9 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     out.lease_ms = to_ms(view.lease_left);
     out.enabled = !core_.is_on(OverrideKind::kVipDisabled, name);
     out.flapping = view.flapping;
+    for (const PendingDrain& d : drains_) {
+      if (d.vip == name) out.drains_for_ms = std::max<std::int64_t>(to_ms(d.until - clock_.now()), 1);
+    }
     for (const auto& [node, why] : view.ineligible) out.eligible.push_back({.node = name_of(node), .ok = why.empty(), .reason = why});
     report.vips.push_back(std::move(out));
   }

@@ -21,11 +21,6 @@ constexpr int kBacklog = 4096;         ///< Bounded by net.core.somaxconn.
 
 int whole_seconds(Duration d) { return std::max(1, static_cast<int>(to_ms(d) / 1000)); }
 
-/// IPv4 sends nothing from an address that has gone: a connection that ends after its VIP has left would leave the client waiting. That is
-/// the rule when the daemon is killed: its guard deletes the address at once, io_uring's sockets are closed some milliseconds later.
-/// IP_TRANSPARENT lifts the check (ip(7)); IPv6 has none. It needs CAP_NET_ADMIN: who lacks it has no VIPs either.
-void outlive_address(int fd) { (void)set_option(fd, IPPROTO_IP, IP_TRANSPARENT, 1); }
-
 }  // namespace
 
 void apply_leg_options(int fd, const LegOptions& options) {
@@ -38,8 +33,9 @@ void apply_leg_options(int fd, const LegOptions& options) {
     (void)set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(options.keepalive.count));
   }
   (void)set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(to_ms(options.tcp_user_timeout)));
-  outlive_address(fd);
 }
+
+void outlive_address(int fd) { (void)set_option(fd, IPPROTO_IP, IP_TRANSPARENT, 1); }
 
 Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
   const auto failed = [&](const char* step) { return errno_error(std::string(step) + " " + address.to_string()); };
@@ -54,6 +50,7 @@ Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
     if (!set_option(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1)) return failed("IPV6_FREEBIND on");
   }
   apply_leg_options(fd.get(), options);
+  outlive_address(fd.get());
   if (!set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1)) return failed("TCP_NODELAY on");
   const SocketAddress where = to_sockaddr(address);
   if (::bind(fd.get(), where.get(), where.size) != 0) return failed("bind");
@@ -111,6 +108,7 @@ Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddre
     if (ports) (void)set_option(fd.get(), IPPROTO_IP, kIpLocalPortRange, ports->last << 16 | ports->first);
     const SocketAddress from = to_sockaddr({*source, 0});
     if (::bind(fd.get(), from.get(), from.size) != 0) return errno_error("bind to source " + source->to_string());
+    outlive_address(fd.get());  // Behind bind(2), which is to say whether it is here.
   }
   return fd;
 }

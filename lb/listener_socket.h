@@ -19,8 +19,15 @@ struct LegOptions {
   Duration tcp_user_timeout{};  ///< 0 = the kernel's.
 };
 
-/// A listening TCP socket: SO_REUSEPORT (one per worker), IP_FREEBIND (a VIP may live elsewhere now), non-blocking, TCP_NODELAY; IPv6 only
-/// for an IPv6 address. Errors: kConflict (port busy), kPermission (port below 1024 without CAP_NET_BIND_SERVICE), others of bind(2).
+/// IPv4 sends nothing from an address that has gone: a connection that ends after its VIP has left would leave the client waiting. That is
+/// the rule when the daemon is killed: its guard deletes the address at once, io_uring's sockets are closed some milliseconds later.
+/// IP_TRANSPARENT lifts the check of the source (ip(7); IPv6 has none), on a listener for all that it accepts. It brings back no route:
+/// where the VIP was the interface's only address, or has a route of its own (vips[].route), these ends are not sent, or by another way.
+/// Without CAP_NET_ADMIN nothing changes; who lacks it has no VIPs either.
+void outlive_address(int fd);
+/// A listening TCP socket: SO_REUSEPORT (one per worker), IP_FREEBIND (a VIP may live elsewhere now), outlive_address(), non-blocking,
+/// TCP_NODELAY; IPv6 only for an IPv6 address. Errors: kConflict (port busy), kPermission (port below 1024 without CAP_NET_BIND_SERVICE),
+/// others of bind(2).
 [[nodiscard]] Result<Fd> open_listener(const Endpoint& address, const LegOptions& options);
 /// Changes the options of an open listener; connections accepted from now on have them.
 void apply_leg_options(int fd, const LegOptions& options);

@@ -39,7 +39,7 @@ void RelayTable::part(const IpAddress& local, EndCause cause, Told told) {
   for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
     if (!connections_.is_live(slot)) continue;
     Connection& c = connections_[slot];
-    if (c.core.is_closing() || !has_local(c, local)) continue;
+    if (c.core.is_closing() || c.was_reset || !has_local(c, local)) continue;
     join_parting(c, parting);
     log_end(c, cause);  // While its addresses are known.
     c.was_reset = true;

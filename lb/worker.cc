@@ -61,8 +61,8 @@ class Worker::Loop final : public net::EventSink {
 
   void run() {
     while (!stopped_ && !worker_.stopping_.load(std::memory_order_relaxed)) {
-      deadline_ = listings_.empty() ? std::min(relays_.next_deadline(), resume_at_) : Instant::min();
-      engine_.poll(deadline_, *this);
+      deadline_ = std::min(relays_.next_deadline(), resume_at_);
+      engine_.poll(listings_.empty() ? deadline_ : now_, *this);
       if (!listings_.empty()) go_on_listing();
       if (resume_at_ <= now_) resume_accepting();
       relays_.run_timers();
@@ -74,7 +74,7 @@ class Worker::Loop final : public net::EventSink {
   void on_turn() override {
     now_ = clock_.now();
     relays_.begin_turn(now_);
-    if (deadline_ != Instant::min() && deadline_ < now_) note_lateness(now_ - deadline_);
+    if (deadline_ < now_) note_lateness(now_ - deadline_);
   }
 
   void on_event(const net::Event& event) override {
@@ -187,7 +187,7 @@ class Worker::Loop final : public net::EventSink {
     relays_.part(message.address, EndCause::kVipReleased, std::move(message.done));
   }
 
-  /// Who is left cannot be told. Their descriptors are closed at once; the servers, and clients of legs that only began here, are.
+  /// Who is left is reset, as far as that still gets out (outlive_address).
   void address_gone(const IpAddress& address) {
     const std::uint64_t hold = relays_.hold_back(address);
     take_queues(address);

@@ -93,7 +93,7 @@ struct ReleaseAddress {
   IpAddress address;
   std::function<void(std::size_t closed)> done;  ///< Once every RST is sent. As in KillMatching.
 };
-/// This node has the address no more: what is left on it is closed in silence. When it comes back its connections are welcome.
+/// This node has the address no more: what is left on it is reset. When it comes back its connections are welcome.
 struct AddressGone {
   IpAddress address;
 };

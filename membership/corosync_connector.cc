@@ -131,7 +131,7 @@ ConnectResult CorosyncConnector::Shared::open() {
   return session;
 }
 
-/// A reader that failed is no use any more; the next turn opens another.
+/// A reader that fails here is no use any more: the next turn opens another.
 Status CorosyncConnector::Shared::read_votes() {
   if (!reader_) {
     auto reader = FactsReader::open();
@@ -156,23 +156,27 @@ void CorosyncConnector::Shared::post_facts(std::uint64_t attempt, Instant asked)
 
 /// Reads the facts until the attempt is over or Corosync gone. That it is gone is told by the session's own sockets.
 void CorosyncConnector::Shared::follow(std::unique_lock<std::mutex>& lock, std::uint64_t attempt) {
-  Instant whole_at = clock_.now() + kFactsEach;
+  Instant read_at = clock_.now();
+  Instant whole_at = read_at + kFactsEach;
   told_ = facts_;
   while (!stopping && wanted == attempt) {
-    changed.wait_for(lock, reader_ && facts_.qdevice_registered ? kVotesEach : kFactsEach);
+    changed.wait_for(lock, facts_.qdevice_registered ? kVotesEach : kFactsEach);
     close_discarded(lock);  // One that came too late to be wanted.
     if (stopping || wanted != attempt) continue;
     lock.unlock();
     const Instant asked = clock_.now();
-    Status read = read_votes();                                      // First, and told at once: all of it can take long.
-    if (!read) facts_.qdevice_alive = facts_.qdevice_votes = false;  // For all that is known.
-    post_facts(attempt, asked);
-    if (read && asked >= whole_at) {
-      whole_at = asked + kFactsEach;
-      read = read_whole();
+    if (read_votes()) {  // First, and told at once: all of it can take long.
+      read_at = asked;
       post_facts(attempt, asked);
+      if (asked >= whole_at) {
+        whole_at = asked + kFactsEach;
+        if (read_whole()) post_facts(attempt, asked);
+      }
+    } else {
+      reader_.reset();
+      // What was told of the device grows too old by itself (R12). Later nobody is to be told that it votes.
+      if (asked >= read_at + kFactsEach && std::exchange(facts_.qdevice_votes, false)) post_facts(attempt, asked);
     }
-    if (!read) reader_.reset();
     lock.lock();
   }
 }

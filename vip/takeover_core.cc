@@ -164,7 +164,7 @@ void TakeoverCore::lost(TakeoverActions& out) {
   if (!FL_RULE(kR9Lost, true)) return;
   in_view_ = completed_ = assigned_ = false;
   settled_ = false;
-  met_nobody_yet_ = true;
+  began_apart_ = true;
   wait_from_ = now_;
   proposed_.reset();
   alone_since_ = Instant::max();
@@ -188,7 +188,7 @@ int TakeoverCore::rank() const {
 void TakeoverCore::check_settled() {
   if (!completed_) return;
   const bool everybody = exchange_.members().size() == settings_.nodes.size();
-  if (everybody) met_nobody_yet_ = false;
+  if (everybody) began_apart_ = false;
   if (settled_) return;
   const bool waited = now_ >= wait_from_ + settings_.start_wait + rank() * Duration(1s) && exchange_.view().quorate &&
                       (!is_alone() || (tie_.is_configured() && tie_.is_fresh(now_)));
@@ -311,7 +311,7 @@ void TakeoverCore::carry(const std::string& vip, Record& record, VipHolder::Step
   for (const HolderAction& action : step.actions) {
     switch (action.kind) {
       case HolderActionKind::kSayReleased: {
-        const bool clear = action.was_present || (record.released_before && record.claims.empty());
+        const bool clear = !action.foreign && (action.was_present || (record.released_before && record.claims.empty()));
         record.said_released = std::max(record.said_released, action.epoch);
         record.first_beat = kNotNamed;
         out.emplace_back(SendMessage{Released{vip, action.epoch, settings_.self, incarnation_, clear}});
@@ -391,11 +391,11 @@ void TakeoverCore::kernel_done(const std::string& vip, HolderActionKind what, co
   settle(out);
 }
 
-void TakeoverCore::reset_done(const std::string& vip, TakeoverActions& out) {
+void TakeoverCore::reset_done(const std::string& vip, Epoch epoch, TakeoverActions& out) {
   const auto found = records_.find(vip);
   if (found == records_.end()) return;
   VipHolder::Step step;
-  found->second.holder.reset_done(now_, step);
+  found->second.holder.reset_done(epoch, step);
   carry(vip, found->second, std::move(step), out);
 }
 
@@ -430,7 +430,7 @@ void TakeoverCore::claimed(const std::string& vip, const std::string& mac, Takeo
 /// R13. Only after a start alone: whoever met the others since knows who is to take it, and other programs ask by such frames, too.
 void TakeoverCore::probed(const std::string& vip) {
   const auto found = records_.find(vip);
-  if (found == records_.end() || !met_nobody_yet_ || !is_alone() || !FL_RULE(kR13Conflict, true)) return;
+  if (found == records_.end() || !began_apart_ || !is_alone() || !FL_RULE(kR13Conflict, true)) return;
   found->second.holder.probed(rank() * kBackoffStep, now_);
 }
 

@@ -87,7 +87,7 @@ class TakeoverCore {
   /// R12: whether the qdevice's vote was counted for this node when Corosync was asked, on CLOCK_MONOTONIC.
   void third_vote(bool counted, Instant asked, TakeoverActions& out);
   void kernel_done(const std::string& vip, HolderActionKind what, const KernelAnswer& answer, TakeoverActions& out);
-  void reset_done(const std::string& vip, TakeoverActions& out);
+  void reset_done(const std::string& vip, Epoch epoch, TakeoverActions& out);
   void kernel_gone(const std::string& vip, TakeoverActions& out);
   void answered(const std::string& vip, const std::string& mac, bool gateway, TakeoverActions& out);
   void claimed(const std::string& vip, const std::string& mac, TakeoverActions& out);
@@ -251,7 +251,7 @@ class TakeoverCore {
   Instant peer_heard_{};                ///< Its last beat.
   Instant pause_end_ = Instant::min();  ///< R7
   bool settled_ = false;
-  bool met_nobody_yet_ = true;  ///< Since the wait of R13 began the others may have been alone like us.
+  bool began_apart_ = true;     ///< R13: since the wait began not everybody has met, and the others may be about to take the same.
   bool met_everybody_ = false;  ///< Since its start, in one round: nothing is forgotten.
   bool leaving_ = false;
   bool state_dirty_ = false;

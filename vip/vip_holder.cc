@@ -21,9 +21,9 @@ constexpr Duration kTakenTogether = 150ms;
 constexpr Duration kClaimNotesApart = 10s;
 constexpr Duration kClaimsApart = 1s;   ///< Then they are no longer one dispute.
 constexpr Duration kTakenBoth = 300ms;  ///< Both took it in this loneliness: the one of the higher rank gives it up.
-/// R18. Some hundred connections need as long. Those whose RST is sent later are told all the same (outlive_address,
-/// lb/listener_socket.cc), so that the outage does not grow with their number, nor with a worker that stalls.
-constexpr Duration kResetMax = 10ms;
+/// R18. A thousand connections need some ms. Rationale: a bound for what is broken (a stalled worker) or far more, no share of the 20 ms:
+/// not everybody whose RST comes after the deletion can be told (lb/listener_socket.h, outlive_address), which is worse than a longer move.
+constexpr Duration kResetMax = 200ms;
 constexpr Duration kRemoveRetry = 50ms;
 constexpr Duration kRemoveNotesApart = 10s;
 constexpr Duration kRepairWindow = 60s;  ///< R20
@@ -134,7 +134,7 @@ void VipHolder::kernel_done(HolderActionKind what, const KernelAnswer& answer, I
     if (answer.unsure) return force_out(HolderEvent::kAddFailed, answer.error, now, out);
     // What is there now, if anything, is somebody else's: it stays (R13).
     out.notes.push_back({HolderEvent::kAddFailed, answer.error, now - acquired_});
-    return released(now, out);
+    return released(now, out, answer.foreign);
   }
   if (repair) {
     gone_.reset();
@@ -159,15 +159,15 @@ void VipHolder::removed(const KernelAnswer& answer, Instant now, Step& out) {
   remove_asked_ = now;
 }
 
-/// The kernel has nothing of ours.
-void VipHolder::released(Instant now, Step& out) {
-  out.actions.push_back({HolderActionKind::kSayReleased, epoch_});
+/// The kernel has nothing of ours. `foreign`: but somebody else's, which answers.
+void VipHolder::released(Instant now, Step& out, bool foreign) {
+  out.actions.push_back({HolderActionKind::kSayReleased, epoch_, /*was_present=*/true, foreign});
   forget();
   if (const auto next = std::exchange(next_, std::nullopt)) assign(*next, now);
 }
 
-void VipHolder::reset_done(Instant, Step& out) {
-  if (state_ == HolderState::kResetting) remove(out);
+void VipHolder::reset_done(Epoch epoch, Step& out) {
+  if (state_ == HolderState::kResetting && epoch == epoch_) remove(out);  // Else a stalled worker's, of a stay before this one.
 }
 
 void VipHolder::kernel_gone(Instant now, Step&) {

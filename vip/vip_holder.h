@@ -46,14 +46,16 @@ struct HolderAction {
   HolderActionKind kind{};
   Epoch epoch = 0;
   bool was_present = true;  ///< kSayReleased: the address was in the kernel, at least asked for.
+  bool foreign = false;     ///< kSayReleased: it is on this host still, and not ours: nobody may take it without asking for it.
   bool operator==(const HolderAction&) const = default;
 };
 
 /// What the kernel said to kAdd or kRemove.
 struct KernelAnswer {
   bool ok = true;
-  std::string error;    ///< When not.
-  bool unsure = false;  ///< kAdd failed, and it may be there all the same (no answer came). Otherwise nothing of ours is there.
+  std::string error;     ///< When not.
+  bool unsure = false;   ///< kAdd failed, and it may be there all the same (no answer came). Otherwise nothing of ours is there.
+  bool foreign = false;  ///< kAdd failed because it is there and not ours.
 };
 
 /// For the log and the event stream.
@@ -101,13 +103,14 @@ class VipHolder {
   void assign(Epoch epoch, Instant now);
   /// This node is not the owner (any more). `planned`: connections are reset first (R18).
   void unassign(bool planned, Instant now, Step& out);
-  /// Corosync is lost, an own pause was longer than the lease, ...: delete at once, silently.
+  /// Corosync is lost, an own pause was longer than the lease, ...: delete at once.
   void drop(HolderEvent why, Instant now, Step& out);
   /// Everything that time and facts bring about. Called after every other call too.
   void tick(const HolderFacts& facts, Instant now, Step& out);
 
   void kernel_done(HolderActionKind what, const KernelAnswer& answer, Instant now, Step& out);
-  void reset_done(Instant now, Step& out);
+  /// `epoch`: of the kReset.
+  void reset_done(Epoch epoch, Step& out);
   /// The address was deleted by somebody else.
   void kernel_gone(Instant now, Step& out);
   /// An answer to a probe. `gateway`: from the gateway's own MAC.
@@ -151,7 +154,7 @@ class VipHolder {
   [[nodiscard]] Instant announce_at() const;
   void announce_due(Instant now, Step& out);
   void removed(const KernelAnswer& answer, Instant now, Step& out);
-  void released(Instant now, Step& out);
+  void released(Instant now, Step& out, bool foreign = false);
   void force_out(HolderEvent why, const std::string& detail, Instant now, Step& out);
   void remove(Step& out);
   void forget();

@@ -57,7 +57,7 @@ class MachinePauseTest(unittest.TestCase):
             "apiVersion": "fairlead/v1", "node": node.name,
             "cluster": {"name": "lab", "nodes": [{"name": n.name, "id": i, "links": [n.address]} for i, n in enumerate(nodes, 1)],
                         "tie_break": {"targets": [self.client.address]}},
-            "vips": [{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}],
+            "vips": [{"name": "api", "address": f"{VIP}/16", "interface": "eth0", "lease": "30s"}],   # The kernel is not to mend it.
             "listeners": [{"name": "front", "bind": [f"{VIP}:6443"], "pool": "masters"}],
             "pools": [{"name": "masters", "health": {"type": "none"}, "servers": [{"name": "one", "address": self.backend.address}]}],
             "proxy": {"workers": 1}, "admin": {"listen": ""}, "state_dir": "/root", "log": {"level": "info", "target": "stderr"},

@@ -54,13 +54,13 @@ class TakeoverTest(GatesTest):
     def test_a_killed_daemons_guard_clears_the_address(self):
         cluster = CorosyncLab(1)
         self.addCleanup(cluster.close)
-        gate = VipNode(cluster.nodes[1], None, self)
+        gate = VipNode(cluster.nodes[1], None, self, vip={"lease": "1m"})
         gate.start()
         wait_for(lambda: gate.has_vip(), 10, "the VIP is there")
 
         gate.kill()
 
-        wait_for(lambda: not gate.has_vip(), 0.8, "the guard removed it, long before the kernel would")
+        wait_for(lambda: not gate.has_vip(), 5, "the guard removed it, long before the kernel would")
         wait_for(lambda: gate.processes() == [], 20, "the guard ends")
 
     def test_a_guard_that_dies_is_replaced_and_nothing_moves(self):

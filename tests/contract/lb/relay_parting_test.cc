@@ -47,6 +47,21 @@ TEST_P(RelayParting, ResetsBothWaysInEveryStateAndTellsAfterThat) {
   rig.expect_ended(EndCause::kVipReleased, 2 * kEveryState.size());
 }
 
+TEST_P(RelayParting, WhoIsResetInTimeIsNotLostWhenTheAddressGoesBeforeThatIsTold) {
+  RelayRig& rig = make();
+  Link& link = rig.connect_through();
+  std::optional<std::size_t> released;
+  std::optional<std::size_t> gone;
+  rig.table().part(here(), EndCause::kVipReleased, note(released));
+  rig.table().part(here(), EndCause::kVipLost, note(gone));
+
+  expect_reset(rig, link, Side::kClient);
+  rig.run_until([&] { return released && gone; });
+  EXPECT_EQ(released, 1U);
+  EXPECT_EQ(gone, 0U);
+  rig.expect_ended(EndCause::kVipReleased, 1U);
+}
+
 TEST_P(RelayParting, TellsAboutNobodyInTheNextTurn) {
   RelayRig& rig = make();
   std::optional<std::size_t> told;

@@ -83,7 +83,12 @@ TEST_P(EngineContractQuiet, AHalfClosedPeerThatReadsSlowlyCostsLessThanTwoPercen
   std::cout << percent << " % of a CPU for " << reads << " reads\n";
   EXPECT_GE(reads, 90);
   EXPECT_GT(life.sent, sent) << "it went on sending";
-  EXPECT_LT(percent, 2.0);
+#if defined(__SANITIZE_THREAD__)
+  constexpr double kPercentMax = 20.0;  // Each memory access costs several there. A loop that spins takes all.
+#else
+  constexpr double kPercentMax = 2.0;
+#endif
+  EXPECT_LT(percent, kPercentMax);
   EXPECT_EQ(peer.first_wrong(), std::nullopt);
 }
 

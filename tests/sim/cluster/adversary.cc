@@ -290,8 +290,10 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
   const bool deaf = pick >= 75 && pick < 85;
   if (deaf && site_options.nodes == 2) site_options.nodes = 3, site_options.tie_break = site_options.qdevice = false;
   const bool story = pick >= 85;
+  Prng versions(mix64(~seed));  // Of its own: the other choices stay what they were.
   const auto which = chance.below(kStories);
   if (story) adapt(which, site_options);
+  if (versions.below(4) == 0) site_options.newer = static_cast<int>(versions.below(static_cast<std::uint32_t>(site_options.nodes)));
   Site site(seed, site_options);
   Strikes strikes(site, out.coverage);
   out.what = std::string(pick < 40 ? "calm"
@@ -302,7 +304,8 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
              (site_options.fast ? "fast" : "vm") +
              (site_options.tie_break ? ", tie_break"
               : site_options.qdevice ? ", qdevice"
-                                     : "");
+                                     : "") +
+             (site_options.newer < 0 ? "" : ", mixed versions");
   if (pick < 40) {
     CalmStory calm(site, strikes);
     while (site.world().now < calm.end() && site.oracle().violations().empty())

@@ -23,6 +23,7 @@ struct SiteOptions {
   int unknown_at = -1;       ///< R15: this node's configuration has no v0.
   int odd_hash = -1;         ///< R15: this node's configuration differs.
   bool odd_address = false;  ///< And the address too.
+  int newer = -1;            ///< This node runs a newer release.
   bool boot_staggered = false;
   bool trace = false;
 };

@@ -4,6 +4,7 @@
 
 #include "base/overloaded.h"
 #include "tests/sim/cluster/cluster_site.h"
+#include "tests/sim/cluster/newer_release.h"
 #include "vip/mutant.h"
 
 namespace fairlead::vip::sim {
@@ -114,7 +115,7 @@ void NodeModel::take_inputs() {
       case Input::Kind::kKernelDone:
         core_->kernel_done(name_of(in.vip), in.what, {in.ok, in.ok ? "" : "EBUSY", in.unsure}, actions_);
         break;
-      case Input::Kind::kResetDone: core_->reset_done(name_of(in.vip), actions_); break;
+      case Input::Kind::kResetDone: core_->reset_done(name_of(in.vip), in.epoch, actions_); break;
       case Input::Kind::kGone: core_->kernel_gone(name_of(in.vip), actions_); break;
       case Input::Kind::kAnswered:
         core_->answered(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false, actions_);
@@ -167,6 +168,7 @@ void NodeModel::carry_out() {
                      if (const auto* state = std::get_if<NodeState>(&send.message); state != nullptr && world().trace)
                        site_.log(index_,
                                  "says its state" + std::string(state->settled ? ", settled" : "") + (connected_ ? "" : ", to nobody"));
+                     if (site_.options().newer == index_) send.message = as_newer_release_says(send.message);
                      if (connected_) corosync().multicast(index_, daemon_pid_, std::move(send.message));
                    },
                    [&](VipAction& action) { act(action); },
@@ -197,8 +199,9 @@ void NodeModel::act(const VipAction& action) {
     case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
     case HolderActionKind::kReset:
       return input({.kind = Input::Kind::kResetDone,
-                    .at = world().now + world().between(100 * kUs, world().one_in(8) ? 80 * kMs : 9 * kMs),
-                    .vip = vip});
+                    .at = world().now + world().between(100 * kUs, 9 * kMs),
+                    .vip = vip,
+                    .epoch = action.epoch});
     case HolderActionKind::kAdd:
     case HolderActionKind::kRefresh:
       if (guard_alive_) told_[vip] = {action.epoch, incarnation_};  // Before the kernel hears of it (R10).

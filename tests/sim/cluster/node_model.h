@@ -123,6 +123,7 @@ class NodeModel {
     bool ok = true;
     bool unsure = false;
     Instant asked{};
+    Epoch epoch = 0;
   };
   struct Told {
     Epoch epoch;

@@ -21,6 +21,14 @@ TEST_F(HaVerbsTest, VipListNamesHolderLeaseAndWhatIsSpecial) {
   EXPECT_EQ(boost::json::parse(out.str()).at_pointer("/vips/0/holder"), "gate-1");
 }
 
+TEST_F(HaVerbsTest, VipListSaysThatAVipDrains) {
+  auto report = testing::sample_cluster_report();
+  report.vips.at(0).drains_for_ms = 34'200;
+  node.set_report(report);
+  ASSERT_EQ(run({"vip", "list"}), kExitDone) << err.str();
+  EXPECT_TRUE(printed("drains, moves within 35s")) << out.str();
+}
+
 TEST_F(HaVerbsTest, VipExplainSaysWhyEachNodeCouldOrCouldNot) {
   ASSERT_EQ(run({"vip", "explain", "api"}), kExitDone) << err.str();
   for (const char* text :

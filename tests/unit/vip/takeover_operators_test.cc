@@ -158,7 +158,7 @@ TEST_F(TakeoverOperatorsTest, R15AnotherAddressIsTakenUpAfterTheOldOneIsDeleted)
 
   EXPECT_TRUE(has(Kind::kReset));
   EXPECT_EQ(core->holder("api")->settings().address.length, 0) << "what is deleted has to be what was added";
-  core->reset_done("api", out);
+  core->reset_done("api", core->holder("api")->epoch(), out);
   core->kernel_done("api", Kind::kRemove, {}, out);
   EXPECT_EQ(core->holder("api")->settings().address.length, 9);
 }
@@ -170,7 +170,7 @@ TEST_F(TakeoverOperatorsTest, R15AnotherInterfaceIsAnotherAddress) {
   other.vips.front().placement = "eth1";
   core->configure(other, out);
   EXPECT_TRUE(has(Kind::kReset)) << "it is given up where it is";
-  core->reset_done("api", out);
+  core->reset_done("api", core->holder("api")->epoch(), out);
   core->kernel_done("api", Kind::kRemove, {}, out);
   EXPECT_EQ(core->holder("api")->settings().placement, "eth1");
 }
@@ -189,7 +189,7 @@ TEST_F(TakeoverOperatorsTest, R15WhatIsTakenOutIsReleasedAndNotTakenAgain) {
   core->delivered(daemon_of(me), states.front(), out);
   // A plan from before it was heard of.
   core->delivered(daemon_of(me), Assign{current.round(), 1, {{"api", n1, held + 1}}}, out);
-  core->reset_done("api", out);
+  core->reset_done("api", core->holder("api")->epoch(), out);
   core->kernel_done("api", Kind::kRemove, {}, out);
   EXPECT_THAT(take<Released>(), SizeIs(1));
   tick(100ms);
