@@ -51,6 +51,7 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
     v.settings = vip;
     v.wanted = device_of(options_.snapshot, vip);
   }
+  guard_.before_close([this] { unwatch_guard(); });
 }
 
 TakeoverRunner::~TakeoverRunner() {
@@ -58,8 +59,7 @@ TakeoverRunner::~TakeoverRunner() {
   loop_.cancel(events_timer_);
   for (const auto& [key, port] : ports_) loop_.remove(port.port->fd());
   if (driver_) loop_.remove(driver_->fd());
-  if (guard_link_fd_ >= 0) loop_.remove(guard_link_fd_);
-  if (guard_death_fd_ >= 0) loop_.remove(guard_death_fd_);
+  unwatch_guard();
   guard_.goodbye();
   if (client_) client_->stop();
   for (const PendingDrain& drain : drains_) drain.done(Error{Errc::kUnavailable, "vip move " + drain.vip + ": the daemon ends"});
@@ -406,14 +406,17 @@ void TakeoverRunner::guard_turn() {
 
 /// Its descriptors change with every new guard.
 void TakeoverRunner::watch_guard() {
-  const auto follow = [this](int& watched, int now) {
-    if (watched == now) return;
-    if (watched >= 0) loop_.remove(watched);
-    watched = now;
-    if (now >= 0 && !loop_.add_readable(now, [this] { guard_turn(); })) watched = -1;  // beat() looks too.
+  const auto watch = [this](int& watched, int fd) {
+    if (watched < 0 && fd >= 0 && loop_.add_readable(fd, [this] { guard_turn(); })) watched = fd;  // Else beat() looks.
   };
-  follow(guard_link_fd_, guard_.link_fd());
-  follow(guard_death_fd_, guard_.death_fd());
+  watch(guard_link_fd_, guard_.link_fd());
+  watch(guard_death_fd_, guard_.death_fd());
+}
+
+void TakeoverRunner::unwatch_guard() {
+  for (int* watched : {&guard_link_fd_, &guard_death_fd_}) {
+    if (const int fd = std::exchange(*watched, -1); fd >= 0) loop_.remove(fd);
+  }
 }
 
 // ---- status ----

@@ -170,6 +170,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void beat();
   void guard_turn();
   void watch_guard();
+  void unwatch_guard();
   void kernel_events();
   void close_ports_of_gone_links();
   void tell_able(const std::string& name, Vip& v, const vip::LocalVip& local);

@@ -137,6 +137,7 @@ void GuardLink::spawn_failed(const Error& error, Instant now) {
 }
 
 void GuardLink::lost(std::string reason, Instant now) {
+  unwatch_();
   if (const pid_t pid = child_.kill(); pid > 0) ended_.push_back(pid);
   ready_ = false;
   if (!missing_since_) missing_since_ = now;
@@ -206,6 +207,7 @@ void GuardLink::goodbye() {
   over_ = true;
   if (!child_.valid()) return;
   flush();
+  unwatch_();
   ended_.push_back(send(GuardGoodbye{}) ? child_.let_go() : child_.kill());
   ready_ = false;
 }

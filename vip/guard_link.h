@@ -16,6 +16,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -103,6 +104,8 @@ using GuardLinkEvent = std::variant<GuardUp, GuardKnows, GuardLost, GuardWanted>
 class GuardLink {
  public:
   explicit GuardLink(GuardSetup setup) : setup_(setup) {}
+  /// Called before link_fd() and death_fd() are closed: who watches them stops, for another thread may get their numbers at once.
+  void before_close(std::function<void()> unwatch) { unwatch_ = std::move(unwatch); }
 
   /// One too many (L4: the answer came late) is killed.
   void attach(GuardChild child, Instant now);
@@ -153,6 +156,7 @@ class GuardLink {
 
   GuardSetup setup_;
   GuardChild child_;
+  std::function<void()> unwatch_ = [] {};
   bool setup_sent_ = false;
   bool ready_ = false;
   bool over_ = false;                     // After goodbye().

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -76,6 +77,23 @@ class GuardLinkTest : public ::testing::Test {
   GuardLink link_{GuardSetup{.node = NodeId{1}, .hang = seconds(1)}};
   Instant now_{std::chrono::hours(1)};
 };
+
+TEST_F(GuardLinkTest, WhoWatchesItsDescriptorsIsToldWhileTheyAreOpen) {
+  int told = 0;
+  link_.before_close([&] {
+    ++told;
+    EXPECT_NE(::fcntl(link_.link_fd(), F_GETFD), -1);
+    EXPECT_NE(::fcntl(link_.death_fd(), F_GETFD), -1);
+  });
+  (void)dies_at_once();
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(link_.link_fd(), -1);
+  auto child = spawn_guard({.path = "/bin/true", .arguments = {"true"}});
+  ASSERT_TRUE(child);
+  link_.attach(std::move(*child), now_);
+  link_.goodbye();
+  EXPECT_EQ(told, 2);
+}
 
 TEST_F(GuardLinkTest, AProgramThatIsNotThereIsAClearError) {
   const auto refused = spawn_guard({.path = "/nowhere/fairleadd", .arguments = {"x"}});
