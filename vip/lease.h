@@ -84,7 +84,8 @@ class HolderLease {
 /// The member's side: what this node promised, and what the members of its view say they promised.
 class PromiseBook {
  public:
-  /// This node's daemon started: whatever an earlier life promised, it keeps (P is not known yet: the longest there is).
+  /// This node's daemon came into the group: whatever an earlier life promised, or its node's vote was counted for while it was away, it
+  /// keeps (P is not known yet: the longest there is).
   void started(Instant now, Duration promise) { blanket_ = now + promise; }
   /// This node acknowledged `holder`'s beat.
   void acknowledged(NodeId holder, const std::vector<HeldVip>& held, Instant until);

@@ -19,6 +19,7 @@ TakeoverCore::TakeoverCore(Settings settings, Incarnation incarnation, std::vect
     : settings_(std::move(settings)),
       incarnation_(incarnation),
       started_(now),
+      joined_(now),
       wait_from_(now),
       now_(now),
       tie_(settings_.is_two_node() ? TieBreak(settings_.tie_count(), settings_.tie_needs_all, now) : TieBreak()) {
@@ -135,6 +136,7 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
       out.emplace_back(TakeoverNote{MessageId::TIE_BREAK_DISARMED, {}});
     }
   }
+  if (!in_view_) joined_ = now_;
   exchange_.begin(view, now_);
   third_vote_.begin_round(now_);
   if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;

@@ -228,6 +228,7 @@ class TakeoverCore {
   Settings settings_;
   Incarnation incarnation_;
   Instant started_;
+  Instant joined_;  ///< When it came into the group, first or again: before that its node's vote was counted without asking it.
   Instant wait_from_;  ///< R13: of this start, or since Corosync came back.
   Instant now_;        ///< CLOCK_BOOTTIME: what a suspended machine slept through has passed for its lease, too.
   Duration ahead_{};   ///< Of it before CLOCK_MONOTONIC, which the caller counts in.

@@ -86,7 +86,7 @@ NodeState TakeoverCore::own_state() const {
 }
 
 void TakeoverCore::start_promise() {
-  if (FL_RULE(kR4Start, true)) promises_.started(started_, timing_.promise());
+  if (FL_RULE(kR4Start, true)) promises_.started(joined_, timing_.promise());
 }
 
 void TakeoverCore::send_state(TakeoverActions& out) {
