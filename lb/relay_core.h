@@ -56,7 +56,7 @@ enum class EndCause : std::uint8_t {
   kRefused,      ///< accept_proxy: the client named in the header may not connect (allow, deny, per-source limits).
   kVipReleased,  ///< Its VIP is given up as planned: reset while the address was here (R18); likewise the two below.
   kVipDrained,   ///< Closed at an idle moment, so that it need not be reset.
-  kVipLost,      ///< The address went by force, or before its reset got out: closed without a word to whom it was for.
+  kVipLost,      ///< The address went by force, or before its reset got out: reset then, which not everybody hears (outlive_address).
 };
 
 enum class RelayOpKind : std::uint8_t {

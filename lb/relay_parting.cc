@@ -1,7 +1,7 @@
 // Connections on an address that leaves this node (ha-rules R18).
 //
 //   drain    each that there is closes at an idle moment of its own; clients that come meanwhile are served as ever
-//   part     all are reset, while the address is here; or when it is gone already (lb/listener_socket.cc, outlive_address)
+//   part     all are reset, while the address is here; or when it is gone already (lb/listener_socket.h, outlive_address)
 //   hold     clients that were accepted too late to be served are reset; the listeners' filters keep most of them away (lb/worker.cc)
 //
 // The address waits for the RSTs, so they come first and at once, and all the rest of an end (cancelling what the engine has under way, two

@@ -11,6 +11,7 @@ sys.path[:0] = [TESTS, os.path.join(os.path.dirname(TESTS), "scripts")]
 from drills.cases import check_against                       # noqa: E402
 from support.cluster_probe import main                       # noqa: E402
 from support.fairlead import BIN                             # noqa: E402
+from support.prober import probing                          # noqa: E402
 from support.vip_nodes import VIP, GatesTest, VipNode, holders   # noqa: E402
 from support.waiting import wait_for                         # noqa: E402
 
@@ -18,20 +19,6 @@ TARGET = f"{VIP}:6443"
 
 
 class DrillTest(GatesTest):
-    def probing(self, host, *options):
-        """A running `fairlead drill probe` that has its first answers; verdict() ends it."""
-        out = os.path.join(host.dir, f"verdict.{len(os.listdir(host.dir))}.json")
-        process = host.spawn([os.path.join(BIN, "fairlead"), "drill", "probe", TARGET, "--out", out, *options], "probe")
-        self.addCleanup(process.kill)
-        wait_for(lambda: "probing" in process.stderr(), 10, "the prober runs")
-
-        def verdict():
-            process.signal(signal.SIGINT)
-            self.assertEqual(process.wait(10), 0, process.stderr())
-            with open(out, encoding="utf-8") as file:
-                return json.load(file)
-        return verdict
-
     def answering(self, gates):
         """Each gateway's pool has a server of its own, which answers at once."""
         for gate in gates:
@@ -105,7 +92,7 @@ class DrillTest(GatesTest):
         client = self.lab.lab.node("client")
 
         with self.subTest("nothing happens: nothing is lost and one node answers"):
-            verdict = self.probing(client)
+            verdict = probing(self, client, TARGET)
             wait_for(lambda: holders(gates), 5, "held")
             _pass(1)
             seen = verdict()
@@ -116,7 +103,7 @@ class DrillTest(GatesTest):
             self.assertEqual(check_against(json.loads(gates[0].request("GET", "/api/v1/drills")[1])["drills"]), [])
 
         with self.subTest("the holder's process stops for 200 ms: that is what is measured"):
-            verdict = self.probing(client, "--slow", "50ms")
+            verdict = probing(self, client, TARGET, "--slow", "50ms")
             _pass(0.5)
             held = holders(gates)[0]
             held.process.signal(signal.SIGSTOP)
@@ -129,7 +116,7 @@ class DrillTest(GatesTest):
 
         with self.subTest("a killed daemon"):
             old = holders(gates)[0]
-            verdict = self.probing(client)
+            verdict = probing(self, client, TARGET)
             _pass(0.3)
             self.assertEqual(old.request("POST", "/api/v1/drills/kill-process")[0], 200)
             self.other_holder(gates, old)
@@ -148,7 +135,7 @@ class DrillTest(GatesTest):
             self.assertIn(holders(gates)[0].name, body)
 
         with self.subTest("an address deleted behind our back comes back"):
-            verdict = self.probing(client)
+            verdict = probing(self, client, TARGET)
             _pass(0.3)
             held = holders(gates)[0]
             self.assertEqual(held.request("POST", "/api/v1/drills/delete-vip")[0], 200)

@@ -2,10 +2,8 @@
 it (its clocks run on), and as one does that suspends it (its clocks stand still, so that it does not know). What is promised of that:
 docs/internals/takeover.md. Emulation is slow, so nothing here is a figure of a takeover's speed.
 """
-import json
 import os
 import re
-import signal
 import sys
 import unittest
 
@@ -14,8 +12,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import guest                                    # noqa: E402
 from support.cluster_probe import main                       # noqa: E402
 from support.corosync_lab import config as corosync_conf     # noqa: E402
-from support.fairlead import BIN, to_yaml                    # noqa: E402
+from support.fairlead import to_yaml                         # noqa: E402
 from support.lab import Lab                                  # noqa: E402
+from support.prober import probing                           # noqa: E402
 from support.raw import TcpServer                            # noqa: E402
 from support.vip_nodes import VIP                            # noqa: E402
 from support.waiting import wait_for                         # noqa: E402
@@ -67,19 +66,6 @@ class MachinePauseTest(unittest.TestCase):
         """Who acquired it and has not given it up since, by their own logs."""
         return [g for g in self.guests if g.said("VIP_ACQUIRED") > sum(map(g.said, ("VIP_RELEASED", "VIP_LEASE_LOST", "VIP_CLAIM_LOST")))]
 
-    def probing(self):
-        out = os.path.join(self.client.dir, f"verdict.{len(os.listdir(self.client.dir))}.json")
-        process = self.client.spawn([os.path.join(BIN, "fairlead"), "drill", "probe", f"{VIP}:6443", "--interval", "20ms", "--slow", "2s", "--out", out], "probe")
-        self.addCleanup(process.kill)
-        wait_for(lambda: "probing" in process.stderr(), 10, "the prober runs")
-
-        def verdict():
-            process.signal(signal.SIGINT)
-            self.assertEqual(process.wait(10), 0, process.stderr())
-            with open(out, encoding="utf-8") as file:
-                return json.load(file)
-        return verdict
-
     def together(self):
         """Both are members, by their own words, and one holds it."""
         members = [(re.findall(r" CLUSTER_MEMBERS .*", g.console()) or [""])[-1] for g in self.guests]
@@ -89,7 +75,7 @@ class MachinePauseTest(unittest.TestCase):
         wait_for(self.together, 60, "both machines are members, and one holds the VIP")
         paused = self.holder()[0]
         other = next(g for g in self.guests if g is not paused)
-        verdict = self.probing()
+        verdict = probing(self, self.client, f"{VIP}:6443", "--interval", "20ms", "--slow", "2s")
         acquired = other.said("VIP_ACQUIRED")
         stop(paused)
         wait_for(lambda: other.said("VIP_ACQUIRED") > acquired, 30, "the other machine takes it")
