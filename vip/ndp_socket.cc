@@ -1,7 +1,11 @@
 #include "vip/ndp_socket.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <netinet/in.h>
 #include <span>
+#include <sys/socket.h>
 
 namespace fairlead::vip {
 namespace {
@@ -32,6 +36,14 @@ Filter filter_for(const std::vector<IpAddress>& watched) {
   return out;
 }
 
+ipv6_mreq group_of(const IpAddress& address, const LinkState& link) {
+  const IpAddress group = solicited_node_group(address);
+  ipv6_mreq out{};
+  std::memcpy(&out.ipv6mr_multiaddr, group.bytes().data(), sizeof out.ipv6mr_multiaddr);
+  out.ipv6mr_interface = link.index;
+  return out;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<NdpSocket>> NdpSocket::open(const LinkState& link, bool router, NeighbourListener& listener, const Clock& clock) {
@@ -39,7 +51,19 @@ Result<std::unique_ptr<NdpSocket>> NdpSocket::open(const LinkState& link, bool r
   if (!socket) return socket.error();
   if (auto status = socket->set_filter(filter_for({})); !status) return status.error();
   if (auto status = socket->bind_to(link); !status) return status.error();
-  return std::unique_ptr<NdpSocket>(new NdpSocket(std::move(*socket), router, listener, clock));
+  Fd memberships(::socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!memberships.valid()) return errno_error("socket for IPv6 groups");
+  return std::unique_ptr<NdpSocket>(new NdpSocket(std::move(*socket), std::move(memberships), router, listener, clock));
+}
+
+Status NdpSocket::join(const IpAddress& address) {
+  if (auto status = socket_.join(group_mac(solicited_node_group(address)), true); !status) return status;
+  const ipv6_mreq group = group_of(address, socket_.link());
+  // In it already: for another address that ends alike, or since before the link changed. ENODEV: IPv6 is off on the interface, which then
+  // carries no address that could be watched for.
+  if (::setsockopt(memberships_.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group) < 0 && errno != EADDRINUSE && errno != ENODEV)
+    return errno_error("join the group of " + address.to_string() + " on " + socket_.link().name);
+  return {};
 }
 
 Status NdpSocket::watch(const IpAddress& address) {
@@ -51,7 +75,7 @@ Status NdpSocket::watch(const IpAddress& address) {
     return Error{Errc::kLimitExceeded, "watch " + address.to_string() + ": " + std::to_string(kWatchedAddressesMax) + " addresses already"};
   watched_.insert(at, address);
   if (auto status = socket_.set_filter(filter_for(watched_)); !status) return status;
-  return socket_.join(group_mac(solicited_node_group(address)), true);
+  return join(address);
 }
 
 void NdpSocket::unwatch(const IpAddress& address) {
@@ -60,6 +84,11 @@ void NdpSocket::unwatch(const IpAddress& address) {
   watched_.erase(at);
   (void)socket_.set_filter(filter_for(watched_));  // With the old one too much comes, which tell() leaves out.
   (void)socket_.join(group_mac(solicited_node_group(address)), false);
+  const bool shared = std::any_of(watched_.begin(), watched_.end(),
+                                  [&](const IpAddress& other) { return solicited_node_group(other) == solicited_node_group(address); });
+  if (shared) return;
+  const ipv6_mreq group = group_of(address, socket_.link());
+  (void)::setsockopt(memberships_.get(), IPPROTO_IPV6, IPV6_LEAVE_GROUP, &group, sizeof group);
 }
 
 Status NdpSocket::probe(const IpAddress& address, const IpAddress& source) {
@@ -87,7 +116,7 @@ Status NdpSocket::bind_to(const LinkState& link) {
   if (auto status = socket_.bind_to(link); !status) return status;
   // The groups belonged to the interface that went away; on the same one, joining twice is counted twice and harmless.
   for (const IpAddress& address : watched_) {
-    if (auto status = socket_.join(group_mac(solicited_node_group(address)), true); !status) return status;
+    if (auto status = join(address); !status) return status;
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// The NeighbourPort of IPv6. It also joins the solicited-node group of each watched address, so that a standby hears others' probes.
+// The NeighbourPort of IPv6. It also joins the solicited-node group of each watched address, so that a standby hears others' probes: at its
+// own interface, and by MLD (RFC 3810), without which a switch that snoops does not pass them on.
 #pragma once
 
 #include <memory>
@@ -26,11 +27,13 @@ class NdpSocket final : public NeighbourPort {
   [[nodiscard]] Status bind_to(const LinkState& link) override;
 
  private:
-  NdpSocket(PacketSocket socket, bool router, NeighbourListener& listener, const Clock& clock)
-      : socket_(std::move(socket)), router_(router), listener_(listener), clock_(clock) {}
+  NdpSocket(PacketSocket socket, Fd memberships, bool router, NeighbourListener& listener, const Clock& clock)
+      : socket_(std::move(socket)), memberships_(std::move(memberships)), router_(router), listener_(listener), clock_(clock) {}
+  [[nodiscard]] Status join(const IpAddress& address);
   void tell(const NdpPacket& packet);
 
   PacketSocket socket_;
+  Fd memberships_;  // Receives nothing: the kernel reports its groups to the LAN.
   bool router_;
   NeighbourListener& listener_;
   const Clock& clock_;

@@ -215,5 +215,26 @@ TEST_P(NeighbourSockets, LinuxBelievesAnAnnouncement) {
   EXPECT_TRUE(eventually(-1, [&] { return shell_there("ip neigh show " + vip().to_string() + " | grep -q 02:00:00:00:00:0a") == 0; }));
 }
 
+// A switch that snoops passes a group's frames on to its members alone: a standby that is none hears no other node's probe. Linux's bridge
+// is such a switch, and its table says whom it knows.
+class NeighbourGroups : public NeighbourSockets {};
+INSTANTIATE_TEST_SUITE_P(Ndp, NeighbourGroups, ::testing::Values(false));
+
+TEST_P(NeighbourGroups, ASwitchThatSnoopsLearnsWhoWatches) {
+  ASSERT_EQ(shell_there("ip link add br0 type bridge mcast_snooping 1 && ip link set br0 up && ip link set vb master br0"), 0);
+  const IpAddress alike = *parse_ip_address("2001:db8:0:1::9");  // The same group.
+  const auto known = [&] { return shell_there("bridge mdb show dev br0 | grep -q 'port vb grp ff02::1:ff00:9'") == 0; };
+  EXPECT_FALSE(known());
+
+  ASSERT_TRUE(here_port_->watch(vip()));
+  ASSERT_TRUE(here_port_->watch(alike));
+  EXPECT_TRUE(eventually(-1, known));
+
+  here_port_->unwatch(alike);
+  EXPECT_EQ(shell("grep -q 'va .*ff0200000000000000000001ff000009' /proc/net/igmp6"), 0);
+  here_port_->unwatch(vip());
+  EXPECT_NE(shell("grep -q 'va .*ff0200000000000000000001ff000009' /proc/net/igmp6"), 0);
+}
+
 }  // namespace
 }  // namespace fairlead::vip
