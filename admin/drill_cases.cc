@@ -41,7 +41,7 @@ constexpr std::array kCases{
     DrillCase{"kill-server", DrillPlace::kLab, false, "a server behind the proxy is killed", kNothing},
     DrillCase{"vanish-server", DrillPlace::kLab, false, "a server behind the proxy loses its power", std::nullopt},
     DrillCase{"reload", DrillPlace::kCluster, true, "the holder reads its configuration again", kNothing},
-    DrillCase{"upgrade", DrillPlace::kLater, false, "the daemon is replaced by a newer one", std::nullopt},
+    DrillCase{"upgrade", DrillPlace::kLab, false, "each node's daemon is replaced, one after the other", within(20ms)},
 };
 
 }  // namespace

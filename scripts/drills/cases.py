@@ -109,6 +109,19 @@ def freeze_node(scene):
     thaw()
 
 
+def upgrade(scene):
+    """As docs/operating/cluster.md has it: one node after the other, the holder last, each able to hold the VIP again before the next one. The
+    release is the same before and after: there is no other."""
+    def able(name):
+        status = scene.lab.gate(name).status()
+        return all(n["online"] for n in status["cluster"]["nodes"]) and status["vips"][0]["eligible"].get(name, {}).get("ok")
+    for name in [*scene.standbys, scene.holder]:
+        scene.signal("fairleadd", signal.SIGTERM, name)
+        wait_for(lambda: not scene.lab.pid(name, "fairleadd"), 20, f"fairleadd has ended on {name}")
+        scene.lab.heal()
+        wait_for(lambda: able(name), 20, f"{name} could hold the VIP again")
+
+
 # ---- cables ----
 def cut_one_way(scene):
     """The switch sends nothing to the holder any more, on every port; what the holder sends arrives. In the node itself it would be too late:
@@ -213,6 +226,7 @@ CASES = [
     Case("gateway-silent", lambda s: unplug(s, s.standbys[-1]), nodes=(2,), before=silence_router, lost=True),
     Case("flap-carrier", flap_carrier, calm=True),
     Case("planned", lambda s: s.lab.exec(s.holder, "fairlead", "--yes", "vip", "move", "api")),
+    Case("upgrade", upgrade),
     Case("kill-process", lambda s: s.signal("fairleadd", signal.SIGKILL)),
     Case("hang-process", lambda s: s.signal("fairleadd", signal.SIGSTOP)),
     Case("kill-both", kill_both, lost=True),
@@ -231,7 +245,6 @@ CASES = [
 QDEVICE_CASES = ("qdevice-loss", "kill-standby", "kill-node", "cut-link")
 NOT_HERE = {
     "mixed-version": "there is no earlier release",
-    "upgrade": "a later release brings it",
 }
 
 

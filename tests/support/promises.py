@@ -38,6 +38,7 @@ class Promise:
 _SERVED_ALL_THE_TIME = Promise("0", failed_max=0)
 PROMISES = {
     "planned": Promise("20 ms"),
+    "upgrade": Promise("20 ms"),                     # When the holder's turn comes; the others' costs nothing.
     "kill-process": Promise("50 ms"),
     "hang-process": Promise("guard.hang + 300 ms"),
     "kill-both": Promise("lease + T + C + 500 ms", least="1500 ms"),   # The kernel keeps it at least so long: it is refreshed each 500 ms.
