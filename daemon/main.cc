@@ -2,6 +2,7 @@
 // Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 5 refused.
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <getopt.h>
 #include <string>
 #include <unistd.h>
@@ -29,6 +30,7 @@ constexpr const char* kHelp =
     "\n"
     "  --config FILE    the node's fairlead.yaml (default /etc/fairlead/fairlead.yaml)\n"
     "  --check          report problems of the file as FILE:LINE:COLUMN and exit\n"
+    "  --trace-takeover FILE  append what decides about VIPs and what was decided, to replay it (docs/internals/takeover.md)\n"
     "  --release-vips   remove the addresses an earlier life left, and exit; refused while a daemon runs\n"
     "  --version        print the version and exit\n"
     "  --help           print this and exit\n"
@@ -42,19 +44,26 @@ struct Arguments {
   std::string config = "/etc/fairlead/fairlead.yaml";
   bool check = false;
   bool release_vips = false;
+  std::string trace_takeover;
 };
 
 /// -1: go on; else the exit code.
 int parse_arguments(int argc, char** argv, Arguments& out) {
-  static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},   {"check", no_argument, nullptr, 'k'},
-                                        {"release-vips", no_argument, nullptr, 'r'},   {"version", no_argument, nullptr, 'v'},
-                                        {"help", no_argument, nullptr, 'h'},           {"guard", required_argument, nullptr, 'G'},
-                                        {"guard-of", required_argument, nullptr, 'g'}, {nullptr, 0, nullptr, 0}};
+  static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},
+                                        {"check", no_argument, nullptr, 'k'},
+                                        {"release-vips", no_argument, nullptr, 'r'},
+                                        {"version", no_argument, nullptr, 'v'},
+                                        {"help", no_argument, nullptr, 'h'},
+                                        {"guard", required_argument, nullptr, 'G'},
+                                        {"guard-of", required_argument, nullptr, 'g'},
+                                        {"trace-takeover", required_argument, nullptr, 't'},
+                                        {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = ::getopt_long(argc, argv, "c:h", kOptions, nullptr)) != -1;) {
     switch (c) {
       case 'c': out.config = ::optarg; break;
       case 'k': out.check = true; break;
       case 'r': out.release_vips = true; break;
+      case 't': out.trace_takeover = ::optarg; break;
       case 'G': out.guard_fd = std::atoi(::optarg); break;
       case 'g': out.guard_of = ::optarg; break;
       case 'v': std::printf("fairleadd %s\n", kVersion); return kDone;
@@ -90,8 +99,17 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
     std::fprintf(stderr, "fairleadd: %s\n", alone.error().message().c_str());
     return kFailed;
   }
+  Fd trace;
+  if (!arguments.trace_takeover.empty()) {
+    trace.reset(::open(arguments.trace_takeover.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!trace.valid()) {
+      std::fprintf(stderr, "fairleadd: --trace-takeover: %s\n", errno_error(arguments.trace_takeover).message().c_str());
+      return kFailed;
+    }
+  }
   const std::string state_dir = snapshot.vips.empty() && !snapshot.cluster ? "" : snapshot.state_dir;
   VipStart vips = start_vips(snapshot);  // Before the first thread: the guard is a child of a process that has none.
+  vips.trace = std::move(trace);
   LogThread log(log_options_of(snapshot.log));
   set_log_sink(&log);
   int code = kFailed;

@@ -58,8 +58,7 @@ void TakeoverRunner::execute(const admin::Command& command, CommandDone done) {
 }
 
 void TakeoverRunner::wish(OverrideKind kind, const std::string& name, bool on, bool force, std::string summary, const CommandDone& done) {
-  Status status;
-  enter_now([&](auto& out) { status = core_.wish(kind, name, on, force, out); });
+  const Status status = enter_now(vip::WishInput{kind, name, on, force});
   done(status ? Result<admin::CommandResult>(said(std::move(summary))) : status.error());
 }
 
@@ -75,8 +74,7 @@ void TakeoverRunner::move(const admin::MoveVip& command, CommandDone done) {
     return done(said("VIP " + command.vip + " is on " + command.to + " already"));
   if (command.drain > Duration::zero()) return drain(command, to, std::move(done));
   const Instant now = clock_.now();
-  Status status;
-  enter_now([&](auto& out) { status = core_.move(command.vip, to, out); });
+  const Status status = enter_now(vip::MoveInput{command.vip, to});
   if (!status) return done(status.error());
   moves_.push_back({.vip = command.vip, .from = before.owner, .to = to, .since = now, .done = std::move(done)});
   answer_moves();
@@ -120,7 +118,7 @@ void TakeoverRunner::tend_drains() {
     PendingDrain drain = std::move(*next);
     drains_.erase(next);  // Before anything is called.
     Status status;
-    if (is_ours(drain)) enter_now([&](auto& out) { status = core_.move(drain.vip, drain.to, out); });
+    if (is_ours(drain)) status = enter_now(vip::MoveInput{drain.vip, drain.to});
     if (!status) {
       stop_draining(drain.vip);
       drain.done(Error{status.error().code, status.error().context + " (after its drain; the connections that are left stay)"});
@@ -174,8 +172,7 @@ void TakeoverRunner::force(const admin::ForceVip& command, const CommandDone& do
     if (!node) return done(node.error());
     fenced.push_back(*node);
   }
-  Status status;
-  enter_now([&](auto& out) { status = core_.force(command.vip, fenced, out); });
+  const Status status = enter_now(vip::ForceInput{command.vip, fenced});
   if (!status) return done(status.error());
   done(said("VIP " + command.vip + " is being taken here without a majority; `fairlead vip list` shows when it is held"));
 }

@@ -30,9 +30,7 @@ void TakeoverRunner::kernel_events() {
   for (const vip::AddressEvent& event : *events) {
     if (const auto* gone = std::get_if<vip::AddressGone>(&event)) {
       for (const auto& [name, v] : vips_) {
-        if (v.added && v.added->index == gone->index && v.added->address == gone->address) {
-          enter([this, vip = name](auto& out) { core_.kernel_gone(vip, out); });
-        }
+        if (v.added && v.added->index == gone->index && v.added->address == gone->address) { enter(vip::KernelGoneInput{name}); }
       }
     } else {
       ground = true;
@@ -126,7 +124,7 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
   if (!guard_.can_guard(now)) local.able = false, local.reason = "no guard is running";
   if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
   tell_able(name, v, local);
-  enter([this, name, local](auto& out) { core_.local(name, local, out); });
+  enter(vip::LocalInput{name, local});
 }
 
 void TakeoverRunner::tell_able(const std::string& name, Vip& v, const vip::LocalVip& local) {
@@ -249,7 +247,7 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
     const auto target = std::find(targets.begin(), targets.end(), event.address);
     if (target != targets.end() && event.kind != vip::NeighbourEventKind::kProbe) {
       routers_[event.address] = event.mac;
-      enter([this, at = static_cast<std::uint32_t>(target - targets.begin())](auto&) { core_.tie_answered(at); });
+      enter(vip::TieAnsweredInput{static_cast<std::uint32_t>(target - targets.begin())});
     }
   }
   for (auto& [name, v] : vips_) {
@@ -259,13 +257,11 @@ void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
   }
   for (const auto& [name, v] : vips_) {
     if (v.settings.address.address != event.address) continue;
-    enter([this, event, vip = name](auto& out) {
-      switch (event.kind) {
-        case vip::NeighbourEventKind::kAnswer: return core_.answered(vip, event.mac.to_string(), is_router(event.mac), out);
-        case vip::NeighbourEventKind::kClaim: return core_.claimed(vip, event.mac.to_string(), out);
-        case vip::NeighbourEventKind::kProbe: return core_.probed(vip);
-      }
-    });
+    switch (event.kind) {
+      case vip::NeighbourEventKind::kAnswer: return enter(vip::AnsweredInput{name, event.mac.to_string(), is_router(event.mac)});
+      case vip::NeighbourEventKind::kClaim: return enter(vip::ClaimedInput{name, event.mac.to_string()});
+      case vip::NeighbourEventKind::kProbe: return enter(vip::ProbedInput{name});
+    }
     return;
   }
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/overloaded.h"
 #include "daemon/takeover_settings.h"
+#include "daemon/takeover_trace.h"
 #include "vip/netlink_address_driver.h"
 
 namespace fairlead::daemon {
@@ -44,7 +45,8 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
       options_(std::move(options)),
       host_(std::move(host)),
       boot_offset_(boot_now() - clock_.now()),
-      core_(options_.settings, options_.incarnation, options_.kept, clock_.now()),
+      born_(clock_.now()),
+      core_(options_.settings, options_.incarnation, options_.kept, born_),
       guard_({.node = options_.settings.self, .hang = options_.snapshot.guard.hang}) {
   for (const config::Vip& vip : options_.snapshot.vips) {
     Vip& v = vips_[vip.name];
@@ -52,6 +54,7 @@ TakeoverRunner::TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host)
     v.wanted = device_of(options_.snapshot, vip);
   }
   guard_.before_close([this] { unwatch_guard(); });
+  if (options_.trace) options_.trace->add(trace_begin(options_.settings, options_.incarnation, options_.kept, born_));
 }
 
 TakeoverRunner::~TakeoverRunner() {
@@ -82,18 +85,37 @@ Status TakeoverRunner::start() {
     client_->start();
   } else {
     const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
-    enter_now([&](auto& out) { core_.view(view_of_one(options_.settings.self, self), self, out); });
+    enter(vip::ViewInput{view_of_one(options_.settings.self, self), self});
   }
   tell_from_ = clock_.now() + kStartQuiet;
   beat();
   return {};
 }
 
-void TakeoverRunner::leave() {
-  enter([this](auto& out) { core_.leave(out); });
-}
+void TakeoverRunner::leave() { enter(vip::LeaveInput{}); }
 
 // ---- turning the core ----
+
+/// Whatever the core is told goes through here.
+Status TakeoverRunner::apply(const vip::TakeoverInput& input, vip::TakeoverActions& out) {
+  if (!options_.trace) return vip::apply(core_, input, out);
+  options_.trace->add(trace_input(input));
+  const std::size_t before = out.size();
+  Status status = vip::apply(core_, input, out);
+  for (std::size_t i = before; i < out.size(); ++i) options_.trace->add(trace_action(out[i]));
+  return status;
+}
+
+void TakeoverRunner::enter(vip::TakeoverInput input) {
+  enter([this, input = std::move(input)](auto& out) { (void)apply(input, out); });
+}
+
+/// An operator's. Errors: as the core refuses it.
+Status TakeoverRunner::enter_now(const vip::TakeoverInput& input) {
+  Status status;
+  enter_now([&](auto& out) { status = apply(input, out); });
+  return status;
+}
 
 /// T1
 void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& input) {
@@ -107,11 +129,11 @@ void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& inp
 void TakeoverRunner::enter_now(const std::function<void(vip::TakeoverActions&)>& input) {
   FL_ASSERT(!carrying_);
   vip::TakeoverActions actions;
-  core_.turn(clock_.now(), boot_now() - boot_offset_, actions);
+  (void)apply(vip::TurnInput{clock_.now(), boot_now() - boot_offset_}, actions);
   carry(std::move(actions));
   actions.clear();
   input(actions);
-  core_.tick(actions);
+  (void)apply(vip::TickInput{}, actions);
   carry(std::move(actions));
   const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
   for (int round = 0; round < kRoundsMax; ++round) {
@@ -123,9 +145,9 @@ void TakeoverRunner::enter_now(const std::function<void(vip::TakeoverActions&)>&
       answers_.pop_front();
       answer(actions);
     } else {
-      const ClusterMessage message = std::move(to_self_.front());
+      const vip::DeliveredInput own{self, std::move(to_self_.front())};
       to_self_.pop_front();
-      core_.delivered(self, message, actions);
+      (void)apply(own, actions);
     }
     carry(std::move(actions));
   }
@@ -224,7 +246,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       return;
     case vip::HolderActionKind::kReset:
       return host_.reset_connections(v.settings.address.address, [this, name = action.vip, epoch = action.epoch] {
-        enter([this, name, epoch](auto& out) { core_.reset_done(name, epoch, out); });
+        enter(vip::ResetDoneInput{name, epoch});
       });
     case vip::HolderActionKind::kSayReleased:
     case vip::HolderActionKind::kBeatNow: return;  // The core's own.
@@ -238,7 +260,7 @@ void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind 
               .error = status.error().message(),
               .unsure = status.error().code == Errc::kTimeout,
               .foreign = status.error().code == Errc::kConflict};
-  answers_.push_back([this, name, what, answer](auto& out) { core_.kernel_done(name, what, answer, out); });
+  answers_.push_back([this, done = vip::KernelDoneInput{name, what, answer}](auto& out) { (void)apply(done, out); });
 }
 
 void TakeoverRunner::not_here(Vip& v) {
@@ -285,21 +307,22 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
 void TakeoverRunner::on_view(const ClusterView& view) {
   const auto self = client_->self();
   if (!self) return;
-  enter([this, view, self = *self](auto& out) { core_.view(view, self, out); });
+  enter(vip::ViewInput{view, *self});
 }
-void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
-  enter([this, from, message](auto& out) { core_.delivered(from, message, out); });
-}
+void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) { enter(vip::DeliveredInput{from, message}); }
 void TakeoverRunner::on_lost(const std::string& reason) {
   lost_ = reason;
-  enter([this](auto& out) { core_.lost(out); });
+  enter(vip::LostInput{});
 }
 void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts, Instant asked) {
   tell_qdevice(facts);
   facts_ = facts;
-  core_.timing({.token = std::chrono::milliseconds(facts.token_ms), .consensus = std::chrono::milliseconds(facts.consensus_ms)});
+  vip::TakeoverActions none;
+  (void)apply(
+      vip::TimingInput{{.token = std::chrono::milliseconds(facts.token_ms), .consensus = std::chrono::milliseconds(facts.consensus_ms)}},
+      none);
   if (options_.settings.qdevice_votes == 0) return;
-  enter([this, asked, counted = has_third_vote(facts)](auto& out) { core_.third_vote(counted, asked, out); });
+  enter(vip::ThirdVoteInput{has_third_vote(facts), asked});
 }
 
 /// An event at each change, and at the start when it is missing.
@@ -318,6 +341,7 @@ void TakeoverRunner::tell_qdevice(const membership::CorosyncFacts& facts) {
 void TakeoverRunner::beat() {
   loop_.after(kBeat, [this] { beat(); });
   guard_.beat();
+  if (options_.trace) options_.trace->flush();
   guard_turn();
   tend_drains();
   for (auto& [name, v] : vips_) {
@@ -343,7 +367,7 @@ Status TakeoverRunner::configure(const config::Snapshot& snapshot) {
     v.configured = true;
     v.next = vip;
   }
-  enter_now([&](auto& out) { core_.configure(std::move(*settings), out); });
+  (void)enter_now(vip::ConfigureInput{std::move(*settings)});
   for (auto& [name, v] : vips_) {  // All but what has to be given up as it is.
     const bool same_place = v.next && v.next->address == v.settings.address && v.next->route == v.settings.route &&
                             device_of(options_.snapshot, *v.next) == v.wanted;

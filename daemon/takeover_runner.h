@@ -31,12 +31,14 @@
 #include "base/result.h"
 #include "base/system_clock.h"
 #include "config/settings.h"
+#include "daemon/trace_file.h"
 #include "membership/corosync_client.h"
 #include "vip/address_driver.h"
 #include "vip/gateway_track.h"
 #include "vip/guard_link.h"
 #include "vip/neighbour_port.h"
 #include "vip/takeover_core.h"
+#include "vip/takeover_input.h"
 
 namespace fairlead::daemon {
 
@@ -77,9 +79,10 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     config::Snapshot snapshot;
     vip::Settings settings;  ///< Of `snapshot`.
     Incarnation incarnation = 0;
-    std::vector<Override> kept;  ///< Of an earlier life.
-    vip::GuardChild guard;       ///< Started before the first thread; may be missing.
-    std::string missing_right;   ///< Why this process can hold nothing; empty: it can.
+    std::vector<Override> kept;          ///< Of an earlier life.
+    vip::GuardChild guard;               ///< Started before the first thread; may be missing.
+    std::string missing_right;           ///< Why this process can hold nothing; empty: it can.
+    std::unique_ptr<TraceFile> trace{};  ///< Of what the core is told and answers; nothing: none is kept.
   };
   TakeoverRunner(QbLoop& loop, Options options, TakeoverHost host);
   ~TakeoverRunner() override;
@@ -157,8 +160,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void on_facts(const membership::CorosyncFacts& facts, Instant asked) override;
   void on_neighbour(const vip::NeighbourEvent& event) override;
 
+  void enter(vip::TakeoverInput input);
   void enter(const std::function<void(vip::TakeoverActions&)>& input);
+  [[nodiscard]] Status enter_now(const vip::TakeoverInput& input);
   void enter_now(const std::function<void(vip::TakeoverActions&)>& input);
+  Status apply(const vip::TakeoverInput& input, vip::TakeoverActions& out);
   void carry(vip::TakeoverActions&& actions);
   void carry(const vip::VipAction& action);
   void send(const ClusterMessage& message);
@@ -214,6 +220,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   TakeoverHost host_;
   SystemClock clock_;
   Duration boot_offset_;  ///< CLOCK_BOOTTIME - CLOCK_MONOTONIC at the start: earlier suspensions.
+  Instant born_;
   vip::TakeoverCore core_;
   std::unique_ptr<membership::CorosyncClient> client_;  ///< Nothing: alone.
   std::unique_ptr<vip::AddressDriver> driver_;

@@ -69,6 +69,10 @@ Status Orchestrator::start_takeover() {
   host.address_changed = [this](const config::Vip& vip, const std::string& device, bool here) {
     hooks_->run(vip, here ? HookEvent::kAcquire : HookEvent::kRelease, device);
   };
+  std::unique_ptr<TraceFile> trace;
+  if (vip_start_.trace.valid())
+    trace =
+        std::make_unique<TraceFile>(std::move(vip_start_.trace), [this](std::function<void()> job) { return jobs_->post(std::move(job)); });
   const auto born = static_cast<Incarnation>(clock_.wall().time_since_epoch().count());
   if (const auto ports = kernel_ports()) controller_.set_local_ports(*ports);
   takeover_ = std::make_unique<TakeoverRunner>(loop_,
@@ -77,7 +81,8 @@ Status Orchestrator::start_takeover() {
                                                                        .incarnation = born,
                                                                        .kept = std::move(vip_start_.wishes),
                                                                        .guard = std::move(vip_start_.guard),
-                                                                       .missing_right = missing_right()},
+                                                                       .missing_right = missing_right(),
+                                                                       .trace = std::move(trace)},
                                                std::move(host));
   return takeover_->start();
 }

@@ -17,6 +17,7 @@ struct VipStart {
   std::vector<Override> wishes;      ///< Of an earlier life.
   std::vector<std::string> removed;  ///< Addresses an earlier life left.
   std::vector<Error> problems;       ///< What did not work; none keeps the daemon from serving.
+  Fd trace;                          ///< `--trace-takeover`, open for appending; not valid: none.
 };
 
 /// Nothing is done with neither VIPs nor a cluster in the configuration.

@@ -24,6 +24,7 @@ HOMES = {
     "openssl/": ["lb/health_", "admin/", "cli/api_client"],
     "boost/asio": ["lb/health_", "admin/", "cli/api_client"],   # The client side of admin's API lives where it is used.
     "boost/beast": ["lb/health_", "admin/", "cli/api_client"],
+    "boost/describe": ["daemon/takeover_trace"],
     "boost/json": ["admin/", "cli/", "config/", "daemon/"],
     "boost/system": ["lb/health_", "admin/"],
     "yaml-cpp/": ["config/parse"],

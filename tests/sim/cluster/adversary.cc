@@ -285,6 +285,7 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
   Prng chance(mix64(seed));
   SiteOptions site_options = choose(chance);
   site_options.trace = options.trace;
+  site_options.recorder = options.recorder;
   Outcome out;
   const auto pick = options.style >= 0 ? static_cast<std::uint32_t>(options.style) : chance.below(100);
   const bool deaf = pick >= 75 && pick < 85;

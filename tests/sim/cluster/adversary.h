@@ -66,6 +66,7 @@ struct Outcome {
 struct PlayOptions {
   bool trace = false;
   int style = -1;  ///< Of every seed's own choice.
+  Recorder* recorder = nullptr;
 };
 [[nodiscard]] Outcome play(std::uint64_t seed, PlayOptions options = {});
 

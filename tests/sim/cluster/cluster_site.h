@@ -26,6 +26,7 @@ struct SiteOptions {
   int newer = -1;            ///< This node runs a newer release.
   bool boot_staggered = false;
   bool trace = false;
+  Recorder* recorder = nullptr;
 };
 
 /// What the adversary does when its time has come.

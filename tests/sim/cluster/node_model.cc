@@ -45,24 +45,39 @@ void NodeModel::turn(std::uint32_t generation) {
     return;
   }
   actions_.clear();
-  core_->turn(clock(), boot_clock(), actions_);
+  (void)tell(TurnInput{clock(), boot_clock()});
   if (std::any_of(inputs_.begin(), inputs_.end(), [](const Input& in) { return in.kind == Input::Kind::kLost; })) {
-    core_->lost(actions_);  // The dead handles are seen before there can be new ones (R9).
+    (void)tell(LostInput{});  // The dead handles are seen before there can be new ones (R9).
     std::erase_if(inputs_, [](const Input& in) { return in.kind == Input::Kind::kLost; });
   }
   take_ring();
   take_inputs();
-  core_->tick(actions_);
+  (void)tell(TickInput{});
   carry_out();
   plan_next_turn();
 }
 
-void NodeModel::run(const std::function<void(TakeoverCore&, TakeoverActions&)>& what) {
+Status NodeModel::tell(const TakeoverInput& input) {
+  Recorder* recorder = site_.options().recorder;
+  if (recorder != nullptr) recorder->told(index_, input);
+  const std::size_t before = actions_.size();
+  Status status = apply(*core_, input, actions_);
+  for (std::size_t i = before; recorder != nullptr && i < actions_.size(); ++i) recorder->answered(index_, actions_[i]);
+  return status;
+}
+
+void NodeModel::tell_local() {
+  for (int vip = 0; vip < site_.vips(); ++vip) (void)tell(LocalInput{name_of(vip), local_facts()});
+}
+
+Status NodeModel::run(const TakeoverInput& first, bool and_local) {
   actions_.clear();
-  core_->turn(clock(), boot_clock(), actions_);
-  what(*core_, actions_);
+  (void)tell(TurnInput{clock(), boot_clock()});
+  Status status = tell(first);
+  if (and_local) tell_local();
   carry_out();
   plan_next_turn();
+  return status;
 }
 
 void NodeModel::plan_next_turn() {
@@ -92,11 +107,11 @@ void NodeModel::take_ring() {
             site_.log(index_, "view " + view.ring.to_string() + " nodes" + who + " processes " + std::to_string(view.processes.size()) +
                                   (view.quorate ? " quorate" : ""));
           }
-          core_->view(view, self, actions_);
+          (void)tell(ViewInput{view, self});
         }
       } else if (in_group_) {
         const CorosyncModel::Packet& packet = corosync().packet(item.index);
-        core_->delivered(packet.from, packet.message, actions_);
+        (void)tell(DeliveredInput{packet.from, packet.message});
       }
     }
     corosync().done_with(item);
@@ -112,22 +127,18 @@ void NodeModel::take_inputs() {
     const Input in = inputs_[i];
     inputs_.erase(inputs_.begin() + static_cast<std::ptrdiff_t>(i));
     switch (in.kind) {
-      case Input::Kind::kKernelDone:
-        core_->kernel_done(name_of(in.vip), in.what, {in.ok, in.ok ? "" : "EBUSY", in.unsure}, actions_);
-        break;
-      case Input::Kind::kResetDone: core_->reset_done(name_of(in.vip), in.epoch, actions_); break;
-      case Input::Kind::kGone: core_->kernel_gone(name_of(in.vip), actions_); break;
+      case Input::Kind::kKernelDone: (void)tell(KernelDoneInput{name_of(in.vip), in.what, {in.ok, in.ok ? "" : "EBUSY", in.unsure}}); break;
+      case Input::Kind::kResetDone: (void)tell(ResetDoneInput{name_of(in.vip), in.epoch}); break;
+      case Input::Kind::kGone: (void)tell(KernelGoneInput{name_of(in.vip)}); break;
       case Input::Kind::kAnswered:
-        core_->answered(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false, actions_);
+        (void)tell(AnsweredInput{name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false});
         break;
-      case Input::Kind::kClaimed: core_->claimed(name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), actions_); break;
-      case Input::Kind::kProbed: core_->probed(name_of(in.vip)); break;
-      case Input::Kind::kTie: core_->tie_answered(static_cast<std::uint32_t>(in.from)); break;
-      case Input::Kind::kLocal:
-        for (int vip = 0; vip < site_.vips(); ++vip) core_->local(name_of(vip), local_facts(), actions_);
-        break;
+      case Input::Kind::kClaimed: (void)tell(ClaimedInput{name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1)}); break;
+      case Input::Kind::kProbed: (void)tell(ProbedInput{name_of(in.vip)}); break;
+      case Input::Kind::kTie: (void)tell(TieAnsweredInput{static_cast<std::uint32_t>(in.from)}); break;
+      case Input::Kind::kLocal: tell_local(); break;
       case Input::Kind::kVoteRead: read_vote(); break;
-      case Input::Kind::kVoteTold: core_->third_vote(in.ok, in.asked, actions_); break;
+      case Input::Kind::kVoteTold: (void)tell(ThirdVoteInput{in.ok, in.asked}); break;
       case Input::Kind::kLost: break;
     }
   }
@@ -198,10 +209,8 @@ void NodeModel::act(const VipAction& action) {
     case HolderActionKind::kProbe: return site_.probe(index_, vip);
     case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
     case HolderActionKind::kReset:
-      return input({.kind = Input::Kind::kResetDone,
-                    .at = world().now + world().between(100 * kUs, 9 * kMs),
-                    .vip = vip,
-                    .epoch = action.epoch});
+      return input(
+          {.kind = Input::Kind::kResetDone, .at = world().now + world().between(100 * kUs, 9 * kMs), .vip = vip, .epoch = action.epoch});
     case HolderActionKind::kAdd:
     case HolderActionKind::kRefresh:
       if (guard_alive_) told_[vip] = {action.epoch, incarnation_};  // Before the kernel hears of it (R10).
@@ -318,16 +327,12 @@ void NodeModel::set_serves(bool serves) {
 void NodeModel::set_settings(Settings settings) {
   settings_ = std::move(settings);
   if (!daemon_alive()) return;
-  (void)command([&](TakeoverCore& core, TakeoverActions& out) {
-    core.configure(settings_, out);
-    for (int vip = 0; vip < site_.vips(); ++vip) core.local(name_of(vip), local_facts(), out);
-  });
+  if (proxy_runs()) (void)run(ConfigureInput{settings_}, /*and_local=*/true);
 }
 
-bool NodeModel::command(const std::function<void(TakeoverCore&, TakeoverActions&)>& what) {
-  if (!proxy_runs()) return false;
-  run(what);
-  return true;
+std::optional<Status> NodeModel::command(const TakeoverInput& what) {
+  if (!proxy_runs()) return std::nullopt;
+  return run(what);
 }
 
 // ---- lives of the daemon ----
@@ -344,15 +349,13 @@ void NodeModel::start_daemon(std::uint32_t generation) {
   inputs_.clear();
   told_.clear();
   core_ = std::make_unique<TakeoverCore>(settings_, incarnation_, kept_, clock());
+  if (Recorder* recorder = site_.options().recorder) recorder->begins(index_, settings_, incarnation_, kept_, clock());
   site_.log(index_, "daemon starts");
   site_.node_changed();
   guard_alive_ = true;
   guard_hung_ = false;
   guard_pid_ = ++next_pid_;
-  run([&](TakeoverCore& core, TakeoverActions& out) {
-    core.timing(timing_);
-    for (int vip = 0; vip < site_.vips(); ++vip) core.local(name_of(vip), local_facts(), out);
-  });
+  (void)run(TimingInput{timing_}, /*and_local=*/true);
   if (settings_.qdevice_votes > 0) read_vote();
   if (world().now < carrier_counts_) input({.kind = Input::Kind::kLocal, .at = carrier_counts_ + kMs});
   world().push(world().between(3 * kMs, 60 * kMs), EventKind::kJoin, index_, 0);

@@ -6,16 +6,27 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tests/sim/cluster/corosync_model.h"
 #include "tests/sim/cluster/sim_world.h"
 #include "vip/takeover_core.h"
+#include "vip/takeover_input.h"
 
 namespace fairlead::vip::sim {
 
 class Site;
+
+/// Hears what every core is told, and what it answers.
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  virtual void begins(int node, const Settings& settings, Incarnation incarnation, const std::vector<Override>& kept, Instant now) = 0;
+  virtual void told(int node, const TakeoverInput& input) = 0;
+  virtual void answered(int node, const TakeoverAction& action) = 0;
+};
 
 enum class Pause : std::uint8_t { kNone, kClockRuns, kClockStops, kOnlyBootRuns };
 
@@ -61,8 +72,8 @@ class NodeModel {
   void hold_restart(bool on);
   void slow_kernel(At until) { slow_until_ = until; }
   void set_settings(Settings settings);
-  /// An operator at this node. False: nobody is there to ask.
-  bool command(const std::function<void(TakeoverCore&, TakeoverActions&)>& what);
+  /// An operator at this node. Nothing: nobody is there to ask.
+  std::optional<Status> command(const TakeoverInput& what);
 
   // ---- what can be seen from outside ----
   [[nodiscard]] bool has_address(int vip) const { return addresses_[static_cast<std::size_t>(vip)].present; }
@@ -146,7 +157,9 @@ class NodeModel {
   void act(const VipAction& action);
   void to_kernel(int vip, HolderActionKind kind, Incarnation incarnation);
   void set_address(int vip, bool present);
-  void run(const std::function<void(TakeoverCore&, TakeoverActions&)>& what);
+  Status tell(const TakeoverInput& input);
+  void tell_local();
+  Status run(const TakeoverInput& first, bool and_local = false);
   void plan_next_turn();
   void daemon_died();
   void guard_deletes();

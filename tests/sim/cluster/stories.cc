@@ -104,8 +104,7 @@ void different_configuration(Site& site, Strikes& strikes) {
   }
   site.run_until(site.world().now + kSecond);
   strikes.strike(Fault::kServers, holder, 0);
-  (void)site.node(holder).command(
-      [&](TakeoverCore& core, TakeoverActions& out) { (void)core.move("v0", NodeId{static_cast<std::uint32_t>(odd + 1)}, out); });
+  (void)site.node(holder).command(MoveInput{"v0", NodeId{static_cast<std::uint32_t>(odd + 1)}});
   pass(site, 4 * kSecond);
   strikes.repair_everything();
   pass(site, 6 * kSecond);
@@ -163,7 +162,7 @@ void wishes(Site& site, Strikes& strikes) {
   const int now_at = site.holder(0);
   site.oracle().expect(Row::kPlannedMove, 0, 20 * kMs);
   if (now_at >= 0) site.oracle().expect_reset(0, now_at);
-  (void)site.node(other_than(site, holder)).command([&](TakeoverCore& core, TakeoverActions& out) { (void)core.move("v0", kNoNode, out); });
+  (void)site.node(other_than(site, holder)).command(MoveInput{"v0", kNoNode});
   pass(site, 2 * kSecond);
   if (site.holder(0) == now_at || site.holder(0) < 0) site.oracle().violation("R16: the VIP did not move");
 }
@@ -305,8 +304,7 @@ void forced(Site& site, Strikes& strikes) {
   }
   pass(site, 5 * kSecond);
   if (site.holder(0) >= 0) return site.oracle().violation("R4: held without a majority");
-  Status done;
-  (void)site.node(node).command([&](TakeoverCore& core, TakeoverActions& out) { done = core.force("v0", fenced, out); });
+  const Status done = site.node(node).command(ForceInput{"v0", fenced}).value_or(Status{});
   if (!done) return site.oracle().violation("R16: refused: " + done.error().message());
   pass(site, 2 * kSecond);
   if (site.holder(0) != node) return site.oracle().violation("R16: forced, and not held");

@@ -89,7 +89,7 @@ void Strikes::split(std::uint32_t minority, bool apart, bool lan, bool client) {
 }
 
 bool Strikes::wish(int from, OverrideKind kind, const std::string& name, bool on) {
-  return site_.node(from).command([&](TakeoverCore& core, TakeoverActions& out) { (void)core.wish(kind, name, on, /*force=*/true, out); });
+  return site_.node(from).command(WishInput{kind, name, on, /*force=*/true}).has_value();
 }
 
 void Strikes::strike(Fault fault, int node, std::uint32_t detail) {
@@ -101,10 +101,7 @@ void Strikes::strike(Fault fault, int node, std::uint32_t detail) {
   const std::string vip_name = "v" + std::to_string(vip);
   switch (fault) {
     case Fault::kMove:
-      (void)n.command([&](TakeoverCore& core, TakeoverActions& out) {
-        const NodeId to = detail % 3 == 0 ? kNoNode : NodeId{1 + detail / 3 % static_cast<std::uint32_t>(site_.nodes())};
-        (void)core.move(vip_name, to, out);
-      });
+      (void)n.command(MoveInput{vip_name, detail % 3 == 0 ? kNoNode : NodeId{1 + detail / 3 % static_cast<std::uint32_t>(site_.nodes())}});
       return;
     case Fault::kKillDaemon: return n.kill_daemon();
     case Fault::kHangShort:
@@ -145,7 +142,7 @@ void Strikes::strike(Fault fault, int node, std::uint32_t detail) {
       return;
     case Fault::kDisable: (void)wish(node, OverrideKind::kVipDisabled, vip_name, true); return;
     case Fault::kFreezeCluster: (void)wish(node, OverrideKind::kFrozen, "", true); return;
-    case Fault::kLeave: (void)n.command([&](TakeoverCore& core, TakeoverActions& out) { core.leave(out); }); return;
+    case Fault::kLeave: (void)n.command(LeaveInput{}); return;
     case Fault::kConfigure: {
       Settings s = n.settings();
       s.vips[static_cast<std::size_t>(vip)].config_hash = detail % 2 == 0 ? 77 : 99;
