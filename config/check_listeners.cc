@@ -146,6 +146,7 @@ void check_listeners(Checks& checks) {
     }
     check_capacity(checks, listener, i, pool);
     check_limits(checks, listener, i);
+    checks.congestion_control(listener.congestion_control, path_of("listeners[{}].congestion_control", i));
   }
   check_capacity_of_all(checks);
   checks.unique(names, "listeners", "name", "listener");

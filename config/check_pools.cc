@@ -166,6 +166,7 @@ void check_pools(Checks& checks) {
     check_family(checks, pool, pool.health.source, path_of("pools[{}].health.source", i), "health.source");
     check_servers(checks, pool, i, binds[pool.name]);
     check_timeouts(checks, pool, i);
+    checks.congestion_control(pool.congestion_control, path_of("pools[{}].congestion_control", i));
   }
   checks.unique(names, "pools", "name", "pool");
 }

@@ -19,6 +19,7 @@ struct Environment {
   std::optional<std::uint64_t> descriptors_max;  ///< RLIMIT_NOFILE, the hard limit.
   std::size_t cpus = 1;                          ///< The workers of `proxy.workers: auto`.
   std::optional<std::uint32_t> ephemeral_ports;  ///< Size of net.ipv4.ip_local_port_range.
+  std::vector<std::string> congestion_controls;  ///< net.ipv4.tcp_available_congestion_control. Empty: unknown.
 };
 
 }  // namespace fairlead::config

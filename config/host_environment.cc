@@ -45,6 +45,13 @@ std::optional<std::uint32_t> ephemeral_ports() {
   return last - first + 1;
 }
 
+std::vector<std::string> congestion_controls() {
+  std::ifstream file("/proc/sys/net/ipv4/tcp_available_congestion_control");
+  std::vector<std::string> out;
+  for (std::string name; file >> name;) out.push_back(name);
+  return out;
+}
+
 }  // namespace
 
 Environment host_environment() {
@@ -57,6 +64,7 @@ Environment host_environment() {
   cpu_set_t cpus;
   if (::sched_getaffinity(0, sizeof cpus, &cpus) == 0) out.cpus = static_cast<std::size_t>(CPU_COUNT(&cpus));
   out.ephemeral_ports = ephemeral_ports();
+  out.congestion_controls = congestion_controls();
   return out;
 }
 

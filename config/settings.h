@@ -118,6 +118,7 @@ struct Listener {
   std::vector<IpPrefix> allow;        ///< Empty: everybody.
   std::vector<IpPrefix> deny;         ///< Wins over allow.
   bool accept_proxy = false;
+  std::string congestion_control;  ///< Empty: the host's.
   bool log = false;
   bool operator==(const Listener&) const = default;
 };
@@ -186,6 +187,7 @@ struct Pool {
   Duration half_close_timeout = 30s;  ///< 0 = never.
   Keepalive keepalive;
   Duration tcp_user_timeout = 30s;  ///< 0 = the kernel's.
+  std::string congestion_control;   ///< Empty: the host's.
   Duration max_connection_age{};    ///< 0 = off.
   Rebalance rebalance;
   SendProxy send_proxy = SendProxy::kOff;

@@ -2,6 +2,7 @@
 #include "config/validate.h"
 
 #include <algorithm>
+#include <fmt/ranges.h>
 #include <unordered_set>
 
 #include "config/checks.h"
@@ -73,6 +74,13 @@ void Checks::error(const std::string& path, std::string message, std::string hin
 }
 void Checks::warning(const std::string& path, std::string message, std::string hint) {
   report(Severity::kWarning, path, std::move(message), std::move(hint));
+}
+
+void Checks::congestion_control(const std::string& name, const std::string& path) {
+  const auto& offered = environment.congestion_controls;
+  if (name.empty() || offered.empty() || std::find(offered.begin(), offered.end(), name) != offered.end()) return;
+  warning(path, fmt::format("this kernel offers no congestion control {}, but {}", name, fmt::join(offered, ", ")),
+          fmt::format("load its module, as in modprobe tcp_{}; until then the host's default is used", name));
 }
 
 const VipAddress* Checks::vip_of(const IpAddress& address) const {

@@ -19,6 +19,13 @@ constexpr int kBacklog = 4096;         ///< Bounded by net.core.somaxconn.
 
 [[nodiscard]] bool set_option(int fd, int level, int name, int value) { return ::setsockopt(fd, level, name, &value, sizeof value) == 0; }
 
+/// Empty: it could not be asked.
+std::string congestion_control_of(int fd) {
+  std::array<char, 16> name{};  // TCP_CA_NAME_MAX
+  socklen_t size = name.size() - 1;
+  return ::getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), &size) == 0 ? name.data() : "";
+}
+
 int whole_seconds(Duration d) { return std::max(1, static_cast<int>(to_ms(d) / 1000)); }
 
 }  // namespace
@@ -33,6 +40,16 @@ void apply_leg_options(int fd, const LegOptions& options) {
     (void)set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(options.keepalive.count));
   }
   (void)set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(to_ms(options.tcp_user_timeout)));
+}
+
+void set_congestion_control(int fd, const std::string& name) {
+  std::string wanted = name;
+  if (wanted.empty()) {
+    const Fd fresh(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    wanted = congestion_control_of(fresh.get());
+    if (wanted.empty() || wanted == congestion_control_of(fd)) return;  // What was never set goes on following the host's.
+  }
+  (void)::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, wanted.data(), static_cast<socklen_t>(wanted.size()));
 }
 
 void outlive_address(int fd) { (void)set_option(fd, IPPROTO_IP, IP_TRANSPARENT, 1); }
@@ -50,6 +67,7 @@ Result<Fd> open_listener(const Endpoint& address, const LegOptions& options) {
     if (!set_option(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1)) return failed("IPV6_FREEBIND on");
   }
   apply_leg_options(fd.get(), options);
+  if (!options.congestion_control.empty()) set_congestion_control(fd.get(), options.congestion_control);
   outlive_address(fd.get());
   if (!set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1)) return failed("TCP_NODELAY on");
   const SocketAddress where = to_sockaddr(address);
@@ -98,11 +116,13 @@ void hold_back_syns(int fd, std::span<const IpAddress> held_back) {
 
 bool is_source_trouble(int sys_errno) { return sys_errno == EADDRNOTAVAIL || sys_errno == EINVAL; }
 
-Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source, const std::optional<PortRange>& ports) {
+Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source, const std::optional<PortRange>& ports,
+                           const std::string& congestion_control) {
   const bool v4 = family == IpAddress::Family::kV4;
   Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return errno_error("socket");
   (void)set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // Cannot fail on a TCP socket (tcp(7)).
+  if (!congestion_control.empty()) set_congestion_control(fd.get(), congestion_control);
   if (source && source->is_v4() == v4) {
     (void)set_option(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
     if (ports) (void)set_option(fd.get(), IPPROTO_IP, kIpLocalPortRange, ports->last << 16 | ports->first);

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/fd.h"
 #include "base/ip_address.h"
@@ -16,7 +17,8 @@ namespace fairlead::lb {
 /// Options of both legs of a connection. What is set on a listener is inherited by what it accepts (so it costs a connection nothing).
 struct LegOptions {
   config::Keepalive keepalive;
-  Duration tcp_user_timeout{};  ///< 0 = the kernel's.
+  Duration tcp_user_timeout{};       ///< 0 = the kernel's.
+  std::string congestion_control{};  ///< Of a listener (a server leg has its pool's from before it connects). Empty: the host's.
 };
 
 /// IPv4 sends nothing from an address that has gone: a connection that ends after its VIP has left would leave the client waiting. That is
@@ -29,17 +31,21 @@ void outlive_address(int fd);
 /// TCP_NODELAY; IPv6 only for an IPv6 address. Errors: kConflict (port busy), kPermission (port below 1024 without CAP_NET_BIND_SERVICE),
 /// others of bind(2).
 [[nodiscard]] Result<Fd> open_listener(const Endpoint& address, const LegOptions& options);
-/// Changes the options of an open listener; connections accepted from now on have them.
+/// Keepalive and timeout. Of an open listener: connections accepted from now on have them.
 void apply_leg_options(int fd, const LegOptions& options);
+/// TCP_CONGESTION (tcp(7)); the host's default for an empty name. One that the kernel does not offer changes nothing: `fairlead check` says
+/// so. Of a listener: connections accepted from now on have it.
+void set_congestion_control(int fd, const std::string& name);
 /// While an address leaves this node: the kernel drops SYNs for `held_back` before this listener answers them, so that no handshake begins
 /// that ends nowhere. The client's kernel tries again a second later, at the next holder; a refusal would be the application's to mend.
 /// Empty: everything is answered again. Without effect where the kernel has no room for the filter: then the worker resets who comes.
 void hold_back_syns(int fd, std::span<const IpAddress> held_back);
 /// An unconnected socket for a server leg with TCP_NODELAY, bound to `source` when given (the port is chosen at connect time). Its
-/// LegOptions come later (RelayTable::fire). `ports`: choose among these, where the kernel knows how (IP_LOCAL_PORT_RANGE, Linux 6.3).
+/// LegOptions come later (RelayTable::fire), but for `congestion_control`, by which its handshake goes. `ports`: choose among these, where
+/// the kernel knows how (IP_LOCAL_PORT_RANGE, Linux 6.3).
 /// Errors: kLimitExceeded (descriptors), kUnavailable (source address not on this host).
 [[nodiscard]] Result<Fd> open_server_leg(IpAddress::Family family, const std::optional<IpAddress>& source,
-                                         const std::optional<PortRange>& ports = std::nullopt);
+                                         const std::optional<PortRange>& ports = std::nullopt, const std::string& congestion_control = {});
 /// bind(2) or connect(2) says so when the source address is not (any more) this host's, or its ports are used up.
 [[nodiscard]] bool is_source_trouble(int sys_errno);
 

@@ -87,7 +87,8 @@ void RelayTable::fire(std::uint32_t slot) {
   if (c.core.is_open() && !c.has_leg_options && now_ >= c.core.started() + kLegOptionsAfter) {
     c.has_leg_options = true;
     const RoutePool& pool = pool_of(c);
-    apply_leg_options(env_.engine.fd_of(c.socket[1]), {.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout});
+    apply_leg_options(env_.engine.fd_of(c.socket[1]),
+                      {.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout, .congestion_control = {}});
   }
   RelayOps ops;
   c.core.timer(policy, now_, ops, /*can_read=*/env_.pool.available() > 0);
@@ -250,10 +251,10 @@ bool RelayTable::start_connect(std::uint32_t slot, bool from_source) {
   const RoutePool& pool = pool_of(c);
   const RouteServer& server = pool.servers[c.server];
   const auto family = server.endpoint.address.family();
-  auto leg = open_server_leg(family, from_source ? pool.source : std::nullopt, pool.source_ports);
+  auto leg = open_server_leg(family, from_source ? pool.source : std::nullopt, pool.source_ports, pool.congestion_control);
   if (!leg && from_source && is_source_trouble(leg.error().sys_errno)) {
     from_source = false;
-    leg = open_server_leg(family, std::nullopt);
+    leg = open_server_leg(family, std::nullopt, std::nullopt, pool.congestion_control);
   }
   if (!leg) return false;
   auto socket = env_.engine.connect(std::move(*leg), server.endpoint, owner_of(slot, Side::kServer));

@@ -81,6 +81,7 @@ struct RoutePool {
   Duration half_close_timeout{};
   config::Keepalive keepalive;
   Duration tcp_user_timeout{};
+  std::string congestion_control;  ///< Empty: the host's.
   Duration max_connection_age{};
   config::SendProxy send_proxy = config::SendProxy::kOff;
   std::vector<RouteServer> servers;     ///< Configuration order.

@@ -166,7 +166,9 @@ class Worker::Loop final : public net::EventSink {
 
   void set_leg_options(const SetLegOptions& message) {
     for (const OpenSocket& l : listeners_) {
-      if (l.bind == message.bind && l.socket != net::kNoSocket && !l.closing) apply_leg_options(engine_.fd_of(l.socket), message.options);
+      if (l.bind != message.bind || l.socket == net::kNoSocket || l.closing) continue;
+      apply_leg_options(engine_.fd_of(l.socket), message.options);
+      set_congestion_control(engine_.fd_of(l.socket), message.options.congestion_control);
     }
   }
 

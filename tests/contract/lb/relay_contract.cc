@@ -1,6 +1,8 @@
 #include "tests/contract/lb/relay_contract.h"
 
+#include <array>
 #include <cstdlib>
+#include <fstream>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -60,6 +62,23 @@ void expect_leg_options(int fd, const LegOptions& options) {
   EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), to_ms(options.keepalive.interval) / 1000);
   EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), static_cast<int>(options.keepalive.count));
   EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), to_ms(options.tcp_user_timeout));
+}
+
+std::string congestion_control_of(int fd) {
+  std::array<char, 17> name{};
+  socklen_t size = name.size() - 1;
+  EXPECT_EQ(::getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), &size), 0);
+  return name.data();
+}
+
+std::string other_congestion_control() {
+  const Fd fresh(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const std::string preset = congestion_control_of(fresh.get());
+  std::ifstream allowed("/proc/sys/net/ipv4/tcp_allowed_congestion_control");
+  for (std::string name; allowed >> name;) {
+    if (name != preset) return name;
+  }
+  return "";
 }
 
 void RelayContract::SetUp() {

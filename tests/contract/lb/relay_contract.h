@@ -23,6 +23,9 @@ namespace fairlead::lb {
 [[nodiscard]] int find_socket(const Endpoint& local, const Endpoint& peer);
 /// Expects keepalive and TCP_USER_TIMEOUT of a socket to be these.
 void expect_leg_options(int fd, const LegOptions& options);
+[[nodiscard]] std::string congestion_control_of(int fd);
+/// One that this kernel lets everybody use, and that is not its default. Empty: there is none.
+[[nodiscard]] std::string other_congestion_control();
 
 class RelayContract : public testing::TestWithParam<support::EngineCase> {
  protected:

@@ -181,6 +181,31 @@ TEST_P(RelayTime, TheServerLegGetsItsKeepaliveLater) {
   expect_finishes(rig, link);
 }
 
+TEST_P(RelayTime, TheServerLegHasItsPoolsCongestionControlFromTheBeginning) {
+  const std::string other = other_congestion_control();
+  if (other.empty()) GTEST_SKIP() << "this kernel allows one congestion control only";
+  RelayRig& rig = make();
+  rig.pool.congestion_control = other;
+  rig.publish();
+  Link& link = rig.connect_through();
+  const int leg = find_socket(rig.table().list({}, 1).at(0).local, rig.pool.servers[0].endpoint);
+  ASSERT_GE(leg, 0);
+  EXPECT_EQ(congestion_control_of(leg), other);
+  expect_relays(rig, link);
+  expect_finishes(rig, link);
+}
+
+TEST_P(RelayTime, OneThatTheKernelDoesNotOfferChangesNothing) {
+  RelayRig& rig = make();
+  rig.pool.congestion_control = "no-such-thing";
+  rig.publish();
+  Link& link = rig.connect_through();
+  const int leg = find_socket(rig.table().list({}, 1).at(0).local, rig.pool.servers[0].endpoint);
+  const Fd fresh(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(congestion_control_of(leg), congestion_control_of(fresh.get()));
+  expect_finishes(rig, link);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, RelayTime, testing::ValuesIn(every_engine()), name_of_case);
 
 }  // namespace

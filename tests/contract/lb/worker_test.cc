@@ -409,6 +409,22 @@ TEST_P(WorkerContract, TheClientsLegHasTheOptionsOfItsListener) {
   expect_leg_options(find_socket(front_, local_of(link.client.get())), leg_options_);
 }
 
+TEST_P(WorkerContract, TheClientsLegHasTheCongestionControlOfItsListenerAlsoAfterAReload) {
+  const std::string other = other_congestion_control();
+  if (other.empty()) GTEST_SKIP() << "this kernel allows one congestion control only";
+  const Fd fresh(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  leg_options_.congestion_control = other;
+  start(1, 1);
+  const LongLink before = connect();
+  EXPECT_EQ(congestion_control_of(find_socket(front_, local_of(before.client.get()))), other);
+
+  ASSERT_TRUE(workers_.front()->post(SetLegOptions{kBind, {}}));
+  ping(*workers_.front());
+  const LongLink after = connect();
+  EXPECT_EQ(congestion_control_of(find_socket(front_, local_of(after.client.get()))), congestion_control_of(fresh.get()));
+  EXPECT_EQ(congestion_control_of(find_socket(front_, local_of(before.client.get()))), other) << "who is open keeps his";
+}
+
 // Accepting fails; the spare descriptor lets the waiting clients in one by one, to be reset and counted. Later accepting goes on.
 TEST_P(WorkerContract, WithoutDescriptorsClientsAreResetAndCounted) {
   start(1, 1, /*open=*/false);

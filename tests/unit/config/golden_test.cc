@@ -32,6 +32,7 @@ Environment environment() {
   out.local_addresses = {*parse_ip_address("127.0.0.1"), *parse_ip_address("::1"), *parse_ip_address("192.168.4.130")};
   out.descriptors_max = 524288;
   out.ephemeral_ports = 28232;
+  out.congestion_controls = {"reno", "cubic"};
   return out;
 }
 

@@ -146,6 +146,8 @@ TEST_F(ControllerListenersTest, AListenerMovesToAnotherPoolAndTheOldPoolGoes) {
   auto config = usual();
   config.pools = {pool("next", {server("z", "10.2.0.1:6443")})};
   config.pools[0].tcp_user_timeout = 9s;
+  config.pools[0].congestion_control = "bbr";
+  config.listeners[0].congestion_control = "reno";
   config.listeners[0].pool = "next";
   const auto& did = apply(config);
   EXPECT_THAT(did.forget, SizeIs(3));
@@ -153,6 +155,7 @@ TEST_F(ControllerListenersTest, AListenerMovesToAnotherPoolAndTheOldPoolGoes) {
   EXPECT_EQ(open.begin()->first, before.begin()->first);
   ASSERT_THAT(did.change, SizeIs(1));
   EXPECT_EQ(did.change[0].options.tcp_user_timeout, 9s);
+  EXPECT_EQ(did.change[0].options.congestion_control, "reno") << "the clients' side is the listener's";
   ASSERT_THAT(routes->pools, SizeIs(1));
   EXPECT_EQ(routes->pools[routes->listeners[0].pool]->name, "next");
 }

@@ -58,6 +58,7 @@ TEST_F(RouteTableBuilderTest, CarriesTheSettingsOver) {
   pool.half_close_timeout = 4s;
   pool.keepalive = {5s, 6s, 7};
   pool.tcp_user_timeout = 8s;
+  pool.congestion_control = "cubic";
   pool.max_connection_age = 9s;
   pool.send_proxy = config::SendProxy::kV2;
   pool.servers[1].max_connections = 11;
@@ -84,6 +85,7 @@ TEST_F(RouteTableBuilderTest, CarriesTheSettingsOver) {
   EXPECT_EQ(p.half_close_timeout, 4s);
   EXPECT_EQ(p.keepalive, pool.keepalive);
   EXPECT_EQ(p.tcp_user_timeout, 8s);
+  EXPECT_EQ(p.congestion_control, "cubic");
   EXPECT_EQ(p.max_connection_age, 9s);
   EXPECT_EQ(p.send_proxy, config::SendProxy::kV2);
   EXPECT_EQ(p.counters, pool_counters);
