@@ -76,6 +76,18 @@ def machine(loadgen):
     return {"cpu": cpu, "cpus": os.cpu_count(), "kernel": platform.release(), "load_average_at_start": os.getloadavg(), **costs}
 
 
+def missing_of(contenders, sandbox):
+    """{name: why it cannot take part here}."""
+    out = {}
+    for contender in contenders:
+        reason = contender.missing()
+        if not reason and contender.namespace_only and not sandbox.namespace:
+            reason = f"it would change the machine's own network ({sandbox.why_not})"
+        if reason:
+            out[contender.name] = reason
+    return out
+
+
 class Progress:
     """One line, rewritten on a terminal; elsewhere a line per round."""
 
@@ -149,6 +161,7 @@ class Run:
 def notes_of(run, rows, missing, interrupted, descriptors):
     notes = [f"{name} left out: {reason}" for name, reason in missing.items()]
     notes += [f"{workload} {contender} left out: {reason}" for (workload, contender), reason in run.dropped.items()]
+    notes += [f"{c.name} has no cost per unit: {c.cost_unknown}" for c in run.contenders if c.cost_unknown and any(name == c.name for _, name in run.cells)]
     if run.failures:
         notes.append(f"{len(run.failures)} cells gave no result, the first: {run.failures[0]['workload']} {run.failures[0]['contender']}: {run.failures[0]['error']}")
     if interrupted:
@@ -191,12 +204,6 @@ def main(argv):
     if not os.access(loadgen, os.X_OK):
         print(f"bench: {loadgen} is not built: cmake --preset release && cmake --build --preset release --target fairlead-loadgen", file=sys.stderr)
         return 1
-    missing = {c.name: reason for c in options.contenders if (reason := c.missing())}
-    for name, reason in missing.items():
-        print(f"bench: {name} left out: {reason}", file=sys.stderr)
-    present = [c for c in options.contenders if c.name not in missing]
-    versions = {c.name: c.version() for c in present}
-
     def interrupt(number, _):
         for each in signals:
             signal.signal(each, signal.SIG_IGN)   # a second Ctrl-C must not stop the cleaning up
@@ -209,6 +216,11 @@ def main(argv):
     cpus = {"load": usable[0], "proxy": usable[-1]}
     processes = Processes()
     sandbox = Sandbox(want_namespace=not options.loopback)
+    missing = missing_of(options.contenders, sandbox)
+    for name, reason in missing.items():
+        print(f"bench: {name} left out: {reason}", file=sys.stderr)
+    present = [c for c in options.contenders if c.name not in missing]
+    versions = {c.name: c.version() for c in present}
     os.sched_setaffinity(0, {cpus["load"]})
     network = "network namespace per cell" if sandbox.namespace else f"loopback of the machine ({sandbox.why_not})"
     print(f"bench: {network}; load on CPU {cpus['load']}, proxy on CPU {cpus['proxy']}"

@@ -54,14 +54,14 @@ class Cell:
 
     def _measure(self, contender, workload, seconds, warmup, directory, facts):
         backend, servers = self._start_backend(seconds)
-        proxy, port, config = self._start_proxy(contender, directory, servers)
+        proxy, port, config = self._start_contender(contender, directory, servers)
         time.sleep(SETTLE)
         argv = [self._loadgen, workload.mode, *workload.arguments, "--seconds", f"{seconds:g}", "--watch-load", str(backend.pid)]
         if workload.unit == "idle":
             argv += ["--settle", "0.3", "--drain", "60", "--marks", ",".join(map(str, idle_marks(self._sandbox.descriptors)))]
         else:
             argv += ["--warmup", f"{warmup:g}", "--drain", "5"]
-        for target in [port] if proxy else servers:
+        for target in [port] if contender.forwards else servers:
             argv += ["--target", f"127.0.0.1:{target}"]
         for pid in descendants(proxy.pid) if proxy else []:
             argv += ["--watch", str(pid)]
@@ -100,17 +100,20 @@ class Cell:
             raise CellError(f"the backend counted {counts}")
         return counts
 
-    def _start_proxy(self, contender, directory, servers):
+    def _start_contender(self, contender, directory, servers):
+        """Its process, if it is one, and its port, if it has one."""
         place = Place(directory=directory, port=self._sandbox.port(), admin_port=self._sandbox.port(), servers=servers,
                       descriptors=self._sandbox.descriptors)
         argv, config = contender.configure(place)
-        if argv is None:
+        if not contender.forwards:
             return None, None, config
-        with open(os.path.join(directory, "output"), "wb") as output:
-            proxy = self._processes.start(argv, self._cpus["proxy"], output)
+        proxy = None
+        if argv is not None:
+            with open(os.path.join(directory, "output"), "wb") as output:
+                proxy = self._processes.start(argv, self._cpus["proxy"], output)
 
         def ready():
-            if proxy.poll() is not None:
+            if proxy and proxy.poll() is not None:
                 raise Unavailable(f"{contender.name} ended at once with {proxy.returncode}" + self._why(proxy, directory))
             return answers(place.port)
 
@@ -135,7 +138,7 @@ class Cell:
 
     @staticmethod
     def _metrics(workload, report, proxied):
-        """Metrics by unit; the first is the workload's own: cost per unit, for `direct` (which has none) the rate."""
+        """Metrics by unit; the first is the workload's own: cost per unit, where there is no process (direct, kernel) the rate."""
         if workload.unit == "idle":
             low, high = report["marks"][0], report["marks"][-1]
             each = (high["resident_bytes"] - low["resident_bytes"]) / (high["connections"] - low["connections"])

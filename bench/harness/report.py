@@ -15,6 +15,8 @@ def rows_of(cells, workloads, contenders, versions):
             results = cells.get((workload.name, contender.name))
             if not results:
                 continue
+            if contender.forwards and not contender.proxies:
+                results = over_direct(results, cells.get((workload.name, "direct"), {}), "load " + workload.cost_unit, workload.cost_unit)
             reference = cells.get((workload.name, stats.REFERENCE), {})
             units = list(dict.fromkeys(unit for result in results.values() for unit in result["metrics"]))
             for unit in units:
@@ -30,9 +32,21 @@ def rows_of(cells, workloads, contenders, versions):
     return rows
 
 
+def over_direct(results, direct, unit, name):
+    """What something without a process adds to the load side's own cost, round by round: the nearest there is to a cost of its own."""
+    out = {}
+    for r, result in results.items():
+        metrics = dict(result["metrics"])
+        other = direct.get(r, {}).get("metrics", {})
+        if unit in metrics and unit in other:
+            metrics[f"{name} over direct"] = metrics[unit] - other[unit]
+        out[r] = {**result, "metrics": metrics}
+    return out
+
+
 def number(value):
     """Three or four digits that matter."""
-    if value >= 1000:
+    if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 

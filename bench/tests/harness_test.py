@@ -123,6 +123,19 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(metrics["% other CPU"], 25.0)
 
 
+    def test_what_has_no_process_shows_what_it_adds_to_the_load_side(self):
+        mine = [w for w in workloads.WORKLOADS if w.name == "p64"]
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name in ("direct", "kernel")]
+        cells = {("p64", "direct"): {1: result("load us/request", 15.0), 2: result("load us/request", 16.0)},
+                 ("p64", "kernel"): {1: result("load us/request", 18.0), 2: result("load us/request", 20.0), 3: result("load us/request", 30.0)}}
+
+        rows = report.rows_of(cells, mine, who, {"direct": "-", "kernel": "1"})
+
+        self.assertEqual(report.find(rows, "p64", "kernel", "us/request over direct")["values"], [3.0, 4.0])
+        self.assertIsNone(report.find(rows, "p64", "kernel", "us/request"))
+        self.assertIsNone(report.find(rows, "p64", "direct", "us/request over direct"))
+
+
 class FakeServer:
     """Answers the first connection's first request with the bytes it is given, then closes."""
 

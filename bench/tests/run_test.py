@@ -1,0 +1,65 @@
+"""Tests of whole runs, as small as they can be: run by CTest (bench.run) or `python3 bench/tests/run_test.py [DIRECTORY OF THE PROGRAMS]`."""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, BENCH)
+import run  # noqa: E402
+from harness import contenders  # noqa: E402
+
+# Known before the classes below decide whether they can run.
+BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
+LOADGEN = os.path.join(BIN, "fairlead-loadgen")
+
+
+class NoNamespace:
+    namespace, why_not = False, "not root"
+
+
+class MissingTest(unittest.TestCase):
+    def test_the_kernel_contender_never_touches_the_machines_own_network(self):
+        kernel = contenders.KernelForwarding()
+        if kernel.missing():
+            self.skipTest(kernel.missing())
+
+        self.assertEqual(run.missing_of([kernel], NoNamespace()), {"kernel": "it would change the machine's own network (not root)"})
+
+    def test_a_program_that_is_not_there_is_named(self):
+        missing = run.missing_of([contenders.Fairlead("fairlead-uring", "", "/nonexistent/fairleadd", "")], NoNamespace())
+
+        self.assertEqual(missing, {"fairlead-uring": "/nonexistent/fairleadd is not built"})
+
+
+@unittest.skipUnless(os.geteuid() == 0, "not root: no network namespaces")
+@unittest.skipUnless(os.access(LOADGEN, os.X_OK), f"fairlead-loadgen is not built in {BIN}")
+class WholeRunTest(unittest.TestCase):
+    """Cells in namespaces of their own, in a process of their own: the harness moves itself into them."""
+
+    @contextlib.contextmanager
+    def bench(self, *arguments):
+        with tempfile.TemporaryDirectory() as directory:
+            done = subprocess.run([sys.executable, os.path.join(BENCH, "run.py"), "--bin", BIN, "--out", directory, "--rounds", "1", *arguments],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110, check=False)
+            rows = {}
+            if os.path.exists(os.path.join(directory, "report.json")):
+                with open(os.path.join(directory, "report.json"), encoding="utf-8") as file:
+                    rows = {(r["workload"], r["contender"], r["unit"]): r for r in json.load(file)}
+            yield done, rows, directory
+
+    @unittest.skipUnless(shutil.which("nft"), "nft is not there")
+    def test_the_kernel_forwards_and_its_cost_is_left_empty_with_a_reason(self):
+        with self.bench("--workloads", "p64s", "--contenders", "direct,kernel", "--seconds", "0.3") as (done, rows, _):
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertGreater(rows["p64s", "kernel", "requests/s"]["median"], 0)
+            self.assertNotIn(("p64s", "kernel", "us/request"), rows)
+            self.assertIn("kernel has no cost per unit", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
