@@ -14,14 +14,14 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import report  # noqa: E402
-from harness.cell import Cell, CellError  # noqa: E402
+from harness.cell import Cell  # noqa: E402
 from harness.contenders import all_contenders  # noqa: E402
-from harness.sandbox import Processes, Sandbox, Unavailable  # noqa: E402
-from harness.workloads import QUICK, WORKLOADS, idle_marks  # noqa: E402
+from harness.notes import notes_of  # noqa: E402
+from harness.rounds import Run  # noqa: E402
+from harness.sandbox import Processes, Sandbox  # noqa: E402
+from harness.workloads import QUICK, WORKLOADS  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FULL_PROXY = 80.0     # percent of its CPU, below which the proxy was not the bottleneck
-BUSY_OTHER = 15.0     # percent of one CPU used by others, above which the run gets a note
 
 
 class Interrupted(Exception):
@@ -88,103 +88,6 @@ def missing_of(contenders, sandbox):
     return out
 
 
-class Progress:
-    """One line, rewritten on a terminal; elsewhere a line per round."""
-
-    def __init__(self, total):
-        self._total, self._done, self._started, self._terminal = total, 0, time.monotonic(), sys.stderr.isatty()
-
-    def show(self, round_number, workload, contender, first_of_round):
-        left = (time.monotonic() - self._started) / self._done * (self._total - self._done) if self._done else None
-        text = f"[{self._done + 1}/{self._total}] round {round_number}: {workload} {contender}" + (f", {left / 60:.0f}:{left % 60:02.0f} left" if left is not None else "")
-        if self._terminal:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-        elif first_of_round:
-            print(text, file=sys.stderr, flush=True)
-        self._done += 1
-
-    def say(self, text):
-        print(("\r\033[K" if self._terminal else "") + text, file=sys.stderr, flush=True)
-
-    def end(self):
-        if self._terminal:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-class Run:
-    def __init__(self, options, contenders, cell):
-        self.options, self.contenders, self.cell = options, contenders, cell
-        self.cells = {}           # (workload, contender) -> {round: result}
-        self.failures = []        # what a cell had instead of a result
-        self.dropped = {}         # (workload, contender) -> reason: left out of the rounds that follow
-        self.rounds_done = 0
-
-    def plan(self, round_number):
-        """Cells of a round: by workload, contenders side by side, another one first in each round."""
-        for workload in self.options.workloads:
-            fitting = [c for c in self.contenders if (workload.bulk or not c.bulk_only) and (c.proxies or workload.unit != "idle")]
-            if not fitting or (workload.unit == "idle" and self.options.quick and round_number > 1):
-                continue          # memory hardly varies: once is enough for a quick look
-            shift = round_number % len(fitting)
-            for contender in fitting[shift:] + fitting[:shift]:
-                yield workload, contender
-
-    def go(self):
-        rounds = range(1, self.options.rounds + 1)
-        progress = Progress(sum(1 for r in rounds for _ in self.plan(r)))
-        try:
-            for round_number in rounds:
-                first = True
-                for workload, contender in self.plan(round_number):
-                    progress.show(round_number, workload.name, contender.name, first)
-                    first = False
-                    self._one(workload, contender, round_number, progress)
-                self.rounds_done = round_number
-        finally:
-            progress.end()
-
-    def _one(self, workload, contender, round_number, progress):
-        key = (workload.name, contender.name)
-        if key in self.dropped:
-            return
-        seconds = 0.5 if workload.unit == "idle" else self.options.seconds
-        try:
-            self.cells.setdefault(key, {})[round_number] = self.cell.run(contender, workload, seconds, self.options.warmup)
-        except Unavailable as error:
-            self.dropped[key] = str(error)
-            progress.say(f"bench: {workload.name} {contender.name} left out: {error}")
-        except CellError as error:
-            self.failures.append({"workload": workload.name, "contender": contender.name, "round": round_number, "error": str(error)})
-            progress.say(f"bench: {workload.name} {contender.name} round {round_number} is no result: {error}")
-
-
-def notes_of(run, rows, missing, interrupted, descriptors):
-    notes = [f"{name} left out: {reason}" for name, reason in missing.items()]
-    notes += [f"{workload} {contender} left out: {reason}" for (workload, contender), reason in run.dropped.items()]
-    notes += [f"{c.name} has no cost per unit: {c.cost_unknown}" for c in run.contenders if c.cost_unknown and any(name == c.name for _, name in run.cells)]
-    if run.failures:
-        notes.append(f"{len(run.failures)} cells gave no result, the first: {run.failures[0]['workload']} {run.failures[0]['contender']}: {run.failures[0]['error']}")
-    if interrupted:
-        notes.append(f"interrupted in round {run.rounds_done + 1} of {run.options.rounds}")
-    disturbed = sorted({r["workload"] for r in rows if r["unit"] == "% other CPU" and r["median"] > BUSY_OTHER})
-    if disturbed:
-        notes.append(f"other programs (or the hypervisor) used more than {BUSY_OTHER:.0f} % of a CPU during {', '.join(disturbed)}: trust ratios of one run only")
-    proxied = [r for r in rows if r["unit"] == "% proxy CPU"]
-    waiting = [r for r in proxied if r["median"] < FULL_PROXY]
-    if waiting:
-        notes.append(f"in {len(waiting)} of {len(proxied)} the proxy had less than {FULL_PROXY:.0f} % of its CPU (the load side or other programs were the limit; "
-                     "CPU per unit then includes more wake-ups): workloads " + ", ".join(dict.fromkeys(r["workload"] for r in waiting)))
-    ended = sorted({contender for (_, contender), rounds in run.cells.items() for result in rounds.values() if result.get("threads_ended")})
-    if ended:
-        notes.append(f"threads ended inside the window, their CPU time is not counted: {', '.join(ended)}")
-    marks = idle_marks(descriptors)
-    if marks[-1] < 10000 and any(w == "idle" for w, _ in run.cells):
-        notes.append(f"idle: the descriptor limit is {descriptors:,} and may not be raised here: read at {marks[0]:,} and {marks[-1]:,} connections instead of 10,000")
-    if run.rounds_done < 5:
-        notes.append(f"{run.rounds_done} complete rounds: fewer than the 5 a figure needs to be quoted")
-    return notes
-
-
 def list_everything(options):
     print("workloads:")
     for workload in options.workloads:
@@ -236,7 +139,7 @@ def main(argv):
     finally:
         processes.stop_all()
 
-    rows = report.rows_of(run.cells, options.workloads, present, versions)
+    rows = report.rows_of(run.results(), options.workloads, present, versions)
     if not rows:
         print("bench: nothing was measured", file=sys.stderr)
         return 130 if interrupted else 1

@@ -1,4 +1,5 @@
 """One cell: one contender, one workload, one round. Everything it starts is its own and ends with it."""
+import contextlib
 import json
 import os
 import socket
@@ -6,9 +7,10 @@ import struct
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 
 from .contenders import Place
-from .sandbox import Unavailable, descendants, wait_until
+from .sandbox import Unavailable, descendants, read_line, wait_until
 from .workloads import idle_marks
 
 SERVERS = 3
@@ -39,46 +41,99 @@ def answers(port):
         return False
 
 
+@dataclass(frozen=True)
+class Started:
+    """What a cell has when the load begins."""
+    directory: str
+    facts: dict
+    backend: object
+    targets: list          # ports the load connects to
+    proxy: object          # None: no process
+    config: str
+
+
 class Cell:
     def __init__(self, sandbox, processes, loadgen, cpus):
         self._sandbox, self._processes, self._loadgen, self._cpus = sandbox, processes, loadgen, cpus
 
     def run(self, contender, workload, seconds, warmup):
         """Measures. Returns a dict of metrics and facts. Raises CellError or Unavailable."""
+        with self._started(contender, workload, seconds) as place:
+            load = self._processes.start(self._argv(workload, place, seconds, warmup), self._cpus["load"], subprocess.PIPE)
+            report = self._finished(load, place, seconds + warmup + 90)
+            result = self._metrics(workload, report, bool(place.proxy))
+            result.update(facts=place.facts, config=place.config, backend=self._stop_backend(place.backend))
+            return result
+
+    def count_calls(self, contender, workload, seconds, tool):
+        """System calls per unit, counted over a window that begins and ends at rest: exact but for timers and health checks."""
+        with self._started(contender, workload, seconds) as place:
+            argv = self._argv(workload, place, seconds, 0.2) + ["--attended"]
+            load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE, stdin=subprocess.PIPE)
+            self._await_rest(load, 30)
+            counter = tool(self._processes, descendants(place.proxy.pid), self._cpus["load"], place.directory)
+            try:
+                self._go_on(load)
+                self._await_rest(load, seconds + 60)
+                calls = counter.total()
+            finally:
+                counter.close()
+            self._go_on(load)
+            report = self._finished(load, place, 90)
+            self._stop_backend(place.backend)
+            units = workload.units_of(report)
+            if units <= 0:
+                raise CellError("nothing was transferred while system calls were counted")
+            return {"metrics": {f"syscalls/{workload.unit}": calls / units}, "facts": place.facts, "calls": calls, "units": units}
+
+    @staticmethod
+    def _await_rest(load, limit):
+        line = read_line(load.stdout, limit)
+        if b"quiet" not in line:
+            raise CellError(f"the load generator said {line[:200]!r}")
+
+    @staticmethod
+    def _go_on(load):
+        load.stdin.write(b"\n")
+        load.stdin.flush()
+
+    @contextlib.contextmanager
+    def _started(self, contender, workload, seconds):
+        """Everything but the load, in a fresh network; ended at the end."""
         facts = self._sandbox.fresh(workload.congestion_control)
         with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
             try:
-                return self._measure(contender, workload, seconds, warmup, directory, facts)
+                backend, servers = self._start_backend(seconds)
+                proxy, port, config = self._start_contender(contender, directory, servers)
+                time.sleep(SETTLE)
+                yield Started(directory, facts, backend, [port] if contender.forwards else servers, proxy, config)
             finally:
                 self._processes.stop_all()
 
-    def _measure(self, contender, workload, seconds, warmup, directory, facts):
-        backend, servers = self._start_backend(seconds)
-        proxy, port, config = self._start_contender(contender, directory, servers)
-        time.sleep(SETTLE)
-        argv = [self._loadgen, workload.mode, *workload.arguments, "--seconds", f"{seconds:g}", "--watch-load", str(backend.pid)]
+    def _argv(self, workload, place, seconds, warmup):
+        argv = [self._loadgen, workload.mode, *workload.arguments, "--seconds", f"{seconds:g}", "--watch-load", str(place.backend.pid)]
         if workload.unit == "idle":
             argv += ["--settle", "0.3", "--drain", "60", "--marks", ",".join(map(str, idle_marks(self._sandbox.descriptors)))]
         else:
             argv += ["--warmup", f"{warmup:g}", "--drain", "5"]
-        for target in [port] if contender.forwards else servers:
+        for target in place.targets:
             argv += ["--target", f"127.0.0.1:{target}"]
-        for pid in descendants(proxy.pid) if proxy else []:
+        for pid in descendants(place.proxy.pid) if place.proxy else []:
             argv += ["--watch", str(pid)]
-        load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
+        return argv
+
+    def _finished(self, load, place, limit):
+        """The load generator's report, when it is one that counts."""
         try:
-            out, _ = load.communicate(timeout=seconds + warmup + 90)
+            out, _ = load.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             raise CellError("the load generator did not end in time") from None
         report = self._parse(out, "the load generator")
         if report["errors"]["total"] > 0:
-            raise CellError(f"{report['errors']['total']} errors, the first: {report['errors']['first']}" + self._why(proxy, directory))
-        if proxy and (proxy.poll() is not None or report["proxy"]["missing"]):
-            raise CellError("the proxy ended during the run" + self._why(proxy, directory))
-        counts = self._stop_backend(backend)
-        result = self._metrics(workload, report, bool(proxy))
-        result.update(facts=facts, config=config, backend=counts)
-        return result
+            raise CellError(f"{report['errors']['total']} errors, the first: {report['errors']['first']}" + self._why(place.proxy, place.directory))
+        if place.proxy and (place.proxy.poll() is not None or report["proxy"]["missing"]):
+            raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
+        return report
 
     def _start_backend(self, seconds):
         ports = [self._sandbox.port() for _ in range(SERVERS)]
@@ -152,7 +207,8 @@ class Cell:
         metrics = {}
         if proxied:
             metrics[workload.cost_unit] = proxy["cpu_ns"] / units / scale
-            metrics[f"switches/{workload.unit}"] = (proxy["voluntary"] + proxy["involuntary"]) / units
+            metrics[f"voluntary switches/{workload.unit}"] = proxy["voluntary"] / units
+            metrics[f"involuntary switches/{workload.unit}"] = proxy["involuntary"] / units
             metrics["% proxy CPU"] = proxy["cpu_ns"] / seconds / 1e7
         metrics[workload.rate_unit] = units * (1000 if workload.unit == "GB" else 1) / seconds
         metrics["load " + workload.cost_unit] = load["cpu_ns"] / units / scale

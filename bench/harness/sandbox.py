@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -107,7 +108,7 @@ class Processes:
         self._running = []
         atexit.register(self.stop_all)
 
-    def start(self, argv, cpu, output, cwd=None):
+    def start(self, argv, cpu, output, stdin=subprocess.DEVNULL, pass_fds=()):
         parent = os.getpid()
 
         def prepare():
@@ -117,8 +118,8 @@ class Processes:
             if os.getppid() != parent:
                 os._exit(1)
 
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT if output is not subprocess.PIPE else None,
-                                   cwd=cwd, preexec_fn=prepare, start_new_session=True)
+        process = subprocess.Popen(argv, stdin=stdin, stdout=output, stderr=subprocess.STDOUT if output is not subprocess.PIPE else None,
+                                   pass_fds=pass_fds, preexec_fn=prepare, start_new_session=True)
         self._running.append(process)
         return process
 
@@ -134,6 +135,16 @@ class Processes:
         process.wait()
         if process in self._running:
             self._running.remove(process)
+
+    def interrupt(self, process, limit=10.0):
+        """Asks for its end by SIGINT and waits for it: for tools that then write what they found. Raises Unavailable."""
+        self._signal(process, signal.SIGINT)
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Unavailable(f"{process.args[0]} did not end within {limit:g} s") from None
+        finally:
+            self.stop(process)
 
     def stop_all(self):
         for process in reversed(list(self._running)):
@@ -164,6 +175,13 @@ def descendants(pid):
         found.append(current)
         todo.extend(parents.get(current, []))
     return found
+
+
+def read_line(stream, limit):
+    """A line of a pipe that is read by lines only. Raises Unavailable when none comes in time."""
+    if not select.select([stream], [], [], limit)[0]:
+        raise Unavailable(f"no word within {limit:g} s")
+    return stream.readline()
 
 
 def wait_until(probe, limit, what):

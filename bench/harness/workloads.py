@@ -14,6 +14,11 @@ class Workload:
     bulk: bool = field(default=False)
 
     @property
+    def countable(self):
+        """Whether it has a window that can begin and end at rest."""
+        return self.unit in ("request", "connection", "GB")
+
+    @property
     def cost_unit(self):
         return {"request": "us/request", "connection": "us/connection", "GB": "ms/GB", "idle": "B/connection"}[self.unit]
 

@@ -76,6 +76,7 @@ class ClientPool {
   [[nodiscard]] std::uint64_t outstanding(Slot slot) const { return clients_[slot].asked - clients_[slot].answered; }
   [[nodiscard]] std::uint64_t asked(Slot slot) const { return clients_[slot].asked; }
   [[nodiscard]] bool is_open(Slot slot) const { return clients_[slot].link.fd.valid(); }
+  [[nodiscard]] bool is_connected(Slot slot) const { return is_open(slot) && clients_[slot].connected; }
   [[nodiscard]] const ClientOptions& options() const { return options_; }
   [[nodiscard]] std::uint32_t slots() const { return static_cast<std::uint32_t>(clients_.size()); }
 

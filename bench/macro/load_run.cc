@@ -1,5 +1,7 @@
 #include "bench/macro/load_run.h"
 
+#include <cerrno>
+#include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -74,8 +76,11 @@ class LoadRun final : public ClientPool {
   Result<std::string> run() {
     for (std::uint32_t i = 0; i < options().connections; ++i) open_later(add_slot());
     if (auto done = turn_until(clock_.now() + plan_.warmup, /*stop_when_answered=*/false); !done) return done.error();
+    if (auto done = attend(); !done) return done.error();
+    if (plan_.attended) resume();
     const Edge from = take_edge(clock_, totals(), plan_.watched);
     if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
+    if (auto done = attend(); !done) return done.error();
     const Edge to = take_edge(clock_, totals(), plan_.watched);
     draining_ = true;
     if (auto done = turn_until(to.at + plan_.drain_limit, /*stop_when_answered=*/true); !done) return done.error();
@@ -91,6 +96,42 @@ class LoadRun final : public ClientPool {
     }
     return {};
   }
+  /// Lets everything under way come to its end, says so, and waits for leave to go on.
+  Status attend() {
+    if (!plan_.attended) return {};
+    pausing_ = true;
+    const Instant limit = clock_.now() + plan_.drain_limit;
+    do {
+      if (auto polled = poll(kPollMax); !polled) return polled;
+    } while (!quiet() && clock_.now() < limit && errors().total() < kErrorsMax);
+    if (!quiet()) fail(&ErrorCounts::unfinished, "the load did not come to rest within the drain limit");
+    fmt::print("{{\"edge\": \"quiet\"}}\n");
+    std::fflush(stdout);
+    char c = 0;
+    while (c != '\n') {
+      const auto n = ::read(STDIN_FILENO, &c, 1);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return Error{Errc::kUnavailable, "nobody answered on standard input"};
+    }
+    return {};
+  }
+  void resume() {
+    pausing_ = false;
+    for (Slot slot = 0; slot < slots(); ++slot) {
+      if (!is_open(slot)) {
+        open_later(slot);
+      } else if (is_connected(slot)) {
+        on_connected(slot);
+        flush(slot);
+      }
+    }
+  }
+  [[nodiscard]] bool quiet() const {
+    for (Slot slot = 0; slot < slots() && options().per_connection > 0; ++slot) {
+      if (is_open(slot)) return false;
+    }
+    return outstanding() == 0;
+  }
   void on_connected(Slot slot) override {
     for (std::uint32_t i = 0; i < options().window && wants_more(slot); ++i) request(slot);
   }
@@ -102,16 +143,19 @@ class LoadRun final : public ClientPool {
     }
   }
   void on_finished(Slot slot) override {
-    if (!draining_) open_later(slot);
+    if (!draining_ && !pausing_) open_later(slot);
   }
   void on_lost(Slot slot) override { on_finished(slot); }
   [[nodiscard]] bool wants_more(Slot slot) const {
-    return !draining_ && (options().per_connection == 0 || asked(slot) < options().per_connection);
+    if (draining_) return false;
+    // In a pause a connection that was opened for its requests still makes them; kept ones make no new ones.
+    return options().per_connection == 0 ? !pausing_ : asked(slot) < options().per_connection;
   }
 
   const LoadOptions& plan_;
   SystemClock clock_;
   bool draining_ = false;
+  bool pausing_ = false;
 };
 
 class IdleRun final : public ClientPool {

@@ -22,6 +22,9 @@ struct LoadOptions {
   Duration warmup{};
   Duration measured{};
   Duration drain_limit{};
+  /// The window begins and ends with nothing under way: at both edges {"edge": "quiet"} is printed and a line on stdin is waited for, so
+  /// that somebody outside (perf, strace) counts exactly what the counted units caused. Not for times: the stop is part of the window.
+  bool attended = false;
 };
 struct IdleOptions {
   ClientOptions client;

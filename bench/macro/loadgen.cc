@@ -36,6 +36,7 @@ struct Arguments {
   double settle_s = 0.5;
   ClientOptions client;
   Watched watched;
+  bool attended = false;
   std::vector<std::uint32_t> marks{1000, 10000};
 };
 
@@ -139,6 +140,7 @@ int main(int argc, char** argv) {
       sub.add_option("--settle", a.settle_s, "rest before memory is read")->check(CLI::Range(0.0, 60.0));
     } else {
       sub.add_option("--warmup", a.warmup_s, "seconds before the measured window")->check(CLI::Range(0.0, 600.0));
+      sub.add_flag("--attended", a.attended, "come to rest at both edges of the window, say so, and wait for a line on stdin");
     }
     // Before the options are read: what the command line says then wins.
     sub.preparse_callback([&a, mode](std::size_t) {
@@ -177,5 +179,6 @@ int main(int argc, char** argv) {
                           .watched = a.watched,
                           .warmup = seconds(a.warmup_s),
                           .measured = seconds(a.seconds_s),
-                          .drain_limit = seconds(a.drain_s)}));
+                          .drain_limit = seconds(a.drain_s),
+                          .attended = a.attended}));
 }

@@ -15,7 +15,7 @@ import unittest
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
-from harness import contenders, report, stats, workloads  # noqa: E402
+from harness import contenders, report, sandbox, stats, syscalls, workloads  # noqa: E402
 from harness.cell import HEADER, REPLY_MAGIC, Cell  # noqa: E402
 
 # Known before the classes below decide whether they can run.
@@ -119,7 +119,7 @@ class ReportTest(unittest.TestCase):
 
         self.assertEqual(metrics["ms/GB"], 250.0)
         self.assertEqual(metrics["MB/s"], 2000.0)
-        self.assertEqual(metrics["switches/GB"], 2.5)
+        self.assertEqual((metrics["voluntary switches/GB"], metrics["involuntary switches/GB"]), (1.5, 1.0))
         self.assertEqual(metrics["% other CPU"], 25.0)
 
 
@@ -134,6 +134,17 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(report.find(rows, "p64", "kernel", "us/request over direct")["values"], [3.0, 4.0])
         self.assertIsNone(report.find(rows, "p64", "kernel", "us/request"))
         self.assertIsNone(report.find(rows, "p64", "direct", "us/request over direct"))
+
+
+class SyscallsTest(unittest.TestCase):
+    def test_the_tools_words_are_understood(self):
+        self.assertEqual(syscalls.Perf.parse("# started\n\n4711,,raw_syscalls:sys_enter,100,100.00,,\n"), 4711)
+        self.assertEqual(syscalls.Strace.parse("calls syscall\n----- ----\n  10 read\n   5 epoll_wait\n----- ----\n  15 total\n"), 15)
+
+    def test_words_without_a_count_are_no_count(self):
+        for tool, text in ((syscalls.Perf, "<not supported>,,raw_syscalls:sys_enter,0\n"), (syscalls.Strace, "")):
+            with self.assertRaises(sandbox.Unavailable):
+                tool.parse(text)
 
 
 class FakeServer:
@@ -190,6 +201,32 @@ class LoadgenTest(unittest.TestCase):
 
                     self.assertEqual((code, got["errors"]["total"]), (0, 0))
                     self.assertGreater(got["replies"] + got["received"] + got["sent"] + len(got.get("marks", [])), 0)
+
+    def test_an_attended_window_begins_and_ends_at_rest(self):
+        """What is counted in the window is all that was sent in it: the outside count needs no tolerance."""
+        with self.backend() as (process, target):
+            for mode in (["requests", "--connections", "8"], ["churn", "--connections", "4"], ["upload", "--connections", "2"]):
+                with self.subTest(mode=mode[0]):
+                    client = subprocess.Popen([self.loadgen, *mode, "--target", target, "--seconds", "0.2", "--warmup", "0.1", "--attended"],
+                                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                    edges = []
+                    for _ in range(2):
+                        edges.append(json.loads(client.stdout.readline()))
+                        client.stdin.write("\n")
+                        client.stdin.flush()
+                    report_line, _ = client.communicate(timeout=30)
+
+                    self.assertEqual(edges, [{"edge": "quiet"}] * 2)
+                    self.assertEqual(client.returncode, 0)
+                    self.assertGreater(json.loads(report_line)["replies"], 0)
+
+    def test_an_attended_window_without_attendant_ends(self):
+        with self.backend() as (_, target):
+            done = subprocess.run([self.loadgen, "requests", "--target", target, "--seconds", "0.1", "--attended"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nobody answered", done.stderr)
 
     def test_the_backend_counted_what_the_client_asked(self):
         with self.backend() as (process, target):

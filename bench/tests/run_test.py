@@ -11,7 +11,7 @@ import unittest
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import run  # noqa: E402
-from harness import contenders  # noqa: E402
+from harness import contenders, syscalls  # noqa: E402
 
 # Known before the classes below decide whether they can run.
 BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
@@ -59,6 +59,17 @@ class WholeRunTest(unittest.TestCase):
             self.assertGreater(rows["p64s", "kernel", "requests/s"]["median"], 0)
             self.assertNotIn(("p64s", "kernel", "us/request"), rows)
             self.assertIn("kernel has no cost per unit", done.stdout)
+
+    @unittest.skipUnless(shutil.which("haproxy"), "haproxy is not there")
+    def test_system_calls_and_switches_are_counted_beside_the_times(self):
+        with self.bench("--workloads", "p64s", "--contenders", "haproxy", "--seconds", "0.5") as (done, rows, _):
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn(("p64s", "haproxy", "voluntary switches/request"), rows)
+            if syscalls.choose()[0]:
+                # At least a receive and a send each way; a client that knows no batching needs no more than a handful.
+                self.assertTrue(2 <= rows["p64s", "haproxy", "syscalls/request"]["median"] <= 20, rows["p64s", "haproxy", "syscalls/request"])
+            else:
+                self.assertIn("system calls per unit left out", done.stdout)
 
 
 if __name__ == "__main__":
