@@ -36,12 +36,15 @@ def parse_arguments(argv):
     parser.add_argument("--contenders", help="comma-separated; --list shows them")
     parser.add_argument("--rounds", type=int, help="default 5 (3 with --quick)")
     parser.add_argument("--seconds", type=float, help="measured window of a cell; default 3 (0.8 with --quick)")
+    parser.add_argument("--rate", type=int, help="requests per second of the latency workload; default: a fraction of what HAProxy reaches")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench"), help="directory of the report (default build/bench)")
     parser.add_argument("--bin", default=os.path.join(ROOT, "build", "bin"), help="directory of fairleadd and fairlead-loadgen (default build/bin)")
     parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
     parser.add_argument("--list", action="store_true", help="show workloads and contenders, and which are missing")
     options = parser.parse_args(argv)
+    if options.rate is not None and options.rate < 1:
+        parser.error("--rate must be at least 1")
     if (options.rounds is not None and options.rounds < 1) or (options.seconds is not None and not 0.05 <= options.seconds <= 600):
         parser.error("--rounds must be at least 1, --seconds between 0.05 and 600")
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -139,7 +142,7 @@ def main(argv):
     finally:
         processes.stop_all()
 
-    rows = report.rows_of(run.results(), options.workloads, present, versions)
+    rows = report.rows_of(run.results(), run.workloads, present, versions)
     if not rows:
         print("bench: nothing was measured", file=sys.stderr)
         return 130 if interrupted else 1
@@ -152,8 +155,8 @@ def main(argv):
         "notes": notes_of(run, rows, missing, interrupted, sandbox.descriptors), "failures": run.failures,
         "configurations": {name: result["config"] for name, result in first.items()},
     }
-    report.write_all(options.out, rows, about, options.workloads, present)
-    print(report.text_table(rows, options.workloads, present))
+    report.write_all(options.out, rows, about, run.workloads, present)
+    print(report.text_table(rows, run.workloads, present))
     for note in about["notes"]:
         print(f"note: {note}")
     print(f"\nreport: {os.path.join(options.out, 'report.html')}, report.json, run.json")

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from .contenders import Place
 from .sandbox import Unavailable, descendants, read_line, wait_until
-from .workloads import idle_marks
+from .workloads import COST_UNITS, idle_marks
 
 SERVERS = 3
 START_LIMIT = 10.0
+PLANNED_LEAST = 0.9
 SETTLE = 0.2        # after the first answer: the other servers' first checks
 # As bench/macro/message.h: magic, flags, length, length of the reply, tag.
 HEADER = struct.Struct("=IIQQQ")
@@ -61,9 +62,21 @@ class Cell:
         with self._started(contender, workload, seconds) as place:
             load = self._processes.start(self._argv(workload, place, seconds, warmup), self._cpus["load"], subprocess.PIPE)
             report = self._finished(load, place, seconds + warmup + 90)
+            counts = self._stop_backend(place.backend)
+            self._check_counts(workload, report, counts)
             result = self._metrics(workload, report, bool(place.proxy))
-            result.update(facts=place.facts, config=place.config, backend=self._stop_backend(place.backend))
+            result.update(facts=place.facts, config=place.config, backend=counts)
             return result
+
+    @staticmethod
+    def _check_counts(workload, report, counts):
+        """Nothing was lost on the way, and as much was done as was planned."""
+        if "events_in_all" in report and counts["events"] != report["events_in_all"]:
+            raise CellError(f"{counts['events']} events were sent, {report['events_in_all']} arrived")
+        if workload.planned:
+            what, rate = workload.planned
+            if report[what] < PLANNED_LEAST * rate * report["seconds"]:
+                raise CellError(f"{report[what] / report['seconds']:,.0f} {what} per second instead of {rate:,}: the load side or the proxy did not keep the rate")
 
     def count_calls(self, contender, workload, seconds, tool):
         """System calls per unit, counted over a window that begins and ends at rest: exact but for timers and health checks."""
@@ -103,7 +116,7 @@ class Cell:
         facts = self._sandbox.fresh(workload.congestion_control)
         with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
             try:
-                backend, servers = self._start_backend(seconds)
+                backend, servers = self._start_backend(workload, seconds)
                 proxy, port, config = self._start_contender(contender, directory, servers)
                 time.sleep(SETTLE)
                 yield Started(directory, facts, backend, [port] if contender.forwards else servers, proxy, config)
@@ -135,9 +148,9 @@ class Cell:
             raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
         return report
 
-    def _start_backend(self, seconds):
+    def _start_backend(self, workload, seconds):
         ports = [self._sandbox.port() for _ in range(SERVERS)]
-        argv = [self._loadgen, "serve", "--lifetime", f"{seconds + 120:g}"]
+        argv = [self._loadgen, "serve", "--lifetime", f"{seconds + 120:g}", *workload.backend]
         for port in ports:
             argv += ["--listen", f"127.0.0.1:{port}"]
         backend = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
@@ -203,15 +216,23 @@ class Cell:
         if units <= 0:
             raise CellError("nothing was transferred in the measured window")
         proxy, load, seconds = report["proxy"], report["load"], report["seconds"]
-        scale = 1e6 if workload.unit == "GB" else 1e3     # ns -> ms or us
+        per = "request" if workload.unit == "latency" else workload.unit
+        cost_unit, scale = COST_UNITS[per], 1e6 if per in ("GB", "mix") else 1e3     # ns -> ms or us
         metrics = {}
+        if "latency" in report and report["latency"]["n"]:
+            for unit, key in (("p99 us", "p99_ns"), ("p50 us", "p50_ns"), ("p99.9 us", "p999_ns"), ("max us", "max_ns")):
+                metrics[unit] = report["latency"][key] / 1e3
+            metrics["p99 us too late sent"] = report["send_lag"]["p99_ns"] / 1e3
         if proxied:
-            metrics[workload.cost_unit] = proxy["cpu_ns"] / units / scale
-            metrics[f"voluntary switches/{workload.unit}"] = proxy["voluntary"] / units
-            metrics[f"involuntary switches/{workload.unit}"] = proxy["involuntary"] / units
+            metrics[cost_unit] = proxy["cpu_ns"] / units / scale
+            for kind in ("voluntary", "involuntary"):
+                metrics[f"{kind} switches/{'s' if per == 'mix' else per}"] = proxy[kind] / units
             metrics["% proxy CPU"] = proxy["cpu_ns"] / seconds / 1e7
-        metrics[workload.rate_unit] = units * (1000 if workload.unit == "GB" else 1) / seconds
-        metrics["load " + workload.cost_unit] = load["cpu_ns"] / units / scale
+        if workload.rate_unit:
+            metrics[workload.rate_unit] = units * (1000 if per == "GB" else 1) / seconds
+        metrics["load " + cost_unit] = load["cpu_ns"] / units / scale
         others = report["machine"]["busy_ns"] + report["machine"]["steal_ns"] - load["cpu_ns"] - (proxy["cpu_ns"] if proxied else 0)
         metrics["% other CPU"] = max(0.0, others / seconds / 1e7)
+        # The main figure first, whatever it is.
+        metrics = {unit: metrics[unit] for unit in sorted(metrics, key=lambda unit: unit != workload.cost_unit)}
         return {"metrics": metrics, "threads_ended": proxy["threads_ended"], "report": report}

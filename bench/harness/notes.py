@@ -21,7 +21,10 @@ def notes_of(run, rows, missing, interrupted, descriptors):
     disturbed = sorted({r["workload"] for r in rows if r["unit"] == "% other CPU" and r["median"] > BUSY_OTHER})
     if disturbed:
         notes.append(f"other programs (or the hypervisor) used more than {BUSY_OTHER:.0f} % of a CPU during {', '.join(disturbed)}: trust ratios of one run only")
-    proxied = [r for r in rows if r["unit"] == "% proxy CPU"]
+    paced = {w.name for w in run.workloads if w.paced}
+    if any(w.calibrated for w in run.workloads) and run.calibrated:
+        notes.append(f"lat: the same rate for all, {run.calibrated}; latencies are counted from the moment a request was meant to leave")
+    proxied = [r for r in rows if r["unit"] == "% proxy CPU" and r["workload"] not in paced]
     waiting = [r for r in proxied if r["median"] < FULL_PROXY]
     if waiting:
         notes.append(f"in {len(waiting)} of {len(proxied)} the proxy had less than {FULL_PROXY:.0f} % of its CPU (the load side or other programs were the limit; "

@@ -5,7 +5,10 @@ import time
 from . import syscalls
 from .cell import CellError
 from .sandbox import Unavailable
+from .stats import REFERENCE
+from .workloads import CALIBRATION, LATENCY_FRACTION
 
+CALIBRATION_SECONDS = 1.0
 CALLS_SECONDS = 0.5   # window of the pass that counts system calls: they repeat exactly, unlike times
 
 
@@ -42,10 +45,12 @@ class Run:
         self.calls_without = {}   # (workload, contender) -> why there are none
         self.calls_by, self.no_calls = None, None
         self.rounds_done = 0
+        self.workloads = options.workloads   # with their rates, once these are known
+        self.calibrated = ""                 # how the rate came about, for the notes
 
     def plan(self, round_number):
         """Cells of a round: by workload, contenders side by side, another one first in each round."""
-        for workload in self.options.workloads:
+        for workload in self.workloads:
             fitting = [c for c in self.contenders if (workload.bulk or not c.bulk_only) and (c.proxies or workload.unit != "idle")]
             if not fitting or (workload.unit == "idle" and self.options.quick and round_number > 1):
                 continue          # memory hardly varies: once is enough for a quick look
@@ -57,7 +62,7 @@ class Run:
         """Cells of the pass that counts system calls: once each, after the timed rounds."""
         if not self.calls_by:
             return
-        for workload in self.options.workloads:
+        for workload in self.workloads:
             for contender in self.contenders:
                 if workload.countable and contender.proxies and (workload.bulk or not contender.bulk_only):
                     yield workload, contender
@@ -67,6 +72,7 @@ class Run:
         self.calls_by, self.no_calls = syscalls.choose()
         progress = Progress(sum(1 for r in rounds for _ in self.plan(r)) + len(list(self.plan_of_calls())))
         try:
+            self._calibrate(progress)
             for round_number in rounds:
                 first = True
                 for workload, contender in self.plan(round_number):
@@ -79,6 +85,35 @@ class Run:
                 self._count_calls(workload, contender, progress)
         finally:
             progress.end()
+
+    def _calibrate(self, progress):
+        """Sets the rate of the open-loop latency workload: what the reference reached in a closed loop, times LATENCY_FRACTION."""
+        if not any(w.calibrated for w in self.workloads):
+            return
+        rate, self.calibrated = self.options.rate, "given with --rate"
+        if not rate:
+            rate = self._reached(progress)
+        if not rate:
+            for contender in self.contenders:
+                self.dropped |= {(w.name, contender.name): self.calibrated for w in self.workloads if w.calibrated}
+            return
+        self.workloads = [w.at_rate(rate) if w.calibrated else w for w in self.workloads]
+
+    def _reached(self, progress):
+        proxies = sorted((c for c in self.contenders if c.proxies and not c.bulk_only), key=lambda c: c.name != REFERENCE)
+        if not proxies:
+            self.calibrated = "there is no proxy whose rate could set the pace (--rate N does)"
+            return None
+        progress.say(f"bench: calibration: the rate {proxies[0].name} reaches over 64 connections")
+        try:
+            result = self.cell.run(proxies[0], CALIBRATION, min(self.options.seconds, CALIBRATION_SECONDS), self.options.warmup)
+        except (Unavailable, CellError) as error:
+            self.calibrated = f"calibration: {error}"
+            progress.say(f"bench: {self.calibrated}")
+            return None
+        reached = result["metrics"]["requests/s"]
+        self.calibrated = f"{LATENCY_FRACTION:.0%} of the {reached:,.0f} requests/s {proxies[0].name} reached in a closed loop over as many connections"
+        return max(100, int(reached * LATENCY_FRACTION) // 100 * 100)
 
     def _one(self, workload, contender, round_number, progress):
         key = (workload.name, contender.name)
@@ -96,7 +131,7 @@ class Run:
 
     def _count_calls(self, workload, contender, progress):
         key = (workload.name, contender.name)
-        if key not in self.cells:
+        if not self.cells.get(key):
             return   # it has no result to stand beside
         try:
             self.calls[key] = self.cell.count_calls(contender, workload, min(self.options.seconds, CALLS_SECONDS), self.calls_by)

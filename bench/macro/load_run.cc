@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/system_clock.h"
-#include "bench/macro/proc_sample.h"
+#include "bench/macro/window_edge.h"
 
 namespace fairlead::bench {
 namespace {
@@ -14,60 +14,6 @@ namespace {
 constexpr std::uint64_t kErrorsMax = 1000;  // a run with that many is over: nothing is left to measure
 constexpr std::uint32_t kOpeningMax = 128;  // connections being opened at once while ramping up
 constexpr Duration kPollMax = std::chrono::milliseconds(50);
-
-/// Everything that is read at an edge of the window, as near to one moment as may be.
-struct Edge {
-  Instant at;
-  Totals totals;
-  ProcSample proxy;
-  ProcSample load;
-  MachineSample machine;
-};
-
-Edge take_edge(const Clock& clock, const Totals& totals, const Watched& watched) {
-  Edge edge{.at = clock.now(),
-            .totals = totals,
-            .proxy = sample_processes(watched.proxy),
-            .load = sample_processes(watched.load),
-            .machine = sample_machine()};
-  const auto self = sample_processes({::getpid()});
-  edge.load.cpu_ns += self.cpu_ns;
-  edge.load.voluntary += self.voluntary;
-  edge.load.involuntary += self.involuntary;
-  edge.load.threads.insert(self.threads.begin(), self.threads.end());
-  return edge;
-}
-
-std::string json_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return '"' + out + '"';
-}
-
-std::string json_of(const ProcSample& from, const ProcSample& to) {
-  std::uint32_t ended = 0;
-  for (const pid_t thread : from.threads) ended += to.threads.contains(thread) ? 0 : 1;
-  return fmt::format(R"({{"cpu_ns": {}, "voluntary": {}, "involuntary": {}, "threads": {}, "threads_ended": {}, "missing": {}}})",
-                     static_cast<std::int64_t>(to.cpu_ns - from.cpu_ns), static_cast<std::int64_t>(to.voluntary - from.voluntary),
-                     static_cast<std::int64_t>(to.involuntary - from.involuntary), to.threads.size(), ended, to.missing);
-}
-
-std::string json_of(const ErrorCounts& e) {
-  return fmt::format(R"({{"connect": {}, "lost": {}, "damaged": {}, "unfinished": {}, "total": {}, "first": {}}})", e.connect, e.lost,
-                     e.damaged, e.unfinished, e.total(), json_text(e.first));
-}
-
-std::string json_of(const Edge& from, const Edge& to, const ErrorCounts& errors) {
-  return fmt::format(R"("seconds": {:.6f}, "replies": {}, "connections": {}, "received": {}, "sent": {}, "proxy": {}, )"
-                     R"("load": {}, "machine": {{"busy_ns": {}, "steal_ns": {}}}, "errors": {})",
-                     to_seconds(to.at - from.at), to.totals.replies - from.totals.replies, to.totals.connections - from.totals.connections,
-                     to.totals.received - from.totals.received, to.totals.sent - from.totals.sent, json_of(from.proxy, to.proxy),
-                     json_of(from.load, to.load), to.machine.busy_ns - from.machine.busy_ns, to.machine.steal_ns - from.machine.steal_ns,
-                     json_of(errors));
-}
 
 class LoadRun final : public ClientPool {
  public:
@@ -78,14 +24,14 @@ class LoadRun final : public ClientPool {
     if (auto done = turn_until(clock_.now() + plan_.warmup, /*stop_when_answered=*/false); !done) return done.error();
     if (auto done = attend(); !done) return done.error();
     if (plan_.attended) resume();
-    const Edge from = take_edge(clock_, totals(), plan_.watched);
+    const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
     if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
     if (auto done = attend(); !done) return done.error();
-    const Edge to = take_edge(clock_, totals(), plan_.watched);
+    const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     draining_ = true;
     if (auto done = turn_until(to.at + plan_.drain_limit, /*stop_when_answered=*/true); !done) return done.error();
     count_unfinished();
-    return "{" + json_of(from, to, errors()) + "}";
+    return "{" + json_members(from, to, errors()) + "}";
   }
 
  private:
@@ -171,12 +117,12 @@ class IdleRun final : public ClientPool {
       marks += fmt::format(R"({}{{"connections": {}, "resident_bytes": {}}})", marks.empty() ? "" : ", ", slots(),
                            resident_bytes(plan_.watched.proxy));
     }
-    const Edge from = take_edge(clock_, totals(), plan_.watched);
+    const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
     if (auto done = rest(plan_.hold); !done) return done.error();
-    const Edge to = take_edge(clock_, totals(), plan_.watched);
+    const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     if (auto done = ask_all_again(); !done) return done.error();
     count_unfinished();
-    return fmt::format(R"({{"marks": [{}], {}}})", marks, json_of(from, to, errors()));
+    return fmt::format(R"({{"marks": [{}], {}}})", marks, json_members(from, to, errors()));
   }
 
  private:

@@ -8,14 +8,10 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "bench/macro/client_pool.h"
+#include "bench/macro/window_edge.h"
 
 namespace fairlead::bench {
 
-/// Processes whose use is read at both edges of the measured window.
-struct Watched {
-  std::vector<pid_t> proxy;
-  std::vector<pid_t> load;  ///< The backend; this process is added.
-};
 struct LoadOptions {
   ClientOptions client;
   Watched watched;

@@ -16,7 +16,7 @@ BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
 from harness import contenders, report, sandbox, stats, syscalls, workloads  # noqa: E402
-from harness.cell import HEADER, REPLY_MAGIC, Cell  # noqa: E402
+from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError  # noqa: E402
 
 # Known before the classes below decide whether they can run.
 BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
@@ -46,6 +46,26 @@ class StatsTest(unittest.TestCase):
 
     def test_rank_sum_of_equal_sets_is_one(self):
         self.assertEqual(stats.rank_sum_p([3, 3, 3], [3, 3, 3]), 1.0)
+
+
+    def test_a_difference_from_haproxy_is_named_only_when_the_rounds_support_it(self):
+        low, high = {r: 100.0 + r for r in range(1, 6)}, {r: 200.0 + r for r in range(1, 6)}
+
+        def row(contender, values, reference):
+            return stats.row_of("lat", contender, "1", "p99 us", values, reference, noise=0.3)
+
+        self.assertEqual(row("nginx", low, high)["against_haproxy"]["verdict"], "lower")
+        self.assertEqual(row("nginx", high, low)["against_haproxy"]["verdict"], "higher")
+        self.assertEqual(row("nginx", high, high)["against_haproxy"]["verdict"], "no difference shown")
+        self.assertEqual(row("nginx", {1: 1.0}, {1: 2.0})["against_haproxy"]["verdict"], "too few rounds")
+        self.assertNotIn("against_haproxy", row("haproxy", low, low))
+
+    def test_the_interval_of_a_ratio_holds_the_ratio_of_medians(self):
+        low, high = stats.ratio_interval([9, 10, 11, 12, 13], [19, 20, 22, 24, 26])
+
+        self.assertTrue(low <= 11 / 22 <= high)
+        self.assertTrue(9 / 26 <= low < high <= 13 / 19)
+        self.assertIsNone(stats.ratio_interval([1, 2, 3], [1, 2, 3]))
 
 
 class CompareTest(unittest.TestCase):
@@ -135,6 +155,25 @@ class ReportTest(unittest.TestCase):
         self.assertIsNone(report.find(rows, "p64", "kernel", "us/request"))
         self.assertIsNone(report.find(rows, "p64", "direct", "us/request over direct"))
 
+    def test_a_latency_row_leads_with_the_percentile_and_keeps_the_cost(self):
+        lat = next(w for w in workloads.WORKLOADS if w.name == "lat")
+        use = {"cpu_ns": 200_000_000, "voluntary": 6, "involuntary": 4, "threads_ended": 0}
+        sample = {"seconds": 2.0, "replies": 20_000, "received": 1, "sent": 1, "proxy": use, "load": use, "machine": {"busy_ns": 0, "steal_ns": 0},
+                  "latency": {"n": 20_000, "p50_ns": 100_000, "p99_ns": 900_000, "p999_ns": 2_000_000, "max_ns": 3_000_000}, "send_lag": {"p99_ns": 50_000}}
+
+        metrics = Cell._metrics(lat, sample, proxied=True)["metrics"]
+
+        self.assertEqual(next(iter(metrics)), "p99 us")
+        self.assertEqual((metrics["p50 us"], metrics["p99 us"], metrics["p99.9 us"], metrics["us/request"]), (100.0, 900.0, 2000.0, 10.0))
+
+    def test_lost_events_and_a_missed_rate_are_no_result(self):
+        watch = next(w for w in workloads.WORKLOADS if w.name == "watch")
+        Cell._check_counts(watch, {"events": 4000, "seconds": 2.0, "events_in_all": 5000}, {"events": 5000})
+
+        for report_, sent in (({"events": 4000, "seconds": 2.0, "events_in_all": 4999}, 5000), ({"events": 3000, "seconds": 2.0, "events_in_all": 5000}, 5000)):
+            with self.assertRaises(CellError):
+                Cell._check_counts(watch, report_, {"events": sent})
+
 
 class SyscallsTest(unittest.TestCase):
     def test_the_tools_words_are_understood(self):
@@ -174,6 +213,23 @@ class FakeServer:
         self._listener.close()
 
 
+class StallingServer(FakeServer):
+    """Answers every request with a header, but the `at`-th only after `stall` seconds; those that came meanwhile wait behind it."""
+
+    def __init__(self, at, stall):
+        self._at, self._stall = at, stall
+        super().__init__(b"")
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            connection, _ = self._listener.accept()
+            with connection, connection.makefile("rb") as stream:
+                for number, request in enumerate(iter(lambda: stream.read(200), b"")):
+                    if number == self._at:
+                        threading.Event().wait(self._stall)
+                    connection.sendall(HEADER.pack(REPLY_MAGIC, 0, HEADER.size, 0, HEADER.unpack(request[:HEADER.size])[4]))
+
+
 @unittest.skipUnless(os.access(os.path.join(BIN, "fairlead-loadgen"), os.X_OK), f"fairlead-loadgen is not built in {BIN}")
 class LoadgenTest(unittest.TestCase):
     def setUp(self):
@@ -201,6 +257,51 @@ class LoadgenTest(unittest.TestCase):
 
                     self.assertEqual((code, got["errors"]["total"]), (0, 0))
                     self.assertGreater(got["replies"] + got["received"] + got["sent"] + len(got.get("marks", [])), 0)
+
+    def test_events_of_watches_arrive_and_are_counted_at_both_ends(self):
+        process = subprocess.Popen([self.loadgen, "serve", "--listen", "127.0.0.1:0", "--lifetime", "60", "--event-rate", "1000"], stdout=subprocess.PIPE, text=True)
+        try:
+            target = json.loads(process.stdout.readline())["ready"][0]
+            code, got = self.load("paced", "--watches", "20", "--event", "300", "--rate", "200", "--burst", "4", "--connections", "8", "--bulk-connections", "1",
+                                  "--bulk-rate", "10", "--bulk-reply", "100000", "--target", target, "--seconds", "0.3", "--warmup", "0.1")
+            process.send_signal(signal.SIGTERM)
+            counts = json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            process.communicate()
+
+        self.assertEqual((code, got["errors"]["total"]), (0, 0))
+        self.assertGreater(got["events_in_all"], 100)
+        self.assertEqual(got["events_in_all"], counts["events"])
+        self.assertTrue(56 <= got["latency"]["n"] <= 64, got["latency"])   # 200/s in 0.3 s, in fours
+
+    def test_a_lost_event_is_damage(self):
+        first_missing = HEADER.pack(REPLY_MAGIC, 0, HEADER.size, 0, 1 << 63 | 1)
+        with FakeServer(first_missing) as server:
+            code, got = self.load("paced", "--watches", "1", "--event", "32", "--target", f"127.0.0.1:{server.port}", "--seconds", "0.2", "--drain", "0.3")
+
+        self.assertEqual(code, 1)
+        self.assertIn("8000000000000001", got["errors"]["first"])
+
+    def test_a_stall_is_charged_to_every_request_it_delayed(self):
+        """Coordinated omission: a closed loop would have seen one slow request; a fixed rate sees a third of all of them."""
+        with StallingServer(at=60, stall=0.4) as server:
+            code, got = self.load("paced", "--connections", "1", "--rate", "200", "--reply", "32", "--target", f"127.0.0.1:{server.port}",
+                                  "--seconds", "1", "--warmup", "0.1")
+
+        self.assertEqual((code, got["errors"]["total"]), (0, 0))
+        self.assertIn(got["latency"]["n"], range(199, 202))
+        self.assertGreater(got["latency"]["p99_ns"], 300e6)
+        self.assertGreater(got["latency"]["mean_ns"], 50e6)    # the 80 that were due in the stall waited 0.2 s on average
+        self.assertLess(got["latency"]["p50_ns"], 100e6)
+
+    def test_a_rate_that_is_not_served_is_no_result(self):
+        with StallingServer(at=1, stall=3) as server:
+            code, got = self.load("paced", "--connections", "1", "--rate", "500", "--reply", "32", "--target", f"127.0.0.1:{server.port}",
+                                  "--seconds", "0.2", "--warmup", "0", "--drain", "0.3")
+
+        self.assertEqual(code, 1)
+        self.assertGreater(got["errors"]["unfinished"], 0)
 
     def test_an_attended_window_begins_and_ends_at_rest(self):
         """What is counted in the window is all that was sent in it: the outside count needs no tolerance."""
