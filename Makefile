@@ -43,7 +43,7 @@ test-long:
 	@cd build && FL_LONG=1 $(CTEST)
 
 bench:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test bench
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
 	@bench/run.py

@@ -94,7 +94,8 @@ def missing_of(contenders, sandbox):
 def list_everything(options):
     print("workloads:")
     for workload in options.workloads:
-        print(f"  {workload.name:8} {workload.title}")
+        reason = workload.missing()
+        print(f"  {workload.name:8} {workload.title}" + (f" (missing: {reason})" if reason else ""))
     print("contenders:")
     for contender in options.contenders:
         reason = contender.missing()
@@ -125,6 +126,11 @@ def main(argv):
     missing = missing_of(options.contenders, sandbox)
     for name, reason in missing.items():
         print(f"bench: {name} left out: {reason}", file=sys.stderr)
+    for workload in options.workloads:
+        if reason := workload.missing():
+            missing[workload.name] = reason
+            print(f"bench: {workload.name} left out: {reason}", file=sys.stderr)
+    options.workloads = [w for w in options.workloads if w.name not in missing]
     present = [c for c in options.contenders if c.name not in missing]
     versions = {c.name: c.version() for c in present}
     os.sched_setaffinity(0, {cpus["load"]})

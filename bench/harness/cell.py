@@ -9,6 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+from . import proc, tls
 from .contenders import Place
 from .sandbox import Unavailable, descendants, read_line, wait_until
 from .workloads import COST_UNITS, idle_marks
@@ -59,6 +60,8 @@ class Cell:
 
     def run(self, contender, workload, seconds, warmup):
         """Measures. Returns a dict of metrics and facts. Raises CellError or Unavailable."""
+        if workload.tool:
+            return self._run_tool(contender, workload, seconds)
         with self._started(contender, workload, seconds) as place:
             load = self._processes.start(self._argv(workload, place, seconds, warmup), self._cpus["load"], subprocess.PIPE)
             report = self._finished(load, place, seconds + warmup + 90)
@@ -66,6 +69,27 @@ class Cell:
             self._check_counts(workload, report, counts)
             result = self._metrics(workload, report, bool(place.proxy))
             result.update(facts=place.facts, config=place.config, backend=counts)
+            return result
+
+    def _run_tool(self, contender, workload, seconds):
+        """The load is a tool of others: read what the proxy used from before its start until after its end, handshakes and all."""
+        with self._started(contender, workload, seconds) as place:
+            backend, pids = place.backend, descendants(place.proxy.pid) if place.proxy else []
+            servers = descendants(backend.process.pid)
+            proxy, load, busy, began = proc.use_of(pids), proc.use_of(servers), proc.machine_busy_ns(), time.monotonic()
+            try:
+                said, tool_ns = tls.run_tool(workload.tool, self._processes, self._cpus["load"], seconds, place.targets[0], backend)
+            except tls.ToolError as error:
+                raise CellError(str(error) + self._why(place.proxy, place.directory)) from None
+            elapsed = time.monotonic() - began
+            load = proc.use_of(servers).since(load)
+            load["cpu_ns"] += tool_ns
+            report = {"seconds": said.seconds, "replies": said.requests, "proxy": proc.use_of(pids).since(proxy), "load": load,
+                      "machine": {"busy_ns": int((proc.machine_busy_ns() - busy) * said.seconds / elapsed), "steal_ns": 0}}
+            if place.proxy and (place.proxy.poll() is not None or report["proxy"]["missing"]):
+                raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
+            result = self._metrics(workload, report, bool(place.proxy))
+            result.update(facts=place.facts, config=place.config)
             return result
 
     @staticmethod
@@ -116,8 +140,13 @@ class Cell:
         facts = self._sandbox.fresh(workload.congestion_control)
         with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
             try:
-                backend, servers = self._start_backend(workload, seconds)
-                proxy, port, config = self._start_contender(contender, directory, servers)
+                if workload.tool:
+                    backend = tls.Backend(self._processes, self._sandbox, self._cpus["load"], directory, SERVERS)
+                    servers, probe = backend.ports, tls.answers
+                else:
+                    backend, servers = self._start_backend(workload, seconds)
+                    probe = answers
+                proxy, port, config = self._start_contender(contender, directory, servers, probe)
                 time.sleep(SETTLE)
                 yield Started(directory, facts, backend, [port] if contender.forwards else servers, proxy, config)
             finally:
@@ -168,7 +197,7 @@ class Cell:
             raise CellError(f"the backend counted {counts}")
         return counts
 
-    def _start_contender(self, contender, directory, servers):
+    def _start_contender(self, contender, directory, servers, probe):
         """Its process, if it is one, and its port, if it has one."""
         place = Place(directory=directory, port=self._sandbox.port(), admin_port=self._sandbox.port(), servers=servers,
                       descriptors=self._sandbox.descriptors)
@@ -183,7 +212,7 @@ class Cell:
         def ready():
             if proxy and proxy.poll() is not None:
                 raise Unavailable(f"{contender.name} ended at once with {proxy.returncode}" + self._why(proxy, directory))
-            return answers(place.port)
+            return probe(place.port)
 
         wait_until(ready, START_LIMIT, f"{contender.name} did not relay a request")
         return proxy, place.port, config

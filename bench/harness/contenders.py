@@ -105,7 +105,7 @@ class Place:
     @property
     def connections(self):
         """Two descriptors each, some kept back for listeners and checks."""
-        return (self.descriptors - 200) // 2
+        return (self.descriptors - 600) // 2
 
     def write(self, name, text):
         path = os.path.join(self.directory, name)

@@ -1,8 +1,10 @@
 """What is run. Names follow one scheme: p = requests on kept connections, d/u = bulk down/up, the number = connections, s = short reply.
 
-watch, mixed and lat run at a fixed rate (an open loop); the others as fast as they are answered.
+watch, mixed and lat run at a fixed rate (an open loop); the others as fast as they are answered. tls-*: tools of others.
 """
 from dataclasses import dataclass, field, replace
+
+from . import tls
 
 
 COST_UNITS = {"request": "us/request", "connection": "us/connection", "GB": "ms/GB", "event": "us/event", "idle": "B/connection",
@@ -23,12 +25,13 @@ class Workload:
     bulk: bool = field(default=False)
     backend: tuple = ()            # arguments of `fairlead-loadgen serve`
     planned: tuple = ()            # (count of the report, per second): less than 90 % of it is no result
+    tool: str = ""                 # the load is this program, the backend nginx over TLS (tls.py)
     calibrated: bool = False       # its --rate is LATENCY_FRACTION of what the reference reached
 
     @property
     def countable(self):
         """Whether it has a window that can begin and end at rest."""
-        return self.unit in ("request", "connection", "GB")
+        return self.unit in ("request", "connection", "GB") and not self.tool
 
     @property
     def paced(self):
@@ -52,6 +55,10 @@ class Workload:
         if self.unit == "mix":
             return report["seconds"]
         return report["events"] if self.unit == "event" else report["replies"]
+
+    def missing(self):
+        """Why it cannot be run here, or None."""
+        return tls.missing(self.tool) if self.tool else None
 
     def at_rate(self, rate):
         """The same at a rate that is known now."""
@@ -91,6 +98,8 @@ WORKLOADS = [
              unit="mix", backend=("--event-rate", "1000"), planned=("events", 1000)),
     Workload("lat", "latency, open loop: 64 connections, 200 B -> 2,000 B", "paced",
              ("--connections", "64", "--request", "200", "--reply", "2000"), unit="latency", noise=0.30, calibrated=True),
+    Workload("tls-wrk", "HTTPS end to end, nginx asked by wrk: HTTP/1.1 over 64 connections, 2,000 B", "", tool="wrk"),
+    Workload("tls-h2", "HTTPS end to end, nginx asked by h2load: HTTP/2, 32 connections with 4 streams each, 2,000 B", "", tool="h2load"),
     Workload("idle", "memory of an idle connection after one request: growth of RSS from 1,000 to 10,000 connections", "idle", unit="idle", noise=0.10),
 ]
 QUICK = ("p64s", "p64", "churn", "d4", "u4", "lat", "idle")

@@ -15,7 +15,7 @@ import unittest
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
-from harness import contenders, report, sandbox, stats, syscalls, workloads  # noqa: E402
+from harness import contenders, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
 from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError  # noqa: E402
 
 # Known before the classes below decide whether they can run.
@@ -184,6 +184,39 @@ class SyscallsTest(unittest.TestCase):
         for tool, text in ((syscalls.Perf, "<not supported>,,raw_syscalls:sys_enter,0\n"), (syscalls.Strace, "")):
             with self.assertRaises(sandbox.Unavailable):
                 tool.parse(text)
+
+
+WRK = """Running 1s test @ https://127.0.0.1:1104/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     2.58ms    1.02ms  12.11ms   77.77%
+  20000 requests in 1.00s, 41.10MB read
+Requests/sec:  20000.00
+"""
+H2LOAD = """starting benchmark...
+finished in 2.00s, 10000.00 req/s, 19.50MB/s
+requests: 20000 total, 20128 started, 20000 done, 20000 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 20000 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 39.00MB (40900000) total, 300.00KB (307200) headers (space savings 90.00%), 38.15MB (40000000) data
+"""
+
+
+class ForeignToolsTest(unittest.TestCase):
+    def test_a_clean_report_is_taken(self):
+        self.assertEqual(tls.parse_wrk(WRK), tls.Said(20000, 1.0))
+        self.assertEqual(tls.parse_h2load(H2LOAD), tls.Said(20000, 2.0))
+
+    def test_errors_short_counts_and_silence_are_no_result(self):
+        for parse, text in ((tls.parse_wrk, WRK + "  Socket errors: connect 0, read 3, write 0, timeout 0\n"),
+                            (tls.parse_wrk, WRK + "  Non-2xx or 3xx responses: 5\n"),
+                            (tls.parse_wrk, WRK.replace("41.10MB", "35.10MB")),
+                            (tls.parse_wrk, ""),
+                            (tls.parse_h2load, H2LOAD.replace("0 errored", "7 errored")),
+                            (tls.parse_h2load, H2LOAD.replace("0 5xx", "9 5xx")),
+                            (tls.parse_h2load, H2LOAD.replace("(40000000)", "(30000000)")),
+                            (tls.parse_h2load, "finished in 1.00s")):
+            with self.subTest(text=text[-80:]), self.assertRaises(tls.ToolError):
+                parse(text)
 
 
 class FakeServer:

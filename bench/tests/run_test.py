@@ -11,7 +11,7 @@ import unittest
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import run  # noqa: E402
-from harness import contenders, syscalls  # noqa: E402
+from harness import contenders, syscalls, tls  # noqa: E402
 
 # Known before the classes below decide whether they can run.
 BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
@@ -70,6 +70,16 @@ class WholeRunTest(unittest.TestCase):
                 self.assertTrue(2 <= rows["p64s", "haproxy", "syscalls/request"]["median"] <= 20, rows["p64s", "haproxy", "syscalls/request"])
             else:
                 self.assertIn("system calls per unit left out", done.stdout)
+
+    def test_tools_of_others_measure_tls_through_the_relay_and_agree(self):
+        missing = [reason for tool in tls.TOOLS if (reason := tls.missing(tool))] + ([] if shutil.which("haproxy") else ["haproxy is not there"])
+        if missing:
+            self.skipTest(missing[0])
+        with self.bench("--workloads", "tls-wrk,tls-h2", "--contenders", "haproxy", "--seconds", "1") as (done, rows, _):
+            self.assertEqual(done.returncode, 0, done.stdout)
+            for workload in ("tls-wrk", "tls-h2"):
+                self.assertGreater(rows[workload, "haproxy", "us/request"]["median"], 0)
+                self.assertGreater(rows[workload, "haproxy", "requests/s"]["median"], 0)
 
 
 if __name__ == "__main__":
