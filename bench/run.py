@@ -13,13 +13,14 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import report  # noqa: E402
+from harness import plan, report  # noqa: E402
 from harness.cell import Cell  # noqa: E402
 from harness.contenders import all_contenders  # noqa: E402
 from harness.notes import notes_of  # noqa: E402
 from harness.rounds import Run  # noqa: E402
 from harness.sandbox import Processes, Sandbox  # noqa: E402
-from harness.workloads import QUICK, WORKLOADS  # noqa: E402
+from harness.state import State, digest  # noqa: E402
+from harness.workloads import NOT_QUICK, QUICK, WORKLOADS  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -35,28 +36,30 @@ def parse_arguments(argv):
     parser.add_argument("--workloads", help=f"comma-separated, of: {', '.join(names)}")
     parser.add_argument("--contenders", help="comma-separated; --list shows them")
     parser.add_argument("--rounds", type=int, help="default 5 (3 with --quick)")
-    parser.add_argument("--seconds", type=float, help="measured window of a cell; default 3 (0.8 with --quick)")
+    parser.add_argument("--seconds", type=float, help="measured window of a cell; default 3 (0.5 with --quick)")
     parser.add_argument("--rate", type=int, help="requests per second of the latency workload; default: a fraction of what HAProxy reaches")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench"), help="directory of the report (default build/bench)")
     parser.add_argument("--bin", default=os.path.join(ROOT, "build", "bin"), help="directory of fairleadd and fairlead-loadgen (default build/bin)")
     parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
+    parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX, help=f"further rounds of what is noisy, at most (default {plan.REPEATS_MAX})")
+    parser.add_argument("--fresh", action="store_true", help="begin anew where an interrupted run could be taken up")
     parser.add_argument("--list", action="store_true", help="show workloads and contenders, and which are missing")
     options = parser.parse_args(argv)
-    if options.rate is not None and options.rate < 1:
-        parser.error("--rate must be at least 1")
+    if (options.rate is not None and options.rate < 1) or options.repeats < 0:
+        parser.error("--rate must be at least 1, --repeats not below 0")
     if (options.rounds is not None and options.rounds < 1) or (options.seconds is not None and not 0.05 <= options.seconds <= 600):
         parser.error("--rounds must be at least 1, --seconds between 0.05 and 600")
     options.rounds = options.rounds or (3 if options.quick else 5)
-    options.seconds = options.seconds or (0.8 if options.quick else 3.0)
-    options.warmup = 0.3 if options.quick else 0.5
+    options.seconds = options.seconds or (0.5 if options.quick else 3.0)
+    options.warmup = 0.2 if options.quick else 0.5
     wanted = options.workloads.split(",") if options.workloads else (QUICK if options.quick else names)
     unknown = sorted(set(wanted) - set(names))
     if unknown:
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(names)}")
     options.workloads = [w for w in WORKLOADS if w.name in wanted]
     everyone = all_contenders(os.path.join(options.bin, "fairleadd"), options.haproxy3)
-    wanted = options.contenders.split(",") if options.contenders else [c.name for c in everyone]
+    wanted = options.contenders.split(",") if options.contenders else [c.name for c in everyone if not (options.quick and c.name in NOT_QUICK)]
     unknown = sorted(set(wanted) - {c.name for c in everyone})
     if unknown:
         parser.error(f"no contender {', '.join(unknown)}; there are {', '.join(c.name for c in everyone)}")
@@ -100,7 +103,57 @@ def list_everything(options):
     for contender in options.contenders:
         reason = contender.missing()
         print(f"  {contender.name:16} {contender.title} {'(missing: ' + reason + ')' if reason else contender.version()}")
+    options.workloads = [w for w in options.workloads if not w.missing()]
+    cells, seconds = plan.total(options, [c for c in options.contenders if not c.missing()])
+    print(f"plan: {cells} cells in {options.rounds} rounds, about {seconds / 60:.1f} minutes; what is noisy is repeated, at most {options.repeats} times "
+          f"and as long as that ends within {plan.BUDGET[options.quick] / 60:.1f}")
     return 0
+
+
+def key_of(options, facts, versions, network, cpus):
+    """What two parts of one run must have in common."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sources = [os.path.join(here, "run.py"), *(os.path.join(here, "harness", name) for name in sorted(os.listdir(os.path.join(here, "harness"))) if name.endswith(".py"))]
+    return {"programs": digest([os.path.join(options.bin, name) for name in ("fairleadd", "fairlead-loadgen")]), "harness": digest(sources), "versions": versions,
+            "seconds": options.seconds, "warmup": options.warmup, "rate": options.rate, "network": network, "cpus": cpus, "cpu": facts["cpu"], "kernel": facts["kernel"]}
+
+
+def interruptible():
+    """From now on SIGINT, SIGTERM and SIGHUP raise Interrupted."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(number, _):
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)   # a second Ctrl-C must not stop the cleaning up
+        raise Interrupted(signal.Signals(number).name)
+
+    for number in signals:
+        signal.signal(number, interrupt)
+
+
+def who_takes_part(options, sandbox):
+    """(contenders that are here, what is missing by name with the reason); leaves workloads that cannot be run out of the options."""
+    missing = missing_of(options.contenders, sandbox)
+    present = [c for c in options.contenders if c.name not in missing]
+    missing |= {w.name: reason for w in options.workloads if (reason := w.missing())}
+    options.workloads = [w for w in options.workloads if w.name not in missing]
+    for name, reason in missing.items():
+        print(f"bench: {name} left out: {reason}", file=sys.stderr)
+    return present, missing
+
+
+def about_run(run, argv, facts, network, cpus, sandbox, versions, notes):
+    """run.json: how the rows came about."""
+    first = {contender: next(iter(rounds.values())) for (_, contender), rounds in run.cells.items() if rounds}
+    options = run.options
+    return {
+        "started_with": argv, "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"), "minutes": round(run.spent() / 60, 1),
+        "machine": {**facts, "load_average_at_end": os.getloadavg()}, "network": network, "cpus": cpus,
+        "rounds": options.rounds, "rounds_done": run.rounds_done, "repeats": run.repeats, "seconds": options.seconds, "warmup": options.warmup,
+        "descriptors": sandbox.descriptors, "versions": versions,
+        "network_facts": {f"{w} {c}": next(iter(r.values()))["facts"] for (w, c), r in run.cells.items() if r},
+        "notes": notes, "failures": run.failures, "configurations": {name: result["config"] for name, result in first.items()},
+    }
 
 
 def main(argv):
@@ -111,40 +164,35 @@ def main(argv):
     if not os.access(loadgen, os.X_OK):
         print(f"bench: {loadgen} is not built: cmake --preset release && cmake --build --preset release --target fairlead-loadgen", file=sys.stderr)
         return 1
-    def interrupt(number, _):
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)   # a second Ctrl-C must not stop the cleaning up
-        raise Interrupted(signal.Signals(number).name)
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        signal.signal(number, interrupt)
+    interruptible()
     facts = machine(loadgen)
     usable = sorted(os.sched_getaffinity(0))
     cpus = {"load": usable[0], "proxy": usable[-1]}
     processes = Processes()
     sandbox = Sandbox(want_namespace=not options.loopback)
-    missing = missing_of(options.contenders, sandbox)
-    for name, reason in missing.items():
-        print(f"bench: {name} left out: {reason}", file=sys.stderr)
-    for workload in options.workloads:
-        if reason := workload.missing():
-            missing[workload.name] = reason
-            print(f"bench: {workload.name} left out: {reason}", file=sys.stderr)
-    options.workloads = [w for w in options.workloads if w.name not in missing]
-    present = [c for c in options.contenders if c.name not in missing]
+    present, missing = who_takes_part(options, sandbox)
     versions = {c.name: c.version() for c in present}
     os.sched_setaffinity(0, {cpus["load"]})
     network = "network namespace per cell" if sandbox.namespace else f"loopback of the machine ({sandbox.why_not})"
     print(f"bench: {network}; load on CPU {cpus['load']}, proxy on CPU {cpus['proxy']}"
           + (" (the same: only one CPU may be used)" if cpus["load"] == cpus["proxy"] else ""), file=sys.stderr)
+    try:
+        state = State(options.out, key_of(options, facts, versions, network, cpus), options.fresh)
+    except OSError as error:
+        print(f"bench: {options.out}: {error.strerror}", file=sys.stderr)
+        return 1
+    if state.earlier or state.began_anew:
+        print("bench: " + (f"going on with an interrupted run: {state.earlier} cells are there (--fresh begins anew)" if state.earlier
+                           else f"an interrupted run is there, but {state.began_anew}: beginning anew"), file=sys.stderr)
 
-    run = Run(options, present, Cell(sandbox, processes, loadgen, cpus))
+    run = Run(options, present, Cell(sandbox, processes, loadgen, cpus), state)
     interrupted = False
     try:
         run.go()
+        state.finished()
     except Interrupted as signalled:
         interrupted = True
-        print(f"bench: {signalled}: stopping", file=sys.stderr)
+        print(f"bench: {signalled}: stopping; the same command goes on from here", file=sys.stderr)
     finally:
         processes.stop_all()
 
@@ -152,15 +200,7 @@ def main(argv):
     if not rows:
         print("bench: nothing was measured", file=sys.stderr)
         return 130 if interrupted else 1
-    first = {contender: next(iter(rounds.values())) for (_, contender), rounds in run.cells.items() if rounds}
-    facts["load_average_at_end"] = os.getloadavg()
-    about = {
-        "started_with": argv, "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"), "machine": facts, "network": network, "cpus": cpus,
-        "rounds": options.rounds, "rounds_done": run.rounds_done, "seconds": options.seconds, "warmup": options.warmup, "descriptors": sandbox.descriptors, "versions": versions,
-        "network_facts": {f"{w} {c}": next(iter(r.values()))["facts"] for (w, c), r in run.cells.items() if r},
-        "notes": notes_of(run, rows, missing, interrupted, sandbox.descriptors), "failures": run.failures,
-        "configurations": {name: result["config"] for name, result in first.items()},
-    }
+    about = about_run(run, argv, facts, network, cpus, sandbox, versions, notes_of(run, rows, missing, interrupted, sandbox.descriptors))
     report.write_all(options.out, rows, about, run.workloads, present)
     print(report.text_table(rows, run.workloads, present))
     for note in about["notes"]:

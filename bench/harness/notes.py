@@ -13,6 +13,11 @@ def notes_of(run, rows, missing, interrupted, descriptors):
         notes.append(f"{len(run.failures)} cells gave no result, the first: {run.failures[0]['workload']} {run.failures[0]['contender']}: {run.failures[0]['error']}")
     if interrupted:
         notes.append(f"interrupted in round {run.rounds_done + 1} of {run.options.rounds}")
+    if run.state.earlier:
+        notes.append(f"{run.state.earlier} cells are of an earlier, interrupted part of this run")
+    notes += [f"{name}: {repeats} further round{'s' if repeats > 1 else ''}, because it was noisy" for name, repeats in run.repeats.items()]
+    if run.no_repeats:
+        notes.append(run.no_repeats)
     if run.calls_by:
         notes.append(f"system calls per unit: counted by {run.calls_by.name} in one window per row after the timed rounds, timers and health checks included")
     elif run.no_calls:

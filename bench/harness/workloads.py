@@ -21,7 +21,7 @@ class Workload:
     arguments: tuple = ()
     unit: str = "request"          # what CPU is divided by: request, connection, GB, event, mix (a second of it); idle: memory; latency: time
     congestion_control: str = "reno"
-    noise: float = 0.15            # (max - min) / median above which a cell is called noisy
+    noise: float = 0.15            # width of the median's interval (stats.py), over it, above which a cell is noisy
     bulk: bool = field(default=False)
     backend: tuple = ()            # arguments of `fairlead-loadgen serve`
     planned: tuple = ()            # (count of the report, per second): less than 90 % of it is no result
@@ -102,5 +102,6 @@ WORKLOADS = [
     Workload("tls-h2", "HTTPS end to end, nginx asked by h2load: HTTP/2, 32 connections with 4 streams each, 2,000 B", "", tool="h2load"),
     Workload("idle", "memory of an idle connection after one request: growth of RSS from 1,000 to 10,000 connections", "idle", unit="idle", noise=0.10),
 ]
-QUICK = ("p64s", "p64", "churn", "d4", "u4", "lat", "idle")
+QUICK = ("p64", "churn", "d4", "lat", "idle")
+NOT_QUICK = ("kernel",)    # contenders a quick run does without
 CALIBRATION = _requests("calibration", 64, 2000)    # closed loop over what `lat` then asks at a rate

@@ -41,6 +41,12 @@ class StatsTest(unittest.TestCase):
         self.assertEqual(row["paired_ratios"], [0.5])
         self.assertFalse(row["noisy"])
 
+    def test_the_interval_of_a_median_leaves_odd_rounds_out_once_there_are_eight(self):
+        self.assertEqual(stats.median_interval([5.0]), (5.0, 5.0))
+        self.assertEqual(stats.median_interval([1, 2, 3, 4, 5, 6, 99]), (1, 99))
+        self.assertEqual(stats.median_interval([1, 2, 3, 4, 5, 6, 7, 99]), (2, 7))
+        self.assertEqual(stats.median_interval(list(range(1, 16))), (4, 12))
+
     def test_rank_sum_of_separate_sets_is_the_textbook_value(self):
         self.assertAlmostEqual(stats.rank_sum_p([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), 2 / 252)
 

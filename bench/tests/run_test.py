@@ -3,9 +3,11 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -80,6 +82,31 @@ class WholeRunTest(unittest.TestCase):
             for workload in ("tls-wrk", "tls-h2"):
                 self.assertGreater(rows[workload, "haproxy", "us/request"]["median"], 0)
                 self.assertGreater(rows[workload, "haproxy", "requests/s"]["median"], 0)
+
+    def test_an_interrupted_run_leaves_a_report_of_what_is_complete_and_goes_on_from_there(self):
+        with tempfile.TemporaryDirectory() as directory:
+            argv = [sys.executable, os.path.join(BENCH, "run.py"), "--bin", BIN, "--out", directory, "--workloads", "p64s", "--contenders", "direct",
+                    "--seconds", "0.2", "--rounds", "4"]
+            first = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            state = os.path.join(directory, "cells.jsonl")
+            end = time.monotonic() + 60
+            while first.poll() is None and time.monotonic() < end:
+                with contextlib.suppress(OSError), open(state, encoding="utf-8") as file:
+                    if file.read().count("\n") >= 2:    # the key and a cell
+                        break
+                time.sleep(0.02)
+            first.send_signal(signal.SIGINT)
+            said, _ = first.communicate(timeout=60)
+            self.assertEqual(first.returncode, 130, said)
+            self.assertTrue(os.path.exists(os.path.join(directory, "report.json")))
+
+            second = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100, check=False)
+
+            self.assertEqual(second.returncode, 0, second.stdout)
+            self.assertIn("going on with an interrupted run", second.stdout)
+            with open(os.path.join(directory, "report.json"), encoding="utf-8") as file:
+                self.assertEqual({row["n"] for row in json.load(file)}, {4})
+            self.assertFalse(os.path.exists(state))
 
 
 if __name__ == "__main__":
