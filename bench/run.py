@@ -205,7 +205,7 @@ def main(argv):
     print(report.text_table(rows, run.workloads, present))
     for note in about["notes"]:
         print(f"note: {note}")
-    print(f"\nreport: {os.path.join(options.out, 'report.html')}, report.json, run.json")
+    print(f"\nreport: {os.path.join(options.out, 'report.html')}, report.json, run.json, plots/")
     return 130 if interrupted else 1 if run.failures else 0
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 
-from . import stats
+from . import plots, stats
 
 
 def rows_of(cells, workloads, contenders, versions):
@@ -140,7 +140,7 @@ def html_report(rows, run, workloads, contenders):
     for note in run["notes"]:
         body.append(f'<p style="color: var(--noisy)">{html.escape(note)}</p>')
     for workload in workloads:
-        main = [r for r in rows if r["workload"] == workload.name and r["main"]]
+        main = main_rows(rows, workload)
         if not main:
             continue
         body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>",
@@ -168,8 +168,30 @@ def write_atomically(path, text):
     os.replace(file.name, path)
 
 
+def main_rows(rows, workload):
+    return [r for r in rows if r["workload"] == workload.name and r["main"]]
+
+
+def charts_of(rows, run, workloads, contenders):
+    """{workload: (chart, title, what it shows)}, for files of their own."""
+    out = {}
+    for workload in workloads:
+        if main := main_rows(rows, workload):
+            ns = sorted({r["n"] for r in main})
+            shown = "99th percentile of latency, us" if workload.unit == "latency" else f"CPU time of the proxy, {workload.cost_unit}"
+            shown = f"memory, {workload.cost_unit}" if workload.unit == "idle" else shown
+            out[workload.name] = (chart(main, contenders), f"{workload.name}: {workload.title}",
+                                  f"{shown}: median, line from lowest to highest round; shorter is better; n = {' to '.join(str(n) for n in dict.fromkeys((ns[0], ns[-1])))}, "
+                                  f"{main[0]['congestion_control']}; {run['machine']['cpu']}, kernel {run['machine']['kernel']}; {run['finished']}")
+    return out
+
+
 def write_all(directory, rows, run, workloads, contenders):
+    """Writes everything; what could not be made is added to the run's notes."""
     os.makedirs(directory, exist_ok=True)
+    no_plots = plots.write(directory, charts_of(rows, run, workloads, contenders))
+    if no_plots:
+        run["notes"].append(no_plots)
     write_atomically(os.path.join(directory, "report.json"), json.dumps(rows, indent=1) + "\n")
     write_atomically(os.path.join(directory, "run.json"), json.dumps(run, indent=1) + "\n")
     write_atomically(os.path.join(directory, "report.html"), html_report(rows, run, workloads, contenders))

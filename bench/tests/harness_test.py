@@ -3,6 +3,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,11 +12,13 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
+import xml.etree.ElementTree
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
-from harness import contenders, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
+from harness import contenders, plots, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
 from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError  # noqa: E402
 
 # Known before the classes below decide whether they can run.
@@ -135,6 +138,35 @@ class ReportTest(unittest.TestCase):
         self.assertIn("a &lt; b", page)
         self.assertNotIn("http", page.replace("<!doctype html>", ""))   # self-contained: nothing is fetched
         self.assertIn("0.90", report.text_table(rows, mine, who))
+
+    def write_plots(self, directory):
+        mine = [w for w in workloads.WORKLOADS if w.name in ("p64", "lat")]
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name == "haproxy"]
+        rows = report.rows_of({("p64", "haproxy"): {1: result("us/request", 10.0), 2: result("us/request", 12.0)}}, mine, who, {"haproxy": "2.6"})
+        about = {"machine": {"cpu": "a < b", "cpus": 2, "kernel": "6"}, "network": "n", "rounds_done": 2, "seconds": 1, "finished": "now", "notes": [],
+                 "configurations": {}, "versions": {"haproxy": "2.6"}}
+        report.write_all(directory, rows, about, mine, who)
+        return about["notes"]
+
+    def test_each_chart_is_also_a_picture_that_stands_alone(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.makedirs(os.path.join(directory, "plots"))
+            with open(os.path.join(directory, "plots", "old.png"), "wb"):
+                pass
+            notes = self.write_plots(directory)
+            made = sorted(os.listdir(os.path.join(directory, "plots")))
+
+            svg = xml.etree.ElementTree.parse(os.path.join(directory, "plots", "p64.svg")).getroot()
+            self.assertEqual(svg.tag, "{http://www.w3.org/2000/svg}svg")
+            if shutil.which(plots.CONVERTER):
+                self.assertEqual((made, notes), (["p64.png", "p64.svg"], []))
+                with open(os.path.join(directory, "plots", "p64.png"), "rb") as file:
+                    self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+
+    def test_a_missing_converter_is_named(self):
+        with tempfile.TemporaryDirectory() as directory, unittest.mock.patch.object(plots, "CONVERTER", "no-such-converter"):
+            self.assertEqual(self.write_plots(directory), ["PNG plots left out: no-such-converter is not there (apt-get install librsvg2-bin)"])
+            self.assertEqual(os.listdir(os.path.join(directory, "plots")), ["p64.svg"])
 
     def test_cost_is_cpu_time_of_the_proxy_over_units(self):
         bulk = next(w for w in workloads.WORKLOADS if w.name == "d4")
