@@ -50,6 +50,7 @@ bench:
 
 package: build
 	@scripts/setup.sh package
+	@cmake --build build -j $(JOBS) --target fairlead-loadgen
 	@cd build && rm -f fairlead_*.deb && cpack -G DEB -B . >package.log || { cat package.log; exit 1; }
 	@ls build/fairlead_*.deb
 

@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import plan, report  # noqa: E402
+from harness import plan, programs, report  # noqa: E402
 from harness.cell import Cell  # noqa: E402
 from harness.contenders import all_contenders  # noqa: E402
 from harness.notes import notes_of  # noqa: E402
@@ -21,8 +21,6 @@ from harness.rounds import Run  # noqa: E402
 from harness.sandbox import Processes, Sandbox  # noqa: E402
 from harness.state import State, digest  # noqa: E402
 from harness.workloads import NOT_QUICK, QUICK, WORKLOADS  # noqa: E402
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Interrupted(Exception):
@@ -38,8 +36,8 @@ def parse_arguments(argv):
     parser.add_argument("--rounds", type=int, help="default 5 (3 with --quick)")
     parser.add_argument("--seconds", type=float, help="measured window of a cell; default 3 (0.5 with --quick)")
     parser.add_argument("--rate", type=int, help="requests per second of the latency workload; default: a fraction of what HAProxy reaches")
-    parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench"), help="directory of the report (default build/bench)")
-    parser.add_argument("--bin", default=os.path.join(ROOT, "build", "bin"), help="directory of fairleadd and fairlead-loadgen (default build/bin)")
+    parser.add_argument("--out", default=programs.default_out(), help="directory of the report (default build/bench of the source tree, else fairlead-bench)")
+    parser.add_argument("--bin", help="directory of fairleadd and fairlead-loadgen (default build/bin of the source tree, else what is installed)")
     parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
     parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX, help=f"further rounds of what is noisy, at most (default {plan.REPEATS_MAX})")
@@ -58,7 +56,8 @@ def parse_arguments(argv):
     if unknown:
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(names)}")
     options.workloads = [w for w in WORKLOADS if w.name in wanted]
-    everyone = all_contenders(os.path.join(options.bin, "fairleadd"), options.haproxy3)
+    options.fairleadd, options.loadgen = programs.find("fairleadd", options.bin), programs.find("fairlead-loadgen", options.bin)
+    everyone = all_contenders(options.fairleadd, options.haproxy3)
     wanted = options.contenders.split(",") if options.contenders else [c.name for c in everyone if not (options.quick and c.name in NOT_QUICK)]
     unknown = sorted(set(wanted) - {c.name for c in everyone})
     if unknown:
@@ -114,7 +113,7 @@ def key_of(options, facts, versions, network, cpus):
     """What two parts of one run must have in common."""
     here = os.path.dirname(os.path.abspath(__file__))
     sources = [os.path.join(here, "run.py"), *(os.path.join(here, "harness", name) for name in sorted(os.listdir(os.path.join(here, "harness"))) if name.endswith(".py"))]
-    return {"programs": digest([os.path.join(options.bin, name) for name in ("fairleadd", "fairlead-loadgen")]), "harness": digest(sources), "versions": versions,
+    return {"programs": digest([options.fairleadd, options.loadgen]), "harness": digest(sources), "versions": versions,
             "seconds": options.seconds, "warmup": options.warmup, "rate": options.rate, "network": network, "cpus": cpus, "cpu": facts["cpu"], "kernel": facts["kernel"]}
 
 
@@ -160,9 +159,10 @@ def main(argv):
     options = parse_arguments(argv)
     if options.list:
         return list_everything(options)
-    loadgen = os.path.join(options.bin, "fairlead-loadgen")
+    loadgen = options.loadgen
     if not os.access(loadgen, os.X_OK):
-        print(f"bench: {loadgen} is not built: cmake --preset release && cmake --build --preset release --target fairlead-loadgen", file=sys.stderr)
+        print(f"bench: {loadgen} is not there" + (": cmake --preset release && cmake --build --preset release --target fairlead-loadgen"
+                                                  if programs.IN_SOURCE else ""), file=sys.stderr)
         return 1
     interruptible()
     facts = machine(loadgen)

@@ -5,11 +5,12 @@ import os
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import run  # noqa: E402
-from harness import plan, rounds, state  # noqa: E402
+from harness import plan, programs, rounds, state  # noqa: E402
 from harness.cell import CellError  # noqa: E402
 
 
@@ -40,6 +41,15 @@ class PlanTest(unittest.TestCase):
         self.assertIn(("d4", "haproxy-splice"), names)
         self.assertNotIn(("p64", "haproxy-splice"), names)
         self.assertNotIn(("idle", "kernel"), names)
+
+
+class ProgramsTest(unittest.TestCase):
+    def test_installed_the_programs_of_the_package_are_taken_and_the_report_goes_to_where_the_user_is(self):
+        with unittest.mock.patch.multiple(programs, IN_SOURCE=False, PREFIX="/opt/f"), unittest.mock.patch.object(programs.shutil, "which", lambda name: None):
+            self.assertEqual(programs.find("fairlead-loadgen"), "/opt/f/lib/fairlead/fairlead-loadgen")
+            self.assertEqual(programs.find("fairleadd"), "/opt/f/sbin/fairleadd")
+            self.assertEqual(programs.find("fairleadd", "/elsewhere"), "/elsewhere/fairleadd")
+            self.assertEqual(programs.default_out(), os.path.abspath("fairlead-bench"))
 
 
 class FakeCell:
