@@ -34,7 +34,7 @@ def parse_arguments(argv):
     parser.add_argument("--workloads", help=f"comma-separated, of: {', '.join(names)}")
     parser.add_argument("--contenders", help="comma-separated; --list shows them")
     parser.add_argument("--rounds", type=int, help="default 5 (3 with --quick)")
-    parser.add_argument("--seconds", type=float, help="measured window of a cell; default 3 (0.5 with --quick)")
+    parser.add_argument("--seconds", type=float, help="measured window of a cell; default 3 (0.8 with --quick)")
     parser.add_argument("--rate", type=int, help="requests per second of the latency workload; default: a fraction of what HAProxy reaches")
     parser.add_argument("--out", default=programs.default_out(), help="directory of the report (default build/bench of the source tree, else fairlead-bench)")
     parser.add_argument("--bin", help="directory of fairleadd and fairlead-loadgen (default build/bin of the source tree, else what is installed)")
@@ -49,8 +49,8 @@ def parse_arguments(argv):
     if (options.rounds is not None and options.rounds < 1) or (options.seconds is not None and not 0.05 <= options.seconds <= 600):
         parser.error("--rounds must be at least 1, --seconds between 0.05 and 600")
     options.rounds = options.rounds or (3 if options.quick else 5)
-    options.seconds = options.seconds or (0.5 if options.quick else 3.0)
-    options.warmup = 0.2 if options.quick else 0.5
+    options.seconds = options.seconds or (0.8 if options.quick else 3.0)
+    options.warmup = 0.3 if options.quick else 0.5
     wanted = options.workloads.split(",") if options.workloads else (QUICK if options.quick else names)
     unknown = sorted(set(wanted) - set(names))
     if unknown:

@@ -1,9 +1,9 @@
 """Which cells a run has, in which order, and how long they take by arithmetic."""
 
 # What a cell takes besides its window and warm-up: a namespace, the backend, the proxy's start and first checks, the end of them all.
-OVERHEAD = 0.9
+OVERHEAD = 0.5
 IDLE_SECONDS = 4.5     # 10,000 connections up, asked twice
-CALLS_OVERHEAD = 1.6   # attaching the counter, coming to rest twice
+CALLS_OVERHEAD = 0.9   # attaching the counter, coming to rest twice
 CALLS_SECONDS = 0.5    # window of the pass that counts system calls: they repeat almost exactly, unlike times
 CALIBRATION_SECONDS = 1.0
 REPEATS_MAX = 3        # further rounds of a workload that is noisy
