@@ -144,6 +144,7 @@ def who_takes_part(options, sandbox):
 def about_run(run, argv, facts, network, cpus, sandbox, versions, notes):
     """run.json: how the rows came about."""
     first = {contender: next(iter(rounds.values())) for (_, contender), rounds in run.cells.items() if rounds}
+    loads = {workload: next(iter(rounds.values())).get("load", "") for (workload, _), rounds in run.cells.items() if rounds}
     options = run.options
     return {
         "started_with": argv, "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"), "minutes": round(run.spent() / 60, 1),
@@ -151,7 +152,7 @@ def about_run(run, argv, facts, network, cpus, sandbox, versions, notes):
         "rounds": options.rounds, "rounds_done": run.rounds_done, "repeats": run.repeats, "seconds": options.seconds, "warmup": options.warmup,
         "descriptors": sandbox.descriptors, "versions": versions,
         "network_facts": {f"{w} {c}": next(iter(r.values()))["facts"] for (w, c), r in run.cells.items() if r},
-        "notes": notes, "failures": run.failures, "configurations": {name: result["config"] for name, result in first.items()},
+        "notes": notes, "failures": run.failures, "configurations": {name: result["config"] for name, result in first.items()}, "loads": loads,
     }
 
 

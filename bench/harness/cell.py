@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import shlex
 import socket
 import struct
 import subprocess
@@ -63,13 +64,19 @@ class Cell:
         if workload.tool:
             return self._run_tool(contender, workload, seconds)
         with self._started(contender, workload, seconds) as place:
-            load = self._processes.start(self._argv(workload, place, seconds, warmup), self._cpus["load"], subprocess.PIPE)
+            argv = self._argv(workload, place, seconds, warmup)
+            load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
             report = self._finished(load, place, seconds + warmup + 90)
             counts = self._stop_backend(place.backend)
             self._check_counts(workload, report, counts)
             result = self._metrics(workload, report, bool(place.proxy))
-            result.update(facts=place.facts, config=place.config, backend=counts)
+            result.update(facts=place.facts, config=place.config, backend=counts, load=self._told(argv, place.backend.args))
             return result
+
+    @staticmethod
+    def _told(*commands):
+        """The commands of both ends of the load, for the report."""
+        return "\n".join(shlex.join([os.path.basename(argv[0]), *argv[1:]]) for argv in commands)
 
     def _run_tool(self, contender, workload, seconds):
         """The load is a tool of others: read what the proxy used from before its start until after its end, handshakes and all."""
@@ -89,7 +96,8 @@ class Cell:
             if place.proxy and (place.proxy.poll() is not None or report["proxy"]["missing"]):
                 raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
             result = self._metrics(workload, report, bool(place.proxy))
-            result.update(facts=place.facts, config=place.config)
+            command = tls.arguments(workload.tool, seconds, place.targets[0])
+            result.update(facts=place.facts, config=place.config, load=self._told(command, backend.process.args) + "\n\n" + backend.config)
             return result
 
     @staticmethod
@@ -137,7 +145,7 @@ class Cell:
     @contextlib.contextmanager
     def _started(self, contender, workload, seconds):
         """Everything but the load, in a fresh network; ended at the end."""
-        facts = self._sandbox.fresh(workload.congestion_control)
+        facts = self._sandbox.fresh(workload.congestion_control, needed=workload.bulk)
         with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
             try:
                 if workload.tool:

@@ -135,8 +135,10 @@ class Backend:
         self.ports, self._status = [sandbox.port() for _ in range(count)], sandbox.port()
         listen = "".join(f"        listen 127.0.0.1:{port} ssl http2;\n" for port in self.ports)
         path = os.path.join(directory, "backend.conf")
+        values = {"directory": directory, "certificate": directory, "listen": listen, "status": self._status}
+        self.config = NGINX.format(**values, body=f"({BODY} bytes)")
         with open(path, "w", encoding="ascii") as file:
-            file.write(NGINX.format(directory=directory, certificate=directory, listen=listen, status=self._status, body="x" * BODY))
+            file.write(NGINX.format(**values, body="x" * BODY))
         said = os.path.join(directory, "backend-said")
         with open(said, "wb") as output:
             self.process = processes.start(["nginx", "-p", directory, "-c", path, "-e", "stderr"], cpu, output)

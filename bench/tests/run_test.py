@@ -54,6 +54,15 @@ class WholeRunTest(unittest.TestCase):
                     rows = {(r["workload"], r["contender"], r["unit"]): r for r in json.load(file)}
             yield done, rows, directory
 
+    def test_on_the_machines_own_loopback_requests_are_measured_under_whatever_congestion_control_it_has(self):
+        with self.bench("--workloads", "p64s", "--contenders", "direct,kernel", "--seconds", "0.1", "--loopback") as (done, rows, directory):
+            self.assertEqual(done.returncode, 0, done.stdout)
+            with open("/proc/sys/net/ipv4/tcp_congestion_control", encoding="ascii") as file:
+                self.assertEqual(rows["p64s", "direct", "requests/s"]["congestion_control"], file.read().strip())
+            self.assertIn("kernel left out: it would change the machine's own network", done.stdout)
+            with open(os.path.join(directory, "run.json"), encoding="utf-8") as file:
+                self.assertIn("fairlead-loadgen requests --connections 64", json.load(file)["loads"]["p64s"])
+
     @unittest.skipUnless(shutil.which("nft"), "nft is not there")
     def test_the_kernel_forwards_and_its_cost_is_left_empty_with_a_reason(self):
         with self.bench("--workloads", "p64s", "--contenders", "direct,kernel", "--seconds", "0.3") as (done, rows, _):
