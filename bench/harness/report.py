@@ -157,7 +157,8 @@ def html_report(rows, run, workloads, contenders):
                         f"<pre>{html.escape(run['configurations'][contender.name])}</pre></details>")
     for name, load in run.get("loads", {}).items():
         body.append(f"<details><summary>Load of {html.escape(name)}</summary><pre>{html.escape(load)}</pre></details>")
-    body.append(f"<details><summary>The run</summary><pre>{html.escape(json.dumps({k: v for k, v in run.items() if k not in ('configurations', 'loads')}, indent=2))}</pre></details>")
+    rest = {k: v for k, v in run.items() if k not in ("configurations", "loads")}
+    body.append(f"<details><summary>The run</summary><pre>{html.escape(json.dumps(rest, indent=2))}</pre></details>")
     return ("<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Fairlead benchmark</title>"
             f"<style>{STYLE}</style><body>{''.join(body)}</body></html>\n")
 
