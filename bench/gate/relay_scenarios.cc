@@ -65,7 +65,7 @@ std::vector<Scenario> relay_scenarios() {
          ScriptedRelay relay(kConnections);
          for (std::uint32_t id = 0; id < kConnections; ++id) relay.open(id);
          fl_gate_relay_requests(relay);
-         return Outcome{kRounds * kConnections, relay.delivered() + relay.buffers_used()};
+         return Outcome{std::uint64_t{kRounds} * kConnections, relay.delivered() + relay.buffers_used()};
        }},
       {"relay_connections", "connection",
        [] {

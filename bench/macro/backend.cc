@@ -229,7 +229,7 @@ Status run_backend(const BackendOptions& options) {
   if (!poller) return poller.error();
   Backend backend(std::move(*poller));
   if (auto opened = backend.open(options); !opened) return opened;
-  const auto served = backend.serve(SystemClock().now() + options.lifetime);
+  auto served = backend.serve(SystemClock().now() + options.lifetime);
   const Counts& c = backend.counts();
   fmt::print(
       "{{\"accepted\": {}, \"requests\": {}, \"damaged\": {}, \"foreign\": {}, \"cut\": {}, \"accept_failures\": {}, "
