@@ -43,13 +43,14 @@ test-long:
 	@cd build && FL_LONG=1 $(CTEST)
 
 bench:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test bench
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
 	@bench/run.py
 
 package: build
 	@scripts/setup.sh package
+	@cmake --build build -j $(JOBS) --target fairlead-loadgen
 	@cd build && rm -f fairlead_*.deb && cpack -G DEB -B . >package.log || { cat package.log; exit 1; }
 	@ls build/fairlead_*.deb
 

@@ -12,9 +12,7 @@ import statistics
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness.stats import REFERENCE, rank_sum_p  # noqa: E402
-
-SIGNIFICANT = 0.05
+from harness.stats import REFERENCE, SIGNIFICANT, rank_sum_p  # noqa: E402
 
 
 def load(path):

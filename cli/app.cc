@@ -10,6 +10,7 @@
 #include "admin/json_text.h"
 #include "base/units.h"
 #include "cli/api_verbs.h"
+#include "cli/bench_verbs.h"
 #include "cli/cluster_verbs.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
@@ -23,8 +24,8 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init",  "logs",    "blackbox", "dns",    "dhcp",  "router", "bootstrap",
-                                 "image", "machine", "storage",  "import", "bench", "support"};
+constexpr std::array kLaterVerbs{"init",      "logs",  "blackbox", "dns",     "dhcp",   "router",
+                                 "bootstrap", "image", "machine",  "storage", "import", "support"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -45,6 +46,7 @@ class CommandTree {
     add_vip_verbs();
     add_node_verbs();
     add_drill_verbs();
+    add_bench_verbs();
     add_process_verbs();
     add_lab_verbs();
     add_cluster_verbs();
@@ -242,6 +244,28 @@ class CommandTree {
     probe->add_flag("--no-arp", probe_.no_arp, "Do not ask by ARP or NDP who has the address");
   }
 
+  void add_bench_verbs() {
+    CLI::App* bench =
+        verb(&app_, "bench", "Speed beside HAProxy, nginx and the kernel, measured on this machine: CPU time per unit of work", {});
+    const CLI::App* compare = verb(
+        bench, "compare", "Two reports: what got dearer or cheaper beyond the noise; exit 1 when something of Fairlead's got dearer", {});
+    auto* arguments = bench->get_subcommand("compare");
+    arguments->add_option("BEFORE", path_, "report.json, or the folder it is in")->required();
+    arguments->add_option("AFTER", name_, "Likewise")->required();
+    // The verb's own callback comes after its child's: it alone decides which of the two was meant.
+    bench->callback([this, compare] {
+      action_ = compare->parsed() ? Action([this] { compare_bench(path_, name_, environment_); })
+                                  : Action([this] { run_bench(bench_, environment_); });
+    });
+    bench->add_flag("--quick", bench_.quick, "Some workloads, short rounds: under 3 minutes");
+    bench->add_flag("--fresh", bench_.fresh, "Begin anew where an interrupted run could be taken up");
+    bench->add_flag("--list", bench_.list, "Show workloads and contenders, what is missing, and how long it takes");
+    bench->add_option("--workloads", bench_.workloads, "Only these, of --list")->type_name("NAME,...");
+    bench->add_option("--contenders", bench_.contenders, "Likewise")->type_name("NAME,...");
+    bench->add_option("--rounds", bench_.rounds, "How often everything is measured (default 5)")->type_name("N");
+    bench->add_option("--out", bench_.out, "Folder of the report")->type_name("DIR");
+  }
+
   void add_process_verbs() {
     auto* reload =
         verb(&app_, "reload", "Read the configuration file again; an invalid one changes nothing", [this] { verbs_.reload(dry_run_); });
@@ -367,6 +391,7 @@ class CommandTree {
   CLI::App app_{"Operates fairleadd, the L4 proxy for API gateways.", "fairlead"};
   Action action_;
   admin::AddServer added_;
+  BenchRequest bench_;
   admin::ConnectionFilter filter_;
   lab::LabOptions lab_;
   std::vector<std::string> command_;

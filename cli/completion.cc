@@ -123,7 +123,7 @@ std::string cli_reference(const CLI::App& app) {
       "reachable |\n| 5 | refused: not an operator, or it wants --force |\n\n## Verbs\n\n",
       app.get_description(), option_table(app));
   walk(app, "", [&](const std::string& path, const CLI::App& at) {
-    if (path.empty() || !visible_children(at).empty()) return;
+    if (path.empty() || at.get_require_subcommand_min() > 0) return;  // only verbs that do something by themselves
     std::string arguments;
     for (const auto* option : at.get_options()) {
       if (option->get_positional())

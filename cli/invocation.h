@@ -5,8 +5,10 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "admin/api_client.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "config/host_environment.h"
 #include "membership/pause_meter.h"
@@ -33,6 +35,9 @@ struct ClusterPaths {
   std::string config = "/etc/fairlead/fairlead.yaml";
 };
 
+/// Replaces this process by a program found along PATH; returns only what went wrong.
+[[nodiscard]] Error replace_process(const std::vector<std::string>& command);
+
 /// The world around one run of the program. Streams, clock and functions outlive it.
 struct CliEnvironment {
   std::ostream& out;
@@ -45,6 +50,8 @@ struct CliEnvironment {
   std::function<bool(Duration)> pause;     ///< Waits; false: stop waiting for good.
   ApiFactory api = admin::make_api_client;
   ClusterPaths cluster_paths{};
+  std::string program{};  ///< Its own path; empty: ask the kernel.
+  std::function<Error(const std::vector<std::string>&)> replace_process = cli::replace_process;
   std::function<config::Environment()> host = config::host_environment;
   std::function<membership::PauseMeasurement(Duration, const std::function<bool()>&)> measure_pauses = membership::measure_pauses;
 };

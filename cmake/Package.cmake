@@ -1,11 +1,17 @@
-# `make package`: one Debian package with both programs, the unit and the documents. What it depends on follows from the programs.
-set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # The package has the two programs only: tests and benchmarks need not be built for it.
+# `make package`: one Debian package with both programs, the unit, the documents, and what `fairlead bench` needs. What it depends on follows from the programs.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # `make package` builds what goes into it: tests and micro-benchmarks need not be there.
 include(GNUInstallDirs)
 foreach(program fairleadd fairlead)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION $<IF:$<STREQUAL:${program},fairleadd>,sbin,bin> COMPONENT fairlead)
   endif()
 endforeach()
+if(TARGET fairlead-loadgen)
+  install(TARGETS fairlead-loadgen RUNTIME DESTINATION lib/fairlead COMPONENT fairlead)
+  install(FILES ${CMAKE_SOURCE_DIR}/bench/README.md DESTINATION share/fairlead/bench COMPONENT fairlead)
+  install(PROGRAMS ${CMAKE_SOURCE_DIR}/bench/run.py ${CMAKE_SOURCE_DIR}/bench/compare.py DESTINATION share/fairlead/bench COMPONENT fairlead)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/bench/harness DESTINATION share/fairlead/bench COMPONENT fairlead FILES_MATCHING PATTERN "*.py")
+endif()
 install(FILES ${CMAKE_SOURCE_DIR}/packaging/fairleadd.service DESTINATION lib/systemd/system COMPONENT fairlead)
 install(FILES ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION share/doc/fairlead COMPONENT fairlead)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/fairlead COMPONENT fairlead OPTIONAL)
@@ -25,6 +31,7 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
 set(CPACK_DEBIAN_FILE_NAME fairlead_${PROJECT_VERSION}_amd64.deb)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "python3, haproxy, nginx-light, libnginx-mod-stream, nftables, wrk, nghttp2-client")  # fairlead bench
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_GENERATOR DEB)

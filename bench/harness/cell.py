@@ -1,18 +1,23 @@
 """One cell: one contender, one workload, one round. Everything it starts is its own and ends with it."""
+import contextlib
 import json
 import os
+import shlex
 import socket
 import struct
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 
+from . import proc, tls
 from .contenders import Place
-from .sandbox import Unavailable, descendants, wait_until
-from .workloads import idle_marks
+from .sandbox import Unavailable, descendants, read_line, wait_until
+from .workloads import COST_UNITS, idle_marks
 
 SERVERS = 3
 START_LIMIT = 10.0
+PLANNED_LEAST = 0.9
 SETTLE = 0.2        # after the first answer: the other servers' first checks
 # As bench/macro/message.h: magic, flags, length, length of the reply, tag.
 HEADER = struct.Struct("=IIQQQ")
@@ -39,50 +44,150 @@ def answers(port):
         return False
 
 
+@dataclass(frozen=True)
+class Started:
+    """What a cell has when the load begins."""
+    directory: str
+    facts: dict
+    backend: object
+    targets: list          # ports the load connects to
+    proxy: object          # None: no process
+    config: str
+
+
 class Cell:
     def __init__(self, sandbox, processes, loadgen, cpus):
         self._sandbox, self._processes, self._loadgen, self._cpus = sandbox, processes, loadgen, cpus
 
     def run(self, contender, workload, seconds, warmup):
         """Measures. Returns a dict of metrics and facts. Raises CellError or Unavailable."""
-        facts = self._sandbox.fresh(workload.congestion_control)
+        if workload.tool:
+            return self._run_tool(contender, workload, seconds)
+        with self._started(contender, workload, seconds) as place:
+            argv = self._argv(workload, place, seconds, warmup)
+            load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
+            report = self._finished(load, place, seconds + warmup + 90)
+            counts = self._stop_backend(place.backend)
+            self._check_counts(workload, report, counts)
+            result = self._metrics(workload, report, bool(place.proxy))
+            result.update(facts=place.facts, config=place.config, backend=counts, load=self._told(argv, place.backend.args))
+            return result
+
+    @staticmethod
+    def _told(*commands):
+        """The commands of both ends of the load, for the report."""
+        return "\n".join(shlex.join([os.path.basename(argv[0]), *argv[1:]]) for argv in commands)
+
+    def _run_tool(self, contender, workload, seconds):
+        """The load is a tool of others: read what the proxy used from before its start until after its end, handshakes and all."""
+        with self._started(contender, workload, seconds) as place:
+            backend, pids = place.backend, descendants(place.proxy.pid) if place.proxy else []
+            servers = descendants(backend.process.pid)
+            proxy, load, busy, began = proc.use_of(pids), proc.use_of(servers), proc.machine_busy_ns(), time.monotonic()
+            try:
+                said, tool_ns = tls.run_tool(workload.tool, self._processes, self._cpus["load"], seconds, place.targets[0], backend)
+            except tls.ToolError as error:
+                raise CellError(str(error) + self._why(place.proxy, place.directory)) from None
+            elapsed = time.monotonic() - began
+            load = proc.use_of(servers).since(load)
+            load["cpu_ns"] += tool_ns
+            report = {"seconds": said.seconds, "replies": said.requests, "proxy": proc.use_of(pids).since(proxy), "load": load,
+                      "machine": {"busy_ns": int((proc.machine_busy_ns() - busy) * said.seconds / elapsed), "steal_ns": 0}}
+            if place.proxy and (place.proxy.poll() is not None or report["proxy"]["missing"]):
+                raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
+            result = self._metrics(workload, report, bool(place.proxy))
+            command = tls.arguments(workload.tool, seconds, place.targets[0])
+            result.update(facts=place.facts, config=place.config, load=self._told(command, backend.process.args) + "\n\n" + backend.config)
+            return result
+
+    @staticmethod
+    def _check_counts(workload, report, counts):
+        """Nothing was lost on the way, and as much was done as was planned."""
+        if "events_in_all" in report and counts["events"] != report["events_in_all"]:
+            raise CellError(f"{counts['events']} events were sent, {report['events_in_all']} arrived")
+        if workload.planned:
+            what, rate = workload.planned
+            if report[what] < PLANNED_LEAST * rate * report["seconds"]:
+                raise CellError(f"{report[what] / report['seconds']:,.0f} {what} per second instead of {rate:,}: the load side or the proxy did not keep the rate")
+
+    def count_calls(self, contender, workload, seconds, tool):
+        """System calls per unit, counted over a window that begins and ends at rest: exact but for timers and health checks."""
+        with self._started(contender, workload, seconds) as place:
+            argv = self._argv(workload, place, seconds, 0.2) + ["--attended"]
+            load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE, stdin=subprocess.PIPE)
+            self._await_rest(load, 30)
+            counter = tool(self._processes, descendants(place.proxy.pid), self._cpus["load"], place.directory)
+            try:
+                self._go_on(load)
+                self._await_rest(load, seconds + 60)
+                calls = counter.total()
+            finally:
+                counter.close()
+            self._go_on(load)
+            report = self._finished(load, place, 90)
+            self._stop_backend(place.backend)
+            units = workload.units_of(report)
+            if units <= 0:
+                raise CellError("nothing was transferred while system calls were counted")
+            return {"metrics": {f"syscalls/{workload.unit}": calls / units}, "facts": place.facts, "calls": calls, "units": units}
+
+    @staticmethod
+    def _await_rest(load, limit):
+        line = read_line(load.stdout, limit)
+        if b"quiet" not in line:
+            raise CellError(f"the load generator said {line[:200]!r}")
+
+    @staticmethod
+    def _go_on(load):
+        load.stdin.write(b"\n")
+        load.stdin.flush()
+
+    @contextlib.contextmanager
+    def _started(self, contender, workload, seconds):
+        """Everything but the load, in a fresh network; ended at the end."""
+        facts = self._sandbox.fresh(workload.congestion_control, needed=workload.bulk)
         with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
             try:
-                return self._measure(contender, workload, seconds, warmup, directory, facts)
+                if workload.tool:
+                    backend = tls.Backend(self._processes, self._sandbox, self._cpus["load"], directory, SERVERS)
+                    servers, probe = backend.ports, tls.answers
+                else:
+                    backend, servers = self._start_backend(workload, seconds)
+                    probe = answers
+                proxy, port, config = self._start_contender(contender, directory, servers, probe)
+                time.sleep(SETTLE)
+                yield Started(directory, facts, backend, [port] if contender.forwards else servers, proxy, config)
             finally:
                 self._processes.stop_all()
 
-    def _measure(self, contender, workload, seconds, warmup, directory, facts):
-        backend, servers = self._start_backend(seconds)
-        proxy, port, config = self._start_proxy(contender, directory, servers)
-        time.sleep(SETTLE)
-        argv = [self._loadgen, workload.mode, *workload.arguments, "--seconds", f"{seconds:g}", "--watch-load", str(backend.pid)]
+    def _argv(self, workload, place, seconds, warmup):
+        argv = [self._loadgen, workload.mode, *workload.arguments, "--seconds", f"{seconds:g}", "--watch-load", str(place.backend.pid)]
         if workload.unit == "idle":
             argv += ["--settle", "0.3", "--drain", "60", "--marks", ",".join(map(str, idle_marks(self._sandbox.descriptors)))]
         else:
             argv += ["--warmup", f"{warmup:g}", "--drain", "5"]
-        for target in [port] if proxy else servers:
+        for target in place.targets:
             argv += ["--target", f"127.0.0.1:{target}"]
-        for pid in descendants(proxy.pid) if proxy else []:
+        for pid in descendants(place.proxy.pid) if place.proxy else []:
             argv += ["--watch", str(pid)]
-        load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
+        return argv
+
+    def _finished(self, load, place, limit):
+        """The load generator's report, when it is one that counts."""
         try:
-            out, _ = load.communicate(timeout=seconds + warmup + 90)
+            out, _ = load.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             raise CellError("the load generator did not end in time") from None
         report = self._parse(out, "the load generator")
         if report["errors"]["total"] > 0:
-            raise CellError(f"{report['errors']['total']} errors, the first: {report['errors']['first']}" + self._why(proxy, directory))
-        if proxy and (proxy.poll() is not None or report["proxy"]["missing"]):
-            raise CellError("the proxy ended during the run" + self._why(proxy, directory))
-        counts = self._stop_backend(backend)
-        result = self._metrics(workload, report, bool(proxy))
-        result.update(facts=facts, config=config, backend=counts)
-        return result
+            raise CellError(f"{report['errors']['total']} errors, the first: {report['errors']['first']}" + self._why(place.proxy, place.directory))
+        if place.proxy and (place.proxy.poll() is not None or report["proxy"]["missing"]):
+            raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
+        return report
 
-    def _start_backend(self, seconds):
+    def _start_backend(self, workload, seconds):
         ports = [self._sandbox.port() for _ in range(SERVERS)]
-        argv = [self._loadgen, "serve", "--lifetime", f"{seconds + 120:g}"]
+        argv = [self._loadgen, "serve", "--lifetime", f"{seconds + 120:g}", *workload.backend]
         for port in ports:
             argv += ["--listen", f"127.0.0.1:{port}"]
         backend = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
@@ -100,19 +205,22 @@ class Cell:
             raise CellError(f"the backend counted {counts}")
         return counts
 
-    def _start_proxy(self, contender, directory, servers):
+    def _start_contender(self, contender, directory, servers, probe):
+        """Its process, if it is one, and its port, if it has one."""
         place = Place(directory=directory, port=self._sandbox.port(), admin_port=self._sandbox.port(), servers=servers,
                       descriptors=self._sandbox.descriptors)
         argv, config = contender.configure(place)
-        if argv is None:
+        if not contender.forwards:
             return None, None, config
-        with open(os.path.join(directory, "output"), "wb") as output:
-            proxy = self._processes.start(argv, self._cpus["proxy"], output)
+        proxy = None
+        if argv is not None:
+            with open(os.path.join(directory, "output"), "wb") as output:
+                proxy = self._processes.start(argv, self._cpus["proxy"], output)
 
         def ready():
-            if proxy.poll() is not None:
+            if proxy and proxy.poll() is not None:
                 raise Unavailable(f"{contender.name} ended at once with {proxy.returncode}" + self._why(proxy, directory))
-            return answers(place.port)
+            return probe(place.port)
 
         wait_until(ready, START_LIMIT, f"{contender.name} did not relay a request")
         return proxy, place.port, config
@@ -135,7 +243,7 @@ class Cell:
 
     @staticmethod
     def _metrics(workload, report, proxied):
-        """Metrics by unit; the first is the workload's own: cost per unit, for `direct` (which has none) the rate."""
+        """Metrics by unit; the first is the workload's own: cost per unit, where there is no process (direct, kernel) the rate."""
         if workload.unit == "idle":
             low, high = report["marks"][0], report["marks"][-1]
             each = (high["resident_bytes"] - low["resident_bytes"]) / (high["connections"] - low["connections"])
@@ -145,14 +253,23 @@ class Cell:
         if units <= 0:
             raise CellError("nothing was transferred in the measured window")
         proxy, load, seconds = report["proxy"], report["load"], report["seconds"]
-        scale = 1e6 if workload.unit == "GB" else 1e3     # ns -> ms or us
+        per = "request" if workload.unit == "latency" else workload.unit
+        cost_unit, scale = COST_UNITS[per], 1e6 if per in ("GB", "mix") else 1e3     # ns -> ms or us
         metrics = {}
+        if "latency" in report and report["latency"]["n"]:
+            for unit, key in (("p99 us", "p99_ns"), ("p50 us", "p50_ns"), ("p99.9 us", "p999_ns"), ("max us", "max_ns")):
+                metrics[unit] = report["latency"][key] / 1e3
+            metrics["p99 us too late sent"] = report["send_lag"]["p99_ns"] / 1e3
         if proxied:
-            metrics[workload.cost_unit] = proxy["cpu_ns"] / units / scale
-            metrics[f"switches/{workload.unit}"] = (proxy["voluntary"] + proxy["involuntary"]) / units
+            metrics[cost_unit] = proxy["cpu_ns"] / units / scale
+            for kind in ("voluntary", "involuntary"):
+                metrics[f"{kind} switches/{'s' if per == 'mix' else per}"] = proxy[kind] / units
             metrics["% proxy CPU"] = proxy["cpu_ns"] / seconds / 1e7
-        metrics[workload.rate_unit] = units * (1000 if workload.unit == "GB" else 1) / seconds
-        metrics["load " + workload.cost_unit] = load["cpu_ns"] / units / scale
+        if workload.rate_unit:
+            metrics[workload.rate_unit] = units * (1000 if per == "GB" else 1) / seconds
+        metrics["load " + cost_unit] = load["cpu_ns"] / units / scale
         others = report["machine"]["busy_ns"] + report["machine"]["steal_ns"] - load["cpu_ns"] - (proxy["cpu_ns"] if proxied else 0)
         metrics["% other CPU"] = max(0.0, others / seconds / 1e7)
+        # The main figure first, whatever it is.
+        metrics = {unit: metrics[unit] for unit in sorted(metrics, key=lambda unit: unit != workload.cost_unit)}
         return {"metrics": metrics, "threads_ended": proxy["threads_ended"], "report": report}

@@ -1,13 +1,17 @@
 """Who takes part: how each is configured, started and named. A new one is a class and a line in `all_contenders`.
 
 Equal work: one thread or worker process, TCP mode, least connections over three servers, timeouts of an hour, TCP checks once a second
-(nginx's open-source stream module has passive checks only), no logging, TCP_NODELAY. Each configuration stands in the report.
+(nginx's open-source stream module has passive checks only; the kernel has none and deals connections out in turn), no logging,
+TCP_NODELAY. Each configuration stands in the report.
 """
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+
+from .sandbox import Unavailable
 
 HAPROXY = """global
     nbthread 1
@@ -42,6 +46,15 @@ stream {{
         proxy_connect_timeout 5s;
         proxy_timeout 1h;
         tcp_nodelay on;
+    }}
+}}
+"""
+
+# The output hook: over lo a connection's first packet is translated where it is sent, the rest follows its conntrack entry.
+NFTABLES = """table ip bench {{
+    chain out {{
+        type nat hook output priority -100;
+        ip daddr 127.0.0.1 tcp dport {port} dnat to 127.0.0.1 : numgen inc mod {count} map {{ {choice} }}
     }}
 }}
 """
@@ -93,7 +106,7 @@ class Place:
     @property
     def connections(self):
         """Two descriptors each, some kept back for listeners and checks."""
-        return (self.descriptors - 200) // 2
+        return (self.descriptors - 600) // 2
 
     def write(self, name, text):
         path = os.path.join(self.directory, name)
@@ -109,8 +122,11 @@ class Contender:
     """`name` is what --contenders and the report say; `bulk_only` keeps variants out of workloads where they are the same program."""
     name = ""
     title = ""
-    proxies = True
+    proxies = True         # a process whose CPU time and memory can be read
+    forwards = True        # the load goes to its port, not to the backends
+    namespace_only = False  # changes the network it runs in: never the machine's own
     bulk_only = False
+    cost_unknown = ""      # why it has no cost per unit, for the notes of the report
 
     def missing(self):
         """Why it cannot take part, or None."""
@@ -120,13 +136,15 @@ class Contender:
         raise NotImplementedError
 
     def configure(self, place):
-        """Writes its files. Returns (argv, configuration text)."""
+        """Writes its files, or does what is to be done when it is no process (argv None). Returns (argv, configuration text).
+
+        May raise Unavailable."""
         raise NotImplementedError
 
 
 class Direct(Contender):
     """No proxy: what the load side alone can do. Its rate is the harness's own limit."""
-    name, title, proxies = "direct", "no proxy", False
+    name, title, proxies, forwards = "direct", "no proxy", False, False
 
     def missing(self):
         return None
@@ -136,6 +154,40 @@ class Direct(Contender):
 
     def configure(self, place):
         return None, "The client connects to the three backends itself."
+
+
+CONNTRACK_REST = "nf_conntrack_tcp_timeout_time_wait"
+
+
+class KernelForwarding(Contender):
+    """nftables DNAT in the cell's namespace: what the network stack does by itself, without a second TCP connection. The limit."""
+    name, title, proxies, namespace_only = "kernel", "kernel, nftables DNAT", False, True
+    cost_unknown = ("its work is done by whoever sends the packet (over lo: the load side), in no process and on no CPU of its own, so the softirq time "
+                    "of the proxy's CPU does not show it either. It is in the load's CPU time: see its rows 'load ...' and '... over direct'")
+
+    def __init__(self):
+        self._binary = shutil.which("nft") or "/usr/sbin/nft"
+
+    def missing(self):
+        return None if os.access(self._binary, os.X_OK) else "nft is not there (apt-get install nftables)"
+
+    def version(self):
+        found = re.search(r"v(\S+)", first_line([self._binary, "--version"]) or "")
+        return f"nftables {found.group(1) if found else 'unknown'}"
+
+    def configure(self, place):
+        choice = ", ".join(f"{i} : {port}" for i, port in enumerate(place.servers))
+        text = NFTABLES.format(port=place.port, count=len(place.servers), choice=choice)
+        done = subprocess.run([self._binary, "-f", place.write("kernel.nft", text)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=20, check=False)
+        if done.returncode != 0:
+            lines = done.stdout.strip().splitlines() or ["no word"]
+            raise Unavailable(f"nft ended with {done.returncode}: {lines[0]}")
+        # Churn must not fill the table with connections that are over: two minutes each are more than a small machine has room for.
+        with contextlib.suppress(OSError), open(f"/proc/sys/net/netfilter/{CONNTRACK_REST}", "w", encoding="ascii") as file:
+            file.write("1")
+            text += f"# sysctl net.netfilter.{CONNTRACK_REST}=1\n"
+        return None, text
 
 
 class Haproxy(Contender):
@@ -205,6 +257,7 @@ def all_contenders(fairleadd, haproxy3=None):
     haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
     out = [
         Direct(),
+        KernelForwarding(),
         Haproxy("haproxy", "HAProxy", haproxy),
         # splice-request and splice-response, not splice-auto: HAProxy 2.6's guess never started splicing in these workloads (strace).
         Haproxy("haproxy-splice", "HAProxy, splice", haproxy, options="    option splice-request\n    option splice-response\n",
@@ -214,5 +267,5 @@ def all_contenders(fairleadd, haproxy3=None):
         Fairlead("fairlead-epoll", "Fairlead, epoll", fairleadd, "engine: epoll, workers: 1"),
     ]
     if haproxy3:
-        out.insert(3, Haproxy("haproxy-3", "HAProxy 3", haproxy3))
+        out.insert(4, Haproxy("haproxy-3", "HAProxy 3", haproxy3))
     return out

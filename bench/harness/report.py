@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 
-from . import stats
+from . import plots, stats
 
 
 def rows_of(cells, workloads, contenders, versions):
@@ -15,6 +15,8 @@ def rows_of(cells, workloads, contenders, versions):
             results = cells.get((workload.name, contender.name))
             if not results:
                 continue
+            if contender.forwards and not contender.proxies:
+                results = over_direct(results, cells.get((workload.name, "direct"), {}), "load " + workload.cost_unit, workload.cost_unit)
             reference = cells.get((workload.name, stats.REFERENCE), {})
             units = list(dict.fromkeys(unit for result in results.values() for unit in result["metrics"]))
             for unit in units:
@@ -30,9 +32,21 @@ def rows_of(cells, workloads, contenders, versions):
     return rows
 
 
+def over_direct(results, direct, unit, name):
+    """What something without a process adds to the load side's own cost, round by round: the nearest there is to a cost of its own."""
+    out = {}
+    for r, result in results.items():
+        metrics = dict(result["metrics"])
+        other = direct.get(r, {}).get("metrics", {})
+        if unit in metrics and unit in other:
+            metrics[f"{name} over direct"] = metrics[unit] - other[unit]
+        out[r] = {**result, "metrics": metrics}
+    return out
+
+
 def number(value):
     """Three or four digits that matter."""
-    if value >= 1000:
+    if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
@@ -44,23 +58,34 @@ def find(rows, workload, contender, unit):
 def text_table(rows, workloads, contenders):
     lines = []
     for workload in workloads:
-        mine = [r for r in rows if r["workload"] == workload.name]
-        if not mine:
+        if not any(r["workload"] == workload.name for r in rows):
             continue
         lines += ["", f"{workload.name}: {workload.title}",
                   f"  {'':16} {workload.cost_unit:>14}  {'min .. max':>19} {'n':>3}  {'to HAProxy':>10}  {workload.rate_unit or '':>14}  {'proxy CPU':>9}"]
         for contender in contenders:
-            cost = find(rows, workload.name, contender.name, workload.cost_unit)
-            rate = find(rows, workload.name, contender.name, workload.rate_unit) if workload.rate_unit else None
-            busy = find(rows, workload.name, contender.name, "% proxy CPU")
-            if not cost and not rate:
-                continue
-            lines.append(f"  {contender.name:16} {number(cost['median']) if cost else '-':>14}  "
-                         + (f"{number(cost['min']) + ' .. ' + number(cost['max']):>19} {cost['n']:>3}" if cost else f"{'':>19} {rate['n']:>3}")
-                         + f"  {format(cost['ratio_to_haproxy'], '.2f') if cost and cost['ratio_to_haproxy'] else '-':>10}"
-                         + f"  {number(rate['median']) if rate else '':>14}  {format(busy['median'], '.0f') + ' %' if busy else '':>9}"
-                         + ("  noisy" if cost and cost["noisy"] else ""))
+            line = text_line(rows, workload, contender.name)
+            if line:
+                lines.append(f"  {contender.name:16} {line}")
     return "\n".join(lines).strip("\n")
+
+
+def text_line(rows, workload, name):
+    cost = find(rows, workload.name, name, workload.cost_unit)
+    rate = find(rows, workload.name, name, workload.rate_unit) if workload.rate_unit else None
+    p50 = find(rows, workload.name, name, "p50 us") if workload.paced else None
+    if not cost and not rate and not p50:
+        return ""
+    busy = find(rows, workload.name, name, "% proxy CPU")
+    spread = f"{number(cost['min']) + ' .. ' + number(cost['max']):>19} {cost['n']:>3}" if cost else f"{'':>19} {(rate or p50)['n']:>3}"
+    line = (f"{number(cost['median']) if cost else '-':>14}  {spread}"
+            f"  {format(cost['ratio_to_haproxy'], '.2f') if cost and cost['ratio_to_haproxy'] else '-':>10}"
+            f"  {number(rate['median']) if rate else '':>14}  {format(busy['median'], '.0f') + ' %' if busy else '':>9}"
+            + ("  noisy" if cost and cost["noisy"] else ""))
+    if p50:
+        others = [(unit, find(rows, workload.name, name, unit)) for unit in ("p99 us", "p99.9 us") if unit != workload.cost_unit]
+        line += f"  p50 {number(p50['median'])}" + "".join(f", {unit.removesuffix(' us')} {number(r['median'])}" for unit, r in others)
+    verdict = (cost or {}).get("against_haproxy", {}).get("verdict")
+    return line + (f"  {verdict}" if workload.unit == "latency" and verdict else "")
 
 
 STYLE = """
@@ -95,32 +120,45 @@ def chart(rows, contenders):
     return "".join(parts) + "</svg>"
 
 
+def verdict_text(row):
+    """Against HAProxy, with the interval of the ratio: 'lower (0.71 .. 0.88)'."""
+    against = row.get("against_haproxy")
+    if not against:
+        return ""
+    interval = against["ratio_ci95"]
+    return against["verdict"] + (f" ({interval[0]:.2f} .. {interval[1]:.2f})" if interval else "")
+
+
 def html_report(rows, run, workloads, contenders):
     machine = run["machine"]
     head = f"{html.escape(machine['cpu'])}, {machine['cpus']} CPUs, kernel {html.escape(machine['kernel'])}, " \
            f"{machine.get('syscall_ns', '?')} ns per system call; {html.escape(run['network'])}; " \
            f"{run['rounds_done']} rounds of {run['seconds']:g} s, interleaved; {html.escape(run['finished'])}"
     body = ["<h1>Fairlead benchmark</h1>", f"<p>{head}</p>",
-            "<p>Bars: median CPU time of the proxy per unit of work (shorter is better); the line runs from the lowest to the highest round.</p>"]
+            "<p>Bars: median CPU time of the proxy per unit of work, of lat the 99th percentile of latency (shorter is better); "
+            "the line runs from the lowest to the highest round.</p>"]
     for note in run["notes"]:
         body.append(f'<p style="color: var(--noisy)">{html.escape(note)}</p>')
     for workload in workloads:
-        main = [r for r in rows if r["workload"] == workload.name and r["main"]]
+        main = main_rows(rows, workload)
         if not main:
             continue
         body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>",
                  f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}</p>", chart(main, contenders)]
-    body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>spread</tr>")
+    body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>at 95 %<th>spread</tr>")
     for row in rows:
         ratio = "" if row["ratio_to_haproxy"] is None else f"{row['ratio_to_haproxy']:.2f}"
         body.append(f"<tr><td>{row['workload']}<td>{row['contender']} {html.escape(row['version'])}<td>{row['unit']}<td>{number(row['median'])}<td>{number(row['min'])}"
-                    f"<td>{number(row['max'])}<td>{row['n']}<td>{ratio}<td>{row['spread'] * 100:.0f} %{' noisy' if row['noisy'] else ''}</tr>")
+                    f"<td>{number(row['max'])}<td>{row['n']}<td>{ratio}<td>{verdict_text(row)}<td>{row['spread'] * 100:.0f} %{' noisy' if row['noisy'] else ''}</tr>")
     body.append("</table></div><h2>Configurations</h2><p>As run; ports differ from cell to cell.</p>")
     for contender in contenders:
         if contender.name in run["configurations"]:
             body.append(f"<details><summary>{html.escape(contender.title)} ({html.escape(run['versions'][contender.name])})</summary>"
                         f"<pre>{html.escape(run['configurations'][contender.name])}</pre></details>")
-    body.append(f"<details><summary>The run</summary><pre>{html.escape(json.dumps({k: v for k, v in run.items() if k != 'configurations'}, indent=2))}</pre></details>")
+    for name, load in run.get("loads", {}).items():
+        body.append(f"<details><summary>Load of {html.escape(name)}</summary><pre>{html.escape(load)}</pre></details>")
+    rest = {k: v for k, v in run.items() if k not in ("configurations", "loads")}
+    body.append(f"<details><summary>The run</summary><pre>{html.escape(json.dumps(rest, indent=2))}</pre></details>")
     return ("<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Fairlead benchmark</title>"
             f"<style>{STYLE}</style><body>{''.join(body)}</body></html>\n")
 
@@ -133,8 +171,30 @@ def write_atomically(path, text):
     os.replace(file.name, path)
 
 
+def main_rows(rows, workload):
+    return [r for r in rows if r["workload"] == workload.name and r["main"]]
+
+
+def charts_of(rows, run, workloads, contenders):
+    """{workload: (chart, title, what it shows)}, for files of their own."""
+    out = {}
+    for workload in workloads:
+        if main := main_rows(rows, workload):
+            ns = sorted({r["n"] for r in main})
+            shown = "99th percentile of latency, us" if workload.unit == "latency" else f"CPU time of the proxy, {workload.cost_unit}"
+            shown = f"memory, {workload.cost_unit}" if workload.unit == "idle" else shown
+            out[workload.name] = (chart(main, contenders), f"{workload.name}: {workload.title}",
+                                  f"{shown}: median, line from lowest to highest round; shorter is better; n = {' to '.join(str(n) for n in dict.fromkeys((ns[0], ns[-1])))}, "
+                                  f"{main[0]['congestion_control']}; {run['machine']['cpu']}, kernel {run['machine']['kernel']}; {run['finished']}")
+    return out
+
+
 def write_all(directory, rows, run, workloads, contenders):
+    """Writes everything; what could not be made is added to the run's notes."""
     os.makedirs(directory, exist_ok=True)
+    no_plots = plots.write(directory, charts_of(rows, run, workloads, contenders))
+    if no_plots:
+        run["notes"].append(no_plots)
     write_atomically(os.path.join(directory, "report.json"), json.dumps(rows, indent=1) + "\n")
     write_atomically(os.path.join(directory, "run.json"), json.dumps(run, indent=1) + "\n")
     write_atomically(os.path.join(directory, "report.html"), html_report(rows, run, workloads, contenders))

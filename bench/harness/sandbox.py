@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -60,8 +61,10 @@ class Sandbox:
                 continue
         return soft
 
-    def fresh(self, congestion_control):
-        """A clean network for the next cell. Returns what it really is, read back: wishes are not reported as facts."""
+    def fresh(self, congestion_control, needed=True):
+        """A clean network for the next cell. Returns what it really is, read back: wishes are not reported as facts.
+
+        `needed`: without this congestion control the cell says nothing (bulk); else whatever the machine has is taken, and reported."""
         self._next_port = FIRST_PORT
         if self.namespace:
             if _libc.unshare(CLONE_NEWNET) != 0:
@@ -78,7 +81,7 @@ class Sandbox:
             "ip_local_port_range": " ".join(_read("/proc/sys/net/ipv4/ip_local_port_range").split()),
             "tcp_tw_reuse": _read("/proc/sys/net/ipv4/tcp_tw_reuse"),
         }
-        if facts["tcp_congestion_control"] != congestion_control:
+        if facts["tcp_congestion_control"] != congestion_control and (needed or self.namespace):
             raise Unavailable(f"congestion control is {facts['tcp_congestion_control']} here, {congestion_control} was asked for "
                               + ("(the kernel does not allow it in a namespace)" if self.namespace else "(only a namespace may change it)"))
         return facts
@@ -107,7 +110,7 @@ class Processes:
         self._running = []
         atexit.register(self.stop_all)
 
-    def start(self, argv, cpu, output, cwd=None):
+    def start(self, argv, cpu, output, stdin=subprocess.DEVNULL, pass_fds=()):
         parent = os.getpid()
 
         def prepare():
@@ -117,8 +120,8 @@ class Processes:
             if os.getppid() != parent:
                 os._exit(1)
 
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT if output is not subprocess.PIPE else None,
-                                   cwd=cwd, preexec_fn=prepare, start_new_session=True)
+        process = subprocess.Popen(argv, stdin=stdin, stdout=output, stderr=subprocess.STDOUT if output is not subprocess.PIPE else None,
+                                   pass_fds=pass_fds, preexec_fn=prepare, start_new_session=True)
         self._running.append(process)
         return process
 
@@ -134,6 +137,16 @@ class Processes:
         process.wait()
         if process in self._running:
             self._running.remove(process)
+
+    def interrupt(self, process, limit=10.0):
+        """Asks for its end by SIGINT and waits for it: for tools that then write what they found. Raises Unavailable."""
+        self._signal(process, signal.SIGINT)
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Unavailable(f"{process.args[0]} did not end within {limit:g} s") from None
+        finally:
+            self.stop(process)
 
     def stop_all(self):
         for process in reversed(list(self._running)):
@@ -164,6 +177,13 @@ def descendants(pid):
         found.append(current)
         todo.extend(parents.get(current, []))
     return found
+
+
+def read_line(stream, limit):
+    """A line of a pipe that is read by lines only. Raises Unavailable when none comes in time."""
+    if not select.select([stream], [], [], limit)[0]:
+        raise Unavailable(f"no word within {limit:g} s")
+    return stream.readline()
 
 
 def wait_until(probe, limit, what):

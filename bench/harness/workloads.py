@@ -1,5 +1,16 @@
-"""What is run. Names follow one scheme: p = requests on kept connections, d/u = bulk down/up, the number = connections, s = short reply."""
-from dataclasses import dataclass, field
+"""What is run. Names follow one scheme: p = requests on kept connections, d/u = bulk down/up, the number = connections, s = short reply.
+
+watch, mixed and lat run at a fixed rate (an open loop); the others as fast as they are answered. tls-*: tools of others.
+"""
+from dataclasses import dataclass, field, replace
+
+from . import tls
+
+
+COST_UNITS = {"request": "us/request", "connection": "us/connection", "GB": "ms/GB", "event": "us/event", "idle": "B/connection",
+              "mix": "ms/s", "latency": "p99 us"}
+RATE_UNITS = {"request": "requests/s", "connection": "connections/s", "GB": "MB/s", "event": "events/s", "latency": "requests/s"}
+LATENCY_FRACTION = 0.3    # of the rate the reference reached in the calibration: well under what any contender can do
 
 
 @dataclass(frozen=True)
@@ -8,18 +19,32 @@ class Workload:
     title: str
     mode: str                      # of fairlead-loadgen
     arguments: tuple = ()
-    unit: str = "request"          # what CPU is divided by: request, connection, GB; "idle" measures memory
+    unit: str = "request"          # what CPU is divided by: request, connection, GB, event, mix (a second of it); idle: memory; latency: time
     congestion_control: str = "reno"
-    noise: float = 0.15            # (max - min) / median above which a cell is called noisy
+    noise: float = 0.15            # width of the median's interval (stats.py), over it, above which a cell is noisy
     bulk: bool = field(default=False)
+    backend: tuple = ()            # arguments of `fairlead-loadgen serve`
+    planned: tuple = ()            # (count of the report, per second): less than 90 % of it is no result
+    tool: str = ""                 # the load is this program, the backend nginx over TLS (tls.py)
+    calibrated: bool = False       # its --rate is LATENCY_FRACTION of what the reference reached
+
+    @property
+    def countable(self):
+        """Whether it has a window that can begin and end at rest."""
+        return self.unit in ("request", "connection", "GB") and not self.tool
+
+    @property
+    def paced(self):
+        """A fixed rate, the same for all: the proxy is not meant to be busy all the time."""
+        return self.mode == "paced"
 
     @property
     def cost_unit(self):
-        return {"request": "us/request", "connection": "us/connection", "GB": "ms/GB", "idle": "B/connection"}[self.unit]
+        return COST_UNITS[self.unit]
 
     @property
     def rate_unit(self):
-        return {"request": "requests/s", "connection": "connections/s", "GB": "MB/s", "idle": None}[self.unit]
+        return RATE_UNITS.get(self.unit)
 
     def units_of(self, report):
         """How many units a load generator's report holds."""
@@ -27,7 +52,17 @@ class Workload:
             return report["connections"]
         if self.unit == "GB":
             return (report["received"] if self.mode == "download" else report["sent"]) / 1e9
-        return report["replies"]
+        if self.unit == "mix":
+            return report["seconds"]
+        return report["events"] if self.unit == "event" else report["replies"]
+
+    def missing(self):
+        """Why it cannot be run here, or None."""
+        return tls.missing(self.tool) if self.tool else None
+
+    def at_rate(self, rate):
+        """The same at a rate that is known now."""
+        return replace(self, title=f"{self.title}, {rate:,} requests/s", arguments=self.arguments + ("--rate", str(rate)), planned=("replies", rate))
 
 
 def _requests(name, connections, reply):
@@ -55,6 +90,18 @@ WORKLOADS = [
     _requests("p512", 512, 2000),
     Workload("churn", "connect, 200 B -> 200 B, close; 32 in parallel", "churn", ("--connections", "32", "--sources", "8"), unit="connection"),
     *[_bulk(mode, connections, cc) for cc in ("reno", "bbr") for mode in ("download", "upload") for connections in (1, 4)],
+    Workload("watch", "1,000 mostly idle watches, 2,000 events of 300 B per second over all of them", "paced",
+             ("--watches", "1000", "--event", "300"), unit="event", backend=("--event-rate", "2000"), planned=("events", 2000)),
+    Workload("mixed", "500 watches with 1,000 events/s, bursts of 32 requests (200 B -> 2,000 B) 40 times a second, 1 MiB down 100 times a second", "paced",
+             ("--watches", "500", "--event", "300", "--connections", "64", "--rate", "1280", "--burst", "32", "--request", "200", "--reply", "2000",
+              "--bulk-connections", "1", "--bulk-rate", "100", "--bulk-reply", str(1 << 20)),
+             unit="mix", backend=("--event-rate", "1000"), planned=("events", 1000)),
+    Workload("lat", "latency, open loop: 64 connections, 200 B -> 2,000 B", "paced",
+             ("--connections", "64", "--request", "200", "--reply", "2000"), unit="latency", noise=0.30, calibrated=True),
+    Workload("tls-wrk", "HTTPS end to end, nginx asked by wrk: HTTP/1.1 over 64 connections, 2,000 B", "", tool="wrk"),
+    Workload("tls-h2", "HTTPS end to end, nginx asked by h2load: HTTP/2, 32 connections with 4 streams each, 2,000 B", "", tool="h2load"),
     Workload("idle", "memory of an idle connection after one request: growth of RSS from 1,000 to 10,000 connections", "idle", unit="idle", noise=0.10),
 ]
-QUICK = ("p64s", "p64", "churn", "d4", "u4", "idle")
+QUICK = ("p64", "churn", "d4", "lat", "idle")
+NOT_QUICK = ("kernel",)    # contenders a quick run does without
+CALIBRATION = _requests("calibration", 64, 2000)    # closed loop over what `lat` then asks at a rate

@@ -1,5 +1,6 @@
 #include "bench/macro/backend.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -28,7 +29,16 @@ struct Counts {
   std::uint64_t foreign = 0;  ///< Connections that sent something else.
   std::uint64_t cut = 0;      ///< Connections that ended inside a request.
   std::uint64_t accept_failures = 0;
+  std::uint64_t events = 0;
 };
+/// A connection that wants events.
+struct Watch {
+  std::uint32_t link = 0;
+  std::uint64_t next_tag = 0;
+  std::uint64_t length = 0;
+};
+constexpr Duration kIdleWait = std::chrono::seconds(1);
+constexpr int kEventsPerTurn = 64;  // then whoever has something to say gets his turn, however late the events are
 
 class Backend {
  public:
@@ -41,6 +51,10 @@ class Backend {
   void accept_all(int listener);
   void turn(std::uint32_t index, std::uint32_t events);
   void close(std::uint32_t index);
+  void answer(std::uint32_t index, const Header& request, bool intact);
+  void end_watch(std::uint32_t index);
+  /// Sends the events that are due; returns how long nothing more is.
+  Duration send_events(Instant now);
 
   Poller poller_;
   Fd signals_;
@@ -49,6 +63,11 @@ class Backend {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint64_t> again_;  ///< Tokens of links that used up their turn.
   Counts counts_;
+  std::vector<Watch> watches_;
+  std::vector<bool> watching_;  ///< By link: most requests come from connections that have no watch, and need not be looked for.
+  std::size_t next_watch_ = 0;
+  Duration event_interval_{};  ///< 0: no events.
+  Instant event_due_{};
 };
 
 Status Backend::open(const BackendOptions& options) {
@@ -60,6 +79,10 @@ Status Backend::open(const BackendOptions& options) {
   signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!signals_.valid()) return errno_error("signalfd");
   if (auto added = poller_.add_level_triggered(signals_.get(), kSignalToken); !added) return added;
+  if (options.event_rate > 0) {
+    event_interval_ = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1 / options.event_rate));
+    ask_for_exact_timers();
+  }
   std::string names;
   for (const Endpoint& endpoint : options.listen) {
     auto fd = listen_on(endpoint);
@@ -87,6 +110,7 @@ void Backend::accept_all(int listener) {
     if (free_.empty()) {
       free_.push_back(static_cast<std::uint32_t>(links_.size()));
       links_.emplace_back(kRequestMagic);
+      watching_.push_back(false);
     }
     const std::uint32_t index = free_.back();
     Link& link = links_[index];
@@ -105,22 +129,58 @@ void Backend::accept_all(int listener) {
 void Backend::close(std::uint32_t index) {
   Link& link = links_[index];
   if (link.reader.partial() > 0) ++counts_.cut;
+  end_watch(index);
   const std::uint32_t generation = link.generation;
   link = Link(kRequestMagic);
   link.generation = generation;
   free_.push_back(index);
 }
 
+void Backend::answer(std::uint32_t index, const Header& request, bool intact) {
+  ++counts_.requests;
+  counts_.damaged += intact ? 0 : 1;
+  const std::uint64_t length = std::clamp<std::uint64_t>(request.reply_length, sizeof(Header), kMessageMax);
+  end_watch(index);
+  if ((request.flags & kFlagWatch) != 0) {
+    watching_[index] = true;
+    watches_.push_back({.link = index, .next_tag = request.tag, .length = length});
+    return;
+  }
+  links_[index].writer.add({.magic = kReplyMagic, .flags = intact ? 0 : kFlagDamaged, .length = length, .tag = request.tag});
+}
+
+void Backend::end_watch(std::uint32_t index) {
+  if (!watching_[index]) return;
+  watching_[index] = false;
+  std::erase_if(watches_, [&](const Watch& watch) { return watch.link == index; });
+}
+
+Duration Backend::send_events(Instant now) {
+  if (watches_.empty() || event_interval_ <= Duration{}) {
+    event_due_ = now;  // the rate begins with the first watch: nothing is made up for
+    return kIdleWait;
+  }
+  for (int sent = 0; event_due_ <= now && sent < kEventsPerTurn; ++sent) {
+    next_watch_ = (next_watch_ + 1) % watches_.size();
+    Watch& watch = watches_[next_watch_];
+    event_due_ += event_interval_;
+    Link& link = links_[watch.link];
+    if (!link.writer.empty()) continue;  // who does not read gets no longer queue; his next event carries the next number
+    link.writer.add({.magic = kReplyMagic, .flags = 0, .length = watch.length, .tag = watch.next_tag++});
+    ++counts_.events;
+    const auto index = watch.link;
+    if (link.writer.flush(link.fd.get(), kTurnBytes).outcome == MessageWriter::Outcome::kFailed) close(index);
+    if (watches_.empty()) return kIdleWait;
+  }
+  return event_due_ - now;
+}
+
 void Backend::turn(std::uint32_t index, std::uint32_t events) {
   Link& link = links_[index];
   bool more = false;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
-    const auto read = receive_messages(link, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0, [&](const Header& request, bool intact) {
-      ++counts_.requests;
-      counts_.damaged += intact ? 0 : 1;
-      const std::uint64_t length = std::clamp<std::uint64_t>(request.reply_length, sizeof(Header), kMessageMax);
-      link.writer.add({.magic = kReplyMagic, .flags = intact ? 0 : kFlagDamaged, .length = length, .tag = request.tag});
-    });
+    const auto read = receive_messages(link, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
+                                       [&](const Header& request, bool intact) { answer(index, request, intact); });
     if (read.outcome == ReadOutcome::kNotOurs) ++counts_.foreign;
     // A client that closes wants nothing more; what is unsent goes with it.
     if (read.outcome == ReadOutcome::kEof || read.outcome == ReadOutcome::kFailed || read.outcome == ReadOutcome::kNotOurs)
@@ -140,8 +200,8 @@ Status Backend::serve(Instant until) {
   std::array<epoll_event, kEventsPerWait> storage{};
   std::vector<std::uint64_t> turn_now;
   for (Instant now = clock.now(); now < until; now = clock.now()) {
-    const auto timeout_ms = again_.empty() ? std::min<std::int64_t>(to_ms(until - now) + 1, 1000) : 0;
-    const auto events = poller_.wait(storage, static_cast<int>(timeout_ms));
+    const Duration nothing_due = send_events(now);
+    const auto events = poller_.wait(storage, again_.empty() ? std::min({until - now, nothing_due, kIdleWait}) : Duration{});
     if (!events) return events.error();
     turn_now.swap(again_);
     for (const epoll_event& event : *events) {
@@ -169,10 +229,12 @@ Status run_backend(const BackendOptions& options) {
   if (!poller) return poller.error();
   Backend backend(std::move(*poller));
   if (auto opened = backend.open(options); !opened) return opened;
-  const auto served = backend.serve(SystemClock().now() + options.lifetime);
+  auto served = backend.serve(SystemClock().now() + options.lifetime);
   const Counts& c = backend.counts();
-  fmt::print("{{\"accepted\": {}, \"requests\": {}, \"damaged\": {}, \"foreign\": {}, \"cut\": {}, \"accept_failures\": {}}}\n", c.accepted,
-             c.requests, c.damaged, c.foreign, c.cut, c.accept_failures);
+  fmt::print(
+      "{{\"accepted\": {}, \"requests\": {}, \"damaged\": {}, \"foreign\": {}, \"cut\": {}, \"accept_failures\": {}, "
+      "\"events\": {}}}\n",
+      c.accepted, c.requests, c.damaged, c.foreign, c.cut, c.accept_failures, c.events);
   return served;
 }
 

@@ -11,6 +11,7 @@ namespace fairlead::bench {
 
 struct BackendOptions {
   std::vector<Endpoint> listen;  ///< Port 0: the kernel picks one; the ready line names it.
+  double event_rate = 0;         ///< Events per second, over all watches in turn.
   Duration lifetime{};           ///< Ends by itself then: nothing stays behind a killed harness.
 };
 /// Prints {"ready": ["127.0.0.1:4711", ...]} on stdout, serves until SIGTERM, SIGINT or the lifetime, then prints its counts.

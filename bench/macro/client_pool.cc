@@ -12,8 +12,9 @@ ClientPool::ClientPool(Poller poller, ClientOptions options) : poller_(std::move
   (void)Pattern::get();  // made now, not inside the first measured reply
 }
 
-ClientPool::Slot ClientPool::add_slot() {
+ClientPool::Slot ClientPool::add_slot(Shape shape) {
   clients_.emplace_back();
+  clients_.back().shape = shape;
   return slots() - 1;
 }
 
@@ -34,7 +35,9 @@ void ClientPool::open(Slot slot) {
   }
   Client& client = clients_[slot];
   const std::uint32_t generation = client.link.generation + 1;
+  const Shape shape = client.shape;
   client = Client{};
+  client.shape = shape;
   client.link.generation = generation;
   client.link.fd = std::move(*fd);
   if (const auto added = poller_.add(client.link.fd.get(), token_of(slot, generation)); !added)
@@ -45,11 +48,20 @@ void ClientPool::request(Slot slot) {
   Client& client = clients_[slot];
   client.link.writer.add({.magic = kRequestMagic,
                           .flags = 0,
-                          .length = options_.request_length,
-                          .reply_length = options_.reply_length,
+                          .length = client.shape.request_length,
+                          .reply_length = client.shape.reply_length,
                           .tag = std::uint64_t{slot} << 32 | (client.asked & 0xffffffffU)});
   ++client.asked;
   ++outstanding_;
+}
+
+void ClientPool::watch(Slot slot) {
+  Client& client = clients_[slot];
+  client.link.writer.add({.magic = kRequestMagic,
+                          .flags = kFlagWatch,
+                          .length = client.shape.request_length,
+                          .reply_length = client.shape.reply_length,
+                          .tag = kEventTag | std::uint64_t{slot} << 32});
 }
 
 void ClientPool::close(Slot slot) {
@@ -70,28 +82,43 @@ void ClientPool::lose(Slot slot, std::uint64_t ErrorCounts::*kind, const std::st
   on_lost(slot);
 }
 
-void ClientPool::check_reply(Slot slot, const Header& reply, bool intact) {
+bool ClientPool::check_reply(Slot slot, const Header& reply, bool intact) {
   Client& client = clients_[slot];
-  const std::uint64_t tag = std::uint64_t{slot} << 32 | (client.answered & 0xffffffffU);
-  if (reply.tag != tag || reply.length != options_.reply_length) {
+  const bool event = (reply.tag & kEventTag) != 0;
+  const std::uint64_t number = (event ? client.events : client.answered) & 0xffffffffU;
+  const std::uint64_t tag = (event ? kEventTag : 0) | std::uint64_t{slot} << 32 | number;
+  if (reply.tag != tag || reply.length != client.shape.reply_length) {
     fail(&ErrorCounts::damaged,
-         fmt::format("reply {:x} of {} bytes instead of {:x} of {}", reply.tag, reply.length, tag, options_.reply_length));
+         fmt::format("reply {:x} of {} bytes instead of {:x} of {}", reply.tag, reply.length, tag, client.shape.reply_length));
   } else if (!intact) {
     fail(&ErrorCounts::damaged, "wrong bytes in a reply");
   } else if ((reply.flags & kFlagDamaged) != 0) {
     fail(&ErrorCounts::damaged, "the backend got wrong bytes in a request");
   }
+  if (event) {
+    ++client.events;
+    ++totals_.events;
+    return true;
+  }
+  if (client.answered == client.asked) {
+    fail(&ErrorCounts::damaged, "a reply that nobody asked for");
+    return true;
+  }
   ++client.answered;
   --outstanding_;
   ++totals_.replies;
+  return false;
 }
 
 void ClientPool::read(Slot slot, std::uint32_t events) {
   Client& client = clients_[slot];
   const bool hung_up = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   const auto progress = receive_messages(client.link, hung_up, [&](const Header& reply, bool intact) {
-    check_reply(slot, reply, intact);
-    on_reply(slot);
+    if (check_reply(slot, reply, intact)) {
+      on_event(slot);
+    } else {
+      on_reply(slot);
+    }
   });
   totals_.received += progress.bytes;
   if (client.finished) {
@@ -138,8 +165,7 @@ Status ClientPool::poll(Duration at_most) {
   std::vector<Slot> opening;
   opening.swap(to_open_);
   for (const Slot slot : opening) open(slot);
-  const auto wait_ms = again_.empty() && to_open_.empty() ? std::max<std::int64_t>(to_ms(at_most), 0) : 0;
-  const auto events = poller_.wait(events_, static_cast<int>(wait_ms));
+  const auto events = poller_.wait(events_, again_.empty() && to_open_.empty() ? at_most : Duration{});
   if (!events) return events.error();
   std::vector<std::uint64_t> resumed;
   resumed.swap(again_);

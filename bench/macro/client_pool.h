@@ -31,9 +31,15 @@ struct ErrorCounts {
   std::string first;             ///< The first one, in words.
   [[nodiscard]] std::uint64_t total() const { return connect + lost + damaged + unfinished; }
 };
+/// The lengths of one connection's messages.
+struct Shape {
+  std::uint64_t request_length = 200;
+  std::uint64_t reply_length = 200;
+};
 struct Totals {
   std::uint64_t replies = 0;
   std::uint64_t connections = 0;  ///< Finished: all their requests answered, closed by us.
+  std::uint64_t events = 0;       ///< Of watches.
   std::uint64_t received = 0;     ///< Bytes.
   std::uint64_t sent = 0;         ///< Bytes the kernel took.
 };
@@ -54,17 +60,22 @@ class ClientPool {
   virtual void on_connected(Slot slot) = 0;
   /// A whole reply has come. The connection may be closed by `finish`, not otherwise.
   virtual void on_reply(Slot slot) = 0;
+  /// An event of its watch has come.
+  virtual void on_event(Slot) {}
   /// What `finish` asked for is done: the slot is free.
   virtual void on_finished(Slot slot) = 0;
   /// The connection failed and is closed; it was counted.
   virtual void on_lost(Slot slot) = 0;
 
-  [[nodiscard]] Slot add_slot();
+  [[nodiscard]] Slot add_slot() { return add_slot({options_.request_length, options_.reply_length}); }
+  [[nodiscard]] Slot add_slot(Shape shape);
   void open(Slot slot);
   /// Opens it at the next turn of the loop: what fails at once must not call itself.
   void open_later(Slot slot) { to_open_.push_back(slot); }
   /// Queues a request; it leaves at the end of this turn, or with `flush`.
   void request(Slot slot);
+  /// Asks for events; an ordinary request ends them.
+  void watch(Slot slot);
   void flush(Slot slot);
   /// We have all we wanted: closes (an orderly FIN), counts the connection.
   void finish(Slot slot);
@@ -76,20 +87,24 @@ class ClientPool {
   [[nodiscard]] std::uint64_t outstanding(Slot slot) const { return clients_[slot].asked - clients_[slot].answered; }
   [[nodiscard]] std::uint64_t asked(Slot slot) const { return clients_[slot].asked; }
   [[nodiscard]] bool is_open(Slot slot) const { return clients_[slot].link.fd.valid(); }
+  [[nodiscard]] bool is_connected(Slot slot) const { return is_open(slot) && clients_[slot].connected; }
   [[nodiscard]] const ClientOptions& options() const { return options_; }
   [[nodiscard]] std::uint32_t slots() const { return static_cast<std::uint32_t>(clients_.size()); }
 
  private:
   struct Client {
     Link link{kReplyMagic};
+    Shape shape;
     bool connected = false;
     bool finished = false;    ///< finish() was called inside a read: closed at its end.
     std::uint64_t asked = 0;  ///< On this connection.
     std::uint64_t answered = 0;
+    std::uint64_t events = 0;
   };
   void turn(Slot slot, std::uint32_t events);
   void read(Slot slot, std::uint32_t events);
-  void check_reply(Slot slot, const Header& reply, bool intact);
+  /// True: an event, not a reply.
+  bool check_reply(Slot slot, const Header& reply, bool intact);
   void lose(Slot slot, std::uint64_t ErrorCounts::*kind, const std::string& what);
   void close(Slot slot);
 

@@ -1,9 +1,11 @@
 #include "bench/macro/link.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "base/sockaddr.h"
@@ -94,10 +96,14 @@ Status Poller::add_level_triggered(int fd, std::uint64_t token) {
   return {};
 }
 
-Result<std::span<epoll_event>> Poller::wait(std::span<epoll_event> events, int timeout_ms) {
-  const int n = ::epoll_wait(fd_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
-  if (n < 0 && errno != EINTR) return errno_error("epoll_wait");
+Result<std::span<epoll_event>> Poller::wait(std::span<epoll_event> events, Duration timeout) {
+  const std::int64_t ns = std::max<std::int64_t>(timeout.count(), 0);
+  const timespec limit{.tv_sec = static_cast<time_t>(ns / 1'000'000'000), .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+  const int n = ::epoll_pwait2(fd_.get(), events.data(), static_cast<int>(events.size()), &limit, nullptr);
+  if (n < 0 && errno != EINTR) return errno_error("epoll_pwait2");
   return events.first(n < 0 ? 0 : static_cast<std::size_t>(n));
 }
+
+void ask_for_exact_timers() { (void)::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL); }
 
 }  // namespace fairlead::bench

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/ip_address.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "bench/macro/message.h"
 
 namespace fairlead::bench {
@@ -66,8 +67,8 @@ class Poller {
   [[nodiscard]] static Result<Poller> create();
   [[nodiscard]] Status add(int fd, std::uint64_t token);                  ///< Edge-triggered, in and out.
   [[nodiscard]] Status add_level_triggered(int fd, std::uint64_t token);  ///< In only: listeners, signals.
-  /// Fills `events`; `timeout_ms` < 0 waits without end. EINTR is zero events.
-  [[nodiscard]] Result<std::span<epoll_event>> wait(std::span<epoll_event> events, int timeout_ms);
+  /// Fills `events`; waits at most `timeout`, to the accuracy of the thread's timer slack. EINTR is zero events.
+  [[nodiscard]] Result<std::span<epoll_event>> wait(std::span<epoll_event> events, Duration timeout);
 
  private:
   explicit Poller(Fd fd) : fd_(std::move(fd)) {}
@@ -78,5 +79,8 @@ class Poller {
 constexpr std::uint64_t token_of(std::uint32_t index, std::uint32_t generation) { return std::uint64_t{generation} << 32 | index; }
 constexpr std::uint32_t index_of(std::uint64_t token) { return static_cast<std::uint32_t>(token); }
 constexpr std::uint32_t generation_of(std::uint64_t token) { return static_cast<std::uint32_t>(token >> 32); }
+
+/// Timers of this thread expire within a microsecond of their time, not the 50 the kernel allows itself: for those who keep a rate.
+void ask_for_exact_timers();
 
 }  // namespace fairlead::bench

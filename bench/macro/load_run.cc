@@ -1,10 +1,12 @@
 #include "bench/macro/load_run.h"
 
+#include <cerrno>
+#include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/system_clock.h"
-#include "bench/macro/proc_sample.h"
+#include "bench/macro/window_edge.h"
 
 namespace fairlead::bench {
 namespace {
@@ -13,60 +15,6 @@ constexpr std::uint64_t kErrorsMax = 1000;  // a run with that many is over: not
 constexpr std::uint32_t kOpeningMax = 128;  // connections being opened at once while ramping up
 constexpr Duration kPollMax = std::chrono::milliseconds(50);
 
-/// Everything that is read at an edge of the window, as near to one moment as may be.
-struct Edge {
-  Instant at;
-  Totals totals;
-  ProcSample proxy;
-  ProcSample load;
-  MachineSample machine;
-};
-
-Edge take_edge(const Clock& clock, const Totals& totals, const Watched& watched) {
-  Edge edge{.at = clock.now(),
-            .totals = totals,
-            .proxy = sample_processes(watched.proxy),
-            .load = sample_processes(watched.load),
-            .machine = sample_machine()};
-  const auto self = sample_processes({::getpid()});
-  edge.load.cpu_ns += self.cpu_ns;
-  edge.load.voluntary += self.voluntary;
-  edge.load.involuntary += self.involuntary;
-  edge.load.threads.insert(self.threads.begin(), self.threads.end());
-  return edge;
-}
-
-std::string json_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return '"' + out + '"';
-}
-
-std::string json_of(const ProcSample& from, const ProcSample& to) {
-  std::uint32_t ended = 0;
-  for (const pid_t thread : from.threads) ended += to.threads.contains(thread) ? 0 : 1;
-  return fmt::format(R"({{"cpu_ns": {}, "voluntary": {}, "involuntary": {}, "threads": {}, "threads_ended": {}, "missing": {}}})",
-                     static_cast<std::int64_t>(to.cpu_ns - from.cpu_ns), static_cast<std::int64_t>(to.voluntary - from.voluntary),
-                     static_cast<std::int64_t>(to.involuntary - from.involuntary), to.threads.size(), ended, to.missing);
-}
-
-std::string json_of(const ErrorCounts& e) {
-  return fmt::format(R"({{"connect": {}, "lost": {}, "damaged": {}, "unfinished": {}, "total": {}, "first": {}}})", e.connect, e.lost,
-                     e.damaged, e.unfinished, e.total(), json_text(e.first));
-}
-
-std::string json_of(const Edge& from, const Edge& to, const ErrorCounts& errors) {
-  return fmt::format(R"("seconds": {:.6f}, "replies": {}, "connections": {}, "received": {}, "sent": {}, "proxy": {}, )"
-                     R"("load": {}, "machine": {{"busy_ns": {}, "steal_ns": {}}}, "errors": {})",
-                     to_seconds(to.at - from.at), to.totals.replies - from.totals.replies, to.totals.connections - from.totals.connections,
-                     to.totals.received - from.totals.received, to.totals.sent - from.totals.sent, json_of(from.proxy, to.proxy),
-                     json_of(from.load, to.load), to.machine.busy_ns - from.machine.busy_ns, to.machine.steal_ns - from.machine.steal_ns,
-                     json_of(errors));
-}
-
 class LoadRun final : public ClientPool {
  public:
   LoadRun(Poller poller, const LoadOptions& options) : ClientPool(std::move(poller), options.client), plan_(options) {}
@@ -74,13 +22,16 @@ class LoadRun final : public ClientPool {
   Result<std::string> run() {
     for (std::uint32_t i = 0; i < options().connections; ++i) open_later(add_slot());
     if (auto done = turn_until(clock_.now() + plan_.warmup, /*stop_when_answered=*/false); !done) return done.error();
-    const Edge from = take_edge(clock_, totals(), plan_.watched);
+    if (auto done = attend(); !done) return done.error();
+    if (plan_.attended) resume();
+    const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
     if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
-    const Edge to = take_edge(clock_, totals(), plan_.watched);
+    if (auto done = attend(); !done) return done.error();
+    const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     draining_ = true;
     if (auto done = turn_until(to.at + plan_.drain_limit, /*stop_when_answered=*/true); !done) return done.error();
     count_unfinished();
-    return "{" + json_of(from, to, errors()) + "}";
+    return "{" + json_members(from, to, errors()) + "}";
   }
 
  private:
@@ -90,6 +41,42 @@ class LoadRun final : public ClientPool {
       if (auto polled = poll(std::min(end - now, kPollMax)); !polled) return polled;
     }
     return {};
+  }
+  /// Lets everything under way come to its end, says so, and waits for leave to go on.
+  Status attend() {
+    if (!plan_.attended) return {};
+    pausing_ = true;
+    const Instant limit = clock_.now() + plan_.drain_limit;
+    do {
+      if (auto polled = poll(kPollMax); !polled) return polled;
+    } while (!quiet() && clock_.now() < limit && errors().total() < kErrorsMax);
+    if (!quiet()) fail(&ErrorCounts::unfinished, "the load did not come to rest within the drain limit");
+    fmt::print("{{\"edge\": \"quiet\"}}\n");
+    std::fflush(stdout);
+    char c = 0;
+    while (c != '\n') {
+      const auto n = ::read(STDIN_FILENO, &c, 1);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return Error{Errc::kUnavailable, "nobody answered on standard input"};
+    }
+    return {};
+  }
+  void resume() {
+    pausing_ = false;
+    for (Slot slot = 0; slot < slots(); ++slot) {
+      if (!is_open(slot)) {
+        open_later(slot);
+      } else if (is_connected(slot)) {
+        on_connected(slot);
+        flush(slot);
+      }
+    }
+  }
+  [[nodiscard]] bool quiet() const {
+    for (Slot slot = 0; slot < slots() && options().per_connection > 0; ++slot) {
+      if (is_open(slot)) return false;
+    }
+    return outstanding() == 0;
   }
   void on_connected(Slot slot) override {
     for (std::uint32_t i = 0; i < options().window && wants_more(slot); ++i) request(slot);
@@ -102,16 +89,19 @@ class LoadRun final : public ClientPool {
     }
   }
   void on_finished(Slot slot) override {
-    if (!draining_) open_later(slot);
+    if (!draining_ && !pausing_) open_later(slot);
   }
   void on_lost(Slot slot) override { on_finished(slot); }
   [[nodiscard]] bool wants_more(Slot slot) const {
-    return !draining_ && (options().per_connection == 0 || asked(slot) < options().per_connection);
+    if (draining_) return false;
+    // In a pause a connection that was opened for its requests still makes them; kept ones make no new ones.
+    return options().per_connection == 0 ? !pausing_ : asked(slot) < options().per_connection;
   }
 
   const LoadOptions& plan_;
   SystemClock clock_;
   bool draining_ = false;
+  bool pausing_ = false;
 };
 
 class IdleRun final : public ClientPool {
@@ -127,12 +117,12 @@ class IdleRun final : public ClientPool {
       marks += fmt::format(R"({}{{"connections": {}, "resident_bytes": {}}})", marks.empty() ? "" : ", ", slots(),
                            resident_bytes(plan_.watched.proxy));
     }
-    const Edge from = take_edge(clock_, totals(), plan_.watched);
+    const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
     if (auto done = rest(plan_.hold); !done) return done.error();
-    const Edge to = take_edge(clock_, totals(), plan_.watched);
+    const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     if (auto done = ask_all_again(); !done) return done.error();
     count_unfinished();
-    return fmt::format(R"({{"marks": [{}], {}}})", marks, json_of(from, to, errors()));
+    return fmt::format(R"({{"marks": [{}], {}}})", marks, json_members(from, to, errors()));
   }
 
  private:

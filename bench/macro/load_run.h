@@ -8,20 +8,19 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "bench/macro/client_pool.h"
+#include "bench/macro/window_edge.h"
 
 namespace fairlead::bench {
 
-/// Processes whose use is read at both edges of the measured window.
-struct Watched {
-  std::vector<pid_t> proxy;
-  std::vector<pid_t> load;  ///< The backend; this process is added.
-};
 struct LoadOptions {
   ClientOptions client;
   Watched watched;
   Duration warmup{};
   Duration measured{};
   Duration drain_limit{};
+  /// The window begins and ends with nothing under way: at both edges {"edge": "quiet"} is printed and a line on stdin is waited for, so
+  /// that somebody outside (perf, strace) counts exactly what the counted units caused. Not for times: the stop is part of the window.
+  bool attended = false;
 };
 struct IdleOptions {
   ClientOptions client;

@@ -4,6 +4,7 @@
 //   fairlead-loadgen requests --target A:P --connections 64 ...      keep-alive connections, one request outstanding on each
 //   fairlead-loadgen churn    --target A:P --connections 32 ...      connect, request, reply, close; so many in parallel
 //   fairlead-loadgen download|upload --target A:P --connections 4    bulk, in messages of 16 MiB, two outstanding
+//   fairlead-loadgen paced    --target A:P --rate 5000 ...           open loop: requests at a rate, watches, bulk at a rate; latencies
 //   fairlead-loadgen idle     --target A:P --marks 1000,10000        open, ask once, hold; memory read at each mark
 //   fairlead-loadgen machine                                         what the smallest things cost here: a system call, a round trip
 //
@@ -20,6 +21,7 @@
 #include "base/system_clock.h"
 #include "bench/macro/backend.h"
 #include "bench/macro/load_run.h"
+#include "bench/macro/paced_run.h"
 
 namespace {
 
@@ -36,6 +38,9 @@ struct Arguments {
   double settle_s = 0.5;
   ClientOptions client;
   Watched watched;
+  bool attended = false;
+  double event_rate = 0;
+  PacedOptions paced;
   std::vector<std::uint32_t> marks{1000, 10000};
 };
 
@@ -77,6 +82,16 @@ void add_client_options(CLI::App& app, Arguments& a, std::uint32_t connections) 
   app.add_option("--watch-load", a.watched.load, "the backend's process: counted as load, with this one");
 }
 
+void add_paced_options(CLI::App& app, PacedOptions& p) {
+  app.add_option("--rate", p.timed.rate, "requests per second, over the connections in turn")->check(CLI::Range(0.0, 1e7));
+  app.add_option("--burst", p.timed.burst, "so many at once, as much more seldom")->check(CLI::Range(1, 100'000));
+  app.add_option("--watches", p.watches, "connections that only receive events")->check(CLI::Range(0, 1'000'000));
+  app.add_option("--event", p.event_length, "bytes of an event")->check(CLI::Range(std::uint64_t{32}, kMessageMax));
+  app.add_option("--bulk-connections", p.bulk.connections, "connections for bulk replies")->check(CLI::Range(0, 1'000'000));
+  app.add_option("--bulk-rate", p.bulk.rate, "bulk replies per second")->check(CLI::Range(0.0, 1e6));
+  app.add_option("--bulk-reply", p.bulk.shape.reply_length, "bytes of one")->check(CLI::Range(std::uint64_t{32}, kMessageMax));
+}
+
 /// Nanoseconds per call of `work`, the best of five runs: figures of two machines differ by this before any proxy differs.
 template <class F>
 double best_ns(int times, F&& work) {
@@ -107,6 +122,41 @@ int describe_machine() {
   return 0;
 }
 
+/// The mode that was named, with what the command line says of it.
+int run_client(const CLI::App& app, Arguments& a) {
+  auto targets = parse_endpoints(a.targets);
+  if (!targets) return fail(targets.error());
+  a.client.targets = std::move(*targets);
+  if (app.got_subcommand("idle")) {
+    std::sort(a.marks.begin(), a.marks.end());
+    a.client.connections = a.marks.back();
+    return finish(run_idle({.client = a.client,
+                            .watched = a.watched,
+                            .marks = a.marks,
+                            .settle = seconds(a.settle_s),
+                            .hold = seconds(a.seconds_s),
+                            .limit = seconds(a.drain_s)}));
+  }
+  if (app.got_subcommand("paced")) {
+    PacedOptions& p = a.paced;
+    p.client = a.client;
+    p.watched = a.watched;
+    p.timed.connections = p.timed.rate > 0 ? a.client.connections : 0;
+    p.timed.shape = {a.client.request_length, a.client.reply_length};
+    p.bulk.shape.request_length = a.client.request_length;
+    p.warmup = seconds(a.warmup_s);
+    p.measured = seconds(a.seconds_s);
+    p.drain_limit = seconds(a.drain_s);
+    return finish(run_paced(p));
+  }
+  return finish(run_load({.client = a.client,
+                          .watched = a.watched,
+                          .warmup = seconds(a.warmup_s),
+                          .measured = seconds(a.seconds_s),
+                          .drain_limit = seconds(a.drain_s),
+                          .attended = a.attended}));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -115,6 +165,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   CLI::App& serve = *app.add_subcommand("serve", "the backend");
   serve.add_option("--listen", a.listen, "address:port, may be given again; port 0 = any free one")->required();
+  serve.add_option("--event-rate", a.event_rate, "events per second, over all watches in turn")->check(CLI::Range(0.0, 1e7));
   serve.add_option("--lifetime", a.lifetime_s, "seconds after which it ends by itself")->check(CLI::Range(0.1, 86400.0));
   const CLI::App& about = *app.add_subcommand("machine", "what a system call costs here");
   struct Mode {
@@ -130,15 +181,20 @@ int main(int argc, char** argv) {
                              {"churn", "connect, request, close", 32, 200, 200, 1, 1},
                              {"download", "bulk to the client", 1, 64, kBulk, 2, 0},
                              {"upload", "bulk from the client", 1, kBulk, 64, 2, 0},
+                             {"paced", "requests at a rate, watches, bulk at a rate", 64, 200, 200, 1, 0},
                              {"idle", "open, ask once, hold", 10000, 200, 200, 1, 0}};
   for (const Mode& mode : kModes) {
     CLI::App& sub = *app.add_subcommand(mode.name, mode.help);
     add_client_options(sub, a, mode.connections);
-    if (std::string_view(mode.name) == "idle") {
+    if (std::string_view(mode.name) == "paced") {
+      add_paced_options(sub, a.paced);
+      sub.add_option("--warmup", a.warmup_s, "seconds before the measured window")->check(CLI::Range(0.0, 600.0));
+    } else if (std::string_view(mode.name) == "idle") {
       sub.add_option("--marks", a.marks, "numbers of connections at which memory is read")->delimiter(',');
       sub.add_option("--settle", a.settle_s, "rest before memory is read")->check(CLI::Range(0.0, 60.0));
     } else {
       sub.add_option("--warmup", a.warmup_s, "seconds before the measured window")->check(CLI::Range(0.0, 600.0));
+      sub.add_flag("--attended", a.attended, "come to rest at both edges of the window, say so, and wait for a line on stdin");
     }
     // Before the options are read: what the command line says then wins.
     sub.preparse_callback([&a, mode](std::size_t) {
@@ -157,25 +213,8 @@ int main(int argc, char** argv) {
   if (serve.parsed()) {
     auto listen = parse_endpoints(a.listen);
     if (!listen) return fail(listen.error());
-    const auto served = run_backend({.listen = std::move(*listen), .lifetime = seconds(a.lifetime_s)});
+    const auto served = run_backend({.listen = std::move(*listen), .event_rate = a.event_rate, .lifetime = seconds(a.lifetime_s)});
     return served ? 0 : fail(served.error());
   }
-  auto targets = parse_endpoints(a.targets);
-  if (!targets) return fail(targets.error());
-  a.client.targets = std::move(*targets);
-  if (app.got_subcommand("idle")) {
-    std::sort(a.marks.begin(), a.marks.end());
-    a.client.connections = a.marks.back();
-    return finish(run_idle({.client = a.client,
-                            .watched = a.watched,
-                            .marks = a.marks,
-                            .settle = seconds(a.settle_s),
-                            .hold = seconds(a.seconds_s),
-                            .limit = seconds(a.drain_s)}));
-  }
-  return finish(run_load({.client = a.client,
-                          .watched = a.watched,
-                          .warmup = seconds(a.warmup_s),
-                          .measured = seconds(a.seconds_s),
-                          .drain_limit = seconds(a.drain_s)}));
+  return run_client(app, a);
 }

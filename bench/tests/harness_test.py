@@ -3,6 +3,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,12 +12,14 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
+import xml.etree.ElementTree
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
-from harness import contenders, report, stats, workloads  # noqa: E402
-from harness.cell import HEADER, REPLY_MAGIC, Cell  # noqa: E402
+from harness import contenders, plots, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
+from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError  # noqa: E402
 
 # Known before the classes below decide whether they can run.
 BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
@@ -41,11 +44,37 @@ class StatsTest(unittest.TestCase):
         self.assertEqual(row["paired_ratios"], [0.5])
         self.assertFalse(row["noisy"])
 
+    def test_the_interval_of_a_median_leaves_odd_rounds_out_once_there_are_eight(self):
+        self.assertEqual(stats.median_interval([5.0]), (5.0, 5.0))
+        self.assertEqual(stats.median_interval([1, 2, 3, 4, 5, 6, 99]), (1, 99))
+        self.assertEqual(stats.median_interval([1, 2, 3, 4, 5, 6, 7, 99]), (2, 7))
+        self.assertEqual(stats.median_interval(list(range(1, 16))), (4, 12))
+
     def test_rank_sum_of_separate_sets_is_the_textbook_value(self):
         self.assertAlmostEqual(stats.rank_sum_p([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), 2 / 252)
 
     def test_rank_sum_of_equal_sets_is_one(self):
         self.assertEqual(stats.rank_sum_p([3, 3, 3], [3, 3, 3]), 1.0)
+
+
+    def test_a_difference_from_haproxy_is_named_only_when_the_rounds_support_it(self):
+        low, high = {r: 100.0 + r for r in range(1, 6)}, {r: 200.0 + r for r in range(1, 6)}
+
+        def row(contender, values, reference):
+            return stats.row_of("lat", contender, "1", "p99 us", values, reference, noise=0.3)
+
+        self.assertEqual(row("nginx", low, high)["against_haproxy"]["verdict"], "lower")
+        self.assertEqual(row("nginx", high, low)["against_haproxy"]["verdict"], "higher")
+        self.assertEqual(row("nginx", high, high)["against_haproxy"]["verdict"], "no difference shown")
+        self.assertEqual(row("nginx", {1: 1.0}, {1: 2.0})["against_haproxy"]["verdict"], "too few rounds")
+        self.assertNotIn("against_haproxy", row("haproxy", low, low))
+
+    def test_the_interval_of_a_ratio_holds_the_ratio_of_medians(self):
+        low, high = stats.ratio_interval([9, 10, 11, 12, 13], [19, 20, 22, 24, 26])
+
+        self.assertTrue(low <= 11 / 22 <= high)
+        self.assertTrue(9 / 26 <= low < high <= 13 / 19)
+        self.assertIsNone(stats.ratio_interval([1, 2, 3], [1, 2, 3]))
 
 
 class CompareTest(unittest.TestCase):
@@ -110,6 +139,35 @@ class ReportTest(unittest.TestCase):
         self.assertNotIn("http", page.replace("<!doctype html>", ""))   # self-contained: nothing is fetched
         self.assertIn("0.90", report.text_table(rows, mine, who))
 
+    def write_plots(self, directory):
+        mine = [w for w in workloads.WORKLOADS if w.name in ("p64", "lat")]
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name == "haproxy"]
+        rows = report.rows_of({("p64", "haproxy"): {1: result("us/request", 10.0), 2: result("us/request", 12.0)}}, mine, who, {"haproxy": "2.6"})
+        about = {"machine": {"cpu": "a < b", "cpus": 2, "kernel": "6"}, "network": "n", "rounds_done": 2, "seconds": 1, "finished": "now", "notes": [],
+                 "configurations": {}, "versions": {"haproxy": "2.6"}}
+        report.write_all(directory, rows, about, mine, who)
+        return about["notes"]
+
+    def test_each_chart_is_also_a_picture_that_stands_alone(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.makedirs(os.path.join(directory, "plots"))
+            with open(os.path.join(directory, "plots", "old.png"), "wb"):
+                pass
+            notes = self.write_plots(directory)
+            made = sorted(os.listdir(os.path.join(directory, "plots")))
+
+            svg = xml.etree.ElementTree.parse(os.path.join(directory, "plots", "p64.svg")).getroot()
+            self.assertEqual(svg.tag, "{http://www.w3.org/2000/svg}svg")
+            if shutil.which(plots.CONVERTER):
+                self.assertEqual((made, notes), (["p64.png", "p64.svg"], []))
+                with open(os.path.join(directory, "plots", "p64.png"), "rb") as file:
+                    self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+
+    def test_a_missing_converter_is_named(self):
+        with tempfile.TemporaryDirectory() as directory, unittest.mock.patch.object(plots, "CONVERTER", "no-such-converter"):
+            self.assertEqual(self.write_plots(directory), ["PNG plots left out: no-such-converter is not there (apt-get install librsvg2-bin)"])
+            self.assertEqual(os.listdir(os.path.join(directory, "plots")), ["p64.svg"])
+
     def test_cost_is_cpu_time_of_the_proxy_over_units(self):
         bulk = next(w for w in workloads.WORKLOADS if w.name == "d4")
         use = {"cpu_ns": 1_000_000_000, "voluntary": 6, "involuntary": 4, "threads_ended": 0}
@@ -119,8 +177,84 @@ class ReportTest(unittest.TestCase):
 
         self.assertEqual(metrics["ms/GB"], 250.0)
         self.assertEqual(metrics["MB/s"], 2000.0)
-        self.assertEqual(metrics["switches/GB"], 2.5)
+        self.assertEqual((metrics["voluntary switches/GB"], metrics["involuntary switches/GB"]), (1.5, 1.0))
         self.assertEqual(metrics["% other CPU"], 25.0)
+
+
+    def test_what_has_no_process_shows_what_it_adds_to_the_load_side(self):
+        mine = [w for w in workloads.WORKLOADS if w.name == "p64"]
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name in ("direct", "kernel")]
+        cells = {("p64", "direct"): {1: result("load us/request", 15.0), 2: result("load us/request", 16.0)},
+                 ("p64", "kernel"): {1: result("load us/request", 18.0), 2: result("load us/request", 20.0), 3: result("load us/request", 30.0)}}
+
+        rows = report.rows_of(cells, mine, who, {"direct": "-", "kernel": "1"})
+
+        self.assertEqual(report.find(rows, "p64", "kernel", "us/request over direct")["values"], [3.0, 4.0])
+        self.assertIsNone(report.find(rows, "p64", "kernel", "us/request"))
+        self.assertIsNone(report.find(rows, "p64", "direct", "us/request over direct"))
+
+    def test_a_latency_row_leads_with_the_percentile_and_keeps_the_cost(self):
+        lat = next(w for w in workloads.WORKLOADS if w.name == "lat")
+        use = {"cpu_ns": 200_000_000, "voluntary": 6, "involuntary": 4, "threads_ended": 0}
+        sample = {"seconds": 2.0, "replies": 20_000, "received": 1, "sent": 1, "proxy": use, "load": use, "machine": {"busy_ns": 0, "steal_ns": 0},
+                  "latency": {"n": 20_000, "p50_ns": 100_000, "p99_ns": 900_000, "p999_ns": 2_000_000, "max_ns": 3_000_000}, "send_lag": {"p99_ns": 50_000}}
+
+        metrics = Cell._metrics(lat, sample, proxied=True)["metrics"]
+
+        self.assertEqual(next(iter(metrics)), "p99 us")
+        self.assertEqual((metrics["p50 us"], metrics["p99 us"], metrics["p99.9 us"], metrics["us/request"]), (100.0, 900.0, 2000.0, 10.0))
+
+    def test_lost_events_and_a_missed_rate_are_no_result(self):
+        watch = next(w for w in workloads.WORKLOADS if w.name == "watch")
+        Cell._check_counts(watch, {"events": 4000, "seconds": 2.0, "events_in_all": 5000}, {"events": 5000})
+
+        for report_, sent in (({"events": 4000, "seconds": 2.0, "events_in_all": 4999}, 5000), ({"events": 3000, "seconds": 2.0, "events_in_all": 5000}, 5000)):
+            with self.assertRaises(CellError):
+                Cell._check_counts(watch, report_, {"events": sent})
+
+
+class SyscallsTest(unittest.TestCase):
+    def test_the_tools_words_are_understood(self):
+        self.assertEqual(syscalls.Perf.parse("# started\n\n4711,,raw_syscalls:sys_enter,100,100.00,,\n"), 4711)
+        self.assertEqual(syscalls.Strace.parse("calls syscall\n----- ----\n  10 read\n   5 epoll_wait\n----- ----\n  15 total\n"), 15)
+
+    def test_words_without_a_count_are_no_count(self):
+        for tool, text in ((syscalls.Perf, "<not supported>,,raw_syscalls:sys_enter,0\n"), (syscalls.Strace, "")):
+            with self.assertRaises(sandbox.Unavailable):
+                tool.parse(text)
+
+
+WRK = """Running 1s test @ https://127.0.0.1:1104/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     2.58ms    1.02ms  12.11ms   77.77%
+  20000 requests in 1.00s, 41.10MB read
+Requests/sec:  20000.00
+"""
+H2LOAD = """starting benchmark...
+finished in 2.00s, 10000.00 req/s, 19.50MB/s
+requests: 20000 total, 20128 started, 20000 done, 20000 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 20000 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 39.00MB (40900000) total, 300.00KB (307200) headers (space savings 90.00%), 38.15MB (40000000) data
+"""
+
+
+class ForeignToolsTest(unittest.TestCase):
+    def test_a_clean_report_is_taken(self):
+        self.assertEqual(tls.parse_wrk(WRK), tls.Said(20000, 1.0))
+        self.assertEqual(tls.parse_h2load(H2LOAD), tls.Said(20000, 2.0))
+
+    def test_errors_short_counts_and_silence_are_no_result(self):
+        for parse, text in ((tls.parse_wrk, WRK + "  Socket errors: connect 0, read 3, write 0, timeout 0\n"),
+                            (tls.parse_wrk, WRK + "  Non-2xx or 3xx responses: 5\n"),
+                            (tls.parse_wrk, WRK.replace("41.10MB", "35.10MB")),
+                            (tls.parse_wrk, ""),
+                            (tls.parse_h2load, H2LOAD.replace("0 errored", "7 errored")),
+                            (tls.parse_h2load, H2LOAD.replace("0 5xx", "9 5xx")),
+                            (tls.parse_h2load, H2LOAD.replace("(40000000)", "(30000000)")),
+                            (tls.parse_h2load, "finished in 1.00s")):
+            with self.subTest(text=text[-80:]), self.assertRaises(tls.ToolError):
+                parse(text)
 
 
 class FakeServer:
@@ -150,6 +284,23 @@ class FakeServer:
         self._listener.close()
 
 
+class StallingServer(FakeServer):
+    """Answers every request with a header, but the `at`-th only after `stall` seconds; those that came meanwhile wait behind it."""
+
+    def __init__(self, at, stall):
+        self._at, self._stall = at, stall
+        super().__init__(b"")
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            connection, _ = self._listener.accept()
+            with connection, connection.makefile("rb") as stream:
+                for number, request in enumerate(iter(lambda: stream.read(200), b"")):
+                    if number == self._at:
+                        threading.Event().wait(self._stall)
+                    connection.sendall(HEADER.pack(REPLY_MAGIC, 0, HEADER.size, 0, HEADER.unpack(request[:HEADER.size])[4]))
+
+
 @unittest.skipUnless(os.access(os.path.join(BIN, "fairlead-loadgen"), os.X_OK), f"fairlead-loadgen is not built in {BIN}")
 class LoadgenTest(unittest.TestCase):
     def setUp(self):
@@ -177,6 +328,77 @@ class LoadgenTest(unittest.TestCase):
 
                     self.assertEqual((code, got["errors"]["total"]), (0, 0))
                     self.assertGreater(got["replies"] + got["received"] + got["sent"] + len(got.get("marks", [])), 0)
+
+    def test_events_of_watches_arrive_and_are_counted_at_both_ends(self):
+        process = subprocess.Popen([self.loadgen, "serve", "--listen", "127.0.0.1:0", "--lifetime", "60", "--event-rate", "1000"], stdout=subprocess.PIPE, text=True)
+        try:
+            target = json.loads(process.stdout.readline())["ready"][0]
+            code, got = self.load("paced", "--watches", "20", "--event", "300", "--rate", "200", "--burst", "4", "--connections", "8", "--bulk-connections", "1",
+                                  "--bulk-rate", "10", "--bulk-reply", "100000", "--target", target, "--seconds", "0.3", "--warmup", "0.1")
+            process.send_signal(signal.SIGTERM)
+            counts = json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            process.communicate()
+
+        self.assertEqual((code, got["errors"]["total"]), (0, 0))
+        self.assertGreater(got["events_in_all"], 100)
+        self.assertEqual(got["events_in_all"], counts["events"])
+        self.assertTrue(56 <= got["latency"]["n"] <= 64, got["latency"])   # 200/s in 0.3 s, in fours
+
+    def test_a_lost_event_is_damage(self):
+        first_missing = HEADER.pack(REPLY_MAGIC, 0, HEADER.size, 0, 1 << 63 | 1)
+        with FakeServer(first_missing) as server:
+            code, got = self.load("paced", "--watches", "1", "--event", "32", "--target", f"127.0.0.1:{server.port}", "--seconds", "0.2", "--drain", "0.3")
+
+        self.assertEqual(code, 1)
+        self.assertIn("8000000000000001", got["errors"]["first"])
+
+    def test_a_stall_is_charged_to_every_request_it_delayed(self):
+        """Coordinated omission: a closed loop would have seen one slow request; a fixed rate sees a third of all of them."""
+        with StallingServer(at=60, stall=0.4) as server:
+            code, got = self.load("paced", "--connections", "1", "--rate", "200", "--reply", "32", "--target", f"127.0.0.1:{server.port}",
+                                  "--seconds", "1", "--warmup", "0.1")
+
+        self.assertEqual((code, got["errors"]["total"]), (0, 0))
+        self.assertIn(got["latency"]["n"], range(199, 202))
+        self.assertGreater(got["latency"]["p99_ns"], 300e6)
+        self.assertGreater(got["latency"]["mean_ns"], 50e6)    # the 80 that were due in the stall waited 0.2 s on average
+        self.assertLess(got["latency"]["p50_ns"], 100e6)
+
+    def test_a_rate_that_is_not_served_is_no_result(self):
+        with StallingServer(at=1, stall=3) as server:
+            code, got = self.load("paced", "--connections", "1", "--rate", "500", "--reply", "32", "--target", f"127.0.0.1:{server.port}",
+                                  "--seconds", "0.2", "--warmup", "0", "--drain", "0.3")
+
+        self.assertEqual(code, 1)
+        self.assertGreater(got["errors"]["unfinished"], 0)
+
+    def test_an_attended_window_begins_and_ends_at_rest(self):
+        """What is counted in the window is all that was sent in it: the outside count needs no tolerance."""
+        with self.backend() as (process, target):
+            for mode in (["requests", "--connections", "8"], ["churn", "--connections", "4"], ["upload", "--connections", "2"]):
+                with self.subTest(mode=mode[0]):
+                    client = subprocess.Popen([self.loadgen, *mode, "--target", target, "--seconds", "0.2", "--warmup", "0.1", "--attended"],
+                                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                    edges = []
+                    for _ in range(2):
+                        edges.append(json.loads(client.stdout.readline()))
+                        client.stdin.write("\n")
+                        client.stdin.flush()
+                    report_line, _ = client.communicate(timeout=30)
+
+                    self.assertEqual(edges, [{"edge": "quiet"}] * 2)
+                    self.assertEqual(client.returncode, 0)
+                    self.assertGreater(json.loads(report_line)["replies"], 0)
+
+    def test_an_attended_window_without_attendant_ends(self):
+        with self.backend() as (_, target):
+            done = subprocess.run([self.loadgen, "requests", "--target", target, "--seconds", "0.1", "--attended"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nobody answered", done.stderr)
 
     def test_the_backend_counted_what_the_client_asked(self):
         with self.backend() as (process, target):

@@ -53,6 +53,11 @@ class CliTest : public ::testing::Test {
         .out = out, .err = err, .clock = clock, .read_line = [this] { return typed; }, .pause = [this](Duration d) { return pause(d); }};
     environment.color = color;
     environment.interactive = interactive;
+    environment.program = program;
+    environment.replace_process = [this](const std::vector<std::string>& command) {
+      became = command;
+      return Error{Errc::kUnavailable, "not in a test"};
+    };
     environment.api = [this](const ConnectOptions& options) {
       connected = options;
       return std::make_unique<DispatcherPort>(dispatcher, role, reachable);
@@ -86,6 +91,8 @@ class CliTest : public ::testing::Test {
   bool reachable = true;
   bool color = false;
   bool interactive = false;
+  std::string program = "/nonexistent/bin/fairlead";
+  std::vector<std::string> became;  ///< What a verb wanted this process to be replaced by.
 };
 
 }  // namespace fairlead::cli

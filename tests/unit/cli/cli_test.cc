@@ -182,7 +182,7 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   ASSERT_EQ(run({"completion", "bash"}), kExitDone);
   const std::string completion = out.str();
   for (const char* name :
-       {"init", "logs", "blackbox", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import", "bench", "support"}) {
+       {"init", "logs", "blackbox", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import", "support"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
@@ -190,6 +190,32 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   }
   EXPECT_EQ(run({"config", "diff", "--nodes"}), kExitFailed);
   EXPECT_TRUE(complained("is not in this version"));
+}
+
+TEST_F(CliTest, BenchHandsOverToTheHarnessThatBelongsToThisProgram) {
+  const auto root = std::filesystem::path(::testing::TempDir()) / "fairlead-bench-verb";
+  std::filesystem::create_directories(root / "bench");
+  std::ofstream(root / "bench" / "run.py") << "";
+  program = (root / "build" / "bin" / "fairlead").string();
+
+  EXPECT_EQ(run({"bench", "--quick", "--workloads", "p64,churn"}), kExitFailed);  // A process that was replaced does not come back.
+  EXPECT_EQ(became,
+            (std::vector<std::string>{"python3", "-B", (root / "bench" / "run.py").string(), "--quick", "--workloads", "p64,churn"}));
+  EXPECT_EQ(run({"bench", "compare", "old", "new"}), kExitFailed);
+  EXPECT_EQ(became, (std::vector<std::string>{"python3", "-B", (root / "bench" / "compare.py").string(), "old", "new"}));
+
+  EXPECT_EQ(run({"bench", "compare", "old"}), kExitUsage);
+  EXPECT_EQ(run({"bench", "--fast"}), kExitUsage);
+  std::filesystem::remove_all(root);
+}
+
+TEST_F(CliTest, BenchWithoutItsHarnessSaysWhereItIsToBeHad) {
+  program = "/nonexistent/bin/fairlead";
+  became.clear();
+
+  EXPECT_EQ(run({"bench"}), kExitFailed);
+  EXPECT_TRUE(complained("make bench")) << err.str();
+  EXPECT_TRUE(became.empty());
 }
 
 TEST_F(CliTest, ALabThatCannotBeIsWrongUsageBeforeAnythingIsMade) {

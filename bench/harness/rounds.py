@@ -1,0 +1,189 @@
+"""The run: carries the plan out, keeps what it gave, takes up an interrupted run, repeats what was noisy, and shows a line of progress."""
+import sys
+import time
+
+from . import plan, report, syscalls
+from .cell import CellError
+from .sandbox import Unavailable
+from .stats import REFERENCE
+from .workloads import CALIBRATION, LATENCY_FRACTION
+
+
+class Progress:
+    """One line, rewritten on a terminal; elsewhere a line per round."""
+
+    def __init__(self, total):
+        self._total, self._done, self._measured, self._started, self._terminal = total, 0, 0, time.monotonic(), sys.stderr.isatty()
+
+    def more(self, cells):
+        self._total += cells
+
+    def show(self, what, workload, contender, first_of_round):
+        left = (time.monotonic() - self._started) / self._measured * (self._total - self._done) if self._measured else None
+        text = f"[{self._done + 1}/{self._total}] {what}: {workload} {contender}" + (f", {left // 60:.0f}:{left % 60:02.0f} left" if left is not None else "")
+        if self._terminal:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        elif first_of_round:
+            print(text, file=sys.stderr, flush=True)
+        self._done += 1
+        self._measured += 1
+
+    def skip(self):
+        """A cell that an earlier part of the run has measured."""
+        self._done += 1
+
+    def say(self, text):
+        print(("\r\033[K" if self._terminal else "") + text, file=sys.stderr, flush=True)
+
+    def end(self):
+        if self._terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+class Run:
+    def __init__(self, options, contenders, cell, state):
+        self.options, self.contenders, self.cell, self.state = options, contenders, cell, state
+        self.cells = {}           # (workload, contender) -> {round: result}
+        self.failures = []        # what a cell had instead of a result
+        self.dropped = {}         # (workload, contender) -> reason: left out of the rounds that follow
+        self.calls = {}           # (workload, contender) -> system calls per unit, from a pass of their own
+        self.calls_without = {}   # (workload, contender) -> why there are none
+        self.calls_by, self.no_calls = None, None
+        self.rounds_done = 0
+        self.repeats = {}         # workload -> further rounds, because it was noisy
+        self.no_repeats = ""      # why noisy workloads were not repeated (further)
+        self.workloads = options.workloads   # with their rates, once these are known
+        self.calibrated = ""      # how the rate came about, for the notes
+        self._began = time.monotonic()
+
+    def go(self):
+        self.calls_by, self.no_calls = syscalls.choose()
+        cells, _ = plan.total(self.options, self.contenders, calls=bool(self.calls_by))
+        progress = Progress(cells)
+        try:
+            self._calibrate(progress)
+            for number in range(1, self.options.rounds + 1):
+                self._round(number, self.workloads, f"round {number}", progress)
+                self.rounds_done = number
+            self._repeat_noisy(progress)
+            for workload, contender in plan.cells_of_calls(self.workloads, self.contenders) if self.calls_by else []:
+                self._count_calls(workload, contender, progress)
+        finally:
+            progress.end()
+
+    def _round(self, number, workloads, what, progress):
+        first = True
+        for workload, contender in plan.cells_of_round(workloads, self.contenders, number, self.options.quick):
+            if (workload.name, contender.name) in self.dropped or self._take_over(workload, contender, number):
+                progress.skip()
+                continue
+            progress.show(what, workload.name, contender.name, first)
+            first = False
+            self._one(workload, contender, number, progress)
+
+    def _repeat_noisy(self, progress):
+        """Whole rounds of a noisy workload, all contenders of it: ratios stay paired, and nothing that was measured is thrown away."""
+        for repeat in range(1, self.options.repeats + 1):
+            noisy = [w for w in self.workloads if w.name in self.noisy()]
+            number = self.options.rounds + repeat
+            cells = list(plan.cells_of_round(noisy, self.contenders, number, self.options.quick))
+            if not cells:
+                return
+            calls = len(list(plan.cells_of_calls(self.workloads, self.contenders))) if self.calls_by else 0
+            ends = self.spent() + sum(plan.seconds_of(w, self.options) for w, _ in cells) + calls * plan.seconds_of_calls(self.options)
+            if ends > plan.BUDGET[self.options.quick]:
+                self.no_repeats = f"{', '.join(w.name for w in noisy)} noisy, not repeated{' again' if repeat > 1 else ''}: the run would take {ends / 60:.0f} minutes"
+                return
+            progress.more(len(cells))
+            self._round(number, noisy, f"repeat {repeat} of what was noisy", progress)
+            for workload in noisy:
+                self.repeats[workload.name] = repeat
+
+    def noisy(self):
+        """Names of workloads in which a proxy's main figure is noisy."""
+        proxies = [c for c in self.contenders if c.proxies]
+        rows = report.rows_of(self.cells, self.workloads, proxies, {c.name: "" for c in proxies})
+        return {r["workload"] for r in rows if r["main"] and r["noisy"]}
+
+    def spent(self):
+        """Seconds, those of earlier parts of the run included."""
+        return self.state.spent + time.monotonic() - self._began
+
+    def _calibrate(self, progress):
+        """Sets the rate of the open-loop latency workload: what the reference reached in a closed loop, times LATENCY_FRACTION."""
+        if not any(w.calibrated for w in self.workloads):
+            return
+        earlier = self.state.get("calibration")
+        rate, self.calibrated = (earlier["rate"], earlier["how"]) if earlier else (self.options.rate, "given with --rate")
+        if not rate:
+            rate = self._reached(progress)
+        if not rate:
+            for contender in self.contenders:
+                self.dropped |= {(w.name, contender.name): self.calibrated for w in self.workloads if w.calibrated}
+            return
+        if not earlier:
+            self.state.add("calibration", rate=rate, how=self.calibrated)
+        self.workloads = [w.at_rate(rate) if w.calibrated else w for w in self.workloads]
+
+    def _reached(self, progress):
+        proxies = sorted((c for c in self.contenders if c.proxies and not c.bulk_only), key=lambda c: c.name != REFERENCE)
+        if not proxies:
+            self.calibrated = "there is no proxy whose rate could set the pace (--rate N does)"
+            return None
+        progress.say(f"bench: calibration: the rate {proxies[0].name} reaches over 64 connections")
+        try:
+            result = self.cell.run(proxies[0], CALIBRATION, min(self.options.seconds, plan.CALIBRATION_SECONDS), self.options.warmup)
+        except (Unavailable, CellError) as error:
+            self.calibrated = f"calibration: {error}"
+            progress.say(f"bench: {self.calibrated}")
+            return None
+        reached = result["metrics"]["requests/s"]
+        self.calibrated = f"{LATENCY_FRACTION:.0%} of the {reached:,.0f} requests/s {proxies[0].name} reached in a closed loop over as many connections"
+        return max(100, int(reached * LATENCY_FRACTION) // 100 * 100)
+
+    def _take_over(self, workload, contender, number):
+        """Whether an earlier part of the run has this cell."""
+        record = self.state.get("timed", workload.name, contender.name, number)
+        if record and record.get("result"):
+            self.cells.setdefault((workload.name, contender.name), {})[number] = record["result"]
+        elif record:
+            self._failed(workload, contender, number, record["error"])
+        return bool(record)
+
+    def _failed(self, workload, contender, number, error):
+        self.failures.append({"workload": workload.name, "contender": contender.name, "round": number, "error": error})
+
+    def _one(self, workload, contender, number, progress):
+        key, began = (workload.name, contender.name), time.monotonic()
+        try:
+            result = self.cell.run(contender, workload, plan.window_of(workload, self.options), self.options.warmup)
+        except Unavailable as error:
+            self.dropped[key] = str(error)
+            progress.say(f"bench: {workload.name} {contender.name} left out: {error}")
+        except CellError as error:
+            self._failed(workload, contender, number, str(error))
+            self.state.add("timed", *key, number, error=str(error), took=time.monotonic() - began)
+            progress.say(f"bench: {workload.name} {contender.name} round {number} is no result: {error}")
+        else:
+            self.cells.setdefault(key, {})[number] = result
+            self.state.add("timed", *key, number, result=result, took=time.monotonic() - began)
+
+    def _count_calls(self, workload, contender, progress):
+        key, began = (workload.name, contender.name), time.monotonic()
+        record = self.state.get("calls", *key)
+        if record or not self.cells.get(key):   # or it has no result to stand beside
+            progress.skip()
+            if record:
+                self.calls[key] = record["result"]
+            return
+        progress.show("system calls", *key, False)
+        try:
+            self.calls[key] = self.cell.count_calls(contender, workload, min(self.options.seconds, plan.CALLS_SECONDS), self.calls_by)
+            self.state.add("calls", *key, result=self.calls[key], took=time.monotonic() - began)
+        except (Unavailable, CellError) as error:
+            self.calls_without[key] = str(error)
+            progress.say(f"bench: system calls of {workload.name} {contender.name} not counted: {error}")
+
+    def results(self):
+        """What rows are made of: the timed rounds, and as round 0 what is counted once."""
+        return {key: {**rounds, **({0: self.calls[key]} if key in self.calls else {})} for key, rounds in self.cells.items()}

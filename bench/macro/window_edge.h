@@ -1,0 +1,32 @@
+// What is read at the edges of a measured window, and the part of a report that comes of two of them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "bench/macro/client_pool.h"
+#include "bench/macro/proc_sample.h"
+
+namespace fairlead::bench {
+
+/// Processes whose use is read at both edges of the measured window.
+struct Watched {
+  std::vector<pid_t> proxy;
+  std::vector<pid_t> load;  ///< The backend; this process is added.
+};
+
+/// Everything that is read at an edge of the window, as near to one moment as may be.
+struct WindowEdge {
+  Instant at;
+  Totals totals;
+  ProcSample proxy;
+  ProcSample load;
+  MachineSample machine;
+};
+[[nodiscard]] WindowEdge take_edge(const Clock& clock, const Totals& totals, const Watched& watched);
+
+/// Members of a JSON object, without its braces.
+[[nodiscard]] std::string json_members(const WindowEdge& from, const WindowEdge& to, const ErrorCounts& errors);
+
+}  // namespace fairlead::bench
