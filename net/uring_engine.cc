@@ -10,7 +10,9 @@
 //   errors   A receive meets the error of its socket. Whenever none is armed (never read, paused, starved, past the end of file) the same
 //            multishot poll watches. It says so once, perhaps while a receive was still there: `broken` keeps it (net/engine_core.h).
 //   bulk     splice(2) on readiness (net/splicer.h), told by a multishot POLLIN on the one side and the POLLOUT above on the other.
-//   close    With operations outstanding: cancel them by descriptor, wait for their last completions, then close(2).
+//   close    With operations outstanding: cancel each by its name, wait for their last completions, then close(2). By name and not by
+//            descriptor: for that the kernel walks through every operation of the ring, twice, which with thousands of idle connections
+//            costs more than everything else about a connection (io_uring/cancel.c, io_poll_find() and io_poll_file_find()).
 //
 // user_data: operation (8 bits), generation (24 bits), slot (32 bits); a completion of an earlier life is dropped.
 #include <algorithm>
@@ -36,7 +38,8 @@ enum class Op : std::uint8_t { kAccept = 1, kReceive, kConnect, kPoll, kWatch, k
 
 struct Slot : SocketState {
   std::uint32_t served_turn = 0;  ///< The last turn (its low bits) that brought data.
-  std::uint8_t outstanding = 0;   ///< Operations whose last completion has not come.
+  std::uint8_t outstanding = 0;   ///< Operations whose last completion has not come, cancels among them.
+  std::uint8_t under_way = 0;     ///< Those, as bits of Op; without cancels.
   bool watched : 1 = false;       ///< A borrowed descriptor (an eventfd).
   bool receiving : 1 = false;     ///< A multishot receive (a listener's: accept) is armed.
   bool cancelling : 1 = false;    ///< Its cancel is under way.
@@ -47,6 +50,8 @@ struct Slot : SocketState {
   bool bulk_asked : 1 = false;    ///< kBulkReady is due once the receive has ended.
   bool bulk_polling : 1 = false;  ///< The link's POLLIN is armed (or its cancel is under way).
 };
+
+constexpr std::uint8_t bit_of(Op op) { return op == Op::kCancel ? 0 : static_cast<std::uint8_t>(1U << static_cast<unsigned>(op)); }
 
 std::uint64_t name_of(Op op, std::uint32_t generation, std::uint32_t index) {
   return (static_cast<std::uint64_t>(op) << 56) | (static_cast<std::uint64_t>(generation & kGenerationMask) << 32) | index;
@@ -137,6 +142,7 @@ UringEngine::~UringEngine() {
 void UringEngine::start(io_uring_sqe* sqe, Op op, std::uint32_t index) {
   io_uring_sqe_set_data64(sqe, name_of(op, slots_.generation(index), index));
   ++slots_[index].outstanding;
+  slots_[index].under_way |= bit_of(op);
 }
 
 Result<SocketId> UringEngine::add(Fd fd, std::uint32_t owner, bool borrowed) {
@@ -274,10 +280,10 @@ void UringEngine::close(SocketId socket, bool reset) {
   Slot& s = begin_close(socket);
   s.reset = reset;
   if (s.outstanding == 0) return finish_close(index);
-  io_uring_sqe* sqe = queue_.entry();
-  io_uring_prep_cancel_fd(sqe, s.fd, IORING_ASYNC_CANCEL_ALL);
-  start(sqe, Op::kCancel, index);
-  ++counters_.cancels;
+  for (const Op op : {Op::kAccept, Op::kReceive, Op::kConnect, Op::kPoll, Op::kWatch, Op::kBulkPoll}) {
+    const bool asked = op == Op::kReceive && s.cancelling;
+    if ((s.under_way & bit_of(op)) != 0 && !asked) cancel(index, op);
+  }
 }
 
 // ---- bulk ----
@@ -353,7 +359,10 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
   }
   Slot& s = slots_[index];
   const bool last = (cqe.flags & IORING_CQE_F_MORE) == 0;
-  if (last) --s.outstanding;
+  if (last) {
+    --s.outstanding;
+    s.under_way &= static_cast<std::uint8_t>(~bit_of(op));
+  }
   switch (op) {
     case Op::kAccept: on_accept(index, cqe, sink); break;
     case Op::kReceive: on_receive(index, cqe, sink); break;
