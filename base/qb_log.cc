@@ -49,6 +49,17 @@ struct Command {
   std::uint64_t merged = 0;  // How many command() calls stand here; flush() waits for them too.
 };
 
+/// Once in a process, and no qb_log_fini(): that is for who knows that no other thread is inside libqb, and the one that closes a session
+/// with Corosync may be at any time, also when the daemon ends.
+void init_qb_once(const char* identifier) {
+  static const bool done = [identifier] {
+    qb_log_init(identifier, LOG_DAEMON, LOG_EMERG);
+    qb_log_ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_FALSE);  // qb_log_init switches it on.
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
 }  // namespace
 
 class LogThread::Core {
@@ -193,18 +204,14 @@ void LogThread::Core::run() {
 }
 
 void LogThread::Core::open_qb() {
-  qb_log_init(settings_.places.identifier.c_str(), LOG_DAEMON, LOG_EMERG);
-  qb_log_ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_FALSE);  // qb_log_init switches it on.
+  init_qb_once(settings_.places.identifier.c_str());
   qb_target_ = qb_log_custom_open(&Core::qb_write, nullptr, nullptr, this);
   FL_ASSERT(qb_target_ >= 0);  // 28 free slots at this point (qblog.h).
   qb_log_filter_ctl(qb_target_, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, kQbSource, LOG_TRACE);
   qb_log_ctl(qb_target_, QB_LOG_CONF_ENABLED, QB_TRUE);
 }
 
-void LogThread::Core::close_qb() {
-  qb_log_custom_close(qb_target_);
-  qb_log_fini();
-}
+void LogThread::Core::close_qb() { qb_log_custom_close(qb_target_); }
 
 void LogThread::Core::wait(int timeout_ms) {
   std::array<pollfd, 2> fds{{{inbox_.event_fd(), POLLIN, 0}, {command_event_.get(), POLLIN, 0}}};

@@ -30,7 +30,7 @@ class Checks {
   /// Reports at the place of `path`, or of its nearest parent in the file; silent when what stands there could not be read.
   void error(const std::string& path, std::string message, std::string hint);
   void warning(const std::string& path, std::string message, std::string hint);
-  /// A warning when this host's kernel does not offer it.
+  /// A warning when it is not to be had on this host.
   void congestion_control(const std::string& name, const std::string& path);
   /// The key was written in the file (for warnings about keys without effect).
   [[nodiscard]] bool has(const std::string& path) const { return reader_.places().has(path); }

@@ -19,7 +19,7 @@ struct Environment {
   std::optional<std::uint64_t> descriptors_max;  ///< RLIMIT_NOFILE, the hard limit.
   std::size_t cpus = 1;                          ///< The workers of `proxy.workers: auto`.
   std::optional<std::uint32_t> ephemeral_ports;  ///< Size of net.ipv4.ip_local_port_range.
-  std::vector<std::string> congestion_controls;  ///< net.ipv4.tcp_available_congestion_control. Empty: unknown.
+  std::vector<std::string> congestion_controls;  ///< Loaded, and free for this process to use. Empty: unknown.
 };
 
 }  // namespace fairlead::config

@@ -6,8 +6,10 @@
 #include <ifaddrs.h>
 #include <memory>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace fairlead::config {
@@ -45,10 +47,16 @@ std::optional<std::uint32_t> ephemeral_ports() {
   return last - first + 1;
 }
 
+/// Those that the kernel has loaded and gives to this process: tcp_allowed_congestion_control names fewer to who lacks CAP_NET_ADMIN.
 std::vector<std::string> congestion_controls() {
   std::ifstream file("/proc/sys/net/ipv4/tcp_available_congestion_control");
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return {};
   std::vector<std::string> out;
-  for (std::string name; file >> name;) out.push_back(name);
+  for (std::string name; file >> name;) {
+    if (::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0) out.push_back(name);
+  }
+  ::close(fd);
   return out;
 }
 

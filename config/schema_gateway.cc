@@ -119,7 +119,7 @@ const Section& listener_section() {
                 "Every connection begins with a PROXY v1 or v2 header, written by a balancer in front, which names the client. Whoever "
                 "connects is believed: let only that balancer reach the address, by `bind` or a packet filter; allow and deny see the "
                 "named client."),
-          field("congestion_control", &Listener::congestion_control, optional_name(),
+          field("congestion_control", &Listener::congestion_control, congestion_control_name(),
                 "TCP congestion control of clients' connections: bbr where they are far away, cubic on a LAN. Empty: the host's."),
           field("log", &Listener::log, flag(), "Log a line for each connection that ends."),
       });

@@ -119,7 +119,7 @@ std::vector<Field> setting_fields() {
       field("tcp_user_timeout", &Pool::tcp_user_timeout, duration({.min = 1ms, .max = 1h, .zero = "the kernel's", .whole_seconds = false}),
             "Sent data not acknowledged so long ends the connection; both legs. It also ends one whose reader takes nothing for so long (a "
             "closed window), such as `kubectl logs -f` behind a pager."),
-      field("congestion_control", &Pool::congestion_control, optional_name(),
+      field("congestion_control", &Pool::congestion_control, congestion_control_name(),
             "TCP congestion control of connections to the servers. bbr paces, which costs CPU on a LAN: cubic is cheaper there. Empty: the "
             "host's."),
       field("max_connection_age", &Pool::max_connection_age, timeout("off"),

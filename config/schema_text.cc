@@ -270,6 +270,9 @@ class AddressRangeType final : public TypeOf<DhcpPool> {
 
 TypeOfPtr<std::string> text(TextOptions options) { return std::make_shared<TextType>(std::move(options)); }
 TypeOfPtr<std::string> name() { return text({.rule = TextRule::kName, .may_be_empty = false, .example = {}}); }
+TypeOfPtr<std::string> congestion_control_name() {
+  return text({.rule = TextRule::kName, .may_be_empty = true, .example = "cubic", .length_max = 15});
+}
 TypeOfPtr<std::string> optional_name() { return text({.rule = TextRule::kName, .may_be_empty = true, .example = {}}); }
 TypeOfPtr<std::string> path(std::string example) {
   return text({.rule = TextRule::kAbsolutePath, .may_be_empty = true, .example = std::move(example)});

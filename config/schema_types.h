@@ -56,6 +56,7 @@ struct TextOptions {
 [[nodiscard]] TypeOfPtr<std::string> text(TextOptions options);
 [[nodiscard]] TypeOfPtr<std::string> name();                     ///< [a-z0-9._-], not empty.
 [[nodiscard]] TypeOfPtr<std::string> optional_name();            ///< The same, or empty.
+[[nodiscard]] TypeOfPtr<std::string> congestion_control_name();  ///< The same; the kernel takes 15 characters.
 [[nodiscard]] TypeOfPtr<std::string> path(std::string example);  ///< Absolute, or empty.
 [[nodiscard]] TypeOfPtr<std::string> constant(std::string value, std::string hint);
 

@@ -79,8 +79,10 @@ void Checks::warning(const std::string& path, std::string message, std::string h
 void Checks::congestion_control(const std::string& name, const std::string& path) {
   const auto& offered = environment.congestion_controls;
   if (name.empty() || offered.empty() || std::find(offered.begin(), offered.end(), name) != offered.end()) return;
-  warning(path, fmt::format("this kernel offers no congestion control {}, but {}", name, fmt::join(offered, ", ")),
-          fmt::format("load its module, as in modprobe tcp_{}; until then the host's default is used", name));
+  warning(path, fmt::format("congestion control {} is not to be had here, but {}", name, fmt::join(offered, ", ")),
+          fmt::format("name tcp_{} in /etc/modules-load.d, or allow it in net.ipv4.tcp_allowed_congestion_control; without it the host's "
+                      "default is used",
+                      name));
 }
 
 const VipAddress* Checks::vip_of(const IpAddress& address) const {

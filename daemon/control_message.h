@@ -34,8 +34,8 @@ struct Loaded {
   bool dry_run = false;
   std::string actor;
   CommandDone done;
-  std::vector<IpAddress> local_addresses;  ///< Of this machine, at that time.
-  std::vector<Error> vip_problems;         ///< Of prepare_vips().
+  config::Environment machine;      ///< At that time.
+  std::vector<Error> vip_problems;  ///< Of prepare_vips().
 };
 /// The rest of something that went to another thread and back.
 struct OnControl {

@@ -2,14 +2,20 @@
 
 #include <algorithm>
 #include <linux/capability.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <set>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "config/descriptors.h"
+#include "config/host_environment.h"
 #include "net/io_engine.h"
 
 namespace fairlead::daemon {
@@ -28,6 +34,29 @@ std::uint64_t raise_descriptor_limit() {
   }
   (void)::getrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;
+}
+
+bool load_congestion_controls(const config::Snapshot& snapshot, const config::Environment& machine) {
+  std::set<std::string> wanted;
+  for (const config::Listener& listener : snapshot.listeners) wanted.insert(listener.congestion_control);
+  for (const config::Pool& pool : snapshot.pools) wanted.insert(pool.congestion_control);
+  wanted.erase("");
+  for (const std::string& there : machine.congestion_controls) wanted.erase(there);
+  const Fd fd(wanted.empty() ? -1 : ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  bool more = false;
+  for (const std::string& name : wanted)
+    more = ::setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0 || more;
+  return more;
+}
+
+LoadedHere load_here(const std::string& file) {
+  LoadedHere out;
+  out.machine = config::host_environment();
+  out.result = config::load_file(file, out.machine);
+  if (!out.result.snapshot || !load_congestion_controls(*out.result.snapshot, out.machine)) return out;
+  out.machine = config::host_environment();
+  out.result = config::load_file(file, out.machine);
+  return out;
 }
 
 std::vector<int> allowed_cpus() {

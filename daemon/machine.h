@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/environment.h"
+#include "config/load.h"
 #include "config/settings.h"
 
 namespace fairlead::daemon {
@@ -15,6 +17,15 @@ namespace fairlead::daemon {
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 /// Below this many the daemon does not start: threads, checks and the API need descriptors of their own.
 inline constexpr std::uint64_t kDescriptorsMin = 128;
+/// Makes the kernel load what `snapshot` names as congestion control and `machine` does not have (CAP_NET_ADMIN; it runs modprobe and
+/// waits for it: not on the control thread, nor on a worker). True: there is more now than `machine` says.
+[[nodiscard]] bool load_congestion_controls(const config::Snapshot& snapshot, const config::Environment& machine);
+/// Reads the file on this machine, which is asked for what the file names first.
+struct LoadedHere {
+  config::LoadResult result;
+  config::Environment machine;
+};
+[[nodiscard]] LoadedHere load_here(const std::string& file);
 /// CPUs this process may run on, in order.
 [[nodiscard]] std::vector<int> allowed_cpus();
 

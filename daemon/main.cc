@@ -101,6 +101,10 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
   }
   Fd trace;
   if (!arguments.trace_takeover.empty()) {
+    if (snapshot.vips.empty() && !snapshot.cluster) {
+      std::fprintf(stderr, "fairleadd: --trace-takeover: the configuration has neither VIPs nor a cluster, there is nothing to trace\n");
+      return kUsage;
+    }
     trace.reset(::open(arguments.trace_takeover.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     if (!trace.valid()) {
       std::fprintf(stderr, "fairleadd: --trace-takeover: %s\n", errno_error(arguments.trace_takeover).message().c_str());
@@ -152,7 +156,7 @@ int main(int argc, char** argv) {
   if (const int code = parse_arguments(argc, argv, arguments); code >= 0) return code;
   if (arguments.guard_fd >= 0) return guard_main(arguments.guard_of, arguments.guard_fd);
   const std::uint64_t descriptors = raise_descriptor_limit();  // First: what fits is checked against what there will be.
-  auto loaded = config::load_file(arguments.config, config::host_environment());
+  auto loaded = load_here(arguments.config).result;
   for (const config::Problem& problem : loaded.problems) {
     if (arguments.check || problem.severity == config::Severity::kError) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
   }

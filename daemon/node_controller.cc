@@ -284,13 +284,18 @@ std::optional<lb::PortRange> NodeController::own_ports() const {
   return lb::PortRange{static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(first + share - 1)};
 }
 
+bool NodeController::may_use(const std::string& congestion_control) const {
+  return std::find(congestion_controls_.begin(), congestion_controls_.end(), congestion_control) != congestion_controls_.end();
+}
+
 lb::RoutePool NodeController::build_pool(const PoolRecord& pool) const {
   const bool from_vip = is_vip(pool.settings.source);
   lb::PoolView view{.settings = &pool.settings,
                     .counters = pool.counters,
                     .servers = {},
                     .source_held = !from_vip || vips_held_.contains(*pool.settings.source),
-                    .source_ports = from_vip ? own_ports() : std::nullopt};
+                    .source_ports = from_vip ? own_ports() : std::nullopt,
+                    .own_congestion_control = may_use(pool.settings.congestion_control)};
   for (const ServerRecord& s : pool.servers) {
     const auto health = pool.health.find(s.id);
     if (!health || !health->endpoint) continue;

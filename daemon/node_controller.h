@@ -111,6 +111,9 @@ class NodeController {
   [[nodiscard]] ControlActions apply(const config::Snapshot& snapshot, Instant now);
   /// What this machine has, and its VIPs: a server there may be one of our listeners.
   void set_own_addresses(std::vector<IpAddress> addresses) { own_addresses_ = std::move(addresses); }
+  /// Those that this process may use now; another one that a listener or pool names is left out, for the kernel would look for its module
+  /// at each connection. Before apply().
+  void set_congestion_controls(std::vector<std::string> usable) { congestion_controls_ = std::move(usable); }
   [[nodiscard]] ControlActions probe_done(const lb::ProbeResult& result, Instant now);
   void probe_refused(lb::ServerId server, std::uint64_t token, Instant now);
   [[nodiscard]] ControlActions connect_failed(lb::ServerId server, lb::ConnectCause cause, Instant now);
@@ -222,6 +225,7 @@ class NodeController {
   [[nodiscard]] ServerRecord* server_of(lb::ServerId server);
   [[nodiscard]] PoolRecord* pool_named(const std::string& name);
   [[nodiscard]] static ServerRecord* server_named(PoolRecord& pool, const std::string& name);
+  [[nodiscard]] bool may_use(const std::string& congestion_control) const;
   [[nodiscard]] static std::string unresolved_reason(const ServerRecord& server);
   [[nodiscard]] static admin::ServerStatus describe_server(const PoolRecord& pool, const ServerRecord& server, Instant now);
   [[nodiscard]] static std::optional<Error> guard_last(const PoolRecord& pool, const ServerRecord& server, const std::string& what);
@@ -234,6 +238,7 @@ class NodeController {
   std::uint64_t seed_;
   config::Snapshot active_;
   std::vector<IpAddress> own_addresses_;
+  std::vector<std::string> congestion_controls_;
   std::vector<std::unique_ptr<PoolRecord>> pools_;  ///< Configuration order.
   std::vector<ListenerRecord> listeners_;           ///< Configuration order.
   struct Identity {

@@ -14,9 +14,7 @@
 namespace fairlead::daemon {
 namespace {
 
-lb::LegOptions leg_options_of(const config::Listener& listener, const config::Pool& pool) {
-  return {.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout, .congestion_control = listener.congestion_control};
-}
+lb::LegOptions leg_options_of(const config::Pool& pool) { return {.keepalive = pool.keepalive, .tcp_user_timeout = pool.tcp_user_timeout}; }
 
 std::string hint_for(const Error& error) {
   switch (error.code) {
@@ -42,7 +40,10 @@ void NodeController::apply_listeners(const config::Snapshot& snapshot, ControlAc
       std::tie(record.id, record.counters) = listener_identity(settings.name, snapshot);
     }
     record.settings = settings;
-    if (const PoolRecord* pool = pool_named(settings.pool)) record.options = leg_options_of(settings, pool->settings);
+    if (const PoolRecord* pool = pool_named(settings.pool)) {
+      record.options = leg_options_of(pool->settings);
+      if (may_use(settings.congestion_control)) record.options.congestion_control = settings.congestion_control;
+    }
     next.push_back(std::move(record));
   }
   for (ListenerRecord& gone : listeners_) {

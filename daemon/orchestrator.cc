@@ -120,7 +120,7 @@ Status Orchestrator::start() {
   pipes_ = config::pipes_for(descriptors, started_with_.proxy.splice);
   if (auto status = start_workers(config::connections_for(descriptors, pipes_, config::Snapshot{}, 0)); !status) return status;
   limit_connections(started_with_);
-  tell_own_addresses(started_with_, config::host_environment().local_addresses.value_or(std::vector<IpAddress>{}));
+  tell_machine(started_with_, config::host_environment());
   auto prober = lb::HealthProber::make(
       [this](lb::ProbeResult result) { (void)inbox_.post(std::move(result)); });  // A lost result is asked for again (HealthTracker, I4).
   if (!prober) return prober.error();
@@ -174,9 +174,11 @@ void Orchestrator::limit_connections(const config::Snapshot& snapshot) {
   places_.set_limit(std::min(snapshot.proxy.max_connections.value_or(fit), fit));
 }
 
-void Orchestrator::tell_own_addresses(const config::Snapshot& snapshot, std::vector<IpAddress> local) {
+void Orchestrator::tell_machine(const config::Snapshot& snapshot, config::Environment machine) {
+  std::vector<IpAddress> local = std::move(machine.local_addresses).value_or(std::vector<IpAddress>{});
   for (const config::Vip& vip : snapshot.vips) local.push_back(vip.address.address);
   controller_.set_own_addresses(std::move(local));
+  controller_.set_congestion_controls(std::move(machine.congestion_controls));
 }
 
 // ---- carrying out ----
@@ -226,7 +228,8 @@ void Orchestrator::open_bind(const BindOpen& bind) {
     if (!socket) return log_all(controller_.bind_failed(bind.bind, socket.error(), clock_.now()).notices);
     sockets.push_back(std::move(*socket));
   }
-  for (std::size_t i = 0; i < workers_.size(); ++i) (void)mail_[i].send(lb::OpenListener{bind.listener, bind.bind, std::move(sockets[i])});
+  for (std::size_t i = 0; i < workers_.size(); ++i)
+    (void)mail_[i].send(lb::OpenListener{bind.listener, bind.bind, std::move(sockets[i]), !bind.options.congestion_control.empty()});
   log_all(controller_.bind_opened(bind.bind).notices);
 }
 
@@ -284,9 +287,8 @@ void Orchestrator::handle_command(CommandRequest&& request) {
 
 void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
   const bool posted = jobs_->post([this, dry_run, actor, done, active = controller_.active(), takeover = takeover_ != nullptr] {
-    const config::Environment machine = config::host_environment();
-    Loaded loaded{
-        config::load_file(config_file_, machine), dry_run, actor, done, machine.local_addresses.value_or(std::vector<IpAddress>{}), {}};
+    LoadedHere here = load_here(config_file_);
+    Loaded loaded{std::move(here.result), dry_run, actor, done, std::move(here.machine), {}};
     refuse_unusable_log(config_file_, active.log, loaded.result);
     if (loaded.result.snapshot && !dry_run && takeover) loaded.vip_problems = prepare_vips(active, *loaded.result.snapshot);
     if (!inbox_.post(std::move(loaded))) done(Error{Errc::kUnavailable, "the control thread has too much to do; try again"});
@@ -323,7 +325,7 @@ void Orchestrator::loaded(Loaded&& loaded) {
   result.summary =
       std::to_string(changes.size()) + (changes.size() == 1 ? " change" : " changes") + (loaded.dry_run ? " would be applied" : " applied");
   if (!loaded.dry_run) {
-    tell_own_addresses(next, std::move(loaded.local_addresses));
+    tell_machine(next, std::move(loaded.machine));
     for (const Error& problem : loaded.vip_problems) {
       FL_LOG(VIP_START_PROBLEM, "error", problem.message());
       result.details.push_back("VIPs: " + problem.message());

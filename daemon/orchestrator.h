@@ -67,7 +67,7 @@ class Orchestrator {
   void handle(ControlMessage&& message);
   void handle_command(CommandRequest&& request);
   void limit_connections(const config::Snapshot& snapshot);
-  void tell_own_addresses(const config::Snapshot& snapshot, std::vector<IpAddress> local);
+  void tell_machine(const config::Snapshot& snapshot, config::Environment machine);
   void load(bool dry_run, std::string actor, CommandDone done);
   void loaded(Loaded&& loaded);
   void commit(config::Snapshot&& next, std::size_t changes, const std::vector<std::string>& needs_restart);
@@ -111,6 +111,7 @@ class Orchestrator {
   NodePortInbox port_;
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
+  std::unique_ptr<Jobs> trace_jobs_;          ///< Only with --trace-takeover.
   VipStart vip_start_;                        ///< Until start_takeover().
   std::unique_ptr<HookRunner> hooks_;         ///< Nothing without VIPs; outlives the takeover, which tells it what happened.
   std::unique_ptr<TakeoverRunner> takeover_;  ///< Nothing without VIPs.

@@ -91,8 +91,7 @@ void TakeoverRunner::drain(const admin::MoveVip& command, NodeId to, CommandDone
                                           (elsewhere ? "ask there: " + name_of(view.owner) + " holds it" : "no node holds it now") +
                                           ". Without --drain any node can be asked"});
   }
-  vip::TakeoverActions unsent;
-  if (const Status possible = core_.move(command.vip, to, unsent); !possible) return done(possible.error());  // Better now than after T.
+  if (const Status possible = core_.may_move(command.vip, to); !possible) return done(possible.error());  // Better now than after T.
   const auto other = std::find_if(drains_.begin(), drains_.end(), [&](const PendingDrain& d) { return d.vip == command.vip; });
   if (other != drains_.end()) {
     const Duration left = std::chrono::ceil<std::chrono::seconds>(std::max(other->until - clock_.now(), Duration::zero()));

@@ -174,7 +174,7 @@ Result<TakeoverRunner::Port*> TakeoverRunner::open_port(const vip::LinkState& li
 
 /// R19: what is held on an interface that has another MAC now.
 void TakeoverRunner::announce_all(PortKey key) {
-  enter([this, key](auto&) {  // Behind the core's turn: an own pause comes first (R7).
+  turn_with([this, key](auto&) {  // Behind the core's turn: an own pause comes first (R7).
     const auto port = ports_.find(key);
     if (port == ports_.end()) return;
     for (const auto& [name, v] : vips_) {

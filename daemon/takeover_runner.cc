@@ -98,7 +98,7 @@ void TakeoverRunner::leave() { enter(vip::LeaveInput{}); }
 
 /// Whatever the core is told goes through here.
 Status TakeoverRunner::apply(const vip::TakeoverInput& input, vip::TakeoverActions& out) {
-  if (!options_.trace) return vip::apply(core_, input, out);
+  if (!options_.trace || !options_.trace->is_on()) return vip::apply(core_, input, out);
   options_.trace->add(trace_input(input));
   const std::size_t before = out.size();
   Status status = vip::apply(core_, input, out);
@@ -107,26 +107,26 @@ Status TakeoverRunner::apply(const vip::TakeoverInput& input, vip::TakeoverActio
 }
 
 void TakeoverRunner::enter(vip::TakeoverInput input) {
-  enter([this, input = std::move(input)](auto& out) { (void)apply(input, out); });
+  turn_with([this, input = std::move(input)](auto& out) { (void)apply(input, out); });
 }
 
 /// An operator's. Errors: as the core refuses it.
 Status TakeoverRunner::enter_now(const vip::TakeoverInput& input) {
   Status status;
-  enter_now([&](auto& out) { status = apply(input, out); });
+  turn_now_with([&](auto& out) { status = apply(input, out); });
   return status;
 }
 
 /// T1
-void TakeoverRunner::enter(const std::function<void(vip::TakeoverActions&)>& input) {
+void TakeoverRunner::turn_with(const std::function<void(vip::TakeoverActions&)>& input) {
   if (carrying_) {  // From inside an action (a port, the driver): behind what is being carried out. T4
     answers_.push_back(input);
     return;
   }
-  enter_now(input);
+  turn_now_with(input);
 }
 
-void TakeoverRunner::enter_now(const std::function<void(vip::TakeoverActions&)>& input) {
+void TakeoverRunner::turn_now_with(const std::function<void(vip::TakeoverActions&)>& input) {
   FL_ASSERT(!carrying_);
   vip::TakeoverActions actions;
   (void)apply(vip::TurnInput{clock_.now(), boot_now() - boot_offset_}, actions);
@@ -200,7 +200,7 @@ void TakeoverRunner::arm() {
   timer_at_ = next;
   timer_ = next == Instant::max() ? 0 : loop_.at(next, [this] {
     timer_ = 0;
-    enter([](auto&) {});  // Its tick is what was due.
+    turn_with([](auto&) {});  // Its tick is what was due.
   });
 }
 
@@ -411,7 +411,7 @@ void TakeoverRunner::guard_turn() {
   for (const vip::GuardLinkEvent& event : guard_.turn(clock_.now())) {
     std::visit(Overloaded{
                    [](const vip::GuardUp& e) { FL_LOG(GUARD_UP, "pid", e.pid, "notes", e.notes); },
-                   [this](const vip::GuardKnows& e) { enter([this, e](auto&) { finish_add(e.vip, e.epoch); }); },
+                   [this](const vip::GuardKnows& e) { turn_with([this, e](auto&) { finish_add(e.vip, e.epoch); }); },
                    [this](const vip::GuardLost& e) { FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often); },
                    [this](const vip::GuardWanted&) {
                      host_.spawn_guard([this](Result<vip::GuardChild> child) {

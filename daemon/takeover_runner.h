@@ -10,7 +10,7 @@
 //   T2  An address is added only after the guard acknowledged that it knows of it (R10).
 //   T3  Released is sent after the kernel's answer to the removal (R5). The guard forgets the VIP before that: who dies between the two has
 //       nothing left to clear, and the others wait its promise out as for any node that went silently (R5b): later, and never two.
-//   T4  What enter() is given from inside an action outlives its caller, so it captures by value; what captures by reference (commands,
+//   T4  What turn_with() is given from inside an action outlives its caller, so it captures by value; what captures by reference (commands,
 //       configure()) goes to enter_now(), which is never called from inside one.
 // Threading: control. Nothing here waits: netlink answers within the call (vip/address_driver.h), files are TakeoverHost's.
 // Ownership: loop and host outlive it.
@@ -161,9 +161,9 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void on_neighbour(const vip::NeighbourEvent& event) override;
 
   void enter(vip::TakeoverInput input);
-  void enter(const std::function<void(vip::TakeoverActions&)>& input);
   [[nodiscard]] Status enter_now(const vip::TakeoverInput& input);
-  void enter_now(const std::function<void(vip::TakeoverActions&)>& input);
+  void turn_with(const std::function<void(vip::TakeoverActions&)>& input);
+  void turn_now_with(const std::function<void(vip::TakeoverActions&)>& input);
   Status apply(const vip::TakeoverInput& input, vip::TakeoverActions& out);
   void carry(vip::TakeoverActions&& actions);
   void carry(const vip::VipAction& action);

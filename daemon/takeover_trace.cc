@@ -42,7 +42,7 @@ int digit_of(char c) {
   throw std::runtime_error("a message is no hexadecimal number");
 }
 
-/// What the codec refuses was never sent: such a line says so, and its replay likewise.
+/// What the codec refuses was never sent: such a line says why.
 std::string to_text(const ClusterMessage& message) {
   std::vector<std::byte> bytes;
   const Status encoded = kCodec.encode(message, bytes);
@@ -140,6 +140,9 @@ BOOST_DESCRIBE_STRUCT(ForceInput, (), (vip, fenced))
 namespace daemon {
 namespace {
 
+/// To be raised with every change of what is described above.
+constexpr int kTraceVersion = 1;
+
 /// In the variant's order.
 constexpr std::array<std::string_view, std::variant_size_v<vip::TakeoverInput>> kInputNames{
     "turn",       "tick",        "timing",   "view",    "lost",   "delivered", "local", "tie_answered", "third_vote", "kernel_done",
@@ -177,19 +180,23 @@ vip::TakeoverInput input_of(std::size_t index, const json::value& with) {
 /// One life after the other.
 class Replay {
  public:
+  /// Of a life that was cut off nothing more can be expected.
+  static bool begins_a_life(const std::string& text) { return text.starts_with(R"({"trace":)"); }
+
   void line(const std::string& text) {
     const json::value parsed = json::parse(text);
     const json::object& object = parsed.as_object();
     if (object.contains("out")) return expect(text);
+    if (begins_a_life(text)) return begin(object);
     if (!due_.empty()) throw std::runtime_error("before it, and not recorded: " + due_.front());
-    if (const auto* in = object.if_contains("in")) return play(in->as_string(), object.at("with"));
-    begin(object);
+    play(object.at("in").as_string(), object.at("with"));
   }
   [[nodiscard]] const TraceReplay& report() const { return report_; }
 
  private:
   void begin(const json::object& object) {
-    if (object.at("trace").to_number<int>() != 1) throw std::runtime_error("a trace of another release");
+    if (object.at("trace").to_number<int>() != kTraceVersion) throw std::runtime_error("a trace of another release");
+    due_.clear();
     core_ = std::make_unique<vip::TakeoverCore>(
         json::value_to<vip::Settings>(object.at("settings")), object.at("incarnation").to_number<Incarnation>(),
         json::value_to<std::vector<Override>>(object.at("kept")), json::value_to<Instant>(object.at("now")));
@@ -220,7 +227,8 @@ class Replay {
 }  // namespace
 
 std::string trace_begin(const vip::Settings& settings, Incarnation incarnation, const std::vector<Override>& kept, Instant now) {
-  return json::serialize(json::object{{"trace", 1},
+  return "\n" +
+         json::serialize(json::object{{"trace", kTraceVersion},
                                       {"settings", json::value_from(settings)},
                                       {"incarnation", incarnation},
                                       {"kept", json::value_from(kept)},
@@ -259,14 +267,21 @@ std::string trace_action(const vip::TakeoverAction& action) {
 Result<TraceReplay> replay_trace(std::istream& trace) {
   Replay replay;
   std::size_t number = 0;
+  std::string cut;  ///< What is wrong with a line that may be the last of a life that was killed, or whose disk was full.
   for (std::string line; std::getline(trace, line) && !trace.eof();) {
     ++number;
+    if (line.empty()) continue;
+    if (Replay::begins_a_life(line)) cut.clear();
+    if (!cut.empty()) return Error{Errc::kInvalidArgument, cut};
     try {
       replay.line(line);
+    } catch (const boost::system::system_error& problem) {
+      cut = "line " + std::to_string(number) + ": " + problem.what();
     } catch (const std::exception& problem) {
       return Error{Errc::kInvalidArgument, "line " + std::to_string(number) + ": " + problem.what()};
     }
   }
+  if (!cut.empty() && replay.report().lives == 0) return Error{Errc::kInvalidArgument, cut};
   if (replay.report().lives == 0) return Error{Errc::kInvalidArgument, "no trace: no line begins a life"};
   return replay.report();
 }

@@ -70,9 +70,11 @@ Status Orchestrator::start_takeover() {
     hooks_->run(vip, here ? HookEvent::kAcquire : HookEvent::kRelease, device);
   };
   std::unique_ptr<TraceFile> trace;
-  if (vip_start_.trace.valid())
-    trace =
-        std::make_unique<TraceFile>(std::move(vip_start_.trace), [this](std::function<void()> job) { return jobs_->post(std::move(job)); });
+  if (vip_start_.trace.valid()) {
+    trace_jobs_ = std::make_unique<Jobs>();  // Of its own: a disk that hangs keeps nothing else waiting.
+    trace = std::make_unique<TraceFile>(std::move(vip_start_.trace),
+                                        [this](std::function<void()> job) { return trace_jobs_->post(std::move(job)); });
+  }
   const auto born = static_cast<Incarnation>(clock_.wall().time_since_epoch().count());
   if (const auto ports = kernel_ports()) controller_.set_local_ports(*ports);
   takeover_ = std::make_unique<TakeoverRunner>(loop_,

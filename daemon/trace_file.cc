@@ -25,7 +25,7 @@ int write_all(int fd, const std::string& text) {
 
 TraceFile::TraceFile(Fd file, PostJob post_job) : disk_(std::make_shared<Disk>(std::move(file))), post_job_(std::move(post_job)) {}
 
-/// Behind what is being written: the jobs thread works in order.
+/// Behind what is being written: jobs are done in order.
 TraceFile::~TraceFile() {
   disk_->busy = false;
   flush();
@@ -33,7 +33,13 @@ TraceFile::~TraceFile() {
 
 void TraceFile::add(const std::string& line) {
   if (ended_) return;
+  added_ += line.size();
+  if (added_ > kTraceBytesMax) {
+    flush();
+    return end("it has 1 GiB");
+  }
   waiting_ += line;
+  if (waiting_.size() > kTraceFlushAt) flush();
   if (waiting_.size() > kTraceWaitingMax) end("the disk is too slow");
 }
 

@@ -132,7 +132,7 @@ void let_go_of_everything(int go) {
 
 [[noreturn]] void keep(const KeeperSetup& setup, bool dies_with_parent, int report, int go) {
   if (dies_with_parent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(number, SIG_DFL);  // Process 1 is sent none of these from inside.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD}) ::signal(number, SIG_DFL);  // Whatever the starter had.
   sigset_t child_ended;
   sigemptyset(&child_ended);
   sigaddset(&child_ended, SIGCHLD);

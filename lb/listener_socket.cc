@@ -19,13 +19,6 @@ constexpr int kBacklog = 4096;         ///< Bounded by net.core.somaxconn.
 
 [[nodiscard]] bool set_option(int fd, int level, int name, int value) { return ::setsockopt(fd, level, name, &value, sizeof value) == 0; }
 
-/// Empty: it could not be asked.
-std::string congestion_control_of(int fd) {
-  std::array<char, 16> name{};  // TCP_CA_NAME_MAX
-  socklen_t size = name.size() - 1;
-  return ::getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), &size) == 0 ? name.data() : "";
-}
-
 int whole_seconds(Duration d) { return std::max(1, static_cast<int>(to_ms(d) / 1000)); }
 
 }  // namespace
@@ -43,13 +36,14 @@ void apply_leg_options(int fd, const LegOptions& options) {
 }
 
 void set_congestion_control(int fd, const std::string& name) {
-  std::string wanted = name;
-  if (wanted.empty()) {
-    const Fd fresh(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    wanted = congestion_control_of(fresh.get());
-    if (wanted.empty() || wanted == congestion_control_of(fd)) return;  // What was never set goes on following the host's.
-  }
-  (void)::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, wanted.data(), static_cast<socklen_t>(wanted.size()));
+  (void)::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size()));
+}
+
+std::string default_congestion_control() {
+  const Fd fresh(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  std::array<char, 16> name{};  // TCP_CA_NAME_MAX
+  socklen_t size = name.size() - 1;
+  return ::getsockopt(fresh.get(), IPPROTO_TCP, TCP_CONGESTION, name.data(), &size) == 0 ? name.data() : "";
 }
 
 void outlive_address(int fd) { (void)set_option(fd, IPPROTO_IP, IP_TRANSPARENT, 1); }

@@ -33,9 +33,11 @@ void outlive_address(int fd);
 [[nodiscard]] Result<Fd> open_listener(const Endpoint& address, const LegOptions& options);
 /// Keepalive and timeout. Of an open listener: connections accepted from now on have them.
 void apply_leg_options(int fd, const LegOptions& options);
-/// TCP_CONGESTION (tcp(7)); the host's default for an empty name. One that the kernel does not offer changes nothing: `fairlead check` says
-/// so. Of a listener: connections accepted from now on have it.
+/// TCP_CONGESTION (tcp(7)). Of a listener: connections accepted from now on have it. For names that the kernel has loaded: for another one
+/// it would run modprobe, and this thread wait (daemon/machine.h).
 void set_congestion_control(int fd, const std::string& name);
+/// Of a new socket.
+[[nodiscard]] std::string default_congestion_control();
 /// While an address leaves this node: the kernel drops SYNs for `held_back` before this listener answers them, so that no handshake begins
 /// that ends nowhere. The client's kernel tries again a second later, at the next holder; a refusal would be the application's to mend.
 /// Empty: everything is answered again. Without effect where the kernel has no room for the filter: then the worker resets who comes.

@@ -83,7 +83,7 @@ RoutePool build_route_pool(const PoolView& view) {
   pool.half_close_timeout = settings.half_close_timeout;
   pool.keepalive = settings.keepalive;
   pool.tcp_user_timeout = settings.tcp_user_timeout;
-  pool.congestion_control = settings.congestion_control;
+  if (view.own_congestion_control) pool.congestion_control = settings.congestion_control;
   pool.max_connection_age = settings.max_connection_age;
   pool.send_proxy = settings.send_proxy;
   pool.counters = view.counters;

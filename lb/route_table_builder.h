@@ -32,6 +32,7 @@ struct PoolView {
   std::vector<ServerView> servers;  ///< Those with an endpoint, run-time ones too. Configuration order.
   bool source_held = true;          ///< settings->source is an address of this node now (a VIP counts while held here).
   std::optional<PortRange> source_ports{};
+  bool own_congestion_control = true;  ///< The kernel has what the settings name.
 };
 struct ListenerView {
   const config::Listener* settings = nullptr;  ///< Its pool is among the pools.

@@ -99,6 +99,7 @@ class Worker::Loop final : public net::EventSink {
     net::SocketId socket = net::kNoSocket;
     bool closing = false;
     bool paused = false;
+    bool has_congestion_control = false;  ///< It was chosen once: the host's default does not come back by itself.
   };
   struct Listing {
     ConnectionListing connections;
@@ -152,7 +153,10 @@ class Worker::Loop final : public net::EventSink {
     if (!socket) return worker_.stats_->accept_failures.add();
     const RouteTable* table = relays_.routes();  // Perhaps newer than the message: WorkerMail.
     const auto id = table == nullptr ? std::nullopt : table->listener_of(message.bind);
-    *place = {.id = id.value_or(message.listener), .bind = message.bind, .socket = *socket};
+    *place = {.id = id.value_or(message.listener),
+              .bind = message.bind,
+              .socket = *socket,
+              .has_congestion_control = message.has_congestion_control};
   }
 
   /// A part of one list in each turn: whoever asks for ten thousand connections keeps no other client waiting.
@@ -165,10 +169,13 @@ class Worker::Loop final : public net::EventSink {
   }
 
   void set_leg_options(const SetLegOptions& message) {
-    for (const OpenSocket& l : listeners_) {
+    for (OpenSocket& l : listeners_) {
       if (l.bind != message.bind || l.socket == net::kNoSocket || l.closing) continue;
       apply_leg_options(engine_.fd_of(l.socket), message.options);
-      set_congestion_control(engine_.fd_of(l.socket), message.options.congestion_control);
+      const std::string& wanted = message.options.congestion_control;
+      if (wanted.empty() && !l.has_congestion_control) continue;
+      l.has_congestion_control = true;
+      set_congestion_control(engine_.fd_of(l.socket), wanted.empty() ? default_congestion_control() : wanted);
     }
   }
 

@@ -59,6 +59,7 @@ struct OpenListener {
   ListenerId listener = 0;
   BindId bind = 0;
   Fd socket;
+  bool has_congestion_control = false;  ///< One of its own, not the host's.
 };
 /// Stops accepting; its connections go on.
 struct CloseListener {

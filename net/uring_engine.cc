@@ -51,6 +51,7 @@ struct Slot : SocketState {
   bool bulk_polling : 1 = false;  ///< The link's POLLIN is armed (or its cancel is under way).
 };
 
+static_assert(static_cast<unsigned>(Op::kBulkPoll) < 8, "Slot::under_way has a bit for each");
 constexpr std::uint8_t bit_of(Op op) { return op == Op::kCancel ? 0 : static_cast<std::uint8_t>(1U << static_cast<unsigned>(op)); }
 
 std::uint64_t name_of(Op op, std::uint32_t generation, std::uint32_t index) {

@@ -58,19 +58,32 @@ Result<std::unique_ptr<NdpSocket>> NdpSocket::open(const LinkState& link, bool r
 
 Status NdpSocket::join(const IpAddress& address) {
   if (auto status = socket_.join(group_mac(solicited_node_group(address)), true); !status) return status;
-  const ipv6_mreq group = group_of(address, socket_.link());
-  // In it already: for another address that ends alike, or since before the link changed. ENODEV: IPv6 is off on the interface, which then
-  // carries no address that could be watched for.
-  if (::setsockopt(memberships_.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group) < 0 && errno != EADDRINUSE && errno != ENODEV)
-    return errno_error("join the group of " + address.to_string() + " on " + socket_.link().name);
+  report(address);
   return {};
+}
+
+/// Tried again with every watch() and bind_to(), in vain for one that is reported. Without it a switch that snoops keeps others' probes
+/// from us: worse than with it, and no reason to hold no address. So it is no error.
+void NdpSocket::report(const IpAddress& address) {
+  const ipv6_mreq group = group_of(address, socket_.link());
+  (void)::setsockopt(memberships_.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group);
+}
+
+/// Of an interface that lost IPv6 and has it again the kernel remembers a membership that reports nothing.
+void NdpSocket::report_anew(const IpAddress& address) {
+  const ipv6_mreq group = group_of(address, socket_.link());
+  (void)::setsockopt(memberships_.get(), IPPROTO_IPV6, IPV6_LEAVE_GROUP, &group, sizeof group);
+  report(address);
 }
 
 Status NdpSocket::watch(const IpAddress& address) {
   if (address.is_v4() || address.is_unspecified())
     return Error{Errc::kInvalidArgument, address.to_string() + " cannot be watched by neighbour discovery"};
   const auto at = std::lower_bound(watched_.begin(), watched_.end(), address);
-  if (at != watched_.end() && *at == address) return {};
+  if (at != watched_.end() && *at == address) {
+    report(address);
+    return {};
+  }
   if (watched_.size() == kWatchedAddressesMax)
     return Error{Errc::kLimitExceeded, "watch " + address.to_string() + ": " + std::to_string(kWatchedAddressesMax) + " addresses already"};
   watched_.insert(at, address);
@@ -117,6 +130,7 @@ Status NdpSocket::bind_to(const LinkState& link) {
   // The groups belonged to the interface that went away; on the same one, joining twice is counted twice and harmless.
   for (const IpAddress& address : watched_) {
     if (auto status = join(address); !status) return status;
+    report_anew(address);
   }
   return {};
 }

@@ -30,6 +30,8 @@ class NdpSocket final : public NeighbourPort {
   NdpSocket(PacketSocket socket, Fd memberships, bool router, NeighbourListener& listener, const Clock& clock)
       : socket_(std::move(socket)), memberships_(std::move(memberships)), router_(router), listener_(listener), clock_(clock) {}
   [[nodiscard]] Status join(const IpAddress& address);
+  void report(const IpAddress& address);
+  void report_anew(const IpAddress& address);
   void tell(const NdpPacket& packet);
 
   PacketSocket socket_;

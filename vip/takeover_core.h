@@ -103,6 +103,8 @@ class TakeoverCore {
 
   // ---- operators (R16) ----
   [[nodiscard]] Status move(const std::string& vip, NodeId to, TakeoverActions& out);
+  /// Whether move() would be taken now.
+  [[nodiscard]] Status may_move(const std::string& vip, NodeId to) const;
   [[nodiscard]] Status wish(OverrideKind kind, const std::string& name, bool on, bool force, TakeoverActions& out);
   /// Takes it without a majority. `fenced`: every node that is missing; the operator has switched them off.
   [[nodiscard]] Status force(const std::string& vip, const std::vector<NodeId>& fenced, TakeoverActions& out);
@@ -228,7 +230,7 @@ class TakeoverCore {
   Settings settings_;
   Incarnation incarnation_;
   Instant started_;
-  Instant joined_;  ///< When it came into the group, first or again: before that its node's vote was counted without asking it.
+  Instant joined_;     ///< When it came into the group, first or again: before that its node's vote was counted without asking it.
   Instant wait_from_;  ///< R13: of this start, or since Corosync came back.
   Instant now_;        ///< CLOCK_BOOTTIME: what a suspended machine slept through has passed for its lease, too.
   Duration ahead_{};   ///< Of it before CLOCK_MONOTONIC, which the caller counts in.

@@ -173,7 +173,7 @@ Status TakeoverCore::check_quorum(const std::string& verb) const {
   return {};
 }
 
-Status TakeoverCore::move(const std::string& vip, NodeId to, TakeoverActions& out) {
+Status TakeoverCore::may_move(const std::string& vip, NodeId to) const {
   const std::string verb = "vip move " + vip;
   const auto found = records_.find(vip);
   if (found == records_.end()) return Error{Errc::kNotFound, "no VIP " + vip + "; `fairlead vip list` shows them"};
@@ -188,8 +188,13 @@ Status TakeoverCore::move(const std::string& vip, NodeId to, TakeoverActions& ou
                                  [&](const MemberFacts& m) { return m.node != owner && why_ineligible(input, vip, m.node).empty(); });
     if (!any) return Error{Errc::kRefused, verb + ": no other node can take it; `fairlead vip explain " + vip + "` says why"};
   }
-  out.emplace_back(SendMessage{MoveVip{vip, to}});
   return {};
+}
+
+Status TakeoverCore::move(const std::string& vip, NodeId to, TakeoverActions& out) {
+  Status possible = may_move(vip, to);
+  if (possible) out.emplace_back(SendMessage{MoveVip{vip, to}});
+  return possible;
 }
 
 Status TakeoverCore::wish(OverrideKind kind, const std::string& name, bool on, bool force, TakeoverActions& out) {

@@ -109,7 +109,7 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
       auto socket = open_listener(at, leg_options_);
       ASSERT_TRUE(socket.has_value()) << socket.error().message();
       at = local_of(socket->get());
-      ASSERT_TRUE(worker->post(OpenListener{kListener, kBind, std::move(*socket)}));
+      ASSERT_TRUE(worker->post(OpenListener{kListener, kBind, std::move(*socket), !leg_options_.congestion_control.empty()}));
     }
     front_ = at;
     for (const auto& worker : workers_) ping(*worker);

@@ -230,6 +230,13 @@ TEST_P(NeighbourGroups, ASwitchThatSnoopsLearnsWhoWatches) {
   ASSERT_TRUE(here_port_->watch(alike));
   EXPECT_TRUE(eventually(-1, known));
 
+  // IPv6 goes and comes back, which the link says nothing of; what does is told with bind_to().
+  ASSERT_EQ(shell("sysctl -qw net.ipv6.conf.va.disable_ipv6=1 && ip link set va mtu 1000 && ip link set va mtu 1500 && sysctl -qw "
+                  "net.ipv6.conf.va.disable_ipv6=0"),
+            0);
+  ASSERT_TRUE(here_port_->bind_to(link_of("va")));
+  EXPECT_EQ(shell("grep -q 'va .*ff0200000000000000000001ff000009' /proc/net/igmp6"), 0);
+
   here_port_->unwatch(alike);
   EXPECT_EQ(shell("grep -q 'va .*ff0200000000000000000001ff000009' /proc/net/igmp6"), 0);
   here_port_->unwatch(vip());

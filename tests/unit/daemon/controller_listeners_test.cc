@@ -146,6 +146,7 @@ TEST_F(ControllerListenersTest, AListenerMovesToAnotherPoolAndTheOldPoolGoes) {
   auto config = usual();
   config.pools = {pool("next", {server("z", "10.2.0.1:6443")})};
   config.pools[0].tcp_user_timeout = 9s;
+  node.set_congestion_controls({"bbr", "reno"});
   config.pools[0].congestion_control = "bbr";
   config.listeners[0].congestion_control = "reno";
   config.listeners[0].pool = "next";
@@ -158,6 +159,18 @@ TEST_F(ControllerListenersTest, AListenerMovesToAnotherPoolAndTheOldPoolGoes) {
   EXPECT_EQ(did.change[0].options.congestion_control, "reno") << "the clients' side is the listener's";
   ASSERT_THAT(routes->pools, SizeIs(1));
   EXPECT_EQ(routes->pools[routes->listeners[0].pool]->name, "next");
+  EXPECT_EQ(routes->pools[0]->congestion_control, "bbr");
+}
+
+/// For a name that it does not have the kernel runs modprobe, at each connection: no worker is told such a one.
+TEST_F(ControllerListenersTest, ACongestionControlThatIsNotToBeHadIsLeftToTheHost) {
+  auto config = usual();
+  config.pools[0].congestion_control = "bbr";
+  config.listeners[0].congestion_control = "cubik";
+  node.set_congestion_controls({"cubic", "reno"});
+  apply(config);
+  EXPECT_EQ(open.begin()->second.options.congestion_control, "");
+  EXPECT_EQ(routes->pools[0]->congestion_control, "");
 }
 
 TEST_F(ControllerListenersTest, AListenerKeepsItsIdAndCountersAndTakesThemUpAgain) {
