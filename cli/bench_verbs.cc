@@ -35,8 +35,9 @@ fs::path find_bench(const fs::path& program, const std::string& named) {
   const fs::path folder = program.parent_path();
   std::vector<fs::path> candidates;
   if (!named.empty()) candidates.emplace_back(named);
-  candidates.push_back(folder.parent_path().parent_path() / "bench");           // build/bin/fairlead of the source tree
   candidates.push_back(folder.parent_path() / "share" / "fairlead" / "bench");  // PREFIX/bin/fairlead
+  const bool built = folder.filename() == "bin" && folder.parent_path().filename() == "build";
+  if (built) candidates.push_back(folder.parent_path().parent_path() / "bench");  // build/bin/fairlead of the source tree
   for (const fs::path& candidate : candidates) {
     std::error_code ignored;
     if (fs::is_regular_file(candidate / "run.py", ignored)) return candidate;

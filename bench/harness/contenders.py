@@ -191,12 +191,12 @@ class KernelForwarding(Contender):
 
 
 class Haproxy(Contender):
-    def __init__(self, name, title, binary, options="", global_options="", bulk_only=False):
-        self.name, self.title, self.bulk_only = name, title, bulk_only
+    def __init__(self, name, title, binary, options="", global_options="", bulk_only=False, where="apt-get install haproxy"):
+        self.name, self.title, self.bulk_only, self._where = name, title, bulk_only, where
         self._binary, self._options, self._globals = binary, options, global_options
 
     def missing(self):
-        return None if self._binary and os.access(self._binary, os.X_OK) else f"{self._binary or 'haproxy'} is not there (apt-get install haproxy)"
+        return None if self._binary and os.access(self._binary, os.X_OK) else f"{self._binary or self.title} is not there ({self._where})"
 
     def version(self):
         found = re.search(r"version (\S+)", first_line([self._binary, "-v"]) or "")
@@ -253,7 +253,7 @@ class Fairlead(Contender):
 
 
 def all_contenders(fairleadd, haproxy3=None):
-    """In the order of the report. `haproxy3`: path of a newer HAProxy, which takes part when it is given."""
+    """In the order of the report. `haproxy3`: path of a newer HAProxy."""
     haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
     out = [
         Direct(),
@@ -266,6 +266,5 @@ def all_contenders(fairleadd, haproxy3=None):
         Fairlead("fairlead-uring", "Fairlead, io_uring", fairleadd, "engine: io_uring, workers: 1"),
         Fairlead("fairlead-epoll", "Fairlead, epoll", fairleadd, "engine: epoll, workers: 1"),
     ]
-    if haproxy3:
-        out.insert(4, Haproxy("haproxy-3", "HAProxy 3", haproxy3))
+    out.insert(4, Haproxy("haproxy-3", "HAProxy 3", haproxy3, where="none was named: --haproxy3 FILE; Debian 12 has 2.6"))
     return out

@@ -84,7 +84,8 @@ class Run:
     def _repeat_noisy(self, progress):
         """Whole rounds of a noisy workload, all contenders of it: ratios stay paired, and nothing that was measured is thrown away."""
         for repeat in range(1, self.options.repeats + 1):
-            noisy = [w for w in self.workloads if w.name in self.noisy()]
+            names = self.noisy()
+            noisy = [w for w in self.workloads if w.name in names]
             number = self.options.rounds + repeat
             cells = list(plan.cells_of_round(noisy, self.contenders, number, self.options.quick))
             if not cells:

@@ -2,6 +2,7 @@
 
 A cross-check: what these say of requests, errors and bytes is compared with each other, and any disagreement is no result.
 """
+import math
 import os
 import re
 import resource
@@ -94,8 +95,8 @@ def parse_h2load(text):
 
 
 TOOLS = {
-    "wrk": (parse_wrk, ("-t", "1", "-c", "64"), "wrk", "{seconds:.0f}s"),
-    "h2load": (parse_h2load, ("-t", "1", "-c", "32", "-m", "4"), "nghttp2-client", "{seconds:g}"),
+    "wrk": (parse_wrk, ("-t", "1", "-c", "64"), "wrk", "{seconds}s"),
+    "h2load": (parse_h2load, ("-t", "1", "-c", "32", "-m", "4"), "nghttp2-client", "{seconds}"),
 }
 
 
@@ -109,7 +110,7 @@ def missing(tool):
 
 def arguments(tool, seconds, port):
     _, fixed, _, duration = TOOLS[tool]
-    return [tool, *fixed, "-d" if tool == "wrk" else "-D", duration.format(seconds=max(seconds, 1)), f"https://127.0.0.1:{port}/"]
+    return [tool, *fixed, "-d" if tool == "wrk" else "-D", duration.format(seconds=max(math.ceil(seconds), 1)), f"https://127.0.0.1:{port}/"]
 
 
 def answers(port):

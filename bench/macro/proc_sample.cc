@@ -16,14 +16,14 @@ void add_thread(const std::filesystem::path& task, ProcSample& into) {
   std::ifstream schedstat(task / "schedstat");
   std::uint64_t on_cpu = 0;
   if (!(schedstat >> on_cpu)) return;  // it ended while we looked
-  into.cpu_ns += on_cpu;
-  into.threads.insert(static_cast<pid_t>(std::atoi(task.filename().c_str())));
+  ThreadUse& use = into.threads[static_cast<pid_t>(std::atoi(task.filename().c_str()))];
+  use.cpu_ns = on_cpu;
   std::ifstream status(task / "status");
   constexpr std::string_view kVoluntary = "voluntary_ctxt_switches:";
   constexpr std::string_view kInvoluntary = "nonvoluntary_ctxt_switches:";
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(kVoluntary)) into.voluntary += number_after(line, kVoluntary.size());
-    if (line.starts_with(kInvoluntary)) into.involuntary += number_after(line, kInvoluntary.size());
+    if (line.starts_with(kVoluntary)) use.voluntary = number_after(line, kVoluntary.size());
+    if (line.starts_with(kInvoluntary)) use.involuntary = number_after(line, kInvoluntary.size());
   }
 }
 
@@ -43,6 +43,19 @@ ProcSample sample_processes(const std::vector<pid_t>& pids) {
       if (error) break;
     }
   }
+  return out;
+}
+
+ProcUse use_between(const ProcSample& from, const ProcSample& to) {
+  ProcUse out;
+  for (const auto& [thread, now] : to.threads) {
+    const auto before = from.threads.find(thread);
+    const ThreadUse then = before == from.threads.end() ? ThreadUse{} : before->second;
+    out.all.cpu_ns += now.cpu_ns - then.cpu_ns;
+    out.all.voluntary += now.voluntary - then.voluntary;
+    out.all.involuntary += now.involuntary - then.involuntary;
+  }
+  for (const auto& [thread, then] : from.threads) out.threads_ended += to.threads.contains(thread) ? 0 : 1;
   return out;
 }
 

@@ -2,21 +2,28 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
 #include <sys/types.h>
 #include <vector>
 
 namespace fairlead::bench {
 
-struct ProcSample {
-  std::uint64_t cpu_ns = 0;     ///< Sum of the first field of /proc/PID/task/*/schedstat: time on a CPU, user and system.
+struct ThreadUse {
+  std::uint64_t cpu_ns = 0;     ///< First field of /proc/PID/task/TID/schedstat: time on a CPU, user and system.
   std::uint64_t voluntary = 0;  ///< Context switches.
   std::uint64_t involuntary = 0;
-  std::set<pid_t> threads;
+};
+struct ProcSample {
+  std::map<pid_t, ThreadUse> threads;
   std::uint32_t missing = 0;  ///< Processes that are gone.
 };
-/// Threads that end between two samples take their time with them: compare `threads`.
+struct ProcUse {
+  ThreadUse all;
+  std::uint32_t threads_ended = 0;  ///< What they used since `from` is not known, and not counted.
+};
+/// Between two samples, thread by thread.
+[[nodiscard]] ProcUse use_between(const ProcSample& from, const ProcSample& to);
 [[nodiscard]] ProcSample sample_processes(const std::vector<pid_t>& pids);
 
 /// Resident bytes, summed. From smaps_rollup, which walks the page tables; the figures of status lag by up to some 100 KiB.

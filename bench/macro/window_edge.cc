@@ -16,11 +16,9 @@ std::string json_text(const std::string& text) {
 }
 
 std::string json_of(const ProcSample& from, const ProcSample& to) {
-  std::uint32_t ended = 0;
-  for (const pid_t thread : from.threads) ended += to.threads.contains(thread) ? 0 : 1;
+  const ProcUse use = use_between(from, to);
   return fmt::format(R"({{"cpu_ns": {}, "voluntary": {}, "involuntary": {}, "threads": {}, "threads_ended": {}, "missing": {}}})",
-                     static_cast<std::int64_t>(to.cpu_ns - from.cpu_ns), static_cast<std::int64_t>(to.voluntary - from.voluntary),
-                     static_cast<std::int64_t>(to.involuntary - from.involuntary), to.threads.size(), ended, to.missing);
+                     use.all.cpu_ns, use.all.voluntary, use.all.involuntary, to.threads.size(), use.threads_ended, to.missing);
 }
 
 std::string json_of(const ErrorCounts& e) {
@@ -37,9 +35,6 @@ WindowEdge take_edge(const Clock& clock, const Totals& totals, const Watched& wa
                   .load = sample_processes(watched.load),
                   .machine = sample_machine()};
   const auto self = sample_processes({::getpid()});
-  edge.load.cpu_ns += self.cpu_ns;
-  edge.load.voluntary += self.voluntary;
-  edge.load.involuntary += self.involuntary;
   edge.load.threads.insert(self.threads.begin(), self.threads.end());
   return edge;
 }

@@ -38,7 +38,8 @@ class MissingTest(unittest.TestCase):
         self.assertEqual(missing, {"fairlead-uring": "/nonexistent/fairleadd is not built"})
 
 
-@unittest.skipUnless(os.geteuid() == 0, "not root: no network namespaces")
+@unittest.skipUnless(shutil.which("unshare") and subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0,
+                     "no network namespaces here: not root, or without CAP_SYS_ADMIN")
 @unittest.skipUnless(os.access(LOADGEN, os.X_OK), f"fairlead-loadgen is not built in {BIN}")
 class WholeRunTest(unittest.TestCase):
     """Cells in namespaces of their own, in a process of their own: the harness moves itself into them."""
@@ -67,6 +68,8 @@ class WholeRunTest(unittest.TestCase):
     def test_the_kernel_forwards_and_its_cost_is_left_empty_with_a_reason(self):
         with self.bench("--workloads", "p64s", "--contenders", "direct,kernel", "--seconds", "0.3") as (done, rows, _):
             self.assertEqual(done.returncode, 0, done.stdout)
+            if "kernel left out" in done.stdout:
+                self.skipTest(next(line for line in done.stdout.splitlines() if "kernel left out" in line))
             self.assertGreater(rows["p64s", "kernel", "requests/s"]["median"], 0)
             self.assertNotIn(("p64s", "kernel", "us/request"), rows)
             self.assertIn("kernel has no cost per unit", done.stdout)
