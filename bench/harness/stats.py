@@ -23,8 +23,7 @@ def row_of(workload, contender, version, unit, values, reference_values, noise):
         "median": median, "min": min(numbers), "max": max(numbers), "n": len(numbers),
         "ratio_to_haproxy": median / reference if reference else None,
         "ratio_by_round": {"median": statistics.median(paired), "min": min(paired), "max": max(paired)} if paired else None,
-        "spread": spread, "noisy": spread > noise or len(numbers) < 2,   # One round says nothing of noise.
-        "values": numbers, "paired_ratios": paired,
+        "spread": spread, "noisy": spread > noise, "values": numbers, "paired_ratios": paired,
         **({"against_haproxy": verdict_against(numbers, other)} if other else {}),
     }
 
