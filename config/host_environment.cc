@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 namespace fairlead::config {
 namespace {
 
@@ -50,13 +52,11 @@ std::optional<std::uint32_t> ephemeral_ports() {
 /// Those that the kernel has loaded and gives to this process: tcp_allowed_congestion_control names fewer to who lacks CAP_NET_ADMIN.
 std::vector<std::string> congestion_controls() {
   std::ifstream file("/proc/sys/net/ipv4/tcp_available_congestion_control");
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return {};
+  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   std::vector<std::string> out;
   for (std::string name; file >> name;) {
-    if (::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0) out.push_back(name);
+    if (::setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0) out.push_back(name);
   }
-  ::close(fd);
   return out;
 }
 

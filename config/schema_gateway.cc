@@ -120,7 +120,7 @@ const Section& listener_section() {
                 "connects is believed: let only that balancer reach the address, by `bind` or a packet filter; allow and deny see the "
                 "named client."),
           field("congestion_control", &Listener::congestion_control, congestion_control_name(),
-                "TCP congestion control of clients' connections: bbr where they are far away, cubic on a LAN. Empty: the host's."),
+                "TCP congestion control of clients' connections, as in cubic or bbr. Empty: the host's."),
           field("log", &Listener::log, flag(), "Log a line for each connection that ends."),
       });
   return section;

@@ -120,7 +120,7 @@ std::vector<Field> setting_fields() {
             "Sent data not acknowledged so long ends the connection; both legs. It also ends one whose reader takes nothing for so long (a "
             "closed window), such as `kubectl logs -f` behind a pager."),
       field("congestion_control", &Pool::congestion_control, congestion_control_name(),
-            "TCP congestion control of connections to the servers. bbr paces, which costs CPU on a LAN: cubic is cheaper there. Empty: the "
+            "TCP congestion control of connections to the servers. bbr paces by timers, which costs CPU. Empty: the "
             "host's."),
       field("max_connection_age", &Pool::max_connection_age, timeout("off"),
             "Older connections are closed at an idle moment, with jitter."),

@@ -22,8 +22,8 @@ RuleInfo info_of(TextRule rule) {
   switch (rule) {
     case TextRule::kFree: return {"text", "", "", "text", kTextLengthMax};
     case TextRule::kName:
-      return {"name", "lower-case letters, digits, '.', '_' and '-'; begins with a letter or digit; at most 63",
-              "^[a-z0-9][a-z0-9._-]{0,62}$", "kube-api", kNameLengthMax};
+      return {"name", "lower-case letters, digits, '.', '_' and '-'; begins with a letter or digit", "^[a-z0-9][a-z0-9._-]*$", "kube-api",
+              kNameLengthMax};
     case TextRule::kHost: return {"host name or address", "", "^[A-Za-z0-9._:-]{1,253}$", "gw.kube.demo", kHostLengthMax};
     case TextRule::kDevice:
       return {"network device", "as `ip link` shows it, at most 15 characters", "^[^/\\s]{1,15}$", "ens192", kDeviceLengthMax};
@@ -70,11 +70,16 @@ class TextType final : public TypeOf<std::string> {
  public:
   explicit TextType(TextOptions options) : options_(std::move(options)) {
     const RuleInfo rule = info_of(options_.rule);
+    if (options_.length_max == 0) options_.length_max = rule.length_max;
     info_.name = rule.name;
     info_.range = rule.range;
-    info_.pattern = options_.may_be_empty && !rule.pattern.empty() ? fmt::format("^$|{}", rule.pattern) : std::string(rule.pattern);
+    std::string pattern(rule.pattern);
+    if (options_.rule == TextRule::kName) {
+      info_.range += fmt::format("; at most {}", options_.length_max);
+      pattern = fmt::format("^[a-z0-9][a-z0-9._-]{{0,{}}}$", options_.length_max - 1);
+    }
+    info_.pattern = options_.may_be_empty && !pattern.empty() ? "^$|" + pattern : pattern;
     info_.examples = {options_.example.empty() ? std::string(rule.example) : options_.example};
-    if (options_.length_max == 0) options_.length_max = rule.length_max;
     info_.min = options_.may_be_empty ? 0 : 1;
     info_.max = static_cast<std::int64_t>(options_.length_max);
   }

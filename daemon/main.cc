@@ -155,8 +155,9 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (const int code = parse_arguments(argc, argv, arguments); code >= 0) return code;
   if (arguments.guard_fd >= 0) return guard_main(arguments.guard_of, arguments.guard_fd);
-  const std::uint64_t descriptors = raise_descriptor_limit();  // First: what fits is checked against what there will be.
-  auto loaded = load_here(arguments.config).result;
+  const std::uint64_t descriptors = raise_descriptor_limit();         // First: what fits is checked against what there will be.
+  const bool only_looks = arguments.check || arguments.release_vips;  // Loads no module of the kernel.
+  auto loaded = only_looks ? config::load_file(arguments.config, config::host_environment()) : load_here(arguments.config).result;
   for (const config::Problem& problem : loaded.problems) {
     if (arguments.check || problem.severity == config::Severity::kError) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
   }

@@ -287,7 +287,13 @@ void Orchestrator::handle_command(CommandRequest&& request) {
 
 void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
   const bool posted = jobs_->post([this, dry_run, actor, done, active = controller_.active(), takeover = takeover_ != nullptr] {
-    LoadedHere here = load_here(config_file_);
+    LoadedHere here;
+    if (dry_run) {  // Changes nothing, also in the kernel.
+      here.machine = config::host_environment();
+      here.result = config::load_file(config_file_, here.machine);
+    } else {
+      here = load_here(config_file_);
+    }
     Loaded loaded{std::move(here.result), dry_run, actor, done, std::move(here.machine), {}};
     refuse_unusable_log(config_file_, active.log, loaded.result);
     if (loaded.result.snapshot && !dry_run && takeover) loaded.vip_problems = prepare_vips(active, *loaded.result.snapshot);

@@ -14,7 +14,19 @@ EVENT = "raw_syscalls:sys_enter"
 ATTACH_LIMIT = 10.0
 
 
-class Perf:
+class _Counter:
+    """A child of `_processes` that writes to `_path` what it counted when it is interrupted."""
+    def total(self):
+        """Ends the counting."""
+        self._processes.interrupt(self._process)
+        with open(self._path, encoding="ascii", errors="replace") as file:
+            return self.parse(file.read())
+
+    def close(self):
+        """Gives back what the counting took besides its process."""
+
+
+class Perf(_Counter):
     """`perf stat` on the tracepoint of every system call; enabled and ended at the wanted moments, over its control pipe."""
     name = "perf stat -e " + EVENT
 
@@ -36,12 +48,6 @@ class Perf:
     def close(self):
         os.close(self._control)
 
-    def total(self):
-        """Ends the counting."""
-        self._processes.interrupt(self._process)
-        with open(self._path, encoding="ascii", errors="replace") as file:
-            return self.parse(file.read())
-
     @staticmethod
     def parse(text):
         for line in text.splitlines():
@@ -51,7 +57,7 @@ class Perf:
         raise Unavailable(f"perf said {text[-200:]!r}")
 
 
-class Strace:
+class Strace(_Counter):
     """`strace -c -f`: where there is no right to trace through perf."""
     name = "strace -c -f"
 
@@ -72,14 +78,6 @@ class Strace:
             return all(re.search(rf"Process {pid} attached", text) for pid in pids)
 
         wait_until(attached, ATTACH_LIMIT, "strace did not attach")
-
-    def close(self):
-        pass
-
-    def total(self):
-        self._processes.interrupt(self._process)
-        with open(self._path, encoding="ascii", errors="replace") as file:
-            return self.parse(file.read())
 
     @staticmethod
     def parse(text):
