@@ -53,10 +53,10 @@ struct SessionSetup {
   std::function<void()> on_end;  ///< Called once, on the admin thread.
 };
 
-[[nodiscard]] std::shared_ptr<ApiSession> make_unix_session(Fd socket, SessionSetup setup);
-[[nodiscard]] std::shared_ptr<ApiSession> make_tcp_session(Fd socket, bool v6, SessionSetup setup);
+[[nodiscard]] std::shared_ptr<ApiSession> make_unix_session(Fd fd, SessionSetup setup);
+[[nodiscard]] std::shared_ptr<ApiSession> make_tcp_session(Fd fd, bool v6, SessionSetup setup);
 /// The caller's name and role follow from the client certificate.
-[[nodiscard]] std::shared_ptr<ApiSession> make_tls_session(Fd socket, bool v6, std::shared_ptr<boost::asio::ssl::context> tls,
+[[nodiscard]] std::shared_ptr<ApiSession> make_tls_session(Fd fd, bool v6, std::shared_ptr<boost::asio::ssl::context> tls,
                                                            std::vector<std::string> operators, SessionSetup setup);
 
 }  // namespace fairlead::admin

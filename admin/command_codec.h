@@ -20,7 +20,7 @@ inline constexpr Duration kDrainMax = std::chrono::hours(1);
 /// Of a move: above 0 and not above kDrainMax. Errors: kInvalidArgument.
 [[nodiscard]] Result<Duration> parse_drain(std::string_view text);
 [[nodiscard]] std::string_view to_string(AdminState state);
-[[nodiscard]] Result<AdminState> parse_admin_state(std::string_view text);
+[[nodiscard]] Result<AdminState> parse_admin_state(std::string_view value);
 
 /// The command behind a changing route. Unknown keys, wrong types, values out of range and an empty filter without `all` are refused.
 /// Errors: kInvalidArgument with the key at fault.

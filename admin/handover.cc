@@ -164,7 +164,7 @@ Result<std::unique_ptr<HandoverHost>> HandoverHost::open(const Endpoint& at, Wal
   if (!listener) return listener.error();
   auto tls = std::make_unique<Tls>();
   SSL_CTX* context = tls->context.native_handle();
-  const KeyPtr key(EVP_EC_gen("P-256"));
+  const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   if (!key) return openssl_failed("no key could be made");
   const CertificatePtr certificate = self_signed(key.get());
   const auto fingerprint = fingerprint_of(certificate.get());

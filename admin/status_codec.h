@@ -15,7 +15,7 @@
 namespace fairlead::admin {
 
 [[nodiscard]] std::string_view to_string(ServerState state);
-[[nodiscard]] Result<ServerState> parse_server_state(std::string_view text);
+[[nodiscard]] Result<ServerState> parse_server_state(std::string_view value);
 
 [[nodiscard]] std::string encode_status(const NodeReport& report);
 [[nodiscard]] std::string encode_readiness(const NodeReport& report);
@@ -33,9 +33,9 @@ namespace fairlead::admin {
 [[nodiscard]] std::string encode_result(const CommandResult& result);
 
 /// Errors: kInvalidArgument with the path of what is wrong. Absent keys keep their defaults.
-[[nodiscard]] Result<NodeReport> decode_status(std::string_view text);
-[[nodiscard]] Result<ConnectionList> decode_connections(std::string_view text);
-[[nodiscard]] Result<std::vector<EventInfo>> decode_events(std::string_view text);
-[[nodiscard]] Result<CommandResult> decode_result(std::string_view text);
+[[nodiscard]] Result<NodeReport> decode_status(std::string_view document);
+[[nodiscard]] Result<ConnectionList> decode_connections(std::string_view document);
+[[nodiscard]] Result<std::vector<EventInfo>> decode_events(std::string_view document);
+[[nodiscard]] Result<CommandResult> decode_result(std::string_view document);
 
 }  // namespace fairlead::admin

@@ -69,7 +69,7 @@ Result<std::optional<std::string>> read_small_file(const std::string& path) {
   if (!fd.valid() && errno == ENOENT) return std::optional<std::string>();
   if (!fd.valid()) return errno_error("open " + path);
   std::string out;
-  std::array<char, 4096> buffer;
+  std::array<char, 4096> buffer{};
   while (true) {
     const auto n = ::read(fd.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;

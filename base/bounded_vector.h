@@ -11,7 +11,7 @@
 namespace fairlead {
 
 template <class T, std::size_t N>
-class BoundedVector {
+class BoundedVector {  // NOLINT(cppcoreguidelines-pro-type-member-init): what is beyond size_ is never read
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:

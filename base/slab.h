@@ -70,8 +70,8 @@ class Slab {
   static constexpr std::uint32_t kLive = 0xfffffffeU;
   struct Entry {
     T value;
-    std::uint32_t generation;
-    std::uint32_t next_free;
+    std::uint32_t generation = 0;
+    std::uint32_t next_free = 0;
   };
   struct Chunk {
     std::array<Entry, kChunk> entries;

@@ -21,8 +21,6 @@
 namespace fairlead::cli {
 namespace {
 
-namespace json = boost::json;
-
 constexpr Duration kWatchInterval = std::chrono::seconds(1);
 constexpr Duration kFollowInterval = std::chrono::milliseconds(500);
 constexpr Duration kDrainInterval = std::chrono::milliseconds(250);
@@ -51,7 +49,7 @@ std::string since_text(const std::string& since, const Clock& clock) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (at - seconds).count());
   }
-  const std::string at = utc_text(since);
+  std::string at = utc_text(since);
   if (at.empty()) fail(kExitUsage, "--since '" + since + "': write how long ago (10m, 2h) or a UTC time (2024-01-31T12:00:00Z)");
   return at;
 }
@@ -168,7 +166,7 @@ void ApiVerbs::remove_server(const std::string& place) {
   calls_.execute(admin::RemoveServer{pool, server, calls_.options().force});
 }
 
-void ApiVerbs::list_connections(admin::ConnectionFilter filter, std::size_t limit) {
+void ApiVerbs::list_connections(const admin::ConnectionFilter& filter, std::size_t limit) {
   std::string target = "/api/v1/connections?limit=" + std::to_string(limit);
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) target += std::string("&") + key + "=" + admin::percent_encode(value);

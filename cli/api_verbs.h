@@ -28,7 +28,7 @@ class ApiVerbs {
   void set_server_weight(const std::string& place, std::uint32_t weight);
   void add_server(const std::string& place, admin::AddServer server);
   void remove_server(const std::string& place);
-  void list_connections(admin::ConnectionFilter filter, std::size_t limit);
+  void list_connections(const admin::ConnectionFilter& filter, std::size_t limit);
   void kill_connections(admin::ConnectionFilter filter, bool all);
   void reload(bool dry_run);
   void events(bool follow, const std::string& since);

@@ -142,6 +142,7 @@ void diff_config(std::string file, const GlobalOptions& options, DaemonCalls& ca
   if (loaded.snapshot->node.empty()) loaded.snapshot->node = active.node;
   const auto changes = config::diff(active, *loaded.snapshot);
   std::vector<std::string> lines;
+  lines.reserve(changes.size());
   for (const auto& change : changes) lines.push_back(config::describe(change));
   const auto restart = config::needs_restart(active, *loaded.snapshot);
   if (options.format != OutputFormat::kText) {

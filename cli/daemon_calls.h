@@ -47,7 +47,7 @@ class DaemonCalls {
   /// Asks on a terminal, unless --yes.
   void confirm(const std::string& question);
   /// Prints a JSON document as -o says; false when text is wanted. With `array` only its element whose `key` is `name`.
-  [[nodiscard]] bool print_document(const std::string& json, const std::string& array = "", const std::string& key = "",
+  [[nodiscard]] bool print_document(const std::string& document, const std::string& array = "", const std::string& key = "",
                                     const std::string& name = "");
 
   [[nodiscard]] const GlobalOptions& options() const { return options_; }

@@ -25,7 +25,7 @@ struct VipAddress {
 
 class Checks {
  public:
-  Checks(const Snapshot& snapshot, const Environment& environment, Reader& reader);
+  Checks(const Snapshot& of, const Environment& env, Reader& reader);
 
   /// Reports at the place of `path`, or of its nearest parent in the file; silent when what stands there could not be read.
   void error(const std::string& path, std::string message, std::string hint);

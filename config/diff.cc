@@ -59,6 +59,7 @@ bool order_differs(const std::vector<Key>& from, const std::vector<Key>& to) {
 template <class T>
 std::vector<std::string> names_of(const std::vector<T>& items) {
   std::vector<std::string> out;
+  out.reserve(items.size());
   for (const T& item : items) out.push_back(item.name);
   return out;
 }
@@ -85,6 +86,7 @@ void diff_named(const std::vector<T>& from, const std::vector<T>& to, std::vecto
 
 std::vector<ServerKey> keys_of(const std::vector<Server>& servers) {
   std::vector<ServerKey> out;
+  out.reserve(servers.size());
   for (const Server& server : servers) out.push_back(key_of(server));
   return out;
 }

@@ -21,7 +21,7 @@ Result<std::string> read_file(const std::string& path) {
   if (S_ISDIR(info.st_mode)) return errno_error("cannot read the file", EISDIR);
   if (!S_ISREG(info.st_mode)) return Error{Errc::kInvalidArgument, "not a regular file"};
   std::string text;
-  std::array<char, 64 * 1024> chunk;
+  std::array<char, 64 * 1024> chunk{};
   while (text.size() <= kFileBytesMax) {
     const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;

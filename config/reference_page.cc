@@ -13,7 +13,7 @@ namespace {
 using schema::Field;
 using schema::Section;
 
-std::string cell(std::string text) {
+std::string cell(const std::string& text) {
   std::string out;
   for (const char c : text) {
     if (c == '|') out += '\\';

@@ -172,7 +172,7 @@ template <class T>
 class ListType final : public TypeOf<std::vector<T>> {
  public:
   using Begin = std::function<T(const Reader&)>;
-  ListType(TypeOfPtr<T> element, std::size_t items_max, std::string plural, Begin begin)
+  ListType(TypeOfPtr<T> element, std::size_t items_max, const std::string& plural, Begin begin)
       : element_(std::move(element)), begin_(std::move(begin)) {
     this->info_.shape = TypeInfo::Shape::kList;
     this->info_.name = "list of " + plural;
@@ -247,8 +247,9 @@ template <class S>
 template <class T, class V>
 class MapType final : public TypeOf<std::vector<T>> {
  public:
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): moved into the base, which a template hides from the check
   MapType(std::string T::*key, V T::*value, TypeOfPtr<V> element, std::size_t items_max, std::string described,
-          std::vector<std::string> keys, std::string example)
+          std::vector<std::string> keys, std::string example)  // NOLINT(performance-unnecessary-value-param)
       : key_(key), value_(value), element_(std::move(element)) {
     this->info_.shape = TypeInfo::Shape::kMap;
     this->info_.name = std::move(described);

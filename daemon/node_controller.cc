@@ -77,8 +77,7 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
     old.settings = server;
     old.run_time = false;
     if (old.name) old.name->change_settings(settings.resolve);
-    pool.servers.push_back(std::move(old));
-    old.id = 0;
+    pool.servers.push_back(std::exchange(old, {}));
   };
   for (const config::Server& server : settings.servers) {
     const std::string identity = identity_of(settings.name, server);

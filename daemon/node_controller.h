@@ -242,7 +242,7 @@ class NodeController {
   std::vector<std::unique_ptr<PoolRecord>> pools_;  ///< Configuration order.
   std::vector<ListenerRecord> listeners_;           ///< Configuration order.
   struct Identity {
-    lb::ServerId id;
+    lb::ServerId id = 0;
     std::shared_ptr<lb::ServerCounters> counters;
   };
   std::map<std::string, Identity> identities_;   ///< By pool, name and address. Those of servers that are gone are kept for a while:

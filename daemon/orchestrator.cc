@@ -158,7 +158,7 @@ Status Orchestrator::start_workers(std::uint32_t connections_max) {
                                     .cpu = count <= cpus.size() ? cpus[i] : -1};
     // A full control inbox loses a passive report; the active checks find out by themselves.
     workers_.push_back(std::make_unique<lb::Worker>(
-        options, lb::WorkerShared{sources_, places_, [this](lb::WorkerReport report) { (void)inbox_.post(std::move(report)); }}));
+        options, lb::WorkerShared{sources_, places_, [this](lb::WorkerReport report) { (void)inbox_.post(report); }}));
     mail_.emplace_back([worker = workers_.back().get()](lb::WorkerMessage& message) { return worker->try_post(message); });
     if (auto status = workers_.back()->start(); !status)
       return Error{status.error().code, "worker " + std::to_string(i) + ": " + status.error().context, status.error().sys_errno};
@@ -192,7 +192,7 @@ void Orchestrator::carry_out(ControlActions&& actions) {
   for (const BindOpen& bind : actions.open) open_bind(bind);  // Before the closing: an address that moves to another listener stays open.
   for (const BindChange& change : actions.change) post_all([&] { return lb::SetLegOptions{change.bind, change.options}; });
   for (const auto& [bind, said] : actions.close) {
-    post_all([&] { return lb::CloseListener{bind}; });
+    post_all([id = bind] { return lb::CloseListener{id}; });
     log_notice(said);
   }
   for (const lb::ServerId server : actions.reset) post_all([&] { return lb::CloseServerConnections{server, lb::EndCause::kServerDown}; });
@@ -285,7 +285,7 @@ void Orchestrator::handle_command(CommandRequest&& request) {
   request.done(std::move(answer.result));
 }
 
-void Orchestrator::load(bool dry_run, std::string actor, CommandDone done) {
+void Orchestrator::load(bool dry_run, const std::string& actor, const CommandDone& done) {
   const bool posted = jobs_->post([this, dry_run, actor, done, active = controller_.active(), takeover = takeover_ != nullptr] {
     LoadedHere here;
     if (dry_run) {  // Changes nothing, also in the kernel.
@@ -384,7 +384,7 @@ void Orchestrator::begin_shutdown(int signal) {
   for (const auto& listener : controller_.active().listeners) {
     for (const auto& [bind, said] :
          controller_.command(admin::SetListenerEnabled{listener.name, false}, {"shutdown"}, clock_.now()).actions.close) {
-      post_all([&] { return lb::CloseListener{bind}; });
+      post_all([id = bind] { return lb::CloseListener{id}; });
       log_notice(said);
     }
   }

@@ -68,7 +68,7 @@ class Orchestrator {
   void handle_command(CommandRequest&& request);
   void limit_connections(const config::Snapshot& snapshot);
   void tell_machine(const config::Snapshot& snapshot, config::Environment machine);
-  void load(bool dry_run, std::string actor, CommandDone done);
+  void load(bool dry_run, const std::string& actor, const CommandDone& done);
   void loaded(Loaded&& loaded);
   void commit(config::Snapshot&& next, std::size_t changes, const std::vector<std::string>& needs_restart);
   void kill_connections(const admin::KillConnections& command, const admin::Actor& actor, CommandDone done);

@@ -412,7 +412,7 @@ void TakeoverRunner::guard_turn() {
     std::visit(Overloaded{
                    [](const vip::GuardUp& e) { FL_LOG(GUARD_UP, "pid", e.pid, "notes", e.notes); },
                    [this](const vip::GuardKnows& e) { turn_with([this, e](auto&) { finish_add(e.vip, e.epoch); }); },
-                   [this](const vip::GuardLost& e) { FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often); },
+                   [](const vip::GuardLost& e) { FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often); },
                    [this](const vip::GuardWanted&) {
                      host_.spawn_guard([this](Result<vip::GuardChild> child) {
                        if (child)

@@ -113,7 +113,7 @@ void Prober::go_on(Open& open, short events) {
     open.sent = true;  // So few bytes go as one.
     return;
   }
-  std::array<char, 512> answer;
+  std::array<char, 512> answer{};
   const auto got = ::recv(open.fd.get(), answer.data(), answer.size(), 0);
   if (got > 0) return end_try(open, TryEnd::kAnswered);
   if (got == 0) return end_try(open, TryEnd::kClosed);

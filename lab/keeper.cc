@@ -204,7 +204,7 @@ Status fork_switch(const KeeperSetup& setup, Pipes& pipes) {
     pipes.go_out.reset();
     keep(setup, /*dies_with_parent=*/true, pipes.report_out.get(), pipes.go_in.get());
   }
-  const Status forked = keeper < 0 ? Status(errno_error("fork")) : Status();
+  Status forked = keeper < 0 ? Status(errno_error("fork")) : Status();
   if (::setns(own.get(), CLONE_NEWPID) != 0) return errno_error("cannot leave the new process namespace");
   return forked;
 }
@@ -214,7 +214,7 @@ Status fork_switch(const KeeperSetup& setup, Pipes& pipes) {
 Result<NewKeeper> start_keeper(const KeeperSetup& setup, const std::optional<ProcessId>& lab) {
   auto pipes = make_pipes();
   if (!pipes) return pipes.error();
-  const Status forked = lab ? fork_node(setup, *lab, *pipes) : fork_switch(setup, *pipes);
+  Status forked = lab ? fork_node(setup, *lab, *pipes) : fork_switch(setup, *pipes);
   if (!forked) return forked.error();
   pipes->report_out.reset();
   const std::string said = read_to_end(pipes->report_in.get());
@@ -231,7 +231,7 @@ Result<NewKeeper> start_keeper(const KeeperSetup& setup, const std::optional<Pro
 }
 
 Status release_keeper(NewKeeper& keeper) {
-  const Status told = write_all(keeper.go.get(), "g");
+  Status told = write_all(keeper.go.get(), "g");
   keeper.go.reset();
   return told;
 }

@@ -171,7 +171,7 @@ Status LabRig::up(const LabPlan& plan, std::optional<NewKeeper>* keeper) {
   else if (done && fresh)
     done = release_keeper(*fresh);
   if (!done && !*found) {
-    fresh.reset();
+    fresh = std::nullopt;
     (void)remove(name);
   }
   return done;

@@ -377,7 +377,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
   http::request<http::empty_body> get_;
   boost::beast::flat_buffer buffer_{kAnswerHeaderBytesMax};
   http::response_parser<http::string_body> answer_;
-  std::array<char, 4096> scratch_;
+  std::array<char, 4096> scratch_{};
   std::size_t drained_ = 0;
   Endpoint target_;
   Phase phase_ = Phase::kConnect;

@@ -224,7 +224,7 @@ Result<FileContent> read_small_file(const std::string& what, const std::string& 
   if (::fstat(fd.get(), &s) != 0) return errno_error(what + " " + path);
   if (!S_ISREG(s.st_mode)) return bad_file(what, path, "is not a regular file");
   FileContent out{.bytes = {}, .stamp = stamp_of(s)};
-  std::array<char, 16384> chunk;
+  std::array<char, 16384> chunk{};
   for (;;) {
     const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
     if (n < 0 && errno == EINTR) continue;
@@ -299,7 +299,7 @@ Status attach(TlsCheck& check, ssl_st* ssl, bool verify) {
 
 std::string tls_error_text(unsigned long code) {
   const char* library_text = ERR_reason_error_string(code);
-  const std::string reason = library_text != nullptr ? library_text : "TLS error " + std::to_string(code);
+  std::string reason = library_text != nullptr ? library_text : "TLS error " + std::to_string(code);
   switch (ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0) {
     case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_HTTP_REQUEST:

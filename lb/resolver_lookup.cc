@@ -79,7 +79,7 @@ ResolveAnswer lookup_srv(const ResolveQuestion& question) {
     state.retry = 1;
     state.retrans = 1;
   }
-  std::array<unsigned char, 8192> bytes;
+  std::array<unsigned char, 8192> bytes{};
   const int size = ::res_nquery(&state, question.host.c_str(), ns_c_in, ns_t_srv, bytes.data(), static_cast<int>(bytes.size()));
   const int reason = state.res_h_errno;
   ::res_nclose(&state);

@@ -43,7 +43,7 @@ struct ListenerView {
 
 /// One pool of a table. Rationale: a Maglev table takes milliseconds and connections keep tables for days, so a pool that did not change is
 /// shared with the last table.
-[[nodiscard]] RoutePool build_route_pool(const PoolView& pool);
+[[nodiscard]] RoutePool build_route_pool(const PoolView& view);
 [[nodiscard]] RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners,
                                            std::vector<std::shared_ptr<const RoutePool>> pools);
 [[nodiscard]] RouteTable build_route_table(std::uint64_t version, std::span<const ListenerView> listeners, std::span<const PoolView> pools);

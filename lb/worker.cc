@@ -311,7 +311,7 @@ Status Worker::start() {
   return status;
 }
 
-void Worker::run(std::function<void(Status)> started) {
+void Worker::run(const std::function<void(Status)>& started) {
   ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(options_.index)).substr(0, 15).c_str());
   if (options_.cpu >= 0) {
     cpu_set_t cpus;

@@ -59,7 +59,7 @@ class Worker {
 
  private:
   class Loop;
-  void run(std::function<void(Status)> started);
+  void run(const std::function<void(Status)>& started);
 
   WorkerOptions options_;
   WorkerShared shared_;

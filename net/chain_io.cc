@@ -17,7 +17,7 @@ ssize_t send_some(int fd, BufferPool& pool, const BufferChain& chain, std::size_
     offered = bytes.size();
     return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
-  std::array<iovec, kIovecsPerSend> parts;
+  std::array<iovec, kIovecsPerSend> parts;  // NOLINT(cppcoreguidelines-pro-type-member-init): hot, and only what was set is read
   std::size_t count = 0;
   offered = 0;
   for (BufferIndex at = head; at != kNoBuffer && count < parts.size(); at = pool.meta(at).next) {

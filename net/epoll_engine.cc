@@ -322,7 +322,7 @@ int timeout_ms(Instant deadline) {
 }
 
 void EpollEngine::poll(Instant deadline, EventSink& sink) {
-  std::array<epoll_event, kEventsPerTurn> events;
+  std::array<epoll_event, kEventsPerTurn> events;  // NOLINT(cppcoreguidelines-pro-type-member-init): the kernel fills it; hot
   const bool busy = !ready_.empty() || !busy_links_.empty() || !pending_.empty() || (!starved_.empty() && pool_.free() > 0);
   const Instant until = splicer_.open_links() == 0 ? deadline : std::min(deadline, swept_ + kLinkSweepInterval);
   ++counters_.turns;

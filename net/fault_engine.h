@@ -109,7 +109,7 @@ class FaultEngine final : public IoEngine {
   };
   struct HeldEvent {
     Event event;
-    std::uint64_t due_turn;
+    std::uint64_t due_turn = 0;
   };
   enum class LateCall : std::uint8_t { kWantRead, kSendRest };
   struct HeldCall {

@@ -16,8 +16,8 @@ constexpr std::uint8_t kDullMax = 32;
 }  // namespace
 
 Splicer::~Splicer() {
-  for (LinkId id = 0; id < links_.size(); ++id) {
-    if (links_[id].open) close(id);
+  for (std::size_t id = 0; id < links_.size(); ++id) {
+    if (links_[id].open) close(static_cast<LinkId>(id));
   }
   for (const Pipe& pipe : stock_) {
     ::close(pipe.read);
@@ -44,10 +44,10 @@ LinkId Splicer::open(SocketId from, int from_fd, SocketId to, int to_fd) {
   Link link{.from = from, .to = to, .from_fd = from_fd, .to_fd = to_fd, .moved = true, .open = true};
   if (!borrow_pipe(link)) return kNoLink;
   ++open_;
-  for (LinkId id = 0; id < links_.size(); ++id) {
+  for (std::size_t id = 0; id < links_.size(); ++id) {
     if (links_[id].open) continue;
     links_[id] = link;
-    return id;
+    return static_cast<LinkId>(id);
   }
   links_.push_back(link);
   return static_cast<LinkId>(links_.size() - 1);
@@ -115,10 +115,10 @@ Splicer::Outcome Splicer::pump(LinkId id) {
 
 std::vector<LinkId> Splicer::sweep() {
   std::vector<LinkId> still;
-  for (LinkId id = 0; id < links_.size(); ++id) {
+  for (std::size_t id = 0; id < links_.size(); ++id) {
     Link& link = links_[id];
     if (!link.open) continue;
-    if (!link.moved && link.in_pipe == 0 && !link.eof) still.push_back(id);
+    if (!link.moved && link.in_pipe == 0 && !link.eof) still.push_back(static_cast<LinkId>(id));
     link.moved = false;
   }
   return still;

@@ -73,7 +73,7 @@ void TimerWheel::unlink(Id id) {
 void TimerWheel::place(Id id) {
   const std::uint64_t tick = node(id).tick;
   FL_DASSERT(tick >= present_);
-  const int highest_bit = std::bit_width((tick ^ present_) | 1U) - 1;
+  const int highest_bit = static_cast<int>(std::bit_width((tick ^ present_) | 1U)) - 1;
   const int level = highest_bit / kSlotBits;
   const auto slot = (tick >> (level * kSlotBits)) & (kSlots - 1U);
   link(id, static_cast<std::uint16_t>(static_cast<unsigned>(level) * kSlots + slot));

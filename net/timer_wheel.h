@@ -102,7 +102,7 @@ class TimerWheel {
   std::uint64_t target_;   ///< Where the running advance() will end; else as present_.
   std::size_t armed_ = 0;
   std::array<std::uint64_t, kLevels> occupied_{};
-  std::array<Id, kLists> heads_;
+  std::array<Id, kLists> heads_{};
   std::vector<std::unique_ptr<Node[]>> chunks_;
   bool advancing_ = false;
 };

@@ -40,6 +40,7 @@ int spawn(pid_t& pid, const GuardProgram& program, std::array<int, 3> fds) {
   std::vector<std::string> words = program.arguments;
   words.push_back(std::to_string(kFirstGuardFd));
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const int result = ::posix_spawn(&pid, program.path.c_str(), &actions, &attributes, argv.data(), environ);
@@ -253,7 +254,7 @@ void GuardLink::beat() {
 }
 
 void GuardLink::read_words(Instant now) {
-  std::array<std::byte, kGuardMessageBytesMax> buffer;
+  std::array<std::byte, kGuardMessageBytesMax> buffer{};
   for (int n = 0; n < kWordsPerTurn; ++n) {
     const auto got = ::recv(child_.link(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;

@@ -96,7 +96,7 @@ class GuardProcess {
   }
 
   void read_orders() {
-    std::array<std::byte, kGuardMessageBytesMax> buffer;
+    std::array<std::byte, kGuardMessageBytesMax> buffer{};
     for (int n = 0; n < kOrdersPerTurn && link_.valid(); ++n) {
       const auto got = ::recv(link_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;

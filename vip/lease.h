@@ -115,8 +115,8 @@ class PromiseBook {
 
  private:
   struct Promise {
-    NodeId holder;
-    Epoch epoch;
+    NodeId holder{};
+    Epoch epoch{};
     Instant until;
   };
   Instant blanket_ = Instant::min();

@@ -141,13 +141,11 @@ void NdpSocket::tell(const NdpPacket& packet) {
   NeighbourEvent event{.kind = NeighbourEventKind::kClaim, .address = packet.target, .mac = mac, .when = clock_.now()};
   if (packet.type == NdpType::kAdvertisement && packet.solicited && packet.link_destination == socket_.mac()) {
     event.kind = NeighbourEventKind::kAnswer;
-  } else if (mac == socket_.mac()) {
-    return;  // A switch or bridge sent our own words back.
-  } else if (packet.is_probe()) {
-    event.kind = NeighbourEventKind::kProbe;
-  } else if (packet.type == NdpType::kSolicitation) {
-    // Clients resolve the address. A solicitation *from* it would claim it, and Linux sends none without announcing too.
-    return;
+  } else {
+    // A switch or bridge sent our own words back; or clients resolve the address. A solicitation *from* it would claim it, and Linux sends
+    // none without announcing too.
+    if (mac == socket_.mac() || (packet.type == NdpType::kSolicitation && !packet.is_probe())) return;
+    if (packet.is_probe()) event.kind = NeighbourEventKind::kProbe;
   }
   listener_.on_neighbour(event);
 }

@@ -37,8 +37,8 @@ NodeId owner_of(const PlanInput& input, const Group& group) {
 /// What one member is worth for one group, the members being what they are.
 class Bench {
  public:
-  Bench(const PlanInput& input, const Group& group) : input_(input), group_(group) {
-    everybody_ = input.members.size() == input.settings.nodes.size();
+  Bench(const PlanInput& input, const Group& group)
+      : input_(input), group_(group), everybody_(input.members.size() == input.settings.nodes.size()) {
     const MemberFacts* owner = find(owner_of(input, group));
     cluster_hash_ = owner == nullptr ? input.settings.cluster_hash : owner->cluster_hash;
     for (const MemberFacts& m : input.members) {

@@ -83,7 +83,7 @@ Status PacketSocket::send(ConstBytes frame, const std::string& what) {
 }
 
 Status PacketSocket::receive(int limit, const std::function<void(ConstBytes)>& use) {
-  std::array<std::byte, kFrameBytesMax> buffer;
+  std::array<std::byte, kFrameBytesMax> buffer{};
   for (int n = 0; n < limit; ++n) {
     const auto got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got >= 0) {

@@ -194,11 +194,11 @@ void TakeoverCore::meet(const VipState& vip) {
 
 void TakeoverCore::forget_unnamed() {
   std::erase_if(records_, [this](const auto& entry) {
-    const auto& [name, record] = entry;
+    const auto& [vip, record] = entry;
     if (record.configured || record.holder.state() != HolderState::kIdle) return false;
     const auto& members = exchange_.members();
-    return std::none_of(members.begin(), members.end(), [&](const Exchange::Member* m) {
-      return std::any_of(m->state.vips.begin(), m->state.vips.end(), [&](const VipState& s) { return s.name == name; });
+    return std::none_of(members.begin(), members.end(), [&name = vip](const Exchange::Member* m) {
+      return std::any_of(m->state.vips.begin(), m->state.vips.end(), [&name](const VipState& s) { return s.name == name; });
     });
   });
 }

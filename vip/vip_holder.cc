@@ -39,7 +39,7 @@ std::string_view to_string(HolderState state) {
     case HolderState::kWaiting: return "waiting";
     case HolderState::kAdding: return "adding";
     case HolderState::kHeld: return "held";
-    case HolderState::kResetting: return "releasing";
+    case HolderState::kResetting:
     case HolderState::kRemoving: return "releasing";
   }
   return "unknown";

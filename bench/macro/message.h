@@ -55,7 +55,7 @@ class Pattern {
 
  private:
   Pattern();
-  std::byte bytes_[kPeriod + kSliceMax];
+  std::byte bytes_[kPeriod + kSliceMax]{};
 };
 
 /// Cuts a byte stream into messages and checks their bodies. Feed it what recv(2) gave.

@@ -15,7 +15,6 @@ namespace fairlead::support {
 using net::BufferIndex;
 using net::Event;
 using net::EventKind;
-using net::kNoBuffer;
 
 namespace {
 

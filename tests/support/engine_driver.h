@@ -23,7 +23,7 @@ struct EngineCase {
   bool faulty = false;
   IpAddress::Family family = IpAddress::Family::kV4;
 };
-[[nodiscard]] std::string to_string(const EngineCase& engine_case);  ///< "FaultUringV6"
+[[nodiscard]] std::string to_string(const EngineCase& c);  ///< "FaultUringV6"
 
 enum class BulkState : std::uint8_t { kOff, kAsked, kReady, kOn };
 

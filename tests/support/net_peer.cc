@@ -106,7 +106,7 @@ std::pair<Fd, Fd> make_tcp_pair(IpAddress::Family family, int socket_bytes) {
 }
 
 std::size_t Peer::write_some(std::size_t max) {
-  std::array<std::byte, kReadMax> bytes;
+  std::array<std::byte, kReadMax> bytes{};
   const std::size_t n = std::min({max, bytes.size(), static_cast<std::size_t>(to_send_)});
   if (n == 0 || !fd_.valid() || error_ != 0) return 0;
   ByteStream ahead = out_;  // Only what the kernel takes has been sent.
@@ -127,7 +127,7 @@ std::size_t Peer::write_some(std::size_t max) {
 }
 
 std::size_t Peer::read_some(std::size_t max) {
-  std::array<std::byte, kReadMax> bytes;
+  std::array<std::byte, kReadMax> bytes{};
   if (!fd_.valid() || eof_ || error_ != 0) return 0;
   const ssize_t n = ::recv(fd_.get(), bytes.data(), std::min(max, bytes.size()), 0);
   if (n == 0) eof_ = true;

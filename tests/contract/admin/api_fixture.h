@@ -138,9 +138,8 @@ class RawClient {
   bool ended = false;
 
  private:
-  RawClient(int family, const sockaddr* address, socklen_t size) : fd_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    connected_ = ::connect(fd_.get(), address, size) == 0;
-  }
+  RawClient(int family, const sockaddr* address, socklen_t size)
+      : fd_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)), connected_(::connect(fd_.get(), address, size) == 0) {}
   Fd fd_;
   bool connected_ = false;
 };

@@ -10,14 +10,14 @@ namespace {
 
 using testing::eventually;
 using testing::RawClient;
-using testing::run;
+using namespace std::string_literals;
 
 class ApiLimitsTest : public testing::ApiFixture {};
 
 TEST_F(ApiLimitsTest, GarbageIsAnsweredWithAProblemOrTheDoor) {
   start();
   const std::vector<std::string> requests{
-      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s,
       "GARBAGE\r\n\r\n",
       "GET\r\n\r\n",
       "GET / HTTP/9.9\r\n\r\n",
@@ -25,8 +25,7 @@ TEST_F(ApiLimitsTest, GarbageIsAnsweredWithAProblemOrTheDoor) {
       "GET /livez HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
       "GET /livez HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
       "POST /api/v1/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-      "GET /liv\x00z HTTP/1.1\r\n\r\n",
-      std::string("GET /liv\0z HTTP/1.1\r\n\r\n", 24),
+      "GET /liv\0z HTTP/1.1\r\n\r\n"s,
       "GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
       "\r\n\r\n\r\n",

@@ -92,7 +92,6 @@ TEST(HealthProber, AnAddressThatIsNotOursAsSourceIsALocalFault) {
 }
 
 TEST(HealthProber, ConnectsFromTheConfiguredSource) {
-  std::mutex mutex;
   MiniServer server([](Connection& c) { (void)c.wait_closed(); });
   config::Health health = health_of(HealthType::kTcp);
   health.source = IpAddress::v4({127, 0, 0, 9});  // All of 127/8 is ours.

@@ -44,7 +44,7 @@ std::string run(const std::vector<std::string>& command) {
   for (const std::string& word : command) line += "'" + word + "' ";
   FILE* pipe = ::popen((line + "2>&1").c_str(), "r");
   std::string output;
-  std::array<char, 4096> chunk;
+  std::array<char, 4096> chunk{};
   while (pipe != nullptr) {
     const std::size_t n = ::fread(chunk.data(), 1, chunk.size(), pipe);
     if (n == 0) break;
@@ -66,7 +66,7 @@ Listening listen_on(const char* ip, int backlog) {
 }
 
 std::string Connection::read_some() {
-  std::array<char, 16384> chunk;
+  std::array<char, 16384> chunk{};
   if (!readable(fd_.get(), stop_fd_, kPatience)) return {};
   const ssize_t n = ::recv(fd_.get(), chunk.data(), chunk.size(), 0);
   return n > 0 ? std::string(chunk.data(), static_cast<std::size_t>(n)) : std::string();
@@ -93,7 +93,7 @@ bool Connection::write(const std::string& text) {
 }
 
 bool Connection::wait_closed(std::chrono::milliseconds at_most) {
-  std::array<char, 16384> chunk;
+  std::array<char, 16384> chunk{};
   while (readable(fd_.get(), stop_fd_, at_most)) {
     if (::recv(fd_.get(), chunk.data(), chunk.size(), 0) <= 0) return true;
   }

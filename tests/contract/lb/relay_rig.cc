@@ -290,7 +290,7 @@ std::optional<ConnectionView> RelayRig::view_of_slot(std::uint32_t slot) const {
 std::string RelayRig::read_raw(Peer& peer, std::size_t bytes) {
   std::string got;
   run_until([&] {
-    std::array<char, 512> part;
+    std::array<char, 512> part{};
     const ssize_t n = ::recv(peer.fd(), part.data(), std::min(part.size(), bytes - got.size()), 0);
     if (n > 0) got.append(part.data(), static_cast<std::size_t>(n));
     return got.size() == bytes;

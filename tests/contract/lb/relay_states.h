@@ -24,9 +24,9 @@ inline constexpr std::array kEveryState = {State::kConnecting, State::kIdle,    
 /// What the states below need.
 [[nodiscard]] RigOptions small_sockets();
 
-/// A new connection in that state, loaded in the direction from `source`. Its ends go on as they are: a drain that does not read stays so.
+/// A new connection in that state, loaded in the direction from `side`. Its ends go on as they are: a drain that does not read stays so.
 /// While asked or connecting the rig holds the event; release() lets it in.
-Link& reach(RelayRig& rig, State state, Side source);
+Link& reach(RelayRig& rig, State state, Side side);
 
 /// Runs `act` on a new connection in every state, loaded in both directions by turns, and expects nothing to be left after each.
 void in_every_state(RelayRig& rig, const std::function<void(Link&, Side source)>& act);

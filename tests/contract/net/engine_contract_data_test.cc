@@ -48,7 +48,7 @@ TEST_P(EngineContract, SendsAndReceivesAtTheSameTimeByteExact) {
   life.to_send = 3 * kMiB;
   peer.send_more(3 * kMiB);
 
-  ASSERT_TRUE(driver().run_until([&, &life = life, &peer = peer] { return life.received == 3 * kMiB && life.sent == 3 * kMiB; }));
+  ASSERT_TRUE(driver().run_until([&life = life] { return life.received == 3 * kMiB && life.sent == 3 * kMiB; }));
   ASSERT_TRUE(driver().run_until([&peer = peer] { return peer.received() == 3 * kMiB; }));
 
   EXPECT_EQ(peer.first_wrong(), std::nullopt);

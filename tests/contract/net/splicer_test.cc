@@ -42,7 +42,7 @@ struct Rig {
   }
   [[nodiscard]] std::string read_drain(std::size_t at_least) const {
     std::string text;
-    std::array<char, 4096> bytes;
+    std::array<char, 4096> bytes{};
     while (text.size() < at_least && wait_for(drain(), POLLIN)) {
       const ssize_t n = ::recv(drain(), bytes.data(), bytes.size(), 0);
       if (n <= 0) break;

@@ -82,6 +82,12 @@ class NetlinkAddressDriverTest : public test::NetNamespaceTest, public ::testing
 INSTANTIATE_TEST_SUITE_P(Both, NetlinkAddressDriverTest, ::testing::Values(true, false),
                          [](const auto& i) { return i.param ? "V4" : "V6"; });
 
+/// What only one of the two families has.
+class NetlinkAddressDriverV4Test : public NetlinkAddressDriverTest {};
+INSTANTIATE_TEST_SUITE_P(Of, NetlinkAddressDriverV4Test, ::testing::Values(true));
+class NetlinkAddressDriverV6Test : public NetlinkAddressDriverTest {};
+INSTANTIATE_TEST_SUITE_P(Of, NetlinkAddressDriverV6Test, ::testing::Values(false));
+
 TEST_P(NetlinkAddressDriverTest, AddsWithALifetimeAndOurMark) {
   ASSERT_TRUE(driver_->add(what_));
 
@@ -264,9 +270,8 @@ TEST_P(NetlinkAddressDriverTest, LeavesTheSubnetsRouteAloneWhenItIsThereAlready)
   EXPECT_EQ(ip("route show dev va | grep " + route + " | grep -q 'metric 77'"), 0);
 }
 
-TEST_P(NetlinkAddressDriverTest, OtherAddressesOfTheSubnetSurviveItsRemoval) {
-  if (!v4()) GTEST_SKIP() << "IPv6 has no secondary addresses";
-  ASSERT_EQ(shell("sysctl -qw net.ipv4.conf.va.promote_secondaries=1"), 0);  // address_hygiene sets it.
+TEST_P(NetlinkAddressDriverV4Test, OtherAddressesOfTheSubnetSurviveItsRemoval) {  // IPv6 has no secondary addresses.
+  ASSERT_EQ(shell("sysctl -qw net.ipv4.conf.va.promote_secondaries=1"), 0);       // address_hygiene sets it.
   ASSERT_TRUE(driver_->add(what_));
   ASSERT_EQ(ip("addr add 10.0.0.1/24 dev va"), 0);
   LeasedAddress second = what_;
@@ -282,8 +287,7 @@ TEST_P(NetlinkAddressDriverTest, OtherAddressesOfTheSubnetSurviveItsRemoval) {
   EXPECT_EQ(shell("ip route get 10.0.0.77 | grep -q 'dev va'"), 0);
 }
 
-TEST_P(NetlinkAddressDriverTest, TellsOfEverySecondaryThatGoesWithAPrimary) {
-  if (!v4()) GTEST_SKIP() << "IPv6 has no secondary addresses";
+TEST_P(NetlinkAddressDriverV4Test, TellsOfEverySecondaryThatGoesWithAPrimary) {
   ASSERT_EQ(shell("sysctl -qw net.ipv4.conf.va.promote_secondaries=0"), 0);
   ASSERT_EQ(ip("addr add 10.0.0.1/24 dev va"), 0);
   ASSERT_TRUE(driver_->add(what_));
@@ -308,8 +312,7 @@ TEST_P(NetlinkAddressDriverTest, AnInterfaceThatIsDownRefusesAndSaysSo) {
   EXPECT_FALSE(present(what_.address));
 }
 
-TEST_P(NetlinkAddressDriverTest, AnInterfaceWhereIpv6IsOffRefusesWithTheKernelsWords) {
-  if (v4()) GTEST_SKIP() << "IPv4 cannot be switched off";
+TEST_P(NetlinkAddressDriverV6Test, AnInterfaceWhereIpv6IsOffRefusesWithTheKernelsWords) {  // IPv4 cannot be switched off.
   ASSERT_EQ(shell("sysctl -qw net.ipv6.conf.va.disable_ipv6=1"), 0);
   const auto refused = driver_->add(what_);
   ASSERT_FALSE(refused);
@@ -443,8 +446,7 @@ TEST_P(NetlinkAddressDriverTest, ARuleAndARouteComeAndGoWithTheAddress) {
   EXPECT_NE(shell(route), 0);
 }
 
-TEST_P(NetlinkAddressDriverTest, TheRouteComesBackWithTheNextRefreshAfterTheLinkWasDown) {
-  if (!v4()) GTEST_SKIP() << "IPv6 addresses go away with the link";
+TEST_P(NetlinkAddressDriverV4Test, TheRouteComesBackWithTheNextRefreshAfterTheLinkWasDown) {  // IPv6 addresses go away with the link.
   what_.route = SourceRoute{prefix(1).address, 1200};
   ASSERT_TRUE(driver_->add(what_));
   ASSERT_EQ(shell("ip link set va down && ip link set va up"), 0);

@@ -254,10 +254,10 @@ class StormStory : public Scenario {
 
  private:
   struct Planned {
-    Fault kind;
-    int node;
-    std::uint32_t detail;
-    bool at_holder;
+    Fault kind{};
+    int node = 0;
+    std::uint32_t detail = 0;
+    bool at_holder = false;
     bool struck = false;
   };
   Site& site_;

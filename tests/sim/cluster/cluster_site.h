@@ -43,7 +43,7 @@ class Site {
  public:
   Site(std::uint64_t seed, SiteOptions options);
 
-  void run_until(At at);
+  void run_until(At until);
   void set_scenario(Scenario* scenario) { scenario_ = scenario; }
 
   [[nodiscard]] World& world() { return world_; }

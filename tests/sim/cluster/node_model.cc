@@ -15,9 +15,7 @@ constexpr Instant kBoot{1h};
 }  // namespace
 
 NodeModel::NodeModel(Site& site, int index, Settings settings, Timing timing)
-    : site_(site), index_(index), settings_(std::move(settings)), timing_(timing) {
-  next_pid_ = 100;
-}
+    : site_(site), index_(index), settings_(std::move(settings)), timing_(timing) {}
 
 World& NodeModel::world() const { return site_.world(); }
 CorosyncModel& NodeModel::corosync() const { return site_.corosync(); }

@@ -36,9 +36,9 @@ class NodeModel {
 
   // ---- events ----
   void turn(std::uint32_t generation);
-  void kernel_done(std::uint32_t op);
+  void kernel_done(std::uint32_t index);
   void expire(int vip);
-  void guard_acts(std::uint32_t what);
+  void guard_acts(std::uint32_t pid);
   void start_daemon(std::uint32_t generation);
   void start_guard(std::uint32_t generation);
   void join(std::uint32_t who);
@@ -203,7 +203,7 @@ class NodeModel {
   bool restart_held_ = false;
   bool connected_ = false;  ///< Its handles live.
   bool in_group_ = false;   ///< Its first view came.
-  std::uint32_t next_pid_ = 0;
+  std::uint32_t next_pid_ = 100;
   std::vector<Input> inputs_;
   At wake_at_ = kNever;
   std::uint32_t wake_generation_ = 0;

@@ -65,8 +65,8 @@ class OneFault : public testing::TestWithParam<const char*> {
 TEST_P(OneFault, AValueOfTheWrongShapeIsOneErrorAtItsPlace) {
   for (const auto& [path, node] : nodes_of(document)) {
     if (is_head(path)) continue;
-    const auto errors = errors_of(document, [&](const std::string& at, DocNode& copy) {
-      if (at != path) return;
+    const auto errors = errors_of(document, [&wanted = path](const std::string& at, DocNode& copy) {
+      if (at != wanted) return;
       const Position place = copy.at;
       if (copy.kind == DocNode::Kind::kScalar)
         copy = list_node({std::make_shared<DocNode>(list_node({}))});

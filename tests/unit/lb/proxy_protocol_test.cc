@@ -10,6 +10,7 @@ namespace fairlead::lb {
 namespace {
 
 using config::SendProxy;
+using namespace std::string_literals;
 
 ProxyParse parse(std::string_view text) { return parse_proxy_header(std::as_bytes(std::span(text))); }
 std::string text_of(const ProxyHeaderBytes& header) { return {reinterpret_cast<const char*>(header.view().data()), header.view().size()}; }
@@ -87,7 +88,7 @@ TEST(ProxyProtocolV1, RefusesWhatTheSpecificationForbids) {
        }) {
     EXPECT_TRUE(refused(line)) << line;
   }
-  EXPECT_TRUE(refused(std::string("PROXY TCP4 10.0.0.1\0 10.0.0.2 1 2\r\n", 36)));
+  EXPECT_TRUE(refused("PROXY TCP4 10.0.0.1\0 10.0.0.2 1 2\r\n"s));
 }
 
 TEST(ProxyProtocol, RefusesAtTheFirstByteThatCannotBegin) {

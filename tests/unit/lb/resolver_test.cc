@@ -154,7 +154,7 @@ class MiniDns {
     for (;;) {
       std::array<pollfd, 2> fds{pollfd{fd_.get(), POLLIN, 0}, pollfd{stop_.get(), POLLIN, 0}};
       if (::poll(fds.data(), 2, -1) < 0 || fds[1].revents != 0) return;
-      std::array<char, 512> query;
+      std::array<char, 512> query{};
       SocketAddress from;
       from.size = sizeof from.storage;
       const ssize_t n = ::recvfrom(fd_.get(), query.data(), query.size(), 0, from.get(), &from.size);

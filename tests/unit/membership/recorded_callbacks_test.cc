@@ -26,7 +26,7 @@ std::vector<ClusterView> views(ClusterProcess self, const std::vector<Callback>&
 }
 
 TEST(RecordedCallbacks, ThreeNodesStartOneAfterTheOther) {
-  constexpr ClusterProcess a{k1, 13973}, b{k2, 13991}, c{k3, 13992};
+  const ClusterProcess a{k1, 13973}, b{k2, 13991}, c{k3, 13992};
   const auto seen = views(a, {
                                  GroupChange{{a}, {}, {{a, kJoin}}},  // Before the ring it joined.
                                  RingChange{ring(5), {k1}}, QuorumChange{ring(5), false}, GroupChange{{a, b}, {}, {{b, kNodeUp}}},
@@ -44,7 +44,7 @@ TEST(RecordedCallbacks, ThreeNodesStartOneAfterTheOther) {
 }
 
 TEST(RecordedCallbacks, ANodeIsCutOffAndComesBack) {
-  constexpr ClusterProcess a{k1, 13973}, b{k2, 13991}, c{k3, 13992};
+  const ClusterProcess a{k1, 13973}, b{k2, 13991}, c{k3, 13992};
   const auto seen = views(a, {
                                  GroupChange{{a, b, c}, {}, {{a, kJoin}}},
                                  RingChange{ring(13), {k1, k2, k3}},
@@ -68,7 +68,7 @@ TEST(RecordedCallbacks, ANodeIsCutOffAndComesBack) {
 }
 
 TEST(RecordedCallbacks, ARingIsMadeAnewWithTheSameMembers) {
-  constexpr ClusterProcess a{k1, 13973}, b{k2, 13991};
+  const ClusterProcess a{k1, 13973}, b{k2, 13991};
   const auto seen = views(a, {
                                  GroupChange{{a, b}, {}, {{a, kJoin}}},
                                  RingChange{ring(21), {k1, k2}},
@@ -86,7 +86,7 @@ TEST(RecordedCallbacks, ARingIsMadeAnewWithTheSameMembers) {
 }
 
 TEST(RecordedCallbacks, ANodesCorosyncRestartsWithinOneChangeOfRing) {
-  constexpr ClusterProcess a{k1, 14614}, b{k2, 14631}, c{k3, 14632}, reborn{k2, 14639};
+  const ClusterProcess a{k1, 14614}, b{k2, 14631}, c{k3, 14632}, reborn{k2, 14639};
   const auto seen = views(a, {
                                  GroupChange{{a, b, c}, {}, {{a, kJoin}}},
                                  RingChange{ring(9), {k1, k2, k3}},
