@@ -152,6 +152,8 @@ def about_run(run, argv, facts, network, cpus, sandbox, versions, notes):
         "rounds": options.rounds, "rounds_done": run.rounds_done, "repeats": run.repeats, "seconds": options.seconds, "warmup": options.warmup,
         "descriptors": sandbox.descriptors, "versions": versions,
         "network_facts": {f"{w} {c}": next(iter(r.values()))["facts"] for (w, c), r in run.cells.items() if r},
+        "lines_logged": {f"{w} {c}": [result["lines_logged"] for result in r.values()] for (w, c), r in run.cells.items()
+                         if any(result["lines_logged"] for result in r.values())},
         "notes": notes, "failures": run.failures, "configurations": {name: result["config"] for name, result in first.items()}, "loads": loads,
     }
 

@@ -19,7 +19,7 @@ BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
 from harness import contenders, plots, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
-from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError  # noqa: E402
+from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError, check_log, last_words  # noqa: E402
 
 # Known before the classes below decide whether they can run.
 BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
@@ -213,6 +213,52 @@ class ReportTest(unittest.TestCase):
                 Cell._check_counts(watch, report_, {"events": sent})
 
 
+class EqualWorkTest(unittest.TestCase):
+    """Every proxy logs each connection and counts each client's address."""
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.proxies = [c for c in contenders.all_contenders("/nonexistent/fairleadd", "/nonexistent/haproxy") if c.proxies]
+
+    def write(self, name, text):
+        with open(os.path.join(self.directory.name, name), "a", encoding="ascii") as file:
+            file.write(text)
+
+    def test_each_configuration_has_a_log_and_limits_for_each_source(self):
+        place = contenders.Place(self.directory.name, port=1, admin_port=2, servers=[3, 4, 5], descriptors=65536)
+        for contender in self.proxies:
+            with self.subTest(contender.name):
+                _, text = contender.configure(place)
+                self.assertRegex(text, r"(?m)^\s*(log stdout|access_log /.*connections\.log|log: true)")
+                self.assertIn(str(contenders.LIMITS["source_connections"]), text)
+                self.assertTrue(contender.log_name and contender.log_mark)
+        self.assertGreater(contenders.LIMITS["source_connections"], place.connections)   # never the limit that refuses
+
+    def test_a_proxy_that_logged_nothing_or_too_little_is_no_result(self):
+        lines = {"haproxy": "127.0.0.1:2000 [26/Nov/2026:17:00:00.000] bench bench/s1 0/0/1 200 -- 1/1/0/0/0 0/0\n",
+                 "nginx": "CONNECTION client=127.0.0.1:2000\n", "fairlead-uring": "2026-11-26T17:00:00.000Z info CONNECTION listener=bench\n"}
+        for contender in (c for c in self.proxies if c.name in lines):
+            with self.subTest(contender.name):
+                self.write(contender.log_name, "Server bench/s1 is UP\n")     # a line, but not of a connection
+                with self.assertRaisesRegex(CellError, f"{contender.name} logged 0 connections of 1"):
+                    check_log(contender, self.directory.name, 1, limit=0)
+                self.write(contender.log_name, lines[contender.name] * 94)
+                with self.assertRaises(CellError):
+                    check_log(contender, self.directory.name, 100, limit=0)
+                self.write(contender.log_name, lines[contender.name])
+
+                self.assertEqual(check_log(contender, self.directory.name, 100, limit=0), 95)
+            os.remove(os.path.join(self.directory.name, contender.log_name))
+
+    def test_the_last_words_are_none_of_the_connections(self):
+        fairlead = next(c for c in self.proxies if c.name == "fairlead-uring")
+        self.write("output", "first\n")
+        self.write(fairlead.log_name, "error OUT_OF_ROOM\n" + "info CONNECTION listener=bench\n" * 5)
+
+        self.assertEqual(last_words(fairlead, self.directory.name), ": first | error OUT_OF_ROOM")
+
+
 class SyscallsTest(unittest.TestCase):
     def test_the_tools_words_are_understood(self):
         self.assertEqual(syscalls.Perf.parse("# started\n\n4711,,raw_syscalls:sys_enter,100,100.00,,\n"), 4711)
@@ -255,6 +301,15 @@ class ForeignToolsTest(unittest.TestCase):
                             (tls.parse_h2load, "finished in 1.00s")):
             with self.subTest(text=text[-80:]), self.assertRaises(tls.ToolError):
                 parse(text)
+
+
+    def test_what_the_server_served_may_be_neither_less_nor_more_than_the_tool_accounts_for(self):
+        for tool, under_way in (("wrk", 64), ("h2load", 128)):
+            tls.check_served(tool, 1000, 1000)
+            tls.check_served(tool, 1000, 1001 + under_way)     # one: the question for the count
+            for served in (999, 1002 + under_way):
+                with self.subTest(tool=tool, served=served), self.assertRaises(tls.ToolError):
+                    tls.check_served(tool, 1000, served)
 
 
 class FakeServer:
