@@ -20,6 +20,7 @@ from harness.notes import notes_of  # noqa: E402
 from harness.rounds import Run  # noqa: E402
 from harness.sandbox import Processes, Sandbox  # noqa: E402
 from harness.state import State, digest  # noqa: E402
+from harness.stats import FIRM_ROUNDS  # noqa: E402
 from harness.workloads import NOT_QUICK, QUICK, WORKLOADS  # noqa: E402
 
 
@@ -40,7 +41,8 @@ def parse_arguments(argv):
     parser.add_argument("--bin", help="directory of fairleadd and fairlead-loadgen (default build/bin of the source tree, else what is installed)")
     parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
-    parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX, help=f"further rounds of what is noisy, at most (default {plan.REPEATS_MAX})")
+    parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX, 
+                        help=f"further rounds that what is noisy may get; it gets {FIRM_ROUNDS} rounds in all, or none more (default {plan.REPEATS_MAX})")
     parser.add_argument("--fresh", action="store_true", help="begin anew where an interrupted run could be taken up")
     parser.add_argument("--list", action="store_true", help="show workloads and contenders, and which are missing")
     options = parser.parse_args(argv)
@@ -104,8 +106,9 @@ def list_everything(options):
         print(f"  {contender.name:16} {contender.title} {'(missing: ' + reason + ')' if reason else contender.version()}")
     options.workloads = [w for w in options.workloads if not w.missing()]
     cells, seconds = plan.total(options, [c for c in options.contenders if not c.missing()])
-    print(f"plan: {cells} cells in {options.rounds} rounds, about {seconds / 60:.1f} minutes; what is noisy is repeated, at most {options.repeats} times "
-          f"and as long as that ends within {plan.BUDGET[options.quick] / 60:.1f}")
+    further = plan.further_rounds(options)
+    print(f"plan: {cells} cells in {options.rounds} rounds, about {seconds / 60:.1f} minutes; "
+          + (f"what is noisy gets {further} further rounds as long as that ends within {plan.BUDGET[options.quick] / 60:.0f}" if further else "nothing is repeated"))
     return 0
 
 
@@ -184,9 +187,9 @@ def main(argv):
     except OSError as error:
         print(f"bench: {options.out}: {error.strerror}", file=sys.stderr)
         return 1
-    if state.earlier or state.began_anew:
-        print("bench: " + (f"going on with an interrupted run: {state.earlier} cells are there (--fresh begins anew)" if state.earlier
-                           else f"an interrupted run is there, but {state.began_anew}: beginning anew"), file=sys.stderr)
+    if state.found or state.began_anew:
+        print("bench: " + (f"going on with an interrupted run: {state.found} cells are there (--fresh begins anew)" if state.found
+                           else f"an interrupted run is there, but it {state.began_anew}: beginning anew"), file=sys.stderr)
 
     run = Run(options, present, Cell(sandbox, processes, loadgen, cpus), state)
     interrupted = False

@@ -87,13 +87,13 @@ def answers(port):
         return False
 
 
-def _no_result_on_system_errors(measure):
-    """A program that cannot be started or hangs, a pipe that broke: of this cell, not of the whole run."""
+def no_result_on_errors(measure):
+    """A program that cannot be started or hangs, a pipe that broke, a report that lacks a figure: of this cell, not of the whole run."""
     @functools.wraps(measure)
     def wrapped(*arguments):
         try:
             return measure(*arguments)
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, subprocess.SubprocessError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise CellError(f"{type(error).__name__}: {error}") from error
     return wrapped
 
@@ -113,7 +113,7 @@ class Cell:
     def __init__(self, sandbox, processes, loadgen, cpus):
         self._sandbox, self._processes, self._loadgen, self._cpus = sandbox, processes, loadgen, cpus
 
-    @_no_result_on_system_errors
+    @no_result_on_errors
     def run(self, contender, workload, seconds, warmup):
         """Measures. Returns a dict of metrics and facts. Raises CellError or Unavailable."""
         if workload.tool:
@@ -167,7 +167,7 @@ class Cell:
             if report[what] < PLANNED_LEAST * rate * report["seconds"]:
                 raise CellError(f"{report[what] / report['seconds']:,.0f} {what} per second instead of {rate:,}: the load side or the proxy did not keep the rate")
 
-    @_no_result_on_system_errors
+    @no_result_on_errors
     def count_calls(self, contender, workload, seconds, tool):
         """System calls per unit, counted over a window that begins and ends at rest: exact but for timers and health checks."""
         with self._started(contender, workload, seconds) as place:
@@ -319,6 +319,9 @@ class Cell:
         metrics["load " + cost_unit] = load["cpu_ns"] / units / scale
         others = report["machine"]["busy_ns"] + report["machine"]["steal_ns"] - load["cpu_ns"] - (proxy["cpu_ns"] if proxied else 0)
         metrics["% other CPU"] = max(0.0, others / seconds / 1e7)
+        main = workload.cost_unit if proxied or workload.unit == "latency" else workload.rate_unit
+        if main and main not in metrics:
+            raise CellError(f"the load generator's report holds nothing that {main} could be made of")
         # The main figure first, whatever it is.
         metrics = {unit: metrics[unit] for unit in sorted(metrics, key=lambda unit: unit != workload.cost_unit)}
         return {"metrics": metrics, "threads_ended": proxy["threads_ended"], "report": report}

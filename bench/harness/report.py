@@ -24,6 +24,8 @@ def rows_of(cells, workloads, contenders, versions):
                 other = {r: result["metrics"][unit] for r, result in reference.items() if unit in result["metrics"]}
                 row = stats.row_of(workload.name, contender.name, versions[contender.name], unit, values, other, workload.noise)
                 row["main"] = unit == workload.cost_unit
+                if workload.rate:
+                    row["rate_asked"] = workload.rate
                 row["congestion_control"] = next(iter(results.values()))["facts"]["tcp_congestion_control"]
                 marks = next(iter(results.values())).get("idle", {}).get("marks")
                 if marks:
@@ -120,6 +122,10 @@ def chart(rows, contenders):
     return "".join(parts) + "</svg>"
 
 
+def noise_word(row):
+    return " noisy" if row["noisy"] else ", noise unknown" if row["noisy"] is None else ""
+
+
 def verdict_text(row):
     """Against HAProxy, with the interval of the ratio: 'lower (0.71 .. 0.88)'."""
     against = row.get("against_haproxy")
@@ -144,12 +150,13 @@ def html_report(rows, run, workloads, contenders):
         if not main:
             continue
         body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>",
-                 f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}</p>", chart(main, contenders)]
+                 f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}"
+                 + (f", {main[0]['rate_asked']:,} requests/s asked of all" if "rate_asked" in main[0] else "") + "</p>", chart(main, contenders)]
     body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>at 95 %<th>spread</tr>")
     for row in rows:
         ratio = "" if row["ratio_to_haproxy"] is None else f"{row['ratio_to_haproxy']:.2f}"
         body.append(f"<tr><td>{row['workload']}<td>{row['contender']} {html.escape(row['version'])}<td>{row['unit']}<td>{number(row['median'])}<td>{number(row['min'])}"
-                    f"<td>{number(row['max'])}<td>{row['n']}<td>{ratio}<td>{verdict_text(row)}<td>{row['spread'] * 100:.0f} %{' noisy' if row['noisy'] else ''}</tr>")
+                    f"<td>{number(row['max'])}<td>{row['n']}<td>{ratio}<td>{verdict_text(row)}<td>{row['spread'] * 100:.0f} %{noise_word(row)}</tr>")
     body.append("</table></div><h2>Configurations</h2><p>As run; ports differ from cell to cell.</p>")
     for contender in contenders:
         if contender.name in run["configurations"]:

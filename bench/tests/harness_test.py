@@ -19,7 +19,7 @@ BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
 from harness import contenders, plots, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
-from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError, check_log, last_words  # noqa: E402
+from harness.cell import HEADER, REPLY_MAGIC, Cell, CellError, check_log, last_words, no_result_on_errors  # noqa: E402
 
 # Known before the classes below decide whether they can run.
 BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
@@ -36,13 +36,19 @@ class StatsTest(unittest.TestCase):
         self.assertEqual((row["median"], row["min"], row["max"], row["n"]), (10.0, 9.0, 12.0, 3))
         self.assertEqual(row["ratio_to_haproxy"], 0.5)
         self.assertEqual(row["paired_ratios"], [0.9, 0.5, 0.6])
-        self.assertTrue(row["noisy"])
+
+    def test_whether_a_row_is_noisy_is_known_from_five_rounds_on(self):
+        def noisy(*values):
+            return stats.row_of("p64", "nginx", "1", "us/request", dict(enumerate(values)), {}, noise=0.15)["noisy"]
+
+        self.assertIs(noisy(1.0, 9.0, 1.0, 9.0), None)
+        self.assertIs(noisy(1.0, 9.0, 1.0, 9.0, 1.0), True)
+        self.assertIs(noisy(1.0, 1.0, 1.0, 1.0, 1.1), False)
 
     def test_a_round_without_a_reference_gives_no_paired_ratio(self):
         row = stats.row_of("p64", "nginx", "1", "us/request", {1: 9.0, 2: 9.0}, {2: 18.0}, noise=0.15)
 
         self.assertEqual(row["paired_ratios"], [0.5])
-        self.assertFalse(row["noisy"])
 
     def test_the_interval_of_a_median_leaves_odd_rounds_out_once_there_are_eight(self):
         self.assertEqual(stats.median_interval([5.0]), (5.0, 5.0))
@@ -56,6 +62,15 @@ class StatsTest(unittest.TestCase):
     def test_rank_sum_of_equal_sets_is_one(self):
         self.assertEqual(stats.rank_sum_p([3, 3, 3], [3, 3, 3]), 1.0)
 
+    def test_many_rounds_never_prove_with_certainty(self):
+        low, high = list(range(20)), list(range(100, 120))
+
+        self.assertTrue(0 < stats.rank_sum_p(low, high) < 0.001)
+
+    def test_holm_raises_each_p_by_the_questions_that_are_left(self):
+        for got, wanted in zip(stats.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]):
+            self.assertAlmostEqual(got, wanted)
+        self.assertEqual(stats.holm([]), [])
 
     def test_a_difference_from_haproxy_is_named_only_when_the_rounds_support_it(self):
         low, high = {r: 100.0 + r for r in range(1, 6)}, {r: 200.0 + r for r in range(1, 6)}
@@ -79,17 +94,18 @@ class StatsTest(unittest.TestCase):
 
 class CompareTest(unittest.TestCase):
     @staticmethod
-    def row(values, contender="fairlead-uring", ratios=None):
-        return {"workload": "p64", "contender": contender, "unit": "us/request", "main": True, "noisy": False, "values": values, "paired_ratios": ratios or []}
+    def row(values, contender="fairlead-uring", ratios=None, workload="p64", **more):
+        return {"workload": workload, "contender": contender, "unit": "us/request", "main": True, "noisy": False, "values": values,
+                "paired_ratios": ratios or [], **more}
 
-    def run_compare(self, before, after):
+    def run_compare(self, before, after, *arguments):
         with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()):
             paths = []
             for name, rows in (("a.json", before), ("b.json", after)):
                 paths.append(os.path.join(directory, name))
                 with open(paths[-1], "w", encoding="ascii") as file:
                     json.dump(rows, file)
-            return compare.main(paths), out.getvalue()
+            return compare.main([*paths, *arguments]), out.getvalue()
 
     def test_a_clear_rise_fails(self):
         code, text = self.run_compare([self.row([8, 8.1, 8.2, 8.3, 8.4])], [self.row([9, 9.1, 9.2, 9.3, 9.4])])
@@ -115,6 +131,39 @@ class CompareTest(unittest.TestCase):
 
         self.assertEqual(code, 0)
         self.assertIn("too few rounds", text)
+
+    def test_what_one_question_shows_may_be_chance_among_twenty(self):
+        low, high = [8, 8.1, 8.2, 8.3, 8.4], [9, 9.1, 9.2, 9.3, 9.4]
+        names = [f"w{i}" for i in range(20)]
+        before = [self.row(low, workload=name) for name in names]
+        after = [self.row(high if name == "w7" else low, workload=name) for name in names]
+
+        code, text = self.run_compare(before, after)
+        self.assertEqual(code, 0)
+        self.assertIn("too few rounds", text)
+        self.assertIn("corrected for 20 rows (Holm); 1 have too few rounds for it: 6 on either side would do", text)
+
+        code, text = self.run_compare(before, after, "--workloads", "w7")
+        self.assertEqual(code, 1)
+        self.assertIn("corrected for 1 rows", text)
+
+        code, _ = self.run_compare([self.row(low + [8, 8.1, 8.2], workload=name) for name in names],
+                                   [self.row((high if name == "w7" else low) + [9, 9.1, 9.2], workload=name) for name in names])
+        self.assertEqual(code, 1)
+
+    def test_latencies_at_different_rates_are_not_compared(self):
+        low, high = [8, 8.1, 8.2, 8.3, 8.4], [9, 9.1, 9.2, 9.3, 9.4]
+        for rates, comparable in (((4000, 4300), True), ((4000, 4500), False), ((4500, 4000), False), ((None, 4000), False), ((None, None), True)):
+            with self.subTest(rates):
+                rows = [self.row(values, **({"rate_asked": rate} if rate else {})) for values, rate in zip((low, high), rates)]
+                code, text = self.run_compare(rows[:1], rows[1:])
+
+                self.assertEqual((code, "not comparable" in text), (1, False) if comparable else (0, True))
+
+    def test_noise_that_is_not_known_is_not_called_none(self):
+        text = self.run_compare([self.row([8, 8], noisy=None)], [self.row([8, 8])])[1]
+
+        self.assertIn("noise unknown", text)
 
     def test_a_file_that_is_no_report_is_refused(self):
         self.assertEqual(self.run_compare([], [self.row([1])])[0], 2)
@@ -203,6 +252,29 @@ class ReportTest(unittest.TestCase):
 
         self.assertEqual(next(iter(metrics)), "p99 us")
         self.assertEqual((metrics["p50 us"], metrics["p99 us"], metrics["p99.9 us"], metrics["us/request"]), (100.0, 900.0, 2000.0, 10.0))
+
+    def test_the_rate_that_was_asked_for_stands_in_the_rows(self):
+        mine = [w.at_rate(4200) if w.calibrated else w for w in workloads.WORKLOADS if w.name in ("p64", "lat")]
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name == "haproxy"]
+
+        rows = report.rows_of({("p64", "haproxy"): {1: result("us/request", 10.0)}, ("lat", "haproxy"): {1: result("p99 us", 500.0)}}, mine, who, {"haproxy": ""})
+
+        self.assertEqual([row.get("rate_asked") for row in rows], [None, 4200])
+        self.assertIn("4,200 requests/s", report.text_table(rows, mine, who))
+
+    def test_a_report_without_the_main_figure_is_no_result(self):
+        use = {"cpu_ns": 1, "voluntary": 0, "involuntary": 0, "threads_ended": 0}
+        sample = {"seconds": 1.0, "replies": 10, "proxy": use, "load": use, "machine": {"busy_ns": 0, "steal_ns": 0}, "latency": {"n": 0}}
+        lat = next(w for w in workloads.WORKLOADS if w.name == "lat")
+        with self.assertRaisesRegex(CellError, "p99 us"):
+            Cell._metrics(lat, sample, proxied=True)
+
+    def test_a_report_that_lacks_a_figure_costs_the_cell_and_not_the_run(self):
+        idle = next(w for w in workloads.WORKLOADS if w.name == "idle")
+        mark = {"connections": 1000, "resident_bytes": 1}
+        for error, report_ in ((KeyError, {"proxy": {"cpu_ns": 1}}), (ZeroDivisionError, {"marks": [mark, mark], "proxy": {"cpu_ns": 1}})):
+            with self.subTest(error.__name__), self.assertRaisesRegex(CellError, error.__name__):
+                no_result_on_errors(Cell._metrics)(idle, report_, True)
 
     def test_lost_events_and_a_missed_rate_are_no_result(self):
         watch = next(w for w in workloads.WORKLOADS if w.name == "watch")
