@@ -242,6 +242,32 @@ class ReportTest(unittest.TestCase):
         self.assertIsNone(report.find(rows, "p64", "kernel", "us/request"))
         self.assertIsNone(report.find(rows, "p64", "direct", "us/request over direct"))
 
+    def test_limits_stand_below_the_proxies_in_the_charts_and_look_otherwise(self):
+        mine = next(w for w in workloads.WORKLOADS if w.name == "p64")
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name in ("direct", "kernel", "haproxy")]
+        facts = {"tcp_congestion_control": "reno"}
+        cells = {("p64", "direct"): {1: {"metrics": {"requests/s": 50000.0, "load us/request": 15.0}, "facts": facts}},
+                 ("p64", "kernel"): {1: {"metrics": {"requests/s": 40000.0, "load us/request": 18.0}, "facts": facts}},
+                 ("p64", "haproxy"): {1: {"metrics": {"us/request": 10.0, "requests/s": 20000.0}, "facts": facts}}}
+
+        drawn = report.chart(mine, report.rows_of(cells, [mine], who, {"direct": "-", "kernel": "1", "haproxy": "2.6"}), who)
+
+        self.assertEqual([drawn.count(f'class="{kind}"') for kind in ("bar", "limit", "border")], [1, 1, 1])
+        self.assertLess(drawn.index(">HAProxy<"), drawn.index("limits, no proxies"))
+        self.assertLess(drawn.index("limits, no proxies"), drawn.index(">no proxy<"))
+        self.assertIn("3.00 more than no proxy, on the load&#x27;s side, 40,000 requests/s", drawn)
+        self.assertIn(">50,000 requests/s<", drawn)
+
+    def test_a_latency_of_a_limit_is_drawn_as_one(self):
+        lat = next(w for w in workloads.WORKLOADS if w.name == "lat")
+        who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name in ("direct", "haproxy")]
+        rows = report.rows_of({("lat", "direct"): {1: result("p99 us", 200.0)}, ("lat", "haproxy"): {1: result("p99 us", 500.0)}}, [lat], who,
+                              {"direct": "-", "haproxy": "2.6"})
+
+        drawn = report.chart(lat, rows, who)
+
+        self.assertEqual([drawn.count(f'class="{kind}"') for kind in ("bar", "limit")], [1, 1])
+
     def test_a_latency_row_leads_with_the_percentile_and_keeps_the_cost(self):
         lat = next(w for w in workloads.WORKLOADS if w.name == "lat")
         use = {"cpu_ns": 200_000_000, "voluntary": 6, "involuntary": 4, "threads_ended": 0}
