@@ -81,7 +81,7 @@ def show(before, after, common, least):
         print(f"{key[0]:9} {key[1]:16} {basis:>14} {first:9.3g} {second:9.3g} {(second / first - 1) * 100:+7.1f}% {ps[key]:6.3f}  "
               f"{verdict}{noise_of(before[key], after[key])}")
     print(f"p: corrected for {len(ps)} rows (Holm)" + (f"; {few} have too few rounds for it: {rounds_needed(len(ps))} on either side would do, "
-                                                       "or fewer rows (--workloads, --contenders)" if few else ""))
+                                                       "or fewer rows (compare.py --workloads, --contenders)" if few else ""))
     return dearer
 
 

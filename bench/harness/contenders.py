@@ -278,7 +278,7 @@ class Fairlead(Contender):
 
 
 def all_contenders(fairleadd, haproxy3=None):
-    """In the order of the report. `haproxy3`: path of a newer HAProxy."""
+    """In the order of the report. `haproxy3`: path of a newer HAProxy, or of a script that becomes it (bench/haproxy3.sh makes one)."""
     haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
     out = [
         Direct(),
@@ -291,5 +291,5 @@ def all_contenders(fairleadd, haproxy3=None):
         Fairlead("fairlead-uring", "Fairlead, io_uring", fairleadd, "engine: io_uring, workers: 1"),
         Fairlead("fairlead-epoll", "Fairlead, epoll", fairleadd, "engine: epoll, workers: 1"),
     ]
-    out.insert(4, Haproxy("haproxy-3", "HAProxy 3", haproxy3, where="none was named: --haproxy3 FILE; Debian 12 has 2.6"))
+    out.insert(4, Haproxy("haproxy-3", "HAProxy 3", haproxy3, where="none was named: --haproxy3 FILE; bench/haproxy3.sh fetches one"))
     return out

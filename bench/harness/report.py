@@ -96,7 +96,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem } p { margin: .3rem 0; color: var(--soft) }
 svg { width: 100%; height: auto; display: block } text { fill: var(--ink); font: 13px system-ui, sans-serif } .soft { fill: var(--soft) }
-.bar { fill: var(--bar) } .limit { fill: none; stroke: var(--soft); stroke-dasharray: 4 3 } .border { stroke: var(--line) } .own { fill: var(--own) } .whisker { stroke: var(--ink); stroke-width: 1.5 } .warn { fill: var(--noisy) }
+.limit { fill: none; stroke: var(--soft); stroke-dasharray: 4 3 } .border { stroke: var(--line) }
+.bar { fill: var(--bar) } .own { fill: var(--own) } .whisker { stroke: var(--ink); stroke-width: 1.5 } .warn { fill: var(--noisy) }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums }
 td, th { border-bottom: 1px solid var(--line); padding: .2rem .5rem; text-align: right }
 td:nth-child(-n+2), th:nth-child(-n+2) { text-align: left } pre { overflow-x: auto; border: 1px solid var(--line); padding: .7rem; font-size: 12px } .scroll { overflow-x: auto }
