@@ -449,6 +449,14 @@ class ForeignToolsTest(unittest.TestCase):
                 parse(text)
 
 
+    def test_both_bounds_are_asked_in_each_run_of_a_tool(self):
+        processes = unittest.mock.Mock()
+        processes.start.return_value.configure_mock(returncode=0, **{"communicate.return_value": (WRK.encode(), None)})
+        for served, counts in ((20000, True), (19999, False), (20066, False)):
+            backend = unittest.mock.Mock(**{"served.side_effect": [100, 100 + served]})
+            with self.subTest(served), contextlib.nullcontext() if counts else self.assertRaises(tls.ToolError):
+                self.assertEqual(tls.run_tool("wrk", processes, 0, 1, 1, backend)[0].requests, 20000)
+
     def test_what_the_server_served_may_be_neither_less_nor_more_than_the_tool_accounts_for(self):
         for tool, under_way in (("wrk", 64), ("h2load", 128)):
             tls.check_served(tool, 1000, 1000)

@@ -86,6 +86,21 @@ class WholeRunTest(unittest.TestCase):
             else:
                 self.assertIn("system calls per unit left out", done.stdout)
 
+    @unittest.skipUnless(shutil.which("haproxy"), "haproxy is not there")
+    def test_a_proxy_that_does_not_log_its_connections_is_a_failure_by_name(self):
+        """Beside it one that does, and says so in run.json."""
+        with tempfile.TemporaryDirectory() as folder:
+            silent = os.path.join(folder, "silent-haproxy")
+            with open(silent, "w", encoding="ascii") as file:
+                file.write('#!/bin/sh\n[ "$1" = -v ] || sed -i /tcplog/d "$3"\nexec haproxy "$@"\n')
+            os.chmod(silent, 0o755)
+            with self.bench("--workloads", "churn", "--contenders", "haproxy,haproxy-3", "--haproxy3", silent, "--seconds", "0.2") as (done, rows, directory):
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertIn("churn haproxy-3 round 1 is no result: haproxy-3 logged 0 connections of", done.stdout)
+                self.assertNotIn(("churn", "haproxy-3", "us/connection"), rows)
+                with open(os.path.join(directory, "run.json"), encoding="utf-8") as file:
+                    self.assertGreater(json.load(file)["lines_logged"]["churn haproxy"][0], 10)
+
     def test_tools_of_others_measure_tls_through_the_relay_and_agree(self):
         missing = [reason for tool in tls.TOOLS if (reason := tls.missing(tool))] + ([] if shutil.which("haproxy") else ["haproxy is not there"])
         if missing:
