@@ -20,6 +20,7 @@ from harness.notes import notes_of  # noqa: E402
 from harness.rounds import Run  # noqa: E402
 from harness.sandbox import Processes, Sandbox  # noqa: E402
 from harness.state import State, digest  # noqa: E402
+from harness.stats import FIRM_ROUNDS  # noqa: E402
 from harness.workloads import NOT_QUICK, QUICK, WORKLOADS  # noqa: E402
 
 
@@ -38,9 +39,10 @@ def parse_arguments(argv):
     parser.add_argument("--rate", type=int, help="requests per second of the latency workload; default: a fraction of what HAProxy reaches")
     parser.add_argument("--out", default=programs.default_out(), help="directory of the report (default build/bench of the source tree, else fairlead-bench)")
     parser.add_argument("--bin", help="directory of fairleadd and fairlead-loadgen (default build/bin of the source tree, else what is installed)")
-    parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's")
+    parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's; bench/haproxy3.sh fetches one")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
-    parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX, help=f"further rounds of what is noisy, at most (default {plan.REPEATS_MAX})")
+    parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX, 
+                        help=f"further rounds that what is noisy may get; it gets {FIRM_ROUNDS} rounds in all, or none more (default {plan.REPEATS_MAX})")
     parser.add_argument("--fresh", action="store_true", help="begin anew where an interrupted run could be taken up")
     parser.add_argument("--list", action="store_true", help="show workloads and contenders, and which are missing")
     options = parser.parse_args(argv)
@@ -57,6 +59,7 @@ def parse_arguments(argv):
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(names)}")
     options.workloads = [w for w in WORKLOADS if w.name in wanted]
     options.fairleadd, options.loadgen = programs.find("fairleadd", options.bin), programs.find("fairlead-loadgen", options.bin)
+    options.haproxy3 = options.haproxy3 and os.path.abspath(options.haproxy3)
     everyone = all_contenders(options.fairleadd, options.haproxy3)
     wanted = options.contenders.split(",") if options.contenders else [c.name for c in everyone if not (options.quick and c.name in NOT_QUICK)]
     unknown = sorted(set(wanted) - {c.name for c in everyone})
@@ -104,8 +107,9 @@ def list_everything(options):
         print(f"  {contender.name:16} {contender.title} {'(missing: ' + reason + ')' if reason else contender.version()}")
     options.workloads = [w for w in options.workloads if not w.missing()]
     cells, seconds = plan.total(options, [c for c in options.contenders if not c.missing()])
-    print(f"plan: {cells} cells in {options.rounds} rounds, about {seconds / 60:.1f} minutes; what is noisy is repeated, at most {options.repeats} times "
-          f"and as long as that ends within {plan.BUDGET[options.quick] / 60:.1f}")
+    further = plan.further_rounds(options)
+    print(f"plan: {cells} cells in {options.rounds} rounds, about {seconds / 60:.1f} minutes; "
+          + (f"what is noisy gets {further} further rounds as long as that ends within {plan.BUDGET[options.quick] / 60:.0f}" if further else "nothing is repeated"))
     return 0
 
 
@@ -152,6 +156,8 @@ def about_run(run, argv, facts, network, cpus, sandbox, versions, notes):
         "rounds": options.rounds, "rounds_done": run.rounds_done, "repeats": run.repeats, "seconds": options.seconds, "warmup": options.warmup,
         "descriptors": sandbox.descriptors, "versions": versions,
         "network_facts": {f"{w} {c}": next(iter(r.values()))["facts"] for (w, c), r in run.cells.items() if r},
+        "lines_logged": {f"{w} {c}": [result["lines_logged"] for result in r.values()] for (w, c), r in run.cells.items()
+                         if any(result["lines_logged"] for result in r.values())},
         "notes": notes, "failures": run.failures, "configurations": {name: result["config"] for name, result in first.items()}, "loads": loads,
     }
 
@@ -182,9 +188,9 @@ def main(argv):
     except OSError as error:
         print(f"bench: {options.out}: {error.strerror}", file=sys.stderr)
         return 1
-    if state.earlier or state.began_anew:
-        print("bench: " + (f"going on with an interrupted run: {state.earlier} cells are there (--fresh begins anew)" if state.earlier
-                           else f"an interrupted run is there, but {state.began_anew}: beginning anew"), file=sys.stderr)
+    if state.found or state.began_anew:
+        print("bench: " + (f"going on with an interrupted run: {state.found} cells are there (--fresh begins anew)" if state.found
+                           else f"an interrupted run is there, but it {state.began_anew}: beginning anew"), file=sys.stderr)
 
     run = Run(options, present, Cell(sandbox, processes, loadgen, cpus), state)
     interrupted = False

@@ -58,6 +58,9 @@ void run_bench(const BenchRequest& request, CliEnvironment& environment) {
   add("--workloads", request.workloads);
   add("--contenders", request.contenders);
   add("--rounds", request.rounds);
+  add("--seconds", request.seconds);
+  add("--rate", request.rate);
+  add("--haproxy3", request.haproxy3);
   add("--out", request.out);
   hand_over("run.py", arguments, environment);
 }

@@ -15,6 +15,9 @@ struct BenchRequest {
   std::string workloads;
   std::string contenders;
   std::string rounds;
+  std::string seconds;
+  std::string rate;
+  std::string haproxy3;
   std::string out;
 };
 

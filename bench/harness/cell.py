@@ -20,6 +20,9 @@ SERVERS = 3
 START_LIMIT = 10.0
 PLANNED_LEAST = 0.95
 SETTLE = 0.2        # after the first answer: the other servers' first checks
+LOGGED_LEAST = 0.95  # of the connections that ended: fewer lines would be less work than the others do
+LOG_LIMIT = 3.0     # seconds after the load's end in which the last lines must have been written
+MEMORY_FOLDER, MEMORY_FREE = "/dev/shm", 1 << 30   # files of a cell lie there when as many bytes are free: a disk would be measured too
 # As bench/macro/message.h: magic, flags, length, length of the reply, tag.
 HEADER = struct.Struct("=IIQQQ")
 REQUEST_MAGIC, REPLY_MAGIC = 0x31514c46, 0x31524c46
@@ -27,6 +30,45 @@ REQUEST_MAGIC, REPLY_MAGIC = 0x31514c46, 0x31524c46
 
 class CellError(Exception):
     """The cell has no result: wrong bytes, lost connections, a process that died."""
+
+
+def folder_in_memory():
+    """Where the cell's files lie; None: where temporary files do (TMPDIR)."""
+    with contextlib.suppress(OSError):
+        free = os.statvfs(MEMORY_FOLDER)
+        if os.access(MEMORY_FOLDER, os.W_OK) and os.path.ismount(MEMORY_FOLDER) and free.f_bavail * free.f_frsize >= MEMORY_FREE:
+            return MEMORY_FOLDER
+    return None
+
+
+def lines_logged(contender, directory):
+    """How many connections the contender has written a line about."""
+    try:
+        with open(os.path.join(directory, contender.log_name), "rb") as file:
+            return sum(contender.log_mark in line for line in file)
+    except OSError:
+        return 0
+
+
+def last_words(contender, directory):
+    """What the proxy said last of anything but connections, to be put behind an error."""
+    said = []
+    for name in dict.fromkeys(("output", contender.log_name or "output")):
+        with contextlib.suppress(OSError), open(os.path.join(directory, name), "rb") as file:
+            said += [line.decode(errors="replace").strip() for line in file if not (contender.log_mark and contender.log_mark in line)]
+    said = [line for line in said if line]
+    return ": " + " | ".join(said[-3:]) if said else ""
+
+
+def check_log(contender, directory, ended, limit=LOG_LIMIT):
+    """Equal work: a proxy logs its connections. `ended`: how many of the load's have. Returns the lines; raises CellError when they are too few."""
+    least = max(1, int(LOGGED_LEAST * ended))
+    try:
+        wait_until(lambda: lines_logged(contender, directory) >= least, limit, "")
+    except Unavailable:
+        raise CellError(f"{contender.name} logged {lines_logged(contender, directory):,} connections of {ended:,} that ended, less than {LOGGED_LEAST:.0%}: "
+                        "without its log it does less work than the others") from None
+    return lines_logged(contender, directory)
 
 
 def answers(port):
@@ -45,13 +87,13 @@ def answers(port):
         return False
 
 
-def _no_result_on_system_errors(measure):
-    """A program that cannot be started or hangs, a pipe that broke: of this cell, not of the whole run."""
+def no_result_on_errors(measure):
+    """A program that cannot be started or hangs, a pipe that broke, a report that lacks a figure: of this cell, not of the whole run."""
     @functools.wraps(measure)
     def wrapped(*arguments):
         try:
             return measure(*arguments)
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, subprocess.SubprocessError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise CellError(f"{type(error).__name__}: {error}") from error
     return wrapped
 
@@ -71,7 +113,7 @@ class Cell:
     def __init__(self, sandbox, processes, loadgen, cpus):
         self._sandbox, self._processes, self._loadgen, self._cpus = sandbox, processes, loadgen, cpus
 
-    @_no_result_on_system_errors
+    @no_result_on_errors
     def run(self, contender, workload, seconds, warmup):
         """Measures. Returns a dict of metrics and facts. Raises CellError or Unavailable."""
         if workload.tool:
@@ -79,11 +121,13 @@ class Cell:
         with self._started(contender, workload, seconds) as place:
             argv = self._argv(workload, place, seconds, warmup)
             load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
-            report = self._finished(load, place, seconds + warmup + 90)
+            report = self._finished(contender, load, place, seconds + warmup + 90)
             counts = self._stop_backend(place.backend)
             self._check_counts(workload, report, counts)
             result = self._metrics(workload, report, bool(place.proxy))
-            result.update(facts=place.facts, config=place.config, backend=counts, load=self._told(argv, place.backend.args))
+            ended = counts["requests"] if workload.unit == "connection" else 1   # kept connections have hardly ended yet
+            lines = check_log(contender, place.directory, ended) if contender.log_name else 0
+            result.update(facts=place.facts, config=place.config, backend=counts, lines_logged=lines, load=self._told(argv, place.backend.args))
             return result
 
     @staticmethod
@@ -100,17 +144,18 @@ class Cell:
             try:
                 said, tool_ns = tls.run_tool(workload.tool, self._processes, self._cpus["load"], seconds, place.targets[0], backend)
             except tls.ToolError as error:
-                raise CellError(str(error) + self._why(place.proxy, place.directory)) from None
+                raise CellError(str(error) + last_words(contender, place.directory)) from None
             elapsed = time.monotonic() - began
             load = proc.use_of(servers).since(load)
             load["cpu_ns"] += tool_ns
             report = {"seconds": said.seconds, "replies": said.requests, "proxy": proc.use_of(pids).since(proxy), "load": load,
                       "machine": {"busy_ns": int((proc.machine_busy_ns() - busy) * said.seconds / elapsed), "steal_ns": 0}}
             if place.proxy and (place.proxy.poll() is not None or report["proxy"]["missing"]):
-                raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
+                raise CellError("the proxy ended during the run" + last_words(contender, place.directory))
             result = self._metrics(workload, report, bool(place.proxy))
             command = tls.arguments(workload.tool, seconds, place.targets[0])
-            result.update(facts=place.facts, config=place.config, load=self._told(command, backend.process.args) + "\n\n" + backend.config)
+            lines = check_log(contender, place.directory, tls.TOOLS[workload.tool].connections) if contender.log_name else 0
+            result.update(facts=place.facts, config=place.config, lines_logged=lines, load=self._told(command, backend.process.args) + "\n\n" + backend.config)
             return result
 
     @staticmethod
@@ -122,7 +167,7 @@ class Cell:
             if report[what] < PLANNED_LEAST * rate * report["seconds"]:
                 raise CellError(f"{report[what] / report['seconds']:,.0f} {what} per second instead of {rate:,}: the load side or the proxy did not keep the rate")
 
-    @_no_result_on_system_errors
+    @no_result_on_errors
     def count_calls(self, contender, workload, seconds, tool):
         """System calls per unit, counted over a window that begins and ends at rest: exact but for timers and health checks."""
         with self._started(contender, workload, seconds) as place:
@@ -137,7 +182,7 @@ class Cell:
             finally:
                 counter.close()
             self._go_on(load)
-            report = self._finished(load, place, 90)
+            report = self._finished(contender, load, place, 90)
             self._stop_backend(place.backend)
             units = workload.units_of(report)
             if units <= 0:
@@ -159,7 +204,7 @@ class Cell:
     def _started(self, contender, workload, seconds):
         """Everything but the load, in a fresh network; ended at the end."""
         facts = self._sandbox.fresh(workload.congestion_control, needed=workload.bulk)
-        with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as directory:
+        with tempfile.TemporaryDirectory(prefix="fairlead-bench-", dir=folder_in_memory()) as directory:
             try:
                 if workload.tool:
                     backend = tls.Backend(self._processes, self._sandbox, self._cpus["load"], directory, SERVERS)
@@ -185,7 +230,7 @@ class Cell:
             argv += ["--watch", str(pid)]
         return argv
 
-    def _finished(self, load, place, limit):
+    def _finished(self, contender, load, place, limit):
         """The load generator's report, when it is one that counts."""
         try:
             out, _ = load.communicate(timeout=limit)
@@ -193,9 +238,9 @@ class Cell:
             raise CellError("the load generator did not end in time") from None
         report = self._parse(out, "the load generator")
         if report["errors"]["total"] > 0:
-            raise CellError(f"{report['errors']['total']} errors, the first: {report['errors']['first']}" + self._why(place.proxy, place.directory))
+            raise CellError(f"{report['errors']['total']} errors, the first: {report['errors']['first']}" + last_words(contender, place.directory))
         if place.proxy and (place.proxy.poll() is not None or report["proxy"]["missing"]):
-            raise CellError("the proxy ended during the run" + self._why(place.proxy, place.directory))
+            raise CellError("the proxy ended during the run" + last_words(contender, place.directory))
         return report
 
     def _start_backend(self, workload, seconds):
@@ -232,20 +277,11 @@ class Cell:
 
         def ready():
             if proxy and proxy.poll() is not None:
-                raise Unavailable(f"{contender.name} ended at once with {proxy.returncode}" + self._why(proxy, directory))
+                raise Unavailable(f"{contender.name} ended at once with {proxy.returncode}" + last_words(contender, directory))
             return probe(place.port)
 
         wait_until(ready, START_LIMIT, f"{contender.name} did not relay a request")
         return proxy, place.port, config
-
-    @staticmethod
-    def _why(proxy, directory):
-        """The proxy's last words, to be put behind an error."""
-        if not proxy:
-            return ""
-        with open(os.path.join(directory, "output"), encoding="utf-8", errors="replace") as file:
-            lines = file.read().strip().splitlines()
-        return ": " + " | ".join(lines[-3:]) if lines else ""
 
     @staticmethod
     def _parse(text, who):
@@ -283,6 +319,9 @@ class Cell:
         metrics["load " + cost_unit] = load["cpu_ns"] / units / scale
         others = report["machine"]["busy_ns"] + report["machine"]["steal_ns"] - load["cpu_ns"] - (proxy["cpu_ns"] if proxied else 0)
         metrics["% other CPU"] = max(0.0, others / seconds / 1e7)
+        main = workload.cost_unit if proxied or workload.unit == "latency" else workload.rate_unit
+        if main and main not in metrics:
+            raise CellError(f"the load generator's report holds nothing that {main} could be made of")
         # The main figure first, whatever it is.
         metrics = {unit: metrics[unit] for unit in sorted(metrics, key=lambda unit: unit != workload.cost_unit)}
         return {"metrics": metrics, "threads_ended": proxy["threads_ended"], "report": report}

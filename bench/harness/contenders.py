@@ -1,8 +1,9 @@
 """Who takes part: how each is configured, started and named. A new one is a class and a line in `all_contenders`.
 
 Equal work: one thread or worker process, TCP mode, least connections over three servers, timeouts of an hour, TCP checks once a second
-(nginx's open-source stream module has passive checks only; the kernel has none and deals connections out in turn), no logging,
-TCP_NODELAY. Each configuration stands in the report.
+(nginx's open-source stream module has passive checks only; the kernel has none and deals connections out in turn), a line in a file for each
+connection that ends, limits for each client's address that never refuse (nginx knows none for the rate), TCP_NODELAY. Each configuration
+stands in the report.
 """
 import contextlib
 import os
@@ -13,11 +14,19 @@ from dataclasses import dataclass
 
 from .sandbox import Unavailable
 
+# Limits of one client's address, counted by every proxy and reached by no load here: at most 10,000 connections, made in a second or more.
+LIMITS = {"source_connections": 60000,   # nginx counts to 65,535
+          "source_rate": 16000}          # new connections per second; Fairlead counts to that
+CONNECTIONS_LOG = "connections.log"
+
 HAPROXY = """global
     nbthread 1
     maxconn {connections}
+    log stdout format raw local0
 {globals}defaults
     mode tcp
+    log global
+    option tcplog
     timeout connect 5s
     timeout client 1h
     timeout server 1h
@@ -25,6 +34,10 @@ HAPROXY = """global
 {options}listen bench
     bind 127.0.0.1:{port}
     maxconn {connections}
+    stick-table type ip size 100k expire 10s store conn_cur,conn_rate(1s)
+    tcp-request connection track-sc0 src
+    tcp-request connection reject if {{ sc0_conn_cur gt {source_connections} }}
+    tcp-request connection reject if {{ sc0_conn_rate gt {source_rate} }}
 {servers}"""
 
 NGINX = """load_module {module};
@@ -36,7 +49,10 @@ events {{
     worker_connections {descriptors};
 }}
 stream {{
-    access_log off;
+    log_format connection 'CONNECTION client=$remote_addr:$remote_port server=$upstream_addr connect=$upstream_connect_time '
+                          'total=$session_time bytes_in=$bytes_received bytes_out=$bytes_sent status=$status at=$time_iso8601';
+    access_log {directory}/{log} connection;
+    limit_conn_zone $binary_remote_addr zone=sources:10m;
     upstream bench {{
         least_conn;
 {servers}    }}
@@ -46,6 +62,7 @@ stream {{
         proxy_connect_timeout 5s;
         proxy_timeout 1h;
         tcp_nodelay on;
+        limit_conn sources {source_connections};
     }}
 }}
 """
@@ -67,7 +84,9 @@ listeners:
     bind: ["127.0.0.1:{port}"]
     pool: bench
     max_connections: {connections}
-    log: false
+    per_source_connections: {source_connections}
+    per_source_rate: {source_rate}
+    log: true
 pools:
   - name: bench
     balance: least_connections
@@ -79,7 +98,7 @@ pools:
 admin:
   socket: {directory}/fairlead.sock
   listen: "127.0.0.1:{admin_port}"
-log: {{level: warning, target: stderr}}
+log: {{level: warning, target: file, path: {directory}/{log}}}
 shutdown_grace: 1s
 state_dir: {directory}/state
 """
@@ -127,6 +146,8 @@ class Contender:
     namespace_only = False  # changes the network it runs in: never the machine's own
     bulk_only = False
     cost_unknown = ""      # why it has no cost per unit, for the notes of the report
+    log_name = ""          # file of the cell's directory in which it writes a line for each connection; empty: it logs none
+    log_mark = b""         # what stands in each of these lines, and in no other line of that file
 
     def missing(self):
         """Why it cannot take part, or None."""
@@ -191,6 +212,8 @@ class KernelForwarding(Contender):
 
 
 class Haproxy(Contender):
+    log_name, log_mark = "output", b"] bench bench/"   # its standard output, beside what it says of its servers
+
     def __init__(self, name, title, binary, options="", global_options="", bulk_only=False, where="apt-get install haproxy"):
         self.name, self.title, self.bulk_only, self._where = name, title, bulk_only, where
         self._binary, self._options, self._globals = binary, options, global_options
@@ -203,13 +226,14 @@ class Haproxy(Contender):
         return found.group(1) if found else "unknown"
 
     def configure(self, place):
-        text = HAPROXY.format(port=place.port, connections=place.connections, options=self._options, globals=self._globals,
+        text = HAPROXY.format(port=place.port, connections=place.connections, **LIMITS, options=self._options, globals=self._globals,
                               servers=place.server_lines("    server s{number} 127.0.0.1:{port} check inter 1s\n"))
         return [self._binary, "-db", "-f", place.write("haproxy.cfg", text)], text
 
 
 class Nginx(Contender):
     name, title = "nginx", "nginx stream"
+    log_name, log_mark = CONNECTIONS_LOG, b"CONNECTION "
     _modules = ("/usr/lib/nginx/modules/ngx_stream_module.so", "/usr/share/nginx/modules/ngx_stream_module.so")
 
     def __init__(self):
@@ -227,12 +251,13 @@ class Nginx(Contender):
 
     def configure(self, place):
         text = NGINX.format(port=place.port, directory=place.directory, module=self._module, descriptors=min(place.descriptors, 32768),
-                            servers=place.server_lines("        server 127.0.0.1:{port};\n"))
+                            log=CONNECTIONS_LOG, **LIMITS, servers=place.server_lines("        server 127.0.0.1:{port};\n"))
         return [self._binary, "-p", place.directory, "-c", place.write("nginx.conf", text), "-e", "stderr"], text
 
 
 class Fairlead(Contender):
     """`proxy` is what stands in the file's proxy section: a variant (an engine, splice off) is another instance."""
+    log_name, log_mark = CONNECTIONS_LOG, b" CONNECTION "
 
     def __init__(self, name, title, binary, proxy, bulk_only=False):
         self.name, self.title, self.bulk_only = name, title, bulk_only
@@ -247,13 +272,13 @@ class Fairlead(Contender):
 
     def configure(self, place):
         text = FAIRLEAD.format(port=place.port, directory=place.directory, admin_port=place.admin_port, proxy=self._proxy, connections=place.connections,
-                               servers=place.server_lines("      - {{name: s{number}, address: \"127.0.0.1:{port}\"}}\n"))
+                               log=CONNECTIONS_LOG, **LIMITS, servers=place.server_lines("      - {{name: s{number}, address: \"127.0.0.1:{port}\"}}\n"))
         os.makedirs(os.path.join(place.directory, "state"), exist_ok=True)
         return [self._binary, "--config", place.write("fairlead.yaml", text)], text
 
 
 def all_contenders(fairleadd, haproxy3=None):
-    """In the order of the report. `haproxy3`: path of a newer HAProxy."""
+    """In the order of the report. `haproxy3`: path of a newer HAProxy, or of a script that becomes it (bench/haproxy3.sh makes one)."""
     haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
     out = [
         Direct(),
@@ -266,5 +291,5 @@ def all_contenders(fairleadd, haproxy3=None):
         Fairlead("fairlead-uring", "Fairlead, io_uring", fairleadd, "engine: io_uring, workers: 1"),
         Fairlead("fairlead-epoll", "Fairlead, epoll", fairleadd, "engine: epoll, workers: 1"),
     ]
-    out.insert(4, Haproxy("haproxy-3", "HAProxy 3", haproxy3, where="none was named: --haproxy3 FILE; Debian 12 has 2.6"))
+    out.insert(4, Haproxy("haproxy-3", "HAProxy 3", haproxy3, where="none was named: --haproxy3 FILE; bench/haproxy3.sh fetches one"))
     return out

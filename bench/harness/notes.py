@@ -41,5 +41,5 @@ def notes_of(run, rows, missing, interrupted, descriptors):
     if marks[-1] < 10000 and any(w == "idle" for w, _ in run.cells):
         notes.append(f"idle: the descriptor limit is {descriptors:,} and may not be raised here: read at {marks[0]:,} and {marks[-1]:,} connections instead of 10,000")
     if run.rounds_done < 5:
-        notes.append(f"{run.rounds_done} complete rounds: fewer than the 5 a figure needs to be quoted")
+        notes.append(f"{run.rounds_done} complete rounds: fewer than the 5 a figure needs to be quoted; how noisy the figures are is unknown")
     return notes

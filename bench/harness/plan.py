@@ -1,12 +1,14 @@
 """Which cells a run has, in which order, and how long they take by arithmetic."""
 
+from .stats import FIRM_ROUNDS, NOISE_ROUNDS
+
 # What a cell takes besides its window and warm-up: a namespace, the backend, the proxy's start and first checks, the end of them all.
 OVERHEAD = 0.5
 IDLE_SECONDS = 4.5     # 10,000 connections up, asked twice
 CALLS_OVERHEAD = 0.9   # attaching the counter, coming to rest twice
 CALLS_SECONDS = 0.5    # window of the pass that counts system calls: they repeat almost exactly, unlike times
 CALIBRATION_SECONDS = 1.0
-REPEATS_MAX = 3        # further rounds of a workload that is noisy
+REPEATS_MAX = FIRM_ROUNDS - NOISE_ROUNDS   # further rounds of a workload that is noisy
 BUDGET = {False: 56 * 60, True: 175}   # seconds, by --quick: no repeat is begun that would end after it
 
 
@@ -31,6 +33,12 @@ def cells_of_calls(workloads, contenders):
         for contender in contenders:
             if workload.countable and contender.proxies and fits(workload, contender):
                 yield workload, contender
+
+
+def further_rounds(options):
+    """How many rounds a noisy workload gets: as many as let one odd round stop deciding, or none. Fewer would leave the interval as wide as it was."""
+    wanted = FIRM_ROUNDS - options.rounds
+    return wanted if not options.quick and options.rounds >= NOISE_ROUNDS and 0 < wanted <= options.repeats else 0
 
 
 def window_of(workload, options):

@@ -11,6 +11,7 @@ import textwrap
 CONVERTER = "rsvg-convert"
 WIDTH = 1350   # pixels: one and a half times the drawing's 900
 STYLE = ("text { fill: #1b1f24; font: 13px sans-serif } .soft { fill: #5b6570 } .bar { fill: #b3bcc6 } .own { fill: #0b6bcb } "
+         ".limit { fill: none; stroke: #5b6570; stroke-dasharray: 4 3 } .border { stroke: #d8dee4 } "
          ".whisker { stroke: #1b1f24; stroke-width: 1.5 } .warn { fill: #b45309 } .title { font-size: 15px; font-weight: bold }")
 LINE = 19      # units from one line of text above the chart to the next
 

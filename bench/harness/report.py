@@ -24,6 +24,8 @@ def rows_of(cells, workloads, contenders, versions):
                 other = {r: result["metrics"][unit] for r, result in reference.items() if unit in result["metrics"]}
                 row = stats.row_of(workload.name, contender.name, versions[contender.name], unit, values, other, workload.noise)
                 row["main"] = unit == workload.cost_unit
+                if workload.rate:
+                    row["rate_asked"] = workload.rate
                 row["congestion_control"] = next(iter(results.values()))["facts"]["tcp_congestion_control"]
                 marks = next(iter(results.values())).get("idle", {}).get("marks")
                 if marks:
@@ -94,6 +96,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem } p { margin: .3rem 0; color: var(--soft) }
 svg { width: 100%; height: auto; display: block } text { fill: var(--ink); font: 13px system-ui, sans-serif } .soft { fill: var(--soft) }
+.limit { fill: none; stroke: var(--soft); stroke-dasharray: 4 3 } .border { stroke: var(--line) }
 .bar { fill: var(--bar) } .own { fill: var(--own) } .whisker { stroke: var(--ink); stroke-width: 1.5 } .warn { fill: var(--noisy) }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums }
 td, th { border-bottom: 1px solid var(--line); padding: .2rem .5rem; text-align: right }
@@ -101,23 +104,58 @@ td:nth-child(-n+2), th:nth-child(-n+2) { text-align: left } pre { overflow-x: au
 """
 
 
-def chart(rows, contenders):
-    """Horizontal bars of one workload's medians, with a whisker from min to max. Zero-based: lengths may be compared."""
-    shown = [(c, r) for c in contenders for r in rows if r["contender"] == c.name]
-    top = max(r["max"] for _, r in shown) or 1.0
-    left, width, step = 170, 480, 30
-    parts = [f'<svg viewBox="0 0 900 {step * len(shown) + 6}" role="img" aria-label="{html.escape(shown[0][1]["unit"])}">']
-    for i, (contender, row) in enumerate(shown):
-        y, scale = i * step, width / top
-        low, mid, high = (left + row[k] * scale for k in ("min", "median", "max"))
+STEP, LEFT, WIDTH = 30, 170, 480   # of a chart: from one bar to the next, where bars begin, how long the longest is
+
+
+def chart(workload, rows, contenders):
+    """Horizontal bars of one workload's medians, with a whisker from min to max; below a line what has no proxy, as limits. Zero-based: lengths may
+    be compared."""
+    rows = [r for r in rows if r["workload"] == workload.name]
+    main = {r["contender"]: r for r in rows if r["main"]}
+    proxies = [(c, main[c.name]) for c in contenders if c.proxies and c.name in main]
+    limits = [(c, *shown) for c in contenders if not c.proxies and (shown := limit_of(workload, rows, c))]
+    scale = WIDTH / (max([r["max"] for _, r in proxies] + [r["max"] for _, r, _ in limits if r], default=0) or 1.0)
+    parts = []
+    for i, (contender, row) in enumerate(proxies):
         ratio = f"{row['ratio_to_haproxy']:.2f} of HAProxy" if row["ratio_to_haproxy"] is not None and row["contender"] != stats.REFERENCE else ""
-        parts.append(
-            f'<text x="{left - 8}" y="{y + 19}" text-anchor="end">{html.escape(contender.title)}</text>'
-            f'<rect class="{"own" if contender.name.startswith("fairlead") else "bar"}" x="{left}" y="{y + 5}" width="{max(mid - left, 1):.1f}" height="19" rx="2"/>'
-            f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y + 14.5}" y2="{y + 14.5}"/>'
-            f'<text x="{high + 8:.1f}" y="{y + 19}">{number(row["median"])} <tspan class="soft">{ratio}</tspan>'
-            + ('<tspan class="warn"> noisy</tspan>' if row["noisy"] else "") + "</text>")
-    return "".join(parts) + "</svg>"
+        words = f'{number(row["median"])} <tspan class="soft">{ratio}</tspan>' + ('<tspan class="warn"> noisy</tspan>' if row["noisy"] else "")
+        parts.append(bar(i * STEP, contender, row, scale, "own" if contender.name.startswith("fairlead") else "bar", words))
+    top = STEP * len(proxies)
+    if limits:
+        parts.append(f'<line class="border" x1="12" x2="888" y1="{top + 3}" y2="{top + 3}"/><text class="soft" x="12" y="{top + 19}">limits, no proxies</text>')
+        top += 24
+    for i, (contender, row, words) in enumerate(limits):
+        parts.append(bar(top + i * STEP, contender, row, scale, "limit", f'<tspan class="soft">{html.escape(words)}</tspan>'))
+    unit = html.escape(workload.cost_unit)
+    return f'<svg viewBox="0 0 900 {top + STEP * len(limits) + 6}" role="img" aria-label="{unit}">' + "".join(parts) + "</svg>"
+
+
+def bar(y, contender, row, scale, kind, words):
+    """One line of a chart; without a row only its words."""
+    low, mid, high = (LEFT + max(row[k], 0) * scale if row else LEFT for k in ("min", "median", "max"))
+    drawn = (f'<rect class="{kind}" x="{LEFT}" y="{y + 5}" width="{max(mid - LEFT, 1):.1f}" height="19" rx="2"/>'
+             f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y + 14.5}" y2="{y + 14.5}"/>') if row else ""
+    return (f'<text x="{LEFT - 8}" y="{y + 19}" text-anchor="end">{html.escape(contender.title)}</text>{drawn}'
+            f'<text x="{high + 8:.1f}" y="{y + 19}">{words}</text>')
+
+
+def limit_of(workload, rows, contender):
+    """(row of its bar or None, what is said of it) of something without a process of its own; None when there is nothing to say."""
+    def row(unit):
+        return next((r for r in rows if r["contender"] == contender.name and r["unit"] == unit), None)
+
+    said, drawn = [], row(workload.cost_unit) or row(f"{workload.cost_unit} over direct")
+    if drawn:
+        said.append(number(drawn["median"]) + ("" if drawn["main"] else " more than no proxy, on the load's side"))
+    if rate := workload.rate_unit and row(workload.rate_unit):
+        said.append(f"{number(rate['median'])} {workload.rate_unit}")
+    elif not drawn and (late := row("p99 us")):
+        said.append(f"p99 {number(late['median'])} us")
+    return (drawn, ", ".join(said)) if said else None
+
+
+def noise_word(row):
+    return " noisy" if row["noisy"] else ", noise unknown" if row["noisy"] is None else ""
 
 
 def verdict_text(row):
@@ -136,7 +174,7 @@ def html_report(rows, run, workloads, contenders):
            f"{run['rounds_done']} rounds of {run['seconds']:g} s, interleaved; {html.escape(run['finished'])}"
     body = ["<h1>Fairlead benchmark</h1>", f"<p>{head}</p>",
             "<p>Bars: median CPU time of the proxy per unit of work, of lat the 99th percentile of latency (shorter is better); "
-            "the line runs from the lowest to the highest round.</p>"]
+            "the line runs from the lowest to the highest round. Dashed: limits without a proxy; the kernel's is what the load side spends more than with none.</p>"]
     for note in run["notes"]:
         body.append(f'<p style="color: var(--noisy)">{html.escape(note)}</p>')
     for workload in workloads:
@@ -144,12 +182,13 @@ def html_report(rows, run, workloads, contenders):
         if not main:
             continue
         body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>",
-                 f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}</p>", chart(main, contenders)]
+                 f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}"
+                 + (f", {main[0]['rate_asked']:,} requests/s asked of all" if "rate_asked" in main[0] else "") + "</p>", chart(workload, rows, contenders)]
     body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>at 95 %<th>spread</tr>")
     for row in rows:
         ratio = "" if row["ratio_to_haproxy"] is None else f"{row['ratio_to_haproxy']:.2f}"
         body.append(f"<tr><td>{row['workload']}<td>{row['contender']} {html.escape(row['version'])}<td>{row['unit']}<td>{number(row['median'])}<td>{number(row['min'])}"
-                    f"<td>{number(row['max'])}<td>{row['n']}<td>{ratio}<td>{verdict_text(row)}<td>{row['spread'] * 100:.0f} %{' noisy' if row['noisy'] else ''}</tr>")
+                    f"<td>{number(row['max'])}<td>{row['n']}<td>{ratio}<td>{verdict_text(row)}<td>{row['spread'] * 100:.0f} %{noise_word(row)}</tr>")
     body.append("</table></div><h2>Configurations</h2><p>As run; ports differ from cell to cell.</p>")
     for contender in contenders:
         if contender.name in run["configurations"]:
@@ -183,7 +222,7 @@ def charts_of(rows, run, workloads, contenders):
             ns = sorted({r["n"] for r in main})
             shown = "99th percentile of latency, us" if workload.unit == "latency" else f"CPU time of the proxy, {workload.cost_unit}"
             shown = f"memory, {workload.cost_unit}" if workload.unit == "idle" else shown
-            out[workload.name] = (chart(main, contenders), f"{workload.name}: {workload.title}",
+            out[workload.name] = (chart(workload, rows, contenders), f"{workload.name}: {workload.title}",
                                   f"{shown}: median, line from lowest to highest round; shorter is better; n = {' to '.join(str(n) for n in dict.fromkeys((ns[0], ns[-1])))}, "
                                   f"{main[0]['congestion_control']}; {run['machine']['cpu']}, kernel {run['machine']['kernel']}; {run['finished']}")
     return out

@@ -82,29 +82,40 @@ class Run:
             self._one(workload, contender, number, progress)
 
     def _repeat_noisy(self, progress):
-        """Whole rounds of a noisy workload, all contenders of it: ratios stay paired, and nothing that was measured is thrown away."""
-        for repeat in range(1, self.options.repeats + 1):
-            names = self.noisy()
-            noisy = [w for w in self.workloads if w.name in names]
-            number = self.options.rounds + repeat
-            cells = list(plan.cells_of_round(noisy, self.contenders, number, self.options.quick))
-            if not cells:
-                return
-            calls = len(list(plan.cells_of_calls(self.workloads, self.contenders))) if self.calls_by else 0
-            ends = self.spent() + sum(plan.seconds_of(w, self.options) for w, _ in cells) + calls * plan.seconds_of_calls(self.options)
-            if ends > plan.BUDGET[self.options.quick]:
-                self.no_repeats = f"{', '.join(w.name for w in noisy)} noisy, not repeated{' again' if repeat > 1 else ''}: the run would take {ends / 60:.0f} minutes"
-                return
-            progress.more(len(cells))
-            self._round(number, noisy, f"repeat {repeat} of what was noisy", progress)
-            for workload in noisy:
-                self.repeats[workload.name] = repeat
+        """Whole rounds of noisy workloads, all contenders of them: ratios stay paired, and nothing that was measured is thrown away. The noisiest
+        first, each with all its further rounds or with none."""
+        further, left, chosen = plan.further_rounds(self.options), [], []
+        todo = {workload: self._seconds_of_further(workload, further) for workload in self.noisy()} if further else {}
+        calls = len(list(plan.cells_of_calls(self.workloads, self.contenders))) if self.calls_by else 0
+        ends = self.spent() + calls * plan.seconds_of_calls(self.options)
+        for workload, seconds in todo.items():
+            if ends + seconds > plan.BUDGET[self.options.quick]:
+                left.append(workload.name)
+                continue
+            ends += seconds
+            chosen.append(workload)
+            progress.more(further * len(list(plan.cells_of_round([workload], self.contenders, 1, False))))
+        if left:
+            self.no_repeats = f"{', '.join(left)} noisy, not repeated: the run would take more than {plan.BUDGET[self.options.quick] / 60:.0f} minutes"
+        for number in self._further(further) if chosen else []:
+            self._round(number, chosen, f"repeat {number - self.options.rounds} of what was noisy", progress)
+            self.repeats |= {workload.name: number - self.options.rounds for workload in chosen}
+
+    def _seconds_of_further(self, workload, further):
+        """Of those that an earlier part of the run has not measured."""
+        cells = [c for number in self._further(further) for _, c in plan.cells_of_round([workload], self.contenders, number, False)
+                 if not self.state.get("timed", workload.name, c.name, number)]
+        return len(cells) * plan.seconds_of(workload, self.options)
+
+    def _further(self, rounds):
+        return range(self.options.rounds + 1, self.options.rounds + rounds + 1)
 
     def noisy(self):
-        """Names of workloads in which a proxy's main figure is noisy."""
+        """Workloads in which a proxy's main figure is noisy, the noisiest first."""
         proxies = [c for c in self.contenders if c.proxies]
         rows = report.rows_of(self.cells, self.workloads, proxies, {c.name: "" for c in proxies})
-        return {r["workload"] for r in rows if r["main"] and r["noisy"]}
+        worst = {w.name: max((r["spread"] / w.noise for r in rows if r["workload"] == w.name and r["main"] and r["noisy"]), default=0) for w in self.workloads}
+        return sorted((w for w in self.workloads if worst[w.name]), key=lambda w: -worst[w.name])
 
     def spent(self):
         """Seconds, those of earlier parts of the run included."""
@@ -136,6 +147,8 @@ class Run:
             result = self.cell.run(proxies[0], CALIBRATION, min(self.options.seconds, plan.CALIBRATION_SECONDS), self.options.warmup)
         except (Unavailable, CellError) as error:
             self.calibrated = f"calibration: {error}"
+            if isinstance(error, CellError):
+                self._failed(CALIBRATION, proxies[0], 0, str(error))
             progress.say(f"bench: {self.calibrated}")
             return None
         reached = result["metrics"]["requests/s"]
@@ -158,10 +171,12 @@ class Run:
         key, began = (workload.name, contender.name), time.monotonic()
         try:
             result = self.cell.run(contender, workload, plan.window_of(workload, self.options), self.options.warmup)
-        except Unavailable as error:
-            self.dropped[key] = str(error)
-            progress.say(f"bench: {workload.name} {contender.name} left out: {error}")
-        except CellError as error:
+        except (Unavailable, CellError) as error:
+            if isinstance(error, Unavailable) and not self.cells.get(key):
+                self.dropped[key] = str(error)
+                progress.say(f"bench: {workload.name} {contender.name} left out: {error}")
+                return
+            # What could be had once and now cannot is a failure, not something this machine lacks.
             self._failed(workload, contender, number, str(error))
             self.state.add("timed", *key, number, error=str(error), took=time.monotonic() - began)
             progress.say(f"bench: {workload.name} {contender.name} round {number} is no result: {error}")
@@ -183,6 +198,8 @@ class Run:
             self.state.add("calls", *key, result=self.calls[key], took=time.monotonic() - began)
         except (Unavailable, CellError) as error:
             self.calls_without[key] = str(error)
+            if isinstance(error, CellError):
+                self._failed(workload, contender, 0, f"system calls: {error}")
             progress.say(f"bench: system calls of {workload.name} {contender.name} not counted: {error}")
 
     def results(self):

@@ -1,15 +1,21 @@
 """Cells that are finished, kept while a run goes on, so that an interrupted one can be taken up again: one JSON object a line.
 
 The first line is the key: everything that must be the same for cells of two runs to stand in one report (programs, versions, windows, network,
-machine, the harness itself). Another key, or a file from another day, and the run begins anew. A run that came to its end leaves no state.
+machine, the harness itself). Each key has a file of its own, so that a run under other conditions overwrites nothing; a file from another day
+begins anew. A run that came to its end takes its own cells away: those of a bigger run that was interrupted stay, for that one to go on with.
 """
+import contextlib
+import glob
 import hashlib
 import json
 import os
 import time
 
-NAME = "cells.jsonl"
+from .report import write_atomically
+
+NAMES = "cells-{}.jsonl"
 KEPT_FOR = 24 * 3600.0   # seconds: a machine of yesterday is another machine
+CALIBRATION = "calibration"
 
 
 def digest(paths):
@@ -25,34 +31,51 @@ def digest(paths):
 
 
 class State:
-    """`earlier`: cells taken over. Records are written as they come; half a line at the end (a crash) is dropped."""
+    """`found`: records of an interrupted run; `earlier`, `spent`: how many of them this run has taken over so far, and the seconds they took.
+
+    Records are written as they come; half a line at the end (a crash) is dropped."""
 
     def __init__(self, directory, key, fresh=False):
-        self._path = os.path.join(directory, NAME)
+        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
+        self.path = os.path.join(directory, NAMES.format(name))
         self.began_anew = ""       # why what was there was not used
-        self._records = {}
-        self.spent = 0.0           # seconds of earlier parts of the run
-        begun = time.time()
+        self._key, self._begun = key, time.time()
+        self._records, self._mine = {}, set()
+        self.earlier, self.spent = 0, 0.0
+        os.makedirs(directory, exist_ok=True)
+        others = self._others(directory)
         lines = [] if fresh else self._read()
-        if lines and lines[0].get("key") != key:
-            self.began_anew = "the programs, the options or the machine are not the same"
-        elif lines and begun - lines[0].get("begun", 0) > KEPT_FOR:
-            self.began_anew = "it is older than a day"
+        if lines and self._begun - lines[0].get("begun", 0) > KEPT_FOR:
+            self.began_anew = "is older than a day"
         elif lines:
-            begun = lines[0]["begun"]
+            self._begun = lines[0]["begun"]
             for record in lines[1:]:
                 self._records[self._name(record)] = record
-                self.spent += record.get("took", 0)
-        self.earlier = len(self._records)
-        os.makedirs(directory, exist_ok=True)
-        with open(self._path, "w", encoding="utf-8") as file:
-            for record in [{"key": key, "begun": begun}, *self._records.values()]:
-                file.write(json.dumps(record) + "\n")
+        elif others:
+            self.began_anew = f"had other programs, options or another machine (its cells stay in {', '.join(others)})"
+        self.found = len(self._records)
+        if fresh and os.path.exists(self.path):
+            os.replace(self.path, self.path + ".old")
+        self._write(self._records.values())
+
+    def _others(self, directory):
+        """Files of other keys; those that are too old for anybody are removed."""
+        names = []
+        for path in sorted(glob.glob(os.path.join(glob.escape(directory), NAMES.format("*") + "*"))):
+            if time.time() - os.path.getmtime(path) > KEPT_FOR and path != self.path:
+                os.remove(path)
+            elif path.endswith(".jsonl") and path != self.path:
+                names.append(os.path.basename(path))
+        return names
+
+    def _write(self, records):
+        """The whole file, in one step: a crash leaves the old one or the new one."""
+        write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in [{"key": self._key, "begun": self._begun}, *records]))
 
     def _read(self):
         lines = []
         try:
-            with open(self._path, encoding="utf-8") as file:
+            with open(self.path, encoding="utf-8") as file:
                 for line in file:
                     record = json.loads(line)
                     if not isinstance(record, dict):
@@ -60,20 +83,33 @@ class State:
                     lines.append(record)
         except (OSError, ValueError):
             pass   # not there, or cut off in the middle of a record: what stands before it counts
-        return lines
+        return lines if lines and lines[0].get("key") == self._key else []
 
     @staticmethod
     def _name(record):
         return record.get("kind"), record.get("workload"), record.get("contender"), record.get("round")
 
     def get(self, kind, workload=None, contender=None, number=None):
-        return self._records.get((kind, workload, contender, number))
+        name = kind, workload, contender, number
+        record = self._records.get(name)
+        if record and name not in self._mine:
+            self.earlier += kind != CALIBRATION
+            self.spent += record.get("took", 0)
+        self._mine.add(name)
+        return record
 
     def add(self, kind, workload=None, contender=None, number=None, **what):
         record = {"kind": kind, "workload": workload, "contender": contender, "round": number, **what}
         self._records[self._name(record)] = record
-        with open(self._path, "a", encoding="utf-8") as file:
+        self._mine.add(self._name(record))
+        with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
     def finished(self):
-        os.remove(self._path)
+        """Takes away what this run asked for or measured; the rate stays with the cells of another run that were measured at it."""
+        rest = [record for name, record in self._records.items() if name not in self._mine]
+        if rest:
+            self._write([record for record in self._records.values() if record["kind"] == CALIBRATION and record not in rest] + rest)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.path)

@@ -7,10 +7,12 @@ import statistics
 REFERENCE = "haproxy"
 SIGNIFICANT = 0.05
 MEDIAN_CONFIDENCE = 0.9
+NOISE_ROUNDS = 5      # fewer say nothing of the noise: three lie close together by chance
+FIRM_ROUNDS = 8       # from here on the median's interval leaves the lowest and the highest round out
 
 
 def row_of(workload, contender, version, unit, values, reference_values, noise):
-    """One row of report.json. `values` and `reference_values`: {round: value}."""
+    """One row of report.json. `values` and `reference_values`: {round: value}. `noisy` is None where too few rounds leave it unknown."""
     numbers = list(values.values())
     median = statistics.median(numbers)
     reference = statistics.median(reference_values.values()) if reference_values else None
@@ -23,7 +25,7 @@ def row_of(workload, contender, version, unit, values, reference_values, noise):
         "median": median, "min": min(numbers), "max": max(numbers), "n": len(numbers),
         "ratio_to_haproxy": median / reference if reference else None,
         "ratio_by_round": {"median": statistics.median(paired), "min": min(paired), "max": max(paired)} if paired else None,
-        "spread": spread, "noisy": spread > noise, "values": numbers, "paired_ratios": paired,
+        "spread": spread, "noisy": spread > noise if len(numbers) >= NOISE_ROUNDS else None, "values": numbers, "paired_ratios": paired,
         **({"against_haproxy": verdict_against(numbers, other)} if other else {}),
     }
 
@@ -64,6 +66,21 @@ def ratio_interval(values, reference, draws=2000):
     return [ratios[int(0.025 * draws)], ratios[int(0.975 * draws) - 1]]
 
 
+def least_p(a, b):
+    """The least p that sets of these sizes can have: the two of all divisions in which they do not overlap."""
+    return min(1.0, 2 / math.comb(a + b, a))
+
+
+def holm(ps):
+    """p of each question when all of them are asked: with Holm's correction, the chance that any difference is named where there is none is still
+    SIGNIFICANT."""
+    out, least = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        least = max(least, min(1.0, ps[index] * (len(ps) - rank)))
+        out[index] = least
+    return out
+
+
 def rank_sum_p(a, b, permutations=20000):
     """Two-sided p of the rank-sum test: exact for small sets, by seeded permutation for large ones."""
     pooled = sorted(a + b)
@@ -75,5 +92,5 @@ def rank_sum_p(a, b, permutations=20000):
         sums = [sum(chosen) for chosen in itertools.combinations(ranks, len(a))]
     else:
         shuffler = random.Random(1)
-        sums = [sum(shuffler.sample(ranks, len(a))) for _ in range(permutations)]
+        sums = [sum(shuffler.sample(ranks, len(a))) for _ in range(permutations)] + [sum(ranks[:len(a)])]   # itself among them: never 0
     return sum(1 for s in sums if abs(s - expected) >= seen - 1e-9) / len(sums)

@@ -94,23 +94,32 @@ def parse_h2load(text):
     return Said(succeeded, float(done.group(1)) * {"us": 1e-6, "ms": 0.001, "s": 1, "m": 60}[done.group(2)])
 
 
+@dataclass(frozen=True)
+class Tool:
+    parse: object          # what it said -> Said
+    arguments: tuple
+    package: str
+    duration: str          # how it wants the seconds
+    connections: int
+    streams: int = 1       # requests under way on each
+
+
 TOOLS = {
-    "wrk": (parse_wrk, ("-t", "1", "-c", "64"), "wrk", "{seconds}s"),
-    "h2load": (parse_h2load, ("-t", "1", "-c", "32", "-m", "4"), "nghttp2-client", "{seconds}"),
+    "wrk": Tool(parse_wrk, ("-t", "1", "-c", "64", "-d"), "wrk", "{seconds}s", connections=64),
+    "h2load": Tool(parse_h2load, ("-t", "1", "-c", "32", "-m", "4", "-D"), "nghttp2-client", "{seconds}", connections=32, streams=4),
 }
 
 
 def missing(tool):
     """Why the workload of this tool cannot be run here, or None."""
-    for program, package in ((tool, TOOLS[tool][2]), ("nginx", "nginx-light"), ("openssl", "openssl")):
+    for program, package in ((tool, TOOLS[tool].package), ("nginx", "nginx-light"), ("openssl", "openssl")):
         if not shutil.which(program):
             return f"{program} is not there (apt-get install {package})"
     return None
 
 
 def arguments(tool, seconds, port):
-    _, fixed, _, duration = TOOLS[tool]
-    return [tool, *fixed, "-d" if tool == "wrk" else "-D", duration.format(seconds=max(math.ceil(seconds), 1)), f"https://127.0.0.1:{port}/"]
+    return [tool, *TOOLS[tool].arguments, TOOLS[tool].duration.format(seconds=max(math.ceil(seconds), 1)), f"https://127.0.0.1:{port}/"]
 
 
 def answers(port):
@@ -173,6 +182,16 @@ class Backend:
         return int(found.group(3))
 
 
+def check_served(tool, replies, served):
+    """What nginx has served is what the tool got, but for requests under way at its end and the question for the count itself. Raises ToolError."""
+    if served < replies:
+        raise ToolError(f"{tool} counts {replies:,} replies, nginx only {served:,} requests")
+    most = replies + TOOLS[tool].connections * TOOLS[tool].streams + 1
+    if served > most:
+        raise ToolError(f"{tool} counts {replies:,} replies, nginx {served:,} requests, of which at most {most:,} can be the tool's: "
+                        "the proxy moved more than was asked for")
+
+
 def run_tool(tool, processes, cpu, seconds, port, backend):
     """(what the tool said, CPU time of the tool in ns). Raises ToolError."""
     before, spent = backend.served(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -185,8 +204,6 @@ def run_tool(tool, processes, cpu, seconds, port, backend):
     text = out.decode(errors="replace")
     if process.returncode != 0:
         raise ToolError(f"{tool} ended with {process.returncode}: {text.strip()[-200:]}")
-    said = TOOLS[tool][0](text)
-    served = backend.served() - before
-    if served < said.requests:
-        raise ToolError(f"{tool} counts {said.requests:,} replies, nginx only {served:,} requests")
+    said = TOOLS[tool].parse(text)
+    check_served(tool, said.requests, backend.served() - before)
     return said, int((now.ru_utime + now.ru_stime - spent.ru_utime - spent.ru_stime) * 1e9)

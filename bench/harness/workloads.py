@@ -27,6 +27,7 @@ class Workload:
     planned: tuple = ()            # of (count of the report, per second): less than 95 % of one is no result
     tool: str = ""                 # the load is this program, the backend nginx over TLS (tls.py)
     calibrated: bool = False       # its --rate is LATENCY_FRACTION of what the reference reached
+    rate: int = 0                  # requests per second it asks for; 0: not known beforehand (a closed loop, or not calibrated yet)
 
     @property
     def countable(self):
@@ -62,7 +63,7 @@ class Workload:
 
     def at_rate(self, rate):
         """The same at a rate that is known now."""
-        return replace(self, title=f"{self.title}, {rate:,} requests/s", arguments=self.arguments + ("--rate", str(rate)), planned=(("replies", rate),))
+        return replace(self, title=f"{self.title}, {rate:,} requests/s", rate=rate, arguments=self.arguments + ("--rate", str(rate)), planned=(("replies", rate),))
 
 
 def _requests(name, connections, reply):

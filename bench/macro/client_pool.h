@@ -12,6 +12,11 @@
 
 namespace fairlead::bench {
 
+// Of every run over a pool.
+inline constexpr std::uint64_t kErrorsMax = 1000;  // a run with that many is over: nothing is left to measure
+inline constexpr std::uint32_t kOpeningMax = 128;  // connections being opened at once while ramping up
+inline constexpr Duration kPollMax = std::chrono::milliseconds(50);
+
 struct ClientOptions {
   std::vector<Endpoint> targets;  ///< Connections go to them in turn.
   std::uint32_t sources = 1;      ///< Local addresses 127.0.0.1 and up, in turn (a port range per address); 1 = the kernel's choice.

@@ -11,10 +11,6 @@
 namespace fairlead::bench {
 namespace {
 
-constexpr std::uint64_t kErrorsMax = 1000;  // a run with that many is over: nothing is left to measure
-constexpr std::uint32_t kOpeningMax = 128;  // connections being opened at once while ramping up
-constexpr Duration kPollMax = std::chrono::milliseconds(50);
-
 class LoadRun final : public ClientPool {
  public:
   LoadRun(Poller poller, const LoadOptions& options) : ClientPool(std::move(poller), options.client), plan_(options) {}

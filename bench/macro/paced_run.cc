@@ -10,10 +10,7 @@
 namespace fairlead::bench {
 namespace {
 
-constexpr std::uint64_t kErrorsMax = 1000;     // a run with that many is over: nothing is left to measure
 constexpr std::uint64_t kBehindMax = 200'000;  // requests outstanding at once: the rate is far from what can be served
-constexpr std::uint32_t kOpeningMax = 128;     // connections being opened at once while ramping up
-constexpr Duration kPollMax = std::chrono::milliseconds(50);
 
 /// When a stream's next requests are due, and on which of its connections.
 struct Schedule {

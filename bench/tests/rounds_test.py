@@ -10,8 +10,9 @@ import unittest.mock
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import run  # noqa: E402
-from harness import plan, programs, rounds, state  # noqa: E402
+from harness import plan, programs, report, rounds, state  # noqa: E402
 from harness.cell import CellError  # noqa: E402
+from harness.sandbox import Unavailable  # noqa: E402
 
 
 def result(unit, value):
@@ -89,18 +90,59 @@ class RoundsTest(unittest.TestCase):
 
         self.assertEqual(made.repeats, {"p64": 3})      # of eight rounds the one odd one decides nothing
         self.assertEqual(len(made.cells["p64", "haproxy"]), 8)
-        self.assertEqual(made.noisy(), set())
+        self.assertEqual(made.noisy(), [])
 
-    def test_repeats_are_bounded_and_what_stays_noisy_is_marked(self):
-        made = self.go(self.make_run({"haproxy": [10.0] * 5, "nginx": [10, 20, 10, 20, 10]}, "--rounds", "3", "--repeats", "2"))
+    def test_what_stays_noisy_is_marked(self):
+        made = self.go(self.make_run({"haproxy": [10.0] * 8, "nginx": [10, 20] * 4}, "--rounds", "6"))
 
         self.assertEqual(made.repeats, {"p64": 2})
-        self.assertEqual(made.noisy(), {"p64"})
+        self.assertEqual([w.name for w in made.noisy()], ["p64"])
 
-    def test_a_quiet_run_is_not_repeated(self):
-        made = self.go(self.make_run({"haproxy": [10.0] * 3, "nginx": [10.0] * 3}, "--rounds", "3"))
+    def test_further_rounds_that_would_not_narrow_the_interval_are_not_begun(self):
+        for arguments in (["--rounds", "5", "--repeats", "2"], ["--rounds", "4", "--repeats", "4"], ["--rounds", "8"], ["--quick", "--rounds", "5"]):
+            with self.subTest(arguments):
+                made = self.go(self.make_run({"haproxy": [10.0] * 8, "nginx": [10, 20] * 4}, *arguments))
+
+                self.assertEqual((plan.further_rounds(made.options), made.repeats), (0, {}))
+                self.assertEqual(len(made.cells["p64", "nginx"]), made.options.rounds)
+                made.state.finished()
+
+    def test_of_fewer_than_five_rounds_the_noise_is_not_known(self):
+        made = self.go(self.make_run({"haproxy": [10.0] * 4, "nginx": [10, 20, 10, 20]}, "--rounds", "4"))
+
+        self.assertEqual({row["noisy"] for row in report.rows_of(made.cells, made.workloads, made.contenders, {"haproxy": "", "nginx": ""})}, {None})
+
+    def test_a_noisy_workload_whose_further_rounds_would_take_too_long_is_named(self):
+        with unittest.mock.patch.dict(plan.BUDGET, {False: 10.0}):
+            made = self.go(self.make_run({"haproxy": [10.0] * 5, "nginx": [10, 20, 10, 20, 10]}, "--rounds", "5"))
 
         self.assertEqual(made.repeats, {})
+        self.assertIn("p64 noisy, not repeated", made.no_repeats)
+
+    def test_a_quiet_run_is_not_repeated(self):
+        made = self.go(self.make_run({"haproxy": [10.0] * 5, "nginx": [10.0] * 5}, "--rounds", "5"))
+
+        self.assertEqual(made.repeats, {})
+
+    def test_a_contender_that_could_be_measured_once_and_then_not_has_failed(self):
+        made = self.go(self.make_run({"haproxy": [10.0] * 3, "nginx": [9.0, Unavailable("nginx did not relay a request"), 9.2]}, "--rounds", "3"))
+
+        self.assertEqual([(f["contender"], f["round"], f["error"]) for f in made.failures], [("nginx", 2, "nginx did not relay a request")])
+        self.assertEqual((made.dropped, sorted(made.cells["p64", "nginx"])), ({}, [1, 3]))
+
+    def test_a_contender_that_never_could_is_left_out_by_name_and_has_not_failed(self):
+        made = self.go(self.make_run({"haproxy": [10.0] * 3, "nginx": [Unavailable("no module")]}, "--rounds", "3"))
+
+        self.assertEqual((made.dropped, made.failures), ({("p64", "nginx"): "no module"}, []))
+
+    def test_a_calibration_and_a_count_of_system_calls_without_result_are_failures(self):
+        made = self.make_run({"haproxy": [CellError("2 errors")], "nginx": []}, "--workloads", "lat", "--rounds", "1")
+        self.assertEqual([f["error"] for f in self.go(made).failures], ["2 errors"])
+
+        made = self.make_run({"haproxy": [10.0], "nginx": [9.0]}, "--rounds", "1")
+        made.cell.count_calls = unittest.mock.Mock(side_effect=CellError("3 errors"))
+        with unittest.mock.patch.object(rounds.syscalls, "choose", lambda: (unittest.mock.Mock(), None)):
+            self.assertEqual([f["error"] for f in self.go(made).failures], ["system calls: 3 errors"] * 2)
 
     def test_an_interrupted_run_is_taken_up_where_it_was_stopped(self):
         stopped = self.make_run({"haproxy": [10.0, 10.5], "nginx": [9.0, KeyboardInterrupt()]}, "--rounds", "3")
@@ -122,23 +164,63 @@ class RoundsTest(unittest.TestCase):
 
         self.assertEqual([f["error"] for f in again.failures], ["3 errors"])
 
-    def test_a_state_of_other_conditions_is_not_used_and_half_a_line_is_dropped(self):
+    def test_half_a_line_at_the_end_is_dropped_and_fresh_keeps_what_was_there_beside(self):
         first = state.State(self.directory.name, {"key": 1})
         first.add("timed", "p64", "nginx", 1, result={}, took=2.0)
         first.add("timed", "p64", "nginx", 2, result={}, took=2.0)
-        path = os.path.join(self.directory.name, state.NAME)
-        with open(path, "rb+") as file:
-            file.truncate(os.path.getsize(path) - 9)
+        with open(first.path, "rb+") as file:
+            file.truncate(os.path.getsize(first.path) - 9)
 
         same = state.State(self.directory.name, {"key": 1})
-        self.assertEqual((same.earlier, same.spent, same.began_anew), (1, 2.0, ""))
-        self.assertEqual(state.State(self.directory.name, {"key": 1}, fresh=True).earlier, 0)
-        same.add("timed", "p64", "nginx", 1, result={})
+        self.assertEqual((same.found, same.earlier, same.began_anew), (1, 0, ""))
+        self.assertIsNotNone(same.get("timed", "p64", "nginx", 1))
+        self.assertEqual((same.earlier, same.spent), (1, 2.0))
+        self.assertEqual(state.State(self.directory.name, {"key": 1}, fresh=True).found, 0)
+        self.assertTrue(os.path.exists(first.path + ".old"))
+
+    def test_a_state_of_other_conditions_is_neither_used_nor_lost(self):
+        state.State(self.directory.name, {"key": 1}).add("timed", "p64", "nginx", 1, result={})
+
         other = state.State(self.directory.name, {"key": 2})
-        self.assertEqual(other.earlier, 0)
-        self.assertIn("not the same", other.began_anew)
+        self.assertEqual(other.found, 0)
+        self.assertIn("its cells stay in cells-", other.began_anew)
         other.finished()
-        self.assertFalse(os.path.exists(path))
+        self.assertFalse(os.path.exists(other.path))
+        self.assertEqual(state.State(self.directory.name, {"key": 1}).found, 1)
+
+    def test_a_state_of_yesterday_is_not_used_and_one_of_other_conditions_removed(self):
+        mine, other = (state.State(self.directory.name, {"key": key}) for key in (1, 2))
+        mine.add("timed", "p64", "nginx", 1, result={})
+        os.utime(other.path, (0, 0))
+        with unittest.mock.patch.object(state.time, "time", lambda now=state.time.time: now() + state.KEPT_FOR + 1):
+            again = state.State(self.directory.name, {"key": 1})
+
+        self.assertEqual((again.found, again.began_anew), (0, "is older than a day"))
+        self.assertFalse(os.path.exists(other.path))
+
+    def test_a_smaller_run_leaves_the_cells_of_an_interrupted_bigger_one(self):
+        bigger = self.make_run({"haproxy": [10.0, 10.5], "nginx": [9.0, KeyboardInterrupt()]}, "--rounds", "3")
+        bigger.state.add("calibration", rate=100, how="")
+        with self.assertRaises(KeyboardInterrupt):
+            self.go(bigger)
+
+        smaller = self.go(self.make_run({"haproxy": []}, "--contenders", "haproxy", "--rounds", "1"))
+        self.assertEqual((smaller.state.found, smaller.state.earlier, smaller.cell.runs), (4, 1, []))
+        self.assertIsNotNone(smaller.state.get("calibration"))
+        smaller.state.finished()
+
+        rest = state.State(self.directory.name, {"key": 1})
+        self.assertIsNone(rest.get("timed", "p64", "haproxy", 1))
+        self.assertIsNotNone(rest.get("timed", "p64", "nginx", 1))
+        self.assertIsNotNone(rest.get("calibration"))
+
+    def test_the_state_is_replaced_in_one_step(self):
+        first = state.State(self.directory.name, {"key": 1})
+        first.add("timed", "p64", "nginx", 1, result={})
+        with unittest.mock.patch.object(state.os, "replace", side_effect=OSError("no room")), self.assertRaises(OSError):
+            state.State(self.directory.name, {"key": 1})
+
+        self.assertEqual(state.State(self.directory.name, {"key": 1}).found, 1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Tests of whole runs, as small as they can be: run by CTest (bench.run) or `python3 bench/tests/run_test.py [DIRECTORY OF THE PROGRAMS]`."""
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -85,6 +86,21 @@ class WholeRunTest(unittest.TestCase):
             else:
                 self.assertIn("system calls per unit left out", done.stdout)
 
+    @unittest.skipUnless(shutil.which("haproxy"), "haproxy is not there")
+    def test_a_proxy_that_does_not_log_its_connections_is_a_failure_by_name(self):
+        """Beside it one that does, and says so in run.json."""
+        with tempfile.TemporaryDirectory() as folder:
+            silent = os.path.join(folder, "silent-haproxy")
+            with open(silent, "w", encoding="ascii") as file:
+                file.write('#!/bin/sh\n[ "$1" = -v ] || sed -i /tcplog/d "$3"\nexec haproxy "$@"\n')
+            os.chmod(silent, 0o755)
+            with self.bench("--workloads", "churn", "--contenders", "haproxy,haproxy-3", "--haproxy3", silent, "--seconds", "0.2") as (done, rows, directory):
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertIn("churn haproxy-3 round 1 is no result: haproxy-3 logged 0 connections of", done.stdout)
+                self.assertNotIn(("churn", "haproxy-3", "us/connection"), rows)
+                with open(os.path.join(directory, "run.json"), encoding="utf-8") as file:
+                    self.assertGreater(json.load(file)["lines_logged"]["churn haproxy"][0], 10)
+
     def test_tools_of_others_measure_tls_through_the_relay_and_agree(self):
         missing = [reason for tool in tls.TOOLS if (reason := tls.missing(tool))] + ([] if shutil.which("haproxy") else ["haproxy is not there"])
         if missing:
@@ -100,10 +116,10 @@ class WholeRunTest(unittest.TestCase):
             argv = [sys.executable, os.path.join(BENCH, "run.py"), "--bin", BIN, "--out", directory, "--workloads", "p64s", "--contenders", "direct",
                     "--seconds", "0.2", "--rounds", "4"]
             first = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            state = os.path.join(directory, "cells.jsonl")
+            states = os.path.join(directory, "cells-*.jsonl")
             end = time.monotonic() + 60
             while first.poll() is None and time.monotonic() < end:
-                with contextlib.suppress(OSError), open(state, encoding="utf-8") as file:
+                with contextlib.suppress(OSError, IndexError), open(glob.glob(states)[0], encoding="utf-8") as file:
                     if file.read().count("\n") >= 2:    # the key and a cell
                         break
                 time.sleep(0.02)
@@ -118,7 +134,7 @@ class WholeRunTest(unittest.TestCase):
             self.assertIn("going on with an interrupted run", second.stdout)
             with open(os.path.join(directory, "report.json"), encoding="utf-8") as file:
                 self.assertEqual({row["n"] for row in json.load(file)}, {4})
-            self.assertFalse(os.path.exists(state))
+            self.assertEqual(glob.glob(states), [])
 
 
 if __name__ == "__main__":

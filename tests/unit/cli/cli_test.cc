@@ -201,6 +201,9 @@ TEST_F(CliTest, BenchHandsOverToTheHarnessThatBelongsToThisProgram) {
   EXPECT_EQ(run({"bench", "--quick", "--workloads", "p64,churn"}), kExitFailed);  // A process that was replaced does not come back.
   EXPECT_EQ(became,
             (std::vector<std::string>{"python3", "-B", (root / "bench" / "run.py").string(), "--quick", "--workloads", "p64,churn"}));
+  EXPECT_EQ(run({"bench", "--seconds", "0.5", "--rate", "4000", "--haproxy3", "/opt/haproxy"}), kExitFailed);
+  EXPECT_EQ(became, (std::vector<std::string>{"python3", "-B", (root / "bench" / "run.py").string(), "--seconds", "0.5", "--rate", "4000",
+                                              "--haproxy3", "/opt/haproxy"}));
   EXPECT_EQ(run({"bench", "compare", "old", "new"}), kExitFailed);
   EXPECT_EQ(became, (std::vector<std::string>{"python3", "-B", (root / "bench" / "compare.py").string(), "old", "new"}));
 
