@@ -1,6 +1,7 @@
 // fairlead: pure
 #include "base/log_format.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -69,6 +70,11 @@ std::string format_log_time(WallTime time) {
 }
 
 void append_text_value(std::string& out, std::string_view value) {
+  const auto harmless = [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '\\' && c != '='; };
+  if (!value.empty() && value.size() <= kLogValueBytesMax && std::all_of(value.begin(), value.end(), harmless)) {
+    out += value;
+    return;
+  }
   auto [rest, cut] = cut_value(value);
   bool quote = rest.empty() || cut;
   std::string escaped;

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
+#include <utility>
 
 namespace fairlead {
 namespace {
@@ -23,6 +24,8 @@ int syslog_priority(LogLevel level) {
   return kPriorities[static_cast<std::size_t>(level)];
 }
 
+constexpr std::size_t kFileWriteBytes = 16 * 1024;  // Of lines at once. Below every datagram limit, should the target change meanwhile.
+
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 /// A byte stream: a file, a pipe, a terminal, a socket. Remembers how much of a line it has written, so that a line interrupted by a full
@@ -30,6 +33,7 @@ bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 class StreamTarget : public LogTarget {
  public:
   Outcome write(const LogRecord& record) override {
+    taken_ = 0;
     if (torn_) {  // An earlier line was cut off by an error: don't glue this one to its rest.
       if (const Outcome outcome = put("\n"); outcome != Outcome::kDone) return outcome;
       torn_ = false;
@@ -42,16 +46,18 @@ class StreamTarget : public LogTarget {
       } else if (n < 0 && errno == EINTR) {
         continue;
       } else if (n < 0 && would_block(errno)) {
+        taken_ = sent_;
         return Outcome::kBlocked;
       } else {
-        torn_ = sent_ > 0;
-        sent_ = 0;
+        torn_ = sent_ > 0 && line[sent_ - 1] != '\n';
+        taken_ = std::exchange(sent_, 0);
         return Outcome::kFailed;
       }
     }
     sent_ = 0;
     return Outcome::kDone;
   }
+  [[nodiscard]] std::size_t taken() const override { return taken_; }
 
  protected:
   /// As write(2): EAGAIN when it would have to wait.
@@ -71,6 +77,7 @@ class StreamTarget : public LogTarget {
     }
   }
   std::size_t sent_ = 0;
+  std::size_t taken_ = 0;
   bool torn_ = false;
 };
 
@@ -88,6 +95,8 @@ class StderrTarget final : public StreamTarget {
     }
   }
   [[nodiscard]] int wait_fd() const override { return fd_; }
+  /// What a pipe takes in one piece, also from several writers (pipe(7)).
+  [[nodiscard]] std::size_t lines_bytes_max() const override { return PIPE_BUF; }
 
  private:
   ssize_t transmit(std::string_view bytes) override {
@@ -115,6 +124,7 @@ class FileTarget final : public StreamTarget {
     return std::unique_ptr<LogTarget>(new FileTarget(path, std::move(*fd)));
   }
   [[nodiscard]] int wait_fd() const override { return fd_.get(); }
+  [[nodiscard]] std::size_t lines_bytes_max() const override { return kFileWriteBytes; }
   Status reopen() override {
     auto fd = open_file(path_);
     if (!fd) return fd.error();

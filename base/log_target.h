@@ -29,11 +29,11 @@ struct LogOptions {
   bool operator==(const LogOptions&) const = default;
 };
 
-/// One thing to write, rendered. `event` is nullptr for a connection's line.
+/// One thing to write, rendered. `event` is nullptr for connections' lines.
 struct LogRecord {
   LogLevel level = LogLevel::kInfo;
   const LogEvent* event = nullptr;
-  std::string line;  ///< The whole line in the wanted format, with its newline.
+  std::string line;  ///< The whole line in the wanted format, with its newline; or several, for a target that takes them (lines_bytes_max).
   std::string body;  ///< Without time and level, for targets that keep those themselves (see LogTarget::wants_body).
 };
 
@@ -45,6 +45,10 @@ class LogTarget {
   /// kBlocked: poll wait_fd() for POLLOUT, then call again with the same record. kFailed: the record is lost.
   [[nodiscard]] virtual Outcome write(const LogRecord& record) = 0;
   [[nodiscard]] virtual int wait_fd() const = 0;
+  /// Connections' lines may come as one record of so many bytes. 0: one by one.
+  [[nodiscard]] virtual std::size_t lines_bytes_max() const { return 0; }
+  /// Bytes of the record that failed, or was given up while blocked, that were written all the same.
+  [[nodiscard]] virtual std::size_t taken() const { return 0; }
   [[nodiscard]] virtual bool wants_body() const { return false; }
   /// Opens the same name anew (log rotation); keeps what it has when that fails. Nothing to do for targets without a file.
   [[nodiscard]] virtual Status reopen() { return {}; }

@@ -77,7 +77,9 @@ class LogThread::Core {
   void post_event(LogEvent event) {
     const LogLevel level = level_of(event.id);
     if (level <= LogLevel::kNotice) ring_.append(event);
-    if (level <= level_.load(std::memory_order_relaxed)) post(std::move(event));
+    if (level > level_.load(std::memory_order_relaxed)) return;
+    post(std::move(event));
+    if (!urgent_.exchange(true, std::memory_order_acq_rel)) command_event_.signal();
   }
   void post(Item item) {
     posted_.fetch_add(1, std::memory_order_acq_rel);
@@ -94,9 +96,9 @@ class LogThread::Core {
   void run();
 
  private:
-  void drop() {
-    dropped_.fetch_add(1, std::memory_order_relaxed);
-    settle();
+  void drop(std::uint64_t count = 1) {
+    dropped_.fetch_add(count, std::memory_order_relaxed);
+    settle(count);
   }
   void settle(std::uint64_t count = 1) { settled_.fetch_add(count, std::memory_order_acq_rel); }
   void wake_flush();
@@ -109,7 +111,9 @@ class LogThread::Core {
   void open_first_target();
   void consume(Item&& item);
   void emit(MessageId id, std::vector<LogField> fields);
-  void deliver(const LogRecord& record);
+  void gather(std::string line);
+  void write_lines();
+  void deliver(const LogRecord& record, std::uint64_t lines = 1);
   LogTarget::Outcome write_through_qb(const LogRecord& record);
   bool wait_for_room();
   void report_drops(bool now);
@@ -124,8 +128,9 @@ class LogThread::Core {
   std::atomic<std::uint64_t> settled_{0};  // Written or dropped.
   std::atomic<std::uint64_t> dropped_{0};
 
-  EventFd command_event_;
-  std::mutex mutex_;  // Guards command_, ended_; with changed_ for flush() and stop().
+  EventFd command_event_;            // A command, or an event that shall not wait.
+  std::atomic<bool> urgent_{false};  // Signalled for an event, and not seen yet.
+  std::mutex mutex_;                 // Guards command_, ended_; with changed_ for flush() and stop().
   std::condition_variable changed_;
   std::atomic<int> waiters_{0};
   Command command_;
@@ -135,6 +140,8 @@ class LogThread::Core {
   LogOptions options_;
   std::unique_ptr<LogTarget> target_;
   int qb_target_ = -1;
+  std::string lines_;  // Of connections, not written yet.
+  std::uint64_t line_count_ = 0;
   const LogRecord* current_ = nullptr;  // What libqb is carrying to qb_write() right now.
   std::optional<LogTarget::Outcome> outcome_;
   std::optional<Instant> stop_by_;
@@ -189,6 +196,7 @@ void LogThread::Core::run() {
   for (;;) {
     take_commands();
     const std::size_t handled = inbox_.drain([this](Item&& item) { consume(std::move(item)); });
+    write_lines();
     report_drops(/*now=*/false);
     if (handled > 0) continue;
     if (stop_by_) break;
@@ -216,6 +224,8 @@ void LogThread::Core::close_qb() { qb_log_custom_close(qb_target_); }
 void LogThread::Core::wait(int timeout_ms) {
   std::array<pollfd, 2> fds{{{inbox_.event_fd(), POLLIN, 0}, {command_event_.get(), POLLIN, 0}}};
   ::poll(fds.data(), fds.size(), timeout_ms);  // EINTR and a time-out are answered alike: by another turn.
+  // Lines. As long as the inbox is not drained, whoever posts more of them signals nothing.
+  if (fds[0].revents != 0 && fds[1].revents == 0) ::poll(&fds[1], 1, static_cast<int>(to_ms(kLogGather)));
 }
 
 void LogThread::Core::take_commands() {
@@ -224,6 +234,7 @@ void LogThread::Core::take_commands() {
     const std::lock_guard lock(mutex_);
     command = std::exchange(command_, {});
     command_event_.clear();
+    urgent_.exchange(false, std::memory_order_acq_rel);  // Pairs with post_event(); what was posted is drained after this.
   }
   if (command.stop_by) stop_by_ = command.stop_by;
   if (command.options) apply_options(std::move(*command.options));
@@ -288,24 +299,40 @@ void LogThread::Core::consume(Item&& item) {
   if (stop_by_ && clock_.now() >= *stop_by_) gave_up_ = true;
   if (gave_up_) return drop();
   std::visit(Overloaded{
-                 [this](const LogEvent& event) { deliver(render(event)); },
-                 [this](const QueuedLine& line) {
-                   LogRecord record;
-                   record.line = line.formatter(std::span(line.data).first(line.size), options_.format);
-                   if (target_->wants_body()) record.body = record.line;
-                   record.line += '\n';
-                   deliver(record);
+                 [this](const LogEvent& event) {
+                   write_lines();
+                   deliver(render(event));
                  },
+                 [this](const QueuedLine& line) { gather(line.formatter(std::span(line.data).first(line.size), options_.format)); },
              },
              item);
 }
 
-void LogThread::Core::deliver(const LogRecord& record) {
+void LogThread::Core::gather(std::string line) {
+  if (lines_.size() + line.size() + 1 > target_->lines_bytes_max()) write_lines();
+  lines_ += line;
+  lines_ += '\n';
+  ++line_count_;
+  if (target_->lines_bytes_max() == 0) write_lines();
+}
+
+void LogThread::Core::write_lines() {
+  if (line_count_ == 0) return;
+  LogRecord record{.level = LogLevel::kInfo, .event = nullptr, .line = std::exchange(lines_, {}), .body = {}};
+  if (target_->wants_body()) record.body = record.line.substr(0, record.line.size() - 1);
+  deliver(record, std::exchange(line_count_, 0));
+}
+
+/// `lines`: how many stand in the record.
+void LogThread::Core::deliver(const LogRecord& record, std::uint64_t lines) {
   for (;;) {
     const LogTarget::Outcome outcome = write_through_qb(record);
     if (outcome == LogTarget::Outcome::kBlocked && wait_for_room()) continue;
     healthy_ = outcome == LogTarget::Outcome::kDone;
-    healthy_ ? settle() : drop();
+    const std::string_view taken = std::string_view(record.line).substr(0, target_->taken());
+    const auto written = healthy_ ? lines : static_cast<std::uint64_t>(std::count(taken.begin(), taken.end(), '\n'));
+    settle(written);
+    if (written < lines) drop(lines - written);
     return;
   }
 }

@@ -4,6 +4,10 @@
 //        |
 //        +--events of level notice and above--> EventRing (`fairlead events`), also while a target is stalled
 //
+// An event is written at once. Lines are waited for, kLogGather at most: a thousand connections a second then wake this thread a hundred
+// times and not a thousand, and their lines go to a file in a hundred writes. Rationale: woken for each line, the thread cost a proxy with
+// short connections as much again as the lines.
+//
 // Records go through libqb, so that its other targets (the flight recorder) see what the operator's target sees. The targets are our own
 // (base/log_target.h) and not libqb's: those wait in fprintf(3), cut lines at 512 bytes (4096 at most) and hide errors.
 //
@@ -37,6 +41,8 @@ struct LogThreadSettings {
   LogPlaces places;
   LogTargetOpener open = open_log_target;  ///< Tests put a target of their own here.
 };
+
+inline constexpr Duration kLogGather = std::chrono::milliseconds(10);
 
 class LogThread final : public LogSink {
  public:

@@ -390,48 +390,100 @@ TEST(LogThreadTest, CountsEveryRecordOfManyThreadsOnce) {
   EXPECT_EQ(count_lines(test::TempDir::read(dir.path("log")), "line n=") + log.dropped(), 8000U);
 }
 
-/// Sits in write() until it is let go: a disk that does not answer.
-class DeadDisk final : public LogTarget {
+/// Keeps what it is given. Waits in its first write until it is let go (a disk that does not answer), and breaks off in the middle of a
+/// record when told to.
+class SlowStart final : public LogTarget {
  public:
   struct State {
     std::mutex mutex;
     std::condition_variable changed;
-    bool free = false;
     bool entered = false;
+    bool free = false;
+    std::size_t takes = std::string::npos;  // Bytes of a record, before it fails.
+    std::vector<std::string> records;
   };
-  explicit DeadDisk(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  Outcome write(const LogRecord&) override {
+  SlowStart(std::shared_ptr<State> state, std::size_t lines_bytes) : state_(std::move(state)), lines_bytes_(lines_bytes) {}
+  Outcome write(const LogRecord& record) override {
     std::unique_lock lock(state_->mutex);
     state_->entered = true;
     state_->changed.notify_all();
     state_->changed.wait(lock, [this] { return state_->free; });
-    return Outcome::kDone;
+    state_->records.push_back(record.line);
+    return record.line.size() > state_->takes ? Outcome::kFailed : Outcome::kDone;
   }
   [[nodiscard]] int wait_fd() const override { return -1; }
+  [[nodiscard]] std::size_t lines_bytes_max() const override { return lines_bytes_; }
+  [[nodiscard]] std::size_t taken() const override { return state_->takes; }
+
+  /// A log whose thread is in the first write, so that what comes next is there at once when it goes on.
+  static std::unique_ptr<LogThread> start(const std::shared_ptr<State>& state, std::size_t lines_bytes) {
+    LogThreadSettings settings;
+    settings.open = [state, lines_bytes](const LogOptions&, const LogPlaces&) -> Result<std::unique_ptr<LogTarget>> {
+      return std::unique_ptr<LogTarget>(std::make_unique<SlowStart>(state, lines_bytes));
+    };
+    auto log = std::make_unique<LogThread>(to_stderr(), settings);
+    log->write(event(MessageId::SERVER_DOWN));
+    std::unique_lock lock(state->mutex);
+    EXPECT_TRUE(state->changed.wait_for(lock, seconds(10), [&] { return state->entered; }));
+    return log;
+  }
+  static void let_go(State& state) {
+    const std::lock_guard lock(state.mutex);
+    state.free = true;
+    state.changed.notify_all();
+  }
 
  private:
   std::shared_ptr<State> state_;
+  std::size_t lines_bytes_;
 };
 
 TEST(LogThreadTest, LeavesAThreadThatSitsInASystemCallBehind) {
-  auto state = std::make_shared<DeadDisk::State>();
-  LogThreadSettings settings;
-  settings.open = [state](const LogOptions&, const LogPlaces&) -> Result<std::unique_ptr<LogTarget>> {
-    return std::unique_ptr<LogTarget>(std::make_unique<DeadDisk>(state));
-  };
-  {
-    LogThread log(to_stderr(), settings);
-    log.write(event(MessageId::SERVER_DOWN));
-    std::unique_lock lock(state->mutex);
-    ASSERT_TRUE(state->changed.wait_for(lock, seconds(10), [&] { return state->entered; }));
-    lock.unlock();
-    EXPECT_FALSE(log.stop(milliseconds(20)));
-  }  // The object is gone, the thread is not.
-  std::unique_lock lock(state->mutex);
-  state->free = true;
-  state->changed.notify_all();
-  lock.unlock();
-  while (state.use_count() > 2) ::sched_yield();  // `state` here and in `settings`: the thread ended and let go of its copy.
+  auto state = std::make_shared<SlowStart::State>();
+  auto log = SlowStart::start(state, 0);
+  EXPECT_FALSE(log->stop(milliseconds(20)));
+  log.reset();  // The object is gone, the thread is not.
+  SlowStart::let_go(*state);
+  while (state.use_count() > 1) ::sched_yield();  // Until the thread has ended and let go of its copies.
+}
+
+TEST(LogThreadTest, LinesGoTogetherUpToWhatTheTargetTakesAndAnEventKeepsItsPlace) {
+  auto state = std::make_shared<SlowStart::State>();
+  const auto log = SlowStart::start(state, 30);
+  for (int i = 0; i < 5; ++i) write_number(*log, i);  // 9 bytes each.
+  log->write(event(MessageId::SERVER_UP));
+  write_number(*log, 5);
+  SlowStart::let_go(*state);
+  ASSERT_TRUE(log->stop(seconds(10)));
+
+  const std::vector<std::string>& records = state->records;
+  ASSERT_EQ(records.size(), 5U);
+  EXPECT_THAT(records[0], HasSubstr("SERVER_DOWN"));
+  EXPECT_EQ(records[1], "line n=0\nline n=1\nline n=2\n");
+  EXPECT_EQ(records[2], "line n=3\nline n=4\n");
+  EXPECT_THAT(records[3], HasSubstr("SERVER_UP"));
+  EXPECT_EQ(records[4], "line n=5\n");
+  EXPECT_EQ(log->dropped(), 0U);
+}
+
+TEST(LogThreadTest, ATargetForSingleLinesGetsThemOneByOne) {
+  auto state = std::make_shared<SlowStart::State>();
+  const auto log = SlowStart::start(state, 0);
+  for (int i = 0; i < 3; ++i) write_number(*log, i);
+  SlowStart::let_go(*state);
+  ASSERT_TRUE(log->stop(seconds(10)));
+  EXPECT_EQ(std::vector<std::string>(state->records.begin() + 1, state->records.end()),
+            (std::vector<std::string>{"line n=0\n", "line n=1\n", "line n=2\n"}));
+}
+
+TEST(LogThreadTest, OfLinesThatBreakOffTheWholeOnesAreNotLost) {
+  auto state = std::make_shared<SlowStart::State>();
+  const auto log = SlowStart::start(state, 1000);
+  for (int i = 0; i < 4; ++i) write_number(*log, i);
+  state->takes = 9 + 9 + 4;  // Two lines, and half the third. Whoever reads it waits for let_go().
+  SlowStart::let_go(*state);
+  ASSERT_TRUE(log->stop(seconds(10)));
+  EXPECT_EQ(log->dropped(), 1U + 2U);  // The event, which is longer than that, and the lines that were not written whole.
 }
 
 TEST(LogTargetTest, SendsSyslogDatagrams) {
