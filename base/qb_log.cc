@@ -111,7 +111,7 @@ class LogThread::Core {
   void open_first_target();
   void consume(Item&& item);
   void emit(MessageId id, std::vector<LogField> fields);
-  void gather(std::string line);
+  void gather(const std::string& line);
   void write_lines();
   void deliver(const LogRecord& record, std::uint64_t lines = 1);
   LogTarget::Outcome write_through_qb(const LogRecord& record);
@@ -308,7 +308,7 @@ void LogThread::Core::consume(Item&& item) {
              item);
 }
 
-void LogThread::Core::gather(std::string line) {
+void LogThread::Core::gather(const std::string& line) {
   if (lines_.size() + line.size() + 1 > target_->lines_bytes_max()) write_lines();
   lines_ += line;
   lines_ += '\n';

@@ -288,8 +288,8 @@ TypeOfPtr<bool> flag() {
 TypeOfPtr<Duration> duration(DurationRange range) { return std::make_shared<DurationType>(std::move(range)); }
 TypeOfPtr<std::uint64_t> size(std::uint64_t min, std::uint64_t max) { return std::make_shared<SizeType>(min, max); }
 TypeOfPtr<std::uint32_t> rate(std::uint32_t min, std::uint32_t max) { return std::make_shared<RateType>(min, max); }
-TypeOfPtr<std::optional<std::uint32_t>> number_or_auto(std::uint32_t min, std::uint32_t max, std::string meaning_of_auto) {
-  return std::make_shared<NumberOrAutoType>(min, max, std::move(meaning_of_auto));
+TypeOfPtr<std::optional<std::uint32_t>> number_or_auto(std::uint32_t min, std::uint32_t max, const std::string& meaning_of_auto) {
+  return std::make_shared<NumberOrAutoType>(min, max, meaning_of_auto);
 }
 
 }  // namespace fairlead::config::schema

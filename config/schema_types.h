@@ -71,7 +71,8 @@ struct DurationRange {
 [[nodiscard]] TypeOfPtr<Duration> duration(DurationRange range);
 [[nodiscard]] TypeOfPtr<std::uint64_t> size(std::uint64_t min, std::uint64_t max);
 [[nodiscard]] TypeOfPtr<std::uint32_t> rate(std::uint32_t min, std::uint32_t max);  ///< "10/s"
-[[nodiscard]] TypeOfPtr<std::optional<std::uint32_t>> number_or_auto(std::uint32_t min, std::uint32_t max, std::string meaning_of_auto);
+[[nodiscard]] TypeOfPtr<std::optional<std::uint32_t>> number_or_auto(std::uint32_t min, std::uint32_t max,
+                                                                     const std::string& meaning_of_auto);
 
 template <std::unsigned_integral T>
 class NumberType final : public TypeOf<T> {

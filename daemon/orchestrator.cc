@@ -270,8 +270,7 @@ void Orchestrator::handle_command(CommandRequest&& request) {
   if (const auto* kill = std::get_if<admin::KillConnections>(&request.command))
     return kill_connections(*kill, request.actor, std::move(request.done));
   if (stopping_) return refuse(std::move(request));  // Nothing may open a listener again.
-  if (const auto* reload = std::get_if<admin::Reload>(&request.command))
-    return load(reload->dry_run, request.actor.name, std::move(request.done));
+  if (const auto* reload = std::get_if<admin::Reload>(&request.command)) return load(reload->dry_run, request.actor.name, request.done);
   if (is_of_takeover(request.command)) {
     if (!takeover_) return request.done(Error{Errc::kRefused, "this daemon started with neither VIPs nor a cluster in its configuration"});
     return takeover_->execute(request.command, [this, done = std::move(request.done)](Result<admin::CommandResult> result) {
