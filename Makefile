@@ -78,7 +78,7 @@ coverage:
 	@find build/coverage -name '*.gcda' -delete
 	@cd build/coverage && $(CTEST) -LE '^(long|scripts)$$'
 	@gcovr --root . --exclude 'tests/|bench/|build/' --exclude-throw-branches --gcov-ignore-parse-errors --object-directory build/coverage \
-	  --html-details build/coverage/report.html --print-summary -o build/coverage/report.txt
+	  --html-details build/coverage/report.html --txt build/coverage/report.txt --print-summary
 	@echo "coverage: build/coverage/report.html"
 
 # Each fuzz program for FUZZ_SECONDS; what it finds interesting stays in build/fuzz/corpus, beside the seeds of tests/fuzz/corpus.

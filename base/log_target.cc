@@ -24,7 +24,7 @@ int syslog_priority(LogLevel level) {
   return kPriorities[static_cast<std::size_t>(level)];
 }
 
-constexpr std::size_t kFileWriteBytes = 16 * 1024;  // Of lines at once. Below every datagram limit, should the target change meanwhile.
+constexpr std::size_t kFileWriteBytes = 16 * 1024;  // Of lines at once.
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
@@ -89,6 +89,9 @@ class StderrTarget final : public StreamTarget {
     struct stat info {};
     if (::fstat(fd, &info) != 0) return;
     socket_ = S_ISSOCK(info.st_mode);
+    int type = 0;
+    socklen_t size = sizeof type;
+    messages_ = socket_ && ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type != SOCK_STREAM;
     if (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode)) {
       own_.reset(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
       if (own_.valid()) fd_ = own_.get();
@@ -96,7 +99,7 @@ class StderrTarget final : public StreamTarget {
   }
   [[nodiscard]] int wait_fd() const override { return fd_; }
   /// What a pipe takes in one piece, also from several writers (pipe(7)).
-  [[nodiscard]] std::size_t lines_bytes_max() const override { return PIPE_BUF; }
+  [[nodiscard]] std::size_t lines_bytes_max() const override { return messages_ ? 0 : PIPE_BUF; }
 
  private:
   ssize_t transmit(std::string_view bytes) override {
@@ -113,6 +116,7 @@ class StderrTarget final : public StreamTarget {
   int fd_;
   Fd own_;
   bool socket_ = false;
+  bool messages_ = false;  // A socket that keeps what was sent together apart from the rest.
 };
 
 class FileTarget final : public StreamTarget {

@@ -35,6 +35,8 @@ constexpr const char* kQbSource = "fairlead";
 /// The thread gives up at stop()'s deadline; this much longer its caller waits for it to end by itself.
 constexpr Duration kStopMargin = std::chrono::milliseconds(50);
 
+constexpr std::size_t kRecordsPerTurn = 256;
+
 struct QueuedLine {
   LineFormatter formatter;
   std::uint16_t size;
@@ -78,13 +80,9 @@ class LogThread::Core {
     const LogLevel level = level_of(event.id);
     if (level <= LogLevel::kNotice) ring_.append(event);
     if (level > level_.load(std::memory_order_relaxed)) return;
-    post(std::move(event));
-    if (!urgent_.exchange(true, std::memory_order_acq_rel)) command_event_.signal();
+    if (post(std::move(event), settings_.queue_capacity)) wake();
   }
-  void post(Item item) {
-    posted_.fetch_add(1, std::memory_order_acq_rel);
-    if (!inbox_.post(std::move(item))) drop();
-  }
+  void post_line(QueuedLine line) { (void)post(line, settings_.queue_capacity - settings_.queue_capacity / 8); }
   void command(Command command);
   bool flush(Duration deadline);
   [[nodiscard]] bool wait_until_ended(Duration deadline);
@@ -96,6 +94,22 @@ class LogThread::Core {
   void run();
 
  private:
+  /// False when more than `limit` records wait: dropped and counted.
+  bool post(Item item, std::size_t limit) {
+    const std::uint64_t posted = posted_.fetch_add(1, std::memory_order_acq_rel) + 1;
+    // Signed: others' records may have come and been settled since.
+    const auto waiting = static_cast<std::int64_t>(posted - settled_.load(std::memory_order_acquire));
+    if (waiting > static_cast<std::int64_t>(limit) || !inbox_.post(std::move(item))) {
+      drop();
+      return false;
+    }
+    if (waiting > static_cast<std::int64_t>(settings_.queue_capacity / 4)) wake();
+    return true;
+  }
+  /// Ends a wait for more lines. Once until the next drain: a target that is stalled is not looked at again for each event.
+  void wake() {
+    if (!urgent_.exchange(true, std::memory_order_acq_rel)) command_event_.signal();
+  }
   void drop(std::uint64_t count = 1) {
     dropped_.fetch_add(count, std::memory_order_relaxed);
     settle(count);
@@ -113,6 +127,7 @@ class LogThread::Core {
   void emit(MessageId id, std::vector<LogField> fields);
   void gather(const std::string& line);
   void write_lines();
+  void gather_again(std::string_view lines);
   void deliver(const LogRecord& record, std::uint64_t lines = 1);
   LogTarget::Outcome write_through_qb(const LogRecord& record);
   bool wait_for_room();
@@ -128,8 +143,8 @@ class LogThread::Core {
   std::atomic<std::uint64_t> settled_{0};  // Written or dropped.
   std::atomic<std::uint64_t> dropped_{0};
 
-  EventFd command_event_;            // A command, or an event that shall not wait.
-  std::atomic<bool> urgent_{false};  // Signalled for an event, and not seen yet.
+  EventFd command_event_;            // A command, or something that shall not wait.
+  std::atomic<bool> urgent_{false};  // wake() signalled, and the inbox was not drained since.
   std::mutex mutex_;                 // Guards command_, ended_; with changed_ for flush() and stop().
   std::condition_variable changed_;
   std::atomic<int> waiters_{0};
@@ -195,10 +210,11 @@ void LogThread::Core::run() {
   settle();
   for (;;) {
     take_commands();
-    const std::size_t handled = inbox_.drain([this](Item&& item) { consume(std::move(item)); });
+    urgent_.exchange(false, std::memory_order_acq_rel);  // Pairs with wake(): whoever comes second sees the other.
+    const std::size_t handled = inbox_.drain([this](Item&& item) { consume(std::move(item)); }, kRecordsPerTurn);
     write_lines();
     report_drops(/*now=*/false);
-    if (handled > 0) continue;
+    if (handled == kRecordsPerTurn || (stop_by_ && handled > 0)) continue;
     if (stop_by_) break;
     wake_flush();
     wait(dropped() != reported_ ? static_cast<int>(to_ms(settings_.report_interval)) : -1);
@@ -225,7 +241,7 @@ void LogThread::Core::wait(int timeout_ms) {
   std::array<pollfd, 2> fds{{{inbox_.event_fd(), POLLIN, 0}, {command_event_.get(), POLLIN, 0}}};
   ::poll(fds.data(), fds.size(), timeout_ms);  // EINTR and a time-out are answered alike: by another turn.
   // Lines. As long as the inbox is not drained, whoever posts more of them signals nothing.
-  if (fds[0].revents != 0 && fds[1].revents == 0) ::poll(&fds[1], 1, static_cast<int>(to_ms(kLogGather)));
+  if (fds[0].revents != 0 && fds[1].revents == 0) ::poll(&fds[1], 1, static_cast<int>(to_ms(settings_.gather)));
 }
 
 void LogThread::Core::take_commands() {
@@ -234,7 +250,6 @@ void LogThread::Core::take_commands() {
     const std::lock_guard lock(mutex_);
     command = std::exchange(command_, {});
     command_event_.clear();
-    urgent_.exchange(false, std::memory_order_acq_rel);  // Pairs with post_event(); what was posted is drained after this.
   }
   if (command.stop_by) stop_by_ = command.stop_by;
   if (command.options) apply_options(std::move(*command.options));
@@ -323,15 +338,29 @@ void LogThread::Core::write_lines() {
   deliver(record, std::exchange(line_count_, 0));
 }
 
+void LogThread::Core::gather_again(std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = lines.find('\n');
+    gather(std::string(lines.substr(0, end)));
+    lines.remove_prefix(end + 1);
+  }
+  write_lines();
+}
+
 /// `lines`: how many stand in the record.
 void LogThread::Core::deliver(const LogRecord& record, std::uint64_t lines) {
+  const std::string_view text = record.line;
   for (;;) {
+    const LogTarget* target = target_.get();
     const LogTarget::Outcome outcome = write_through_qb(record);
-    if (outcome == LogTarget::Outcome::kBlocked && wait_for_room()) continue;
+    const std::string_view taken = text.substr(0, target->taken());
+    const bool goes_on = outcome == LogTarget::Outcome::kBlocked && wait_for_room();
+    if (goes_on && (lines == 1 || target_.get() == target)) continue;
     healthy_ = outcome == LogTarget::Outcome::kDone;
-    const std::string_view taken = std::string_view(record.line).substr(0, target_->taken());
     const auto written = healthy_ ? lines : static_cast<std::uint64_t>(std::count(taken.begin(), taken.end(), '\n'));
     settle(written);
+    // Another target may take fewer at once: the rest is put together for it.
+    if (goes_on) return gather_again(text.substr(taken.rfind('\n') + 1));
     if (written < lines) drop(lines - written);
     return;
   }
@@ -418,7 +447,7 @@ void LogThread::write_line(LineFormatter formatter, std::span<const std::byte> d
   FL_DASSERT(data.size() <= kLogLineBytesMax);
   QueuedLine line{.formatter = formatter, .size = static_cast<std::uint16_t>(std::min(data.size(), kLogLineBytesMax)), .data = {}};
   std::memcpy(line.data.data(), data.data(), line.size);
-  core_->post(line);
+  core_->post_line(line);
 }
 
 void LogThread::reconfigure(LogOptions options) {

@@ -4,7 +4,7 @@
 //        |
 //        +--events of level notice and above--> EventRing (`fairlead events`), also while a target is stalled
 //
-// An event is written at once. Lines are waited for, kLogGather at most: a thousand connections a second then wake this thread a hundred
+// An event is written at once, lines are waited for (LogThreadSettings::gather): a thousand connections a second then wake this thread a hundred
 // times and not a thousand, and their lines go to a file in a hundred writes. Rationale: woken for each line, the thread cost a proxy with
 // short connections as much again as the lines.
 //
@@ -12,7 +12,7 @@
 // (base/log_target.h) and not libqb's: those wait in fprintf(3), cut lines at 512 bytes (4096 at most) and hide errors.
 //
 // Invariants:
-//   I1  write() and write_line() never wait: a record that finds the queue full is dropped and counted.
+//   I1  write() and write_line() never wait: a record that finds the queue full is dropped and counted. An eighth of it is for events only.
 //   I2  A record is counted as dropped or handed to the target, in the order of its producer.
 //   I3  After drops, once a line was written again, LOG_LINES_DROPPED tells how many were lost since the last such event.
 //   I4  All libqb calls of the log come from the log thread.
@@ -38,11 +38,10 @@ struct LogThreadSettings {
   std::size_t queue_capacity = 4096;                   ///< Records; about 320 B each.
   std::size_t ring_capacity = 1024;                    ///< Events kept for `fairlead events`.
   Duration report_interval = std::chrono::seconds(1);  ///< LOG_LINES_DROPPED at most this often.
+  Duration gather = std::chrono::milliseconds(10);     ///< So long a line waits for others; less when they fill a quarter of the queue.
   LogPlaces places;
   LogTargetOpener open = open_log_target;  ///< Tests put a target of their own here.
 };
-
-inline constexpr Duration kLogGather = std::chrono::milliseconds(10);
 
 class LogThread final : public LogSink {
  public:

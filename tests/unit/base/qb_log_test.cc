@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <mutex>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -416,8 +417,7 @@ class SlowStart final : public LogTarget {
   [[nodiscard]] std::size_t taken() const override { return state_->takes; }
 
   /// A log whose thread is in the first write, so that what comes next is there at once when it goes on.
-  static std::unique_ptr<LogThread> start(const std::shared_ptr<State>& state, std::size_t lines_bytes) {
-    LogThreadSettings settings;
+  static std::unique_ptr<LogThread> start(const std::shared_ptr<State>& state, std::size_t lines_bytes, LogThreadSettings settings = {}) {
     settings.open = [state, lines_bytes](const LogOptions&, const LogPlaces&) -> Result<std::unique_ptr<LogTarget>> {
       return std::unique_ptr<LogTarget>(std::make_unique<SlowStart>(state, lines_bytes));
     };
@@ -484,6 +484,103 @@ TEST(LogThreadTest, OfLinesThatBreakOffTheWholeOnesAreNotLost) {
   SlowStart::let_go(*state);
   ASSERT_TRUE(log->stop(seconds(10)));
   EXPECT_EQ(log->dropped(), 1U + 2U);  // The event, which is longer than that, and the lines that were not written whole.
+}
+
+TEST(LogThreadTest, AnEighthOfTheQueueIsForEvents) {
+  auto state = std::make_shared<SlowStart::State>();
+  LogThreadSettings settings;
+  settings.queue_capacity = 16;
+  const auto log = SlowStart::start(state, 1000, settings);  // One event waits already.
+  for (int i = 0; i < 30; ++i) write_number(*log, i);
+  log->write(event(MessageId::SERVER_UP));
+  log->write(event(MessageId::POOL_SERVES));
+  SlowStart::let_go(*state);
+  ASSERT_TRUE(log->stop(seconds(10)));
+  EXPECT_EQ(log->dropped(), 30U - 13U);
+  const std::string all = testing::PrintToString(state->records);
+  EXPECT_THAT(all, HasSubstr("SERVER_UP"));
+  EXPECT_THAT(all, HasSubstr("POOL_SERVES"));
+}
+
+/// A log that waits for more lines as good as for ever.
+LogThreadSettings patient(std::size_t queue_capacity = 4096) {
+  LogThreadSettings settings;
+  settings.gather = std::chrono::hours(1);
+  settings.queue_capacity = queue_capacity;
+  return settings;
+}
+
+TEST(LogThreadTest, ALineWaitsForOthersAndAnEventForNothing) {
+  test::TempDir dir;
+  LogThread log(to_file(dir.path("log")), patient());
+  ASSERT_TRUE(log.flush(seconds(10)));
+  write_number(log, 1);
+  EXPECT_FALSE(log.flush(milliseconds(50)));
+  log.write(event(MessageId::SERVER_UP));
+  ASSERT_TRUE(log.flush(seconds(10)));
+  EXPECT_THAT(test::TempDir::read(dir.path("log")), testing::MatchesRegex("line n=1\n[^\n]* SERVER_UP\n"));
+
+  write_number(log, 2);
+  ASSERT_TRUE(log.stop(seconds(10)));
+  EXPECT_THAT(test::TempDir::read(dir.path("log")), testing::EndsWith("\nline n=2\n"));
+}
+
+TEST(LogThreadTest, LinesThatFillAQuarterOfTheQueueWaitNoLonger) {
+  test::TempDir dir;
+  LogThread log(to_file(dir.path("log")), patient(/*queue_capacity=*/16));
+  ASSERT_TRUE(log.flush(seconds(10)));
+  write_number(log, 0);
+  EXPECT_FALSE(log.flush(milliseconds(50)));  // It waits.
+  for (int i = 1; i < 5; ++i) write_number(log, i);
+  ASSERT_TRUE(log.flush(seconds(10)));
+  EXPECT_EQ(test::TempDir::read(dir.path("log")), "line n=0\nline n=1\nline n=2\nline n=3\nline n=4\n");
+}
+
+TEST(LogThreadTest, AFileThatIsFullKeepsTheWholeLinesAndGoesOnWithALineOfItsOwn) {
+  test::TempDir dir;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit two_lines_and_a_half{.rlim_cur = 9 + 9 + 4, .rlim_max = before.rlim_max};
+  LogThread log(to_file(dir.path("log")), patient(/*queue_capacity=*/16));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &two_lines_and_a_half), 0);  // The log's thread has SIGXFSZ blocked.
+  for (int i = 0; i < 5; ++i) write_number(log, i);
+  const bool done = log.flush(seconds(10));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(log.dropped(), 3U);
+  EXPECT_EQ(test::TempDir::read(dir.path("log")), "line n=0\nline n=1\nline");
+
+  for (int i = 5; i < 10; ++i) write_number(log, i);
+  ASSERT_TRUE(log.stop(seconds(10)));
+  EXPECT_THAT(test::TempDir::read(dir.path("log")), testing::StartsWith("line n=0\nline n=1\nline\nline n=5\nline n=6\n"));
+}
+
+TEST(LogThreadTest, LinesThatAreStuckGoToTheNextTargetEachOnItsOwn) {
+  test::TempDir dir;
+  Pipe pipe = make_pipe();
+  (void)fill(pipe.write.get());
+  LogThreadSettings settings = patient(/*queue_capacity=*/16);
+  settings.places.stderr_fd = pipe.write.get();
+  settings.places.syslog_socket = dir.path("syslog");
+  const Fd server(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  settings.places.syslog_socket.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  LogThread log(to_stderr(), settings);
+  for (int i = 0; i < 5; ++i) write_number(log, i);
+  EXPECT_FALSE(log.flush(milliseconds(50)));
+  LogOptions syslog = to_stderr();
+  syslog.target = LogTargetKind::kSyslog;
+  log.reconfigure(syslog);
+  ASSERT_TRUE(log.flush(seconds(10)));
+  for (int i = 0; i < 5; ++i) {
+    char bytes[512];
+    const ssize_t n = ::recv(server.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+    ASSERT_GT(n, 0) << i;
+    EXPECT_THAT(std::string(bytes, static_cast<std::size_t>(n)), testing::EndsWith("]: line n=" + std::to_string(i)));
+  }
+  EXPECT_EQ(log.dropped(), 0U);
 }
 
 TEST(LogTargetTest, SendsSyslogDatagrams) {
