@@ -4,12 +4,13 @@
 //        |
 //        +--events of level notice and above--> EventRing (`fairlead events`), also while a target is stalled
 //
-// An event is written at once, lines are waited for (LogThreadSettings::gather): a thousand connections a second then wake this thread a hundred
-// times and not a thousand, and their lines go to a file in a hundred writes. Rationale: woken for each line, the thread cost a proxy with
-// short connections as much again as the lines.
+// An event is written at once, lines are waited for (LogThreadSettings::gather): a thousand connections a second then wake this thread a
+// hundred times and not a thousand, and their lines go to a file in a hundred writes. Rationale: woken for each line, a proxy with short
+// connections took a quarter more CPU time.
 //
-// Records go through libqb, so that its other targets (the flight recorder) see what the operator's target sees. The targets are our own
-// (base/log_target.h) and not libqb's: those wait in fprintf(3), cut lines at 512 bytes (4096 at most) and hide errors.
+// Records go through libqb, so that its other targets (the flight recorder) see what happened: the name of each event, and one name for
+// lines that are written together. The targets are our own (base/log_target.h) and not libqb's: those wait in fprintf(3), cut lines at
+// 512 bytes (4096 at most) and hide errors.
 //
 // Invariants:
 //   I1  write() and write_line() never wait: a record that finds the queue full is dropped and counted. An eighth of it is for events only.

@@ -51,7 +51,7 @@ events {{
 stream {{
     log_format connection 'CONNECTION client=$remote_addr:$remote_port server=$upstream_addr connect=$upstream_connect_time '
                           'total=$session_time bytes_in=$bytes_received bytes_out=$bytes_sent status=$status at=$time_iso8601';
-    access_log {directory}/{log} connection;
+    access_log {directory}/{log} connection buffer=16k flush=10ms;
     limit_conn_zone $binary_remote_addr zone=sources:10m;
     upstream bench {{
         least_conn;
