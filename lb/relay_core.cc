@@ -185,7 +185,10 @@ void RelayCore::close_all(bool reset, EndCause cause, RelayOps& out) {
 }
 
 void RelayCore::closed(Side side, RelayOps& out) {
-  (side == Side::kClient ? client_open_ : server_open_) = false;
+  if (side == Side::kClient)
+    client_open_ = false;
+  else
+    server_open_ = false;
   if (phase_ == Phase::kClosing && !client_open_ && !server_open_) out.push_back({RelayOpKind::kFinish, side});  // I4
 }
 
