@@ -3,8 +3,9 @@
 
 By ratio to HAProxy of the same round where both reports have it (the machine's mood cancels out), by the plain figure otherwise.
 Verdict per workload and contender: the rank-sum test over rounds says p < 0.05, corrected for the number of rows (Holm), and the medians differ
-by more than --least percent. Latencies at different rates are not compared.
-Exit: 0 nothing got dearer, 1 something did, 2 wrong usage or no common figures.
+by more than --least percent. Fairlead's rows are corrected by themselves: they are what is asked, the peers stand beside. Where the rounds do
+not overlap and yet are too few for so many rows, the verdict is `perhaps dearer`. Latencies at different rates are not compared.
+Exit: 0 nothing of Fairlead's got dearer, 1 something did, 2 wrong usage or no common figures, 3 something perhaps did: measure it again.
 """
 import argparse
 import json
@@ -15,6 +16,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness.stats import REFERENCE, SIGNIFICANT, holm, least_p, rank_sum_p  # noqa: E402
 
+PERHAPS = 0.01      # uncorrected: with five rounds on either side, those that do not overlap
 RATES_APART = 1.1   # times: a latency at one rate says nothing of another
 
 
@@ -45,10 +47,15 @@ def basis_of(before, after):
 def verdict_of(a, b, p, rows, least):
     """`p`: corrected for so many `rows`."""
     change = statistics.median(b) / statistics.median(a) - 1
-    if p < SIGNIFICANT and abs(change) >= least:
-        return "dearer" if change > 0 else "cheaper"
+    direction = "dearer" if change > 0 else "cheaper"
+    if abs(change) < least:
+        return "same"
+    if p < SIGNIFICANT:
+        return direction
+    if least_p(len(a), len(b)) * rows < SIGNIFICANT:
+        return "same"
     # No difference, however large, can be shown by so few rounds: not the same as none.
-    return "too few rounds" if abs(change) >= least and least_p(len(a), len(b)) * rows >= SIGNIFICANT else "same"
+    return f"perhaps {direction}" if rank_sum_p(a, b) < PERHAPS else "too few rounds"
 
 
 def rounds_needed(rows):
@@ -61,28 +68,34 @@ def noise_of(before, after):
     return " (noisy)" if True in known else " (noise unknown: fewer than 5 rounds)" if None in known else ""
 
 
+def is_ours(key):
+    """The reference and the other peers are the machine's or the peer's affair; only Fairlead's own rows fail the comparison."""
+    return key[1].startswith("fairlead")
+
+
 def show(before, after, common, least):
-    """Prints the table; returns how many of Fairlead's rows got dearer."""
-    compared = [key for key in common if not rates_differ(before[key], after[key])]
-    bases = {key: basis_of(before[key], after[key]) for key in compared}
-    ps = dict(zip(compared, holm([rank_sum_p(a, b) for _, a, b in bases.values()])))
+    """Prints the table; returns the verdicts of Fairlead's rows."""
+    bases = {key: basis_of(before[key], after[key]) for key in common if not rates_differ(before[key], after[key])}
+    groups = [[key for key in bases if is_ours(key) == ours] for ours in (True, False)]
+    ps = {key: p for group in groups for key, p in zip(group, holm([rank_sum_p(*bases[key][1:]) for key in group]))}
+    ours = len(groups[0])
     print(f"{'workload':9} {'contender':16} {'basis':>14} {'before':>9} {'after':>9} {'change':>8} {'p':>6}  verdict")
-    dearer, few = 0, 0
+    verdicts = []
     for key in common:
         if key not in ps:
             print(f"{key[0]:9} {key[1]:16} {before[key]['unit']:>14} {'':>9} {'':>9} {'':>8} {'':>6}  {rates_differ(before[key], after[key])}")
             continue
         basis, a, b = bases[key]
-        verdict = verdict_of(a, b, ps[key], len(ps), least)
-        # The reference and the other peers are the machine's or the peer's affair; only Fairlead's own rows fail the comparison.
-        dearer += verdict == "dearer" and key[1].startswith("fairlead")
-        few += verdict == "too few rounds"
+        verdict = verdict_of(a, b, ps[key], ours if is_ours(key) else len(ps) - ours, least)
+        if is_ours(key):
+            verdicts.append(verdict)
         first, second = statistics.median(a), statistics.median(b)
         print(f"{key[0]:9} {key[1]:16} {basis:>14} {first:9.3g} {second:9.3g} {(second / first - 1) * 100:+7.1f}% {ps[key]:6.3f}  "
               f"{verdict}{noise_of(before[key], after[key])}")
-    print(f"p: corrected for {len(ps)} rows (Holm)" + (f"; {few} have too few rounds for it: {rounds_needed(len(ps))} on either side would do, "
-                                                       "or fewer rows (compare.py --workloads, --contenders)" if few else ""))
-    return dearer
+    few = sum(verdict == "too few rounds" or verdict.startswith("perhaps") for verdict in verdicts)
+    print(f"p: corrected for Fairlead's {ours} rows (Holm)" + (f"; {few} have too few rounds for it: {rounds_needed(ours)} on either side would "
+                                                               "do, or fewer rows (--workloads, --contenders)" if few else ""))
+    return verdicts
 
 
 def main(argv):
@@ -105,11 +118,11 @@ def main(argv):
     if not common:
         print("compare: the two reports have no workload and contender in common", file=sys.stderr)
         return 2
-    dearer = show(before, after, common, options.least / 100)
+    verdicts = show(before, after, common, options.least / 100)
     only = sorted(f"{w} {c}" for w, c in before.keys() ^ after.keys())
     if only:
         print("in one report only: " + ", ".join(only))
-    return 1 if dearer else 0
+    return 1 if "dearer" in verdicts else 3 if "perhaps dearer" in verdicts else 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import plan, programs, report  # noqa: E402
-from harness.cell import Cell  # noqa: E402
+from harness.cell import Cell, folder_in_memory  # noqa: E402
 from harness.contenders import all_contenders  # noqa: E402
 from harness.notes import notes_of  # noqa: E402
 from harness.rounds import Run  # noqa: E402
@@ -113,12 +113,12 @@ def list_everything(options):
     return 0
 
 
-def key_of(options, facts, versions, network, cpus):
+def key_of(options, facts, versions, place, cpus):
     """What two parts of one run must have in common."""
     here = os.path.dirname(os.path.abspath(__file__))
     sources = [os.path.join(here, "run.py"), *(os.path.join(here, "harness", name) for name in sorted(os.listdir(os.path.join(here, "harness"))) if name.endswith(".py"))]
     return {"programs": digest([options.fairleadd, options.loadgen]), "harness": digest(sources), "versions": versions,
-            "seconds": options.seconds, "warmup": options.warmup, "rate": options.rate, "network": network, "cpus": cpus, "cpu": facts["cpu"], "kernel": facts["kernel"]}
+            "seconds": options.seconds, "warmup": options.warmup, "rate": options.rate, **place, "cpus": cpus, "cpu": facts["cpu"], "kernel": facts["kernel"]}
 
 
 def interruptible():
@@ -145,16 +145,16 @@ def who_takes_part(options, sandbox):
     return present, missing
 
 
-def about_run(run, argv, facts, network, cpus, sandbox, versions, notes):
+def about_run(run, argv, facts, place, cpus, versions, notes):
     """run.json: how the rows came about."""
     first = {contender: next(iter(rounds.values())) for (_, contender), rounds in run.cells.items() if rounds}
     loads = {workload: next(iter(rounds.values())).get("load", "") for (workload, _), rounds in run.cells.items() if rounds}
     options = run.options
     return {
         "started_with": argv, "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"), "minutes": round(run.spent() / 60, 1),
-        "machine": {**facts, "load_average_at_end": os.getloadavg()}, "network": network, "cpus": cpus,
+        "machine": {**facts, "load_average_at_end": os.getloadavg()}, **place, "cpus": cpus,
         "rounds": options.rounds, "rounds_done": run.rounds_done, "repeats": run.repeats, "seconds": options.seconds, "warmup": options.warmup,
-        "descriptors": sandbox.descriptors, "versions": versions,
+        "versions": versions,
         "network_facts": {f"{w} {c}": next(iter(r.values()))["facts"] for (w, c), r in run.cells.items() if r},
         "lines_logged": {f"{w} {c}": [result["lines_logged"] for result in r.values()] for (w, c), r in run.cells.items()
                          if any(result["lines_logged"] for result in r.values())},
@@ -181,10 +181,12 @@ def main(argv):
     versions = {c.name: c.version() for c in present}
     os.sched_setaffinity(0, {cpus["load"]})
     network = "network namespace per cell" if sandbox.namespace else f"loopback of the machine ({sandbox.why_not})"
-    print(f"bench: {network}; load on CPU {cpus['load']}, proxy on CPU {cpus['proxy']}"
+    folder = folder_in_memory()
+    place = {"network": network, "files": "in memory" if folder else "on disk", "descriptors": sandbox.descriptors}
+    print(f"bench: {network}; files {place['files']}; load on CPU {cpus['load']}, proxy on CPU {cpus['proxy']}"
           + (" (the same: only one CPU may be used)" if cpus["load"] == cpus["proxy"] else ""), file=sys.stderr)
     try:
-        state = State(options.out, key_of(options, facts, versions, network, cpus), options.fresh)
+        state = State(options.out, key_of(options, facts, versions, place, cpus), options.fresh)
     except OSError as error:
         print(f"bench: {options.out}: {error.strerror}", file=sys.stderr)
         return 1
@@ -192,7 +194,7 @@ def main(argv):
         print("bench: " + (f"going on with an interrupted run: {state.found} cells are there (--fresh begins anew)" if state.found
                            else f"an interrupted run is there, but it {state.began_anew}: beginning anew"), file=sys.stderr)
 
-    run = Run(options, present, Cell(sandbox, processes, loadgen, cpus), state)
+    run = Run(options, present, Cell(sandbox, processes, loadgen, cpus, folder), state)
     interrupted = False
     try:
         run.go()
@@ -207,7 +209,7 @@ def main(argv):
     if not rows:
         print("bench: nothing was measured", file=sys.stderr)
         return 130 if interrupted else 1
-    about = about_run(run, argv, facts, network, cpus, sandbox, versions, notes_of(run, rows, missing, interrupted, sandbox.descriptors))
+    about = about_run(run, argv, facts, place, cpus, versions, notes_of(run, rows, missing, interrupted, sandbox.descriptors))
     report.write_all(options.out, rows, about, run.workloads, present)
     print(report.text_table(rows, run.workloads, present))
     for note in about["notes"]:

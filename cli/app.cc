@@ -248,13 +248,16 @@ class CommandTree {
     CLI::App* bench =
         verb(&app_, "bench", "Speed beside HAProxy, nginx and the kernel, measured on this machine: CPU time per unit of work", {});
     const CLI::App* compare = verb(
-        bench, "compare", "Two reports: what got dearer or cheaper beyond the noise; exit 1 when something of Fairlead's got dearer", {});
+        bench, "compare",
+        "Two reports: what got dearer or cheaper beyond the noise; exit 1 when something of Fairlead's got dearer, 3 when perhaps", {});
     auto* arguments = bench->get_subcommand("compare");
     arguments->add_option("BEFORE", path_, "report.json, or the folder it is in")->required();
     arguments->add_option("AFTER", name_, "Likewise")->required();
+    arguments->add_option("--workloads", bench_.workloads, "Only these: fewer questions need fewer rounds")->type_name("NAME,...");
+    arguments->add_option("--contenders", bench_.contenders, "Likewise")->type_name("NAME,...");
     // The verb's own callback comes after its child's: it alone decides which of the two was meant.
     bench->callback([this, compare] {
-      action_ = compare->parsed() ? Action([this] { compare_bench(path_, name_, environment_); })
+      action_ = compare->parsed() ? Action([this] { compare_bench(path_, name_, bench_, environment_); })
                                   : Action([this] { run_bench(bench_, environment_); });
     });
     bench->add_flag("--quick", bench_.quick, "Some workloads, short rounds: under 3 minutes");

@@ -29,6 +29,12 @@ void hand_over(const char* script, const std::vector<std::string>& arguments, Cl
   throw VerbFailure{kExitFailed, error.message()};
 }
 
+void add_value(std::vector<std::string>& arguments, const char* option, const std::string& value) {
+  if (value.empty()) return;
+  arguments.emplace_back(option);
+  arguments.push_back(value);
+}
+
 }  // namespace
 
 fs::path find_bench(const fs::path& program, const std::string& named) {
@@ -50,11 +56,7 @@ void run_bench(const BenchRequest& request, CliEnvironment& environment) {
   if (request.quick) arguments.emplace_back("--quick");
   if (request.fresh) arguments.emplace_back("--fresh");
   if (request.list) arguments.emplace_back("--list");
-  const auto add = [&](const char* name, const std::string& value) {
-    if (value.empty()) return;
-    arguments.emplace_back(name);
-    arguments.push_back(value);
-  };
+  const auto add = [&](const char* name, const std::string& value) { add_value(arguments, name, value); };
   add("--workloads", request.workloads);
   add("--contenders", request.contenders);
   add("--rounds", request.rounds);
@@ -65,8 +67,11 @@ void run_bench(const BenchRequest& request, CliEnvironment& environment) {
   hand_over("run.py", arguments, environment);
 }
 
-void compare_bench(const std::string& before, const std::string& after, CliEnvironment& environment) {
-  hand_over("compare.py", {before, after}, environment);
+void compare_bench(const std::string& before, const std::string& after, const BenchRequest& request, CliEnvironment& environment) {
+  std::vector<std::string> arguments{before, after};
+  add_value(arguments, "--workloads", request.workloads);
+  add_value(arguments, "--contenders", request.contenders);
+  hand_over("compare.py", arguments, environment);
 }
 
 Error replace_process(const std::vector<std::string>& command) {

@@ -26,6 +26,7 @@ struct BenchRequest {
 
 /// Both end in the harness's own exit code: this process becomes it.
 void run_bench(const BenchRequest& request, CliEnvironment& environment);
-void compare_bench(const std::string& before, const std::string& after, CliEnvironment& environment);
+/// Of the request its workloads and contenders only.
+void compare_bench(const std::string& before, const std::string& after, const BenchRequest& request, CliEnvironment& environment);
 
 }  // namespace fairlead::cli

@@ -110,8 +110,10 @@ class Started:
 
 
 class Cell:
-    def __init__(self, sandbox, processes, loadgen, cpus):
-        self._sandbox, self._processes, self._loadgen, self._cpus = sandbox, processes, loadgen, cpus
+    """Measures one contender at one workload. `folder`: where the files of a cell lie, the same for a whole run; None: TMPDIR."""
+
+    def __init__(self, sandbox, processes, loadgen, cpus, folder=None):
+        self._sandbox, self._processes, self._loadgen, self._cpus, self._folder = sandbox, processes, loadgen, cpus, folder
 
     @no_result_on_errors
     def run(self, contender, workload, seconds, warmup):
@@ -204,7 +206,7 @@ class Cell:
     def _started(self, contender, workload, seconds):
         """Everything but the load, in a fresh network; ended at the end."""
         facts = self._sandbox.fresh(workload.congestion_control, needed=workload.bulk)
-        with tempfile.TemporaryDirectory(prefix="fairlead-bench-", dir=folder_in_memory()) as directory:
+        with tempfile.TemporaryDirectory(prefix="fairlead-bench-", dir=self._folder) as directory:
             try:
                 if workload.tool:
                     backend = tls.Backend(self._processes, self._sandbox, self._cpus["load"], directory, SERVERS)

@@ -132,17 +132,36 @@ class CompareTest(unittest.TestCase):
         after = [self.row(high if name == "w7" else low, workload=name) for name in names]
 
         code, text = self.run_compare(before, after)
-        self.assertEqual(code, 0)
-        self.assertIn("too few rounds", text)
-        self.assertIn("corrected for 20 rows (Holm); 1 have too few rounds for it: 6 on either side would do", text)
+        self.assertEqual(code, 3)
+        self.assertIn("perhaps dearer", text)
+        self.assertIn("corrected for Fairlead's 20 rows (Holm); 1 have too few rounds for it: 6 on either side would do", text)
 
         code, text = self.run_compare(before, after, "--workloads", "w7")
         self.assertEqual(code, 1)
-        self.assertIn("corrected for 1 rows", text)
+        self.assertIn("corrected for Fairlead's 1 rows", text)
 
         code, _ = self.run_compare([self.row(low + [8, 8.1, 8.2], workload=name) for name in names],
                                    [self.row((high if name == "w7" else low) + [9, 9.1, 9.2], workload=name) for name in names])
         self.assertEqual(code, 1)
+
+    def test_a_default_run_in_which_everything_doubled_does_not_pass(self):
+        names = [f"{workload}{i}" for workload in ("p", "d", "u") for i in range(7)]
+        rows = [[self.row([factor * value for value in (8, 8.1, 8.2, 8.3, 8.4)], contender=contender, workload=name)
+                 for name in names for contender in ("haproxy", "nginx", "fairlead-uring", "fairlead-epoll")] for factor in (1, 2)]
+
+        code, text = self.run_compare(*rows)
+        self.assertEqual(code, 3)
+        self.assertIn("corrected for Fairlead's 42 rows", text)
+
+    def test_what_the_peers_do_is_shown_and_does_not_count(self):
+        low, high = [8, 8.1, 8.2, 8.3, 8.4], [9, 9.1, 9.2, 9.3, 9.4]
+        peers = [self.row(low, contender="nginx", workload=f"w{i}") for i in range(20)]
+
+        code, text = self.run_compare([self.row(low), *peers], [self.row(high), *peers])   # twenty more rows that do not correct ours
+        self.assertEqual(code, 1)
+        code, text = self.run_compare([self.row(low, contender="nginx"), self.row(low)], [self.row(high, contender="nginx"), self.row(low)])
+        self.assertEqual(code, 0)
+        self.assertIn("dearer", text)
 
     def test_latencies_at_different_rates_are_not_compared(self):
         low, high = [8, 8.1, 8.2, 8.3, 8.4], [9, 9.1, 9.2, 9.3, 9.4]

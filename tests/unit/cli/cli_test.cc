@@ -207,6 +207,9 @@ TEST_F(CliTest, BenchHandsOverToTheHarnessThatBelongsToThisProgram) {
   EXPECT_EQ(run({"bench", "compare", "old", "new"}), kExitFailed);
   EXPECT_EQ(became, (std::vector<std::string>{"python3", "-B", (root / "bench" / "compare.py").string(), "old", "new"}));
 
+  EXPECT_EQ(run({"bench", "compare", "old", "new", "--workloads", "p64"}), kExitFailed);
+  EXPECT_EQ(became,
+            (std::vector<std::string>{"python3", "-B", (root / "bench" / "compare.py").string(), "old", "new", "--workloads", "p64"}));
   EXPECT_EQ(run({"bench", "compare", "old"}), kExitUsage);
   EXPECT_EQ(run({"bench", "--fast"}), kExitUsage);
   std::filesystem::remove_all(root);
