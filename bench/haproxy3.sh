@@ -25,8 +25,8 @@ mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$folder.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' HUP INT TERM
-apt=$work/apt root=$work/root
-mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$root"
+apt=$work/apt tree=$work/tree
+mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$tree"
 : >"$apt/status"   # nothing is installed: so the C library and its loader come too
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 if [ -r "$keys" ]; then option="[signed-by=$keys] "; else option=; fi
@@ -48,17 +48,17 @@ END
 apt-get -c "$apt/apt.conf" -qq update || fail "the mirror has no suite $suite that apt trusts (a newer debian-archive-keyring has newer keys)"
 apt-get -c "$apt/apt.conf" -qq -y --download-only install haproxy >"$apt/said" 2>&1 || fail "haproxy of $suite cannot be fetched: $(tail -n 3 "$apt/said")"
 for package in "$apt"/cache/archives/*.deb; do
-  dpkg-deb -x "$package" "$root"
+  dpkg-deb -x "$package" "$tree"
 done
 rm -r "$apt"
 
-loader=$(find "$root" -path '*-linux-gnu*/ld-linux*.so.*' | head -n 1)
+loader=$(find "$tree" -path '*-linux-gnu*/ld-linux*.so.*' | head -n 1)
 [ -n "$loader" ] || fail "$suite's C library has no loader where one was looked for (usr/lib/*-linux-gnu*)"
 libraries=$(dirname "$loader")
 cat >"$work/haproxy" <<END
 #!/bin/sh
 here=\${0%/*}
-exec "\$here${loader#"$work"}" --library-path "\$here${libraries#"$work"}" "\$here/root/usr/sbin/haproxy" "\$@"
+exec "\$here${loader#"$work"}" --library-path "\$here${libraries#"$work"}" "\$here/tree/usr/sbin/haproxy" "\$@"
 END
 chmod 755 "$work" "$work/haproxy"
 version=$("$work/haproxy" -v) || fail "HAProxy of $suite does not run on this machine"

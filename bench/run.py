@@ -41,7 +41,7 @@ def parse_arguments(argv):
     parser.add_argument("--bin", help="directory of fairleadd and fairlead-loadgen (default build/bin of the source tree, else what is installed)")
     parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's; bench/haproxy3.sh fetches one")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
-    parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX, 
+    parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX,
                         help=f"further rounds that what is noisy may get; it gets {FIRM_ROUNDS} rounds in all, or none more (default {plan.REPEATS_MAX})")
     parser.add_argument("--fresh", action="store_true", help="begin anew where an interrupted run could be taken up")
     parser.add_argument("--list", action="store_true", help="show workloads and contenders, and which are missing")

@@ -410,7 +410,7 @@ class NewerHaproxyTest(unittest.TestCase):
         with subprocess.Popen([os.path.join(self.folder, "haproxy"), "-v"], stdout=subprocess.PIPE, text=True) as process:
             said = process.communicate(timeout=10)[0]
 
-        self.assertEqual(said, f"HAProxy version 3.0.1 {process.pid} {self.folder}/root/usr/sbin/haproxy -v\n")
+        self.assertEqual(said, f"HAProxy version 3.0.1 {process.pid} {self.folder}/tree/usr/sbin/haproxy -v\n")
         newer = next(c for c in contenders.all_contenders("/nonexistent/fairleadd", os.path.join(self.folder, "haproxy")) if c.name == "haproxy-3")
         self.assertEqual((newer.missing(), newer.version()), (None, "3.0.1"))
 

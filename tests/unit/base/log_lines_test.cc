@@ -9,7 +9,6 @@
 #include <string>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <vector>
 
@@ -22,6 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using test::datagram_server;
 using test::event;
 using test::fill;
 using test::make_pipe;
@@ -202,11 +202,7 @@ TEST(LogThreadTest, LinesThatAreStuckGoToTheNextTargetEachOnItsOwn) {
   LogThreadSettings settings = patient(/*queue_capacity=*/16);
   settings.places.stderr_fd = pipe.write.get();
   settings.places.syslog_socket = dir.path("syslog");
-  const Fd server(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  settings.places.syslog_socket.copy(address.sun_path, sizeof address.sun_path - 1);
-  ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const Fd server = datagram_server(settings.places.syslog_socket);
   LogThread log(to_stderr(), settings);
   for (int i = 0; i < 5; ++i) write_number(log, i);
   EXPECT_FALSE(log.flush(milliseconds(50)));

@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <span>
 #include <string>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <vector>
 
@@ -26,6 +28,16 @@ inline Pipe make_pipe() {
   int fds[2] = {-1, -1};
   EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
   return {Fd(fds[0]), Fd(fds[1])};
+}
+
+/// Where a syslog or a journal would listen. The path of a unix socket may have 107 bytes.
+inline Fd datagram_server(const std::string& path) {
+  Fd server(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  EXPECT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  return server;
 }
 
 /// Fills the pipe as any process may that shares our standard error: until not one more byte fits. Returns how many bytes went in.

@@ -5,7 +5,6 @@
 #include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/fd.h"
 #include "tests/support/temp_dir.h"
@@ -16,6 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using test::datagram_server;
 using test::event;
 using test::make_pipe;
 using test::Pipe;
@@ -26,12 +26,7 @@ using testing::HasSubstr;
 TEST(LogTargetTest, SendsSyslogDatagrams) {
   test::TempDir dir;
   const std::string path = dir.path("syslog");
-  const Fd server(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, path.size());
-  ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-
+  const Fd server = datagram_server(path);
   LogThreadSettings settings;
   settings.places.syslog_socket = path;
   LogThread log({.level = LogLevel::kNotice, .target = LogTargetKind::kSyslog, .path = {}, .format = LogFormat::kText}, settings);
@@ -48,12 +43,7 @@ TEST(LogTargetTest, SendsSyslogDatagrams) {
 TEST(LogTargetTest, AFullJournalSocketNeverBlocks) {
   test::TempDir dir;
   const std::string path = dir.path("journal");
-  const Fd server(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, path.size());
-  ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-
+  const Fd server = datagram_server(path);
   LogThreadSettings settings;
   settings.places.journal_socket = path;
   settings.queue_capacity = 16;
