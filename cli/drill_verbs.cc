@@ -63,14 +63,6 @@ std::unique_ptr<drill::Prober> make_prober(const drill::ProberOptions& options) 
   return std::move(*prober);
 }
 
-/// How long every try has been answered without a gap, up to now.
-Duration answered_for(const drill::ProbeLog& log, Duration slow) {
-  const drill::Verdict so_far = drill::judge(log, slow);
-  if (log.tries.empty() || !so_far.recovered) return {};
-  const Duration since = so_far.gaps.empty() ? Duration{} : so_far.gaps.back().from + so_far.gaps.back().length;
-  return log.tries.back().begun - since;
-}
-
 /// The address and port that clients of this VIP use.
 Endpoint target_of(const admin::NodeReport& report, const admin::VipStatus& vip) {
   const std::string address = vip.address.substr(0, vip.address.find('/'));
@@ -147,7 +139,8 @@ std::string outcome_text(const Outcome& o, const drill::ProbeLog& log) {
                        v.holders_max == 1 ? "node" : "nodes",
                        v.holders_max > 1 ? fmt::format(", for {:.1f} ms", in_ms(v.overlap_max)) : std::string());
   }
-  return out + fmt::format("the prober was late by at most {:.1f} ms\n", in_ms(log.worst_lateness));
+  return out + fmt::format("no try was answered for at most {:.1f} ms; the prober was late by at most {:.1f} ms\n", in_ms(v.silence),
+                           in_ms(log.worst_lateness));
 }
 
 std::string outcome_json(const Outcome& o, const drill::ProbeLog& log) {
@@ -206,12 +199,12 @@ bool measure(drill::Prober& prober, Deed& deed) {
   Duration acted{};
   prober.run([&](const drill::ProbeLog& log) {
     const Duration now = log.tries.back().begun;
-    if (!deed.has_begun() && answered_for(log, kSlow) >= kQuiet) {
+    if (!deed.has_begun() && drill::answered_for(log, kSlow) >= kQuiet) {
       acted = now;
       deed.begin();
     }
     if (now >= kDrillMax) return true;
-    return deed.is_done() && now - acted >= kQuiet && answered_for(log, kSlow) >= kQuiet;
+    return deed.is_done() && now - acted >= kQuiet && drill::answered_for(log, kSlow) >= kQuiet;
   });
   return deed.has_begun();
 }
@@ -245,7 +238,7 @@ void DrillVerbs::run(const std::string& name, const std::string& vip_name, const
   const auto& log = prober->log();
   outcome.verdict = drill::judge(log, kSlow);
   outcome.broken =
-      drill::not_as_promised(outcome.verdict, {.outage_max = outcome.outage_max, .grain = options.interval + log.worst_lateness});
+      drill::not_as_promised(outcome.verdict, {.outage_max = outcome.outage_max, .interval = options.interval, .late = log.worst_lateness});
   if (const std::string problem = deed.problem(); !problem.empty())
     outcome.broken.insert(outcome.broken.begin(), "it was not done: " + problem);
   if (!calls_.print_document(outcome_json(outcome, log))) environment_.out << outcome_text(outcome, log);

@@ -190,7 +190,8 @@ void TakeoverRunner::send(const ClusterMessage& message) {
     to_self_.push_back(message);
     return;
   }
-  (void)client_->send(message);  // Not in the group: on_lost() is on its way or was here, and a new round says everything anew.
+  // Not in the group: on_lost() is on its way or was here, and a new round says everything anew. What no message can hold the client logs.
+  (void)client_->send(message);
 }
 
 void TakeoverRunner::arm() {
@@ -480,8 +481,9 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     }
     report.cluster = std::move(cluster);
   }
+  auto views = core_.describe_all();
   for (const auto& [name, v] : vips_) {
-    const auto view = core_.describe(name);
+    const vip::TakeoverCore::VipView& view = views[name];  // Of one that the core does not know yet: nothing.
     admin::VipStatus out;
     out.name = name;
     out.address = v.settings.address.to_string();

@@ -37,6 +37,17 @@ void judge_tries(const ProbeLog& log, Duration slow, Verdict& out) {
   for (const Gap& gap : out.gaps) out.outage = std::max(out.outage, gap.length);
 }
 
+Duration longest_silence(const ProbeLog& log) {
+  std::vector<Duration> answers;
+  for (const Try& t : log.tries) {
+    if (t.end == TryEnd::kAnswered) answers.push_back(t.ended);
+  }
+  std::sort(answers.begin(), answers.end());
+  Duration longest{};
+  for (std::size_t i = 1; i < answers.size(); ++i) longest = std::max(longest, answers[i] - answers[i - 1]);
+  return longest;
+}
+
 void judge_rounds(const ProbeLog& log, Verdict& out) {
   Duration since{};
   bool overlapping = false;
@@ -73,9 +84,22 @@ std::string_view to_string(TryEnd end) { return kEnds[static_cast<std::size_t>(e
 Verdict judge(const ProbeLog& log, Duration slow) {
   Verdict out;
   judge_tries(log, slow, out);
+  out.silence = longest_silence(log);
   judge_rounds(log, out);
   out.announcements = log.announcements.size();
   return out;
+}
+
+Duration answered_for(const ProbeLog& log, Duration slow) {
+  if (log.tries.empty()) return {};
+  const Duration now = log.tries.back().begun;
+  Duration since = now;
+  for (auto t = log.tries.rbegin(); t != log.tries.rend(); ++t) {
+    const bool is_pending = t->end == TryEnd::kOpen && now - t->begun <= slow;
+    if (!is_pending && !is_good(*t, slow)) break;
+    since = t->begun;
+  }
+  return now - since;
 }
 
 std::vector<std::string> not_as_promised(const Verdict& v, const Promise& promise) {
@@ -83,10 +107,16 @@ std::vector<std::string> not_as_promised(const Verdict& v, const Promise& promis
   if (!v.recovered) out.emplace_back("the VIP does not answer");
   if (v.holders_max > 1) out.push_back(fmt::format("{} nodes answered ARP at once, for {:.1f} ms", v.holders_max, ms(v.overlap_max)));
   if (!promise.outage_max) return out;
+  const Duration most = *promise.outage_max + promise.interval + promise.late;
   if (*promise.outage_max == Duration{} && v.failed > 0)
     out.push_back(fmt::format("{} {} failed, promised none", v.failed, v.failed == 1 ? "try" : "tries"));
-  else if (v.outage > *promise.outage_max + promise.grain)
+  else if (v.outage > most)
     out.push_back(fmt::format("an outage of {:.1f} ms, promised {:g}", ms(v.outage), ms(*promise.outage_max)));
+  else if (v.silence > most + kSilenceAllowed)
+    out.push_back(fmt::format("for {:.1f} ms no try was answered, promised {:g}", ms(v.silence), ms(*promise.outage_max)));
+  if (promise.late > std::max(Duration(std::chrono::milliseconds(20)), *promise.outage_max / 2))
+    out.push_back(fmt::format("the prober itself was {:.1f} ms late, which says nothing about the VIP: measure again, on a quieter machine",
+                              ms(promise.late)));
   return out;
 }
 
@@ -104,6 +134,7 @@ std::string to_json(const ProbeLog& log, const Verdict& v) {
                          {"failed", v.failed},
                          {"resets", v.resets},
                          {"outage_ms", ms(v.outage)},
+                         {"silence_ms_max", ms(v.silence)},
                          {"recovered", v.recovered},
                          {"gaps", std::move(gaps)},
                          {"arp_watched", !log.rounds.empty()},

@@ -3,6 +3,7 @@
 // The judgement is made of these alone; nothing that a gateway says about itself enters.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -57,6 +58,7 @@ struct Verdict {
   std::uint64_t resets = 0;  ///< Of the failed ones: refused or reset.
   std::vector<Gap> gaps;     ///< In order.
   Duration outage{};         ///< The longest gap.
+  Duration silence{};        ///< The longest time between two answers, whichever tries they were for.
   bool recovered = true;     ///< The last try was answered.
   std::uint64_t announcements = 0;
   std::uint32_t holders_max = 0;                ///< Stations that answered for the VIP in one round.
@@ -67,11 +69,18 @@ struct Verdict {
 /// `slow`: an answer that took longer counts as none.
 [[nodiscard]] Verdict judge(const ProbeLog& log, Duration slow);
 
+/// How long every try has been answered, up to the newest. Those still open count as unanswered when they are older than `slow`.
+[[nodiscard]] Duration answered_for(const ProbeLog& log, Duration slow);
+
 struct Promise {
   std::optional<Duration> outage_max;  ///< Absent: none is stated. Zero: no try may fail.
-  Duration grain{};                    ///< By so much an outage can be overestimated: one interval, and what the prober was late itself.
+  Duration interval{};                 ///< Of the tries: by so much an outage can be overestimated.
+  Duration late{};                     ///< By how much the prober was late itself, at worst: likewise.
 };
-/// What was not as promised, a line each. That it comes back, and by one holder at a time, is promised always.
+/// Answers may come by so much later than the promise has it: on a busy gateway none is lost by that.
+inline constexpr Duration kSilenceAllowed = std::chrono::milliseconds(50);
+/// What was not as promised, a line each. That it comes back, and by one holder at a time, is promised always. A prober that was late by more
+/// than half of what is promised, and by more than 20 ms, has measured itself: that is a line, too.
 [[nodiscard]] std::vector<std::string> not_as_promised(const Verdict& verdict, const Promise& promise);
 
 /// The verdict with every gap, its failed tries counted, and each change of who answers, as JSON. Stations by MAC address.

@@ -172,7 +172,9 @@ Status LabRig::up(const LabPlan& plan, std::optional<NewKeeper>* keeper) {
     done = release_keeper(*fresh);
   if (!done && !*found) {
     fresh = std::nullopt;
-    (void)remove(name);
+    if (const Status removed = remove(name); !removed)
+      return Error{done.error().code,
+                   fmt::format("{}; what was made is still there: {}", done.error().message(), removed.error().message())};
   }
   return done;
 }

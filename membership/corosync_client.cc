@@ -19,7 +19,6 @@ constexpr Duration kConnectDelayMax = 1s;
 constexpr Duration kSendRetry = 2ms;
 /// CPG tells a node's death and the ring without it in one go (ViewBuilder I3).
 constexpr Duration kRingWait = 100ms;
-constexpr Duration kSameLogEach = 60s;
 
 std::string text_of(const std::vector<NodeId>& nodes) {
   std::vector<std::uint32_t> ids;
@@ -131,7 +130,11 @@ std::optional<ClusterProcess> CorosyncClient::self() const {
 
 Status CorosyncClient::send(const ClusterMessage& message) {
   if (!self()) return Error{Errc::kUnavailable, "not in the cluster's group"};
-  if (Status written = codec_.encode(message, buffer_); !written) return written;
+  if (Status written = codec_.encode(message, buffer_); !written) {
+    if (const auto count = said_unsent_.again(loop_.now()))
+      FL_LOG(CLUSTER_MESSAGE_UNSENT, "error", written.error().message(), "count", *count);
+    return written;
+  }
   if (!queue_.push(buffer_, replace_key(message))) {
     fail_soon("corosync takes no more messages");
     return Error{Errc::kLimitExceeded, "messages to the cluster: queue is full"};
@@ -230,15 +233,12 @@ void CorosyncClient::on_bytes(const ClusterProcess& from, std::span<const std::b
 void CorosyncClient::count_undecoded(const ClusterProcess& from, DecodeOutcome outcome) {
   const auto which = static_cast<std::size_t>(outcome);
   ++counters_.undecoded[which];
-  const Instant now = loop_.now();
-  if (told_at_[which] && now - *told_at_[which] < kSameLogEach) return;
-  const std::uint64_t count = counters_.undecoded[which] - told_undecoded_[which];
-  told_at_[which] = now;
-  told_undecoded_[which] = counters_.undecoded[which];
+  const auto count = said_undecoded_[which].again(loop_.now());
+  if (!count) return;
   if (outcome == DecodeOutcome::kForeign) {
-    FL_LOG(CLUSTER_FOREIGN_MESSAGE, "from", text_of(from), "count", count);
+    FL_LOG(CLUSTER_FOREIGN_MESSAGE, "from", text_of(from), "count", *count);
   } else {
-    FL_LOG(CLUSTER_MESSAGE_IGNORED, "from", text_of(from), "reason", to_string(outcome), "count", count);
+    FL_LOG(CLUSTER_MESSAGE_IGNORED, "from", text_of(from), "reason", to_string(outcome), "count", *count);
   }
 }
 

@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/qb_loop.h"
@@ -41,6 +42,23 @@ struct ClientCounters {
   std::uint64_t losses = 0;
 };
 
+/// For a line about something that may happen often: once a minute, with how often it has happened since the last one.
+class SeldomSaid {
+ public:
+  /// It happened again. The count to say now; nothing: not yet.
+  [[nodiscard]] std::optional<std::uint64_t> again(Instant now) {
+    ++since_;
+    if (said_at_ && now - *said_at_ < kEach) return std::nullopt;
+    said_at_ = now;
+    return std::exchange(since_, 0);
+  }
+
+ private:
+  static constexpr Duration kEach = std::chrono::seconds(60);
+  std::optional<Instant> said_at_;
+  std::uint64_t since_ = 0;
+};
+
 class CorosyncClient final : private CpgSink, private QuorumSink {
  public:
   CorosyncClient(QbLoop& loop, ConnectorOptions options, ClusterSink& sink);
@@ -51,8 +69,8 @@ class CorosyncClient final : private CpgSink, private QuorumSink {
   void stop();
 
   /// Queues; Corosync gets it in this call if it can. Delivered to every process of the group, this one included, in one order.
-  /// Errors: kUnavailable (not in the group), kLimitExceeded (longer than a message may be, or the queue is full: Corosync is given up in
-  /// the next turn).
+  /// Errors: kUnavailable (not in the group), kLimitExceeded (more than a message can hold, which is logged; or the queue is full: Corosync
+  /// is given up in the next turn).
   [[nodiscard]] Status send(const ClusterMessage& message);
 
   /// This process as others see it; nothing while not in the group.
@@ -106,8 +124,8 @@ class CorosyncClient final : private CpgSink, private QuorumSink {
   std::string told_refusal_;  ///< The cause of the newest CLUSTER_ABSENT or CLUSTER_REFUSED; empty after a success.
 
   ClientCounters counters_;
-  std::array<std::uint64_t, 5> told_undecoded_{};
-  std::array<std::optional<Instant>, 5> told_at_{};
+  std::array<SeldomSaid, 5> said_undecoded_;  ///< By DecodeOutcome.
+  SeldomSaid said_unsent_;
 };
 
 }  // namespace fairlead::membership

@@ -8,6 +8,7 @@
 What was stopped goes on where it was, as long as the programs are the same. Exit code 1: something was not as promised, or could not be played.
 """
 import argparse
+import glob
 import json
 import os
 import platform
@@ -19,11 +20,11 @@ sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "scripts")]
 
 from demo.testlab import TestLab, leave_on_signals, why_unavailable           # noqa: E402
 from drills import gateways, peers, report                                    # noqa: E402
-from drills.cases import CASES, NOT_HERE, QDEVICE_CASES, check_against   # noqa: E402
+from drills.cases import CASES, NOT_HERE, VARIANTS, check_against   # noqa: E402
 from drills.measure import run_case, run_peer                                 # noqa: E402
 from drills.runs import Runs, stamp_of                                        # noqa: E402
 from support.fairlead import BIN                                              # noqa: E402
-from support.promises import OURS_WITH_QDEVICE, PROMISES_OF, TIMING   # noqa: E402
+from support.promises import PROMISES_OF, TIMING   # noqa: E402
 from support.waiting import Timeout                                           # noqa: E402
 
 # (profile, nodes): the cases that are there for so many nodes. 5 nodes: only those that need them.
@@ -50,12 +51,12 @@ class Drills:
         self.play_all(todo, ["--nodes", str(nodes), "--profile", profile],
                       lambda lab, folder, case, number: run_case(lab, folder, case, profile, nodes), f"{nodes} nodes, {profile}")
 
-    def play_with_qdevice(self, profile):
-        """Two gateways, and corosync-qnetd in place of the router that breaks the tie."""
-        todo = [case for case in CASES if case.name in QDEVICE_CASES and (not self.only or case.name in self.only)
-                for _ in range(self.runs.missing(case.name, profile, 2, OURS_WITH_QDEVICE))]
-        self.play_all(todo, ["--nodes", "2", "--profile", profile, "--qdevice"],
-                      lambda lab, folder, case, number: run_case(lab, folder, case, profile, 2, OURS_WITH_QDEVICE), f"2 nodes, qdevice, {profile}")
+    def play_variant(self, variant, profile):
+        todo = [case for case in CASES if case.name in variant.cases and (not self.only or case.name in self.only)
+                for _ in range(self.runs.missing(case.name, profile, variant.nodes, variant.system))]
+        self.play_all(todo, ["--nodes", str(variant.nodes), "--profile", profile, *variant.options],
+                      lambda lab, folder, case, number: run_case(lab, folder, case, profile, variant.nodes, variant.system),
+                      f"{variant.nodes} nodes, {variant.system}, {profile}")
 
     def play_peers(self, nodes):
         """The same lab with what Fairlead is compared with."""
@@ -74,10 +75,10 @@ class Drills:
                     done += 1
                     try:
                         self.runs.keep(run(lab, folder, todo[done - 1], done))
-                    except (RuntimeError, Timeout, OSError) as problem:
+                    except Exception as problem:   # Whatever it is: hours of other runs are not lost by it.
                         what = todo[done - 1]
                         name = what.name if hasattr(what, "name") else " ".join(part.name for part in what)
-                        self.problems.append(f"{name} ({where}) could not be played: {problem}")
+                        self.problems.append(f"{name} ({where}) could not be played: {type(problem).__name__}: {problem}")
                         print(self.problems[-1], file=sys.stderr, flush=True)
                         break
                     say(self.runs.all[-1])
@@ -139,6 +140,25 @@ def main():
         return 130
 
 
+def stamps_of_today():
+    """{system: what it is and what it is measured with}: the programs' bytes or versions, and those of these scripts."""
+    scripts = [*sorted(glob.glob(os.path.join(ROOT, "scripts", "drills", "*.py"))), os.path.join(ROOT, "scripts", "demo", "testlab.py")]
+    prober = stamp_of(os.path.join(BIN, "fairlead"), *scripts)
+    stamps = dict.fromkeys(PROMISES_OF, f"{stamp_of(os.path.join(BIN, 'fairleadd'))}, {prober}")
+    stamps.update({peer.name: f"{peer.version()}, {prober}" for peer in peers.PEERS if not peers.missing([peer])})
+    return stamps
+
+
+def play_all(drills, options):
+    for profile, nodes in options.combinations:
+        drills.play(profile, nodes, QUICK_PAIR if options.quick and nodes == 2 else ())
+        for variant in VARIANTS:
+            if variant.nodes == nodes:
+                drills.play_variant(variant, profile)
+    if options.peers:
+        drills.play_peers(PEER_NODES)
+
+
 def drill(options):
     """The exit code."""
     if reason := why_unavailable():
@@ -151,21 +171,17 @@ def drill(options):
     if not os.path.exists(os.path.join(BIN, "fairleadd")):
         print(f"{BIN}/fairleadd is not there: make build", file=sys.stderr)
         return 1
-    stamps = dict.fromkeys(PROMISES_OF, stamp_of(os.path.join(BIN, "fairleadd")))
-    stamps.update({peer.name: peer.version() for peer in peers.PEERS if not peers.missing([peer])})
+    stamps = stamps_of_today()
     os.makedirs(options.out, exist_ok=True)
     runs = Runs(os.path.join(options.out, "runs-quick.json" if options.quick else "runs.json"), stamps, options.n or (3 if options.quick else 10))
     if not options.fresh:
         for line in runs.resume():
             print(line, flush=True)
     drills = Drills(runs, options.only)
-    for profile, nodes in options.combinations:
-        drills.play(profile, nodes, QUICK_PAIR if options.quick and nodes == 2 else ())
-        if nodes == 2:
-            drills.play_with_qdevice(profile)
-    if options.peers:
-        drills.play_peers(PEER_NODES)
-    table = report.write(options.out, runs.all, facts() + [f"{system}: {stamp}" for system, stamp in stamps.items()], NOT_HERE)
+    try:
+        play_all(drills, options)
+    finally:   # Also when it was stopped: what was measured so far can be read.
+        table = report.write(options.out, runs.all, facts() + [f"{system}: {stamp}" for system, stamp in stamps.items()], NOT_HERE)
     problems = drills.problems + [f"{r['system']} {r['case']} ({r['nodes']} nodes, {r['profile']}): {p}"
                                   for r in table if r["system"] in PROMISES_OF for p in report.broken(r)]
     print(f"{options.out}/report.json, {options.out}/report.html")

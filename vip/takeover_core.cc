@@ -497,20 +497,27 @@ bool TakeoverCore::is_on(OverrideKind kind, const std::string& name) const {
 }
 
 TakeoverCore::VipView TakeoverCore::describe(const std::string& vip) const {
-  VipView view;
   const auto found = records_.find(vip);
-  if (found == records_.end()) return view;
-  const Record& record = found->second;
+  return found == records_.end() ? VipView{} : describe(vip, found->second, plan_input());
+}
+
+std::map<std::string, TakeoverCore::VipView> TakeoverCore::describe_all() const {
+  std::map<std::string, VipView> views;
+  const PlanInput input = plan_input();
+  for (const auto& [name, record] : records_) views[name] = describe(name, record, input);
+  return views;
+}
+
+TakeoverCore::VipView TakeoverCore::describe(const std::string& vip, const Record& record, const PlanInput& input) const {
+  VipView view;
   view.state = record.holder.state();
   view.epoch = record.epoch;
   view.owner = record.owner;
   view.held_here = record.holder.is_here();
   view.flapping = is_flapping(record);
   if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
-  if (completed_) {
-    const PlanInput input = plan_input();
-    for (const MemberFacts& m : input.members) view.ineligible[m.node] = why_ineligible(input, vip, m.node);
-  }
+  if (!completed_) return view;
+  for (const MemberFacts& m : input.members) view.ineligible[m.node] = why_ineligible(input, vip, m.node);
   return view;
 }
 

@@ -130,6 +130,8 @@ class TakeoverCore {
     std::map<NodeId, std::string> ineligible;  ///< By member; empty text: eligible.
   };
   [[nodiscard]] VipView describe(const std::string& vip) const;
+  /// The same of every VIP that is known, for less than one by one.
+  [[nodiscard]] std::map<std::string, VipView> describe_all() const;
   [[nodiscard]] const VipHolder* holder(const std::string& vip) const;
   [[nodiscard]] const std::map<std::string, Override>& overrides() const { return overrides_; }
   [[nodiscard]] bool is_on(OverrideKind kind, const std::string& name) const;
@@ -219,6 +221,7 @@ class TakeoverCore {
   void propose(TakeoverActions& out);
   [[nodiscard]] bool is_proposer() const;
   [[nodiscard]] PlanInput plan_input() const;
+  [[nodiscard]] VipView describe(const std::string& vip, const Record& record, const PlanInput& input) const;
   [[nodiscard]] NodeId owner_for_plan(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_flapping(const Record& record) const;
   void watch_preferred();

@@ -8,13 +8,15 @@ import time
 
 from demo.testlab import FAIRLEAD, LabClient
 from drills.cases import Scene, descendants
-from support.promises import OURS, TIMING
+from drills.report import too_late
+from support.promises import OURS, PROMISES_OF, TIMING
 from support.waiting import wait_for
 
 BACK_S = 1.0        # Service is back when it has been there for so long.
 WATCH_MAX_S = 60    # Then it is not coming back.
 QUIET_S = 0.5       # Of service before the deed.
 POLL_S = 0.02
+TRIES = 3           # Of a run in which the prober itself was too late to say anything.
 
 
 class Service:
@@ -72,13 +74,17 @@ def settle(lab, profile, nodes, calm=False):
 
 
 def run_case(lab, folder, case, profile, nodes, system=OURS):
-    settle(lab, profile, nodes, case.calm)
-    scene = Scene(lab, TIMING[profile].lost_ms / 1000)
-    try:
-        verdict = play(lab, folder, case, scene)
-        late = worst_loop(lab)
-    finally:
-        scene.undo()
+    for _ in range(TRIES):
+        settle(lab, profile, nodes, case.calm)
+        scene = Scene(lab, TIMING[profile].lost_ms / 1000)
+        try:
+            verdict = play(lab, folder, case, scene)
+            late = worst_loop(lab)
+        finally:
+            scene.undo()
+        if not too_late(verdict, PROMISES_OF[system][case.name].outage_ms(profile)):
+            break
+        print(f"{case.name}: the prober itself was {verdict['prober_late_ms_max']:.0f} ms late; once more", flush=True)
     return {"case": case.name, "system": system, "profile": profile, "nodes": nodes, "verdict": verdict, "loop_late_ms": late}
 
 

@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from support.promises import OURS, PROMISES_OF
 
 PROBE_INTERVAL_MS = 5
+SILENCE_ALLOWED_MS = 50   # As drill/probe_log.h has it: answers may come so much later than promised, when none is lost by that.
+LATE_ALLOWED_MS = 20      # A prober that was late by more, and by more than half of what is promised, has measured itself.
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
@@ -37,6 +39,7 @@ def row_of(key, runs):
     return {
         "case": case, "system": system, "profile": profile, "nodes": nodes, "n": len(runs),
         "outage_ms": {"min": min(outages), "median": round(statistics.median(outages), 1), "max": max(outages)},
+        "silence_ms_max": max(v["silence_ms_max"] for v in verdicts),
         "requests_failed": max(v["failed"] for v in verdicts),
         "resets": max(v["resets"] for v in verdicts),
         "holders_max": max(v["holders_max"] for v in verdicts),
@@ -46,11 +49,14 @@ def row_of(key, runs):
         "holders_in_order": dict(Counter(map(in_order, verdicts)).most_common()),   # {"gate-1 > gate-2": runs}
         "bound_ms": bound,
         "beyond_bound_ms": 0 if bound is None else max(beyond(v, "outage_ms", bound) for v in verdicts),
+        "silent_beyond_ms": 0 if bound is None else max(beyond(v, "silence_ms_max", bound + SILENCE_ALLOWED_MS) for v in verdicts),
         "least_ms": promise.least_ms(profile) if promise else 0,
         "no_bound_because": promise.why if promise else "not ours to promise",
         "failed_max": promise.failed_max if promise else None,
         "beyond_overlap_ms": max(beyond(v, "overlap_ms_max", promise.overlap_ms) for v in verdicts) if promise and promise.overlap_ms else None,
+        "moves": promise.moves if promise else None,
         "prober_late_ms_max": max(v["prober_late_ms_max"] for v in verdicts),
+        "prober_too_late": any(too_late(v, bound) for v in verdicts),
         "loop_late_ms_max": max(run["loop_late_ms"] for run in runs),
         "recovered": all(v["recovered"] for v in verdicts),
         "arp_watched": all(v["arp_watched"] for v in verdicts),
@@ -60,6 +66,11 @@ def row_of(key, runs):
 def beyond(verdict, what, allowed_ms):
     """By how much a run took longer than is allowed. The prober's own grain (one interval) and lateness are not the system's."""
     return max(0, round(verdict[what] - allowed_ms - PROBE_INTERVAL_MS - verdict["prober_late_ms_max"], 3))
+
+
+def too_late(verdict, bound_ms):
+    """Whether the prober itself was too late to say anything about a promise."""
+    return bound_ms is not None and verdict["prober_late_ms_max"] > max(LATE_ALLOWED_MS, bound_ms / 2)
 
 
 def in_order(verdict):
@@ -85,6 +96,13 @@ def broken(row):
         out.append(f"{row['holders_max']} nodes answered at once for {row['overlap_ms_max']} ms")
     if row["beyond_bound_ms"]:
         out.append(f"outage {row['outage_ms']['max']} ms, promised {row['bound_ms']} ms")
+    if row["silent_beyond_ms"] and not row["beyond_bound_ms"]:
+        out.append(f"no answer for {row['silence_ms_max']} ms, promised {row['bound_ms']} ms")
+    if row["prober_too_late"]:
+        out.append(f"the prober was {row['prober_late_ms_max']} ms late: to be measured again")
+    out += [f"it was to move, and {order or 'nobody'} answered all the time ({count} runs)" if row["moves"] else
+            f"it was to stay where it was: {order} ({count} runs)"
+            for order, count in row["holders_in_order"].items() if row["moves"] is not None and row["moves"] != (" > " in order)]
     if row["outage_ms"]["min"] < row["least_ms"]:
         out.append(f"outage {row['outage_ms']['min']} ms, which cannot be below {row['least_ms']} ms")
     if row["failed_max"] is not None and row["requests_failed"] > row["failed_max"]:
@@ -129,6 +147,7 @@ def table_row(row):
     wrong = broken(row) if row["system"] in PROMISES_OF else [] if row["recovered"] else ["not back while it was watched"]
     return (f"<tr><td>{html.escape(row['case'])}</td><td>{html.escape(row['system'])}</td><td>{row['profile']}</td><td>{row['nodes']}</td><td>{row['n']}</td>"
             f"<td>{row['outage_ms']['median']:g}</td><td>{row['outage_ms']['min']:g} .. {row['outage_ms']['max']:g}</td><td>{promised(row)}</td>"
+            f"<td>{row['silence_ms_max']:g}</td>"
             f"<td>{row['requests_failed']}</td><td>{row['resets']}</td><td>{row['holders_max']}</td><td>{row['overlap_ms_max']:g}</td>"
             f"<td class='left'>{order}</td><td class='left'>{stations}</td><td>{row['announcements']:g}</td>"
             f"<td>{row['prober_late_ms_max']:g} / {row['loop_late_ms_max']:g}</td><td class='bad'>{html.escape('; '.join(wrong))}</td></tr>")
@@ -148,9 +167,9 @@ def write(folder, runs, facts, not_run):
             f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Fairlead drills</title><style>{STYLE}</style>"
             f"<h1>Failovers on purpose</h1><p class='note'>{'<br>'.join(map(html.escape, facts))}</p>{bar_chart(table)}"
             "<p class='note'>Outage of new connections in ms, from outside: from the begin of the first try that failed to the begin of the first "
-            "one that was answered; a try every 5 ms. Bar: median; line: min to max; dashed: what is promised. Failed, resets, holders, overlap, "
-            "late: the worst of the n runs. Announcements: the median. Late: the prober itself; the gateways' control loops.</p>"
-            "<table><tr><th>case<th>system<th>profile<th>nodes<th>n<th>outage<th>min .. max<th>promised<th>failed<th>resets"
+            "one that was answered; a try every 5 ms. Silence: the longest time in which no try at all was answered. Bar: median; line: min to max; "
+            "dashed: what is promised. Silence, failed, resets, holders, overlap, late: the worst of the n runs. Announcements: the median. Late: the prober itself; the gateways' control loops.</p>"
+            "<table><tr><th>case<th>system<th>profile<th>nodes<th>n<th>outage<th>min .. max<th>promised<th>silence<th>failed<th>resets"
             "<th>holders<th>overlap<th class='left'>answered ARP, in order (runs)<th class='left'>rounds<th>announcements<th>late: prober / control<th></tr>"
             + "".join(map(table_row, table)) + "</table>" + lists +
             "<h2>What this does not prove</h2><p>One kernel, virtual Ethernet, one clock: no pause of a whole machine, no real switch that "

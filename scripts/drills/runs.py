@@ -40,7 +40,10 @@ class Runs:
         return max(0, self.repeats - sum(1 for r in self.all if (r["case"], r["profile"], r["nodes"], r["system"]) == (case, profile, nodes, system)))
 
 
-def stamp_of(program):
-    """What a program file is, by its bytes."""
-    with open(program, "rb") as file:
-        return f"{os.path.basename(program)} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+def stamp_of(*files):
+    """What these files are, by their bytes; the first gives the name."""
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{os.path.basename(files[0])} sha256:{digest.hexdigest()}"

@@ -3,7 +3,8 @@
 //   cluster_probe SOCKET CLUSTER [--node N | --guard | --raw]
 //
 // Lines:    VIEW ring=.. nodes=.. processes=.. quorate=..    MESSAGE from=.. kind=.. name=..    LOST reason    FACTS ..    LOG id    PONG
-// Commands: say NAME (a MoveVip)   burst N   beats N   released NAME   foreign NAME (raw: another cluster's)   garbage   counters   ping
+// Commands: say NAME (a MoveVip)   assign N (a plan of N VIPs)   burst N   beats N   released NAME   counters   ping
+//           foreign NAME (raw: another cluster's)   garbage
 //           stop   start   restart (both in one turn)   quit
 #include <csignal>
 #include <cstdio>
@@ -147,6 +148,8 @@ class Program {
   void act_probe(const Command& c, CorosyncClient& client) {
     if (c.verb == "say") report(client.send(MoveVip{c.argument, kNoNode}));
     if (c.verb == "released") report(client.send(Released{c.argument, 1, NodeId{1}, 1}));
+    if (c.verb == "assign")
+      report(client.send(Assign{{}, kPlanVersion, std::vector<Assignment>(std::stoul(c.argument), {"api", kNoNode, 1})}));
     if (c.verb == "burst") {
       for (int i = std::stoi(c.argument); i > 0; --i) report(client.send(MoveVip{std::to_string(i), kNoNode}));
     }

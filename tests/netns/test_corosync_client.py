@@ -145,6 +145,21 @@ class CorosyncClientTest(ClusterTest):
         a.tell("say heard")
         b.wait("MESSAGE", name="heard")
 
+    def test_what_no_message_can_hold_is_said_and_ends_nothing(self):
+        cluster = self.cluster(1)
+        a = self.probe(cluster.nodes[1])
+        a.wait("VIEW")
+
+        a.tell("assign 65")
+        a.tell("assign 65")
+        wait_for(lambda: a.log("CLUSTER_MESSAGE_UNSENT"), 10, "it is logged")
+        a.tell("assign 64")
+        a.tell("say heard")
+        a.wait("MESSAGE", name="heard")
+
+        self.assertEqual([line["count"] for line in a.log("CLUSTER_MESSAGE_UNSENT")], ["1"], "the second within a minute is not said")
+        self.assertFalse(a.lines("LOST"))
+
     def test_strangers_are_ignored(self):
         cluster = self.cluster(1)
         a = self.probe(cluster.nodes[1])

@@ -32,7 +32,8 @@ class DrillTest(GatesTest):
         self.assertTrue(done.stdout, done.stderr)
         seen = json.loads(done.stdout)
         grain = 5 + seen["prober_late_ms_max"]
-        broken = [not seen["recovered"], seen["holders_max"] > 1, seen["outage_ms"] > seen["bound_ms"] + grain, seen["bound_ms"] == 0 and seen["failed"] > 0]
+        broken = [not seen["recovered"], seen["holders_max"] > 1, seen["outage_ms"] > seen["bound_ms"] + grain, seen["bound_ms"] == 0 and seen["failed"] > 0,
+                  seen["silence_ms_max"] > seen["bound_ms"] + grain + 50, seen["prober_late_ms_max"] > max(20, seen["bound_ms"] / 2)]
         print(f"{seen['drill']}: {seen['outage_ms']} ms of {seen['bound_ms']}, {seen['not_as_promised']}")
         self.assertGreaterEqual(len(seen["not_as_promised"]), sum(broken[:2]), seen)
         self.assertEqual(bool(seen["not_as_promised"]), any(broken), seen)
@@ -55,6 +56,15 @@ class DrillTest(GatesTest):
         with self.subTest("an address that is deleted"):
             seen = self.drill(client, holders(gates)[0], "delete-vip", "--vip", "api")
             self.assertTrue(holders(gates)[0].events("VIP_REPAIRED"))
+
+        with self.subTest("a daemon that hangs: nothing is refused, and the drill waits for what its guard does"):
+            old = holders(gates)[0]
+            seen = self.drill(client, old, "hang-process")
+            self.assertTrue(seen["recovered"], seen)
+            self.assertGreater(seen["outage_ms"], 900, "guard.hang is a second")
+            self.assertNotEqual(holders(gates), [old])
+            old.start()
+            wait_for(lambda: all(gate.status()["vips"][0]["holder"] == holders(gates)[0].name for gate in gates), 20, "it is back and knows who holds it")
 
         with self.subTest("what is asked of a node that holds nothing is not begun"):
             idle = next(gate for gate in gates if gate not in holders(gates))

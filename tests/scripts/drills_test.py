@@ -10,19 +10,25 @@ sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 
 import run_drills                                                # noqa: E402
 from drills import report                                        # noqa: E402
-from drills.cases import CASES, NOT_HERE, QDEVICE_CASES, check_against   # noqa: E402
+from drills.cases import CASES, NOT_HERE, VARIANTS, check_against   # noqa: E402
 from drills.measure import Service, named                        # noqa: E402
 from drills.runs import Runs, stamp_of                           # noqa: E402
-from support.promises import OURS_WITH_QDEVICE, PROMISES, TIMING, in_ms   # noqa: E402
+from support.promises import OURS_ON_ONE_LINK, OURS_WITH_QDEVICE, PROMISES, PROMISES_OF, TIMING, in_ms   # noqa: E402
+
+
+def answered(*names):
+    return [{"at_ms": i, "answered_by": [name] if name else []} for i, name in enumerate(names)]
 
 
 def verdict(**changes):
-    return {"outage_ms": 10.0, "failed": 2, "resets": 0, "holders_max": 1, "overlap_ms_max": 0.0, "announcements": [{"at_ms": 1.0, "from": "gate-1"}],
-            "rounds_by_station": {"gate-1": 90, "gate-2": 10}, "answered_by": [{"at_ms": 0, "answered_by": ["gate-1"]}],
+    return {"outage_ms": 10.0, "silence_ms_max": 15.0, "failed": 2, "resets": 0, "holders_max": 1, "overlap_ms_max": 0.0, "announcements": [{"at_ms": 1.0, "from": "gate-1"}],
+            "rounds_by_station": {"gate-1": 90, "gate-2": 10}, "answered_by": answered("gate-1", "gate-2"),
             "prober_late_ms_max": 0.0, "recovered": True, "arp_watched": True, **changes}
 
 
 def run(case="planned", system="fairlead", profile="vm", nodes=3, late=0.0, **changes):
+    if not PROMISES[case].moves:
+        changes = {"answered_by": answered("gate-1"), **changes}
     return {"case": case, "system": system, "profile": profile, "nodes": nodes, "verdict": verdict(**changes), "loop_late_ms": late}
 
 
@@ -31,11 +37,15 @@ def row(*runs):
     return found
 
 
-class QdeviceTest(unittest.TestCase):
-    def test_what_is_played_with_a_qdevice_is_a_case_and_has_a_promise_of_its_own(self):
-        self.assertLessEqual(set(QDEVICE_CASES), {c.name for c in CASES})
+class VariantTest(unittest.TestCase):
+    def test_what_is_played_in_a_lab_of_another_make_is_a_case_and_has_promises_of_its_own(self):
+        for variant in VARIANTS:
+            self.assertLessEqual(set(variant.cases), {c.name for c in CASES})
+            self.assertIn(variant.system, PROMISES_OF)
         self.assertEqual(row(run(case="kill-node", system=OURS_WITH_QDEVICE))["bound_ms"], 5000)
         self.assertEqual(row(run(case="kill-standby", system=OURS_WITH_QDEVICE))["bound_ms"], 0)
+        self.assertEqual(row(run(case="lose-carrier", system=OURS_ON_ONE_LINK))["bound_ms"], 2110)
+        self.assertEqual(row(run(case="lose-carrier"))["bound_ms"], 60)
         self.assertEqual(row(run(case="kill-node"))["bound_ms"], 2110)
         self.assertIsNone(row(run(case="kill-node", system="keepalived"))["bound_ms"])
 
@@ -133,9 +143,9 @@ class ReportTest(unittest.TestCase):
 
     def test_who_answered_is_said_by_name_and_in_order(self):
         seen = [["gate-1"], [], ["gate-1"], ["gate-1", "gate-2"], [], ["gate-2"]]
-        answered = [{"at_ms": i, "answered_by": names} for i, names in enumerate(seen)]
-        found = row(run(answered_by=answered), run(answered_by=answered), run())
-        self.assertEqual(found["holders_in_order"], {"gate-1 > gate-1 and gate-2 > gate-2": 2, "gate-1": 1})
+        story = [{"at_ms": i, "answered_by": names} for i, names in enumerate(seen)]
+        found = row(run(answered_by=story), run(answered_by=story), run())
+        self.assertEqual(found["holders_in_order"], {"gate-1 > gate-1 and gate-2 > gate-2": 2, "gate-1 > gate-2": 1})
         self.assertEqual(found["answered_arp"], {"gate-1": 270, "gate-2": 30})
 
     def test_stations_get_the_names_of_gateways(self):
@@ -154,7 +164,27 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(report.broken(row(run(outage_ms=25.0))), [])
         self.assertEqual(report.broken(row(run(outage_ms=25.1))), ["outage 25.1 ms, promised 20 ms"])
         self.assertEqual(report.broken(row(run(outage_ms=25.1, prober_late_ms_max=1.0))), [])
-        self.assertEqual(len(report.broken(row(run(outage_ms=25.1), run(prober_late_ms_max=50.0)))), 1, "the lateness of another run excuses nothing")
+        self.assertEqual(len(report.broken(row(run(outage_ms=25.1), run(prober_late_ms_max=15.0)))), 1, "the lateness of another run excuses nothing")
+
+    def test_a_stall_without_a_failed_try_is_broken(self):
+        self.assertEqual(report.broken(row(run(silence_ms_max=75.0))), [], "a busy machine's 50 ms")
+        self.assertEqual(report.broken(row(run(silence_ms_max=76.0))), ["no answer for 76.0 ms, promised 20 ms"])
+        self.assertEqual(report.broken(row(run(case="reload", outage_ms=0.0, failed=0, silence_ms_max=450.0))), ["no answer for 450.0 ms, promised 0 ms"])
+        self.assertEqual(len(report.broken(row(run(outage_ms=400.0, silence_ms_max=400.0)))), 1, "said once")
+
+    def test_a_prober_that_was_late_has_measured_itself(self):
+        self.assertEqual(report.broken(row(run(prober_late_ms_max=20.0))), [])
+        self.assertEqual(len(report.broken(row(run(outage_ms=900.0, silence_ms_max=900.0, prober_late_ms_max=1000.0)))), 1)
+        self.assertEqual(report.broken(row(run(case="kill-node", outage_ms=2000.0, prober_late_ms_max=1000.0))), [])
+        self.assertEqual(len(report.broken(row(run(case="kill-node", outage_ms=2000.0, prober_late_ms_max=1100.0)))), 1)
+
+    def test_a_deed_without_effect_and_a_needless_move_are_broken(self):
+        stayed = {"answered_by": answered("gate-1", "", "gate-1")}
+        self.assertEqual(report.broken(row(run(case="cut-link-oneway", outage_ms=0.0, **stayed))), ["it was to move, and gate-1 answered all the time (1 runs)"])
+        self.assertEqual(report.broken(row(run(case="merge", outage_ms=0.0, failed=0, **stayed))), [])
+        moved = {"answered_by": answered("gate-1", "", "gate-2")}
+        self.assertEqual(report.broken(row(run(case="merge", outage_ms=0.0, failed=0, **moved))), ["it was to stay where it was: gate-1 > gate-2 (1 runs)"])
+        self.assertEqual(report.broken(row(run(case="boot-both", outage_ms=4000.0, silence_ms_max=5.0, **stayed))), [])
 
     def test_one_failed_try_is_broken_where_none_may_fail(self):
         self.assertEqual(report.broken(row(run(case="reload", outage_ms=5.0, failed=1))), ["1 tries failed, promised at most 0"])
@@ -217,7 +247,7 @@ class ListTest(unittest.TestCase):
 
     def test_the_full_run_plays_every_case_and_the_quick_one_those_of_its_nodes(self):
         for case in CASES:
-            self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or case.name in QDEVICE_CASES, case.name)
+            self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or any(case.name in v.cases for v in VARIANTS), case.name)
         self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
 
 

@@ -27,6 +27,7 @@ class Promise:
     least: str = ""         # Less cannot be: the rules forbid it, or the drill was wrong.
     failed_max: int = None  # Tries that may fail; None: as many as the outage takes.
     overlap_ms: int = 0     # So long may two stations answer for the address.
+    moves: bool = True      # Another gateway has the VIP afterwards; False: the same one answers all the time. None: neither is promised.
 
     def outage_ms(self, profile):
         return in_ms(self.outage, TIMING[profile]) if self.outage else None
@@ -35,7 +36,7 @@ class Promise:
         return in_ms(self.least, TIMING[profile]) if self.least else 0
 
 
-_SERVED_ALL_THE_TIME = Promise("0", failed_max=0)
+_SERVED_ALL_THE_TIME = Promise("0", failed_max=0, moves=False)
 PROMISES = {
     "planned": Promise("20 ms"),
     "upgrade": Promise("20 ms"),                     # When the holder's turn comes; the others' costs nothing.
@@ -51,21 +52,24 @@ PROMISES = {
     "flap-carrier": Promise("60 ms"),                # The first loss moves it; a carrier has to be back for 3 s to count (R17).
     "stop-corosync": Promise("T + C + 350 ms"),      # Deleted at once (R9); the others have to lose the node first.
     "kill-corosync": Promise("T + C + 350 ms"),
-    "boot-both": Promise("start_wait"),              # They hear each other before it has passed (R13). From power on.
-    "boot-alone": Promise("start_wait + 1 s", least="start_wait"),
+    "boot-both": Promise("start_wait", moves=None),   # They hear each other before it has passed (R13). From power on.
+    "boot-alone": Promise("start_wait + 1 s", least="start_wait", moves=None),
     "gateway-silent": _SERVED_ALL_THE_TIME,
-    "delete-vip": Promise("150 ms"),
+    "delete-vip": Promise("150 ms", moves=False),
     "double-failure": Promise(why="two faults within seconds: that it comes back, by one holder, is promised; how soon is not"),
     "merge": _SERVED_ALL_THE_TIME,
-    "kill-server": Promise("0", failed_max=1),       # The one that was on its way to that server.
+    "kill-server": Promise("0", failed_max=1, moves=False),   # The one that was on its way to that server.
     "vanish-server": _SERVED_ALL_THE_TIME,
     "reload": _SERVED_ALL_THE_TIME,
     "qdevice-loss": _SERVED_ALL_THE_TIME,
 }
 # Corosync waits for the device's decision (R12).
 QDEVICE_PROMISES = {**PROMISES, "kill-node": Promise("5 s", least="C"), "cut-link": Promise("5 s", least="C")}
-OURS, OURS_WITH_QDEVICE = "fairlead", "fairlead, qdevice"
-PROMISES_OF = {OURS: PROMISES, OURS_WITH_QDEVICE: QDEVICE_PROMISES}   # By system of a drill's report; of others nothing is promised.
+# Who has lost its only cable can tell nobody that it gives the VIP up.
+ONE_LINK_PROMISES = {**PROMISES, "lose-carrier": PROMISES["cut-link"]}
+OURS, OURS_WITH_QDEVICE, OURS_ON_ONE_LINK = "fairlead", "fairlead, qdevice", "fairlead, one link"
+# By system of a drill's report; of others nothing is promised.
+PROMISES_OF = {OURS: PROMISES, OURS_WITH_QDEVICE: QDEVICE_PROMISES, OURS_ON_ONE_LINK: ONE_LINK_PROMISES}
 
 
 def in_ms(text, timing):

@@ -83,7 +83,7 @@ TEST(ProbeLog, TwoStationsInOneRoundAreTwoHolders) {
 }
 
 std::vector<std::string> broken(const std::string& story, std::optional<Duration> outage_max) {
-  return not_as_promised(judge(log_of(story), kSlow), {.outage_max = outage_max, .grain = 6ms});
+  return not_as_promised(judge(log_of(story), kSlow), {.outage_max = outage_max, .interval = 5ms, .late = 1ms});
 }
 
 TEST(ProbeLog, WhatIsNotAsPromisedIsSaid) {
@@ -93,12 +93,46 @@ TEST(ProbeLog, WhatIsNotAsPromisedIsSaid) {
   EXPECT_EQ(broken(".RRRRR.", 20ms), Lines{}) << "25 ms by a prober that asks each 5 ms may have been 20";
   EXPECT_EQ(broken(".RRRRRR.", 20ms), Lines{"an outage of 30.0 ms, promised 20"});
   EXPECT_EQ(broken(".RRRRRR.", std::nullopt), Lines{});
-  EXPECT_EQ(broken("..R.", 0ms), Lines{"1 try failed, promised none"}) << "the grain is no failed try";
+  EXPECT_EQ(broken("..R.", 0ms), Lines{"1 try failed, promised none"}) << "the interval is no failed try";
   EXPECT_EQ(broken("..T", 5s), Lines{"the VIP does not answer"});
 
   ProbeLog log = log_of("....");
   log.rounds = {{0ms, {kOne, kTwo}}, {5ms, {kTwo}}};
   EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{"2 nodes answered ARP at once, for 5.0 ms"});
+}
+
+TEST(ProbeLog, AStallInWhichNoTryFailsIsSeen) {
+  ProbeLog log = log_of(".");
+  for (Duration at = 5ms; at <= 200ms; at += 5ms) log.tries.push_back({.begun = at, .ended = 201ms, .end = TryEnd::kAnswered});
+  const Verdict v = judge(log, kSlow);
+  EXPECT_EQ(v.failed, 0U);
+  EXPECT_EQ(v.silence, 200ms);
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(not_as_promised(v, {.outage_max = 0ms, .interval = 5ms}), Lines{"for 200.0 ms no try was answered, promised 0"});
+  EXPECT_EQ(not_as_promised(v, {.outage_max = 150ms, .interval = 5ms}), Lines{}) << "50 ms are a busy machine's";
+  EXPECT_EQ(judge(log_of("..RRR.."), kSlow).silence, 20ms) << "from the answer before to the one after";
+  EXPECT_EQ(judge(log_of("RRR.."), kSlow).silence, 5ms) << "before the first nobody knows";
+}
+
+TEST(ProbeLog, AProberThatWasLateItselfHasMeasuredNothing) {
+  const Verdict v = judge(log_of("...."), kSlow);
+  const auto lines = [&](Duration promised, Duration late) {
+    return not_as_promised(v, {.outage_max = promised, .interval = 5ms, .late = late}).size();
+  };
+  EXPECT_EQ(lines(0ms, 20ms), 0U);
+  EXPECT_EQ(lines(0ms, 21ms), 1U);
+  EXPECT_EQ(lines(2s, 900ms), 0U);
+  EXPECT_EQ(lines(2s, 1100ms), 1U);
+}
+
+TEST(ProbeLog, AnsweredForEndsAtTheNewestTryThatWasNot) {
+  EXPECT_EQ(answered_for({}, kSlow), 0ms);
+  EXPECT_EQ(answered_for(log_of("....."), kSlow), 20ms);
+  EXPECT_EQ(answered_for(log_of("..T..."), kSlow), 10ms);
+  EXPECT_EQ(answered_for(log_of("..T"), kSlow), 0ms);
+  EXPECT_EQ(answered_for(log_of("..s.."), kSlow), 5ms);
+  EXPECT_EQ(answered_for(log_of("..o.."), kSlow), 20ms) << "it may still be answered";
+  EXPECT_EQ(answered_for(log_of("..o.."), 5ms), 5ms) << "not any more: a daemon that hangs refuses nobody";
 }
 
 TEST(ProbeLog, TheJsonHasEachChangeOfWhoAnswers) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
+#include <set>
 #include <variant>
 
 #include "base/prng.h"
@@ -290,10 +292,18 @@ TEST(ViewBuilderRandom, KeepsItsInvariantsInEveryInterleaving) {
     History history(prng);
     ViewBuilder builder(kSelf);
     std::map<RingId, bool> told;  // quorum's last word, by ring
+    std::set<RingId> spoke;       // rings of which a message came
+    std::optional<RingId> now;    // CPG's
     std::optional<ClusterView> last;
+    const bool third_vote = prng.below(2) == 0;
+    ASSERT_FALSE(builder.set_third_vote(third_vote));
     while (!history.cpg.empty() || !history.quorum.empty()) {
       std::optional<ClusterView> view;
-      if (history.quorum.empty() || (!history.cpg.empty() && prng.below(2) == 0)) {
+      if (now && prng.below(8) == 0) {
+        spoke.insert(*now);
+        view = builder.ring_speaks();
+      } else if (history.quorum.empty() || (!history.cpg.empty() && prng.below(2) == 0)) {
+        if (const auto* change = std::get_if<RingChange>(&history.cpg.front())) now = change->ring;
         view = std::visit([&](const auto& change) { return builder.step(change); }, history.cpg.front());
         history.cpg.pop_front();
       } else {
@@ -303,6 +313,8 @@ TEST(ViewBuilderRandom, KeepsItsInvariantsInEveryInterleaving) {
       }
       if (!view) continue;
       ASSERT_TRUE(!view->quorate || told[view->ring]) << "I2, seed " << seed;
+      const bool asked = told.lower_bound(view->ring) != told.end();  // Of it, or of one that came after it.
+      ASSERT_TRUE(!third_vote || asked || spoke.contains(view->ring)) << "I4, seed " << seed;
       ASSERT_NE(view, last) << "I5, seed " << seed;
       const auto ring = std::find_if(history.rings.begin(), history.rings.end(), [&](const auto& r) { return r.id == view->ring; });
       ASSERT_NE(ring, history.rings.end()) << seed;
