@@ -91,6 +91,7 @@ DrillTimes drill_times(const NodePort& node) {
   out.hang = active.guard.hang;
   out.lease = active.vips.empty() ? config::Vip{}.lease : Duration{};
   for (const auto& vip : active.vips) out.lease = std::max(out.lease, vip.lease);
+  if (active.cluster) out.start = active.cluster->start_wait;
   const auto report = node.report();
   if (report != nullptr && report->cluster && report->cluster->token_ms != 0)
     out.ring = std::chrono::milliseconds(report->cluster->token_ms + report->cluster->consensus_ms);

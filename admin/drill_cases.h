@@ -22,6 +22,7 @@ struct OutageBound {
   bool lease = false;  ///< The VIP's kernel lifetime.
   bool hang = false;   ///< guard.hang.
   bool ring = false;   ///< T + C: Corosync's token and consensus timeouts.
+  bool start = false;  ///< cluster.start_wait.
   Duration rest{};
 };
 /// What a site has of these.
@@ -29,6 +30,7 @@ struct DrillTimes {
   Duration lease{};
   Duration hang{};
   std::optional<Duration> ring;  ///< Absent: no cluster, or not known yet.
+  Duration start{};
 };
 /// Absent: it needs a time that is not known.
 [[nodiscard]] std::optional<Duration> outage_max(const OutageBound& bound, const DrillTimes& times);

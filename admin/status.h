@@ -98,6 +98,7 @@ struct VipStatus {
   std::string state;
   std::optional<std::string> holder;  ///< nullopt: nowhere.
   bool held_here = false;
+  std::string waits_for;  ///< Of the node it is assigned to, while that one has not taken it: why not yet.
   std::uint64_t epoch = 0;
   std::int64_t lease_ms = 0;
   bool enabled = true;    ///< False: an operator wants nobody to hold it.

@@ -109,6 +109,7 @@ json::object vip_json(const VipStatus& v) {
           {"state", json_string(v.state)},
           {"holder", holder},
           {"held_here", v.held_here},
+          {"waits_for", json_string(v.waits_for)},
           {"epoch", v.epoch},
           {"lease_ms", v.lease_ms},
           {"enabled", v.enabled},
@@ -217,6 +218,7 @@ void read_vip(JsonFields& f, VipStatus& v) {
   f.get("state", v.state);
   f.get("holder", v.holder);
   f.get("held_here", v.held_here);
+  f.get("waits_for", v.waits_for);
   f.get("epoch", v.epoch);
   f.get("lease_ms", v.lease_ms);
   f.get("enabled", v.enabled);

@@ -470,8 +470,12 @@ int run_cli(const std::vector<std::string>& arguments, CliEnvironment& environme
   } catch (const CLI::Success&) {
     // The help of the verb that was named, with the options of every verb in the program's own.
     const CLI::App* at = &tree.app();
-    while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
-    environment.out << at->help(at == &tree.app() ? "" : "fairlead");
+    std::string before;  // "fairlead drill": CLI11 adds the last word itself.
+    while (!at->get_subcommands().empty()) {
+      before += (before.empty() ? "" : " ") + (at == &tree.app() ? "fairlead" : at->get_name());
+      at = at->get_subcommands().front();
+    }
+    environment.out << at->help(before);
     return kExitDone;
   } catch (const CLI::ParseError& error) {
     const std::string verb = verb_problem(tree.app());

@@ -255,12 +255,15 @@ void DrillVerbs::report(const std::string& file) {
   if (calls_.print_document(text.str())) return;
   const auto rows = decoded(admin::parse_json(text.str()));
   if (!rows.is_array()) fail(kExitFailed, file + ": no report of drills");
-  TextTable table({"CASE", "SYSTEM", "PROFILE", ">NODES", ">N", ">OUTAGE", ">MIN", ">MAX", ">FAILED", ">RESETS", ">HOLDERS"});
+  TextTable table({"CASE", "SYSTEM", "PROFILE", ">NODES", ">N", ">OUTAGE", ">MIN", ">MAX", ">PROMISED", ">FAILED", ">RESETS", ">HOLDERS",
+                   ">OVERLAP", ">LATE"});
+  std::string broken;
   for (const auto& row : rows.get_array()) {
     const auto text_of = [&](const char* key) {
       const auto& v = row.at(key);
       return v.is_string() ? std::string(v.get_string()) : v.is_null() ? std::string("-") : admin::json_text(v);
     };
+    const auto in_ms_of = [&](const char* key) { return row.at(key).is_null() ? std::string("-") : admin::json_text(row.at(key)) + " ms"; };
     const auto outage = [&](const char* key) { return admin::json_text(row.at("outage_ms").at(key)) + " ms"; };
     table.row({{text_of("case")},
                {text_of("system")},
@@ -270,11 +273,18 @@ void DrillVerbs::report(const std::string& file) {
                {outage("median")},
                {outage("min")},
                {outage("max")},
+               {in_ms_of("bound_ms")},
                {text_of("requests_failed")},
                {text_of("resets")},
-               {text_of("holders_max")}});
+               {text_of("holders_max")},
+               {in_ms_of("overlap_ms_max")},
+               {in_ms_of("loop_late_ms_max")}});
+    const auto* lines = row.as_object().if_contains("not_as_promised");
+    for (const auto& line : lines == nullptr ? json::array{} : lines->as_array())
+      broken += fmt::format("NOT AS PROMISED: {} {} ({} nodes, {}): {}\n", text_of("system"), text_of("case"), text_of("nodes"),
+                            text_of("profile"), std::string_view(line.as_string()));
   }
-  environment_.out << table.text(environment_.color);
+  environment_.out << table.text(environment_.color) << "LATE: the gateways' control loops, at worst\n" << broken;
 }
 
 void DrillVerbs::probe(const ProbeRequest& request) {

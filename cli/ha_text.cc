@@ -15,6 +15,7 @@ Cell yes_no(bool value) { return value ? Cell{"yes", Tone::kGood} : Cell{"no", T
 
 std::string vip_note(const admin::VipStatus& v) {
   std::string out;
+  if (!v.waits_for.empty()) out = "waits: " + v.waits_for;
   if (!v.enabled) out = "disabled";
   if (v.flapping) out += out.empty() ? "moved too often" : ", moved too often";
   if (v.drains_for_ms > 0) {
@@ -63,6 +64,7 @@ std::string vip_explained(const admin::NodeReport& r, const admin::VipStatus& v,
       fmt::format("{}  {} on {}: {}\n", paint("VIP " + v.name, Tone::kStrong, color), v.address, v.interface,
                   v.holder ? "held by " + *v.holder + fmt::format(" (epoch {})", v.epoch) : paint("held nowhere", Tone::kBad, color));
   out += fmt::format("on this node ({})  {}{}\n", r.node, v.state, v.held_here ? fmt::format(", its lease lasts {} ms", v.lease_ms) : "");
+  if (!v.waits_for.empty()) out += paint("takes it when it can", Tone::kWarn, color) + "  " + v.waits_for + "\n";
   if (!v.enabled) out += paint("disabled", Tone::kWarn, color) + "  no node may hold it; `fairlead vip enable " + v.name + "` ends that\n";
   if (v.flapping)
     out += paint("moved too often", Tone::kWarn, color) + "  more than 3 times in a minute: it stays until its holder is lost\n";

@@ -8,6 +8,8 @@
 namespace fairlead::config {
 namespace {
 
+const char* family_name(const IpAddress& address) { return address.is_v4() ? "IPv4" : "IPv6"; }
+
 void check_nodes(Checks& checks, const Cluster& cluster) {
   std::vector<std::string> names;
   std::map<std::uint32_t, std::string> ids;
@@ -33,6 +35,11 @@ void check_nodes(Checks& checks, const Cluster& cluster) {
       if (!links.emplace(node.links[k], node.name).second)
         checks.error(path, fmt::format("{} is already a link of {}", node.links[k].to_string(), links[node.links[k]]),
                      "each link needs an address of its own");
+      const auto& first = cluster.nodes.front();
+      if (k < first.links.size() && node.links[k].family() != first.links[k].family())
+        checks.error(path,
+                     fmt::format("link {} is {} here and {} on {}", k, family_name(node.links[k]), family_name(first.links[k]), first.name),
+                     "a link is one network: the same family on every node");
     }
   }
   checks.unique(names, "cluster.nodes", "name", "node");
@@ -52,7 +59,8 @@ void check_nodes(Checks& checks, const Cluster& cluster) {
 void check_tie_break(Checks& checks, const Cluster& cluster) {
   if (!cluster.tie_break) {
     if (cluster.nodes.size() == 2 && !cluster.qdevice) {
-      checks.warning("cluster.nodes", "two nodes without tie_break or qdevice: when they lose each other, both may think the other is dead",
+      checks.warning("cluster.nodes",
+                     "two nodes without tie_break or qdevice: no VIP is taken over when its holder is lost, for it may only be cut off",
                      "add cluster.tie_break with a router as target, or cluster.qdevice");
     }
     return;
@@ -83,11 +91,14 @@ void check_timing(Checks& checks, const Cluster& cluster) {
     const auto found = std::find_if(cluster.timing.begin(), cluster.timing.end(), [&](const TimingKey& key) { return key.name == name; });
     return found == cluster.timing.end() ? nullptr : &*found;
   };
-  const TimingKey* token = find("token");
+  const TimingKey* given = find("token");
   const TimingKey* consensus = find("consensus");
-  if (token != nullptr && consensus != nullptr && checks.sound("cluster.timing") && consensus->value * 10 < token->value * 12) {
-    checks.error("cluster.timing.consensus", "consensus must be at least 1.2 x token",
-                 fmt::format("at least {}ms, or leave it out", (to_ms(token->value) * 12 + 9) / 10));
+  const Duration token = given != nullptr ? given->value : token_of(cluster.profile);
+  if (consensus != nullptr && checks.sound("cluster.timing") && consensus->value * 10 < token * 12) {
+    checks.error(
+        "cluster.timing.consensus",
+        fmt::format("consensus must be at least 1.2 x token, which is {}ms{}", to_ms(token), given != nullptr ? "" : " in this profile"),
+        fmt::format("at least {}ms, or leave it out", (to_ms(token) * 12 + 9) / 10));
   }
 }
 

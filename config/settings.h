@@ -30,6 +30,10 @@ struct Node {
   bool operator==(const Node&) const = default;
 };
 enum class TimingProfile : std::uint8_t { kVm, kFast, kMin };
+/// Corosync's token timeout of a profile; consensus is 1.2 times as long.
+[[nodiscard]] constexpr Duration token_of(TimingProfile profile) {
+  return std::chrono::milliseconds(profile == TimingProfile::kVm ? 800 : profile == TimingProfile::kFast ? 400 : 250);
+}
 struct TimingKey {
   std::string name;  ///< As corosync.conf(5) names it ("token").
   Duration value{};

@@ -3,6 +3,7 @@
 #include <future>
 #include <memory>
 #include <pthread.h>
+#include <sched.h>
 #include <thread>
 
 #include "base/qb_loop.h"
@@ -52,6 +53,9 @@ class GroupVoice final : public vip::ReleaseVoice {
 
   void run(const std::string& cluster) {
     ::pthread_setname_np(::pthread_self(), "guard-voice");
+    // As the guard itself: Released is waited for. Where that is not allowed the guard's notes say so.
+    const sched_param real_time{.sched_priority = vip::kGuardPriority};
+    (void)::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &real_time);
     QbLoop loop;
     membership::GuardVoice voice(loop, cluster);
     loop_ = &loop;

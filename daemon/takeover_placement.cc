@@ -10,6 +10,7 @@
 namespace fairlead::daemon {
 namespace {
 
+constexpr Duration kMissingSaid = std::chrono::seconds(10);
 constexpr Duration kCarrierBack = std::chrono::seconds(3);  ///< R17
 constexpr Duration kNewMacAnnounced[] = {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1100)};
 
@@ -59,6 +60,12 @@ void TakeoverRunner::close_ports_of_gone_links() {
 
 void TakeoverRunner::place_all() {
   if (auto addresses = driver_->addresses()) own_addresses_ = std::move(*addresses);
+  if (const auto links = driver_->links()) {
+    own_macs_.clear();
+    for (const vip::LinkState& link : *links) {
+      if (link.mac) own_macs_.insert(*link.mac);
+    }
+  }
   for (auto& [name, v] : vips_) place(name, v);
 }
 
@@ -85,7 +92,12 @@ void TakeoverRunner::place(const std::string& name, Vip& v) {
     v.link = *chosen;
   }
   const bool carrier = v.link.up && v.link.carrier;
-  if (carrier && !v.had_carrier) v.carrier_since = v.carrier_since == Instant{} ? now - kCarrierBack : now;  // At start it counts at once.
+  if (carrier && !v.had_carrier) {
+    if (v.carrier_since == Instant{})
+      v.carrier_since = now - kCarrierBack;  // At start it counts at once.
+    else if (now >= v.carrier_lost + v.settings.carrier_delay)
+      v.carrier_since = now;  // Else it was ridden out.
+  }
   if (!carrier && v.had_carrier) v.carrier_lost = now;
   v.had_carrier = carrier;
   if (chosen && prepared_.insert(v.link.index).second && tell_from_ != Instant::max()) host_.prepare_interfaces(options_.snapshot);
@@ -160,7 +172,7 @@ Result<TakeoverRunner::Port*> TakeoverRunner::open_port(const vip::LinkState& li
     if (!opened) return opened.error();
     port = std::move(*opened);
   } else {
-    auto opened = vip::NdpSocket::open(link, options_.snapshot.router.has_value(), *this, clock_);
+    auto opened = vip::NdpSocket::open(link, *this, clock_);
     if (!opened) return opened.error();
     port = std::move(*opened);
   }
@@ -200,11 +212,14 @@ Status TakeoverRunner::watch_all(PortKey key, Port& port) {
     if (!wanted.contains(address)) port.port->unwatch(address);
   }
   Status result;
+  std::erase_if(port.watched, [&](const IpAddress& address) { return !wanted.contains(address); });
   for (const IpAddress& address : wanted) {
     if (port.watched.contains(address)) continue;
-    if (auto status = port.port->watch(address); !status) result = status;
+    if (auto status = port.port->watch(address); status)
+      port.watched.insert(address);
+    else
+      result = status;  // Tried again with the next event.
   }
-  port.watched = std::move(wanted);
   return result;
 }
 
@@ -232,6 +247,27 @@ bool TakeoverRunner::is_router(const MacAddress& mac) const {
   return std::any_of(routers_.begin(), routers_.end(), [&](const auto& router) { return router.second == mac; });
 }
 
+/// Why a node is not in the ring Corosync does not say; another authkey looks like a cable that is cut.
+void TakeoverRunner::watch_missing() {
+  if (client_ == nullptr) return;
+  const Instant now = clock_.now();
+  for (const vip::NodeName& node : options_.settings.nodes) {
+    if (!core_.in_view() || core_.current_view().has_node(node.id)) {
+      missing_.erase(node.id);
+      continue;
+    }
+    Absence& absence = missing_.try_emplace(node.id, Absence{.since = now, .said = false}).first->second;
+    if (absence.said || now < absence.since + kMissingSaid) continue;
+    absence.said = true;
+    std::string links;
+    for (const membership::LinkState& link : facts_ ? facts_->links : std::vector<membership::LinkState>{}) {
+      if (link.node == node.id) links += (links.empty() ? "" : " ") + std::to_string(link.link) + (link.connected ? ":up" : ":down");
+    }
+    FL_LOG(CLUSTER_NODE_MISSING, "node", node.name, "for_s", static_cast<std::int64_t>(to_seconds(now - absence.since)), "links",
+           links.empty() ? "unknown" : links);
+  }
+}
+
 void TakeoverRunner::probe_tie() {
   if (!options_.snapshot.cluster || !options_.snapshot.cluster->tie_break) return;
   for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {
@@ -241,22 +277,35 @@ void TakeoverRunner::probe_tie() {
   }
 }
 
+/// R11: a router that is heard is not yet one that answers: what it says to everybody comes also to a node that nobody hears. Only a
+/// question of IPv6 without a sender is answered to all.
+bool TakeoverRunner::is_answer_of(const IpAddress& router, vip::NeighbourEventKind kind) const {
+  if (kind == vip::NeighbourEventKind::kAnswer) return true;
+  return kind == vip::NeighbourEventKind::kClaim && !router.is_v4() && std::any_of(ports_.begin(), ports_.end(), [&](const auto& entry) {
+           return entry.first.second == router.family() && own_address(entry.first.first, router).is_unspecified();
+         });
+}
+
 void TakeoverRunner::on_neighbour(const vip::NeighbourEvent& event) {
   if (const auto& cluster = options_.snapshot.cluster; cluster && cluster->tie_break) {
     const auto& targets = cluster->tie_break->targets;
     const auto target = std::find(targets.begin(), targets.end(), event.address);
-    if (target != targets.end() && event.kind != vip::NeighbourEventKind::kProbe) {
+    if (target != targets.end() && is_answer_of(event.address, event.kind)) {
       routers_[event.address] = event.mac;
       enter(vip::TieAnsweredInput{static_cast<std::uint32_t>(target - targets.begin())});
     }
   }
   for (auto& [name, v] : vips_) {
-    if (event.kind == vip::NeighbourEventKind::kProbe || gateway_of(v.settings) != event.address) continue;
+    if (gateway_of(v.settings) != event.address || !is_answer_of(event.address, event.kind)) continue;
     routers_[event.address] = event.mac;
     v.gateway.answered(clock_.now());
   }
   for (const auto& [name, v] : vips_) {
     if (v.settings.address.address != event.address) continue;
+    if (v.here && own_macs_.contains(event.mac)) return;  // Another interface of this machine in the same network.
+    // To a question of IPv6 without a sender everybody is told the answer: a router's is proxying, as its answer of ARP is.
+    if (event.kind == vip::NeighbourEventKind::kClaim && !event.address.is_v4() && is_router(event.mac))
+      return enter(vip::AnsweredInput{name, event.mac.to_string(), true});
     switch (event.kind) {
       case vip::NeighbourEventKind::kAnswer: return enter(vip::AnsweredInput{name, event.mac.to_string(), is_router(event.mac)});
       case vip::NeighbourEventKind::kClaim: return enter(vip::ClaimedInput{name, event.mac.to_string()});

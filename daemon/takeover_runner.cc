@@ -221,7 +221,6 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
   const auto found = vips_.find(action.vip);
   if (found == vips_.end()) return;
   Vip& v = found->second;
-  vip::NeighbourPort* port = port_of(v);
   switch (action.kind) {
     case vip::HolderActionKind::kAdd: return begin_add(action.vip, v, action.epoch);
     case vip::HolderActionKind::kRemove: {
@@ -240,11 +239,10 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
       if (guard_.keep(hold_of(action.vip, *v.added, action.epoch))) (void)driver_->refresh(*v.added);
       return;  // A failure shows as AddressGone (R20).
     case vip::HolderActionKind::kProbe:
-      if (port != nullptr) (void)port->probe(v.settings.address.address, IpAddress::any(v.settings.address.address.family()));
+      if (!say(action.vip, v, /*probe=*/true))
+        answers_.push_back([this, name = action.vip](auto& out) { (void)apply(vip::ProbeFailedInput{name}, out); });
       return;
-    case vip::HolderActionKind::kAnnounce:
-      if (port != nullptr) (void)port->announce(v.settings.address.address);
-      return;
+    case vip::HolderActionKind::kAnnounce: return (void)say(action.vip, v, /*probe=*/false);  // The next one is due soon (R19).
     case vip::HolderActionKind::kReset:
       return host_.reset_connections(v.settings.address.address, [this, name = action.vip, epoch = action.epoch] {
         enter(vip::ResetDoneInput{name, epoch});
@@ -252,6 +250,19 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
     case vip::HolderActionKind::kSayReleased:
     case vip::HolderActionKind::kBeatNow: return;  // The core's own.
   }
+}
+
+/// Sends a probe or an announcement of the VIP; what cannot be sent is logged.
+Status TakeoverRunner::say(const std::string& name, Vip& v, bool probe) {
+  vip::NeighbourPort* port = port_of(v);
+  const IpAddress& address = v.settings.address.address;
+  const Status said = port == nullptr ? Status(Error{Errc::kUnavailable, "there is no interface to send on"})
+                      : probe         ? port->probe(address, IpAddress::any(address.family()))
+                                      : port->announce(address);
+  if (said) return said;
+  if (const auto count = v.unheard.again(clock_.now()))
+    FL_LOG(VIP_UNHEARD, "vip", name, "frame", probe ? "probe" : "announcement", "error", said.error().message(), "count", *count);
+  return said;
 }
 
 void TakeoverRunner::kernel_done(const std::string& name, vip::HolderActionKind what, const Status& status) {
@@ -308,6 +319,7 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
 void TakeoverRunner::on_view(const ClusterView& view) {
   const auto self = client_->self();
   if (!self) return;
+  lost_.clear();
   enter(vip::ViewInput{view, *self});
 }
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) { enter(vip::DeliveredInput{from, message}); }
@@ -345,6 +357,7 @@ void TakeoverRunner::beat() {
   if (options_.trace) options_.trace->flush();
   guard_turn();
   tend_drains();
+  watch_missing();
   for (auto& [name, v] : vips_) {
     ask_gateway(v);
     tell_local(name, v);
@@ -412,7 +425,10 @@ void TakeoverRunner::guard_turn() {
   for (const vip::GuardLinkEvent& event : guard_.turn(clock_.now())) {
     std::visit(Overloaded{
                    [](const vip::GuardUp& e) { FL_LOG(GUARD_UP, "pid", e.pid, "notes", e.notes); },
-                   [this](const vip::GuardKnows& e) { turn_with([this, e](auto&) { finish_add(e.vip, e.epoch); }); },
+                   [this](const vip::GuardKnows& e) {
+                     turn_with([](auto&) {});  // What has ended meanwhile is given up, and not added.
+                     turn_with([this, e](auto&) { finish_add(e.vip, e.epoch); });
+                   },
                    [](const vip::GuardLost& e) { FL_LOG(GUARD_LOST, "reason", e.reason, "too_often", e.too_often); },
                    [this](const vip::GuardWanted&) {
                      host_.spawn_guard([this](Result<vip::GuardChild> child) {
@@ -489,7 +505,8 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     out.address = v.settings.address.to_string();
     out.interface = v.link.index == 0 ? v.wanted : v.link.name;
     out.state = std::string(vip::to_string(view.state));
-    if (view.owner != kNoNode) out.holder = name_of(view.owner);
+    if (view.holder != kNoNode) out.holder = name_of(view.holder);
+    out.waits_for = view.waits_for;
     out.held_here = view.held_here;
     out.epoch = view.epoch;
     out.lease_ms = to_ms(view.lease_left);

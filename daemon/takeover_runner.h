@@ -29,6 +29,7 @@
 #include "admin/node_port.h"
 #include "base/qb_loop.h"
 #include "base/result.h"
+#include "base/seldom_said.h"
 #include "base/system_clock.h"
 #include "config/settings.h"
 #include "daemon/trace_file.h"
@@ -126,6 +127,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     bool here = false;                ///< Its address, by the kernel's last answer.
     bool here_told = false;           ///< What address_changed was told.
     bool able_told = true;            ///< What the log was told.
+    SeldomSaid unheard;               ///< Frames that could not be sent.
     bool configured = true;           ///< False: being released, then forgotten.
     bool place_due = false;           ///< Given up: `auto` chooses anew, before the next round can add it again.
     std::optional<config::Vip> next;  ///< What it is to be once it was given up as it is.
@@ -157,6 +159,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void on_view(const ClusterView& view) override;
   void on_message(const ClusterProcess& from, const ClusterMessage& message) override;
   void on_lost(const std::string& reason) override;
+  void on_absent(const std::string& reason) override { lost_ = reason; }
   void on_facts(const membership::CorosyncFacts& facts, Instant asked) override;
   void on_neighbour(const vip::NeighbourEvent& event) override;
 
@@ -171,6 +174,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void kernel_done(const std::string& name, vip::HolderActionKind what, const Status& status);
   /// Nothing of ours is on the interface: what was open there has ended.
   void not_here(Vip& v);
+  [[nodiscard]] Status say(const std::string& name, Vip& v, bool probe);
   void begin_add(const std::string& name, Vip& v, Epoch epoch);
   void finish_add(const std::string& name, Epoch epoch);
   void beat();
@@ -189,9 +193,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void tell_local(const std::string& name, Vip& v);
   [[nodiscard]] static std::optional<IpAddress> gateway_of(const config::Vip& vip);
   void probe_tie();
+  void watch_missing();
   void tell_qdevice(const membership::CorosyncFacts& facts);
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
+  [[nodiscard]] bool is_answer_of(const IpAddress& router, vip::NeighbourEventKind kind) const;
   void arm();
   void tell_changes();
   void tell_change(Vip& v);
@@ -230,6 +236,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::map<std::string, Vip> vips_;
   std::map<PortKey, Port> ports_;
   std::vector<vip::PresentAddress> own_addresses_;
+  std::set<MacAddress> own_macs_;            ///< Of every interface here.
   std::set<std::uint32_t> prepared_;         ///< Indexes of interfaces that keep VIPs to themselves, or are told to (R21).
   std::map<IpAddress, MacAddress> routers_;  ///< Tie-break targets and gateways, as they answered last.
   std::deque<ClusterMessage> to_self_;       ///< Alone: what was sent, to be delivered.
@@ -241,7 +248,12 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   Instant timer_at_ = Instant::max();
   std::optional<membership::CorosyncFacts> facts_;
   bool third_vote_told_ = true;  ///< What the log was told.
-  std::string lost_;             ///< Why Corosync was lost last.
+  std::string lost_;             ///< Why Corosync was lost, or cannot be connected to.
+  struct Absence {
+    Instant since{};
+    bool said = false;
+  };
+  std::map<NodeId, Absence> missing_;  ///< Configured nodes that are not in the ring.
   std::vector<PendingMove> moves_;
   std::vector<PendingDrain> drains_;  ///< One of a VIP at most.
   std::uint64_t drains_begun_ = 0;

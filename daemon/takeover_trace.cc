@@ -130,6 +130,7 @@ BOOST_DESCRIBE_STRUCT(KernelGoneInput, (), (vip))
 BOOST_DESCRIBE_STRUCT(AnsweredInput, (), (vip, mac, gateway))
 BOOST_DESCRIBE_STRUCT(ClaimedInput, (), (vip, mac))
 BOOST_DESCRIBE_STRUCT(ProbedInput, (), (vip))
+BOOST_DESCRIBE_STRUCT(ProbeFailedInput, (), (vip))
 BOOST_DESCRIBE_STRUCT(ConfigureInput, (), (settings))
 BOOST_DESCRIBE_STRUCT(LeaveInput, (), ())
 BOOST_DESCRIBE_STRUCT(MoveInput, (), (vip, to))
@@ -141,12 +142,13 @@ namespace daemon {
 namespace {
 
 /// To be raised with every change of what is described above.
-constexpr int kTraceVersion = 1;
+constexpr int kTraceVersion = 2;
 
 /// In the variant's order.
 constexpr std::array<std::string_view, std::variant_size_v<vip::TakeoverInput>> kInputNames{
-    "turn",       "tick",        "timing",   "view",    "lost",   "delivered", "local", "tie_answered", "third_vote", "kernel_done",
-    "reset_done", "kernel_gone", "answered", "claimed", "probed", "configure", "leave", "move",         "wish",       "force"};
+    "turn",         "tick",         "timing",      "view",       "lost",        "delivered", "local",
+    "tie_answered", "third_vote",   "kernel_done", "reset_done", "kernel_gone", "answered",  "claimed",
+    "probed",       "probe_failed", "configure",   "leave",      "move",        "wish",      "force"};
 
 std::string_view name_of(vip::HolderActionKind kind) {
   switch (kind) {

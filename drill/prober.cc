@@ -64,7 +64,7 @@ Status Prober::watch_neighbours() {
     if (!port) return port.error();
     neighbours_ = std::move(*port);
   } else {
-    auto port = vip::NdpSocket::open(*link, /*router=*/false, *this, clock_);
+    auto port = vip::NdpSocket::open(*link, *this, clock_);
     if (!port) return port.error();
     neighbours_ = std::move(*port);
   }

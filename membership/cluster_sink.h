@@ -48,6 +48,8 @@ class ClusterSink {
   virtual void on_message(const ClusterProcess& from, const ClusterMessage& message) = 0;
   /// Corosync is gone (R9): the last view is void, what was sent and not delivered may be lost. The client connects again by itself.
   virtual void on_lost(const std::string& reason) = 0;
+  /// It could not be connected to, at the first try or again; the client goes on trying. For people.
+  virtual void on_absent(const std::string& /*reason*/) {}
   /// After each connect and at every change; each 100 ms while a qdevice is registered: R12 lives on how fresh they are. `asked`: on
   /// CLOCK_MONOTONIC, just before Corosync was asked.
   virtual void on_facts(const CorosyncFacts& facts, Instant asked) = 0;

@@ -19,6 +19,7 @@ constexpr Duration kConnectDelayMax = 1s;
 constexpr Duration kSendRetry = 2ms;
 /// CPG tells a node's death and the ring without it in one go (ViewBuilder I3).
 constexpr Duration kRingWait = 100ms;
+constexpr Duration kRefusalsApart = 60s;
 
 std::string text_of(const std::vector<NodeId>& nodes) {
   std::vector<std::uint32_t> ids;
@@ -77,7 +78,7 @@ void CorosyncClient::connected(ConnectResult result) {
   }
   close();  // Started again in the turn in which it was stopped: the old handles are still there.
   delay_ = kConnectDelayMin;
-  told_refusal_.clear();
+  told_refusal_.reset();
   group_ = std::move(result->group);
   quorum_ = std::move(result->quorum);
   views_.emplace(group_->self());
@@ -100,17 +101,18 @@ void CorosyncClient::connected(ConnectResult result) {
 
 void CorosyncClient::refused(const Error& error) {
   connector_.disconnect();
-  if (const std::string reason = error.message(); reason != told_refusal_) {
-    // What fails differs from try to try while Corosync starts: only a cause of another kind is worth a line.
-    const bool first = told_refusal_.empty();
-    if (error.code == Errc::kInvalidConfig) {
-      FL_LOG(CLUSTER_REFUSED, "error", reason);
-      told_refusal_ = reason;
-    } else if (first) {
+  const std::string reason = error.message();
+  const Instant now = loop_.now();
+  // What fails differs from try to try while Corosync starts: a cause of the same kind is worth a line when it has stayed.
+  const bool other_kind = !told_refusal_ || told_refusal_->code != error.code;
+  if (other_kind || (reason != told_refusal_->reason && now >= told_refusal_->at + kRefusalsApart)) {
+    told_refusal_ = {error.code, reason, now};
+    if (error.code == Errc::kUnavailable)
       FL_LOG(CLUSTER_ABSENT, "error", reason);
-      told_refusal_ = reason;
-    }
+    else
+      FL_LOG(CLUSTER_REFUSED, "error", reason);
   }
+  sink_.on_absent(reason);
   connect_later();
 }
 

@@ -20,11 +20,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/qb_loop.h"
 #include "base/result.h"
+#include "base/seldom_said.h"
 #include "membership/cluster_sink.h"
 #include "membership/corosync_connector.h"
 #include "membership/message_codec.h"
@@ -40,23 +40,6 @@ struct ClientCounters {
   std::array<std::uint64_t, 5> undecoded{};  ///< By DecodeOutcome.
   std::uint64_t unknown_fields = 0;
   std::uint64_t losses = 0;
-};
-
-/// For a line about something that may happen often: once a minute, with how often it has happened since the last one.
-class SeldomSaid {
- public:
-  /// It happened again. The count to say now; nothing: not yet.
-  [[nodiscard]] std::optional<std::uint64_t> again(Instant now) {
-    ++since_;
-    if (said_at_ && now - *said_at_ < kEach) return std::nullopt;
-    said_at_ = now;
-    return std::exchange(since_, 0);
-  }
-
- private:
-  static constexpr Duration kEach = std::chrono::seconds(60);
-  std::optional<Instant> said_at_;
-  std::uint64_t since_ = 0;
 };
 
 class CorosyncClient final : private CpgSink, private QuorumSink {
@@ -121,7 +104,13 @@ class CorosyncClient final : private CpgSink, private QuorumSink {
   QbLoop::TimerId retry_timer_ = 0;
   QbLoop::TimerId ring_timer_ = 0;
   QbLoop::TimerId failure_timer_ = 0;
-  std::string told_refusal_;  ///< The cause of the newest CLUSTER_ABSENT or CLUSTER_REFUSED; empty after a success.
+  /// Of the newest CLUSTER_ABSENT or CLUSTER_REFUSED; nothing after a success.
+  struct Refusal {
+    Errc code{};
+    std::string reason;
+    Instant at{};
+  };
+  std::optional<Refusal> told_refusal_;
 
   ClientCounters counters_;
   std::array<SeldomSaid, 5> said_undecoded_;  ///< By DecodeOutcome.

@@ -17,19 +17,8 @@ constexpr Duration kKnetTick = 200ms;
 /// origin_of_conf() knows our files by it: it never changes.
 constexpr std::string_view kHeader = "# Written by `fairlead cluster render` from fairlead.yaml";
 
-struct Profile {
-  Duration token;
-  Duration knet_ping_timeout;
-};
 /// fast and min: a link must not be called dead before the token is.
-constexpr Profile profile_of(config::TimingProfile profile) {
-  switch (profile) {
-    case config::TimingProfile::kVm: return {800ms, 400ms};
-    case config::TimingProfile::kFast: return {400ms, 800ms};
-    case config::TimingProfile::kMin: return {250ms, 800ms};
-  }
-  return {800ms, 400ms};
-}
+constexpr Duration ping_timeout_of(config::TimingProfile profile) { return profile == config::TimingProfile::kVm ? 400ms : 800ms; }
 
 std::optional<Duration> given(const config::Cluster& cluster, std::string_view name) {
   const auto found =
@@ -151,12 +140,11 @@ std::pair<std::string_view, std::string_view> setting_of(std::string_view line) 
 }  // namespace
 
 CorosyncTiming timing_of(const config::Cluster& cluster) {
-  const Profile profile = profile_of(cluster.profile);
   CorosyncTiming out;
-  out.token = given(cluster, "token").value_or(profile.token);
+  out.token = given(cluster, "token").value_or(config::token_of(cluster.profile));
   out.consensus = given(cluster, "consensus").value_or(out.token * 12 / 10);
   out.knet_ping_interval = std::max(given(cluster, "knet_ping_interval").value_or(kKnetTick), kKnetTick);
-  const Duration timeout = given(cluster, "knet_ping_timeout").value_or(std::max(profile.knet_ping_timeout, out.token / 2));
+  const Duration timeout = given(cluster, "knet_ping_timeout").value_or(std::max(ping_timeout_of(cluster.profile), out.token / 2));
   out.knet_ping_timeout = std::max(timeout, kKnetTick);
   return out;
 }

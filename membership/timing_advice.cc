@@ -22,11 +22,6 @@ using Verdict = TimingAdvice::Verdict;
 constexpr Duration kLongEnough = 10min;
 constexpr Duration kTokenStep = 100ms;
 
-Duration token_of(TimingProfile profile) {
-  config::Cluster cluster;
-  cluster.profile = profile;
-  return timing_of(cluster).token;
-}
 bool fits(Duration pause, Duration token) { return pause * 2 <= token; }
 bool fits_amply(Duration pause, Duration token) { return pause * 4 <= token; }
 
@@ -34,7 +29,7 @@ std::string ms_text(Duration d) { return fmt::format("{:.1f} ms", to_seconds(d) 
 
 /// What suits this machine, whatever is configured.
 void advise_afresh(TimingAdvice& out, const PauseFacts& facts) {
-  const Duration vm = token_of(TimingProfile::kVm);
+  const Duration vm = config::token_of(TimingProfile::kVm);
   if (!fits(facts.longest, vm)) {
     out.verdict = Verdict::kUseToken;
     const Duration least = facts.longest * 5 / 2;
@@ -46,7 +41,7 @@ void advise_afresh(TimingAdvice& out, const PauseFacts& facts) {
     return;
   }
   out.verdict = Verdict::kUseProfile;
-  if (!fits_amply(facts.longest, token_of(TimingProfile::kFast))) {
+  if (!fits_amply(facts.longest, config::token_of(TimingProfile::kFast))) {
     out.profile = TimingProfile::kVm;
     out.reasons.push_back(fmt::format("a pause of {} is more than a quarter of fast's token", ms_text(facts.longest)));
   } else if (facts.virtual_machine && facts.measured < kLongEnough) {
@@ -119,7 +114,7 @@ TimingAdvice advise_timing(const PauseFacts& facts, const std::optional<Configur
   TimingAdvice out;
   const std::array kinds{TimingProfile::kVm, TimingProfile::kFast, TimingProfile::kMin};
   for (std::size_t i = 0; i < kinds.size(); ++i) {
-    const Duration token = token_of(kinds[i]);
+    const Duration token = config::token_of(kinds[i]);
     out.profiles[i] = {kinds[i], token, fits(facts.longest, token)};
   }
   if (configured && keeps(out, facts, *configured)) {

@@ -5,7 +5,7 @@
 
 Refused: an edge between rooms that FL_ALLOWED_<room> lacks; a project header named other than from the root, or missing; an outside
 library away from its home; an include of bench/ or tests/; anything impure in a file that begins with `// fairlead: pure`, and a pure
-header whose .cc is not.
+header whose .cc is not; the wall clock in vip/ and membership/.
 """
 import os
 import re
@@ -50,6 +50,9 @@ IMPURE_CODE = [
     (re.compile(r"\b(rand|random|srand)\s*\("), "draws unseeded numbers (take a Prng)"),
     (re.compile(r"\bstd::random_device\b"), "draws unseeded numbers (take a Prng)"),
 ]
+# A step of the wall clock ends no lease and prolongs none: what decides on virtual IPs counts on clocks that do not step.
+WALL_CLOCK = re.compile(r"\bCLOCK_REALTIME\b|\bsystem_clock::|[.>]wall\s*\(")
+WITHOUT_WALL_CLOCK = ("vip/", "membership/")
 # (file, header): reason. Every entry is a debt or a fact; say which.
 PURE_EXCEPTIONS = {
     ("base/ip_address.cc", "arpa/inet.h"): "inet_pton and inet_ntop are pure functions of text; no better parser of addresses exists.",
@@ -120,6 +123,9 @@ def check(root):
             problem = check_include(root, path, kind, header, edges)
             if problem:
                 problems.append(f"{path}:{line}: {problem}")
+        if path.startswith(WITHOUT_WALL_CLOCK):
+            code = source_tree.code_only(text)
+            problems += [f"{path}:{source_tree.line_of(code, m.start())}: reads the wall clock, which can step" for m in WALL_CLOCK.finditer(code)]
         if is_pure(text):
             problems += [f"{path}:{line}: {why}" for line, why in check_purity(path, text, includes)]
         elif path.endswith(".cc") and is_pure(texts.get(path[:-3] + ".h", "")):

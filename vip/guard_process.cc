@@ -25,7 +25,6 @@ namespace fairlead::vip {
 namespace {
 
 constexpr int kTurnMs = 20;
-constexpr int kRealTimePriority = 1;  // Above everything ordinary, below Corosync.
 constexpr int kOrdersPerTurn = 64;
 
 // Each is a better chance to be quick when it matters, and none is needed to be right.
@@ -36,7 +35,7 @@ std::string harden() {
     notes += (notes.empty() ? "" : "; ") + error.message();
   };
   if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) note("lock memory");
-  const sched_param param{.sched_priority = kRealTimePriority};
+  const sched_param param{.sched_priority = kGuardPriority};
   if (::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0) note("real-time scheduling");
   const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
   if (!score.valid() || ::write(score.get(), "-1000", 5) != 5) note("oom_score_adj -1000");

@@ -10,6 +10,8 @@
 
 namespace fairlead::vip {
 
+inline constexpr int kGuardPriority = 1;  ///< Of SCHED_RR: above everything ordinary, below Corosync.
+
 /// Runs until the core says that all is done; returns the process's exit code (0; 1 when it could not even begin, with the reason on
 /// standard error). Signals meant for the daemon (SIGTERM, SIGINT, SIGHUP, ...) are ignored: its end is the daemon's.
 int run_guard(int first_fd, ReleaseVoice& voice);

@@ -7,6 +7,8 @@
 #include <span>
 #include <sys/socket.h>
 
+#include "base/atomic_file.h"
+
 namespace fairlead::vip {
 namespace {
 
@@ -36,6 +38,12 @@ Filter filter_for(const std::vector<IpAddress>& watched) {
   return out;
 }
 
+/// What the kernel's own advertisements say.
+bool forwards(const std::string& device) {
+  const auto text = read_small_file("/proc/sys/net/ipv6/conf/" + device + "/forwarding");
+  return text && *text && (*text)->starts_with("1");
+}
+
 ipv6_mreq group_of(const IpAddress& address, const LinkState& link) {
   const IpAddress group = solicited_node_group(address);
   ipv6_mreq out{};
@@ -46,14 +54,14 @@ ipv6_mreq group_of(const IpAddress& address, const LinkState& link) {
 
 }  // namespace
 
-Result<std::unique_ptr<NdpSocket>> NdpSocket::open(const LinkState& link, bool router, NeighbourListener& listener, const Clock& clock) {
+Result<std::unique_ptr<NdpSocket>> NdpSocket::open(const LinkState& link, NeighbourListener& listener, const Clock& clock) {
   auto socket = PacketSocket::open(kEtherTypeIpv6);
   if (!socket) return socket.error();
   if (auto status = socket->set_filter(filter_for({})); !status) return status.error();
   if (auto status = socket->bind_to(link); !status) return status.error();
   Fd memberships(::socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!memberships.valid()) return errno_error("socket for IPv6 groups");
-  return std::unique_ptr<NdpSocket>(new NdpSocket(std::move(*socket), std::move(memberships), router, listener, clock));
+  return std::unique_ptr<NdpSocket>(new NdpSocket(std::move(*socket), std::move(memberships), listener, clock));
 }
 
 Status NdpSocket::join(const IpAddress& address) {
@@ -115,7 +123,7 @@ Status NdpSocket::probe(const IpAddress& address, const IpAddress& source) {
 
 Status NdpSocket::announce(const IpAddress& address) {
   if (address.is_v4()) return Error{Errc::kInvalidArgument, "announce " + address.to_string() + ": no IPv6 address"};
-  const NdpFrame frame = build_neighbour_announcement(socket_.mac(), address, router_);
+  const NdpFrame frame = build_neighbour_announcement(socket_.mac(), address, forwards(socket_.link().name));
   return socket_.send(std::span(frame.begin(), frame.size()), "announce " + address.to_string());
 }
 

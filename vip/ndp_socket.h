@@ -13,10 +13,9 @@ namespace fairlead::vip {
 
 class NdpSocket final : public NeighbourPort {
  public:
-  /// `router`: announcements say that this node forwards. `listener` and `clock` outlive the port.
+  /// `listener` and `clock` outlive the port. Announcements say whether this node forwards, as the interface is set then.
   /// Errors: kPermission (CAP_NET_RAW), kUnsupported (no Ethernet), kNotFound.
-  [[nodiscard]] static Result<std::unique_ptr<NdpSocket>> open(const LinkState& link, bool router, NeighbourListener& listener,
-                                                               const Clock& clock);
+  [[nodiscard]] static Result<std::unique_ptr<NdpSocket>> open(const LinkState& link, NeighbourListener& listener, const Clock& clock);
 
   [[nodiscard]] Status watch(const IpAddress& address) override;
   void unwatch(const IpAddress& address) override;
@@ -27,8 +26,8 @@ class NdpSocket final : public NeighbourPort {
   [[nodiscard]] Status bind_to(const LinkState& link) override;
 
  private:
-  NdpSocket(PacketSocket socket, Fd memberships, bool router, NeighbourListener& listener, const Clock& clock)
-      : socket_(std::move(socket)), memberships_(std::move(memberships)), router_(router), listener_(listener), clock_(clock) {}
+  NdpSocket(PacketSocket socket, Fd memberships, NeighbourListener& listener, const Clock& clock)
+      : socket_(std::move(socket)), memberships_(std::move(memberships)), listener_(listener), clock_(clock) {}
   [[nodiscard]] Status join(const IpAddress& address);
   void report(const IpAddress& address);
   void report_anew(const IpAddress& address);
@@ -36,7 +35,6 @@ class NdpSocket final : public NeighbourPort {
 
   PacketSocket socket_;
   Fd memberships_;  // Receives nothing: the kernel reports its groups to the LAN.
-  bool router_;
   NeighbourListener& listener_;
   const Clock& clock_;
   std::vector<IpAddress> watched_;  // Sorted.

@@ -436,6 +436,10 @@ void TakeoverCore::probed(const std::string& vip) {
   found->second.holder.probed(rank() * kBackoffStep, now_);
 }
 
+void TakeoverCore::probe_failed(const std::string& vip) {
+  if (const auto found = records_.find(vip); found != records_.end()) found->second.holder.probe_failed();
+}
+
 void TakeoverCore::leave(TakeoverActions& out) {
   leaving_ = true;
   for (auto& [name, record] : records_) {
@@ -508,12 +512,47 @@ std::map<std::string, TakeoverCore::VipView> TakeoverCore::describe_all() const 
   return views;
 }
 
+NodeId TakeoverCore::holder_of(const std::string& vip, const Record& record) const {
+  if (record.holder.is_here()) return settings_.self;
+  if (!in_view_) return kNoNode;
+  NodeId holder = kNoNode;
+  for (const Exchange::Member* m : exchange_.members()) {
+    if (m->process.node == settings_.self) continue;
+    const auto& vips = m->state.vips;
+    const bool holds = std::any_of(vips.begin(), vips.end(), [&](const VipState& s) { return s.name == vip && s.holding; });
+    if (holds && (holder == kNoNode || m->process.node == record.owner)) holder = m->process.node;
+  }
+  return holder;
+}
+
+/// For people; the conditions are those of VipHolder::wait() and facts_of(), in their order.
+std::string TakeoverCore::waits_for(const std::string& vip, const Record& record) const {
+  const HolderFacts facts = facts_of(vip, record);
+  if (now_ < record.holder.yield_until()) return "it was given up a moment ago";
+  if (!facts.may_take) {
+    if (!exchange_.view().quorate) return "this part of the cluster is not quorate";
+    if (!record.claims.empty()) return name_of(*record.claims.begin()) + " says that it has it";
+    if (!record.local.able) return record.local.reason;
+    if (is_alone() && !tie_.is_configured()) return "of two nodes without tie_break and qdevice none takes over when it loses the other";
+    if (is_alone())
+      return disarmed_ ? "the tie-break routers were silent already before the other node was lost" : "no tie-break router answers";
+    return "the plan of this membership is not made yet";
+  }
+  if (!facts.cleared && !record.holder.answering_mac().empty()) return record.holder.answering_mac() + " answers for the address";
+  if (!facts.cleared && facts.free_at > now_)
+    return "the one before may still have it, for " + std::to_string(to_ms(facts.free_at - now_)) + " ms at most";
+  if (!facts.covered || !facts.fresh) return "a majority has not acknowledged it yet";
+  return "the others are being asked whether anybody has it";
+}
+
 TakeoverCore::VipView TakeoverCore::describe(const std::string& vip, const Record& record, const PlanInput& input) const {
   VipView view;
   view.state = record.holder.state();
   view.epoch = record.epoch;
   view.owner = record.owner;
+  view.holder = holder_of(vip, record);
   view.held_here = record.holder.is_here();
+  if (record.holder.state() == HolderState::kWaiting) view.waits_for = waits_for(vip, record);
   view.flapping = is_flapping(record);
   if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
   if (!completed_) return view;

@@ -93,6 +93,8 @@ class TakeoverCore {
   void claimed(const std::string& vip, const std::string& mac, TakeoverActions& out);
   /// Somebody asks for the address without having it.
   void probed(const std::string& vip);
+  /// A kProbe could not be sent: nobody was asked, and silence means nothing.
+  void probe_failed(const std::string& vip);
   /// Another configuration of the same cluster and node: VIPs come, go and change, nodes and targets likewise. What a VIP is added as
   /// changes only after it was given up as it is (R18).
   void configure(Settings settings, TakeoverActions& out);
@@ -123,8 +125,10 @@ class TakeoverCore {
   struct VipView {
     HolderState state{};
     Epoch epoch = 0;
-    NodeId owner = kNoNode;  ///< By the newest delivered assignment.
+    NodeId owner = kNoNode;   ///< By the newest delivered assignment.
+    NodeId holder = kNoNode;  ///< Who says that it has it, this node or a member.
     bool held_here = false;
+    std::string waits_for;                     ///< Of the owner, while it has not taken it: why not yet.
     bool flapping = false;                     ///< R17
     Duration lease_left{};                     ///< Of this node; zero: none.
     std::map<NodeId, std::string> ineligible;  ///< By member; empty text: eligible.
@@ -222,6 +226,8 @@ class TakeoverCore {
   [[nodiscard]] bool is_proposer() const;
   [[nodiscard]] PlanInput plan_input() const;
   [[nodiscard]] VipView describe(const std::string& vip, const Record& record, const PlanInput& input) const;
+  [[nodiscard]] NodeId holder_of(const std::string& vip, const Record& record) const;
+  [[nodiscard]] std::string waits_for(const std::string& vip, const Record& record) const;
   [[nodiscard]] NodeId owner_for_plan(const std::string& vip, const Record& record) const;
   [[nodiscard]] bool is_flapping(const Record& record) const;
   void watch_preferred();

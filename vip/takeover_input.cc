@@ -23,6 +23,7 @@ Status apply(TakeoverCore& core, const TakeoverInput& input, TakeoverActions& ou
                  [&](const AnsweredInput& i) { core.answered(i.vip, i.mac, i.gateway, out); },
                  [&](const ClaimedInput& i) { core.claimed(i.vip, i.mac, out); },
                  [&](const ProbedInput& i) { core.probed(i.vip); },
+                 [&](const ProbeFailedInput& i) { core.probe_failed(i.vip); },
                  [&](const ConfigureInput& i) { core.configure(i.settings, out); },
                  [&](const LeaveInput&) { core.leave(out); },
                  [&](const MoveInput& i) { status = core.move(i.vip, i.to, out); },

@@ -64,6 +64,9 @@ struct ClaimedInput {
 struct ProbedInput {
   std::string vip;
 };
+struct ProbeFailedInput {
+  std::string vip;
+};
 struct ConfigureInput {
   Settings settings;
 };
@@ -85,7 +88,7 @@ struct ForceInput {
 
 using TakeoverInput = std::variant<TurnInput, TickInput, TimingInput, ViewInput, LostInput, DeliveredInput, LocalInput, TieAnsweredInput,
                                    ThirdVoteInput, KernelDoneInput, ResetDoneInput, KernelGoneInput, AnsweredInput, ClaimedInput,
-                                   ProbedInput, ConfigureInput, LeaveInput, MoveInput, WishInput, ForceInput>;
+                                   ProbedInput, ProbeFailedInput, ConfigureInput, LeaveInput, MoveInput, WishInput, ForceInput>;
 
 /// Calls the method of that name. Errors: an operator's input (move, wish, force) may be refused; the others are always taken.
 [[nodiscard]] Status apply(TakeoverCore& core, const TakeoverInput& input, TakeoverActions& out);

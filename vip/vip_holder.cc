@@ -57,6 +57,7 @@ void VipHolder::assign(Epoch epoch, Instant now) {
       silent_probes_ = 0;
       ready_ = false;
       contested_.reset();
+      answering_mac_.clear();
       foreign_reported_ = false;
       conflict_until_ = Instant::min();
       by_promise_ = false;
@@ -117,6 +118,7 @@ void VipHolder::forget() {
   claim_.reset();
   gone_.reset();
   contested_.reset();
+  answering_mac_.clear();
   adding_ = false;
   remove_pending_ = false;
 }
@@ -175,8 +177,10 @@ void VipHolder::kernel_gone(Instant now, Step&) {
 }
 
 void VipHolder::answered(const std::string& mac, bool gateway, Instant now, Step& out) {
+  if (state_ == HolderState::kHeld && gateway) return;  // Proxy ARP: it answers for everything, and has it no more than before.
   if (state_ == HolderState::kHeld) return claimed(mac, now, out);
   if (state_ != HolderState::kWaiting) return;
+  answering_mac_ = mac;
   last_answer_ = now;
   silent_probes_ = 0;
   if (!contested_) {
@@ -210,6 +214,8 @@ void VipHolder::claimed(const std::string& mac, Instant now, Step& out) {
 void VipHolder::probed(Duration backoff, Instant now) {
   if (state_ == HolderState::kWaiting && conflict_until_ == Instant::min()) conflict_until_ = now + backoff;
 }
+
+void VipHolder::probe_failed() { silent_probes_ = 0; }  // R5: nobody was asked. The next one is due as if it had been.
 
 void VipHolder::announce_again(Instant now) {
   announced_ = 0;
@@ -303,7 +309,7 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
     out.actions.push_back({HolderActionKind::kRefresh, epoch_});
   }
   announce_due(now, out);
-  if (by_promise_ && now < acquired_ + kWatchAfterTaking && now >= last_probe_ + kWatchInterval) {  // R8
+  if (watches() && now < acquired_ + kWatchAfterTaking && now >= last_probe_ + kWatchInterval) {  // R8
     last_probe_ = now;
     out.actions.push_back({HolderActionKind::kProbe, epoch_});
   }
@@ -362,7 +368,7 @@ Instant VipHolder::next_deadline(const HolderFacts& facts) const {
     case HolderState::kHeld: {
       Instant next = std::min(refreshed_ + settings_.kernel_lease / 4, announce_at());
       if (claim_) next = std::min(next, *claim_ + kClaimProof + 1ms);
-      if (by_promise_ && last_probe_ + kWatchInterval < acquired_ + kWatchAfterTaking) next = std::min(next, last_probe_ + kWatchInterval);
+      if (watches() && last_probe_ + kWatchInterval < acquired_ + kWatchAfterTaking) next = std::min(next, last_probe_ + kWatchInterval);
       return next;
     }
   }

@@ -119,6 +119,8 @@ class VipHolder {
   void claimed(const std::string& mac, Instant now, Step& out);
   /// Another MAC asks whether anybody has it: a node that is about to take it likewise (R13). Waits `backoff` for its answers, once.
   void probed(Duration backoff, Instant now);
+  /// A kProbe was not sent.
+  void probe_failed();
   /// After a merge or an own pause (R19).
   void announce_again(Instant now);
 
@@ -142,6 +144,8 @@ class VipHolder {
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] const VipSettings& settings() const { return settings_; }
   void set_settings(VipSettings settings) { settings_ = std::move(settings); }
+  /// Who answers for it while this node waits; empty: nobody.
+  [[nodiscard]] const std::string& answering_mac() const { return answering_mac_; }
   /// R20: until then this node does not offer itself for the VIP.
   [[nodiscard]] Instant yield_until() const { return yield_until_; }
   [[nodiscard]] std::uint32_t repairs() const { return static_cast<std::uint32_t>(repaired_.size()); }
@@ -152,6 +156,7 @@ class VipHolder {
   void hold(const HolderFacts& facts, Instant now, Step& out);
   void repair(const HolderFacts& facts, Instant now, Step& out);
   [[nodiscard]] Instant announce_at() const;
+  [[nodiscard]] bool watches() const { return by_promise_ && settings_.takeover_probe; }
   void announce_due(Instant now, Step& out);
   void removed(const KernelAnswer& answer, Instant now, Step& out);
   void released(Instant now, Step& out, bool foreign = false);
@@ -169,6 +174,7 @@ class VipHolder {
   Instant last_probe_ = Instant::min();
   std::uint32_t silent_probes_ = 0;   ///< In a row, unanswered.
   std::optional<Instant> contested_;  ///< Since when somebody answers.
+  std::string answering_mac_;         ///< Since then.
   Instant last_answer_ = Instant::min();
   bool foreign_reported_ = false;
   Instant conflict_until_ = Instant::min();

@@ -66,6 +66,11 @@ def figures(record, since, until):
         late_ms=max((late for at, late in record.lateness if since <= at < until), default=0) / MS)
 
 
+def most_holders(record):
+    """The most MACs that ever answered one ARP request."""
+    return max((len(macs) for _, macs in record.rounds), default=0)
+
+
 def is_quiet(record, now, *, for_ms=1000, gap_ms=100):
     """Whether in the time just before `now` every probe was answered and no two answers were further apart than `gap_ms`. What began later than that
     time is not quiet: until the first answer nothing is known."""

@@ -10,7 +10,7 @@ from support.promises import PROMISES
 from support.waiting import SCALE, Timeout, wait_for
 
 from demo import versus
-from demo.figures import MS, client_line, figures, timeline
+from demo.figures import MS, client_line, figures, most_holders, timeline
 from demo.records import CLIENTS, Watch
 from demo.servers import ServerActs
 from demo.testlab import FAIRLEAD, LabClient, TestLab
@@ -63,7 +63,10 @@ class Mission:
         for name, act in acts.items():
             if not self.only or name in self.only:
                 act()
-        print(f"\nAll the time: {self.watch.line()}\n", flush=True)
+        # Also between the acts, when what was killed comes back.
+        holders = most_holders(self.watch.record)
+        print(f"\nAll the time: {self.watch.line()}; holders at once: {holders}\n", flush=True)
+        self.promise(holders == 1, f"between the acts {holders} nodes answered ARP for the address in one round")
         if self.compare:
             self.versus()
         self.last_words()

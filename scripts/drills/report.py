@@ -157,6 +157,8 @@ def write(folder, runs, facts, not_run):
     """`facts`: sentences. `not_run`: {what: why not}."""
     os.makedirs(folder, exist_ok=True)
     table = rows(runs)
+    for row in table:
+        row["not_as_promised"] = broken(row) if row["system"] in PROMISES_OF else []
     with open(os.path.join(folder, "report.json"), "w", encoding="utf-8") as file:
         json.dump(table, file, indent=1)
     unbounded = {r["case"]: r["no_bound_because"] for r in table if r["system"] in PROMISES_OF and r["bound_ms"] is None}

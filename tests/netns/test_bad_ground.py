@@ -2,9 +2,11 @@
 hold, and gives up nothing that is rightly its."""
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from support import arp                                     # noqa: E402
 from support.cluster_probe import main                      # noqa: E402
 from support.corosync_lab import CorosyncLab                # noqa: E402
 from support.fairlead import BIN                            # noqa: E402
@@ -64,12 +66,84 @@ class BadGroundTest(GatesTest):
         wait_for(lambda: gate.log().count("VIP_FOREIGN_CLAIM") == 1, 10, "the log names the other machine")
         self.assertIn(gate.events("VIP_FOREIGN_CLAIM")[0]["fields"]["mac"], other.run(["ip", "-o", "link", "show", "eth0"]).stdout)
         self.assertFalse(gate.has_vip())
+        vip = gate.status()["vips"][0]
+        self.assertEqual((vip["holder"], vip["waits_for"]), (None, f"{arp.mac_of(other)} answers for the address"))
+        said = gate.cli("vip", "explain", "api", as_json=False).stdout
+        self.assertIn("held nowhere", said)
+        self.assertIn(arp.mac_of(other), said)
         other.run(["ip", "addr", "del", f"{VIP}/16", "dev", "eth0"])
         wait_for(gate.has_vip, 10, "it is taken when the other is silent")
 
         other.run(["ip", "addr", "add", f"{VIP}/16", "dev", "eth0"])
         wait_for(lambda: len(gate.events("VIP_FOREIGN_CLAIM")) == 2, 10, "a machine that takes what is ours is reported, too")
         self.assertTrue(gate.has_vip())
+
+    def test_a_probe_that_cannot_be_sent_is_no_silence(self):
+        gate, lab = self.alone(2)
+        lab.nodes[2].host.run(["ip", "addr", "add", f"{VIP}/16", "dev", "eth0"])
+        full = ["dev", "eth0", "root", "tbf", "rate", "8bit", "burst", "43", "limit", "43"]
+        self.assertEqual(gate.host.run(["tc", "qdisc", "add", *full]).returncode, 0)
+        gate.launch()
+        wait_for(lambda: gate.events("VIP_UNHEARD"), 10, "that nobody can be asked is said")
+        self.assertEqual(gate.events("VIP_UNHEARD")[0]["fields"]["frame"], "probe")
+        _pass(0.5)   # It took the VIP after 200 ms.
+        self.assertFalse(gate.has_vip(), "another machine has it")
+        self.assertEqual(gate.host.run(["tc", "qdisc", "del", "dev", "eth0", "root"]).returncode, 0)
+        wait_for(lambda: gate.events("VIP_FOREIGN_CLAIM"), 10, "and now it is asked, and answers")
+        self.assertFalse(gate.events("VIP_ACQUIRED"))
+
+    def test_frames_of_this_machine_and_of_a_router_that_proxies_are_no_claims(self):
+        gate, lab = self.alone(2)
+        router = lab.nodes[2].host
+        gate.config["vips"][0]["track"] = {"gateway": router.address}
+        gate.write()
+        gate.host.run(["ip", "link", "add", "eth9", "type", "veth", "peer", "name", "eth8"])
+        gate.launch()
+        wait_for(lambda: gate.status()["vips"][0]["held_here"], 10, "the VIP is held")
+        wait_for(lambda: gate.status()["vips"][0]["eligible"]["node1"]["ok"], 10, "and the router answers")
+        arp.claim(router, VIP, arp.mac_of(gate.host, "eth9"))                       # As a second port of this machine in the network would.
+        arp.answer(router, VIP, arp.mac_of(router), to=arp.mac_of(gate.host))
+        arp.claim(router, VIP, "02:00:00:00:66:01")                                 # Behind the others: when this is seen they were.
+        wait_for(lambda: gate.events("VIP_FOREIGN_CLAIM"), 10, "a stranger's is a claim")
+        self.assertEqual([e["fields"]["mac"] for e in gate.events("VIP_FOREIGN_CLAIM")], ["02:00:00:00:66:01"])
+
+    def test_a_loss_of_carrier_that_is_ridden_out_moves_nothing(self):
+        gate, lab = self.alone(2, interface="eth7", carrier_delay="10s")
+        other = lab.nodes[2].host
+        gate.host.run(["ip", "link", "add", "eth7", "type", "veth", "peer", "name", "eth7", "netns", other.namespace_path])
+        for host in (other, gate.host):
+            host.run(["ip", "link", "set", "eth7", "up"])
+        gate.launch()
+        wait_for(lambda: gate.status()["vips"][0]["held_here"], 10, "the VIP is held")
+        wait_for(lambda: gate.status()["vips"][0]["eligible"]["node1"]["ok"], 10, "and could be")
+        other.run(["ip", "link", "set", "eth7", "down"])
+        _pass(2)   # The kernel tells of a carrier within a second.
+        other.run(["ip", "link", "set", "eth7", "up"])
+        until = time.monotonic() + 3.5   # So long a carrier that was lost is not believed.
+        while time.monotonic() < until:
+            self.assertTrue(gate.status()["vips"][0]["eligible"]["node1"]["ok"])
+        self.assertFalse(gate.events("VIP_INELIGIBLE"))
+        self.assertEqual(len(gate.events("VIP_ACQUIRED")), 1)
+
+    def test_a_node_that_does_not_come_is_named(self):
+        gates = self.gates(3)
+        self.lab.nodes[3].vanish()
+        left = gates[:2]
+        wait_for(lambda: all(gate.events("CLUSTER_NODE_MISSING") for gate in left), 30, "both say so")
+        for gate in left:
+            fields = gate.events("CLUSTER_NODE_MISSING")[0]["fields"]
+            self.assertEqual((fields["node"], fields["links"]), ("node3", "0:down"))
+            self.assertGreaterEqual(int(fields["for_s"]), 10)
+        self.lab.nodes[3].come_back()
+        wait_for(lambda: all(sum(n["online"] for n in gate.status()["cluster"]["nodes"]) == 3 for gate in left), 30, "it is back")
+        self.assertEqual([len(gate.events("CLUSTER_NODE_MISSING")) for gate in left], [1, 1])
+
+    def test_the_guards_voice_is_as_urgent_as_the_guard(self):
+        gate = self.gates(2)[0]
+        guards = [pid for pid in gate.processes() if pid != gate.process.pid and _threads(pid).get("guard-voice")]
+        self.assertEqual(len(guards), 1, gate.processes())
+        self.assertEqual(os.sched_getscheduler(guards[0]) & ~os.SCHED_RESET_ON_FORK, os.SCHED_RR)
+        self.assertEqual(os.sched_getscheduler(_threads(guards[0])["guard-voice"]) & ~os.SCHED_RESET_ON_FORK, os.SCHED_RR)
 
     def test_an_address_that_comes_late_settles_auto_and_another_one_moves_nothing(self):
         gate, lab = self.alone(2, interface="auto", lease="30s")
@@ -112,6 +186,25 @@ class BadGroundTest(GatesTest):
         self.assertTrue(gate.has_vip())
         self.assertEqual(len(gate.events("VIP_ACQUIRED")), 1, "it was never given up")
 
+    def test_a_stopped_journal_costs_no_address(self):
+        gate, _ = self.alone()
+        gate.config["log"] = {"target": "journal"}
+        gate.write()
+        journal = gate.node.spawn([sys.executable, "-c", _JOURNAL], "journal")   # It takes nothing out: a socket of that kind holds some ten lines.
+        self.addCleanup(journal.kill)
+        wait_for(lambda: "bound" in journal.stdout(), 5, "there is a journal")
+        gate.launch()
+        wait_for(gate.has_vip, 10, "the VIP is there")
+        for number in range(40):
+            began = time.monotonic()
+            gate.cli("vip", "announce", "api")   # Each is a line for the audit.
+            self.assertLess(time.monotonic() - began, 2, f"line {number}")
+            self.assertTrue(gate.has_vip())
+        self.assertFalse(gate.events("VIP_RELEASED") + gate.events("VIP_LEASE_LOST"))
+        self.assertGreaterEqual(len(gate.events("COMMAND_DONE")), 40, "what the journal does not take is still told by the API")
+        gate.stop()
+        self.assertFalse(gate.has_vip(), "nor does it keep the daemon from ending")
+
     def test_a_full_disk_costs_no_address(self):
         gate, _ = self.alone()
         state = gate.config["state_dir"]
@@ -148,6 +241,29 @@ class BadGroundTest(GatesTest):
         self.assertTrue(gate.listener_status("front")["accepting"], "the proxy serves on the node's own address")
         self.assertFalse(gate.has_vip())
         gate.process.kill()
+
+
+_JOURNAL = """
+import os, socket, time
+os.makedirs("/run/systemd/journal", exist_ok=True)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/run/systemd/journal/socket")
+print("bound", flush=True)
+time.sleep(60)   # tidy: it is killed before
+"""
+
+
+def _threads(pid):
+    """{name: thread id}"""
+    out = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8") as file:
+            out[file.read().strip()] = int(thread)
+    return out
+
+
+def _pass(seconds):
+    time.sleep(seconds)   # tidy: what is measured is time
 
 
 if __name__ == "__main__":

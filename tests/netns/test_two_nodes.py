@@ -4,6 +4,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from support import arp                                          # noqa: E402
 from support.cluster_probe import main                           # noqa: E402
 from support.vip_nodes import VIP, GatesTest, VipNode, holders   # noqa: E402
 from support.waiting import wait_for                             # noqa: E402
@@ -62,6 +63,17 @@ class TwoNodesTest(GatesTest):
         wait_for(lambda: not next(n for n in other.status()["cluster"]["nodes"] if n["name"] == holder.name)["online"], 20, "on both sides")
         self.assertEqual(holders(gates), [holder])
         self.assertFalse(other.has_vip())
+
+    def test_a_router_that_talks_and_does_not_answer_is_silent(self):
+        gates, *_ = self.pair()
+        mac = arp.mac_of(self.router)
+        silent = "table arp mute {\nchain out { type filter hook output priority 0; arp operation reply drop; }\n}\n"
+        self.assertEqual(self.router.run(["nft", silent]).returncode, 0)
+
+        def disarmed():
+            arp.ask(self.router, "10.77.200.1", self.router.address, mac)   # What a router says all day; whoever hears it need not be heard.
+            return all(g.status()["cluster"]["tie_break"] == "disarmed" for g in gates)
+        wait_for(disarmed, 30, "it has answered nobody for 10 s")
 
     def test_a_vips_rule_and_route_come_and_go_with_it(self):
         _, holder, other = self.pair(route={"gateway": "10.77.0.250", "table": TABLE})

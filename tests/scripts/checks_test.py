@@ -96,6 +96,11 @@ class LayersTest(Tree):
             self.assert_refused({"lb/bad.cc": f"// fairlead: pure\n#include {header}\n"}, "lb/bad.cc:2", "pure")
             self.assert_fine({"lb/fine.cc": f"#include {header}\n"})
 
+    def test_refuses_the_wall_clock_where_leases_are(self):
+        for code in ("auto t = clock.wall();", "auto t = std::chrono::system_clock::now();", "clock_gettime(CLOCK_REALTIME, &t);"):
+            self.assert_refused({"vip/bad.cc": f"\n{code}\n"}, "vip/bad.cc:2", "wall clock")
+        self.assert_fine({"net/fine.cc": "auto t = clock.wall();\n"})
+
     def test_refuses_a_pure_header_with_an_unmarked_source(self):
         self.assert_refused({"lb/core.cc": '#include "lb/core.h"\n'}, "lb/core.cc:1", "its header is pure")
 

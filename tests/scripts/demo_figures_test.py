@@ -9,7 +9,8 @@ sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 
 import run_demo                      # noqa: E402
 from demo import versus              # noqa: E402
-from demo.figures import MS, Record, client_line, figures, is_quiet, longest_gap_ms, timeline   # noqa: E402
+from demo.figures import MS, Figures, Record, client_line, figures, is_quiet, longest_gap_ms, most_holders, timeline   # noqa: E402
+from demo.mission import Mission      # noqa: E402
 
 ONE, TWO = "02:fa:00:00:04:83", "02:fa:00:00:04:84"
 
@@ -51,6 +52,8 @@ class FiguresTest(unittest.TestCase):
         record = self.record(served(0, 100, ONE), [f"A {100 * MS} {ONE},{TWO}"], served(104, 200, TWO))
         self.assertEqual(figures(record, 0, 200 * MS).holders, 2)
         self.assertEqual(timeline(record, 0, 20, 10, {ONE: "1", TWO: "2"}), "11111!2222")
+        self.assertEqual(figures(record, 110 * MS, 200 * MS).holders, 1)
+        self.assertEqual(most_holders(record), 2, "at any time")
 
     def test_the_timeline_shows_who_answered_where_connections_were_answered(self):
         record = self.record(served(0, 100, ONE), silent(100, 200), served(200, 300, TWO))
@@ -90,6 +93,35 @@ class FiguresTest(unittest.TestCase):
     def test_a_gap_is_one_clients_whatever_the_others_get(self):
         record = self.record([f"C 1 1 0 {MS} ok", f"C 2 1 {5 * MS} {6 * MS} ok", f"C 2 2 {50 * MS} {51 * MS} ok", f"C 1 2 {99 * MS} {100 * MS} ok"])
         self.assertEqual(longest_gap_ms(record.requests), 99)
+
+
+class JudgeTest(unittest.TestCase):
+    """When a bound that was missed fails the demonstration."""
+
+    def judged(self, outage_ms, before_ms=0, late_ms=0, load=0.5):
+        """(failures, remarks) for an act that is promised 20 ms."""
+        def of(outage):
+            return Figures(outage_ms=outage, probes=1, probes_failed=0, requests=1, requests_failed=0, resets=0, rounds=1, holders=1,
+                           announcements=0, late_ms=late_ms)
+        mission = Mission.__new__(Mission)
+        mission.failures, mission.remarks = [], []
+        with mock.patch("os.getloadavg", return_value=(load, load, load)), mock.patch("demo.mission.SCALE", 1):
+            mission.judge(1, 20, of(outage_ms), of(before_ms))
+        return len(mission.failures), len(mission.remarks)
+
+    def test_what_keeps_its_bound_is_not_mentioned(self):
+        self.assertEqual(self.judged(20), (0, 0))
+
+    def test_what_misses_it_fails_unless_the_machine_itself_accounts_for_it(self):
+        self.assertEqual(self.judged(21), (1, 0))
+        self.assertEqual(self.judged(24, before_ms=4), (0, 1))
+        self.assertEqual(self.judged(25, before_ms=4), (1, 0))
+        self.assertEqual(self.judged(25, before_ms=4, late_ms=1), (0, 1))
+
+    def test_a_busy_machine_excuses_up_to_the_threefold(self):
+        busy = 3 * os.cpu_count()
+        self.assertEqual(self.judged(60, load=busy), (0, 1))
+        self.assertEqual(self.judged(61, load=busy), (1, 0))
 
 
 class VersusTest(unittest.TestCase):

@@ -29,6 +29,10 @@ class UnitFileTest(unittest.TestCase):
         self.assertIn("RestartPreventExitStatus=2 3", self.unit)
         self.assertEqual([line for line in self.unit if line.startswith("ExecStartPre")], [], "its exit code does not count there")
 
+    def test_a_daemon_that_fails_again_and_again_is_started_again_and_again(self):
+        self.assertIn("StartLimitIntervalSec=0", self.unit, "systemd's own limit is 5 starts in 10 s, and then a human has to come")
+        self.assertIn("Restart=on-failure", self.unit)
+
     def test_nothing_forbids_what_the_daemon_does(self):
         self.assertNotIn("ProtectKernelTunables=yes", self.unit, "R21: the interfaces' sysctls")
         self.assertIn("LogsDirectory=fairlead", self.unit, "ProtectSystem=strict")

@@ -42,7 +42,7 @@ class NeighbourSockets : public test::NetNamespaceTest, public ::testing::WithPa
       EXPECT_TRUE(port);
       return port ? std::move(*port) : nullptr;
     }
-    auto port = NdpSocket::open(link, /*router=*/false, listener, clock_);
+    auto port = NdpSocket::open(link, listener, clock_);
     EXPECT_TRUE(port);
     return port ? std::move(*port) : nullptr;
   }
@@ -213,6 +213,21 @@ TEST_P(NeighbourSockets, LinuxBelievesAnAnnouncement) {
             0);
   ASSERT_TRUE(here_port_->announce(vip()));
   EXPECT_TRUE(eventually(-1, [&] { return shell_there("ip neigh show " + vip().to_string() + " | grep -q 02:00:00:00:00:0a") == 0; }));
+}
+
+// Hosts drop a default router that stops saying that it is one (RFC 4861 7.2.5).
+class NeighbourRouters : public NeighbourSockets {};
+INSTANTIATE_TEST_SUITE_P(Ndp, NeighbourRouters, ::testing::Values(false));
+
+TEST_P(NeighbourRouters, AnAnnouncementSaysWhetherThisNodeForwards) {
+  const std::string entry = "ip neigh show " + vip().to_string() + " | grep ";
+  for (const char* forwarding : {"1", "0"}) {
+    ASSERT_EQ(shell("sysctl -qw net.ipv6.conf.va.forwarding=" + std::string(forwarding)), 0);
+    ASSERT_EQ(shell_there("ip neigh replace " + vip().to_string() + " lladdr 02:00:00:00:00:77 nud stale dev vb"), 0);
+    ASSERT_TRUE(here_port_->announce(vip()));
+    EXPECT_TRUE(eventually(-1, [&] { return shell_there(entry + "-q 02:00:00:00:00:0a") == 0; }));
+    EXPECT_EQ(shell_there(entry + "-q router") == 0, *forwarding == '1');
+  }
 }
 
 // A switch that snoops passes a group's frames on to its members alone: a standby that is none hears no other node's probe. Linux's bridge

@@ -68,7 +68,7 @@ TEST_F(ApiDispatcherTest, DrillsHaveTheirBoundsInThisSitesTimes) {
   EXPECT_EQ(bound("kill-node"), 800 + 960 + 350);
   EXPECT_EQ(bound("kill-both"), 5000 + 800 + 960 + 500);
   EXPECT_EQ(bound("planned"), 20);
-  EXPECT_EQ(bound("boot-alone"), -1);
+  EXPECT_EQ(bound("double-failure"), -1);
 }
 
 TEST_F(ApiDispatcherTest, ReadinessFollowsTheReport) {

@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr DrillTimes kVm{.lease = 2s, .hang = 1s, .ring = 1760ms};
+constexpr DrillTimes kVm{.lease = 2s, .hang = 1s, .ring = 1760ms, .start = 5s};
 
 std::string promise(std::string_view name) {
   const auto* found = find_drill(name);
@@ -30,7 +30,9 @@ TEST(DrillCases, APromiseIsTheSameAsTextAndAsNumber) {
   EXPECT_EQ(longest("cut-link-oneway"), 5s);
   EXPECT_EQ(promise("merge"), "0");
   EXPECT_EQ(longest("merge"), 0s);
-  EXPECT_EQ(promise("boot-alone"), "none");
+  EXPECT_EQ(promise("boot-alone"), "start_wait + 1 s");
+  EXPECT_EQ(longest("boot-alone"), 6s);
+  EXPECT_EQ(promise("double-failure"), "none");
 }
 
 TEST(DrillCases, WithoutTheRingsTimesWhatNeedsThemIsNotKnown) {

@@ -238,8 +238,28 @@ TEST_F(CliTest, HelpIsThereForEveryVerb) {
   EXPECT_TRUE(printed("status"));
   EXPECT_EQ(run({"server", "drain", "--help"}), kExitDone);
   EXPECT_TRUE(printed("--wait")) << out.str();
+  EXPECT_TRUE(printed("Usage: fairlead server drain [OPTIONS]")) << out.str();
+  EXPECT_EQ(run({"status", "--help"}), kExitDone);
+  EXPECT_TRUE(printed("Usage: fairlead status [OPTIONS]")) << out.str();
   EXPECT_EQ(run({"version"}), kExitDone);
   EXPECT_EQ(out.str(), "fairlead 0.1.0\n");
+}
+
+TEST_F(CliTest, AReportOfDrillsShowsWhatWasNotAsPromised) {
+  const std::string file = ::testing::TempDir() + "fairlead-drill-report.json";
+  std::ofstream(file) << R"([{"case": "planned", "system": "fairlead", "profile": "vm", "nodes": 3, "n": 2,
+    "outage_ms": {"min": 4.1, "median": 5, "max": 31.5}, "bound_ms": 20, "requests_failed": 7, "resets": 7, "holders_max": 1,
+    "overlap_ms_max": 0, "loop_late_ms_max": 1.5, "not_as_promised": ["outage 31.5 ms, promised 20 ms"]},
+   {"case": "planned", "system": "pacemaker", "profile": "-", "nodes": 3, "n": 2,
+    "outage_ms": {"min": 900, "median": 1000, "max": 1100}, "bound_ms": null, "requests_failed": 200, "resets": 0, "holders_max": 1, "overlap_ms_max": 0, "loop_late_ms_max": 0, "not_as_promised": []}])";
+  ASSERT_EQ(run({"drill", "report", file}), kExitDone) << err.str();
+  EXPECT_TRUE(printed("31.5 ms     20 ms")) << out.str();
+  EXPECT_TRUE(printed("1100 ms         -")) << out.str();
+  EXPECT_TRUE(printed("\nNOT AS PROMISED: fairlead planned (3 nodes, vm): outage 31.5 ms, promised 20 ms\n")) << out.str();
+  std::ofstream(file) << "{}";
+  EXPECT_EQ(run({"drill", "report", file}), kExitFailed);
+  EXPECT_TRUE(complained("no report of drills")) << err.str();
+  std::filesystem::remove(file);
 }
 
 TEST_F(CliTest, TheWayToTheDaemonIsPassedOn) {

@@ -228,6 +228,37 @@ TEST_F(TakeoverCoreTest, R11WithoutARouterTheOtherNeverTakes) {
   EXPECT_FALSE(core->holder("api")->may_be_present());
 }
 
+TEST_F(TakeoverCoreTest, WhoIsToTakeItAndHasNotIsNoHolderAndSaysWhatItWaitsFor) {
+  begin(2, /*tie=*/true, n2);
+  view({n1, n2});
+  exchange();
+  view({n2});
+  tick(50ms);
+  echo();
+  const auto seen = core->describe("api");
+  EXPECT_EQ(seen.owner, n2);
+  EXPECT_EQ(seen.holder, kNoNode);
+  EXPECT_EQ(seen.waits_for, "the tie-break routers were silent already before the other node was lost");
+  EXPECT_EQ(core->describe_all().at("api").waits_for, seen.waits_for);
+}
+
+TEST_F(TakeoverCoreTest, TheHolderIsWhoSaysThatItHasIt) {
+  begin(2);
+  hold();
+  EXPECT_EQ(core->describe("api").holder, n1);
+  EXPECT_EQ(core->describe("api").waits_for, "");
+
+  begin(2, /*tie=*/false, n2);
+  view({n1, n2});
+  NodeState other = state_of(n1);
+  core->delivered(daemon_of(n1), other, out);
+  echo();
+  EXPECT_EQ(core->describe("api").holder, kNoNode);
+  other.vips.front().holding = true;
+  core->delivered(daemon_of(n1), other, out);
+  EXPECT_EQ(core->describe("api").holder, n1);
+}
+
 TEST_F(TakeoverCoreTest, R13ANodeThatStartsAloneWaits) {
   begin(3);
   view({n1, n2});

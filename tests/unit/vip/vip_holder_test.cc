@@ -121,6 +121,32 @@ TEST_F(VipHolderTest, R5SilenceMeansNothingWhileThisNodeCouldNotTakeIt) {
   EXPECT_THAT(tick(1ms), ElementsAre(Kind::kProbe)) << "asked anew";
 }
 
+TEST_F(VipHolderTest, R5AProbeThatWasNotSentIsNoSilence) {
+  good.cleared = false;
+  holder.assign(1, now);
+  for (int i = 0; i < 100; ++i) {
+    for (const Kind kind : tick(10ms)) {
+      ASSERT_EQ(kind, Kind::kProbe) << "whoever has it was not asked";
+      holder.probe_failed();
+    }
+  }
+  EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
+  EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
+  EXPECT_THAT(tick(30ms), ElementsAre(Kind::kProbe));
+  EXPECT_THAT(tick(10ms), ElementsAre(Kind::kAdd)) << "all three were sent";
+}
+
+TEST_F(VipHolderTest, R8ProxyArpIsNoClaimOnceItIsHeld) {
+  hold();
+  step = {};
+  holder.answered("02:ff", /*gateway=*/true, now, step);
+  EXPECT_THAT(events(step), IsEmpty());
+  EXPECT_THAT(tick(200ms), Not(Contains(Kind::kRemove)));
+  step = {};
+  holder.answered("02:02", /*gateway=*/false, now, step);
+  EXPECT_THAT(events(step), ElementsAre(HolderEvent::kForeignClaim)) << "any other's is one";
+}
+
 TEST_F(VipHolderTest, R5TheGatewaysOwnMacIsProxyArp) {
   good.cleared = false;
   holder.assign(1, now);
@@ -140,6 +166,8 @@ TEST_F(VipHolderTest, R5TakeoverProbeOffTakesAtTheEndOfThePromise) {
   EXPECT_THAT(tick(99ms), IsEmpty());
   good.proved_sent = now + 1ms;
   EXPECT_THAT(tick(1ms), ElementsAre(Kind::kAdd));
+  (void)kernel(Kind::kAdd);
+  for (int i = 0; i < 10; ++i) EXPECT_THAT(tick(100ms), Not(Contains(Kind::kProbe))) << "nor does it ask afterwards (R8)";
 }
 
 TEST_F(VipHolderTest, R6RefreshesEachQuarterOfTheKernelLease) {
