@@ -5,7 +5,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from support.corosync_lab import CorosyncLab            # noqa: E402
+from support import arp                                      # noqa: E402
+from support.corosync_lab import CorosyncLab                 # noqa: E402
 from support.cluster_probe import main                      # noqa: E402
 from support.vip_nodes import GatesTest, VipNode, holders    # noqa: E402
 from support.waiting import wait_for                             # noqa: E402
@@ -104,6 +105,35 @@ class TakeoverTest(GatesTest):
         with self.subTest("corosync ends under the holder"):
             fourth.cluster_node.corosync.kill()
             self.other_holder(gates, fourth)
+
+    def test_two_vips_of_two_families_are_spread_and_one_moves_without_the_other(self):
+        six = "fd77::99:1"
+
+        def one_more(_cluster):
+            return lambda gate: gate.config["vips"].append({"name": "six", "address": f"{six}/64", "interface": "eth0"})
+        gates = self.gates(3, prepare=one_more)
+
+        def having(address):
+            return [gate for gate in gates if f" {address}/" in gate.host.run(["ip", "-o", "addr", "show", "dev", "eth0"]).stdout]
+        wait_for(lambda: len(having(six)) == 1, 20, "one node holds the other one")
+        (four,), (old,) = holders(gates), having(six)
+        self.assertIsNot(four, old, "each has a node of its own")
+
+        client = self.lab.lab.node("client")
+        client.run(["bash", "-c", f"exec 3<>/dev/tcp/{six}/6443"])   # Nobody listens; but now it knows the MAC.
+
+        def known_mac():
+            return client.run(["ip", "-6", "neigh", "show", six]).stdout
+        wait_for(lambda: arp.mac_of(old.host) in known_mac(), 5, "a client has the MAC of the node that holds it")
+
+        old.cluster_node.vanish()
+        left = [gate for gate in gates if gate is not old]
+        wait_for(lambda: [gate for gate in having(six) if gate in left], 20, "another node holds it")
+        (new,) = [gate for gate in having(six) if gate in left]
+        wait_for(lambda: arp.mac_of(new.host) in known_mac(), 5, "and the client was told")
+        wait_for(lambda: having(six) == [new], 5, "the lost one gave it up by itself")
+        self.assertEqual(holders(gates), [four], "the first one's holder was not lost")
+        self.assertEqual(len([e for e in four.events("VIP_ACQUIRED") if e["fields"]["vip"] == "api"]), 1)
 
     def test_the_death_of_a_standby_costs_nothing(self):
         gates = self.gates(3)
