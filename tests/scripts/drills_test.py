@@ -4,12 +4,13 @@ import os
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree as xml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 
 import run_drills                                                # noqa: E402
-from drills import report                                        # noqa: E402
+from drills import keepalived, pacemaker, report                 # noqa: E402
 from drills.cases import CASES, NOT_HERE, VARIANTS, check_against   # noqa: E402
 from drills.measure import Service, named                        # noqa: E402
 from drills.runs import Runs, stamp_of                           # noqa: E402
@@ -249,6 +250,24 @@ class ListTest(unittest.TestCase):
         for case in CASES:
             self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or any(case.name in v.cases for v in VARIANTS), case.name)
         self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
+
+
+class PeerTest(unittest.TestCase):
+    def test_keepalived_watches_the_file_that_haproxys_shell_writes(self):
+        confs = {form.name: keepalived.keepalived_conf(form, 0, "192.0.2.1") for form in keepalived.FORMS}
+        self.assertEqual({name for name, conf in confs.items() if f'file "{keepalived.GONE}"\n  weight 0\n' in conf}, {"keepalived-track", "keepalived-fast"})
+        self.assertRegex(keepalived.SERVE, f"^echo 0 > {keepalived.GONE}; haproxy .*; echo 1 > {keepalived.GONE}$")
+
+    def test_the_state_that_keepalived_entered_last_counts(self):
+        self.assertEqual(keepalived.state_of("Starting"), "")
+        self.assertEqual(keepalived.state_of("(api) Entering BACKUP STATE (init)\n(api) Entering MASTER STATE\n(api) setting VIPs."), "MASTER")
+
+    def test_the_address_waits_for_a_haproxy_and_a_carrier_of_every_node(self):
+        cib = xml.fromstring(pacemaker.cib("192.0.2.1"))
+        self.assertEqual({clone.get("id"): clone.find("primitive").get("id") for clone in cib.iter("clone")}, {"haproxies": "haproxy", "carriers": "carrier"})
+        together, order, place = cib.find("configuration/constraints")
+        self.assertEqual((together.get("rsc"), together.get("with-rsc"), order.get("first"), order.get("then"), place.get("rsc")),
+                         ("vip", "haproxies", "haproxies", "vip", "vip"))
 
 
 class WatchTest(unittest.TestCase):
