@@ -15,7 +15,8 @@ Nothing starts HAProxy again, just as nothing starts Fairlead again: what is mea
 3 advertisements and the skew time until a silent master is given up, 5 gratuitous ARPs at once and 5 after 5 s, no refresh of them, preemption,
 multicast, no priority over other processes. The interface's carrier is watched. The priorities of the guide are next to each other, because a script
 takes 2 away; elsewhere they are far apart, so that the skew times of two backups are, too: at 100 ms those of 100 and 99 are 0.4 ms apart, and both
-have been seen to take over.
+have been seen to take over. Priorities near 255 make the skew time short, which is nearly all that a planned move and a killed HAProxy cost: with 254,
+250 and 240 keepalived-fast was away for 4 to 5 ms and 7 to 17 ms (n = 3 each).
 """
 import os
 import re
