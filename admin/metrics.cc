@@ -54,6 +54,8 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_worker_buffers", "gauge", "worker", "Relay buffers there are."},
     MetricInfo{"fairlead_worker_loop_lateness_seconds", "gauge", "worker", "Worst delay of the worker's loop in the last 10 to 20 s."},
     MetricInfo{"fairlead_cluster_quorate", "gauge", "", "1 when this node's partition has quorum. Absent without a cluster."},
+    MetricInfo{"fairlead_cluster_link_up", "gauge", "node,link",
+               "1 while Corosync's link of that number to the node is up, as this node sees it. Absent without a cluster."},
     MetricInfo{"fairlead_cluster_votes", "gauge", "", "Votes of this node's partition. Absent without a cluster."},
     MetricInfo{"fairlead_cluster_qdevice_votes", "gauge", "", "1 when the quorum device votes for this node. Absent without a qdevice."},
     MetricInfo{"fairlead_node_online", "gauge", "node", "1 when the node is a member of this node's partition."},
@@ -215,6 +217,10 @@ void cluster_metrics(Page& page, const NodeReport& r) {
     if (!r.cluster->qdevice.empty()) {
       page.family("fairlead_cluster_qdevice_votes");
       page.flag({}, r.cluster->qdevice == "votes");
+    }
+    page.family("fairlead_cluster_link_up");
+    for (const auto& node : r.cluster->nodes) {
+      for (const auto& link : node.links) page.flag({{"node", node.name}, {"link", std::to_string(link.number)}}, link.up);
     }
     page.family("fairlead_node_online");
     for (const auto& node : r.cluster->nodes) page.flag({{"node", node.name}}, node.online);

@@ -66,6 +66,11 @@ struct ListenerStatus {
   std::vector<CauseCount> vip_closed;     ///< Because a VIP left this node: "drained", "reset", "lost".
   std::vector<CauseCount> ended_by_code;  ///< By termination letters: "--", "SC", "cD", ...
 };
+/// Of Corosync, from this node to another one.
+struct LinkStatus {
+  std::uint32_t number = 0;  ///< In the order of `cluster.nodes[].links`.
+  bool up = false;
+};
 struct NodeStatus {
   std::string name;
   std::uint32_t id = 0;
@@ -73,6 +78,7 @@ struct NodeStatus {
   bool standby = false;
   std::string version;
   bool config_match = true;
+  std::vector<LinkStatus> links;  ///< Empty: this node itself, or not known yet.
 };
 struct ClusterStatus {
   bool quorate = false;

@@ -79,9 +79,16 @@ json::object listener_json(const ListenerStatus& l) {
           {"vip_closed", causes(l.vip_closed)}};
 }
 
+json::object link_json(const LinkStatus& l) { return {{"link", l.number}, {"up", l.up}}; }
+
 json::object node_json(const NodeStatus& n) {
-  return {{"name", json_string(n.name)},   {"id", n.id}, {"online", n.online}, {"standby", n.standby}, {"version", json_string(n.version)},
-          {"config_match", n.config_match}};
+  return {{"name", json_string(n.name)},
+          {"id", n.id},
+          {"online", n.online},
+          {"standby", n.standby},
+          {"version", json_string(n.version)},
+          {"config_match", n.config_match},
+          {"links", each(n.links, link_json)}};
 }
 
 json::value cluster_json(const std::optional<ClusterStatus>& cluster) {
@@ -208,6 +215,10 @@ void read_cluster(JsonFields& f, ClusterStatus& c) {
     n.get("standby", node.standby);
     n.get("version", node.version);
     n.get("config_match", node.config_match);
+    n.list("links", node.links, [](JsonFields& l, LinkStatus& link) {
+      l.get("link", link.number);
+      l.get("up", link.up);
+    });
   });
 }
 

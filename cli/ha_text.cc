@@ -33,6 +33,19 @@ std::string vips_of(const admin::NodeReport& r, const std::string& node) {
   return out;
 }
 
+/// "up"; with one that is down, or several: "0 up, 1 down".
+Cell links_of(const admin::NodeStatus& node) {
+  if (node.links.empty()) return {"-"};
+  if (node.links.size() == 1) return node.links.front().up ? Cell{"up"} : Cell{"down", Tone::kBad};
+  std::string out;
+  bool all_up = true;
+  for (const auto& link : node.links) {
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", link.number, link.up ? "up" : "down");
+    all_up = all_up && link.up;
+  }
+  return {out, all_up ? Tone::kPlain : Tone::kWarn};
+}
+
 /// What there is to say of a node and a VIP: whether it could hold it, and why not.
 std::string standing(const admin::VipStatus& v, const std::string& node, bool online, bool color) {
   const auto found = std::find_if(v.eligible.begin(), v.eligible.end(), [&](const auto& e) { return e.node == node; });
@@ -86,15 +99,16 @@ std::string vip_explained(const admin::NodeReport& r, const admin::VipStatus& v,
 }
 
 std::string nodes_text(const admin::NodeReport& r, bool color) {
-  TextTable table({"NODE", ">ID", "ONLINE", "STANDBY", "VERSION", "CONFIG", "VIPS"});
+  TextTable table({"NODE", ">ID", "ONLINE", "LINKS", "STANDBY", "VERSION", "CONFIG", "VIPS"});
   if (!r.cluster) {
-    table.row({{r.node}, {"-"}, yes_no(true), {"no"}, {r.version}, {"-"}, {vips_of(r, r.node)}});
+    table.row({{r.node}, {"-"}, yes_no(true), {"-"}, {"no"}, {r.version}, {"-"}, {vips_of(r, r.node)}});
     return table.text(color) + "no cluster in the configuration: this node stands alone\n";
   }
   for (const auto& n : r.cluster->nodes) {
     table.row({{n.name},
                {std::to_string(n.id)},
                yes_no(n.online),
+               links_of(n),
                n.standby ? Cell{"yes", Tone::kWarn} : Cell{"no"},
                {n.version},
                !n.online        ? Cell{"-"}

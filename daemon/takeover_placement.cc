@@ -268,6 +268,18 @@ void TakeoverRunner::watch_missing() {
   }
 }
 
+/// What is down from the beginning may never have been up: of that the view and CLUSTER_NODE_MISSING tell.
+void TakeoverRunner::tell_links(const std::vector<membership::LinkState>& links) {
+  for (const membership::LinkState& link : links) {
+    const auto [known, fresh] = links_up_.try_emplace({link.node, link.link}, link.connected);
+    if (fresh || std::exchange(known->second, link.connected) == link.connected) continue;
+    if (link.connected)
+      FL_LOG(CLUSTER_LINK_UP, "node", name_of(link.node), "link", link.link);
+    else
+      FL_LOG(CLUSTER_LINK_DOWN, "node", name_of(link.node), "link", link.link);
+  }
+}
+
 void TakeoverRunner::probe_tie() {
   if (!options_.snapshot.cluster || !options_.snapshot.cluster->tie_break) return;
   for (const IpAddress& target : options_.snapshot.cluster->tie_break->targets) {

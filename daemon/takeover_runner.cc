@@ -329,6 +329,7 @@ void TakeoverRunner::on_lost(const std::string& reason) {
 }
 void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts, Instant asked) {
   tell_qdevice(facts);
+  tell_links(facts.links);
   facts_ = facts;
   vip::TakeoverActions none;
   (void)apply(
@@ -492,6 +493,9 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
         node.online = true;
         node.version = member->state.version;
         node.config_match = member->state.cluster_hash == options_.settings.cluster_hash;
+      }
+      for (const membership::LinkState& link : facts_ ? facts_->links : std::vector<membership::LinkState>{}) {
+        if (link.node == n.id) node.links.push_back({.number = link.link, .up = link.connected});
       }
       cluster.nodes.push_back(std::move(node));
     }

@@ -194,6 +194,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] static std::optional<IpAddress> gateway_of(const config::Vip& vip);
   void probe_tie();
   void watch_missing();
+  void tell_links(const std::vector<membership::LinkState>& links);
   void tell_qdevice(const membership::CorosyncFacts& facts);
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
@@ -253,7 +254,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant since{};
     bool said = false;
   };
-  std::map<NodeId, Absence> missing_;  ///< Configured nodes that are not in the ring.
+  std::map<NodeId, Absence> missing_;                          ///< Configured nodes that are not in the ring.
+  std::map<std::pair<NodeId, std::uint32_t>, bool> links_up_;  ///< As the log was told; by node and number.
   std::vector<PendingMove> moves_;
   std::vector<PendingDrain> drains_;  ///< One of a VIP at most.
   std::uint64_t drains_begun_ = 0;

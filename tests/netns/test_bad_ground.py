@@ -127,6 +127,11 @@ class BadGroundTest(GatesTest):
 
     def test_a_node_that_does_not_come_is_named(self):
         gates = self.gates(3)
+
+        def links(gate):
+            """To node3, as this gate sees them."""
+            return next(n["links"] for n in gate.status()["cluster"]["nodes"] if n["name"] == "node3")
+        wait_for(lambda: all(links(gate) == [{"link": 0, "up": True}] for gate in gates[:2]), 10, "the link is up")
         self.lab.nodes[3].vanish()
         left = gates[:2]
         wait_for(lambda: all(gate.events("CLUSTER_NODE_MISSING") for gate in left), 30, "both say so")
@@ -134,9 +139,12 @@ class BadGroundTest(GatesTest):
             fields = gate.events("CLUSTER_NODE_MISSING")[0]["fields"]
             self.assertEqual((fields["node"], fields["links"]), ("node3", "0:down"))
             self.assertGreaterEqual(int(fields["for_s"]), 10)
+            self.assertEqual([e["fields"] for e in gate.events("CLUSTER_LINK_DOWN")], [{"node": "node3", "link": "0"}])
+            self.assertEqual(links(gate), [{"link": 0, "up": False}])
         self.lab.nodes[3].come_back()
         wait_for(lambda: all(sum(n["online"] for n in gate.status()["cluster"]["nodes"]) == 3 for gate in left), 30, "it is back")
         self.assertEqual([len(gate.events("CLUSTER_NODE_MISSING")) for gate in left], [1, 1])
+        wait_for(lambda: all(gate.events("CLUSTER_LINK_UP") and links(gate)[0]["up"] for gate in left), 10, "its link, too")
 
     def test_the_guards_voice_is_as_urgent_as_the_guard(self):
         gate = self.gates(2)[0]

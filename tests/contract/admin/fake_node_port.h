@@ -71,8 +71,9 @@ inline admin::NodeReport sample_cluster_report() {
   cluster.qdevice = "votes";
   cluster.token_ms = 800;
   cluster.consensus_ms = 960;
-  cluster.nodes = {
-      {"gate-1", 1, true, false, "0.1.0", true}, {"gate-2", 2, true, true, "0.1.0", false}, {"gate-3", 3, false, false, "", true}};
+  cluster.nodes = {{"gate-1", 1, true, false, "0.1.0", true, {}},
+                   {"gate-2", 2, true, true, "0.1.0", false, {{0, true}, {1, false}}},
+                   {"gate-3", 3, false, false, "", true, {{0, false}, {1, false}}}};
   r.cluster = cluster;
   VipStatus api;
   api.name = "api";

@@ -117,7 +117,8 @@ TEST_F(HaVerbsTest, StandbyWaitsUntilTheNodeHoldsNothing) {
 
 TEST_F(HaVerbsTest, NodesAndClusterShowWhatMatters) {
   ASSERT_EQ(run({"node", "list"}), kExitDone);
-  for (const char* text : {"gate-1", "gate-2", "gate-3", "differs", "api"}) EXPECT_TRUE(printed(text)) << text << "\n" << out.str();
+  for (const char* text : {"gate-1", "gate-2", "gate-3", "differs", "api", "0 up, 1 down"})
+    EXPECT_TRUE(printed(text)) << text << "\n" << out.str();
   ASSERT_EQ(run({"cluster", "status"}), kExitDone);
   EXPECT_TRUE(printed("quorate")) << out.str();
   EXPECT_TRUE(printed("a lost node is noticed after 1760 ms")) << out.str();
