@@ -99,6 +99,22 @@ At Oracle::allowed_after_waking(int vip, const NodeModel& woken) const {
   return wake_clock_stops_;
 }
 
+/// A LAN that drops ARP, when daemon and guard are both dead: not promised. Whoever could not hear the address took it in good faith, and
+/// whatever follows (its Released is believed, too) lasts no longer than what the kernel keeps.
+void Oracle::excuse_unheard(int taker, int vip) {
+  const auto& lan = site_->world().wires.lan;
+  for (int n = 0; n < site_->nodes(); ++n) {
+    if (n == taker || !site_->node(n).has_address(vip) || !site_->node(n).unattended()) continue;
+    if (!lan[i(taker)][i(n)] || !lan[i(n)][i(taker)]) unheard_[i(n)][i(vip)] = true;
+  }
+}
+
+bool Oracle::is_excused(int node, int vip) {
+  bool& unheard = unheard_[i(node)][i(vip)];
+  unheard = unheard && site_->node(node).has_address(vip) && site_->node(node).unattended();
+  return unheard;
+}
+
 void Oracle::check_doubles(int vip) {
   int answering = 0;
   At allowed_until = -kNever;
@@ -106,6 +122,7 @@ void Oracle::check_doubles(int vip) {
   bool unattended = false;
   for (int n = 0; n < site_->nodes(); ++n) {
     const NodeModel& node = site_->node(n);
+    if (is_excused(n, vip)) continue;
     if (!node.has_address(vip) || !node.answers_arp() || !node.carrier() || !site_->world().wires.client[i(n)]) continue;
     ++answering;
     unattended = unattended || node.unattended();
@@ -138,6 +155,7 @@ void Oracle::announced(int node, int vip) {
 void Oracle::acted(int node, int vip, HolderActionKind kind, Epoch epoch, Incarnation incarnation) {
   if (kind == HolderActionKind::kAdd) {
     ++adds_;
+    excuse_unheard(node, vip);
     const auto said = released_.find({node, vip});
     if (said != released_.end() && said->second.first == incarnation && epoch <= said->second.second) {
       violation("node " + std::to_string(node + 1) + " adds VIP " + std::to_string(vip) + " by epoch " + std::to_string(epoch) +

@@ -101,6 +101,8 @@ class Oracle {
   [[nodiscard]] bool serves(int node, int vip) const;
   void check_doubles(int vip);
   [[nodiscard]] At allowed_after_waking(int vip, const NodeModel& woken) const;
+  void excuse_unheard(int taker, int vip);
+  [[nodiscard]] bool is_excused(int node, int vip);
 
   Site* site_ = nullptr;
   std::array<int, kVipsMax> cache_{};  ///< Whom the client's neighbour entry names.
@@ -111,6 +113,7 @@ class Oracle {
   std::array<int, kVipsMax> pinned_{};
   std::array<bool, kVipsMax> disabled_{};
   bool excused_ = false;
+  std::array<std::array<bool, kVipsMax>, kNodesMax> unheard_{};  ///< A taker asked and could not hear this node, which nobody attends.
   At wake_clock_stops_ = 250 * kMs;  ///< The table of bounds.
   std::vector<Gone> gone_;
   bool moves_counted_ = false;
