@@ -47,7 +47,7 @@ void TakeoverCore::turn(Instant now, Instant boot, TakeoverActions& out) {
   }
   exchange_.forgive(now_);
   peer_heard_ = now_;
-  const bool too_long = gap > timing_.lease();
+  const bool too_long = gap > sleep_max();
   if (too_long) {  // R7: before any descriptor is read.
     lease_.drop();
     for (auto& [name, record] : records_) {
@@ -229,6 +229,12 @@ bool TakeoverCore::is_quorate_by_third_vote() const {
   return settings_.qdevice_votes > 0 && exchange_.view().nodes.size() < settings_.majority();
 }
 
+/// R7, R12: how long this machine may stand still and hold all the same. What it proved with the device's vote binds nobody else.
+Duration TakeoverCore::sleep_max() const {
+  if (!in_view_ || !is_quorate_by_third_vote()) return timing_.lease();
+  return exchange_.view().quorate ? kThirdVoteSleepMax : kOwnPauseMax;
+}
+
 /// R12: of two nodes the other daemon says nothing in a ring that turns, as when it hangs. Whatever it does next, it delivers the holder's
 /// beats before; after kSilenceMax it is left out, and its vote counts as given (vip/lease.h).
 bool TakeoverCore::is_other_silent() const {
@@ -374,7 +380,10 @@ void TakeoverCore::local(const std::string& vip, LocalVip facts, TakeoverActions
   settle(out);
 }
 
-void TakeoverCore::tie_answered(std::uint32_t target) { tie_.answered(target, now_); }
+void TakeoverCore::tie_answered(std::uint32_t target) {
+  if (now_ == pause_end_) return;  // Of before this machine slept.
+  tie_.answered(target, now_);
+}
 
 void TakeoverCore::third_vote(bool counted, Instant asked, TakeoverActions& out) {
   const Instant at = asked + ahead_;

@@ -144,8 +144,7 @@ void VipHolder::kernel_done(HolderActionKind what, const KernelAnswer& answer, I
   state_ = HolderState::kHeld;
   acquired_ = refreshed_ = now;
   out.notes.push_back({HolderEvent::kAcquired, {}, now - since_});
-  announce_again(now);
-  announce_due(now, out);
+  announce_again(now);  // In the tick that follows, unless an own pause is to be made good first (R7).
 }
 
 void VipHolder::removed(const KernelAnswer& answer, Instant now, Step& out) {
