@@ -277,7 +277,7 @@ bool VipHolder::probes_are_silent(const HolderFacts& facts, Instant now, Step& o
 }
 
 void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
-  if (!facts.covered) return force_out(HolderEvent::kLeaseLost, {}, now, out);  // I2
+  if (FL_RULE(kR6OnlyWithLease, !facts.covered)) return force_out(HolderEvent::kLeaseLost, {}, now, out);  // I2
   if (claim_) {
     // Of two nodes that are alone neither is acknowledged. Who took it in this loneliness waited the promise out and found silence: the
     // other one slept. It stays while the routers answer; who held it before gives it up.
