@@ -39,15 +39,16 @@ void TakeoverCore::turn(Instant now, Instant boot, TakeoverActions& out) {
   now_ = boot;
   ahead_ = boot - now;
   turned_ = true;
-  if (gap <= kOwnPauseMax || !FL_RULE(kR7BootClock, true)) return;
+  if (gap <= kOwnPauseMax || !FL_RULE(kR7Pause, true)) return;
   pause_end_ = now_;
   third_vote_.forget();
   for (auto& [name, record] : records_) {
-    if (record.holder.is_held()) record.holder.announce_again(now_);  // R19; as soon as the lease is proved anew (R7).
+    // R19; as soon as the lease is proved anew (R7).
+    if (FL_RULE(kR7Announce, record.holder.is_held())) record.holder.announce_again(now_);
   }
   exchange_.forgive(now_);
   peer_heard_ = now_;
-  const bool too_long = gap > timing_.lease();
+  const bool too_long = gap > sleep_max();
   if (too_long) {  // R7: before any descriptor is read.
     lease_.drop();
     for (auto& [name, record] : records_) {
@@ -229,6 +230,12 @@ bool TakeoverCore::is_quorate_by_third_vote() const {
   return settings_.qdevice_votes > 0 && exchange_.view().nodes.size() < settings_.majority();
 }
 
+/// R7, R12: how long this machine may stand still and hold all the same. What it proved with the device's vote binds nobody else.
+Duration TakeoverCore::sleep_max() const {
+  if (!in_view_ || !FL_RULE(kR12Sleep, is_quorate_by_third_vote())) return timing_.lease();
+  return exchange_.view().quorate ? kThirdVoteSleepMax : kOwnPauseMax;
+}
+
 /// R12: of two nodes the other daemon says nothing in a ring that turns, as when it hangs. Whatever it does next, it delivers the holder's
 /// beats before; after kSilenceMax it is left out, and its vote counts as given (vip/lease.h).
 bool TakeoverCore::is_other_silent() const {
@@ -236,9 +243,7 @@ bool TakeoverCore::is_other_silent() const {
          now_ > peer_heard_ + kThirdVoteFresh;
 }
 
-bool TakeoverCore::may_stay_alone() const {
-  return !FL_RULE(kR11TieBreak, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_);
-}
+bool TakeoverCore::may_stay_alone() const { return !FL_RULE(kR11Stay, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_); }
 
 // ---- leases ----
 
@@ -250,10 +255,10 @@ bool TakeoverCore::is_covered(const Record& record) const {
   if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return may_stay_alone();
   // Of more than two nodes the others may be a majority without the device, so that its vote says nothing about them.
   if (settings_.qdevice_votes > 0 && settings_.nodes.size() == 2 && record.holder.may_be_present())
-    return FL_RULE(kR12ThirdVote, third_vote_.stands_in(exchange_.view().quorate, now_) || is_other_silent());
+    return FL_RULE(kR12StandsIn, third_vote_.stands_in(exchange_.view().quorate, now_)) || FL_RULE(kR12OtherSilent, is_other_silent());
   if (!is_alone() && !is_peer_quiet()) return false;
   if (record.holder.may_be_present()) return may_stay_alone();
-  return is_alone() && (!FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_)));
+  return is_alone() && (!FL_RULE(kR11Take, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_)));
 }
 
 /// R5(a), and when not to believe it: while somebody is bound to another holder, or may have forgotten that he is (a member that has just
@@ -277,13 +282,13 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   facts.covered = is_covered(record);
   facts.proved_sent = lease_.proved_sent();
   facts.alive_at = is_alone() ? std::max(lease_.proved_sent(), tie_.last()) : lease_.proved_sent();
-  facts.fresh = record.forced || facts.alive_at >= pause_end_;
+  facts.fresh = record.forced || !FL_RULE(kR7Fresh, facts.alive_at < pause_end_);
   facts.alone_since = alone_since_;
   if (is_alone()) facts.backoff = rank() * kBackoffStep;
   if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
   facts.cleared = trusts_release(vip, record);
   facts.free_at = is_everybody_here() || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);
-  const bool alone_may = !is_alone() || !FL_RULE(kR11TieBreak, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
+  const bool alone_may = !is_alone() || !FL_RULE(kR11Take, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
   facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() && record.local.able &&
                    exchange_.view().quorate && alone_may;
   if (record.forced) {
@@ -374,7 +379,10 @@ void TakeoverCore::local(const std::string& vip, LocalVip facts, TakeoverActions
   settle(out);
 }
 
-void TakeoverCore::tie_answered(std::uint32_t target) { tie_.answered(target, now_); }
+void TakeoverCore::tie_answered(std::uint32_t target) {
+  if (FL_RULE(kR7Answer, now_ == pause_end_)) return;  // Of before this machine slept.
+  tie_.answered(target, now_);
+}
 
 void TakeoverCore::third_vote(bool counted, Instant asked, TakeoverActions& out) {
   const Instant at = asked + ahead_;

@@ -185,6 +185,7 @@ class TakeoverCore {
   [[nodiscard]] bool is_alone() const;
   [[nodiscard]] bool is_peer_quiet() const;
   [[nodiscard]] bool is_quorate_by_third_vote() const;
+  [[nodiscard]] Duration sleep_max() const;
   [[nodiscard]] bool is_other_silent() const;
   [[nodiscard]] bool may_stay_alone() const;
   [[nodiscard]] bool trusts_release(const std::string& vip, const Record& record) const;

@@ -146,8 +146,7 @@ void VipHolder::kernel_done(HolderActionKind what, const KernelAnswer& answer, I
   state_ = HolderState::kHeld;
   acquired_ = refreshed_ = now;
   out.notes.push_back({HolderEvent::kAcquired, {}, now - since_});
-  announce_again(now);
-  announce_due(now, out);
+  announce_again(now);  // In the tick that follows, unless an own pause is to be made good first (R7).
 }
 
 void VipHolder::removed(const KernelAnswer& answer, Instant now, Step& out) {
@@ -284,7 +283,7 @@ bool VipHolder::probes_are_silent(const HolderFacts& facts, Instant now, Step& o
 }
 
 void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
-  if (!facts.covered) return force_out(HolderEvent::kLeaseLost, {}, now, out);  // I2
+  if (FL_RULE(kR6OnlyWithLease, !facts.covered)) return force_out(HolderEvent::kLeaseLost, {}, now, out);  // I2
   if (claim_) {
     // Of two nodes that are alone neither is acknowledged. Who took it in this loneliness waited the promise out and found silence: the
     // other one slept. It stays while the routers answer; who held it before gives it up.

@@ -1,7 +1,8 @@
 // Plays one seeded schedule against a site. Styles:
 //   calm     one fault at a time in a quiet cluster, undone later: the rows of the table of bounds are measured
 //   storm    many faults at once, repaired in the end: safety all the time, convergence once all is quiet
-//   special  the stories that need a script: a silent gateway, a merge of two holders, flapping, configurations that differ, wishes
+//   special  the stories that need a script: a silent gateway, a merge of two holders, flapping, configurations that differ, wishes; then
+//            everything is mended, and calm faults follow until there were as many as elsewhere
 // In a part of the schedules the LAN drops the nodes' questions about each other while the client sees them all: there the leases alone
 // (R4) keep two holders apart, and the faults are those that leases cover.
 #pragma once
@@ -46,6 +47,9 @@ enum class Fault : std::uint8_t {
   kQnetd,
 };
 inline constexpr int kFaults = 29;
+/// What every schedule has at least.
+inline constexpr int kFaultsPerSchedule = 5;
+inline constexpr At kSimulatedPerSchedule = 30 * kSecond;
 [[nodiscard]] const char* to_string(Fault fault);
 
 /// What the VIP 0 of the struck node was doing, and the ring: rows and columns of the coverage.

@@ -30,27 +30,34 @@ Site::Site(std::uint64_t seed, SiteOptions options) : options_(options) {
   corosync_.begin(world_, options.nodes, times, options.qdevice);
   corosync_.arrived = [this](int n, At at) { node(n).wake(at); };
   corosync_.view_arrives = [this](int n, std::uint32_t view, At at) { node(n).view_arrives(view, at); };
-  for (int n = 0; n < options.nodes; ++n) {
-    Settings s;
-    s.self = NodeId{static_cast<std::uint32_t>(n + 1)};
-    for (int other = 0; other < options.nodes; ++other)
-      s.nodes.push_back({NodeId{static_cast<std::uint32_t>(other + 1)}, "n" + std::to_string(other + 1)});
-    for (int vip = 0; vip < options.vips; ++vip) s.vips.push_back(vip_settings(options, vip));
-    if (n == options.unknown_at) s.vips.erase(s.vips.begin());
-    if (n == options.odd_hash) s.vips.front().config_hash = 78;
-    if (n == options.odd_hash && options.odd_address) s.vips.front().address = parse_ip_prefix("10.0.0.99/24").value();
-    s.has_tie_break = options.tie_break && options.nodes == 2;
-    if (s.has_tie_break) s.tie_targets = {"router"};
-    s.qdevice_votes = options.qdevice ? 1 : 0;
-    s.cluster_hash = 5;
-    s.version = "0.2.0";
-    nodes_.push_back(std::make_unique<NodeModel>(*this, n, std::move(s), timing_));
-  }
+  for (int n = 0; n < options.nodes; ++n) nodes_.push_back(std::make_unique<NodeModel>(*this, n, settings_of(n), timing_));
   oracle_.begin(*this);
   corosync_.form_first();
   for (int n = 0; n < options.nodes; ++n) {
     world_.push(options.boot_staggered ? world_.between(0, 4 * kSecond) : world_.between(0, 300 * kMs), EventKind::kStartDaemon, n, 0, 0);
   }
+}
+
+Settings Site::settings_of(int node) const {
+  Settings s;
+  s.self = NodeId{static_cast<std::uint32_t>(node + 1)};
+  for (int other = 0; other < options_.nodes; ++other)
+    s.nodes.push_back({NodeId{static_cast<std::uint32_t>(other + 1)}, "n" + std::to_string(other + 1)});
+  for (int vip = 0; vip < options_.vips; ++vip) s.vips.push_back(vip_settings(options_, vip));
+  if (node == options_.unknown_at) s.vips.erase(s.vips.begin());
+  if (node == options_.odd_hash) s.vips.front().config_hash = 78;
+  if (node == options_.odd_hash && options_.odd_address) s.vips.front().address = parse_ip_prefix("10.0.0.99/24").value();
+  s.has_tie_break = options_.tie_break && options_.nodes == 2;
+  if (s.has_tie_break) s.tie_targets = {"router"};
+  s.qdevice_votes = options_.qdevice ? 1 : 0;
+  s.cluster_hash = 5;
+  s.version = "0.2.0";
+  return s;
+}
+
+void Site::mend_files() {
+  options_.odd_hash = options_.unknown_at = -1;
+  for (int n = 0; n < options_.nodes; ++n) node(n).set_settings(settings_of(n));
 }
 
 void Site::run_until(At until) {
@@ -170,7 +177,7 @@ void Site::resolve(int vip) {
   if (oracle_.is_served(vip) || world_.now - oracle_.unserved_since(vip) < 4 * kSecond) return;
   for (int n = 0; n < options_.nodes; ++n) {
     if (!node(n).has_address(vip) || !node(n).answers_arp() || !node(n).carrier()) continue;
-    if (!world_.wires.client[static_cast<std::size_t>(n)]) continue;
+    if (!world_.wires.client_both(n)) continue;
     oracle_.announced(n, vip);
     break;
   }

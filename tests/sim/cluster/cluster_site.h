@@ -46,6 +46,9 @@ class Site {
   void run_until(At until);
   void set_scenario(Scenario* scenario) { scenario_ = scenario; }
 
+  /// From now on no node's file differs from the others'.
+  void mend_files();
+
   [[nodiscard]] World& world() { return world_; }
   [[nodiscard]] CorosyncModel& corosync() { return corosync_; }
   [[nodiscard]] Oracle& oracle() { return oracle_; }
@@ -75,6 +78,7 @@ class Site {
     std::uint8_t from;
     std::uint32_t what;
   };
+  [[nodiscard]] Settings settings_of(int node) const;
   void dispatch(const Event& event);
   void send_frame(int to, At delay, Frame frame);
 

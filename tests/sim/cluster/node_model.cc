@@ -43,6 +43,7 @@ void NodeModel::turn(std::uint32_t generation) {
     return;
   }
   actions_.clear();
+  note_pause();
   (void)tell(TurnInput{clock(), boot_clock()});
   if (std::any_of(inputs_.begin(), inputs_.end(), [](const Input& in) { return in.kind == Input::Kind::kLost; })) {
     (void)tell(LostInput{});  // The dead handles are seen before there can be new ones (R9).
@@ -70,12 +71,18 @@ void NodeModel::tell_local() {
 
 Status NodeModel::run(const TakeoverInput& first, bool and_local) {
   actions_.clear();
+  note_pause();
   (void)tell(TurnInput{clock(), boot_clock()});
   Status status = tell(first);
   if (and_local) tell_local();
   carry_out();
   plan_next_turn();
   return status;
+}
+
+void NodeModel::note_pause() {
+  after_pause_ = turned_ != Instant{} && boot_clock() - turned_ > 200ms;
+  turned_ = boot_clock();
 }
 
 void NodeModel::plan_next_turn() {
@@ -203,6 +210,8 @@ void NodeModel::act(const VipAction& action) {
               std::string("action ") + kNames[static_cast<int>(action.kind)] + " " + action.vip + " epoch " + std::to_string(action.epoch));
   }
   site_.oracle().acted(index_, vip, action.kind, action.epoch, incarnation_);
+  if (after_pause_ && (action.kind == HolderActionKind::kAnnounce || action.kind == HolderActionKind::kRefresh))
+    site_.oracle().violation("R7: announced or refreshed right after an own pause");
   switch (action.kind) {
     case HolderActionKind::kProbe: return site_.probe(index_, vip);
     case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
@@ -309,7 +318,7 @@ void NodeModel::reappears() { reappeared_at_ = world().now; }
 
 void NodeModel::set_carrier(bool up) {
   carrier_ = up;
-  if (up) reappears();
+  if (up) reappears(), carrier_back_at_ = world().now;
   if (up) carrier_counts_ = world().now + 3 * kSecond;  // R17
   site_.node_changed();
   input({.kind = Input::Kind::kLocal, .at = world().now + world().between(kMs, 8 * kMs)});
@@ -346,6 +355,7 @@ void NodeModel::start_daemon(std::uint32_t generation) {
   connected_ = in_group_ = false;
   inputs_.clear();
   told_.clear();
+  turned_ = {};
   core_ = std::make_unique<TakeoverCore>(settings_, incarnation_, kept_, clock());
   if (Recorder* recorder = site_.options().recorder) recorder->begins(index_, settings_, incarnation_, kept_, clock());
   site_.log(index_, "daemon starts");

@@ -97,6 +97,7 @@ class NodeModel {
   /// The LAN hears it again.
   void reappears();
   [[nodiscard]] At reappeared_at() const { return reappeared_at_; }
+  [[nodiscard]] At carrier_back_at() const { return carrier_back_at_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] std::uint32_t daemon_pid() const { return daemon_pid_; }
 
@@ -160,6 +161,7 @@ class NodeModel {
   Status tell(const TakeoverInput& input);
   void tell_local();
   Status run(const TakeoverInput& first, bool and_local = false);
+  void note_pause();
   void plan_next_turn();
   void daemon_died();
   void guard_deletes();
@@ -181,6 +183,7 @@ class NodeModel {
   At woken_at_ = -kNever;
   Pause slept_ = Pause::kNone;
   At reappeared_at_ = -kNever;
+  At carrier_back_at_ = -kNever;
   At mono_lag_ = 0;
   At boot_lag_ = 0;
   std::vector<Event> postponed_;
@@ -201,8 +204,10 @@ class NodeModel {
   std::uint32_t daemon_generation_ = 0;
   Incarnation incarnation_ = 0;
   bool restart_held_ = false;
-  bool connected_ = false;  ///< Its handles live.
-  bool in_group_ = false;   ///< Its first view came.
+  bool connected_ = false;    ///< Its handles live.
+  bool in_group_ = false;     ///< Its first view came.
+  Instant turned_{};          ///< By its boot clock.
+  bool after_pause_ = false;  ///< This turn is the first one after more than 200 ms.
   std::uint32_t next_pid_ = 100;
   std::vector<Input> inputs_;
   At wake_at_ = kNever;

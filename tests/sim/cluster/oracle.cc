@@ -14,6 +14,8 @@ constexpr At kUnattended = 2400 * kMs;
 constexpr At kAloneWithoutCarrier = 450 * kMs;
 // Two nodes without a ring that both reach the router (R11 does not promise it): R8 ends it.
 constexpr At kAloneDispute = 500 * kMs;
+constexpr At kDisputesApart = kSecond;     ///< An overlap that comes again earlier goes on.
+constexpr At kProbeRound = 100 * kMs;      ///< R5: three probes before an address is added.
 constexpr At kHungAndPaused = 1100 * kMs;  ///< The guard does not count the time in which it did not run itself (R10).
 constexpr At kResolveAfter = 5 * kSecond;  ///< The client's neighbour entry is confirmed anew, at the latest.
 
@@ -42,9 +44,12 @@ void Oracle::begin(Site& site) {
   site_ = &site;
   cache_.fill(-1);
   unserved_since_.fill(0);
-  double_since_.fill(kNever);
   reset_due_.fill(-1);
+  announcement_due_.fill(-1);
   pinned_.fill(-1);
+  for (auto& by : asked_in_vain_) {
+    for (auto& of : by) of.fill(-kNever);
+  }
 }
 
 void Oracle::violation(const std::string& what) {
@@ -55,7 +60,7 @@ void Oracle::violation(const std::string& what) {
 
 bool Oracle::serves(int node, int vip) const {
   const NodeModel& n = site_->node(node);
-  return n.has_address(vip) && n.answers_arp() && n.proxy_runs() && n.serves() && n.carrier() && site_->world().wires.client[i(node)];
+  return n.has_address(vip) && n.answers_arp() && n.proxy_runs() && n.serves() && n.carrier() && site_->world().wires.client_both(node);
 }
 
 void Oracle::look(int vip) {
@@ -91,12 +96,62 @@ void Oracle::look_everywhere() {
 
 /// How long a machine that stood still may answer beside another one.
 At Oracle::allowed_after_waking(int vip, const NodeModel& woken) const {
-  const bool patient = wake_clock_stops_ > 250 * kMs;
-  if (woken.slept() != Pause::kClockStops) return kWakeClockRuns + (patient ? 40 * kMs : 0);  // A slow kernel.
+  if (woken.slept() != Pause::kClockStops) return kWakeClockRuns + (is_patient() ? 40 * kMs : 0);  // A slow kernel.
   for (int n = 0; n < site_->nodes(); ++n) {
     if (site_->node(n).has_address(vip) && site_->node(n).unattended()) return std::max(wake_clock_stops_, kUnattended);
   }
   return wake_clock_stops_;
+}
+
+/// The LAN between the two drops frames, so that the one cannot find out by asking that the other has the address.
+bool Oracle::asks_in_vain(int node, int vip, int of) const {
+  const auto& lan = site_->world().wires.lan;
+  return of != node && site_->node(of).has_address(vip) && !(lan[i(node)][i(of)] && lan[i(of)][i(node)]);
+}
+
+void Oracle::asked(int node, int vip) {
+  for (int n = 0; n < site_->nodes(); ++n) {
+    if (asks_in_vain(node, vip, n)) asked_in_vain_[i(vip)][i(node)][i(n)] = site_->world().now;
+  }
+}
+
+/// A LAN that drops ARP, when daemon and guard are both dead: not promised. Whoever could not hear the address took it in good faith, and
+/// whatever follows (its Released is believed, too) lasts no longer than what the kernel keeps.
+void Oracle::added(int node, int vip) {
+  unasked_[i(vip)] = false;
+  for (int n = 0; n < site_->nodes(); ++n) {
+    const bool asked = asks_in_vain(node, vip, n) || asked_in_vain_[i(vip)][i(node)][i(n)] > site_->world().now - kProbeRound;
+    if (n == node || !asked || !site_->node(n).has_address(vip)) continue;
+    (site_->node(n).unattended() ? unheard_[i(n)][i(vip)] : unasked_[i(vip)]) = true;
+  }
+}
+
+bool Oracle::is_excused(int node, int vip) {
+  bool& unheard = unheard_[i(node)][i(vip)];
+  unheard = unheard && site_->node(node).has_address(vip) && site_->node(node).unattended();
+  return unheard;
+}
+
+/// Many faults at once, and two nodes hear a router each, and not each other (R11); or a vote wandered, and the node that got it could not
+/// ask the other one (R12).
+bool Oracle::is_dispute(int vip) const {
+  if (!is_patient() || site_->nodes() != 2 || site_->corosync().is_whole()) return false;
+  if (site_->options().qdevice) return unasked_[i(vip)];
+  return site_->options().tie_break && site_->world().wires.target[0][0] && site_->world().wires.target[1][0];
+}
+
+void Oracle::overlap(int vip, bool on) {
+  const At now = site_->world().now;
+  Overlap& both = overlaps_[i(vip)];
+  if (on && both.since == kNever) {
+    if (now > both.ended + kDisputesApart) both = Overlap{};
+    both.since = now;
+  } else if (!on && both.since != kNever) {
+    both.before += now - both.since;
+    both.ended = now;
+    both.since = kNever;
+  }
+  both.disputed = both.disputed || (on && is_dispute(vip));
 }
 
 void Oracle::check_doubles(int vip) {
@@ -106,20 +161,20 @@ void Oracle::check_doubles(int vip) {
   bool unattended = false;
   for (int n = 0; n < site_->nodes(); ++n) {
     const NodeModel& node = site_->node(n);
-    if (!node.has_address(vip) || !node.answers_arp() || !node.carrier() || !site_->world().wires.client[i(n)]) continue;
+    if (is_excused(n, vip)) continue;
+    if (!node.has_address(vip) || !node.answers_arp() || !node.carrier() || !site_->world().wires.client_both(n)) continue;
     ++answering;
     unattended = unattended || node.unattended();
     reappeared = std::max(reappeared, node.reappeared_at());
-    if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.reappeared_at() + kAloneWithoutCarrier);
+    if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.carrier_back_at() + kAloneWithoutCarrier);
     if (!node.proxy_runs()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
     if (node.slept() == Pause::kNone) continue;
     allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node));
   }
-  if (answering < 2) double_since_[i(vip)] = kNever;
+  overlap(vip, answering >= 2);
   if (answering < 2 || excused_) return;
-  double_since_[i(vip)] = std::min(double_since_[i(vip)], site_->world().now);
-  const bool alone = site_->nodes() == 2 && !site_->corosync().is_whole() && wake_clock_stops_ > 250 * kMs;
-  if (alone) allowed_until = std::max(allowed_until, double_since_[i(vip)] + kAloneDispute);
+  const Overlap& both = overlaps_[i(vip)];
+  if (both.disputed) allowed_until = std::max(allowed_until, both.since + kAloneDispute - both.before);
   if (unattended) allowed_until = std::max(allowed_until, reappeared + kUnattended);
   if (site_->world().now < allowed_until) return site_->world().queue.push(allowed_until, EventKind::kCheck);
   std::string who;
@@ -130,14 +185,16 @@ void Oracle::check_doubles(int vip) {
 }
 
 void Oracle::announced(int node, int vip) {
-  if (!site_->world().wires.client[i(node)] || !site_->node(node).carrier()) return;
+  if (!site_->world().wires.client_hears[i(node)] || !site_->node(node).carrier()) return;
   cache_[i(vip)] = node;
   look(vip);
 }
 
 void Oracle::acted(int node, int vip, HolderActionKind kind, Epoch epoch, Incarnation incarnation) {
+  if (kind == HolderActionKind::kProbe) asked(node, vip);
   if (kind == HolderActionKind::kAdd) {
     ++adds_;
+    added(node, vip);
     const auto said = released_.find({node, vip});
     if (said != released_.end() && said->second.first == incarnation && epoch <= said->second.second) {
       violation("node " + std::to_string(node + 1) + " adds VIP " + std::to_string(vip) + " by epoch " + std::to_string(epoch) +
@@ -149,6 +206,7 @@ void Oracle::acted(int node, int vip, HolderActionKind kind, Epoch epoch, Incarn
                 std::to_string(node + 1) + " takes it");
     }
   }
+  if (kind == HolderActionKind::kAnnounce && announcement_due_[i(vip)] == node) announcement_due_[i(vip)] = -1;
   if (kind == HolderActionKind::kReset && reset_due_[i(vip)] == node) reset_due_[i(vip)] = -1;
   if (kind == HolderActionKind::kRemove && reset_due_[i(vip)] == node) {
     violation("R18: a planned move deleted the address before the connections were reset");
@@ -178,6 +236,10 @@ void Oracle::disturb() {
   for (int vip = 0; vip < site_->vips(); ++vip) {
     if (unserved_since_[i(vip)] != kNever) outage(vip, unserved_since_[i(vip)], now);
   }
+  for (int vip = 0; vip < site_->vips(); ++vip) {
+    const int node = announcement_due_[i(vip)];
+    if (node >= 0 && site_->node(node).has_address(vip)) violation("R19: not announced after an own pause");
+  }
   for (const Expectation& e : expectations_) {
     RowStatistics& row = statistics_[static_cast<std::size_t>(e.row)];
     ++row.measured;
@@ -190,6 +252,7 @@ void Oracle::disturb() {
   }
   expectations_.clear();
   reset_due_.fill(-1);
+  announcement_due_.fill(-1);
   pinned_.fill(-1);
 }
 

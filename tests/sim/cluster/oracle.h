@@ -60,6 +60,8 @@ class Oracle {
   void expect(Row row, int vip, At bound);
   void disturb();
   void expect_reset(int vip, int node) { reset_due_[i(vip)] = node; }
+  /// Until disturb(), if it still has the VIP then.
+  void expect_announcement(int vip, int node) { announcement_due_[i(vip)] = node; }
   /// The VIP is not to move by anybody's choice (R15, R16, R17) until disturb().
   void expect_holder(int vip, int node) { pinned_[i(vip)] = node; }
   /// The node has no address any more at that time.
@@ -99,19 +101,37 @@ class Oracle {
   static std::size_t i(int vip) { return static_cast<std::size_t>(vip); }
   void outage(int vip, At from, At to);
   [[nodiscard]] bool serves(int node, int vip) const;
+  [[nodiscard]] bool is_dispute(int vip) const;
+  [[nodiscard]] bool is_patient() const { return wake_clock_stops_ > 250 * kMs; }
   void check_doubles(int vip);
   [[nodiscard]] At allowed_after_waking(int vip, const NodeModel& woken) const;
+  [[nodiscard]] bool asks_in_vain(int node, int vip, int of) const;
+  void asked(int node, int vip);
+  void added(int node, int vip);
+  void overlap(int vip, bool on);
+  [[nodiscard]] bool is_excused(int node, int vip);
 
   Site* site_ = nullptr;
   std::array<int, kVipsMax> cache_{};  ///< Whom the client's neighbour entry names.
   std::array<At, kVipsMax> unserved_since_{};
-  std::array<At, kVipsMax> double_since_{};
+  /// Two nodes that answer for one VIP. An overlap that comes again within a second is the same one.
+  struct Overlap {
+    At since = kNever;      ///< kNever: none at this moment.
+    At ended = -kNever;     ///< The last time.
+    At before = 0;          ///< What it took altogether, without what goes on.
+    bool disputed = false;  ///< In a part of it nothing was promised: is_dispute().
+  };
+  std::array<Overlap, kVipsMax> overlaps_{};
   std::array<bool, kVipsMax> resolving_{};
   std::array<int, kVipsMax> reset_due_{};
+  std::array<int, kVipsMax> announcement_due_{};
   std::array<int, kVipsMax> pinned_{};
   std::array<bool, kVipsMax> disabled_{};
   bool excused_ = false;
-  At wake_clock_stops_ = 250 * kMs;  ///< The table of bounds.
+  std::array<std::array<std::array<At, kNodesMax>, kNodesMax>, kVipsMax> asked_in_vain_{};  ///< When last; by VIP, who, whom.
+  std::array<bool, kVipsMax> unasked_{};                         ///< The newest taker could not hear a holder that runs.
+  std::array<std::array<bool, kVipsMax>, kNodesMax> unheard_{};  ///< A taker asked and could not hear this node, which nobody attends.
+  At wake_clock_stops_ = 250 * kMs;                              ///< The table of bounds.
   std::vector<Gone> gone_;
   bool moves_counted_ = false;
   std::uint32_t adds_ = 0;

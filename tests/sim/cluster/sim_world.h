@@ -81,16 +81,21 @@ struct Wires {
   using Matrix = std::array<std::array<bool, kNodesMax>, kNodesMax>;
   Matrix ring{};
   Matrix lan{};
-  std::array<bool, kNodesMax> client{};                           ///< The client's switch port sees the node.
-  std::array<std::array<bool, kTargetsMax>, kNodesMax> target{};  ///< The node hears the router.
+  std::array<bool, kNodesMax> client_hears{};                     ///< The client hears the node: answers, announcements.
+  std::array<bool, kNodesMax> hears_client{};                     ///< The node hears the client: questions, connections.
+  std::array<std::array<bool, kTargetsMax>, kNodesMax> target{};  ///< The node and the router hear each other.
   std::array<bool, kNodesMax> qnetd{};                            ///< The node and corosync-qnetd hear each other.
 
   Wires() {
     for (auto& row : ring) row.fill(true);
     for (auto& row : lan) row.fill(true);
-    client.fill(true);
+    client_hears.fill(true);
+    hears_client.fill(true);
     qnetd.fill(true);
     for (auto& row : target) row.fill(true);
+  }
+  [[nodiscard]] bool client_both(int node) const {
+    return client_hears[static_cast<std::size_t>(node)] && hears_client[static_cast<std::size_t>(node)];
   }
   [[nodiscard]] bool ring_both(int a, int b) const {
     const auto i = static_cast<std::size_t>(a);

@@ -60,6 +60,7 @@ void silent_gateway_and_lost_holder(Site& site, Strikes& strikes) {
 void two_holders_merge(Site& site, Strikes& strikes) {
   pass(site, kReady);
   const int holder = site.holder(0);
+  if (holder < 0) return site.oracle().violation("nobody holds the VIP after the start");
   site.oracle().excuse_doubles(true);
   strikes.separate(other_than(site, holder), true, true, false);
   site.wires_changed();
@@ -199,6 +200,8 @@ void deleted_again_and_again(Site& site, Strikes& strikes) {
   pass(site, 4 * kSecond);
   if (site.holder(0) == holder || site.holder(0) < 0) site.oracle().violation("R20: deleted for the sixth time, and not yielded");
   site.oracle().converged(site.world().now);
+  strikes.strike(Fault::kKillDaemon, holder, 0);  // For a minute it would not offer itself; the next daemon knows nothing of that.
+  pass(site, 4 * kSecond);
 }
 
 /// R13: nodes start alone, or one after the other, around a cut.
@@ -380,7 +383,34 @@ void start_apart(Site& site, Strikes& strikes) {
   site.oracle().converged(site.world().now);
 }
 
+/// R12: alone with the device's vote a node sleeps for less than its lease, and the other one gets the vote meanwhile.
+void sleeps_with_the_vote(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  for (int round = 0; round < 3; ++round) {
+    strikes.strike(Fault::kCutRing, 0, 0);
+    pass(site, 6 * kSecond);
+    const int holder = site.holder(0);
+    if (holder < 0) return site.oracle().violation("R12: cut apart, and nobody holds the VIP");
+    strikes.strike(Fault::kPauseBootRuns, holder, 0);
+    pass(site, site.world().between(850 * kMs, to_at(site.timing().lease())));
+    strikes.undo(Fault::kPauseBootRuns, holder, 0);
+    pass(site, 3 * kSecond);
+    strikes.repair_everything();
+    pass(site, 6 * kSecond);
+  }
+  site.oracle().converged(site.world().now);
+}
+
 }  // namespace
+
+void mend(Site& site, Strikes& strikes) {
+  site.oracle().disturb();
+  strikes.repair_everything();
+  site.mend_files();
+  pass(site, 5 * kSecond);
+  for (const auto kind : {OverrideKind::kNodeStandby, OverrideKind::kVipDisabled, OverrideKind::kFrozen}) strikes.clear_wishes(kind);
+  pass(site, 8 * kSecond);
+}
 
 const char* story_name(std::uint32_t which) {
   static constexpr const char* kNames[kStories] = {"silent gateway",
@@ -396,7 +426,8 @@ const char* story_name(std::uint32_t which) {
                                                    "killed after a return",
                                                    "forced",
                                                    "forgetful bridge",
-                                                   "start apart"};
+                                                   "start apart",
+                                                   "sleeps with the vote"};
   return kNames[which];
 }
 
@@ -406,6 +437,11 @@ void adapt(std::uint32_t which, SiteOptions& o) {
     o.nodes = 2;
     o.qdevice = false;
     o.tie_break = true;
+  }
+  if (which == 14) {
+    o.nodes = 2;
+    o.qdevice = true;
+    o.tie_break = false;
   }
   if (which == 3) {
     o.nodes = 3;
@@ -438,6 +474,7 @@ void tell(std::uint32_t which, Site& site, Strikes& strikes) {
     case 11: return forced(site, strikes);
     case 12: return forgetful_bridge(site, strikes);
     case 13: return start_apart(site, strikes);
+    case 14: return sleeps_with_the_vote(site, strikes);
     default: return;
   }
 }

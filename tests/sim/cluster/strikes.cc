@@ -66,9 +66,23 @@ void Strikes::separate(int node, bool apart, bool lan, bool client) {
   }
   if (!apart && node < site_.nodes()) site_.node(node).reappears();
   if (client) {
-    w.client[n] = w.qnetd[n] = !apart;
+    w.client_hears[n] = w.hears_client[n] = w.qnetd[n] = !apart;
     w.target[n].fill(!apart);
   }
+}
+
+void Strikes::cut_one_way(int node, bool deaf, bool lan) {
+  Wires& w = site_.world().wires;
+  const auto n = static_cast<std::size_t>(node);
+  for (std::size_t other = 0; other < kNodesMax; ++other) {
+    if (other == n) continue;
+    (deaf ? w.ring[other][n] : w.ring[n][other]) = false;
+    if (lan) (deaf ? w.lan[other][n] : w.lan[n][other]) = false;
+  }
+  if (!lan) return;
+  (deaf ? w.hears_client[n] : w.client_hears[n]) = false;
+  w.target[n].fill(false);
+  w.qnetd[n] = false;
 }
 
 void Strikes::split(std::uint32_t minority, bool apart, bool lan, bool client) {
@@ -82,14 +96,14 @@ void Strikes::split(std::uint32_t minority, bool apart, bool lan, bool client) {
     }
     if (!apart && a_in && static_cast<int>(a) < site_.nodes()) site_.node(static_cast<int>(a)).reappears();
     if (a_in && client) {
-      w.client[a] = w.qnetd[a] = !apart;
+      w.client_hears[a] = w.hears_client[a] = w.qnetd[a] = !apart;
       w.target[a].fill(!apart);
     }
   }
 }
 
 bool Strikes::wish(int from, OverrideKind kind, const std::string& name, bool on) {
-  return site_.node(from).command(WishInput{kind, name, on, /*force=*/true}).has_value();
+  return from >= 0 && site_.node(from).command(WishInput{kind, name, on, /*force=*/true}).has_value();
 }
 
 void Strikes::strike(Fault fault, int node, std::uint32_t detail) {
@@ -115,13 +129,7 @@ void Strikes::strike(Fault fault, int node, std::uint32_t detail) {
     case Fault::kPowerOff: return n.power_off();
     case Fault::kCut: separate(node, true, true, true); return site_.wires_changed();
     case Fault::kCutRing: separate(node, true, false, false); return site_.wires_changed();
-    case Fault::kOneWay: {
-      const auto a = static_cast<std::size_t>(node);
-      for (std::size_t b = 0; b < kNodesMax; ++b) {
-        if (b != a) (detail % 2 == 0 ? w.wires.ring[a][b] : w.wires.ring[b][a]) = false;
-      }
-      return site_.wires_changed();
-    }
+    case Fault::kOneWay: cut_one_way(node, detail % 2 != 0, is_lan_cut(detail)); return site_.wires_changed();
     case Fault::kSplit: split(minority_of(detail), true, true, true); return site_.wires_changed();
     case Fault::kFreezeProcesses:
       n.hang_daemon(true);
@@ -177,8 +185,8 @@ void Strikes::undo(Fault fault, int node, std::uint32_t detail) {
     case Fault::kKillBoth: return n.hold_restart(false);
     case Fault::kPowerOff: return n.power_on();
     case Fault::kCut: separate(node, false, true, true); return site_.wires_changed();
-    case Fault::kCutRing:
-    case Fault::kOneWay: separate(node, false, false, false); return site_.wires_changed();
+    case Fault::kCutRing: separate(node, false, false, false); return site_.wires_changed();
+    case Fault::kOneWay: separate(node, false, is_lan_cut(detail), is_lan_cut(detail)); return site_.wires_changed();
     case Fault::kSplit: split(minority_of(detail), false, true, true); return site_.wires_changed();
     case Fault::kFreezeProcesses:
       n.wake_daemon();

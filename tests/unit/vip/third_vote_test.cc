@@ -123,6 +123,33 @@ TEST_F(ThirdVoteInTheCore, ItDeletesInAViewWithoutQuorum) {
   EXPECT_TRUE(has(Kind::kRemove));
 }
 
+class AloneWithTheVote : public ThirdVoteInTheCore {
+ protected:
+  void SetUp() override {
+    ThirdVoteInTheCore::SetUp();
+    stand_still(2s, true);
+    view({n1}, true);
+    echo();
+    turn_without_the_other(3s, true);
+    ASSERT_FALSE(has(Kind::kRemove));
+  }
+};
+
+TEST_F(AloneWithTheVote, ItDeletesAfterASleepInWhichTheVoteMayHaveGone) {
+  turn(450ms);
+  EXPECT_FALSE(has(Kind::kRemove));
+  turn(550ms);
+  EXPECT_TRUE(has(Kind::kRemove));
+}
+
+TEST_F(AloneWithTheVote, WithoutItAnymoreAShortSleepIsEnough) {
+  current.quorate = false;
+  core->view(current, daemon_of(n1), out);
+  EXPECT_FALSE(has(Kind::kRemove));
+  turn(250ms);
+  EXPECT_TRUE(has(Kind::kRemove));
+}
+
 TEST_F(ThirdVoteInTheCore, AWordFromBeforeItsOwnSleepDoesNotCount) {
   stand_still(2500ms, true);
   ASSERT_FALSE(has(Kind::kRemove));

@@ -47,6 +47,7 @@ class VipHolderTest : public testing::Test {
     holder.assign(epoch, now);
     ASSERT_THAT(tick(), ElementsAre(Kind::kAdd));
     (void)kernel(Kind::kAdd);
+    (void)tick();  // It announces.
     ASSERT_TRUE(holder.is_held());
   }
 
@@ -69,11 +70,22 @@ TEST_F(VipHolderTest, I1AddsNothingBeforeTheLeaseCoversIt) {
   EXPECT_THAT(tick(), ElementsAre(Kind::kAdd));
 }
 
-TEST_F(VipHolderTest, AnnouncesInTheStepThatLearnsThatItIsThere) {
+TEST_F(VipHolderTest, AnnouncesInTheTickThatFollowsTheKernelsWord) {
   holder.assign(1, now);
   (void)tick();
-  EXPECT_THAT(kernel(Kind::kAdd), ElementsAre(Kind::kAnnounce, Kind::kAnnounce, Kind::kAnnounce)) << "announce.count";
+  (void)kernel(Kind::kAdd);
   EXPECT_THAT(events(step), ElementsAre(HolderEvent::kAcquired));
+  EXPECT_THAT(tick(), ElementsAre(Kind::kAnnounce, Kind::kAnnounce, Kind::kAnnounce)) << "announce.count";
+}
+
+TEST_F(VipHolderTest, R7WhatIsAddedWhenTheMachineSleepsIsAnnouncedWithTheNextProof) {
+  holder.assign(1, now);
+  (void)tick();
+  good.fresh = false;
+  EXPECT_THAT(kernel(Kind::kAdd), IsEmpty());
+  EXPECT_THAT(tick(), IsEmpty());
+  good.fresh = true;
+  EXPECT_THAT(tick(), Contains(Kind::kAnnounce));
 }
 
 TEST_F(VipHolderTest, R5WithoutReleasedProbesThreeTimesOver60MillisecondsAndWaitsThePromiseOut) {
