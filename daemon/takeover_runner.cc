@@ -488,7 +488,8 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
                              .online = false,
                              .standby = core_.is_on(OverrideKind::kNodeStandby, n.name),
                              .version = {},
-                             .config_match = true};
+                             .config_match = true,
+                             .links = {}};
       if (const auto* member = core_.in_view() ? core_.exchange().member(n.id) : nullptr) {
         node.online = true;
         node.version = member->state.version;

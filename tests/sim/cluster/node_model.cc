@@ -139,6 +139,7 @@ void NodeModel::take_inputs() {
         (void)tell(AnsweredInput{name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1), false});
         break;
       case Input::Kind::kClaimed: (void)tell(ClaimedInput{name_of(in.vip), "02:00:00:00:00:0" + std::to_string(in.from + 1)}); break;
+      case Input::Kind::kProbeFailed: (void)tell(ProbeFailedInput{name_of(in.vip)}); break;
       case Input::Kind::kProbed: (void)tell(ProbedInput{name_of(in.vip)}); break;
       case Input::Kind::kTie: (void)tell(TieAnsweredInput{static_cast<std::uint32_t>(in.from)}); break;
       case Input::Kind::kLocal: tell_local(); break;
@@ -213,7 +214,10 @@ void NodeModel::act(const VipAction& action) {
   if (after_pause_ && (action.kind == HolderActionKind::kAnnounce || action.kind == HolderActionKind::kRefresh))
     site_.oracle().violation("R7: announced or refreshed right after an own pause");
   switch (action.kind) {
-    case HolderActionKind::kProbe: return site_.probe(index_, vip);
+    case HolderActionKind::kProbe:
+      // A slow kernel's queues are full, too.
+      if (world().now < slow_until_ && world().one_in(3)) return input({.kind = Input::Kind::kProbeFailed, .at = world().now, .vip = vip});
+      return site_.probe(index_, vip);
     case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
     case HolderActionKind::kReset:
       return input(

@@ -122,6 +122,7 @@ class NodeModel {
       kAnswered,
       kClaimed,
       kProbed,
+      kProbeFailed,
       kTie,
       kLocal,
       kLost,
