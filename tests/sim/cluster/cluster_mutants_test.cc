@@ -1,5 +1,5 @@
-// A rule that can be left out without anybody noticing is no rule: each mutant (vip/mutant.h) is caught within 10,000 seeds, and by what the
-// rule is there to prevent.
+// A rule that can be left out without anybody noticing is no rule: each mutant (vip/mutant.h) is caught within 10,000 seeds, and by what
+// the rule is there to prevent.
 #include <gtest/gtest.h>
 
 #include <algorithm>
