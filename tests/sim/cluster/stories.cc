@@ -401,6 +401,25 @@ void sleeps_with_the_vote(Site& site, Strikes& strikes) {
   site.oracle().converged(site.world().now);
 }
 
+/// R7, R11: who is alone and holds sleeps for a moment. A router's answer that is read when it wakes may be of before.
+void sleeps_alone(Site& site, Strikes& strikes) {
+  pass(site, kReady);
+  const int holder = site.holder(0);
+  if (holder < 0) return site.oracle().violation("nobody holds the VIP after the start");
+  strikes.strike(Fault::kPowerOff, other_than(site, holder), 0);
+  pass(site, 5 * kSecond);
+  for (int round = 0; round < 10; ++round) {
+    strikes.strike(Fault::kPauseBootRuns, holder, 0);
+    pass(site, site.world().between(220 * kMs, 900 * kMs));
+    strikes.undo(Fault::kPauseBootRuns, holder, 0);
+    pass(site, 2 * kSecond + site.world().between(0, 100 * kMs));
+    if (site.holder(0) != holder) site.oracle().violation("R11: alone with the router, and it does not hold");
+  }
+  strikes.repair_everything();
+  pass(site, 8 * kSecond);
+  site.oracle().converged(site.world().now);
+}
+
 }  // namespace
 
 void mend(Site& site, Strikes& strikes) {
@@ -427,13 +446,14 @@ const char* story_name(std::uint32_t which) {
                                                    "forced",
                                                    "forgetful bridge",
                                                    "start apart",
-                                                   "sleeps with the vote"};
+                                                   "sleeps with the vote",
+                                                   "sleeps alone"};
   return kNames[which];
 }
 
 void adapt(std::uint32_t which, SiteOptions& o) {
   o.odd_hash = o.unknown_at = -1;
-  if (which < 3 || which == 8 || which == 10 || which == 13) {
+  if (which < 3 || which == 8 || which == 10 || which == 13 || which == 15) {
     o.nodes = 2;
     o.qdevice = false;
     o.tie_break = true;
@@ -475,6 +495,7 @@ void tell(std::uint32_t which, Site& site, Strikes& strikes) {
     case 12: return forgetful_bridge(site, strikes);
     case 13: return start_apart(site, strikes);
     case 14: return sleeps_with_the_vote(site, strikes);
+    case 15: return sleeps_alone(site, strikes);
     default: return;
   }
 }

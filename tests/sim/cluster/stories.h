@@ -5,7 +5,7 @@
 
 namespace fairlead::vip::sim {
 
-inline constexpr std::uint32_t kStories = 15;
+inline constexpr std::uint32_t kStories = 16;
 [[nodiscard]] const char* story_name(std::uint32_t which);
 /// The site the story needs.
 void adapt(std::uint32_t which, SiteOptions& options);
