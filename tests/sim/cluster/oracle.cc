@@ -118,11 +118,14 @@ void Oracle::asked(int node, int vip) {
 /// A LAN that drops ARP, when daemon and guard are both dead: not promised. Whoever could not hear the address took it in good faith, and
 /// whatever follows (its Released is believed, too) lasts no longer than what the kernel keeps.
 void Oracle::added(int node, int vip) {
-  unasked_[i(vip)] = false;
+  unasked_[i(vip)] = is_apart();
   for (int n = 0; n < site_->nodes(); ++n) {
     const bool asked = asks_in_vain(node, vip, n) || asked_in_vain_[i(vip)][i(node)][i(n)] > site_->world().now - kProbeRound;
     if (n == node || !asked || !site_->node(n).has_address(vip)) continue;
-    (site_->node(n).unattended() ? unheard_[i(n)][i(vip)] : unasked_[i(vip)]) = true;
+    if (site_->node(n).unattended())
+      unheard_[i(n)][i(vip)] = true;
+    else if (site_->options().qdevice && !site_->corosync().is_whole())
+      unasked_[i(vip)] = true;
   }
 }
 
@@ -132,13 +135,15 @@ bool Oracle::is_excused(int node, int vip) {
   return unheard;
 }
 
-/// Many faults at once, and two nodes hear a router each, and not each other (R11); or a vote wandered, and the node that got it could not
-/// ask the other one (R12).
-bool Oracle::is_dispute(int vip) const {
-  if (!is_patient() || site_->nodes() != 2 || site_->corosync().is_whole()) return false;
-  if (site_->options().qdevice) return unasked_[i(vip)];
-  return site_->options().tie_break && site_->world().wires.target[0][0] && site_->world().wires.target[1][0];
+/// Two nodes hear a router each, and are not in one ring (R11).
+bool Oracle::is_apart() const {
+  if (site_->nodes() != 2 || !site_->options().tie_break || site_->corosync().is_whole()) return false;
+  return site_->world().wires.target[0][0] && site_->world().wires.target[1][0];
 }
+
+/// Many faults at once, and two nodes are apart, or were when the VIP was added; or a quorum device's vote wandered, and the node that got
+/// it could not ask the other one (R12).
+bool Oracle::is_dispute(int vip) const { return is_patient() && site_->nodes() == 2 && (is_apart() || unasked_[i(vip)]); }
 
 void Oracle::overlap(int vip, bool on) {
   const At now = site_->world().now;

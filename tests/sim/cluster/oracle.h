@@ -101,6 +101,7 @@ class Oracle {
   static std::size_t i(int vip) { return static_cast<std::size_t>(vip); }
   void outage(int vip, At from, At to);
   [[nodiscard]] bool serves(int node, int vip) const;
+  [[nodiscard]] bool is_apart() const;
   [[nodiscard]] bool is_dispute(int vip) const;
   [[nodiscard]] bool is_patient() const { return wake_clock_stops_ > 250 * kMs; }
   void check_doubles(int vip);
@@ -129,7 +130,7 @@ class Oracle {
   std::array<bool, kVipsMax> disabled_{};
   bool excused_ = false;
   std::array<std::array<std::array<At, kNodesMax>, kNodesMax>, kVipsMax> asked_in_vain_{};  ///< When last; by VIP, who, whom.
-  std::array<bool, kVipsMax> unasked_{};                         ///< The newest taker could not hear a holder that runs.
+  std::array<bool, kVipsMax> unasked_{};                         ///< The newest taker asked in vain, or both were apart.
   std::array<std::array<bool, kVipsMax>, kNodesMax> unheard_{};  ///< A taker asked and could not hear this node, which nobody attends.
   At wake_clock_stops_ = 250 * kMs;                              ///< The table of bounds.
   std::vector<Gone> gone_;
