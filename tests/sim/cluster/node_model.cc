@@ -215,8 +215,9 @@ void NodeModel::act(const VipAction& action) {
     site_.oracle().violation("R7: announced or refreshed right after an own pause");
   switch (action.kind) {
     case HolderActionKind::kProbe:
-      // A slow kernel's queues are full, too.
-      if (world().now < slow_until_ && world().one_in(3)) return input({.kind = Input::Kind::kProbeFailed, .at = world().now, .vip = vip});
+      // A slow kernel's queues are full, too. Counted and not drawn: what else happens in a schedule stays the same.
+      if (world().now < slow_until_ && ++slow_probes_ % 2 == 0)
+        return input({.kind = Input::Kind::kProbeFailed, .at = world().now, .vip = vip});
       return site_.probe(index_, vip);
     case HolderActionKind::kAnnounce: return site_.announce(index_, vip);
     case HolderActionKind::kReset:

@@ -193,6 +193,7 @@ class NodeModel {
   std::vector<KernelOp> ops_;
   At kernel_free_ = 0;
   At slow_until_ = 0;
+  std::uint32_t slow_probes_ = 0;
   std::array<Epoch, kVipsMax> wanted_{};  ///< Of the newest add.
   bool carrier_ = true;
   At carrier_counts_ = 0;
