@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 from support.fairlead import BIN, Gateway
-from support.process import Spawner
+from support.process import Spawner, has_ended
 from support.waiting import wait_for
 
 CLONE_NEWNET = 0x40000000
@@ -32,6 +32,7 @@ class TestLab:
         self.folder = folder
         self._spawner = Spawner()
         self._taken = {}
+        self._ending = []   # Keepers that were killed: all of a node ends with its keeper, and that takes a moment.
         self._options = options
         self.name = name
         try:
@@ -82,6 +83,8 @@ class TestLab:
 
     def heal(self):
         """Whatever was killed, cut or switched off is there again."""
+        wait_for(lambda: all(map(has_ended, self._ending)), 10, "what was switched off has ended")   # `lab up` takes one that is ending for alive.
+        self._ending.clear()
         self.command("up", *self._options)
 
     def status(self):
@@ -145,6 +148,7 @@ class TestLab:
         def off():
             self.exec("switch", "sh", "-c", cut)
             os.kill(keeper, signal.SIGKILL)
+            self._ending.append(keeper)
         return off
 
     def _ports(self, name):
