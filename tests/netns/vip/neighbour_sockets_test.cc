@@ -50,6 +50,12 @@ class NeighbourSockets : public test::NetNamespaceTest, public ::testing::WithPa
   [[nodiscard]] IpAddress nobody() const { return IpAddress::any(vip().family()); }
   [[nodiscard]] IpAddress own() const { return v4() ? IpAddress::v4({10, 0, 0, 1}) : *parse_ip_address("2001:db8::1"); }
   [[nodiscard]] std::string text(const IpAddress& address) const { return address.to_string() + (v4() ? "/24" : "/64 nodad"); }
+  // The other side has the VIP and answers for it. The kernel joins a new IPv6 address's group only afterwards, from a work queue.
+  void give_vip_there() {
+    ASSERT_EQ(shell_there("ip addr add " + text(vip()) + " dev vb"), 0);
+    if (v4()) return;
+    ASSERT_TRUE(eventually(-1, [&] { return shell_there("grep -q 'vb .*ff0200000000000000000001ff000009' /proc/net/igmp6") == 0; }));
+  }
   // Waits on this side's port until `done`.
   bool heard(NeighbourPort& port, const std::function<bool()>& done) {
     return eventually(port.fd(), [&] { return port.receive() && done(); });
@@ -72,7 +78,7 @@ class NeighbourSockets : public test::NetNamespaceTest, public ::testing::WithPa
 INSTANTIATE_TEST_SUITE_P(Both, NeighbourSockets, ::testing::Values(true, false), [](const auto& i) { return i.param ? "Arp" : "Ndp"; });
 
 TEST_P(NeighbourSockets, AProbeIsAnsweredByWhoeverHasTheAddress) {
-  ASSERT_EQ(shell_there("ip addr add " + text(vip()) + " dev vb"), 0);
+  give_vip_there();
   ASSERT_TRUE(here_port_->watch(vip()));
 
   ASSERT_TRUE(here_port_->probe(vip(), nobody()));
@@ -84,7 +90,7 @@ TEST_P(NeighbourSockets, AProbeIsAnsweredByWhoeverHasTheAddress) {
 
 TEST_P(NeighbourSockets, AQuestionWithASourceIsAnsweredToItAlone) {
   ASSERT_EQ(shell("ip addr add " + text(own()) + " dev va"), 0);
-  ASSERT_EQ(shell_there("ip addr add " + text(vip()) + " dev vb"), 0);
+  give_vip_there();
   ASSERT_TRUE(here_port_->watch(vip()));
 
   ASSERT_TRUE(here_port_->probe(vip(), own()));
