@@ -1,4 +1,4 @@
-// What placing one connection costs beside its system calls: the choice of a server with its place, admission, one timer. Expectation: a
+// What placing one connection costs beside its system calls: the choice of a server with its place, admission. Expectation: a
 // handful of atomics on lines this core holds, and one cache line per server looked at; together well below 1 % of an accept and a connect.
 #include <memory>
 #include <string>
@@ -9,7 +9,6 @@
 #include "lb/balancer.h"
 #include "lb/maglev.h"
 #include "lb/rotation.h"
-#include "net/timer_wheel.h"
 
 namespace fairlead::lb {
 namespace {
@@ -82,23 +81,6 @@ void admit_and_leave(benchmark::State& state, bool with_limits) {
 }
 BENCHMARK_CAPTURE(admit_and_leave, no_limits, false)->Name("admit/no_limits");
 BENCHMARK_CAPTURE(admit_and_leave, every_limit, true)->Name("admit/every_limit");
-
-// 10,000 connections, each putting its idle timeout off again and again.
-void rearm(benchmark::State& state) {
-  constexpr std::uint32_t kConnections = 10'000;
-  Instant now{std::chrono::hours(1)};
-  net::TimerWheel wheel(now);
-  for (std::uint32_t id = 0; id < kConnections; ++id) wheel.arm(id, now + std::chrono::hours(1));
-  std::uint32_t id = 0;
-  for (auto _ : state) {
-    now += std::chrono::microseconds(10);
-    wheel.arm(id, now + std::chrono::hours(1));
-    id = id + 1 == kConnections ? 0 : id + 1;
-    if (id % 64 == 0) (void)wheel.advance(now, [](net::TimerWheel::Id) {});
-  }
-  bench::expect_ns(state, 40);
-}
-BENCHMARK(rearm)->Name("timer_wheel/rearm");
 
 }  // namespace
 }  // namespace fairlead::lb
