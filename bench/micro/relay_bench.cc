@@ -1,6 +1,6 @@
-// A worker without a kernel (bench/gate/scripted_relay.h): relay core, buffers, timers and the choice of a server. Expectation: of the some
-// 20 us that a relayed request takes, what runs in user space is about a hundredth, and does not grow with the number of connections
-// but for the caches: a request and its answer below 300 ns, an accept with connect, request and close below 1 us, a piece in bulk below 100 ns.
+// A worker without a kernel (bench/gate/scripted_relay.h): relay core, buffers, timers and the choice of a server. Expectation: of some
+// 20 us that a relayed request takes, what runs in user space is about a hundredth, and does not grow with the number of connections but
+// for the caches: a request and its answer below 300 ns, a whole connection below 1 us, a piece of bulk below 100 ns.
 #include "bench/gate/scripted_relay.h"
 #include "bench/micro/expectation.h"
 
