@@ -137,18 +137,28 @@ std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now) c
   return out;
 }
 
-Instant PromiseBook::of_view(const std::string& vip, NodeId taker) const {
-  Instant until = blanket_;
+template <class Counts>
+Instant PromiseBook::latest(const std::string& vip, Counts&& counts) const {
+  Instant until = Instant::min();
   if (const auto found = own_.find(vip); found != own_.end()) {
     for (const Promise& p : found->second) {
-      if (p.holder != taker) until = std::max(until, p.until);
+      if (counts(p.holder)) until = std::max(until, p.until);
     }
   }
   if (const auto found = reported_.find(vip); found != reported_.end()) {
     for (const auto& [who, at] : found->second) {
-      if (who.second != taker) until = std::max(until, at);
+      if (counts(who.second)) until = std::max(until, at);
     }
   }
+  return until;
+}
+
+Instant PromiseBook::to(const std::string& vip, const std::set<NodeId>& holders) const {
+  return latest(vip, [&](NodeId holder) { return holders.contains(holder); });
+}
+
+Instant PromiseBook::of_view(const std::string& vip, NodeId taker) const {
+  Instant until = std::max(blanket_, latest(vip, [taker](NodeId holder) { return holder != taker; }));
   for (const auto& [node, at] : silent_) until = std::max(until, at);
   return until;
 }

@@ -20,6 +20,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -112,6 +113,8 @@ class PromiseBook {
   [[nodiscard]] bool is_free(const std::string& vip, NodeId taker, Instant forgotten) const;
   /// Until when anybody of this view is bound to anybody but `taker`. Instant::min(): free.
   [[nodiscard]] Instant of_view(const std::string& vip, NodeId taker) const;
+  /// Likewise to any of `holders`, who are all here: what was promised before they met says nothing any more.
+  [[nodiscard]] Instant to(const std::string& vip, const std::set<NodeId>& holders) const;
 
  private:
   struct Promise {
@@ -119,6 +122,10 @@ class PromiseBook {
     Epoch epoch{};
     Instant until;
   };
+  /// The last end of the promises to those holders that `counts`.
+  template <class Counts>
+  [[nodiscard]] Instant latest(const std::string& vip, Counts&& counts) const;
+
   Instant blanket_ = Instant::min();
   std::map<std::string, std::vector<Promise>> own_;                               ///< One per holder.
   std::map<std::string, std::map<std::pair<NodeId, NodeId>, Instant>> reported_;  ///< By member and holder.

@@ -69,13 +69,13 @@ void TakeoverCore::tick(TakeoverActions& out) {
     for (const auto& [name, record] : records_) state_dirty_ = state_dirty_ || (record.yield_said && now_ >= record.holder.yield_until());
     if (tie_.is_configured() && own_armed_said_ != tie_.is_armed(now_)) state_dirty_ = true;
   }
-  if (tie_.probe_due(is_tie_urgent(), now_)) out.emplace_back(ProbeTie{});
   settle(out);
 }
 
 /// What every input ends with.
 void TakeoverCore::settle(TakeoverActions& out) {
   run_holders(out);
+  if (tie_.probe_due(is_tie_urgent(), now_)) out.emplace_back(ProbeTie{});
   if (!in_view_) return;
   if (beat_now_ || now_ >= beat_at_) send_beat(out);
   if (state_dirty_) send_state(out);
@@ -127,6 +127,7 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   for (auto& [name, record] : records_) {
     if (record.holder.may_be_present()) record.held_with.insert(before.begin(), before.end());
     record.claims.clear();
+    record.assigned_to.clear();
   }
   if (settings_.is_two_node()) {
     const bool had_peer = std::find(before.begin(), before.end(), peer()) != before.end();
@@ -138,8 +139,8 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
     }
   }
   if (!in_view_) joined_ = now_;
+  third_vote_.begin_round(is_other_silent(), now_);
   exchange_.begin(view, now_);
-  third_vote_.begin_round(now_);
   if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
   const bool new_ring = view.ring != accounted_ring_;
   if (new_ring) accounted_.clear();
@@ -239,8 +240,8 @@ Duration TakeoverCore::sleep_max() const {
 /// R12: of two nodes the other daemon says nothing in a ring that turns, as when it hangs. Whatever it does next, it delivers the holder's
 /// beats before; after kSilenceMax it is left out, and its vote counts as given (vip/lease.h).
 bool TakeoverCore::is_other_silent() const {
-  return settings_.nodes.size() == 2 && exchange_.view().quorate && third_vote_.is_counted(now_) && exchange_.has_daemon(peer()) &&
-         now_ > peer_heard_ + kThirdVoteFresh;
+  return FL_RULE(kR12OtherSilent, in_view_) && settings_.nodes.size() == 2 && exchange_.view().quorate && third_vote_.is_counted(now_) &&
+         exchange_.has_daemon(peer()) && now_ > peer_heard_ + kThirdVoteFresh;
 }
 
 bool TakeoverCore::may_stay_alone() const { return !FL_RULE(kR11Stay, true) || !tie_.is_configured() || disarmed_ || tie_.is_fresh(now_); }
@@ -255,7 +256,7 @@ bool TakeoverCore::is_covered(const Record& record) const {
   if (FL_RULE(kR11Return, now_ < alone_grace_) && record.holder.may_be_present()) return may_stay_alone();
   // Of more than two nodes the others may be a majority without the device, so that its vote says nothing about them.
   if (settings_.qdevice_votes > 0 && settings_.nodes.size() == 2 && record.holder.may_be_present())
-    return FL_RULE(kR12StandsIn, third_vote_.stands_in(exchange_.view().quorate, now_)) || FL_RULE(kR12OtherSilent, is_other_silent());
+    return FL_RULE(kR12StandsIn, third_vote_.stands_in(exchange_.view().quorate, now_)) || is_other_silent();
   if (!is_alone() && !is_peer_quiet()) return false;
   if (record.holder.may_be_present()) return may_stay_alone();
   return is_alone() && (!FL_RULE(kR11Take, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_)));
@@ -287,7 +288,8 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   if (is_alone()) facts.backoff = rank() * kBackoffStep;
   if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
   facts.cleared = trusts_release(vip, record);
-  facts.free_at = is_everybody_here() || !FL_RULE(kR4Promise, true) ? Instant::min() : promises_.of_view(vip, settings_.self);
+  if (FL_RULE(kR4Promise, true))
+    facts.free_at = is_everybody_here() ? promises_.to(vip, record.assigned_to) : promises_.of_view(vip, settings_.self);
   const bool alone_may = !is_alone() || !FL_RULE(kR11Take, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
   facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() && record.local.able &&
                    exchange_.view().quorate && alone_may;
@@ -325,7 +327,10 @@ void TakeoverCore::carry(const std::string& vip, Record& record, VipHolder::Step
         state_dirty_ = true;
         break;
       }
-      case HolderActionKind::kBeatNow: beat_now_ = true; break;
+      case HolderActionKind::kBeatNow:
+        beat_now_ = true;
+        if (is_alone()) tie_.probe_soon();  // Its answer is the proof then.
+        break;
       case HolderActionKind::kAdd:
         if (record.holder.state() == HolderState::kAdding) record.held_with.clear();
         out.emplace_back(VipAction{action.kind, vip, action.epoch});

@@ -162,6 +162,7 @@ class TakeoverCore {
     NodeId owner_before = kNoNode;
     bool released_before = false;
     std::set<NodeId> claims;               ///< Other members that said at the round's beginning that they have the address.
+    std::set<NodeId> assigned_to;          ///< Others that a plan of this round named: they may have it without having said so.
     std::set<NodeId> held_with;            ///< R14
     std::uint64_t first_beat = kNotNamed;  ///< The first beat that names this wish to hold.
     bool forced = false;                   ///< R16: whatever the quorum says.

@@ -329,6 +329,7 @@ void TakeoverCore::forget_requests(const Assign& assign) {
 }
 
 void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignment& a, TakeoverActions& out) {
+  if (a.owner != settings_.self && a.owner != kNoNode) record.assigned_to.insert(a.owner);
   record.outdated = a.epoch < record.epoch;  // Planned before somebody came who knew more: the next plan names a newer one.
   if (record.outdated) return;
   VipHolder::Step step;

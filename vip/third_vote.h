@@ -22,9 +22,10 @@ class ThirdVote {
   void seen(bool counted, Instant asked) { counted_ = counted ? std::max(counted_, asked) : Instant::min(); }
   /// A beat of our own came back: the ring turns.
   void turned(Instant now) { turned_ = now; }
-  /// A view came. After a standstill the beats of before prove nothing, so that it goes on until the first one of this round does.
-  void begin_round(Instant now) {
-    if (stands_still(now)) grace_ = now + kSilenceMax;
+  /// A view came. After a standstill, or while the other daemon said nothing (`stood_in`), the beats of before prove nothing, so that it
+  /// goes on until the first one of this round does.
+  void begin_round(bool stood_in, Instant now) {
+    if (stood_in || stands_still(now)) grace_ = now + kSilenceMax;
     turned_ = round_ = now;
   }
   /// An own pause (R7): what was known is of before.

@@ -37,11 +37,15 @@ class TieBreak {
   [[nodiscard]] bool probe_due(bool urgent, Instant now) {
     if (answered_.empty() || now < next_probe(urgent)) return false;
     probed_ = now;
+    soon_ = false;
     return true;
   }
+  /// Somebody waits for an answer to a probe that is still to be sent.
+  void probe_soon() { soon_ = true; }
   [[nodiscard]] Instant next_probe(bool urgent) const {
     if (answered_.empty()) return Instant::max();
-    return probed_ == Instant::min() ? since_ : probed_ + (urgent ? kProbeInterval : Duration(1s));
+    if (probed_ == Instant::min()) return since_;
+    return probed_ + (soon_ ? kTieProbesApart : urgent ? kProbeInterval : Duration(1s));
   }
   [[nodiscard]] std::uint32_t targets() const { return static_cast<std::uint32_t>(answered_.size()); }
 
@@ -50,6 +54,7 @@ class TieBreak {
   bool needs_all_ = false;
   Instant since_{};
   Instant probed_ = Instant::min();
+  bool soon_ = false;
 };
 
 }  // namespace fairlead::vip

@@ -199,7 +199,7 @@ class CalmStory : public Scenario {
           kind_ != Fault::kDeleteAddress)
         bound.reset();
       const bool by_choice = kind_ == Fault::kCarrier || kind_ == Fault::kServers;
-      if (by_choice && flaps(vip)) bound.reset();  // R17
+      if (by_choice && (site_.options().group ? flaps_anywhere() : flaps(vip))) bound.reset();  // R17
       if (bound) site_.oracle().expect(bound->first, vip, bound->second);
       if (bound) ++measured_;
     }

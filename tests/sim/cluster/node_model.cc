@@ -377,6 +377,7 @@ void NodeModel::start_daemon(std::uint32_t generation) {
 
 void NodeModel::start_guard(std::uint32_t generation) {
   if (!daemon_alive_ || guard_alive_ || generation != guard_generation_) return;
+  if (daemon_hung_) return world().push(50 * kMs, EventKind::kStartGuard, index_, 0, generation);
   guard_alive_ = true;
   guard_hung_ = false;
   guard_pid_ = ++next_pid_;

@@ -24,7 +24,7 @@ TEST(ThirdVote, GoesOnUntilTheNewRingHasItsFirstProof) {
   ThirdVote vote;
   vote.turned(kStart);
   vote.seen(true, kStart + 2s);
-  vote.begin_round(kStart + 2s);
+  vote.begin_round(/*stood_in=*/false, kStart + 2s);
   EXPECT_TRUE(vote.stands_in(true, kStart + 2s + 10ms));
   EXPECT_TRUE(vote.stands_in(false, kStart + 2s + 10ms)) << "quorum's word comes a little later than the ring's";
   EXPECT_FALSE(vote.stands_in(false, kStart + 2s + 50ms));
@@ -37,7 +37,7 @@ TEST(ThirdVote, ARoundThatFollowsATurningRingGivesNoGrace) {
   ThirdVote vote;
   vote.turned(kStart);
   vote.seen(true, kStart + 100ms);
-  vote.begin_round(kStart + 100ms);
+  vote.begin_round(/*stood_in=*/false, kStart + 100ms);
   EXPECT_FALSE(vote.stands_in(true, kStart + 110ms));
 }
 
@@ -86,6 +86,19 @@ TEST_F(ThirdVoteInTheCore, AHolderStaysWhileTheDeviceIsWaitedForAndItsVoteCounts
 TEST_F(ThirdVoteInTheCore, AHolderStaysWhileTheOtherDaemonHangsInARingThatTurns) {
   turn_without_the_other(2500ms, true);
   EXPECT_FALSE(has(Kind::kRemove));
+}
+
+// Its guard ends it: the new round's beats are not proved yet, and the lease ended while the other one hung.
+TEST_F(ThirdVoteInTheCore, AHolderStaysWhenTheOtherDaemonThatHungIsEnded) {
+  turn_without_the_other(2500ms, true);
+  ASSERT_FALSE(has(Kind::kRemove));
+  view({n1, n2}, true, /*without_daemon=*/{n2});
+  EXPECT_FALSE(has(Kind::kRemove));
+  echo();
+  tick(50ms);
+  echo();
+  EXPECT_FALSE(has(Kind::kRemove));
+  EXPECT_GT(core->describe("api").lease_left, 0ms);
 }
 
 TEST_F(ThirdVoteInTheCore, WithoutTheVoteADaemonThatHangsEndsTheLease) {

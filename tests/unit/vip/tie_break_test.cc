@@ -50,6 +50,15 @@ TEST(TieBreakTest, ProbesEachSecondAndEach50MillisecondsWhenItIsUrgent) {
   EXPECT_EQ(tie.next_probe(false), kNow + 1050ms);
 }
 
+TEST(TieBreakTest, WhoWaitsForAnAnswerAsksSoonAndOnce) {
+  TieBreak tie(1, false, kNow);
+  EXPECT_TRUE(tie.probe_due(true, kNow));
+  tie.probe_soon();
+  EXPECT_FALSE(tie.probe_due(true, kNow + 9ms));
+  EXPECT_TRUE(tie.probe_due(true, kNow + 10ms));
+  EXPECT_FALSE(tie.probe_due(true, kNow + 20ms));
+}
+
 TEST(TieBreakTest, OtherTargetsBeginWithWhatTheOldOnesSaid) {
   TieBreak tie(1, false, Instant(1h));
   tie.retarget(2, true, Instant(1h));
