@@ -106,8 +106,8 @@ class PromiseBook {
 
   /// Whom this node itself is bound to at this time, but for `taker`.
   [[nodiscard]] std::vector<NodeId> bound_to(const std::string& vip, NodeId taker, Instant now) const;
-  /// What this node itself is bound to.
-  [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now) const;
+  /// What this node itself is bound to. `forgets`: how long after its promise to whomever this node still says that it has started.
+  [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now, Duration forgets) const;
   /// Nobody of this view is bound to anybody but `taker`, or was and has not heard that it was released.
   /// What a start promised to whomever counts until it has ended before `forgotten`.
   [[nodiscard]] bool is_free(const std::string& vip, NodeId taker, Instant forgotten) const;

@@ -138,7 +138,10 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
       out.emplace_back(TakeoverNote{MessageId::TIE_BREAK_DISARMED, {}});
     }
   }
-  if (!in_view_) joined_ = now_;
+  if (!in_view_) {
+    joined_ = now_;
+    met_everybody_ = false;
+  }
   third_vote_.begin_round(is_other_silent(), now_);
   exchange_.begin(view, now_);
   if (was_alone && !is_alone()) alone_grace_ = now_ + kSilenceMax;
@@ -271,7 +274,7 @@ bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) 
   if (is_everybody_here()) return true;
   // A promise that has ended does not say that the address is gone: its holder may be one whose daemon and guard are both dead.
   const Duration own_memory = timing_.promise() + record.holder.settings().kernel_lease;
-  return (met_everybody_ || now_ >= started_ + own_memory) && !somebody_forgot_ &&
+  return (met_everybody_ || now_ >= joined_ + own_memory) && !somebody_forgot_ &&
          promises_.is_free(vip, settings_.self, now_ - record.holder.settings().kernel_lease);
 }
 
@@ -285,13 +288,14 @@ HolderFacts TakeoverCore::facts_of(const std::string& vip, const Record& record)
   facts.alive_at = is_alone() ? std::max(lease_.proved_sent(), tie_.last()) : lease_.proved_sent();
   facts.fresh = record.forced || !FL_RULE(kR7Fresh, facts.alive_at < pause_end_);
   facts.alone_since = alone_since_;
+  facts.claimed = !record.claims.empty();
   if (is_alone()) facts.backoff = rank() * kBackoffStep;
   if (record.holder.state() != HolderState::kWaiting) return facts;  // The rest is for those who wait.
   facts.cleared = trusts_release(vip, record);
   if (FL_RULE(kR4Promise, true))
     facts.free_at = is_everybody_here() ? promises_.to(vip, record.assigned_to) : promises_.of_view(vip, settings_.self);
   const bool alone_may = !is_alone() || !FL_RULE(kR11Take, true) || (tie_.is_configured() && !disarmed_ && tie_.is_fresh(now_));
-  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && record.claims.empty() && record.local.able &&
+  facts.may_take = in_view_ && assigned_ && !leaving_ && record.owner == settings_.self && !facts.claimed && record.local.able &&
                    exchange_.view().quorate && alone_may;
   if (record.forced) {
     facts.may_take = in_view_;  // The probes still have to find nobody: the operator may be wrong.

@@ -266,7 +266,7 @@ class TakeoverCore {
   Instant pause_end_ = Instant::min();  ///< R7
   bool settled_ = false;
   bool began_apart_ = true;     ///< R13: since the wait began not everybody has met, and the others may be about to take the same.
-  bool met_everybody_ = false;  ///< Since its start, in one round: nothing is forgotten.
+  bool met_everybody_ = false;  ///< Since it joined, in one round: nothing is forgotten.
   bool leaving_ = false;
   bool state_dirty_ = false;
   bool plan_due_ = false;                ///< Something was delivered that a plan depends on.

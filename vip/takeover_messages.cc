@@ -78,7 +78,7 @@ NodeState TakeoverCore::own_state() const {
     s.released = record.released;
     s.holding = record.holder.may_be_present();
     s.held_with.assign(record.held_with.begin(), record.held_with.end());
-    s.promises = promises_.own(vip.name, now_);
+    s.promises = promises_.own(vip.name, now_, met_everybody_ ? Duration::zero() : vip.kernel_lease);
     state.vips.push_back(std::move(s));
   }
   for (const auto& [key, wish] : overrides_) state.overrides.push_back(wish);

@@ -316,7 +316,7 @@ void VipHolder::hold(const HolderFacts& facts, Instant now, Step& out) {
 
 /// R20
 void VipHolder::repair(const HolderFacts& facts, Instant now, Step& out) {
-  if (adding_ || !facts.fresh || facts.alive_at < *gone_) return;
+  if (adding_ || facts.claimed || !facts.fresh || facts.alive_at < *gone_) return;
   while (!repaired_.empty() && now >= repaired_.front() + kRepairWindow) repaired_.pop_front();
   if (FL_RULE(kR20Yield, repaired_.size() >= kRepairsMax)) {
     yield_until_ = now + kYieldFor;

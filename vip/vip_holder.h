@@ -84,6 +84,7 @@ struct HolderFacts {
   Instant proved_sent = Instant::min();  ///< When the newest proved beat was sent.
   Instant alive_at = Instant::min();     ///< Likewise, or when a tie-break target last answered while this node is alone (R11).
   Instant alone_since = Instant::max();  ///< R11: since when this node is alone of two; max: it is not.
+  bool claimed = false;                  ///< Another member said that it has it, and has not said Released (R14).
   Duration backoff{};                    ///< After a claim that could not be disproved: by rank, so that not all come back at once.
   bool may_take = true;                  ///< R11: a tie-break target answers, when one is needed.
   bool cleared = false;                  ///< R5(a): the holder before has said Released.

@@ -103,8 +103,8 @@ void CorosyncModel::append(Ring& ring, int ring_index, bool is_view, std::uint32
 
 void CorosyncModel::put(int node, Item item, At delay) {
   Node& n = at(node);
-  if (world_->one_in(20'000)) delay += world_->between(world_->hiccup / 5, world_->hiccup);  // A busy host.
-  item.at = std::max(n.last_at, (world_->now + delay) / kGrid * kGrid + kGrid);              // A loop takes what is there at once.
+  delay += world_->busy(world_->hiccup / 5, world_->hiccup);
+  item.at = std::max(n.last_at, (world_->now + delay) / kGrid * kGrid + kGrid);  // A loop takes what is there at once.
   n.last_at = item.at;
   n.inbox.push_back(item);
   if (item.is_view) view_arrives(node, item.index, item.at);

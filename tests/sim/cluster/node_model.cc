@@ -91,7 +91,7 @@ void NodeModel::plan_next_turn() {
   const Instant deadline = core_->next_deadline();
   if (deadline != Instant::max()) {
     At late = world().between(0, 200 * kUs);
-    if (world().one_in(20'000)) late += world().between(2 * kMs, std::min(world().hiccup, 40 * kMs));  // R22: a loaded host.
+    late += world().busy(2 * kMs, std::min(world().hiccup, 40 * kMs));  // R22
     next = std::min(next, world().now + std::max<At>((deadline - clock()).count(), 0) + late);
   }
   if (next != kNever) wake(next);

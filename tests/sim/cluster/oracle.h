@@ -90,6 +90,7 @@ class Oracle {
     At since;
     At bound;
     At worst;
+    At waited;  ///< World::waited when it began.
   };
   struct Gone {
     int node;

@@ -111,10 +111,17 @@ struct World {
   Wires wires;
   bool trace = false;
   At hiccup = 20 * kMs;  ///< How long a busy host keeps a process or Corosync waiting, at most.
+  At waited = 0;         ///< What it made them wait so far.
 
   /// Uniform in [low, high).
   At between(At low, At high) { return high <= low ? low : low + static_cast<At>(chance.next() % static_cast<std::uint64_t>(high - low)); }
   bool one_in(std::uint32_t n) { return chance.below(n) == 0; }
+  /// Sometimes, in [low, high): a busy host.
+  At busy(At low, At high) {
+    const At late = one_in(20'000) ? between(low, high) : 0;
+    waited += late;
+    return late;
+  }
   void push(At delay, EventKind kind, int node = 0, std::uint32_t arg = 0, std::uint32_t generation = 0) {
     queue.push(now + delay, kind, node, arg, generation);
   }

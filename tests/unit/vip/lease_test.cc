@@ -131,14 +131,17 @@ TEST_F(PromiseBookTest, BindsTheMemberThatAcknowledgedToTheHolderUntilItsEnd) {
 
 TEST_F(PromiseBookTest, ReportsWhatIsLeftRoundedUp) {
   book.acknowledged(kPeer, {{"api", 3}}, kNow + 2s);
-  EXPECT_EQ(book.own("api", kNow + 500us), (std::vector<PromiseLeft>{{kPeer, 2000}}));
-  EXPECT_TRUE(book.own("api", kNow + 2s).empty());
+  EXPECT_EQ(book.own("api", kNow + 500us, 0s), (std::vector<PromiseLeft>{{kPeer, 2000}}));
+  EXPECT_TRUE(book.own("api", kNow + 2s, 0s).empty());
 }
 
 TEST_F(PromiseBookTest, AStartPromisesEverythingToNobodyInParticular) {
   book.started(kNow, 2s);
   EXPECT_EQ(book.of_view("api", kMe), kNow + 2s);
-  EXPECT_EQ(book.own("api", kNow), (std::vector<PromiseLeft>{{kNoNode, 2001}}));
+  EXPECT_EQ(book.own("api", kNow, 2s), (std::vector<PromiseLeft>{{kNoNode, 2001}}));
+  EXPECT_EQ(book.own("api", kNow + 3999ms, 2s), (std::vector<PromiseLeft>{{kNoNode, 1}})) << "the promise is over, what it forgot is not";
+  EXPECT_TRUE(book.own("api", kNow + 4s, 2s).empty());
+  EXPECT_TRUE(book.own("api", kNow + 2s, 0s).empty());
 }
 
 TEST_F(PromiseBookTest, WaitsForTheLongestThatAMemberReports) {

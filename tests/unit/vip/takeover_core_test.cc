@@ -171,6 +171,25 @@ TEST_F(TakeoverCoreTest, R5ReleasedIsNotBelievedWhileANodeMayHaveForgottenALater
   EXPECT_FALSE(core->holder("api")->may_be_present());
 }
 
+// Of a holder that it had acknowledged before, and whose daemon and guard are dead by now, the kernel keeps the address that long.
+TEST_F(TakeoverCoreTest, R5WhoHasStartedSaysSoUntilAnAddressItForgotIsGone) {
+  begin(3);
+  view({n1, n2});
+  exchange();
+  const auto said_at = [this](Duration later) {
+    while (now < Instant(1h) + later) {
+      tick(50ms);
+      echo();
+    }
+    core->local("api", {.able = true, .serves = true, .gateway_ok = true, .reason = std::to_string(to_ms(later))}, out);
+    const auto states = take<NodeState>();
+    return states.empty() ? std::vector<PromiseLeft>{{n3, 0}} : states.back().vips.front().promises;
+  };
+  const Duration promise = core->timing().promise();
+  EXPECT_EQ(said_at(promise + 1s), (std::vector<PromiseLeft>{{kNoNode, 1}}));
+  EXPECT_EQ(said_at(promise + 2100ms), std::vector<PromiseLeft>{});
+}
+
 TEST_F(TakeoverCoreTest, R7WhatASuspendedMachineSleptThroughHasPassedForItsLease) {
   begin(3);
   hold();

@@ -401,6 +401,17 @@ TEST_F(VipHolderTest, R20RepairsOnlyWithAProofOfAfterTheDeletion) {
   EXPECT_THAT(tick(), Contains(Kind::kAnnounce));
 }
 
+// A merge: the other one has taken it, is to give it up, and has not yet.
+TEST_F(VipHolderTest, R20DoesNotRepairWhileAnotherMemberHasIt) {
+  hold();
+  holder.kernel_gone(now, step);
+  good.claimed = true;
+  good.proved_sent = good.alive_at = now += 10ms;
+  EXPECT_THAT(tick(), Not(Contains(Kind::kAdd)));
+  good.claimed = false;
+  EXPECT_THAT(tick(), Contains(Kind::kAdd));
+}
+
 TEST_F(VipHolderTest, R20YieldsAfterFiveRepairsInAMinute) {
   hold();
   for (int i = 0; i < 5; ++i) {
