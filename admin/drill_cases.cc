@@ -38,7 +38,7 @@ constexpr std::array kCases{
     DrillCase{"stop-corosync", DrillPlace::kLab, false, "the holder's Corosync ends in order", kLost},
     DrillCase{"kill-corosync", DrillPlace::kLab, false, "the holder's Corosync is killed", kLost},
     DrillCase{"boot-both", DrillPlace::kLab, false, "every node starts at once", kStarted},
-    DrillCase{"boot-alone", DrillPlace::kLab, false, "one node starts, the others stay off", kStartedAlone},
+    DrillCase{"boot-alone", DrillPlace::kLab, false, "the first node starts, the others stay off", kStartedAlone},
     DrillCase{"gateway-silent", DrillPlace::kLab, false, "two nodes lose each other while the tie-break router is silent", kNothing},
     DrillCase{"qdevice-loss", DrillPlace::kLab, false, "the third vote goes away", kNothing},
     DrillCase{"delete-vip", DrillPlace::kCluster, false, "the address is deleted behind the daemon's back", within(150ms)},

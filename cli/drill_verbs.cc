@@ -263,7 +263,10 @@ void DrillVerbs::report(const std::string& file) {
       const auto& v = row.at(key);
       return v.is_string() ? std::string(v.get_string()) : v.is_null() ? std::string("-") : admin::json_text(v);
     };
-    const auto in_ms_of = [&](const char* key) { return row.at(key).is_null() ? std::string("-") : admin::json_text(row.at(key)) + " ms"; };
+    const auto in_ms_of = [&](const char* key) {
+      const auto* v = row.as_object().if_contains(key);
+      return v == nullptr || v->is_null() ? std::string("-") : admin::json_text(*v) + " ms";
+    };
     const auto outage = [&](const char* key) { return admin::json_text(row.at("outage_ms").at(key)) + " ms"; };
     table.row({{text_of("case")},
                {text_of("system")},

@@ -33,7 +33,7 @@ std::string vips_of(const admin::NodeReport& r, const std::string& node) {
   return out;
 }
 
-/// "up"; with one that is down, or several: "0 up, 1 down".
+/// "up" or "down"; of several each: "0 up, 1 down".
 Cell links_of(const admin::NodeStatus& node) {
   if (node.links.empty()) return {"-"};
   if (node.links.size() == 1) return node.links.front().up ? Cell{"up"} : Cell{"down", Tone::kBad};

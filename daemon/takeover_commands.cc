@@ -86,10 +86,10 @@ void TakeoverRunner::move(const admin::MoveVip& command, CommandDone done) {
 void TakeoverRunner::drain(const admin::MoveVip& command, NodeId to, CommandDone done) {
   const std::string verb = "vip move " + command.vip;
   if (const auto view = core_.describe(command.vip); vips_.contains(command.vip) && !view.held_here) {
-    const bool elsewhere = view.owner != kNoNode && view.owner != options_.settings.self;
-    return done(Error{Errc::kRefused, verb + ": the holder drains, and this node is not it; " +
-                                          (elsewhere ? "ask there: " + name_of(view.owner) + " holds it" : "no node holds it now") +
-                                          ". Without --drain any node can be asked"});
+    return done(
+        Error{Errc::kRefused, verb + ": the holder drains, and this node is not it; " +
+                                  (view.holder != kNoNode ? "ask there: " + name_of(view.holder) + " holds it" : "no node holds it now") +
+                                  ". Without --drain any node can be asked"});
   }
   if (const Status possible = core_.may_move(command.vip, to); !possible) return done(possible.error());  // Better now than after T.
   const auto other = std::find_if(drains_.begin(), drains_.end(), [&](const PendingDrain& d) { return d.vip == command.vip; });
@@ -181,7 +181,7 @@ Status TakeoverRunner::announce(const std::string& vip) {
   if (found == vips_.end()) return Error{Errc::kNotFound, "no VIP " + vip + "; `fairlead vip list` shows them"};
   if (const auto view = core_.describe(vip); !view.held_here) {
     return Error{Errc::kRefused, "vip announce " + vip + ": it is not held here" +
-                                     (view.owner == kNoNode ? "" : "; ask " + name_of(view.owner) + ", which holds it")};
+                                     (view.holder == kNoNode ? ", nor anywhere" : "; ask " + name_of(view.holder) + ", which holds it")};
   }
   vip::NeighbourPort* port = port_of(found->second);
   if (port == nullptr) return Error{Errc::kUnavailable, "vip announce " + vip + ": its interface is not there"};
@@ -197,7 +197,7 @@ Status TakeoverRunner::drill(const std::string& name, const std::string& vip) {
     if (!vip.empty() && each != vip) continue;
     const auto view = core_.describe(each);
     if (view.held_here) held.push_back(&v);
-    if (!view.held_here && view.owner != kNoNode) holders += (holders.empty() ? "" : ", ") + each + " is on " + name_of(view.owner);
+    if (!view.held_here && view.holder != kNoNode) holders += (holders.empty() ? "" : ", ") + each + " is on " + name_of(view.holder);
   }
   if (held.empty()) {
     return Error{Errc::kRefused, "drill " + name + ": this node does not hold " + (vip.empty() ? "a VIP" : "VIP " + vip) +

@@ -106,8 +106,12 @@ void TakeoverRunner::place(const std::string& name, Vip& v) {
     if (!port) {
       v.problem = port.error().message();
     } else {
-      if (auto status = watch_all({v.link.index, v.settings.address.address.family()}, **port); !status)
-        v.problem = status.error().message();
+      const PortKey key{v.link.index, v.settings.address.address.family()};
+      const Status status = watch_all(key, **port);
+      const auto& watched = ports_.at(key).watched;
+      const auto gateway = gateway_of(v.settings);
+      const bool is_heard = watched.contains(v.settings.address.address) && (!gateway || watched.contains(*gateway));
+      if (!status && !is_heard) v.problem = status.error().message();
     }
   }
   tell_local(name, v);
@@ -125,7 +129,7 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
                       .gateway_ok = !v.settings.track.gateway || v.gateway.is_ok(holds, now),
                       .reason = v.health.serves ? "" : v.health.reason};
   const bool carrier_lost = !v.had_carrier && now >= v.carrier_lost + v.settings.carrier_delay;
-  const bool carrier_young = v.had_carrier && now < v.carrier_since + kCarrierBack;
+  const bool carrier_young = now < v.carrier_since + kCarrierBack;  // Also when it is lost again meanwhile.
   if (!v.problem.empty()) local = {.able = false, .serves = local.serves, .gateway_ok = true, .reason = v.problem};
   if (carrier_lost || carrier_young) {
     local.able = false;
@@ -260,24 +264,30 @@ void TakeoverRunner::watch_missing() {
     if (absence.said || now < absence.since + kMissingSaid) continue;
     absence.said = true;
     std::string links;
-    for (const membership::LinkState& link : facts_ ? facts_->links : std::vector<membership::LinkState>{}) {
-      if (link.node == node.id) links += (links.empty() ? "" : " ") + std::to_string(link.link) + (link.connected ? ":up" : ":down");
-    }
+    for (const membership::LinkState& link : links_to(node.id))
+      links += (links.empty() ? "" : " ") + std::to_string(link.link) + (link.connected ? ":up" : ":down");
     FL_LOG(CLUSTER_NODE_MISSING, "node", node.name, "for_s", static_cast<std::int64_t>(to_seconds(now - absence.since)), "links",
            links.empty() ? "unknown" : links);
   }
 }
 
-/// What is down from the beginning may never have been up: of that the view and CLUSTER_NODE_MISSING tell.
-void TakeoverRunner::tell_links(const std::vector<membership::LinkState>& links) {
-  for (const membership::LinkState& link : links) {
-    const auto [known, fresh] = links_up_.try_emplace({link.node, link.link}, link.connected);
-    if (fresh || std::exchange(known->second, link.connected) == link.connected) continue;
-    if (link.connected)
-      FL_LOG(CLUSTER_LINK_UP, "node", name_of(link.node), "link", link.link);
-    else
-      FL_LOG(CLUSTER_LINK_DOWN, "node", name_of(link.node), "link", link.link);
+void TakeoverRunner::tell_links() {
+  for (const membership::LinkState& link : facts_->links) {
+    const bool in_ring = core_.in_view() && core_.current_view().has_node(link.node);
+    switch (links_.see(link, in_ring, clock_.now())) {
+      case LinkNews::kNone: break;
+      case LinkNews::kUp: FL_LOG(CLUSTER_LINK_UP, "node", name_of(link.node), "link", link.link); break;
+      case LinkNews::kDown: FL_LOG(CLUSTER_LINK_DOWN, "node", name_of(link.node), "link", link.link); break;
+    }
   }
+}
+
+/// As Corosync last said.
+std::vector<membership::LinkState> TakeoverRunner::links_to(NodeId node) const {
+  std::vector<membership::LinkState> out;
+  if (!facts_) return out;
+  std::copy_if(facts_->links.begin(), facts_->links.end(), std::back_inserter(out), [node](const auto& link) { return link.node == node; });
+  return out;
 }
 
 void TakeoverRunner::probe_tie() {

@@ -325,12 +325,14 @@ void TakeoverRunner::on_view(const ClusterView& view) {
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) { enter(vip::DeliveredInput{from, message}); }
 void TakeoverRunner::on_lost(const std::string& reason) {
   lost_ = reason;
+  facts_.reset();
+  links_.forget();
   enter(vip::LostInput{});
 }
 void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts, Instant asked) {
   tell_qdevice(facts);
-  tell_links(facts.links);
   facts_ = facts;
+  tell_links();
   vip::TakeoverActions none;
   (void)apply(
       vip::TimingInput{{.token = std::chrono::milliseconds(facts.token_ms), .consensus = std::chrono::milliseconds(facts.consensus_ms)}},
@@ -495,9 +497,7 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
         node.version = member->state.version;
         node.config_match = member->state.cluster_hash == options_.settings.cluster_hash;
       }
-      for (const membership::LinkState& link : facts_ ? facts_->links : std::vector<membership::LinkState>{}) {
-        if (link.node == n.id) node.links.push_back({.number = link.link, .up = link.connected});
-      }
+      for (const membership::LinkState& link : links_to(n.id)) node.links.push_back({.number = link.link, .up = link.connected});
       cluster.nodes.push_back(std::move(node));
     }
     report.cluster = std::move(cluster);

@@ -32,6 +32,7 @@
 #include "base/seldom_said.h"
 #include "base/system_clock.h"
 #include "config/settings.h"
+#include "daemon/link_watch.h"
 #include "daemon/trace_file.h"
 #include "membership/corosync_client.h"
 #include "vip/address_driver.h"
@@ -194,7 +195,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   [[nodiscard]] static std::optional<IpAddress> gateway_of(const config::Vip& vip);
   void probe_tie();
   void watch_missing();
-  void tell_links(const std::vector<membership::LinkState>& links);
+  void tell_links();
+  [[nodiscard]] std::vector<membership::LinkState> links_to(NodeId node) const;
   void tell_qdevice(const membership::CorosyncFacts& facts);
   void ask_gateway(Vip& v);
   [[nodiscard]] bool is_router(const MacAddress& mac) const;
@@ -254,8 +256,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     Instant since{};
     bool said = false;
   };
-  std::map<NodeId, Absence> missing_;                          ///< Configured nodes that are not in the ring.
-  std::map<std::pair<NodeId, std::uint32_t>, bool> links_up_;  ///< As the log was told; by node and number.
+  std::map<NodeId, Absence> missing_;  ///< Configured nodes that are not in the ring.
+  LinkWatch links_;
   std::vector<PendingMove> moves_;
   std::vector<PendingDrain> drains_;  ///< One of a VIP at most.
   std::uint64_t drains_begun_ = 0;

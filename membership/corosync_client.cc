@@ -103,7 +103,7 @@ void CorosyncClient::refused(const Error& error) {
   connector_.disconnect();
   const std::string reason = error.message();
   const Instant now = loop_.now();
-  // What fails differs from try to try while Corosync starts: a cause of the same kind is worth a line when it has stayed.
+  // What fails differs from try to try while Corosync starts: of one kind a cause is worth a line a minute.
   const bool other_kind = !told_refusal_ || told_refusal_->code != error.code;
   if (other_kind || (reason != told_refusal_->reason && now >= told_refusal_->at + kRefusalsApart)) {
     told_refusal_ = {error.code, reason, now};

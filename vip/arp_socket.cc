@@ -47,8 +47,10 @@ Status ArpSocket::watch(const IpAddress& address) {
   if (at != watched_.end() && *at == address) return {};
   if (watched_.size() == kWatchedAddressesMax)
     return Error{Errc::kLimitExceeded, "watch " + address.to_string() + ": " + std::to_string(kWatchedAddressesMax) + " addresses already"};
-  watched_.insert(at, address);
-  return socket_.set_filter(filter_for(watched_));
+  const auto inserted = watched_.insert(at, address);
+  auto status = socket_.set_filter(filter_for(watched_));
+  if (!status) watched_.erase(inserted);
+  return status;
 }
 
 void ArpSocket::unwatch(const IpAddress& address) {

@@ -10,6 +10,7 @@ enum class Mutant {
   kR1OnlyThisRound,
   kR2Exchange,
   kR3Sticky,
+  kR3Preempt,
   kR4Lease,
   kR4Promise,
   kR4Majority,

@@ -38,7 +38,7 @@ Filter filter_for(const std::vector<IpAddress>& watched) {
   return out;
 }
 
-/// What the kernel's own advertisements say.
+/// What the kernel's own advertisements say. Read each time, for it may change at any moment; procfs does not block (R22).
 bool forwards(const std::string& device) {
   const auto text = read_small_file("/proc/sys/net/ipv6/conf/" + device + "/forwarding");
   return text && *text && (*text)->starts_with("1");
@@ -94,9 +94,11 @@ Status NdpSocket::watch(const IpAddress& address) {
   }
   if (watched_.size() == kWatchedAddressesMax)
     return Error{Errc::kLimitExceeded, "watch " + address.to_string() + ": " + std::to_string(kWatchedAddressesMax) + " addresses already"};
-  watched_.insert(at, address);
-  if (auto status = socket_.set_filter(filter_for(watched_)); !status) return status;
-  return join(address);
+  const auto inserted = watched_.insert(at, address);
+  auto status = socket_.set_filter(filter_for(watched_));
+  if (status) status = join(address);
+  if (!status) watched_.erase(inserted);
+  return status;
 }
 
 void NdpSocket::unwatch(const IpAddress& address) {

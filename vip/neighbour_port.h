@@ -20,7 +20,7 @@
 
 namespace fairlead::vip {
 
-inline constexpr std::size_t kWatchedAddressesMax = 64;
+inline constexpr std::size_t kWatchedAddressesMax = 126;  ///< VIPs, their gateways and tie-break targets; what a socket's filter can hold.
 inline constexpr int kFramesPerTurn = 64;
 
 enum class NeighbourEventKind : std::uint8_t {
@@ -48,7 +48,7 @@ class NeighbourPort {
   virtual ~NeighbourPort() = default;
 
   /// Reports what concerns `address` from now on. Twice is once.
-  /// Errors: kLimitExceeded, kInvalidArgument (the other protocol's address).
+  /// Errors: kLimitExceeded, kInvalidArgument (the other protocol's address), the kernel's. After an error it is not watched.
   [[nodiscard]] virtual Status watch(const IpAddress& address) = 0;
   virtual void unwatch(const IpAddress& address) = 0;
 

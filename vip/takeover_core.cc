@@ -47,6 +47,7 @@ void TakeoverCore::turn(Instant now, Instant boot, TakeoverActions& out) {
     if (FL_RULE(kR7Announce, record.holder.is_held())) record.holder.announce_again(now_);
   }
   exchange_.forgive(now_);
+  tie_.probe_soon();
   peer_heard_ = now_;
   const bool too_long = gap > sleep_max();
   if (too_long) {  // R7: before any descriptor is read.
@@ -151,7 +152,7 @@ void TakeoverCore::begin_round(const ClusterView& view, TakeoverActions& out) {
   promises_.begin_round(accounted_);
   lease_.begin_round();
   in_view_ = true;
-  completed_ = assigned_ = somebody_forgot_ = false;
+  completed_ = assigned_ = false;
   proposed_.reset();
   silent_.clear();
   plan_due_ = true;
@@ -274,7 +275,7 @@ bool TakeoverCore::trusts_release(const std::string& vip, const Record& record) 
   if (is_everybody_here()) return true;
   // A promise that has ended does not say that the address is gone: its holder may be one whose daemon and guard are both dead.
   const Duration own_memory = timing_.promise() + record.holder.settings().kernel_lease;
-  return (met_everybody_ || now_ >= joined_ + own_memory) && !somebody_forgot_ &&
+  return (met_everybody_ || now_ >= joined_ + own_memory) &&
          promises_.is_free(vip, settings_.self, now_ - record.holder.settings().kernel_lease);
 }
 
@@ -389,7 +390,7 @@ void TakeoverCore::local(const std::string& vip, LocalVip facts, TakeoverActions
 }
 
 void TakeoverCore::tie_answered(std::uint32_t target) {
-  if (FL_RULE(kR7Answer, now_ == pause_end_)) return;  // Of before this machine slept.
+  if (FL_RULE(kR7Answer, now_ < pause_end_ + kStaleFrames)) return tie_.probe_soon();  // Perhaps of before this machine slept.
   tie_.answered(target, now_);
 }
 
@@ -569,7 +570,10 @@ TakeoverCore::VipView TakeoverCore::describe(const std::string& vip, const Recor
   view.owner = record.owner;
   view.holder = holder_of(vip, record);
   view.held_here = record.holder.is_here();
-  if (record.holder.state() == HolderState::kWaiting) view.waits_for = waits_for(vip, record);
+  if (record.holder.state() == HolderState::kWaiting)
+    view.waits_for = waits_for(vip, record);
+  else if (in_view_ && view.holder == kNoNode && record.owner != kNoNode && record.owner != settings_.self)
+    view.waits_for = name_of(record.owner) + " is to take it, and knows what it waits for: ask there";
   view.flapping = is_flapping(record);
   if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
   if (!completed_) return view;

@@ -272,7 +272,6 @@ class TakeoverCore {
   bool plan_due_ = false;                ///< Something was delivered that a plan depends on.
   Instant plan_again_ = Instant::min();  ///< Plans depend on time, too: preemption, stable servers.
   bool merged_ = false;                  ///< A new ring, of several: who holds announces again (R14, R19).
-  bool somebody_forgot_ = false;         ///< A member of this round started a moment ago.
   std::vector<NodeId> silent_;           ///< exchange_.silent_nodes() of this round.
   std::vector<NodeId> accounted_;        ///< Spoke in this ring: what they are bound to is known even when they fall silent.
   RingId accounted_ring_;

@@ -152,11 +152,11 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     if (from.node != settings_.self) {
       for (const PromiseLeft& p : vip.promises) {
         if (p.holder == kNoNode && is_everybody_here()) continue;  // What an earlier life may have promised is of no account then.
-        somebody_forgot_ = somebody_forgot_ || (!known && p.holder == kNoNode);
         promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
       }
     }
     if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
+    if (completed_ && !vip.holding) found->second.claims.erase(from.node);
   }
   if (!completed_ && exchange_.is_complete()) return completed(out);
   if (returns) {  // It may know of assignments that nobody here does; the plan begins anew, in the same place of the order everywhere.
@@ -237,6 +237,7 @@ void TakeoverCore::merge_states() {
         record.epoch = s.epoch;
         record.owner = s.owner;
         record.released = s.released;
+        record.given_up = false;
         record.owner_before = kNoNode;
         record.released_before = false;
       } else if (s.epoch == record.epoch && s.owner != record.owner) {

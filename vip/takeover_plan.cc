@@ -52,7 +52,7 @@ PlanInput TakeoverCore::plan_input() const {
     if (FL_RULE(kR16Disabled, is_on(OverrideKind::kVipDisabled, name))) input.disabled.insert(name);
     if (FL_RULE(kR17Flapping, is_flapping(record))) input.flapping.insert(name);
     const bool ripe = record.preferred != kNoNode && now_ >= record.preferred_since + record.holder.settings().preempt_delay;
-    if (ripe) input.preempt[name] = record.preferred;
+    if (FL_RULE(kR3Preempt, ripe)) input.preempt[name] = record.preferred;
   }
   return input;
 }

@@ -27,6 +27,7 @@ inline constexpr Duration kForeignProbeInterval = 1s;  ///< Once it was reported
 inline constexpr Duration kTieAnswerFresh = 300ms;     ///< R11
 inline constexpr Duration kThirdVoteFresh = 300ms;     ///< R12: three readings.
 inline constexpr Duration kThirdVoteSleepMax = 500ms;  ///< R12: qnetd misses a machine after 0.8 s at the earliest.
+inline constexpr Duration kStaleFrames = 2ms;          ///< R7: after an own pause; what its sockets held is read by then.
 inline constexpr Duration kTieProbesApart = 10ms;      ///< R11: at least, whatever is claimed.
 inline constexpr Duration kTieSilence = 10s;           ///< R11: then tie_break is disarmed.
 static_assert(kPromiseMargin >= 2 * kBeatInterval, "a promise outlasts the lease by more than the beat it answers is late");

@@ -10,7 +10,7 @@ from support import arp                                     # noqa: E402
 from support.cluster_probe import main                      # noqa: E402
 from support.corosync_lab import CorosyncLab                # noqa: E402
 from support.fairlead import BIN                            # noqa: E402
-from support.vip_nodes import VIP, GatesTest, VipNode       # noqa: E402
+from support.vip_nodes import VIP, GatesTest, VipNode, holders   # noqa: E402
 from support.waiting import wait_for                        # noqa: E402
 
 
@@ -145,6 +145,19 @@ class BadGroundTest(GatesTest):
         wait_for(lambda: all(sum(n["online"] for n in gate.status()["cluster"]["nodes"]) == 3 for gate in left), 30, "it is back")
         self.assertEqual([len(gate.events("CLUSTER_NODE_MISSING")) for gate in left], [1, 1])
         wait_for(lambda: all(gate.events("CLUSTER_LINK_UP") and links(gate)[0]["up"] for gate in left), 10, "its link, too")
+
+    def test_a_node_with_another_key_is_missing_and_holds_nothing(self):
+        gates = self.gates(3)
+        stranger = self.lab.nodes[3]
+        stranger.corosync.stop()
+        with open(f"{stranger.root}/etc/corosync/authkey", "wb") as file:
+            file.write(os.urandom(256))
+        stranger.start_corosync()
+        for gate, names in zip(gates, (["node3"], ["node3"], ["node1", "node2"])):
+            wait_for(lambda g=gate, n=names: sorted(e["fields"]["node"] for e in g.events("CLUSTER_NODE_MISSING")) == n, 40, f"{gate.name} says who is missing")
+        self.assertEqual(len(holders(gates[:2])), 1)
+        self.assertEqual(holders(gates[2:]), [])
+        self.assertFalse(gates[2].status()["cluster"]["quorate"])
 
     def test_the_guards_voice_is_as_urgent_as_the_guard(self):
         gate = self.gates(2)[0]

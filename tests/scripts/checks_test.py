@@ -97,8 +97,10 @@ class LayersTest(Tree):
             self.assert_fine({"lb/fine.cc": f"#include {header}\n"})
 
     def test_refuses_the_wall_clock_where_leases_are(self):
-        for code in ("auto t = clock.wall();", "auto t = std::chrono::system_clock::now();", "clock_gettime(CLOCK_REALTIME, &t);"):
+        for code in ("auto t = clock.wall();", "auto t = std::chrono::system_clock::now();", "clock_gettime(CLOCK_REALTIME, &t);",
+                     "clock_gettime(CLOCK_REALTIME_COARSE, &t);", "gettimeofday(&t, nullptr);", "auto t = std::time(nullptr);", "time(&t);"):
             self.assert_refused({"vip/bad.cc": f"\n{code}\n"}, "vip/bad.cc:2", "wall clock")
+            self.assert_refused({"daemon/takeover_bad.cc": f"\n{code}\n"}, "daemon/takeover_bad.cc:2", "wall clock")
         self.assert_fine({"net/fine.cc": "auto t = clock.wall();\n"})
 
     def test_refuses_a_pure_header_with_an_unmarked_source(self):

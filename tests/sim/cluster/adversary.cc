@@ -11,6 +11,25 @@ namespace {
 constexpr At kCycle = 6500 * kMs;
 constexpr At kCalmBegin = 7 * kSecond;
 
+/// R17: it, or one of its group, has moved too often to move by choice.
+bool flaps(const Site& site, int vip) {
+  for (int v = 0; v < site.vips(); ++v) {
+    if (v != vip && !site.options().group) continue;
+    for (int n = 0; n < site.nodes(); ++n) {
+      const TakeoverCore* core = site.node(n).core();
+      if (core != nullptr && core->describe("v" + std::to_string(v)).flapping) return true;
+    }
+  }
+  return false;
+}
+
+bool flaps_anywhere(const Site& site) {
+  for (int vip = 0; vip < site.vips(); ++vip) {
+    if (flaps(site, vip)) return true;
+  }
+  return false;
+}
+
 /// One fault at a time; what it costs is measured.
 class CalmStory : public Scenario {
  public:
@@ -25,7 +44,7 @@ class CalmStory : public Scenario {
   void play() {
     while (site_.world().now < end_ && site_.oracle().violations().empty()) site_.run_until(std::min(end_, site_.world().now + kSecond));
     site_.oracle().disturb();
-    if (flaps_anywhere()) site_.run_until(site_.world().now + 4 * kSecond);  // What had to stay may have moved in this moment (R17).
+    if (flaps_anywhere(site_)) site_.run_until(site_.world().now + 4 * kSecond);  // What had to stay may have moved in this moment (R17).
     site_.oracle().converged(site_.world().now);
   }
 
@@ -48,20 +67,6 @@ class CalmStory : public Scenario {
       if (!site_.oracle().is_served(vip)) return false;
     }
     return site_.corosync().is_whole();
-  }
-
-  [[nodiscard]] bool flaps(int vip) const {
-    for (int n = 0; n < site_.nodes(); ++n) {
-      if (site_.node(n).core() != nullptr && site_.node(n).core()->describe("v" + std::to_string(vip)).flapping) return true;
-    }
-    return false;
-  }
-
-  [[nodiscard]] bool flaps_anywhere() const {
-    for (int vip = 0; vip < site_.vips(); ++vip) {
-      if (flaps(vip)) return true;
-    }
-    return false;
   }
 
   void strike() {
@@ -199,7 +204,7 @@ class CalmStory : public Scenario {
           kind_ != Fault::kDeleteAddress)
         bound.reset();
       const bool by_choice = kind_ == Fault::kCarrier || kind_ == Fault::kServers;
-      if (by_choice && (site_.options().group ? flaps_anywhere() : flaps(vip))) bound.reset();  // R17
+      if (by_choice && flaps(site_, vip)) bound.reset();  // R17
       if (bound) site_.oracle().expect(bound->first, vip, bound->second);
       if (bound) ++measured_;
     }
@@ -336,6 +341,7 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
   const auto which = chance.below(kStories);
   if (story) adapt(which, site_options);
   if (versions.below(4) == 0) site_options.newer = static_cast<int>(versions.below(static_cast<std::uint32_t>(site_options.nodes)));
+  if (pick >= 40 && !story) site_options.preempt = versions.below(4) == 0;
   Site site(seed, site_options);
   Strikes strikes(site, out.coverage);
   out.what = std::string(pick < 40 ? "calm"
@@ -347,7 +353,7 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
              (site_options.tie_break ? ", tie_break"
               : site_options.qdevice ? ", qdevice"
                                      : "") +
-             (site_options.newer < 0 ? "" : ", mixed versions");
+             (site_options.preempt ? ", preempt" : "") + (site_options.newer < 0 ? "" : ", mixed versions");
   if (pick < 40) {
     out.measured = calm_faults(site, strikes, kCalmBegin, kFaultsPerSchedule);
   } else if (story) {
@@ -355,8 +361,11 @@ Outcome play(std::uint64_t seed, PlayOptions options) {
     out.measured = go_on_calmly(site, strikes);
   } else {
     StormStory storm(site, strikes, deaf);
-    site.run_until(StormStory::kEnd);
+    site.run_until(StormStory::kEnd + (site_options.preempt ? 8 * kSecond : 0));
     site.oracle().converged(site.world().now);
+    if (site_options.preempt && !flaps(site, 0) && site.holder(0) > 0 &&
+        site.node(site.holder(0)).core()->describe("v0").ineligible[NodeId{1}].empty())
+      site.oracle().violation("R3: all is quiet, and the preferred node has not got VIP 0 back");
   }
   out.violations = site.oracle().violations();
   out.statistics = site.oracle().statistics();

@@ -38,6 +38,7 @@ const Case kCases[] = {
     {Mutant::kR1OnlyThisRound, "R1OnlyThisRound", {"held by 0 nodes", "must cost nothing: "}},
     {Mutant::kR2Exchange, "R2Exchange", {kTwoHolders}},
     {Mutant::kR3Sticky, "R3Sticky", {"must cost nothing: "}},
+    {Mutant::kR3Preempt, "R3Preempt", {"R3: "}},
     {Mutant::kR4Lease, "R4Lease", {kTwoHolders}},
     {Mutant::kR4Promise, "R4Promise", {kTwoHolders}},
     {Mutant::kR4Majority, "R4Majority", {kTwoHolders}},

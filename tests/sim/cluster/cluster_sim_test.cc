@@ -24,7 +24,7 @@ constexpr unsigned kSeedsPerShard = 12'500;  // make test: seeds 0 to 99,999, so
 constexpr unsigned kSeedsPerShardLong = 250'000;  // make test-long: two millions of others.
 
 bool is_long() { return std::getenv("FL_LONG") != nullptr; }
-unsigned long first_seed(unsigned shard) { return is_long() ? 1'000'000UL * shard : 1UL * kSeedsPerShard * shard; }
+unsigned long first_seed(unsigned shard) { return is_long() ? 1'000'000UL * (shard + 1) : 1UL * kSeedsPerShard * shard; }
 unsigned seeds_per_shard() {
   if (const char* n = std::getenv("FL_CLUSTER_SEEDS")) return static_cast<unsigned>(std::atoi(n));
   return is_long() ? kSeedsPerShardLong : kSeedsPerShard;

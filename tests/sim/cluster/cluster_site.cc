@@ -96,7 +96,6 @@ void Site::dispatch(const Event& event) {
     case EventKind::kStartDaemon: return n.start_daemon(event.generation);
     case EventKind::kStartGuard: return n.start_guard(event.generation);
     case EventKind::kJoin: return n.join(event.arg);
-    case EventKind::kLost: return n.lost();
     case EventKind::kReconnect: return n.reconnect();
     case EventKind::kArp: {
       const Frame frame = frames_[event.arg];
@@ -136,8 +135,9 @@ void Site::probe(int from, int vip) {
       send_frame(n, world_.between(80 * kUs, 900 * kUs),
                  {Frame::Kind::kProbe, static_cast<std::uint8_t>(from), static_cast<std::uint32_t>(vip)});
     if (!node(n).has_address(vip) || !node(n).answers_arp() || !world_.wires.lan[t][f]) continue;
-    send_frame(from, world_.between(80 * kUs, 900 * kUs),
-               {Frame::Kind::kAnswer, static_cast<std::uint8_t>(n), static_cast<std::uint32_t>(vip)});
+    const Frame answer{Frame::Kind::kAnswer, static_cast<std::uint8_t>(n), static_cast<std::uint32_t>(vip)};
+    send_frame(from, world_.between(80 * kUs, 900 * kUs), answer);
+    if (++answers_ % 16 == 0) send_frame(from, 5 * kMs, answer);  // Two bridges, or a proxy that repeats it.
   }
 }
 

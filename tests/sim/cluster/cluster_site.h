@@ -90,6 +90,7 @@ class Site {
   Oracle oracle_;
   Scenario* scenario_ = nullptr;
   std::vector<Frame> frames_;
+  std::uint32_t answers_ = 0;
   std::array<At, kVipsMax> last_change_{};
 };
 

@@ -113,6 +113,7 @@ void NodeModel::take_ring() {
                                   (view.quorate ? " quorate" : ""));
           }
           (void)tell(ViewInput{view, self});
+          if (++views_ % 8 == 0) (void)tell(ViewInput{view, self});  // Corosync's callbacks may come twice.
         }
       } else if (in_group_) {
         const CorosyncModel::Packet& packet = corosync().packet(item.index);
@@ -274,7 +275,6 @@ void NodeModel::set_address(int vip, bool present) {
   Address& address = addresses_[static_cast<std::size_t>(vip)];
   if (address.present == present) return;
   address.present = present;
-  address.since = world().now;
   site_.log(index_, std::string(present ? "HAS v" : "has no longer v") + std::to_string(vip));
   site_.address_changed(index_, vip);
 }
@@ -529,8 +529,6 @@ void NodeModel::reconnect() {
   if (daemon_alive_ && !connected_) join(0);
   if (guard_alive_) join(1);
 }
-
-void NodeModel::lost() {}
 
 void NodeModel::pause(Pause kind) {
   if (pause_ != Pause::kNone || !powered_) return;

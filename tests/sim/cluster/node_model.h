@@ -42,7 +42,6 @@ class NodeModel {
   void start_daemon(std::uint32_t generation);
   void start_guard(std::uint32_t generation);
   void join(std::uint32_t who);
-  void lost();
   void reconnect();
   void message_out(std::uint32_t index);
 
@@ -77,7 +76,6 @@ class NodeModel {
 
   // ---- what can be seen from outside ----
   [[nodiscard]] bool has_address(int vip) const { return addresses_[static_cast<std::size_t>(vip)].present; }
-  [[nodiscard]] At has_since(int vip) const { return addresses_[static_cast<std::size_t>(vip)].since; }
   [[nodiscard]] bool answers_arp() const { return powered_ && pause_ == Pause::kNone; }
   [[nodiscard]] bool proxy_runs() const { return powered_ && pause_ == Pause::kNone && daemon_alive_ && !daemon_hung_; }
   [[nodiscard]] bool serves() const { return serves_; }
@@ -104,7 +102,6 @@ class NodeModel {
  private:
   struct Address {
     bool present = false;
-    At since = 0;
     At expires = 0;
     bool expiry_set = false;
   };
@@ -112,7 +109,6 @@ class NodeModel {
     int vip;
     HolderActionKind kind;
     Incarnation incarnation;
-    bool fails = false;
   };
   struct Input {
     enum class Kind : std::uint8_t {
@@ -194,6 +190,7 @@ class NodeModel {
   At kernel_free_ = 0;
   At slow_until_ = 0;
   std::uint32_t slow_probes_ = 0;
+  std::uint32_t views_ = 0;
   std::array<Epoch, kVipsMax> wanted_{};  ///< Of the newest add.
   bool carrier_ = true;
   At carrier_counts_ = 0;
@@ -217,7 +214,6 @@ class NodeModel {
   std::vector<Override> kept_;
   TakeoverActions actions_;
   std::deque<Outgoing> outbox_;
-  std::uint32_t outbox_base_ = 0;
   // Guard.
   bool guard_alive_ = false;
   bool guard_hung_ = false;

@@ -15,6 +15,7 @@ constexpr At kAloneWithoutCarrier = 450 * kMs;
 // Two nodes without a ring that both reach the router (R11 does not promise it): R8 ends it.
 constexpr At kAloneDispute = 500 * kMs;
 constexpr At kDisputesApart = kSecond;     ///< An overlap that comes again earlier goes on.
+constexpr At kTakenTogether = 200 * kMs;   ///< A round of probes, its answers and a kernel that is slow.
 constexpr At kProbeRound = 100 * kMs;      ///< R5: three probes before an address is added.
 constexpr At kHungAndPaused = 1100 * kMs;  ///< The guard does not count the time in which it did not run itself (R10).
 constexpr At kResolveAfter = 5 * kSecond;  ///< The client's neighbour entry is confirmed anew, at the latest.
@@ -50,6 +51,7 @@ void Oracle::begin(Site& site) {
   for (auto& by : asked_in_vain_) {
     for (auto& of : by) of.fill(-kNever);
   }
+  for (auto& by : added_at_) by.fill(-kNever);
 }
 
 void Oracle::violation(const std::string& what) {
@@ -118,12 +120,16 @@ void Oracle::asked(int node, int vip) {
 /// A LAN that drops ARP, when daemon and guard are both dead: not promised. Whoever could not hear the address took it in good faith, and
 /// whatever follows (its Released is believed, too) lasts no longer than what the kernel keeps.
 void Oracle::added(int node, int vip) {
+  const At now = site_->world().now;
   unasked_[i(vip)] = is_apart();
+  added_at_[i(vip)][i(node)] = now;
   for (int n = 0; n < site_->nodes(); ++n) {
-    const bool asked = asks_in_vain(node, vip, n) || asked_in_vain_[i(vip)][i(node)][i(n)] > site_->world().now - kProbeRound;
+    // They asked at the same time, and nobody had it: both give it up, and come back one after the other.
+    if (n != node && site_->options().tie_break && added_at_[i(vip)][i(n)] > now - kTakenTogether) unasked_[i(vip)] = true;
+    const bool asked = asks_in_vain(node, vip, n) || asked_in_vain_[i(vip)][i(node)][i(n)] > now - kProbeRound;
     if (n == node || !asked || !site_->node(n).has_address(vip)) continue;
     if (site_->node(n).unattended()) unheard_[i(n)][i(vip)] = true;
-    if (site_->options().qdevice && !site_->corosync().is_whole()) unasked_[i(vip)] = true;
+    if (site_->options().qdevice ? !site_->corosync().is_whole() : site_->options().tie_break) unasked_[i(vip)] = true;
   }
 }
 
@@ -133,10 +139,11 @@ bool Oracle::is_excused(int node, int vip) {
   return unheard;
 }
 
-/// Two nodes hear a router each, and are not in one ring (R11).
+/// Two nodes hear a router each and not each other, and are not in one ring (R11).
 bool Oracle::is_apart() const {
   if (site_->nodes() != 2 || !site_->options().tie_break || site_->corosync().is_whole()) return false;
-  return site_->world().wires.target[0][0] && site_->world().wires.target[1][0];
+  const auto& wires = site_->world().wires;
+  return wires.target[0][0] && wires.target[1][0] && !(wires.lan[0][1] && wires.lan[1][0]);
 }
 
 /// Many faults at once, and two nodes are apart, or were when the VIP was added; or a quorum device's vote wandered, and the node that got
@@ -160,17 +167,14 @@ void Oracle::overlap(int vip, bool on) {
 void Oracle::check_doubles(int vip) {
   int answering = 0;
   At allowed_until = -kNever;
-  At reappeared = -kNever;
-  bool unattended = false;
   for (int n = 0; n < site_->nodes(); ++n) {
     const NodeModel& node = site_->node(n);
     if (is_excused(n, vip)) continue;
     if (!node.has_address(vip) || !node.answers_arp() || !node.carrier() || !site_->world().wires.client_both(n)) continue;
     ++answering;
-    unattended = unattended || node.unattended();
-    reappeared = std::max(reappeared, node.reappeared_at());
+    if (node.unattended()) allowed_until = std::max(allowed_until, node.reappeared_at() + kUnattended);
     if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.carrier_back_at() + kAloneWithoutCarrier);
-    if (!node.proxy_runs()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
+    if (node.daemon_alive() && node.daemon_hung()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
     if (node.slept() == Pause::kNone) continue;
     allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node));
   }
@@ -178,7 +182,6 @@ void Oracle::check_doubles(int vip) {
   if (answering < 2 || excused_) return;
   const Overlap& both = overlaps_[i(vip)];
   if (both.disputed) allowed_until = std::max(allowed_until, both.since + kAloneDispute - both.before);
-  if (unattended) allowed_until = std::max(allowed_until, reappeared + kUnattended);
   if (site_->world().now < allowed_until) return site_->world().queue.push(allowed_until, EventKind::kCheck);
   std::string who;
   for (int n = 0; n < site_->nodes(); ++n) {
@@ -227,12 +230,15 @@ void Oracle::said_released(int node, int vip, Epoch epoch, Incarnation incarnati
 // ---- bounds ----
 
 void Oracle::expect(Row row, int vip, At bound) {
-  expectations_.push_back({row, vip, site_->world().now, bound, 0, site_->world().waited});
+  expectations_.push_back({row, vip, site_->world().now, bound, 0, site_->world().waited, 0});
 }
 
 void Oracle::outage(int vip, At from, At to) {
   for (Expectation& e : expectations_) {
-    if (e.vip == vip && to > e.since) e.worst = std::max(e.worst, to - std::max(from, e.since));
+    const At length = to - std::max(from, e.since);
+    if (e.vip != vip || length <= e.worst) continue;
+    e.worst = length;
+    e.waited = site_->world().waited - e.waited_before;
   }
 }
 
@@ -249,10 +255,9 @@ void Oracle::disturb() {
     RowStatistics& row = statistics_[static_cast<std::size_t>(e.row)];
     ++row.measured;
     row.worst = std::max(row.worst, e.worst);
-    row.worst_excess = std::max(row.worst_excess, e.worst - e.bound);
     row.total_us += static_cast<std::uint64_t>(e.worst / kUs);
     // The 20 ms of a planned move have no room for a host that keeps somebody waiting as long.
-    if (e.worst > e.bound + (e.row == Row::kPlannedMove ? site_->world().waited - e.waited : 0))
+    if (e.worst > e.bound + (e.row == Row::kPlannedMove ? e.waited : 0))
       violation(std::string(to_string(e.row)) + ": VIP " + std::to_string(e.vip) + " was out for " + ms(e.worst) + ", bound " +
                 ms(e.bound) + ", fault at " + ms(e.since));
   }

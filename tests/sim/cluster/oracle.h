@@ -38,7 +38,6 @@ inline constexpr int kRows = 13;
 struct RowStatistics {
   std::uint64_t measured = 0;
   At worst = 0;
-  At worst_excess = -kNever;  ///< Over its bound.
   std::uint64_t total_us = 0;
 };
 using Statistics = std::array<RowStatistics, kRows>;
@@ -71,14 +70,12 @@ class Oracle {
   /// Two nodes that reach everybody but each other are not promised anything (R11).
   void excuse_doubles(bool on) { excused_ = on; }
   void converged(At now);
-  void count_moves() { moves_counted_ = true; }
   void violation(const std::string& what);
 
   [[nodiscard]] bool is_served(int vip) const { return unserved_since_[i(vip)] == kNever; }
   [[nodiscard]] At unserved_since(int vip) const { return unserved_since_[i(vip)]; }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] const Statistics& statistics() const { return statistics_; }
-  [[nodiscard]] int cached(int vip) const { return cache_[i(vip)]; }
   void set_disabled(int vip, bool on) { disabled_[i(vip)] = on; }
   [[nodiscard]] bool is_disabled(int vip) const { return disabled_[i(vip)]; }
   [[nodiscard]] std::uint32_t adds() const { return adds_; }
@@ -90,7 +87,8 @@ class Oracle {
     At since;
     At bound;
     At worst;
-    At waited;  ///< World::waited when it began.
+    At waited_before;  ///< World::waited when it began,
+    At waited;         ///< and how much until the worst outage ended.
   };
   struct Gone {
     int node;
@@ -124,18 +122,17 @@ class Oracle {
     bool disputed = false;  ///< In a part of it nothing was promised: is_dispute().
   };
   std::array<Overlap, kVipsMax> overlaps_{};
-  std::array<bool, kVipsMax> resolving_{};
   std::array<int, kVipsMax> reset_due_{};
   std::array<int, kVipsMax> announcement_due_{};
   std::array<int, kVipsMax> pinned_{};
   std::array<bool, kVipsMax> disabled_{};
   bool excused_ = false;
   std::array<std::array<std::array<At, kNodesMax>, kNodesMax>, kVipsMax> asked_in_vain_{};  ///< When last; by VIP, who, whom.
+  std::array<std::array<At, kNodesMax>, kVipsMax> added_at_{};                              ///< When last.
   std::array<bool, kVipsMax> unasked_{};                         ///< The newest taker asked in vain, or both were apart.
   std::array<std::array<bool, kVipsMax>, kNodesMax> unheard_{};  ///< A taker asked and could not hear this node, which nobody attends.
   At wake_clock_stops_ = 250 * kMs;                              ///< The table of bounds.
   std::vector<Gone> gone_;
-  bool moves_counted_ = false;
   std::uint32_t adds_ = 0;
   std::vector<Expectation> expectations_;
   std::map<std::pair<int, int>, std::pair<Incarnation, Epoch>> released_;  ///< By node and VIP: the newest epoch given up.

@@ -35,7 +35,6 @@ enum class EventKind : std::uint8_t {
   kStartDaemon,  ///< After a death.
   kStartGuard,
   kJoin,       ///< A process asks to join the group (arg: 0 daemon, 1 guard).
-  kLost,       ///< The daemon finds Corosync gone.
   kReconnect,  ///< And there again.
   kArp,        ///< An answer or a claim arrives (arg: of the node's frames).
   kFault,      ///< arg: of the schedule.

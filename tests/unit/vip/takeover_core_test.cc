@@ -190,6 +190,83 @@ TEST_F(TakeoverCoreTest, R5WhoHasStartedSaysSoUntilAnAddressItForgotIsGone) {
   EXPECT_EQ(said_at(promise + 2100ms), std::vector<PromiseLeft>{});
 }
 
+// It lost the VIP, hears in the next ring that another one has it, and later becomes the proposer: nothing moves.
+TEST_F(TakeoverCoreTest, R3WhoOnceGaveItUpDoesNotMoveItFromItsHolderWhenItPlans) {
+  begin(3, /*tie=*/false, n2);
+  view({n1, n2, n3});
+  exchange();
+  core->delivered(daemon_of(n1), Assign{current.round(), 1, {{"api", n2, 1}}}, out);
+  core->delivered(daemon_of(n2), Released{"api", 1, n2, 1, true}, out);
+  view({n1, n2, n3});
+  NodeState holds = state_of(n3);
+  holds.vips.front().epoch = 2;
+  holds.vips.front().owner = n3;
+  holds.vips.front().holding = true;
+  core->delivered(daemon_of(n1), state_of(n1), out);
+  core->delivered(daemon_of(n3), holds, out);
+  echo();
+  core->delivered(daemon_of(n1), Assign{current.round(), 1, {{"api", n3, 2}}}, out);
+  out.clear();
+
+  core->delivered(daemon_of(n1), Exclude{current.round(), daemon_of(n1)}, out);
+  tick(300ms);
+
+  for (const Assign& plan : take<Assign>()) EXPECT_EQ(plan.table.front().owner, n3);
+  echo();
+  EXPECT_EQ(core->describe("api").owner, n3);
+}
+
+class Preemption : public TakeoverCoreTest {
+ protected:
+  /// Node 1 holds it, and node 2, which is preferred, could not have it so far.
+  void SetUp() override {
+    begin(2);
+    settings.vips.front().preempt = true;
+    settings.vips.front().preempt_delay = 10s;
+    settings.vips.front().prefer = {n2};
+    core->configure(settings, out);
+    view({n1, n2});
+    offer(false);
+    echo();
+    for (int i = 0; i < 4; ++i) {
+      tick(35ms);
+      echo();
+    }
+    core->kernel_done("api", Kind::kAdd, {}, out);
+    echo();
+    ASSERT_TRUE(core->holder("api")->is_held());
+  }
+  void offer(bool able) {
+    NodeState peer = state_of(n2);
+    peer.vips.front().able = able;
+    core->delivered(daemon_of(n2), peer, out);
+  }
+  /// Whether it has been given to node 2 by then.
+  bool moves_within(Duration time) {
+    for (const Instant end = now + time; now < end;) {
+      tick(50ms);
+      echo();
+    }
+    return core->describe("api").owner == n2;
+  }
+};
+
+TEST_F(Preemption, R3ThePreferredNodeGetsItWhenItHasBeenEligibleForTheDelay) {
+  offer(true);
+  EXPECT_FALSE(moves_within(9900ms));
+  EXPECT_TRUE(moves_within(500ms));
+}
+
+TEST_F(Preemption, R3TheDelayBeginsAnewWhenThePreferredNodeBlinks) {
+  offer(true);
+  EXPECT_FALSE(moves_within(9s));
+  offer(false);
+  EXPECT_FALSE(moves_within(1s));
+  offer(true);
+  EXPECT_FALSE(moves_within(9900ms));
+  EXPECT_TRUE(moves_within(500ms));
+}
+
 TEST_F(TakeoverCoreTest, R7WhatASuspendedMachineSleptThroughHasPassedForItsLease) {
   begin(3);
   hold();
