@@ -23,7 +23,7 @@ void judge_tries(const ProbeLog& log, Duration slow, Verdict& out) {
     ++out.tries;
     out.recovered = is_good(t, slow);
     if (out.recovered) {
-      if (failing) out.gaps.back().length = t.begun - out.gaps.back().from;
+      if (failing) out.gaps.back().length = t.ended - out.gaps.back().from;  // It may have waited for the address since long before.
       failing = false;
       continue;
     }

@@ -44,7 +44,7 @@ struct ProbeLog {
   Duration worst_lateness{};  ///< Of the prober itself: by so much its figures can be wrong.
 };
 
-/// From the begin of the first try that failed to the begin of the first one after it that did not.
+/// From the begin of the first try that failed to the answer of the first one after it that did not.
 struct Gap {
   Duration from{};
   Duration length{};

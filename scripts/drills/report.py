@@ -168,8 +168,8 @@ def write(folder, runs, facts, not_run):
         file.write(
             f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Fairlead drills</title><style>{STYLE}</style>"
             f"<h1>Failovers on purpose</h1><p class='note'>{'<br>'.join(map(html.escape, facts))}</p>{bar_chart(table)}"
-            "<p class='note'>Outage of new connections in ms, from outside: from the begin of the first try that failed to the begin of the first "
-            "one that was answered; a try every 5 ms. Silence: the longest time in which no try at all was answered. Bar: median; line: min to max; "
+            "<p class='note'>Outage of new connections in ms, from outside: from the begin of the first try that failed to the answer of the first "
+            "one after it that had one; a try every 5 ms. Silence: the longest time in which no try at all was answered. Bar: median; line: min to max; "
             "dashed: what is promised. Silence, failed, resets, holders, overlap, late: the worst of the n runs. Announcements: "
             "the median. Late: the prober itself; the gateways' control loops.</p>"
             "<table><tr><th>case<th>system<th>profile<th>nodes<th>n<th>outage<th>min .. max<th>promised<th>silence<th>failed<th>resets"

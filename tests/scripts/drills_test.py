@@ -203,7 +203,7 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(len(report.broken(row(run(case="kill-node", outage_ms=900.0)))), 1)
         self.assertEqual(report.broken(row(run(case="kill-node", outage_ms=2000.0))), [])
         self.assertEqual(len(report.broken(row(run(case="kill-both", outage_ms=5.0)))), 1, "the guard was there, after all")
-        self.assertEqual(len(report.broken(row(run(case="boot-alone", outage_ms=4000.0)))), 1)
+        self.assertEqual(len(report.broken(row(run(case="boot-alone", outage_ms=4900.0)))), 1)
 
     def test_a_vip_that_stays_away_a_stranger_and_blindness_are_broken(self):
         self.assertEqual(report.broken(row(run(recovered=False))), ["the VIP did not come back"])

@@ -53,8 +53,7 @@ PROMISES = {
     "stop-corosync": Promise("T + C + 350 ms"),      # Deleted at once (R9); the others have to lose the node first.
     "kill-corosync": Promise("T + C + 350 ms"),
     "boot-both": Promise("start_wait", moves=None),   # They hear each other before it has passed (R13). From power on.
-    # A try that began up to 500 ms before waits in the client's kernel for the address, and is answered: by its begin it was sooner.
-    "boot-alone": Promise("start_wait + 1 s", least="4500 ms", moves=None),
+    "boot-alone": Promise("start_wait + 1 s", least="start_wait", moves=None),
     "gateway-silent": _SERVED_ALL_THE_TIME,
     "delete-vip": Promise("150 ms", moves=False),
     "double-failure": Promise(why="two faults within seconds: that it comes back, by one holder, is promised; how soon is not"),
