@@ -60,6 +60,7 @@ def row_of(key, runs):
         "loop_late_ms_max": max(run["loop_late_ms"] for run in runs),
         "recovered": all(v["recovered"] for v in verdicts),
         "arp_watched": all(v["arp_watched"] for v in verdicts),
+        "nobody_answered_arp": sum(v["holders_max"] == 0 for v in verdicts),   # Runs.
     }
 
 
@@ -90,6 +91,8 @@ def broken(row):
         out.append("the VIP did not come back")
     if not row["arp_watched"]:
         out.append("ARP was not watched")
+    elif row["nobody_answered_arp"]:
+        out.append(f"nobody ever answered ARP ({row['nobody_answered_arp']} runs)")
     if strangers := [station for station in row["answered_arp"] if ":" in station]:
         out.append(f"{', '.join(strangers)} answered ARP, and is no gateway")
     if row["holders_max"] > 1 and row["beyond_overlap_ms"] != 0:   # None: never two.

@@ -208,7 +208,8 @@ class ReportTest(unittest.TestCase):
     def test_a_vip_that_stays_away_a_stranger_and_blindness_are_broken(self):
         self.assertEqual(report.broken(row(run(recovered=False))), ["the VIP did not come back"])
         self.assertEqual(len(report.broken(row(run(rounds_by_station={"gate-1": 5, "02:99": 1})))), 1)
-        self.assertEqual(report.broken(row(run(arp_watched=False))), ["ARP was not watched"])
+        self.assertEqual(report.broken(row(run(arp_watched=False, holders_max=0))), ["ARP was not watched"])
+        self.assertEqual(report.broken(row(run(), run(holders_max=0))), ["nobody ever answered ARP (1 runs)"], "who was not heard may have been two")
 
     def test_the_report_is_written_with_what_was_not_run_and_why(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -111,6 +111,19 @@ TEST(ProbeLog, WhatIsNotAsPromisedIsSaid) {
   EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{"2 nodes answered ARP at once, for 5.0 ms"});
 }
 
+TEST(ProbeLog, NobodyWhoAnswersIsNotOneHolder) {
+  using Lines = std::vector<std::string>;
+  ProbeLog log = log_of("....");
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{}) << "it was not to be asked";
+  log.arp_watched = true;
+  const Lines blind{"nobody ever answered ARP: who had the VIP was not seen"};
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), blind) << "no question could be sent";
+  log.rounds = {{0ms, {}}, {5ms, {}}};
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), blind);
+  log.rounds[1].answers = {kOne};
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{});
+}
+
 TEST(ProbeLog, AStallInWhichNoTryFailsIsSeen) {
   ProbeLog log = log_of(".");
   for (Duration at = 5ms; at <= 200ms; at += 5ms) log.tries.push_back({.begun = at, .ended = 201ms, .end = TryEnd::kAnswered});
@@ -148,7 +161,11 @@ TEST(ProbeLog, AnsweredForEndsAtTheNewestTryThatWasNot) {
 TEST(ProbeLog, TheJsonHasEachChangeOfWhoAnswers) {
   ProbeLog log = log_of(".TT.");
   log.rounds = {{0ms, {kOne}}, {5ms, {kOne}}, {10ms, {}}, {15ms, {kTwo}}};
-  const auto json = boost::json::parse(to_json(log, judge(log, kSlow)));
+  auto json = boost::json::parse(to_json(log, judge(log, kSlow)));
+  EXPECT_EQ(json.at("arp_watched"), false);
+  log.arp_watched = true;
+  json = boost::json::parse(to_json(log, judge(log, kSlow)));
+  EXPECT_EQ(json.at("arp_watched"), true);
   EXPECT_EQ(json.at("outage_ms").to_number<double>(), 11);
   EXPECT_EQ(json.at("answered_by").as_array().size(), 3U);
   EXPECT_EQ(json.at_pointer("/answered_by/2/answered_by/0"), "02:00:00:00:00:02");
