@@ -1,10 +1,13 @@
 """`make drill` without a lab: which runs are still to be made, what is promised of each case, what a report says of them."""
+import contextlib
+import io
 import json
 import os
 import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as xml
+from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
@@ -251,6 +254,16 @@ class ListTest(unittest.TestCase):
         for case in CASES:
             self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or any(case.name in v.cases for v in VARIANTS), case.name)
         self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
+
+
+class ExitTest(unittest.TestCase):
+    def test_where_nothing_can_be_played_that_is_said_and_is_no_failure(self):
+        said = io.StringIO()
+        with mock.patch.object(run_drills, "why_unavailable", lambda: "not root"), contextlib.redirect_stderr(said):
+            self.assertEqual(run_drills.drill(None), 77)
+        self.assertEqual(said.getvalue(), "drills need network namespaces: not root\n")
+        with open(os.path.join(ROOT, "tests", "netns", "CMakeLists.txt"), encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"set_tests_properties\(netns\.every_drill [^)]*SKIP_RETURN_CODE 77")
 
 
 class PeerTest(unittest.TestCase):
