@@ -94,7 +94,7 @@ class Drills:
 
 def say(run):
     v = run["verdict"]
-    promise = report.row_of((run["case"], run["system"], run["profile"], run["nodes"]), [run])["bound_ms"]
+    promise = report.row_of_one(run)["bound_ms"]
     bound = "" if promise is None else f" (promised {promise})"
     print(f"{run['case']:<16} {run['nodes']} {run['profile']:<5} {'' if run['system'] == 'fairlead' else run['system'] + ' '}"
           f"outage {v['outage_ms']:8.1f} ms{bound}, {v['failed']} of {v['tries']} tries failed, "

@@ -27,6 +27,10 @@ def rows(runs):
     return [row_of(key, group) for key, group in grouped.items()]
 
 
+def row_of_one(run):
+    return row_of((run["case"], run["system"], run["profile"], run["nodes"]), [run])
+
+
 def row_of(key, runs):
     case, system, profile, nodes = key
     verdicts = [run["verdict"] for run in runs]
@@ -84,19 +88,25 @@ def in_order(verdict):
     return " > ".join(out)
 
 
-def broken(row):
-    """What of a row is not as promised; empty: nothing."""
+def unsafe(row):
+    """What of a row must never be, however late or busy anybody was; empty: nothing."""
     out = []
     if not row["recovered"]:
         out.append("the VIP did not come back")
-    if not row["arp_watched"]:
-        out.append("ARP was not watched")
-    elif row["nobody_answered_arp"]:
-        out.append(f"nobody ever answered ARP ({row['nobody_answered_arp']} runs)")
     if strangers := [station for station in row["answered_arp"] if ":" in station]:
         out.append(f"{', '.join(strangers)} answered ARP, and is no gateway")
     if row["holders_max"] > 1 and row["beyond_overlap_ms"] != 0:   # None: never two.
         out.append(f"{row['holders_max']} nodes answered at once for {row['overlap_ms_max']} ms")
+    return out
+
+
+def broken(row):
+    """What of a row is not as promised; empty: nothing."""
+    out = unsafe(row)
+    if not row["arp_watched"]:
+        out.append("ARP was not watched")
+    elif row["nobody_answered_arp"]:
+        out.append(f"nobody ever answered ARP ({row['nobody_answered_arp']} runs)")
     if row["beyond_bound_ms"]:
         out.append(f"outage {row['outage_ms']['max']} ms, promised {row['bound_ms']} ms")
     if row["silent_beyond_ms"] and not row["beyond_bound_ms"]:

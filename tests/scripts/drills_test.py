@@ -15,7 +15,7 @@ sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 import run_drills                                                # noqa: E402
 from drills import keepalived, pacemaker, report                 # noqa: E402
 from drills.cases import CASES, NOT_HERE, VARIANTS, check_against   # noqa: E402
-from drills.measure import Service, named                        # noqa: E402
+from drills.measure import TRIES, Service, measured, named       # noqa: E402
 from drills.runs import Runs, stamp_of                           # noqa: E402
 from support.promises import OURS_ON_ONE_LINK, OURS_WITH_QDEVICE, PROMISES, PROMISES_OF, TIMING, in_ms   # noqa: E402
 
@@ -254,6 +254,38 @@ class ListTest(unittest.TestCase):
         for case in CASES:
             self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or any(case.name in v.cases for v in VARIANTS), case.name)
         self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
+
+
+class RepeatTest(unittest.TestCase):
+    """A run in which the prober was late says nothing of an outage; what must never be, it says."""
+
+    def measured(self, *runs):
+        """(the run that is kept, how many were made); the last of `runs` comes again and again."""
+        made = []
+
+        def once():
+            made.append(runs[min(len(made), len(runs) - 1)])
+            return made[-1]
+        with contextlib.redirect_stdout(io.StringIO()):
+            return measured(once), len(made)
+
+    def test_a_late_run_is_made_again_until_one_is_not_late_or_enough_were_made(self):
+        late, fine = run(prober_late_ms_max=100.0), run()
+        self.assertEqual(self.measured(fine), (fine, 1))
+        self.assertEqual(self.measured(late, fine), (fine, 2))
+        self.assertEqual(self.measured(late), (late, TRIES))
+
+    def test_a_late_run_in_which_something_was_that_must_never_be_is_kept_and_reported(self):
+        for seen in ({"holders_max": 2, "overlap_ms_max": 5.0}, {"rounds_by_station": {"gate-1": 90, "02:99": 3}}, {"recovered": False}):
+            with self.subTest(**seen):
+                bad = run(prober_late_ms_max=100.0, **seen)
+                self.assertEqual(self.measured(bad, run()), (bad, 1))
+                self.assertEqual(len(report.broken(row(run(), bad))), 2, "that, and the prober's lateness")
+
+    def test_what_a_late_prober_may_have_seen_of_a_wake_is_no_reason_to_keep_a_run(self):
+        woken = {"case": "freeze-node", "holders_max": 2, "prober_late_ms_max": 2500.0}
+        self.assertEqual(self.measured(run(**woken, overlap_ms_max=60.0), run())[1], 2)
+        self.assertEqual(self.measured(run(**woken, overlap_ms_max=2600.0), run())[1], 1)
 
 
 class ExitTest(unittest.TestCase):
