@@ -88,6 +88,28 @@ def in_order(verdict):
     return " > ".join(out)
 
 
+def moves_in(order):
+    """How often it moved; one that answers beside another has it when it answers alone."""
+    alone = [who for who in order.split(" > ") if " and " not in who]
+    return sum(a != b for a, b in zip(alone, alone[1:]))
+
+
+def wrong_moves(order, promised):
+    """What of "gate-1 > gate-2" is not as promised; empty: nothing, or nothing is."""
+    seen = moves_in(order)
+    if promised is None or seen == promised:
+        return ""
+    if not promised:
+        return f"it was to stay where it was: {order}"
+    if not seen:
+        return f"it was to move, and {order or 'nobody'} answered all the time"
+    return f"it was to move {times(promised)}, and moved {times(seen)}: {order}"
+
+
+def times(number):
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def unsafe(row):
     """What of a row must never be, however late or busy anybody was; empty: nothing."""
     out = []
@@ -113,9 +135,7 @@ def broken(row):
         out.append(f"no answer for {row['silence_ms_max']} ms, promised {row['bound_ms']} ms")
     if row["prober_too_late"]:
         out.append(f"the prober was {row['prober_late_ms_max']} ms late: to be measured again")
-    out += [f"it was to move, and {order or 'nobody'} answered all the time ({count} runs)" if row["moves"] else
-            f"it was to stay where it was: {order} ({count} runs)"
-            for order, count in row["holders_in_order"].items() if row["moves"] is not None and row["moves"] != (" > " in order)]
+    out += [f"{wrong} ({count} runs)" for order, count in row["holders_in_order"].items() if (wrong := wrong_moves(order, row["moves"]))]
     if row["outage_ms"]["min"] < row["least_ms"]:
         out.append(f"outage {row['outage_ms']['min']} ms, which cannot be below {row['least_ms']} ms")
     if row["failed_max"] is not None and row["requests_failed"] > row["failed_max"]:

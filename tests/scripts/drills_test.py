@@ -31,8 +31,7 @@ def verdict(**changes):
 
 
 def run(case="planned", system="fairlead", profile="vm", nodes=3, late=0.0, **changes):
-    if not PROMISES[case].moves:
-        changes = {"answered_by": answered("gate-1"), **changes}
+    changes = {"answered_by": answered(*[f"gate-{i % 3 + 1}" for i in range(PROMISES[case].moves + 1)]), **changes}
     return {"case": case, "system": system, "profile": profile, "nodes": nodes, "verdict": verdict(**changes), "loop_late_ms": late}
 
 
@@ -189,6 +188,20 @@ class ReportTest(unittest.TestCase):
         moved = {"answered_by": answered("gate-1", "", "gate-2")}
         self.assertEqual(report.broken(row(run(case="merge", outage_ms=0.0, failed=0, **moved))), ["it was to stay where it was: gate-1 > gate-2 (1 runs)"])
         self.assertEqual(report.broken(row(run(case="boot-both", outage_ms=4000.0, silence_ms_max=5.0, **stayed))), [])
+
+    def test_a_needless_further_move_is_broken(self):
+        further = answered("gate-1", "gate-2", "", "gate-1", "gate-3")
+        self.assertEqual(report.broken(row(run(answered_by=further), run())),
+                         ["it was to move once, and moved 3 times: gate-1 > gate-2 > gate-1 > gate-3 (1 runs)"])
+        self.assertEqual(len(report.broken(row(run(case="double-failure", answered_by=further)))), 1)
+        self.assertEqual(report.broken(row(run(case="double-failure", answered_by=answered("gate-1", "gate-2")))),
+                         ["it was to move twice, and moved once: gate-1 > gate-2 (1 runs)"])
+        self.assertEqual(report.broken(row(run(system="other", profile="-", answered_by=further))), [], "nothing is promised")
+
+    def test_who_answers_beside_another_has_not_got_it(self):
+        self.assertEqual(report.moves_in("gate-1 > gate-1 and gate-2 > gate-2"), 1)
+        self.assertEqual(report.moves_in("gate-2 > gate-1 and gate-2 > gate-2"), 0)
+        self.assertEqual((report.moves_in(""), report.moves_in("gate-1"), report.moves_in("gate-1 > gate-2 > gate-1")), (0, 0, 2))
 
     def test_one_failed_try_is_broken_where_none_may_fail(self):
         self.assertEqual(report.broken(row(run(case="reload", outage_ms=5.0, failed=1))), ["1 tries failed, promised at most 0"])
