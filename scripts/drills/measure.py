@@ -8,6 +8,7 @@ import time
 
 from demo.testlab import FAIRLEAD, LabClient
 from drills.cases import Scene, descendants
+from drills.loops import ControlLoops
 from drills.report import row_of_one, unsafe
 from support.promises import OURS, TIMING
 from support.waiting import wait_for
@@ -78,11 +79,11 @@ def run_case(lab, folder, case, profile, nodes, system=OURS):
         settle(lab, profile, nodes, case.calm)
         scene = Scene(lab, TIMING[profile].lost_ms / 1000)
         try:
-            verdict = play(lab, folder, case, scene)
-            late = worst_loop(lab)
+            with ControlLoops(lab) as loops:
+                verdict = play(lab, folder, case, scene)
         finally:
             scene.undo()
-        return {"case": case.name, "system": system, "profile": profile, "nodes": nodes, "verdict": verdict, "loop_late_ms": late}
+        return {"case": case.name, "system": system, "profile": profile, "nodes": nodes, "verdict": verdict, "loop_late_ms": loops.worst_ms()}
     return measured(once)
 
 
@@ -103,7 +104,7 @@ def run_peer(lab, folder, peer, case, nodes, number):
     settle(lab, "vm", nodes)
     with instead(lab, peer, number) as scene:
         verdict = play(lab, folder, case, scene)
-    return {"case": case.name, "system": peer.name, "profile": "-", "nodes": nodes, "verdict": verdict, "loop_late_ms": 0}
+    return {"case": case.name, "system": peer.name, "profile": "-", "nodes": nodes, "verdict": verdict, "loop_late_ms": None}
 
 
 @contextlib.contextmanager
@@ -165,17 +166,6 @@ def end_probe(probe, out):
     wait_for(lambda: os.path.exists(out) or not probe.running, 10, "the prober's verdict")
     with open(out, encoding="utf-8") as file:
         return json.load(file)
-
-
-def worst_loop(lab):
-    late = 0.0
-    for gate in lab.nodes("gateway"):
-        if gate["on"]:
-            try:
-                late = max(late, lab.gate(gate["name"]).status()["control_lateness_ms"])
-            except (OSError, StopIteration, ValueError):
-                continue   # Its daemon is not there just now.
-    return late
 
 
 def pause(seconds):

@@ -61,7 +61,7 @@ def row_of(key, runs):
         "moves": promise.moves if promise else None,
         "prober_late_ms_max": max(v["prober_late_ms_max"] for v in verdicts),
         "prober_too_late": any(too_late(v, bound) for v in verdicts),
-        "loop_late_ms_max": max(run["loop_late_ms"] for run in runs),
+        "loop_late_ms_max": max((run["loop_late_ms"] for run in runs if run["loop_late_ms"] is not None), default=None),
         "recovered": all(v["recovered"] for v in verdicts),
         "arp_watched": all(v["arp_watched"] for v in verdicts),
         "nobody_answered_arp": sum(v["holders_max"] == 0 for v in verdicts),   # Runs.
@@ -176,6 +176,7 @@ def promised(row):
 def table_row(row):
     order = "<br>".join(f"{html.escape(order)} ({count})" for order, count in row["holders_in_order"].items())
     stations = "<br>".join(f"{html.escape(station)}: {count}" for station, count in row["answered_arp"].items())
+    loop = "-" if row["loop_late_ms_max"] is None else f"{row['loop_late_ms_max']:g}"
     # What others do is no promise of ours; but a service that never came back is no outage of that length either.
     wrong = broken(row) if row["system"] in PROMISES_OF else [] if row["recovered"] else ["not back while it was watched"]
     return (f"<tr><td>{html.escape(row['case'])}</td><td>{html.escape(row['system'])}</td><td>{row['profile']}</td><td>{row['nodes']}</td><td>{row['n']}</td>"
@@ -183,7 +184,7 @@ def table_row(row):
             f"<td>{row['silence_ms_max']:g}</td>"
             f"<td>{row['requests_failed']}</td><td>{row['resets']}</td><td>{row['holders_max']}</td><td>{row['overlap_ms_max']:g}</td>"
             f"<td class='left'>{order}</td><td class='left'>{stations}</td><td>{row['announcements']:g}</td>"
-            f"<td>{row['prober_late_ms_max']:g} / {row['loop_late_ms_max']:g}</td><td class='bad'>{html.escape('; '.join(wrong))}</td></tr>")
+            f"<td>{row['prober_late_ms_max']:g} / {loop}</td><td class='bad'>{html.escape('; '.join(wrong))}</td></tr>")
 
 
 def write(folder, runs, facts, not_run):

@@ -15,6 +15,7 @@ sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 import run_drills                                                # noqa: E402
 from drills import keepalived, pacemaker, report                 # noqa: E402
 from drills.cases import CASES, NOT_HERE, VARIANTS, check_against   # noqa: E402
+from drills.loops import Loop                                # noqa: E402
 from drills.measure import TRIES, Service, measured, named       # noqa: E402
 from drills.runs import Runs, stamp_of                           # noqa: E402
 from support.promises import OURS_ON_ONE_LINK, OURS_WITH_QDEVICE, PROMISES, PROMISES_OF, TIMING, in_ms   # noqa: E402
@@ -129,6 +130,13 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(found["outage_ms"], {"min": 10.0, "median": 20.0, "max": 30.0})
         self.assertEqual((found["n"], found["requests_failed"], found["resets"], found["holders_max"], found["overlap_ms_max"]), (3, 5, 7, 2, 4.0))
         self.assertEqual((found["prober_late_ms_max"], found["loop_late_ms_max"]), (2.0, 3.0))
+
+    def test_who_has_no_control_loop_was_not_late_with_it(self):
+        self.assertEqual(row(run(late=None), run(late=3.0))["loop_late_ms_max"], 3.0)
+        other = row(run(system="other", profile="-", late=None))
+        self.assertIsNone(other["loop_late_ms_max"])
+        self.assertIn("<td>0 / -</td>", report.table_row({**other, "prober_late_ms_max": 0.0}))
+        self.assertIn("<td>0 / 3</td>", report.table_row(row(run(late=3.0))))
 
     def test_a_row_has_the_fields_that_others_read(self):
         self.assertLessEqual({"case", "system", "profile", "nodes", "n", "outage_ms", "requests_failed", "resets", "holders_max", "overlap_ms_max"}, set(row()))
@@ -267,6 +275,34 @@ class ListTest(unittest.TestCase):
         for case in CASES:
             self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or any(case.name in v.cases for v in VARIANTS), case.name)
         self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
+
+
+class LoopTest(unittest.TestCase):
+    """The worst lateness of a run is that of whole seconds after its begin, whichever daemon they are of. Here it begins at 100 s."""
+
+    def worst(self, *heard):
+        """`heard`: (our clock, the daemon's uptime, its last seconds in us)."""
+        loop = Loop(100.0)
+        for now, uptime, seconds in heard:
+            loop.heard({"uptime_s": uptime, "control_late_us_by_second": seconds}, now)
+        return loop.worst_ms()
+
+    def test_what_was_before_the_run_is_none_of_it(self):
+        frozen = [300, 5518000, 200, 100]
+        self.assertEqual(self.worst((100.0, 50.5, frozen), (102.0, 52.5, [*frozen, 7000, 400])), 7.0)
+        self.assertIsNone(self.worst((100.0, 50.5, frozen)), "nothing is known yet")
+        self.assertIsNone(self.worst())
+
+    def test_a_second_in_which_the_run_begins_is_not_counted(self):
+        self.assertEqual(self.worst((100.0, 50.5, [1000]), (101.0, 51.5, [9000, 2000])), 2.0)
+        self.assertEqual(self.worst((100.0, 50.05, [1000]), (101.0, 51.05, [9000, 2000])), 2.0, "its status may be 100 ms old")
+
+    def test_what_a_killed_daemon_said_and_what_its_successor_says_count(self):
+        self.assertEqual(self.worst((100.0, 50.0, [0]), (102.0, 52.0, [0, 8000, 100]), (105.0, 1.2, [500, 300])), 8.0)
+        self.assertEqual(self.worst((100.0, 50.0, [0]), (102.0, 52.0, [0, 100, 100]), (103.0, 0.4, [6000])), 6.0)
+
+    def test_a_daemon_that_stood_still_says_so_afterwards(self):
+        self.assertEqual(self.worst((100.0, 50.0, [0]), (106.0, 50.0, [0]), (106.5, 56.5, [0] * 6 + [5518000])), 5518.0)
 
 
 class RepeatTest(unittest.TestCase):
