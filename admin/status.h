@@ -140,7 +140,8 @@ struct NodeReport {
   std::vector<WorkerStatus> workers;
   std::uint64_t max_connections = 0;
   std::uint64_t log_lines_dropped = 0;
-  double control_lateness_ms = 0;  ///< The worst of the control thread's loop in the last 10 to 20 s (R22).
+  double control_lateness_ms = 0;                        ///< The worst of the control thread's loop in the last 10 to 20 s (R22).
+  std::vector<std::uint32_t> control_late_us_by_second;  ///< The worst of each second of `uptime_s`, the present one last; 20 at most.
   std::string config_file;
   std::string config_hash;
   std::uint64_t config_reloads = 0;

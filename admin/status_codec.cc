@@ -273,6 +273,7 @@ void read_report(JsonFields& f, NodeReport& r) {
   f.get("max_connections", r.max_connections);
   f.get("log_lines_dropped", r.log_lines_dropped);
   f.get("control_lateness_ms", r.control_lateness_ms);
+  f.get("control_late_us_by_second", r.control_late_us_by_second);
   f.object("config", [&](JsonFields& c) {
     c.get("file", r.config_file);
     c.get("hash", r.config_hash);
@@ -348,6 +349,7 @@ std::string encode_status(const NodeReport& r) {
                          {"max_connections", r.max_connections},
                          {"log_lines_dropped", r.log_lines_dropped},
                          {"control_lateness_ms", rounded(r.control_lateness_ms)},
+                         {"control_late_us_by_second", json::array(r.control_late_us_by_second.begin(), r.control_late_us_by_second.end())},
                          {"config", json::object{{"file", json_string(r.config_file)},
                                                  {"hash", json_string(r.config_hash)},
                                                  {"reloads", r.config_reloads},

@@ -134,7 +134,7 @@ std::string outcome_text(const Outcome& o, const drill::ProbeLog& log) {
   std::string out = fmt::format("{} of VIP {} ({}): outage {:.1f} ms{}, {} of {} tries failed, {} of them by a reset\n", o.name, o.vip,
                                 o.target.to_string(), in_ms(v.outage),
                                 o.outage_max ? fmt::format(" (promised: {:g} ms)", in_ms(*o.outage_max)) : "", v.failed, v.tries, v.resets);
-  if (!log.rounds.empty()) {
+  if (log.arp_watched) {
     out += fmt::format("{} announcements; at most {} {} answered ARP at once{}\n", v.announcements, v.holders_max,
                        v.holders_max == 1 ? "node" : "nodes",
                        v.holders_max > 1 ? fmt::format(", for {:.1f} ms", in_ms(v.overlap_max)) : std::string());

@@ -1,5 +1,6 @@
 // The orchestrator's regular work: the report operators see, workers that no longer turn, refused connections; and what walks all workers.
 #include <algorithm>
+#include <cmath>
 
 #include "base/units.h"
 #include "daemon/orchestrator.h"
@@ -125,8 +126,13 @@ void Orchestrator::refresh_report() {
   report->uptime_s = to_seconds(now - born_);
   report->max_connections = places_.limit();
   report->log_lines_dropped = log_.dropped();
-  control_late_ms_.add(to_seconds(loop_.take_lateness()) * 1000);
+  const double late_ms = to_seconds(loop_.take_lateness()) * 1000;
+  control_late_ms_.add(late_ms);
   report->control_lateness_ms = control_late_ms_.value();
+  // The second is that of the uptime as it is printed: whoever reads both can tell which second each value belongs to.
+  control_late_us_.add(static_cast<std::uint32_t>(std::min(late_ms * 1000, 4e9)),
+                       static_cast<std::uint64_t>(std::llround(report->uptime_s * 1000)) / 1000);
+  report->control_late_us_by_second = control_late_us_.values();
   report->config_file = config_file_;
   report->config_hash = config_hash_;
   report->config_reloads = reloads_;

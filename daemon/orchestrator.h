@@ -28,6 +28,7 @@
 #include "daemon/takeover_runner.h"
 #include "daemon/vip_start.h"
 #include "daemon/worker_mail.h"
+#include "daemon/worst_by_second.h"
 #include "lb/health_prober.h"
 #include "lb/process_places.h"
 #include "lb/resolver.h"
@@ -135,6 +136,7 @@ class Orchestrator {
   bool last_reload_ok_ = true;
   std::vector<RecentWorst> late_ms_;  ///< By worker.
   RecentWorst control_late_ms_;
+  WorstBySecond control_late_us_;
   std::string config_hash_;
   bool stopping_ = false;
   bool closing_ = false;  ///< The grace is over: what is open was told to end.

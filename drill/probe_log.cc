@@ -23,7 +23,7 @@ void judge_tries(const ProbeLog& log, Duration slow, Verdict& out) {
     ++out.tries;
     out.recovered = is_good(t, slow);
     if (out.recovered) {
-      if (failing) out.gaps.back().length = t.begun - out.gaps.back().from;
+      if (failing) out.gaps.back().length = t.ended - out.gaps.back().from;  // It may have waited for the address since long before.
       failing = false;
       continue;
     }
@@ -49,6 +49,7 @@ Duration longest_silence(const ProbeLog& log) {
 }
 
 void judge_rounds(const ProbeLog& log, Verdict& out) {
+  out.arp_watched = log.arp_watched;
   Duration since{};
   bool overlapping = false;
   for (std::size_t i = 0; i < log.rounds.size(); ++i) {
@@ -106,6 +107,7 @@ std::vector<std::string> not_as_promised(const Verdict& v, const Promise& promis
   std::vector<std::string> out;
   if (!v.recovered) out.emplace_back("the VIP does not answer");
   if (v.holders_max > 1) out.push_back(fmt::format("{} nodes answered ARP at once, for {:.1f} ms", v.holders_max, ms(v.overlap_max)));
+  if (v.arp_watched && v.holders_max == 0) out.emplace_back("nobody ever answered ARP: who had the VIP was not seen");
   if (!promise.outage_max) return out;
   const Duration most = *promise.outage_max + promise.interval + promise.late;
   if (*promise.outage_max == Duration{} && v.failed > 0)
@@ -137,7 +139,7 @@ std::string to_json(const ProbeLog& log, const Verdict& v) {
                          {"silence_ms_max", ms(v.silence)},
                          {"recovered", v.recovered},
                          {"gaps", std::move(gaps)},
-                         {"arp_watched", !log.rounds.empty()},
+                         {"arp_watched", v.arp_watched},
                          {"announcements", std::move(announced)},
                          {"holders_max", v.holders_max},
                          {"overlap_ms_max", ms(v.overlap_max)},

@@ -39,12 +39,13 @@ struct Announcement {
 
 struct ProbeLog {
   std::vector<Try> tries;     ///< By time of begin.
-  std::vector<Round> rounds;  ///< Empty: ARP was not watched.
+  bool arp_watched = false;   ///< It was to be asked who has the VIP.
+  std::vector<Round> rounds;  ///< Those in which it could be asked.
   std::vector<Announcement> announcements;
   Duration worst_lateness{};  ///< Of the prober itself: by so much its figures can be wrong.
 };
 
-/// From the begin of the first try that failed to the begin of the first one after it that did not.
+/// From the begin of the first try that failed to the answer of the first one after it that did not.
 struct Gap {
   Duration from{};
   Duration length{};
@@ -61,7 +62,8 @@ struct Verdict {
   Duration silence{};        ///< The longest time between two answers, whichever tries they were for.
   bool recovered = true;     ///< The last try was answered.
   std::uint64_t announcements = 0;
-  std::uint32_t holders_max = 0;                ///< Stations that answered for the VIP in one round.
+  bool arp_watched = false;                     ///< As the log has it.
+  std::uint32_t holders_max = 0;                ///< Stations that answered for the VIP in one round; 0: none ever did.
   Duration overlap_max{};                       ///< The longest time in which each round had two or more.
   std::map<MacAddress, std::uint64_t> answers;  ///< Rounds by station.
 };
@@ -79,7 +81,8 @@ struct Promise {
 };
 /// Answers may come by so much later than the promise has it: on a busy gateway none is lost by that.
 inline constexpr Duration kSilenceAllowed = std::chrono::milliseconds(50);
-/// What was not as promised, a line each. That it comes back, and by one holder at a time, is promised always. A prober that was late by more
+/// What was not as promised, a line each. That it comes back, and by one holder at a time, is promised always; where ARP was watched and nobody
+/// ever answered, the latter was not seen. A prober that was late by more
 /// than half of what is promised, and by more than 20 ms, has measured itself: that is a line, too.
 [[nodiscard]] std::vector<std::string> not_as_promised(const Verdict& verdict, const Promise& promise);
 

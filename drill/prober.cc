@@ -68,6 +68,7 @@ Status Prober::watch_neighbours() {
     if (!port) return port.error();
     neighbours_ = std::move(*port);
   }
+  log_.arp_watched = true;
   return neighbours_->watch(target);
 }
 
@@ -82,8 +83,9 @@ void Prober::on_neighbour(const vip::NeighbourEvent& event) {
 void Prober::ask() {
   if (!neighbours_) return;
   (void)neighbours_->receive();  // After a pause of ours: what came meanwhile belongs to the round that ends.
-  log_.rounds.push_back({.asked = since_begin(), .answers = {}});
-  (void)neighbours_->probe(options_.target.address, own_);  // Not sent: nobody answers, which is what is logged.
+  const Duration asked = since_begin();
+  if (!neighbours_->probe(options_.target.address, own_)) return;  // Nobody was asked: that nobody answers would say nothing.
+  log_.rounds.push_back({.asked = asked, .answers = {}});
 }
 
 void Prober::begin_try() {

@@ -169,7 +169,7 @@ std::string unplug_commands(const LabNode& node) {
 
 std::string ports_up_commands(const LabNode& node) {
   std::string out;
-  for (const LabLink& link : node.links) out += fmt::format("link set dev {} up\n", link.port);
+  for (const LabLink& link : node.links) out += fmt::format("link set dev {} master {} up\n", link.port, link.bridge);
   return out;
 }
 

@@ -91,7 +91,8 @@ void add_corosync(LabPlan& plan, const std::string& conf);
 [[nodiscard]] std::string bridge_commands(const LabPlan& plan);
 [[nodiscard]] std::string port_commands(const LabNode& node, std::int64_t pid);
 [[nodiscard]] std::string unplug_commands(const LabNode& node);
-/// For `ip -batch` in the switch and in the node: everything up, with addresses and routes. Harmless where it is so already.
+/// For `ip -batch` in the switch and in the node: every port in its bridge, everything up, with addresses and routes. Harmless where
+/// it is so already.
 [[nodiscard]] std::string ports_up_commands(const LabNode& node);
 [[nodiscard]] std::string node_commands(const LabNode& node);
 

@@ -202,7 +202,7 @@ Status LabRig::build(const LabPlan& plan, LabState& state, std::optional<NewKeep
 Status LabRig::bring_up(const LabPlan& plan, const LabNode& node, LabState& state) {
   const auto keeper = state.keeper(node.name);
   if (keeper && is_alive(*keeper)) {
-    // Somebody may have pulled a plug, or taken an interface down (its default route goes with it).
+    // Somebody may have pulled a plug (its port is down, or out of its bridge), or taken an interface down (its default route goes).
     if (Status s = ip_batch(ports_up_commands(node), *state.keeper(kSwitch)); !s) return s;
     if (Status s = ip_batch(node_commands(node), *keeper); !s) return s;
   } else if (Status s = make_node(plan, node, state); !s) {

@@ -5,7 +5,8 @@
     scripts/run_drills.py --quick         3 nodes vm, and with 2 nodes fast what is different there; n = 3; no comparison
     scripts/run_drills.py --cases planned,kill-node --nodes 3 --profiles vm -n 5
 
-What was stopped goes on where it was, as long as the programs are the same. Exit code 1: something was not as promised, or could not be played.
+What was stopped goes on where it was, as long as the programs are the same. Exit code 1: something was not as promised, or could not be played;
+77: nothing can be played here.
 """
 import argparse
 import glob
@@ -34,6 +35,7 @@ QUICK = (("vm", 3), ("fast", 2))
 QUICK_PAIR = ("kill-node", "cut-link", "gateway-silent", "boot-both", "boot-alone")
 
 PEER_NODES = 3
+SKIPPED = 77   # What CTest takes for "cannot be run here".
 
 
 class Drills:
@@ -92,7 +94,7 @@ class Drills:
 
 def say(run):
     v = run["verdict"]
-    promise = report.row_of((run["case"], run["system"], run["profile"], run["nodes"]), [run])["bound_ms"]
+    promise = report.row_of_one(run)["bound_ms"]
     bound = "" if promise is None else f" (promised {promise})"
     print(f"{run['case']:<16} {run['nodes']} {run['profile']:<5} {'' if run['system'] == 'fairlead' else run['system'] + ' '}"
           f"outage {v['outage_ms']:8.1f} ms{bound}, {v['failed']} of {v['tries']} tries failed, "
@@ -163,7 +165,7 @@ def drill(options):
     """The exit code."""
     if reason := why_unavailable():
         print(f"drills need network namespaces: {reason}", file=sys.stderr)
-        return 1
+        return SKIPPED
     if options.peers and (absent := peers.missing(peers.PEERS)):
         print(f"{' and '.join(absent)} not installed, with which Fairlead is compared: scripts/setup.sh test versus drill installs them; "
               "--no-peers leaves the comparison out", file=sys.stderr)

@@ -82,7 +82,8 @@ class TestLab:
         return self.command("exec", node, *argv)
 
     def heal(self):
-        """Whatever was killed, cut or switched off is there again."""
+        """Daemons that ended, nodes that were switched off, ports that were taken down or from their bridge are there again. Rules of nftables, tc and
+        stopped processes are left as they are."""
         wait_for(lambda: all(map(has_ended, self._ending)), 10, "what was switched off has ended")   # `lab up` takes one that is ending for alive.
         self._ending.clear()
         self.command("up", *self._options)

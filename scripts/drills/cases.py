@@ -4,10 +4,15 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Callable
 
 from support.promises import OURS_ON_ONE_LINK, OURS_WITH_QDEVICE, PROMISES
 from support.waiting import wait_for
+
+
+MOVES_UNTIL_IT_STAYS = 4   # R17: more than 3 moves
+MOVES_WINDOW_S = 60        # within a minute.
 
 
 class Scene:
@@ -112,14 +117,11 @@ def freeze_node(scene):
 def upgrade(scene):
     """As docs/operating/cluster.md has it: one node after the other, the holder last, each able to hold the VIP again before the next one. The
     release is the same before and after: there is no other."""
-    def able(name):
-        status = scene.lab.gate(name).status()
-        return all(n["online"] for n in status["cluster"]["nodes"]) and status["vips"][0]["eligible"].get(name, {}).get("ok")
     for name in [*scene.standbys, scene.holder]:
         scene.signal("fairleadd", signal.SIGTERM, name)
         wait_for(lambda: not scene.lab.pid(name, "fairleadd"), 20, f"fairleadd has ended on {name}")
         scene.lab.heal()
-        wait_for(lambda: able(name), 20, f"{name} could hold the VIP again")
+        wait_for(lambda: able(scene.lab.gate(name)), 20, f"{name} could hold the VIP again")
 
 
 # ---- cables ----
@@ -135,14 +137,28 @@ def lose_carrier(scene):
     scene.later(lambda: scene.switch(f"ip link set {port} up"))
 
 
+def rest_before(scene):
+    """Until no move counts any more: R17 looks at those of the last minute."""
+    def moved():
+        return [event["time"] for gate in scene.lab.nodes("gateway") for event in scene.lab.gate(gate["name"]).events("VIP_ACQUIRED")]
+    wait_for(lambda: all(time.time() - datetime.fromisoformat(at).timestamp() > MOVES_WINDOW_S + 1 for at in moved()), MOVES_WINDOW_S + 10,
+             "the last move was a minute ago", interval=0.5)
+
+
 def flap_carrier(scene):
-    (port,) = scene.ports(scene.holder, "lan")
-    scene.later(lambda: scene.switch(f"ip link set {port} up"))
-    for _ in range(5):
-        scene.switch(f"ip link set {port} down")
-        _pass(0.2)
-        scene.switch(f"ip link set {port} up")
-        _pass(0.2)
+    """Whoever holds the VIP loses its carrier, again and again, each time when every carrier counts again (3 s). After the fourth move it stays."""
+    gates = [scene.lab.gate(gate["name"]) for gate in scene.lab.nodes("gateway")]
+    for _ in range(MOVES_UNTIL_IT_STAYS + 2):
+        (port,) = scene.ports(scene.lab.holder(), "lan")
+        scene.switch(f"ip link set {port} down", "sleep 0.2", f"ip link set {port} up")
+        _pass(3)
+        wait_for(lambda: scene.lab.holder() and all(able(gate) for gate in gates), 20, "every gateway could hold the VIP again")
+
+
+def able(gate):
+    """Whether it sees all nodes, and could hold the VIP."""
+    status = gate.status()
+    return all(n["online"] for n in status["cluster"]["nodes"]) and status["vips"][0]["eligible"].get(gate.name, {}).get("ok")
 
 
 def unplug(scene, name):
@@ -231,7 +247,7 @@ CASES = [
     Case("kill-standby", lambda s: s.lab.power_off(s.standbys[-1]), lost=True),
     Case("merge", plug_in_again, before=cut_standby_before, lost=True),
     Case("gateway-silent", lambda s: unplug(s, s.standbys[-1]), nodes=(2,), before=silence_router, lost=True),
-    Case("flap-carrier", flap_carrier, calm=True),
+    Case("flap-carrier", flap_carrier, before=rest_before, calm=True),
     Case("planned", lambda s: s.lab.exec(s.holder, "fairlead", "--yes", "vip", "move", "api")),
     Case("upgrade", upgrade),
     Case("kill-process", lambda s: s.signal("fairleadd", signal.SIGKILL)),

@@ -27,6 +27,10 @@ def rows(runs):
     return [row_of(key, group) for key, group in grouped.items()]
 
 
+def row_of_one(run):
+    return row_of((run["case"], run["system"], run["profile"], run["nodes"]), [run])
+
+
 def row_of(key, runs):
     case, system, profile, nodes = key
     verdicts = [run["verdict"] for run in runs]
@@ -57,9 +61,10 @@ def row_of(key, runs):
         "moves": promise.moves if promise else None,
         "prober_late_ms_max": max(v["prober_late_ms_max"] for v in verdicts),
         "prober_too_late": any(too_late(v, bound) for v in verdicts),
-        "loop_late_ms_max": max(run["loop_late_ms"] for run in runs),
+        "loop_late_ms_max": max((run["loop_late_ms"] for run in runs if run["loop_late_ms"] is not None), default=None),
         "recovered": all(v["recovered"] for v in verdicts),
         "arp_watched": all(v["arp_watched"] for v in verdicts),
+        "nobody_answered_arp": sum(v["holders_max"] == 0 for v in verdicts),   # Runs.
     }
 
 
@@ -83,26 +88,54 @@ def in_order(verdict):
     return " > ".join(out)
 
 
-def broken(row):
-    """What of a row is not as promised; empty: nothing."""
+def moves_in(order):
+    """How often it moved; one that answers beside another has it when it answers alone."""
+    alone = [who for who in order.split(" > ") if " and " not in who]
+    return sum(a != b for a, b in zip(alone, alone[1:]))
+
+
+def wrong_moves(order, promised):
+    """What of "gate-1 > gate-2" is not as promised; empty: nothing, or nothing is."""
+    seen = moves_in(order)
+    if promised is None or seen == promised:
+        return ""
+    if not promised:
+        return f"it was to stay where it was: {order}"
+    if not seen:
+        return f"it was to move, and {order or 'nobody'} answered all the time"
+    return f"it was to move {times(promised)}, and moved {times(seen)}: {order}"
+
+
+def times(number):
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def unsafe(row):
+    """What of a row must never be, however late or busy anybody was; empty: nothing."""
     out = []
     if not row["recovered"]:
         out.append("the VIP did not come back")
-    if not row["arp_watched"]:
-        out.append("ARP was not watched")
     if strangers := [station for station in row["answered_arp"] if ":" in station]:
         out.append(f"{', '.join(strangers)} answered ARP, and is no gateway")
     if row["holders_max"] > 1 and row["beyond_overlap_ms"] != 0:   # None: never two.
         out.append(f"{row['holders_max']} nodes answered at once for {row['overlap_ms_max']} ms")
+    return out
+
+
+def broken(row):
+    """What of a row is not as promised; empty: nothing."""
+    out = unsafe(row)
+    if not row["arp_watched"]:
+        out.append("ARP was not watched")
+    elif row["nobody_answered_arp"]:
+        out.append(f"nobody ever answered ARP ({row['nobody_answered_arp']} runs)")
     if row["beyond_bound_ms"]:
         out.append(f"outage {row['outage_ms']['max']} ms, promised {row['bound_ms']} ms")
     if row["silent_beyond_ms"] and not row["beyond_bound_ms"]:
         out.append(f"no answer for {row['silence_ms_max']} ms, promised {row['bound_ms']} ms")
     if row["prober_too_late"]:
         out.append(f"the prober was {row['prober_late_ms_max']} ms late: to be measured again")
-    out += [f"it was to move, and {order or 'nobody'} answered all the time ({count} runs)" if row["moves"] else
-            f"it was to stay where it was: {order} ({count} runs)"
-            for order, count in row["holders_in_order"].items() if row["moves"] is not None and row["moves"] != (" > " in order)]
+    out += [f"{wrong} ({count} runs)" for order, count in row["holders_in_order"].items() if (wrong := wrong_moves(order, row["moves"]))]
     if row["outage_ms"]["min"] < row["least_ms"]:
         out.append(f"outage {row['outage_ms']['min']} ms, which cannot be below {row['least_ms']} ms")
     if row["failed_max"] is not None and row["requests_failed"] > row["failed_max"]:
@@ -143,6 +176,7 @@ def promised(row):
 def table_row(row):
     order = "<br>".join(f"{html.escape(order)} ({count})" for order, count in row["holders_in_order"].items())
     stations = "<br>".join(f"{html.escape(station)}: {count}" for station, count in row["answered_arp"].items())
+    loop = "-" if row["loop_late_ms_max"] is None else f"{row['loop_late_ms_max']:g}"
     # What others do is no promise of ours; but a service that never came back is no outage of that length either.
     wrong = broken(row) if row["system"] in PROMISES_OF else [] if row["recovered"] else ["not back while it was watched"]
     return (f"<tr><td>{html.escape(row['case'])}</td><td>{html.escape(row['system'])}</td><td>{row['profile']}</td><td>{row['nodes']}</td><td>{row['n']}</td>"
@@ -150,7 +184,7 @@ def table_row(row):
             f"<td>{row['silence_ms_max']:g}</td>"
             f"<td>{row['requests_failed']}</td><td>{row['resets']}</td><td>{row['holders_max']}</td><td>{row['overlap_ms_max']:g}</td>"
             f"<td class='left'>{order}</td><td class='left'>{stations}</td><td>{row['announcements']:g}</td>"
-            f"<td>{row['prober_late_ms_max']:g} / {row['loop_late_ms_max']:g}</td><td class='bad'>{html.escape('; '.join(wrong))}</td></tr>")
+            f"<td>{row['prober_late_ms_max']:g} / {loop}</td><td class='bad'>{html.escape('; '.join(wrong))}</td></tr>")
 
 
 def write(folder, runs, facts, not_run):
@@ -168,8 +202,8 @@ def write(folder, runs, facts, not_run):
         file.write(
             f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Fairlead drills</title><style>{STYLE}</style>"
             f"<h1>Failovers on purpose</h1><p class='note'>{'<br>'.join(map(html.escape, facts))}</p>{bar_chart(table)}"
-            "<p class='note'>Outage of new connections in ms, from outside: from the begin of the first try that failed to the begin of the first "
-            "one that was answered; a try every 5 ms. Silence: the longest time in which no try at all was answered. Bar: median; line: min to max; "
+            "<p class='note'>Outage of new connections in ms, from outside: from the begin of the first try that failed to the answer of the first "
+            "one after it that had one; a try every 5 ms. Silence: the longest time in which no try at all was answered. Bar: median; line: min to max; "
             "dashed: what is promised. Silence, failed, resets, holders, overlap, late: the worst of the n runs. Announcements: "
             "the median. Late: the prober itself; the gateways' control loops.</p>"
             "<table><tr><th>case<th>system<th>profile<th>nodes<th>n<th>outage<th>min .. max<th>promised<th>silence<th>failed<th>resets"

@@ -105,6 +105,12 @@ class LabCommandTest(unittest.TestCase):
             self.assertTrue(self.node(second)["on"])
             self.assertRegex(self.curl(), "mast-[123] /x")
 
+        with self.subTest("plugs that were pulled, and up again"):
+            self.lab("exec", "switch", "sh", "-c", "ip link set client-lan nomaster && ip link set router-mast nomaster && ip link set router-mast down")
+            self.assertNotIn("master", self.lab("exec", "switch", "ip", "-o", "link", "show", "client-lan").stdout)
+            self.lab("up", "--profile", "fast")
+            self.assertRegex(self.curl(), "mast-[123] /x")
+
         with self.subTest("other options for a lab that is up are refused"):
             self.assertIn("is up with other options", self.lab("up", "--nodes", "2", code=1).stderr)
 

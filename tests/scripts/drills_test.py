@@ -1,10 +1,13 @@
 """`make drill` without a lab: which runs are still to be made, what is promised of each case, what a report says of them."""
+import contextlib
+import io
 import json
 import os
 import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as xml
+from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
@@ -12,7 +15,8 @@ sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 import run_drills                                                # noqa: E402
 from drills import keepalived, pacemaker, report                 # noqa: E402
 from drills.cases import CASES, NOT_HERE, VARIANTS, check_against   # noqa: E402
-from drills.measure import Service, named                        # noqa: E402
+from drills.loops import Loop                                # noqa: E402
+from drills.measure import TRIES, Service, measured, named       # noqa: E402
 from drills.runs import Runs, stamp_of                           # noqa: E402
 from support.promises import OURS_ON_ONE_LINK, OURS_WITH_QDEVICE, PROMISES, PROMISES_OF, TIMING, in_ms   # noqa: E402
 
@@ -28,8 +32,7 @@ def verdict(**changes):
 
 
 def run(case="planned", system="fairlead", profile="vm", nodes=3, late=0.0, **changes):
-    if not PROMISES[case].moves:
-        changes = {"answered_by": answered("gate-1"), **changes}
+    changes = {"answered_by": answered(*[f"gate-{i % 3 + 1}" for i in range(PROMISES[case].moves + 1)]), **changes}
     return {"case": case, "system": system, "profile": profile, "nodes": nodes, "verdict": verdict(**changes), "loop_late_ms": late}
 
 
@@ -128,6 +131,13 @@ class ReportTest(unittest.TestCase):
         self.assertEqual((found["n"], found["requests_failed"], found["resets"], found["holders_max"], found["overlap_ms_max"]), (3, 5, 7, 2, 4.0))
         self.assertEqual((found["prober_late_ms_max"], found["loop_late_ms_max"]), (2.0, 3.0))
 
+    def test_who_has_no_control_loop_was_not_late_with_it(self):
+        self.assertEqual(row(run(late=None), run(late=3.0))["loop_late_ms_max"], 3.0)
+        other = row(run(system="other", profile="-", late=None))
+        self.assertIsNone(other["loop_late_ms_max"])
+        self.assertIn("<td>0 / -</td>", report.table_row({**other, "prober_late_ms_max": 0.0}))
+        self.assertIn("<td>0 / 3</td>", report.table_row(row(run(late=3.0))))
+
     def test_a_row_has_the_fields_that_others_read(self):
         self.assertLessEqual({"case", "system", "profile", "nodes", "n", "outage_ms", "requests_failed", "resets", "holders_max", "overlap_ms_max"}, set(row()))
 
@@ -187,6 +197,20 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(report.broken(row(run(case="merge", outage_ms=0.0, failed=0, **moved))), ["it was to stay where it was: gate-1 > gate-2 (1 runs)"])
         self.assertEqual(report.broken(row(run(case="boot-both", outage_ms=4000.0, silence_ms_max=5.0, **stayed))), [])
 
+    def test_a_needless_further_move_is_broken(self):
+        further = answered("gate-1", "gate-2", "", "gate-1", "gate-3")
+        self.assertEqual(report.broken(row(run(answered_by=further), run())),
+                         ["it was to move once, and moved 3 times: gate-1 > gate-2 > gate-1 > gate-3 (1 runs)"])
+        self.assertEqual(len(report.broken(row(run(case="double-failure", answered_by=further)))), 1)
+        self.assertEqual(report.broken(row(run(case="double-failure", answered_by=answered("gate-1", "gate-2")))),
+                         ["it was to move twice, and moved once: gate-1 > gate-2 (1 runs)"])
+        self.assertEqual(report.broken(row(run(system="other", profile="-", answered_by=further))), [], "nothing is promised")
+
+    def test_who_answers_beside_another_has_not_got_it(self):
+        self.assertEqual(report.moves_in("gate-1 > gate-1 and gate-2 > gate-2"), 1)
+        self.assertEqual(report.moves_in("gate-2 > gate-1 and gate-2 > gate-2"), 0)
+        self.assertEqual((report.moves_in(""), report.moves_in("gate-1"), report.moves_in("gate-1 > gate-2 > gate-1")), (0, 0, 2))
+
     def test_one_failed_try_is_broken_where_none_may_fail(self):
         self.assertEqual(report.broken(row(run(case="reload", outage_ms=5.0, failed=1))), ["1 tries failed, promised at most 0"])
         self.assertEqual(report.broken(row(run(case="kill-server", outage_ms=5.0, failed=1))), [], "one may be on its way to the server")
@@ -203,12 +227,13 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(len(report.broken(row(run(case="kill-node", outage_ms=900.0)))), 1)
         self.assertEqual(report.broken(row(run(case="kill-node", outage_ms=2000.0))), [])
         self.assertEqual(len(report.broken(row(run(case="kill-both", outage_ms=5.0)))), 1, "the guard was there, after all")
-        self.assertEqual(len(report.broken(row(run(case="boot-alone", outage_ms=4000.0)))), 1)
+        self.assertEqual(len(report.broken(row(run(case="boot-alone", outage_ms=4900.0)))), 1)
 
     def test_a_vip_that_stays_away_a_stranger_and_blindness_are_broken(self):
         self.assertEqual(report.broken(row(run(recovered=False))), ["the VIP did not come back"])
         self.assertEqual(len(report.broken(row(run(rounds_by_station={"gate-1": 5, "02:99": 1})))), 1)
-        self.assertEqual(report.broken(row(run(arp_watched=False))), ["ARP was not watched"])
+        self.assertEqual(report.broken(row(run(arp_watched=False, holders_max=0))), ["ARP was not watched"])
+        self.assertEqual(report.broken(row(run(), run(holders_max=0))), ["nobody ever answered ARP (1 runs)"], "who was not heard may have been two")
 
     def test_the_report_is_written_with_what_was_not_run_and_why(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -250,6 +275,76 @@ class ListTest(unittest.TestCase):
         for case in CASES:
             self.assertTrue(any(nodes in case.nodes for _, nodes in run_drills.FULL) or any(case.name in v.cases for v in VARIANTS), case.name)
         self.assertLessEqual(set(run_drills.QUICK_PAIR), {c.name for c in CASES if 2 in c.nodes})
+
+
+class LoopTest(unittest.TestCase):
+    """The worst lateness of a run is that of whole seconds after its begin, whichever daemon they are of. Here it begins at 100 s."""
+
+    def worst(self, *heard):
+        """`heard`: (our clock, the daemon's uptime, its last seconds in us)."""
+        loop = Loop(100.0)
+        for now, uptime, seconds in heard:
+            loop.heard({"uptime_s": uptime, "control_late_us_by_second": seconds}, now)
+        return loop.worst_ms()
+
+    def test_what_was_before_the_run_is_none_of_it(self):
+        frozen = [300, 5518000, 200, 100]
+        self.assertEqual(self.worst((100.0, 50.5, frozen), (102.0, 52.5, [*frozen, 7000, 400])), 7.0)
+        self.assertIsNone(self.worst((100.0, 50.5, frozen)), "nothing is known yet")
+        self.assertIsNone(self.worst())
+
+    def test_a_second_in_which_the_run_begins_is_not_counted(self):
+        self.assertEqual(self.worst((100.0, 50.5, [1000]), (101.0, 51.5, [9000, 2000])), 2.0)
+        self.assertEqual(self.worst((100.0, 50.05, [1000]), (101.0, 51.05, [9000, 2000])), 2.0, "its status may be 100 ms old")
+
+    def test_what_a_killed_daemon_said_and_what_its_successor_says_count(self):
+        self.assertEqual(self.worst((100.0, 50.0, [0]), (102.0, 52.0, [0, 8000, 100]), (105.0, 1.2, [500, 300])), 8.0)
+        self.assertEqual(self.worst((100.0, 50.0, [0]), (102.0, 52.0, [0, 100, 100]), (103.0, 0.4, [6000])), 6.0)
+
+    def test_a_daemon_that_stood_still_says_so_afterwards(self):
+        self.assertEqual(self.worst((100.0, 50.0, [0]), (106.0, 50.0, [0]), (106.5, 56.5, [0] * 6 + [5518000])), 5518.0)
+
+
+class RepeatTest(unittest.TestCase):
+    """A run in which the prober was late says nothing of an outage; what must never be, it says."""
+
+    def measured(self, *runs):
+        """(the run that is kept, how many were made); the last of `runs` comes again and again."""
+        made = []
+
+        def once():
+            made.append(runs[min(len(made), len(runs) - 1)])
+            return made[-1]
+        with contextlib.redirect_stdout(io.StringIO()):
+            return measured(once), len(made)
+
+    def test_a_late_run_is_made_again_until_one_is_not_late_or_enough_were_made(self):
+        late, fine = run(prober_late_ms_max=100.0), run()
+        self.assertEqual(self.measured(fine), (fine, 1))
+        self.assertEqual(self.measured(late, fine), (fine, 2))
+        self.assertEqual(self.measured(late), (late, TRIES))
+
+    def test_a_late_run_in_which_something_was_that_must_never_be_is_kept_and_reported(self):
+        for seen in ({"holders_max": 2, "overlap_ms_max": 5.0}, {"rounds_by_station": {"gate-1": 90, "02:99": 3}}, {"recovered": False}):
+            with self.subTest(**seen):
+                bad = run(prober_late_ms_max=100.0, **seen)
+                self.assertEqual(self.measured(bad, run()), (bad, 1))
+                self.assertEqual(len(report.broken(row(run(), bad))), 2, "that, and the prober's lateness")
+
+    def test_what_a_late_prober_may_have_seen_of_a_wake_is_no_reason_to_keep_a_run(self):
+        woken = {"case": "freeze-node", "holders_max": 2, "prober_late_ms_max": 2500.0}
+        self.assertEqual(self.measured(run(**woken, overlap_ms_max=60.0), run())[1], 2)
+        self.assertEqual(self.measured(run(**woken, overlap_ms_max=2600.0), run())[1], 1)
+
+
+class ExitTest(unittest.TestCase):
+    def test_where_nothing_can_be_played_that_is_said_and_is_no_failure(self):
+        said = io.StringIO()
+        with mock.patch.object(run_drills, "why_unavailable", lambda: "not root"), contextlib.redirect_stderr(said):
+            self.assertEqual(run_drills.drill(None), 77)
+        self.assertEqual(said.getvalue(), "drills need network namespaces: not root\n")
+        with open(os.path.join(ROOT, "tests", "netns", "CMakeLists.txt"), encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"set_tests_properties\(netns\.every_drill [^)]*SKIP_RETURN_CODE 77")
 
 
 class PeerTest(unittest.TestCase):

@@ -23,6 +23,7 @@ inline admin::NodeReport sample_report() {
   r.ready_reasons = {{"listener kube-api", true, "accepting"}, {"pool masters", true, "2 of 3 servers up"}};
   r.uptime_s = 12.5;
   r.max_connections = 50000;
+  r.control_late_us_by_second = {120, 0, 5518000};
   r.config_file = "/etc/fairlead/fairlead.yaml";
   r.config_hash = "a1b2c3";
   r.config_reloads = 2;

@@ -19,6 +19,7 @@ TEST(StatusCodec, HasTheShapeOfTheContract) {
   EXPECT_EQ(status.at("engine"), "io_uring");
   EXPECT_EQ(status.at("ready"), true);
   EXPECT_EQ(status.at("uptime_s").to_number<double>(), 12.5);
+  EXPECT_EQ(status.at_pointer("/control_late_us_by_second/2").to_number<int>(), 5518000);
   EXPECT_EQ(status.at_pointer("/cluster/quorate"), true);
   EXPECT_EQ(status.at_pointer("/cluster/nodes/1/config_match"), false);
   EXPECT_EQ(status.at_pointer("/cluster/nodes/1/links/1/link").to_number<int>(), 1);

@@ -252,10 +252,11 @@ TEST_F(CliTest, AReportOfDrillsShowsWhatWasNotAsPromised) {
     "overlap_ms_max": 0, "loop_late_ms_max": 1.5, "not_as_promised": ["outage 31.5 ms, promised 20 ms"]},
    {"case": "planned", "system": "pacemaker", "profile": "-", "nodes": 3, "n": 2,
     "outage_ms": {"min": 900, "median": 1000, "max": 1100}, "bound_ms": null, "requests_failed": 200, "resets": 0, "holders_max": 1,
-    "overlap_ms_max": 0, "loop_late_ms_max": 0, "not_as_promised": []}])";
+    "overlap_ms_max": 0, "loop_late_ms_max": null, "not_as_promised": []}])";
   ASSERT_EQ(run({"drill", "report", file}), kExitDone) << err.str();
   EXPECT_TRUE(printed("31.5 ms     20 ms")) << out.str();
   EXPECT_TRUE(printed("1100 ms         -")) << out.str();
+  EXPECT_TRUE(printed("0 ms       -\n")) << out.str();
   EXPECT_TRUE(printed("\nNOT AS PROMISED: fairlead planned (3 nodes, vm): outage 31.5 ms, promised 20 ms\n")) << out.str();
   std::ofstream(file) << "{}";
   EXPECT_EQ(run({"drill", "report", file}), kExitFailed);

@@ -43,21 +43,31 @@ TEST(ProbeLog, AnOutageLastsFromTheFirstFailureToTheNextGoodTry) {
   EXPECT_EQ(v.failed, 4U);
   EXPECT_EQ(v.resets, 1U);
   ASSERT_EQ(v.gaps.size(), 1U);
-  EXPECT_EQ(v.gaps[0], (Gap{.from = 10ms, .length = 20ms, .failed = 4}));
-  EXPECT_EQ(v.outage, 20ms) << "from the begin of the first lost try to the begin of the first good one";
+  EXPECT_EQ(v.gaps[0], (Gap{.from = 10ms, .length = 21ms, .failed = 4}));
+  EXPECT_EQ(v.outage, 21ms) << "from the begin of the first lost try to the answer of the first good one";
 }
 
 TEST(ProbeLog, TheLongestOfSeveralGapsCounts) {
   const Verdict v = judge(log_of(".R..rTr.R."), kSlow);
   EXPECT_EQ(v.gaps.size(), 3U);
-  EXPECT_EQ(v.outage, 15ms);
+  EXPECT_EQ(v.outage, 16ms);
   EXPECT_EQ(v.resets, 4U);
 }
 
 TEST(ProbeLog, AnAnswerThatComesTooLateIsNone) {
   const Verdict v = judge(log_of("..s."), kSlow);
   EXPECT_EQ(v.failed, 1U);
-  EXPECT_EQ(v.outage, 5ms);
+  EXPECT_EQ(v.outage, 6ms);
+}
+
+// A try may wait in the client's kernel until somebody has the address: nobody was served when it began.
+TEST(ProbeLog, AnOutageEndsWithTheAnswerThatEndsIt) {
+  ProbeLog log = log_of("..TT...");
+  log.tries[4].ended = log.tries[4].begun + 450ms;
+  const Verdict v = judge(log, kSlow);
+  EXPECT_EQ(v.failed, 2U);
+  EXPECT_EQ(v.outage, 460ms);
+  EXPECT_TRUE(v.recovered);
 }
 
 TEST(ProbeLog, WhatDidNotRecoverLastsToTheEnd) {
@@ -90,8 +100,8 @@ TEST(ProbeLog, WhatIsNotAsPromisedIsSaid) {
   using Lines = std::vector<std::string>;
   EXPECT_EQ(broken("....", 0ms), Lines{});
   EXPECT_EQ(broken(".RRRR.", 20ms), Lines{});
-  EXPECT_EQ(broken(".RRRRR.", 20ms), Lines{}) << "25 ms by a prober that asks each 5 ms may have been 20";
-  EXPECT_EQ(broken(".RRRRRR.", 20ms), Lines{"an outage of 30.0 ms, promised 20"});
+  EXPECT_EQ(broken(".RRRRR.", 20ms), Lines{}) << "26 ms by a prober that asks each 5 ms and was 1 ms late may have been 20";
+  EXPECT_EQ(broken(".RRRRRR.", 20ms), Lines{"an outage of 31.0 ms, promised 20"});
   EXPECT_EQ(broken(".RRRRRR.", std::nullopt), Lines{});
   EXPECT_EQ(broken("..R.", 0ms), Lines{"1 try failed, promised none"}) << "the interval is no failed try";
   EXPECT_EQ(broken("..T", 5s), Lines{"the VIP does not answer"});
@@ -99,6 +109,19 @@ TEST(ProbeLog, WhatIsNotAsPromisedIsSaid) {
   ProbeLog log = log_of("....");
   log.rounds = {{0ms, {kOne, kTwo}}, {5ms, {kTwo}}};
   EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{"2 nodes answered ARP at once, for 5.0 ms"});
+}
+
+TEST(ProbeLog, NobodyWhoAnswersIsNotOneHolder) {
+  using Lines = std::vector<std::string>;
+  ProbeLog log = log_of("....");
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{}) << "it was not to be asked";
+  log.arp_watched = true;
+  const Lines blind{"nobody ever answered ARP: who had the VIP was not seen"};
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), blind) << "no question could be sent";
+  log.rounds = {{0ms, {}}, {5ms, {}}};
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), blind);
+  log.rounds[1].answers = {kOne};
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{});
 }
 
 TEST(ProbeLog, AStallInWhichNoTryFailsIsSeen) {
@@ -138,8 +161,12 @@ TEST(ProbeLog, AnsweredForEndsAtTheNewestTryThatWasNot) {
 TEST(ProbeLog, TheJsonHasEachChangeOfWhoAnswers) {
   ProbeLog log = log_of(".TT.");
   log.rounds = {{0ms, {kOne}}, {5ms, {kOne}}, {10ms, {}}, {15ms, {kTwo}}};
-  const auto json = boost::json::parse(to_json(log, judge(log, kSlow)));
-  EXPECT_EQ(json.at("outage_ms").to_number<double>(), 10);
+  auto json = boost::json::parse(to_json(log, judge(log, kSlow)));
+  EXPECT_EQ(json.at("arp_watched"), false);
+  log.arp_watched = true;
+  json = boost::json::parse(to_json(log, judge(log, kSlow)));
+  EXPECT_EQ(json.at("arp_watched"), true);
+  EXPECT_EQ(json.at("outage_ms").to_number<double>(), 11);
   EXPECT_EQ(json.at("answered_by").as_array().size(), 3U);
   EXPECT_EQ(json.at_pointer("/answered_by/2/answered_by/0"), "02:00:00:00:00:02");
   EXPECT_EQ(json.at_pointer("/gaps/0/failed").to_number<int>(), 2);

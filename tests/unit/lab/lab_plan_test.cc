@@ -112,6 +112,7 @@ TEST(LabPlanTest, CommandsForIpMakePortsOfTheNodesOwnNamespace) {
             "link set dev gate-1-lan master lan up\n"
             "link add name gate-1-ring type veth peer name ring address 02:fa:00:00:63:01 netns 4711\n"
             "link set dev gate-1-ring master ring up\n");
+  EXPECT_EQ(ports_up_commands(gate), "link set dev gate-1-lan master lan up\nlink set dev gate-1-ring master ring up\n");
   EXPECT_EQ(unplug_commands(gate), "link del dev gate-1-lan\nlink del dev gate-1-ring\n");
   EXPECT_TRUE(contains(node_commands(gate), "addr replace 192.168.4.131/24 dev lan\n"));
   EXPECT_TRUE(contains(node_commands(gate), "route replace default via 192.168.4.254\n"));
