@@ -15,7 +15,6 @@ constexpr At kAloneWithoutCarrier = 450 * kMs;
 // Two nodes without a ring that both reach the router (R11 does not promise it): R8 ends it.
 constexpr At kAloneDispute = 500 * kMs;
 constexpr At kDisputesApart = kSecond;     ///< An overlap that comes again earlier goes on.
-constexpr At kTakenTogether = 200 * kMs;   ///< A round of probes, its answers and a kernel that is slow.
 constexpr At kProbeRound = 100 * kMs;      ///< R5: three probes before an address is added.
 constexpr At kHungAndPaused = 1100 * kMs;  ///< The guard does not count the time in which it did not run itself (R10).
 constexpr At kResolveAfter = 5 * kSecond;  ///< The client's neighbour entry is confirmed anew, at the latest.
@@ -51,7 +50,6 @@ void Oracle::begin(Site& site) {
   for (auto& by : asked_in_vain_) {
     for (auto& of : by) of.fill(-kNever);
   }
-  for (auto& by : added_at_) by.fill(-kNever);
 }
 
 void Oracle::violation(const std::string& what) {
@@ -122,10 +120,7 @@ void Oracle::asked(int node, int vip) {
 void Oracle::added(int node, int vip) {
   const At now = site_->world().now;
   unasked_[i(vip)] = is_apart();
-  added_at_[i(vip)][i(node)] = now;
   for (int n = 0; n < site_->nodes(); ++n) {
-    // They asked at the same time, and nobody had it: both give it up, and come back one after the other.
-    if (n != node && site_->options().tie_break && added_at_[i(vip)][i(n)] > now - kTakenTogether) unasked_[i(vip)] = true;
     const bool asked = asks_in_vain(node, vip, n) || asked_in_vain_[i(vip)][i(node)][i(n)] > now - kProbeRound;
     if (n == node || !asked || !site_->node(n).has_address(vip)) continue;
     if (site_->node(n).unattended()) unheard_[i(n)][i(vip)] = true;
@@ -139,11 +134,11 @@ bool Oracle::is_excused(int node, int vip) {
   return unheard;
 }
 
-/// Two nodes hear a router each and not each other, and are not in one ring (R11).
+/// Two nodes hear a router each, and are not in one ring (R11). The LAN between them may be whole: who stands still for a moment does not
+/// answer either, and two that ask in the same moment find nobody.
 bool Oracle::is_apart() const {
   if (site_->nodes() != 2 || !site_->options().tie_break || site_->corosync().is_whole()) return false;
-  const auto& wires = site_->world().wires;
-  return wires.target[0][0] && wires.target[1][0] && !(wires.lan[0][1] && wires.lan[1][0]);
+  return site_->world().wires.target[0][0] && site_->world().wires.target[1][0];
 }
 
 /// Many faults at once, and two nodes are apart, or were when the VIP was added; or a quorum device's vote wandered, and the node that got

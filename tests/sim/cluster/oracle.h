@@ -128,7 +128,6 @@ class Oracle {
   std::array<bool, kVipsMax> disabled_{};
   bool excused_ = false;
   std::array<std::array<std::array<At, kNodesMax>, kNodesMax>, kVipsMax> asked_in_vain_{};  ///< When last; by VIP, who, whom.
-  std::array<std::array<At, kNodesMax>, kVipsMax> added_at_{};                              ///< When last.
   std::array<bool, kVipsMax> unasked_{};                         ///< The newest taker asked in vain, or both were apart.
   std::array<std::array<bool, kVipsMax>, kNodesMax> unheard_{};  ///< A taker asked and could not hear this node, which nobody attends.
   At wake_clock_stops_ = 250 * kMs;                              ///< The table of bounds.
