@@ -100,7 +100,7 @@ void CorosyncConnector::Shared::run() {
     // A full mailbox holds newer reports than anybody has read: its reader is gone.
     [[maybe_unused]] const bool posted = reports.post({attempt, std::move(result)});
     lock.lock();
-    if (connected) follow(lock, attempt);
+    if (connected && !options.group_only) follow(lock, attempt);
     lock.unlock();
     reader_.reset();
     lock.lock();

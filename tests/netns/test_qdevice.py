@@ -69,6 +69,7 @@ class QdeviceTest(GatesTest):
         wait_for(lambda: holder.status()["cluster"]["quorate"], 10, "quorate by the device")
         self.assertEqual(len(holder.events("VIP_ACQUIRED")), 1, "it was never given up")
         self.assertFalse(holder.events("VIP_LEASE_LOST"))
+        self.assertFalse(holder.events("CLUSTER_MEMBER_EXCLUDED"), "every process spoke in the new ring, the guard too")
 
     def test_the_death_of_the_other_costs_nothing(self):
         self.death_of_the_other("vm")
@@ -82,6 +83,7 @@ class QdeviceTest(GatesTest):
         self.other_holder(gates, holder)
         self.assertTrue(other.has_vip())
         self.assertFalse(holder.has_vip())
+        self.assertFalse(other.events("CLUSTER_MEMBER_EXCLUDED"), "nobody had to be waited for: its guard spoke in the new ring at once")
 
     def test_apart_and_both_heard_by_qnetd_there_is_one(self):
         gates, holder, other = self.pair()
