@@ -96,7 +96,7 @@ void Oracle::look_everywhere() {
 
 /// How long a machine that stood still may answer beside another one.
 At Oracle::allowed_after_waking(int vip, const NodeModel& woken) const {
-  if (woken.slept() != Pause::kClockStops) return kWakeClockRuns + (is_patient() ? 40 * kMs : 0);  // A slow kernel.
+  if (woken.slept() != Pause::kClockStops) return kWakeClockRuns + (is_patient() ? site_->vips() * 40 * kMs : 0);  // A slow kernel.
   for (int n = 0; n < site_->nodes(); ++n) {
     if (site_->node(n).has_address(vip) && site_->node(n).unattended()) return std::max(wake_clock_stops_, kUnattended);
   }
