@@ -134,7 +134,7 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
   if (carrier_lost || carrier_young) {
     local.able = false;
     if (v.problem.empty())
-      local.reason = carrier_lost ? "no carrier on " + v.link.name : "the carrier of " + v.link.name + " came back a moment ago";
+      local.reason = v.had_carrier ? "the carrier of " + v.link.name + " came back a moment ago" : "no carrier on " + v.link.name;
   }
   if (!options_.missing_right.empty() && v.problem.empty()) local.able = false, local.reason = options_.missing_right;
   if (!guard_.can_guard(now)) local.able = false, local.reason = "no guard is running";

@@ -2,6 +2,7 @@
 was late before the run is none of it."""
 import http.client
 import math
+import os
 import subprocess
 import threading
 import time
@@ -76,7 +77,7 @@ class ControlLoops:
             try:
                 if daemon is None and time.monotonic() >= looked + LOOK_S:
                     looked = time.monotonic()
-                    daemon = _Daemon(self._lab.node(name))
+                    daemon = _Daemon(self._lab.files(name))
                 if daemon:
                     loop.heard(daemon.status(), time.monotonic())
             except FileNotFoundError:
@@ -89,5 +90,5 @@ class ControlLoops:
 class _Daemon(Gateway):
     """Of a gateway of the lab, through the node's own files."""
 
-    def __init__(self, node):
-        self.socket_path = f"/proc/{node['keeper']}/root/run/fairlead/fairlead.sock"
+    def __init__(self, files):
+        self.socket_path = os.path.join(files, "run", "fairlead", "fairlead.sock")

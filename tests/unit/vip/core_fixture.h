@@ -137,6 +137,18 @@ class TakeoverCoreTest : public testing::Test {
     ASSERT_TRUE(core->holder("api")->is_held());
     out.clear();
   }
+  void expect_taken_only_after(Instant promised) {
+    while (now + 50ms < promised) {
+      tick(50ms);
+      echo();
+      ASSERT_FALSE(core->holder("api")->may_be_present()) << to_ms(promised - now);
+    }
+    for (int i = 0; i < 8; ++i) {
+      tick(20ms);
+      echo();
+    }
+    EXPECT_TRUE(core->holder("api")->may_be_present());
+  }
   Epoch epoch() const { return core->describe("api").epoch; }
   /// The VIP comes into this node's file.
   void begin_again_with_api() {

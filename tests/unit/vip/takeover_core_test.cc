@@ -87,16 +87,7 @@ TEST_F(TakeoverCoreTest, R4AMemberThatPromisedTakesNothingBeforeItsPromiseEnds) 
   const Instant promised = now + core->timing().promise();
   view({n1, n2});
   exchange();
-  while (now + 50ms < promised) {
-    tick(50ms);
-    echo();
-    EXPECT_FALSE(core->holder("api")->may_be_present()) << to_ms(promised - now);
-  }
-  for (int i = 0; i < 8; ++i) {
-    tick(20ms);
-    echo();
-  }
-  EXPECT_TRUE(core->holder("api")->may_be_present());
+  expect_taken_only_after(promised);
 }
 
 TEST_F(TakeoverCoreTest, R4TheVotesOfAMemberThatWasLeftOutCountAsGiven) {
@@ -144,16 +135,7 @@ TEST_F(TakeoverCoreTest, R5AMoveWaitsForReleasedOrThePromiseAlsoWhenEverybodyIsH
   core->delivered(daemon_of(n1), Assign{current.round(), 1, {{"api", n1, 7}}}, out);
   echo();
   ASSERT_EQ(core->describe("api").owner, n1);
-  while (now + 50ms < promised) {
-    tick(50ms);
-    echo();
-    ASSERT_FALSE(core->holder("api")->may_be_present()) << to_ms(promised - now);
-  }
-  for (int i = 0; i < 8; ++i) {
-    tick(20ms);
-    echo();
-  }
-  EXPECT_TRUE(core->holder("api")->may_be_present());
+  expect_taken_only_after(promised);
 }
 
 TEST_F(TakeoverCoreTest, R5ReleasedIsNotBelievedWhileANodeMayHaveForgottenALaterHolder) {
