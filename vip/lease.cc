@@ -124,18 +124,16 @@ std::vector<NodeId> PromiseBook::bound_to(const std::string& vip, NodeId taker, 
   return out;
 }
 
-std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now, Duration forgets) const {
+std::vector<PromiseLeft> PromiseBook::own(const std::string& vip, Instant now, Duration kernel_lease, bool forgot) const {
   std::vector<PromiseLeft> out;
-  const auto add = [&](NodeId holder, Instant until) {
-    if (until <= now) return;
-    out.push_back({holder, static_cast<std::uint32_t>(to_ms(until - now)) + 1});  // Rounded up: a promise never shrinks on its way.
+  const auto add = [&](NodeId holder, Instant until, Duration longer) {
+    if (until == Instant::min() || until + longer <= now) return;
+    const Duration left = std::max(until - now, Duration::zero());
+    out.push_back({holder, static_cast<std::uint32_t>(to_ms(left)) + 1});  // Rounded up: a promise never shrinks on its way.
   };
-  if (blanket_ != Instant::min() && blanket_ <= now && now < blanket_ + forgets)
-    out.push_back({kNoNode, 1});
-  else
-    add(kNoNode, blanket_);
+  add(kNoNode, blanket_, forgot ? kernel_lease : Duration::zero());
   if (const auto found = own_.find(vip); found != own_.end()) {
-    for (const Promise& p : found->second) add(p.holder, p.until);
+    for (const Promise& p : found->second) add(p.holder, p.until, kernel_lease);
   }
   return out;
 }

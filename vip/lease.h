@@ -106,8 +106,9 @@ class PromiseBook {
 
   /// Whom this node itself is bound to at this time, but for `taker`.
   [[nodiscard]] std::vector<NodeId> bound_to(const std::string& vip, NodeId taker, Instant now) const;
-  /// What this node itself is bound to. `forgets`: how long after its promise to whomever this node still says that it has started.
-  [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now, Duration forgets) const;
+  /// What this node itself is bound to, and for `kernel_lease` longer that it was: no `Released` came, and the kernel of a holder whose
+  /// daemon and guard are dead may still have the address. `forgot`: since its start it has not met everybody.
+  [[nodiscard]] std::vector<PromiseLeft> own(const std::string& vip, Instant now, Duration kernel_lease, bool forgot) const;
   /// Nobody of this view is bound to anybody but `taker`, or was and has not heard that it was released.
   /// What a start promised to whomever counts until it has ended before `forgotten`.
   [[nodiscard]] bool is_free(const std::string& vip, NodeId taker, Instant forgotten) const;

@@ -206,6 +206,7 @@ class TakeoverCore {
   void on_wish(const Override& wish, TakeoverActions& out);
   void adopt(const std::string& vip, Record& record, const Assignment& assignment, TakeoverActions& out);
   void merge_states();
+  void learn_hash(const std::string& vip, Record& record);
   void settle_forced();
   void agree_on_timing();
   void forget_requests(const Assign& assign);

@@ -78,7 +78,7 @@ NodeState TakeoverCore::own_state() const {
     s.released = record.released;
     s.holding = record.holder.may_be_present();
     s.held_with.assign(record.held_with.begin(), record.held_with.end());
-    s.promises = promises_.own(vip.name, now_, met_everybody_ ? Duration::zero() : vip.kernel_lease);
+    s.promises = promises_.own(vip.name, now_, vip.kernel_lease, /*forgot=*/!met_everybody_);
     state.vips.push_back(std::move(s));
   }
   for (const auto& [key, wish] : overrides_) state.overrides.push_back(wish);
@@ -155,7 +155,7 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
         promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
       }
     }
-    if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
+    if (found->second.owner == from.node) learn_hash(vip.name, found->second);
     if (completed_ && !vip.holding) found->second.claims.erase(from.node);
   }
   if (!completed_ && exchange_.is_complete()) return completed(out);
@@ -247,6 +247,16 @@ void TakeoverCore::merge_states() {
       }
     }
   }
+  for (auto& [vip, record] : records_) learn_hash(vip, record);
+}
+
+/// R15: what counts is the configuration of whose the VIP is now; of one that is not here, what it said last.
+void TakeoverCore::learn_hash(const std::string& vip, Record& record) {
+  const Exchange::Member* owner = exchange_.member(record.owner);
+  if (owner == nullptr) return;
+  const auto& vips = owner->state.vips;
+  const auto state = std::find_if(vips.begin(), vips.end(), [&vip](const VipState& s) { return s.name == vip; });
+  if (state != vips.end()) record.owner_hash = state->config_hash;
 }
 
 void TakeoverCore::on_beat(const ClusterProcess& from, const Beat& beat, TakeoverActions& out) {
@@ -352,6 +362,7 @@ void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignmen
     record.epoch = a.epoch;
   }
   record.owner = a.owner;
+  learn_hash(vip, record);
   if (a.owner != settings_.self || leaving_ || !record.configured || a.epoch <= record.said_released) return;
   if (!record.holder.is_wanted()) {
     record.first_beat = kNotNamed;

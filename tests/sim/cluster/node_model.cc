@@ -417,6 +417,7 @@ void NodeModel::kill_daemon() {
 
 void NodeModel::daemon_died() {
   site_.log(index_, "daemon is dead");
+  if (daemon_hung_) hung_until_death_ = world().now;
   daemon_alive_ = false;
   daemon_hung_ = false;
   connected_ = in_group_ = false;

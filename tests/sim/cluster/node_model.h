@@ -95,6 +95,8 @@ class NodeModel {
   /// The LAN hears it again.
   void reappears();
   [[nodiscard]] At reappeared_at() const { return reappeared_at_; }
+  /// When a daemon died that had stood still until then.
+  [[nodiscard]] At hung_until_death() const { return hung_until_death_; }
   [[nodiscard]] At carrier_back_at() const { return carrier_back_at_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] std::uint32_t daemon_pid() const { return daemon_pid_; }
@@ -180,6 +182,7 @@ class NodeModel {
   At woken_at_ = -kNever;
   Pause slept_ = Pause::kNone;
   At reappeared_at_ = -kNever;
+  At hung_until_death_ = -kNever;
   At carrier_back_at_ = -kNever;
   At mono_lag_ = 0;
   At boot_lag_ = 0;

@@ -17,6 +17,7 @@ constexpr At kAloneDispute = 500 * kMs;
 constexpr At kDisputesApart = kSecond;     ///< An overlap that comes again earlier goes on.
 constexpr At kProbeRound = 100 * kMs;      ///< R5: three probes before an address is added.
 constexpr At kHungAndPaused = 1100 * kMs;  ///< The guard does not count the time in which it did not run itself (R10).
+constexpr At kGuardCleans = 50 * kMs;      ///< The table of bounds: daemon killed.
 constexpr At kResolveAfter = 5 * kSecond;  ///< The client's neighbour entry is confirmed anew, at the latest.
 
 }  // namespace
@@ -170,6 +171,7 @@ void Oracle::check_doubles(int vip) {
     if (node.unattended()) allowed_until = std::max(allowed_until, node.reappeared_at() + kUnattended);
     if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.carrier_back_at() + kAloneWithoutCarrier);
     if (node.daemon_alive() && node.daemon_hung()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
+    allowed_until = std::max(allowed_until, node.hung_until_death() + kGuardCleans);
     if (node.slept() == Pause::kNone) continue;
     allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node));
   }

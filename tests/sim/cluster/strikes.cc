@@ -94,7 +94,7 @@ void Strikes::split(std::uint32_t minority, bool apart, bool lan, bool client) {
       w.ring[a][b] = !apart;
       if (lan) w.lan[a][b] = !apart;
     }
-    if (!apart && a_in && static_cast<int>(a) < site_.nodes()) site_.node(static_cast<int>(a)).reappears();
+    if (!apart && static_cast<int>(a) < site_.nodes()) site_.node(static_cast<int>(a)).reappears();  // Each half for the other.
     if (a_in && client) {
       w.client_hears[a] = w.hears_client[a] = w.qnetd[a] = !apart;
       w.target[a].fill(!apart);

@@ -212,5 +212,32 @@ TEST_F(TakeoverOperatorsTest, R15TheProposerPlansAVipItDoesNotHave) {
   EXPECT_EQ(core->describe("api").owner, n2);
 }
 
+/// Found by the simulator: the new owner's file counted as another one for ever, and nobody could take the VIP by choice any more.
+TEST_F(TakeoverCoreTest, R15WhoseConfigurationCountsChangesWithTheOwner) {
+  begin(3);
+  core->local("api", {.able = false, .serves = true, .gateway_ok = true, .reason = "no carrier"}, out);
+  const auto other = [this] {
+    NodeState s = state_of(n2);
+    s.vips[0].config_hash = 8;
+    return s;
+  };
+  view({n1, n2, n3});
+  NodeState holder = state_of(n3);
+  holder.vips[0].holding = true;
+  holder.vips[0].owner = n3;
+  holder.vips[0].epoch = 5;
+  core->delivered(daemon_of(n2), other(), out);
+  core->delivered(daemon_of(n3), holder, out);
+  echo();
+  ASSERT_EQ(core->describe("api").owner, n3);
+
+  view({n1, n2});  // The holder is gone, and nobody else has its file: it goes to whom it can.
+  core->delivered(daemon_of(n2), other(), out);
+  echo();
+
+  ASSERT_EQ(core->describe("api").owner, n2);
+  EXPECT_EQ(core->describe("api").ineligible.at(n2), "");
+}
+
 }  // namespace
 }  // namespace fairlead::vip
