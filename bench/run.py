@@ -39,7 +39,7 @@ def parse_arguments(argv):
     parser.add_argument("--rate", type=int, help="requests per second of the latency workload; default: a fraction of what HAProxy reaches")
     parser.add_argument("--out", default=programs.default_out(), help="directory of the report (default build/bench of the source tree, else fairlead-bench)")
     parser.add_argument("--bin", help="directory of fairleadd and fairlead-loadgen (default build/bin of the source tree, else what is installed)")
-    parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's; bench/haproxy3.sh fetches one")
+    parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's; default build/haproxy3/haproxy if it is there (make bench fetches it)")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
     parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX,
                         help=f"further rounds that what is noisy may get; it gets {FIRM_ROUNDS} rounds in all, or none more (default {plan.REPEATS_MAX})")
@@ -59,7 +59,7 @@ def parse_arguments(argv):
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(names)}")
     options.workloads = [w for w in WORKLOADS if w.name in wanted]
     options.fairleadd, options.loadgen = programs.find("fairleadd", options.bin), programs.find("fairlead-loadgen", options.bin)
-    options.haproxy3 = options.haproxy3 and os.path.abspath(options.haproxy3)
+    options.haproxy3 = os.path.abspath(options.haproxy3) if options.haproxy3 else programs.haproxy3()
     everyone = all_contenders(options.fairleadd, options.haproxy3)
     wanted = options.contenders.split(",") if options.contenders else [c.name for c in everyone if not (options.quick and c.name in NOT_QUICK)]
     unknown = sorted(set(wanted) - {c.name for c in everyone})

@@ -1,5 +1,5 @@
 """From cells to rows: medians, spreads, ratios; and the test that says whether two sets of rounds differ."""
-import itertools
+import bisect
 import math
 import random
 import statistics
@@ -99,33 +99,35 @@ def holm(ps):
     return out
 
 
-def signed_rank_p(differences, draws=20000):
-    """Two-sided p of Wilcoxon's signed-rank test: exact up to 14 differences, by seeded draws of signs beyond."""
-    sizes = [abs(d) for d in differences if d != 0]
-    rank = {size: statistics.mean(i for i, other in enumerate(sorted(sizes), 1) if other == size) for size in set(sizes)}
-    ranks = [rank[size] for size in sizes]
-    if not ranks:
-        return 1.0
-    expected = sum(ranks) / 2
-    seen = abs(sum(r for r, d in zip(ranks, (d for d in differences if d != 0)) if d > 0) - expected)
-    if len(ranks) <= 14:
-        sums = [sum(chosen) for chosen in itertools.product(*((0.0, r) for r in ranks))]
-    else:
-        chance = random.Random(1)
-        sums = [sum(r for r in ranks if chance.random() < 0.5) for _ in range(draws)] + [expected + seen]   # itself among them: never 0
-    return sum(1 for s in sums if abs(s - expected) >= seen - 1e-9) / len(sums)
+def doubled_ranks(values):
+    """Twice the rank of each among all (ties share the mean of theirs): whole numbers."""
+    ordered = sorted(values)
+    rank = {value: 2 * bisect.bisect_left(ordered, value) + ordered.count(value) + 1 for value in set(ordered)}
+    return [rank[value] for value in values]
 
 
-def rank_sum_p(a, b, permutations=20000):
-    """Two-sided p of the rank-sum test: exact for small sets, by seeded permutation for large ones."""
-    pooled = sorted(a + b)
-    rank = {value: statistics.mean(i for i, other in enumerate(pooled, 1) if other == value) for value in set(pooled)}
-    ranks = [rank[value] for value in a + b]
-    expected = len(a) * (len(pooled) + 1) / 2
-    seen = abs(sum(ranks[:len(a)]) - expected)
-    if math.comb(len(ranks), len(a)) <= permutations:
-        sums = [sum(chosen) for chosen in itertools.combinations(ranks, len(a))]
-    else:
-        shuffler = random.Random(1)
-        sums = [sum(shuffler.sample(ranks, len(a))) for _ in range(permutations)] + [sum(ranks[:len(a)])]   # itself among them: never 0
-    return sum(1 for s in sums if abs(s - expected) >= seen - 1e-9) / len(sums)
+def signed_rank_p(differences):
+    """Two-sided p of Wilcoxon's signed-rank test, exact: of all ways to give the differences their signs, how many are as far from even."""
+    moved = [d for d in differences if d != 0]
+    ranks = doubled_ranks([abs(d) for d in moved])
+    ways = {0: 1}                                    # sum of the ranks that got a plus -> in how many ways
+    for rank in ranks:
+        for total, count in list(ways.items()):
+            ways[total + rank] = ways.get(total + rank, 0) + count
+    return share_as_far(ways, sum(ranks) / 2, sum(r for r, d in zip(ranks, moved) if d > 0))
+
+
+def rank_sum_p(a, b):
+    """Two-sided p of the rank-sum test, exact: of all divisions into sets of these sizes, how many are as far from even."""
+    ranks = doubled_ranks([*a, *b])
+    ways = [{0: 1}] + [{} for _ in a]                # of so many chosen: sum of their ranks -> in how many ways
+    for rank in ranks:
+        for chosen in range(len(a), 0, -1):
+            for total, count in ways[chosen - 1].items():
+                ways[chosen][total + rank] = ways[chosen].get(total + rank, 0) + count
+    return share_as_far(ways[len(a)], len(a) * (len(ranks) + 1), sum(ranks[:len(a)]))
+
+
+def share_as_far(ways, expected, seen):
+    far = sum(count for total, count in ways.items() if abs(total - expected) >= abs(seen - expected))
+    return far / sum(ways.values())

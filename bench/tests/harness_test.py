@@ -432,7 +432,7 @@ class EqualWorkTest(unittest.TestCase):
 
 APT_GET = """#!/bin/sh
 case "$*" in
-  *indextargets*) printf 'Debian-Security http://mirror.invalid/security/\\nDebian http://mirror.invalid/debian/\\n' ;;
+  *indextargets*) printf '%s|http://mirror.invalid/%s/\\n' Debian-Security security 'Debian Backports' backports Debian debian ;;
   *update*) exit "$UPDATE_ENDS_WITH" ;;
   *install*)
     grep -q ' http://mirror.invalid/debian/ trixie main' "${2%/*}/sources.list" || exit 1
