@@ -46,6 +46,7 @@ bench:
 	@scripts/setup.sh build test bench
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
+	@test -e build/haproxy3 || bench/haproxy3.sh build/haproxy3 || echo "make bench: goes on without a newer HAProxy" >&2
 	@bench/run.py
 
 package: build

@@ -18,7 +18,7 @@ suite=${2:-trixie}
 case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
 [ ! -e "$folder" ] || fail "$folder is there already: name another folder, or remove it"
 command -v dpkg-deb >/dev/null && command -v apt-get >/dev/null || fail "apt-get and dpkg-deb are not here: this is for Debian"
-mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian //p' | head -n 1)
+mirror=$(apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian|//p' | head -n 1)
 [ -n "$mirror" ] || fail "apt has no lists of a Debian mirror here: apt-get update"
 
 mkdir -p "$(dirname "$folder")"

@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import plan, programs, report  # noqa: E402
+from harness import aims, plan, programs, report  # noqa: E402
 from harness.cell import Cell, folder_in_memory  # noqa: E402
 from harness.contenders import all_contenders  # noqa: E402
 from harness.notes import notes_of  # noqa: E402
@@ -34,12 +34,12 @@ def parse_arguments(argv):
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}: 3 short rounds, under 3 minutes")
     parser.add_argument("--workloads", help=f"comma-separated, of: {', '.join(names)}")
     parser.add_argument("--contenders", help="comma-separated; --list shows them")
-    parser.add_argument("--rounds", type=int, help="default 5 (3 with --quick)")
-    parser.add_argument("--seconds", type=float, help="measured window of a cell; default 3 (0.8 with --quick)")
+    parser.add_argument("--rounds", type=int, help="default 5 to 10, by workload (3 with --quick)")
+    parser.add_argument("--seconds", type=float, help="measured window of a cell; default 2 to 3, by workload (0.8 with --quick)")
     parser.add_argument("--rate", type=int, help="requests per second of the latency workload; default: a fraction of what HAProxy reaches")
     parser.add_argument("--out", default=programs.default_out(), help="directory of the report (default build/bench of the source tree, else fairlead-bench)")
     parser.add_argument("--bin", help="directory of fairleadd and fairlead-loadgen (default build/bin of the source tree, else what is installed)")
-    parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's; bench/haproxy3.sh fetches one")
+    parser.add_argument("--haproxy3", metavar="FILE", help="a newer HAProxy to run beside Debian's; default build/haproxy3/haproxy if it is there (make bench fetches it)")
     parser.add_argument("--loopback", action="store_true", help="use the machine's own loopback instead of namespaces")
     parser.add_argument("--repeats", type=int, default=plan.REPEATS_MAX,
                         help=f"further rounds that what is noisy may get; it gets {FIRM_ROUNDS} rounds in all, or none more (default {plan.REPEATS_MAX})")
@@ -50,8 +50,8 @@ def parse_arguments(argv):
         parser.error("--rate must be at least 1, --repeats not below 0")
     if (options.rounds is not None and options.rounds < 1) or (options.seconds is not None and not 0.05 <= options.seconds <= 600):
         parser.error("--rounds must be at least 1, --seconds between 0.05 and 600")
-    options.rounds = options.rounds or (3 if options.quick else 5)
-    options.seconds = options.seconds or (0.8 if options.quick else 3.0)
+    if options.quick:
+        options.rounds, options.seconds = options.rounds or 3, options.seconds or 0.8
     options.warmup = 0.3 if options.quick else 0.5
     wanted = options.workloads.split(",") if options.workloads else (QUICK if options.quick else names)
     unknown = sorted(set(wanted) - set(names))
@@ -59,7 +59,7 @@ def parse_arguments(argv):
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(names)}")
     options.workloads = [w for w in WORKLOADS if w.name in wanted]
     options.fairleadd, options.loadgen = programs.find("fairleadd", options.bin), programs.find("fairlead-loadgen", options.bin)
-    options.haproxy3 = options.haproxy3 and os.path.abspath(options.haproxy3)
+    options.haproxy3 = os.path.abspath(options.haproxy3) if options.haproxy3 else programs.haproxy3()
     everyone = all_contenders(options.fairleadd, options.haproxy3)
     wanted = options.contenders.split(",") if options.contenders else [c.name for c in everyone if not (options.quick and c.name in NOT_QUICK)]
     unknown = sorted(set(wanted) - {c.name for c in everyone})
@@ -107,9 +107,9 @@ def list_everything(options):
         print(f"  {contender.name:16} {contender.title} {'(missing: ' + reason + ')' if reason else contender.version()}")
     options.workloads = [w for w in options.workloads if not w.missing()]
     cells, seconds = plan.total(options, [c for c in options.contenders if not c.missing()])
-    further = plan.further_rounds(options)
-    print(f"plan: {cells} cells in {options.rounds} rounds, about {seconds / 60:.1f} minutes; "
-          + (f"what is noisy gets {further} further rounds as long as that ends within {plan.BUDGET[options.quick] / 60:.0f}" if further else "nothing is repeated"))
+    again = any(plan.further_rounds(w, options) for w in options.workloads)
+    print(f"plan: {cells} cells in up to {plan.most_rounds(options)} rounds, about {seconds / 60:.1f} minutes; "
+          + (f"what is noisy gets {FIRM_ROUNDS} rounds in all as long as that ends within {plan.BUDGET[options.quick] / 60:.0f}" if again else "nothing is repeated"))
     return 0
 
 
@@ -145,7 +145,7 @@ def who_takes_part(options, sandbox):
     return present, missing
 
 
-def about_run(run, argv, facts, place, cpus, versions, notes):
+def about_run(run, rows, argv, facts, place, cpus, versions, notes):
     """run.json: how the rows came about."""
     first = {contender: next(iter(rounds.values())) for (_, contender), rounds in run.cells.items() if rounds}
     loads = {workload: next(iter(rounds.values())).get("load", "") for (workload, _), rounds in run.cells.items() if rounds}
@@ -153,7 +153,8 @@ def about_run(run, argv, facts, place, cpus, versions, notes):
     return {
         "started_with": argv, "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"), "minutes": round(run.spent() / 60, 1),
         "machine": {**facts, "load_average_at_end": os.getloadavg()}, **place, "cpus": cpus,
-        "rounds": options.rounds, "rounds_done": run.rounds_done, "repeats": run.repeats, "seconds": options.seconds, "warmup": options.warmup,
+        "rounds": {w.name: plan.rounds_of(w, options) for w in run.workloads}, "rounds_done": run.rounds_done, "repeats": run.repeats,
+        "seconds": {w.name: plan.window_of(w, options) for w in run.workloads}, "warmup": options.warmup, "aims": aims.judged(rows),
         "versions": versions,
         "network_facts": {f"{w} {c}": next(iter(r.values()))["facts"] for (w, c), r in run.cells.items() if r},
         "lines_logged": {f"{w} {c}": [result["lines_logged"] for result in r.values()] for (w, c), r in run.cells.items()
@@ -209,9 +210,10 @@ def main(argv):
     if not rows:
         print("bench: nothing was measured", file=sys.stderr)
         return 130 if interrupted else 1
-    about = about_run(run, argv, facts, place, cpus, versions, notes_of(run, rows, missing, interrupted, sandbox.descriptors))
+    about = about_run(run, rows, argv, facts, place, cpus, versions, notes_of(run, rows, missing, interrupted, sandbox.descriptors))
     report.write_all(options.out, rows, about, run.workloads, present)
     print(report.text_table(rows, run.workloads, present))
+    print("\n".join(aims.text(about["aims"])))
     for note in about["notes"]:
         print(f"note: {note}")
     print(f"\nreport: {os.path.join(options.out, 'report.html')}, report.json, run.json, plots/")

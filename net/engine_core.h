@@ -10,6 +10,8 @@
 //
 // Hooks of `Engine` (private, with EngineCore as a friend):
 //   bool reads(const Slot&)          Whether a read is under way or will certainly follow, and so will meet the socket's error.
+//   void start_send(uint32 index)    Sends the chain: by flush(), or later, and says by sent() what became of it.
+//   bool lends(const Slot&)          The kernel is still to read the chain: the engine itself clears it when that is over.
 //   void await_room(uint32 index)    The socket is full: call write_on() when it is writable or broken.
 //   void link_opened(uint32 from, LinkId)   Pump it when there is something to read, for the first time without waiting for an edge.
 //   void link_closed(uint32 from)    No more of that.
@@ -62,7 +64,7 @@ class EngineCore : public IoEngine {
     FL_DASSERT(s.out.empty() && !chain.empty());
     if (s.failed || s.closing) return chain.clear(pool_);
     s.out = chain;
-    flush(index_of(socket));
+    self().start_send(index_of(socket));
   }
   [[nodiscard]] bool can_bulk() const final { return splicer_.has_pipe(); }
   [[nodiscard]] bool bulk_start(SocketId from, SocketId to) final;
@@ -102,15 +104,15 @@ class EngineCore : public IoEngine {
   }
 
   void flush(std::uint32_t index);
+  /// What became of a send of the chain: `outcome.bytes` of it were taken.
+  void sent(std::uint32_t index, const SendOutcome& outcome);
   void write_on(std::uint32_t index);
 
   Slot& begin_close(SocketId socket) {
     Slot& s = slot(socket);
     FL_ASSERT(!s.closing);
     s.closing = true;
-    s.write_blocked = false;
-    s.out.clear(pool_);
-    drop_links(s);
+    drop_output(s);
     return s;
   }
   /// With the engine: blocks and descriptors of every socket; `borrowed` says which descriptors are not ours.
@@ -143,6 +145,11 @@ class EngineCore : public IoEngine {
   [[nodiscard]] Engine& self() { return static_cast<Engine&>(*this); }
   void deliver_pending(EventSink& sink);
   [[nodiscard]] bool is_due(EventKind kind, Slot& s);
+  void drop_output(Slot& s) {
+    s.write_blocked = false;
+    if (!self().lends(s)) s.out.clear(pool_);
+    drop_links(s);
+  }
   void drop_links(Slot& s);
   void end_bulk(LinkId id);
 
@@ -184,9 +191,7 @@ void EngineCore<Engine, Slot>::fail(std::uint32_t index, int error) {
   Slot& s = slots_[index];
   if (s.failed || s.closing) return;
   s.failed = true;
-  s.write_blocked = false;
-  s.out.clear(pool_);
-  drop_links(s);
+  drop_output(s);
   report(index, EventKind::kError, error);
 }
 
@@ -206,7 +211,12 @@ void EngineCore<Engine, Slot>::look_for_error(std::uint32_t index) {
 template <class Engine, class Slot>
 void EngineCore<Engine, Slot>::flush(std::uint32_t index) {
   Slot& s = slots_[index];
-  const SendOutcome outcome = send_chain(s.fd, pool_, s.out);
+  sent(index, send_chain(s.fd, pool_, s.out));
+}
+
+template <class Engine, class Slot>
+void EngineCore<Engine, Slot>::sent(std::uint32_t index, const SendOutcome& outcome) {
+  Slot& s = slots_[index];
   counters_.sends += outcome.calls;
   if (outcome.bytes > 0) report(index, EventKind::kSent, 0, static_cast<std::uint32_t>(outcome.bytes));
   if (outcome.error != 0) return fail(index, outcome.error);

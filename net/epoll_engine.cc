@@ -72,6 +72,8 @@ class EpollEngine final : public EngineCore<EpollEngine, Slot> {
     if (!s.wants_read || s.eof || s.bulk_out != kNoLink || !s.readable) return false;
     return !s.starved || has_unread(s.fd);
   }
+  void start_send(std::uint32_t index) { flush(index); }
+  [[nodiscard]] static bool lends(const Slot&) { return false; }
   void await_room(std::uint32_t) {}  // An edge will say so.
   void link_opened(std::uint32_t, LinkId id) { pump_again(id); }
   void link_closed(std::uint32_t from) { slots_[from].readable = true; }  // Edges may have been used up; the next read finds out.

@@ -81,7 +81,8 @@ struct EngineCounters {
   std::uint64_t accepts = 0;
   std::uint64_t connects = 0;
   std::uint64_t reads = 0;          ///< Completed receives (data or end of file).
-  std::uint64_t sends = 0;          ///< send(2) calls or completed send operations.
+  std::uint64_t sends = 0;          ///< send(2) calls and completed send operations.
+  std::uint64_t batched_sends = 0;  ///< io_uring: those that went with the ring.
   std::uint64_t blocked_sends = 0;  ///< Sends that had to wait for room.
   std::uint64_t starved = 0;        ///< Receives that found no buffer.
   std::uint64_t cancels = 0;
@@ -140,6 +141,7 @@ class IoEngine {
 struct EngineOptions {
   std::size_t pipes_max = 64;  ///< For bulk directions; two descriptors each. 0: bulk_start() always says no.
   std::uint32_t sockets_max = kSocketsPerEngineMax;
+  unsigned batched_sends_from = 4;  ///< io_uring: sends of a turn with so many completions go with the ring, of others at once.
 };
 
 [[nodiscard]] std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options = {});

@@ -5,8 +5,9 @@
 //   receive  One multishot operation per socket that wants to read, into blocks of the buffer ring (net/buffer_ring.h). "No F_MORE" is its
 //            only end; it is armed again unless paused, failed or at its end of file. Sockets that met an empty ring are armed again in
 //            order as blocks come back.
-//   send     send(2) on the caller's frame (chain_io.h). A send that would block waits for a *multishot* POLLOUT, armed once per socket and
-//            kept: a send left pending in the ring would poll with POLLRDHUP and spin against a half-closed, slow peer (C7).
+//   send     send(2) on the caller's frame (chain_io.h); in a turn that brings much, an entry of the ring that is tried once. A send that
+//            would block waits for a *multishot* POLLOUT, armed once per socket and kept: a send left pending in the ring would poll with
+//            POLLRDHUP and spin against a half-closed, slow peer (C7).
 //   errors   A receive meets the error of its socket. Whenever none is armed (never read, paused, starved, past the end of file) the same
 //            multishot poll watches. It says so once, perhaps while a receive was still there: `broken` keeps it (net/engine_core.h).
 //   bulk     splice(2) on readiness (net/splicer.h), told by a multishot POLLIN on the one side and the POLLOUT above on the other.
@@ -34,7 +35,7 @@ namespace {
 
 constexpr std::uint32_t kGenerationMask = 0xffffff;
 
-enum class Op : std::uint8_t { kAccept = 1, kReceive, kConnect, kPoll, kWatch, kCancel, kBulkPoll };
+enum class Op : std::uint8_t { kAccept = 1, kReceive, kConnect, kPoll, kWatch, kCancel, kBulkPoll, kSend };
 
 struct Slot : SocketState {
   std::uint32_t served_turn = 0;  ///< The last turn (its low bits) that brought data.
@@ -48,11 +49,14 @@ struct Slot : SocketState {
   bool reset : 1 = false;
   bool starved : 1 = false;       ///< In starved_.
   bool bulk_asked : 1 = false;    ///< kBulkReady is due once the receive has ended.
+  bool sending : 1 = false;       ///< A send is in the ring: the chain is the kernel's until its completion.
   bool bulk_polling : 1 = false;  ///< The link's POLLIN is armed (or its cancel is under way).
 };
 
 static_assert(static_cast<unsigned>(Op::kBulkPoll) < 8, "Slot::under_way has a bit for each");
-constexpr std::uint8_t bit_of(Op op) { return op == Op::kCancel ? 0 : static_cast<std::uint8_t>(1U << static_cast<unsigned>(op)); }
+constexpr std::uint8_t bit_of(Op op) {
+  return op == Op::kCancel || op == Op::kSend ? 0 : static_cast<std::uint8_t>(1U << static_cast<unsigned>(op));
+}
 
 std::uint64_t name_of(Op op, std::uint32_t generation, std::uint32_t index) {
   return (static_cast<std::uint64_t>(op) << 56) | (static_cast<std::uint64_t>(generation & kGenerationMask) << 32) | index;
@@ -66,7 +70,8 @@ void turn_away(int client) {
 
 class UringEngine final : public EngineCore<UringEngine, Slot> {
  public:
-  UringEngine(BufferPool& pool, const EngineOptions& options) : EngineCore(pool, options), buffers_(pool) {}
+  UringEngine(BufferPool& pool, const EngineOptions& options)
+      : EngineCore(pool, options), buffers_(pool), batched_sends_from_(options.batched_sends_from) {}
   ~UringEngine() override;
   [[nodiscard]] Status open();
 
@@ -85,6 +90,8 @@ class UringEngine final : public EngineCore<UringEngine, Slot> {
   friend EngineCore;
   // Hooks of EngineCore. Starved behind unread bytes: a block will come, the bytes first and then the error.
   [[nodiscard]] bool reads(const Slot& s) const { return s.receiving || (s.starved && s.wants_read && has_unread(s.fd)); }
+  void start_send(std::uint32_t index);
+  [[nodiscard]] static bool lends(const Slot& s) { return s.sending; }
   void await_room(std::uint32_t index) { arm_poll(index); }
   void link_opened(std::uint32_t from, LinkId) {
     if (!slots_[from].bulk_polling) arm_bulk_poll(from);
@@ -108,6 +115,7 @@ class UringEngine final : public EngineCore<UringEngine, Slot> {
   void on_completion(const io_uring_cqe& cqe, EventSink& sink);
   void on_accept(std::uint32_t index, const io_uring_cqe& cqe, EventSink& sink);
   void on_connect(std::uint32_t index, int result);
+  void on_sent(std::uint32_t index, int result);
   void on_receive(std::uint32_t index, const io_uring_cqe& cqe, EventSink& sink);
   void on_receive_end(std::uint32_t index, int result, bool last);
   void on_poll(std::uint32_t index, const io_uring_cqe& cqe);
@@ -116,6 +124,9 @@ class UringEngine final : public EngineCore<UringEngine, Slot> {
 
   BufferRing buffers_;  // Before the queue: the kernel may write into its blocks until the queue is gone.
   UringQueue queue_;
+  const unsigned batched_sends_from_;
+  unsigned batch_ = 0;                 ///< Completions of this turn, those of sends left out.
+  unsigned sends_in_ring_ = 0;         ///< Since the last wait.
   std::deque<SlotName> starved_;       ///< Receives that found the ring empty; armed again in order as blocks come back.
   std::deque<SlotName> starved_late_;  ///< Likewise, but served in this turn: goes behind the others at its end.
   std::vector<SlotName> bulk_ready_;   ///< Their receive has ended: kBulkReady is due.
@@ -368,6 +379,7 @@ void UringEngine::on_completion(const io_uring_cqe& cqe, EventSink& sink) {
     case Op::kAccept: on_accept(index, cqe, sink); break;
     case Op::kReceive: on_receive(index, cqe, sink); break;
     case Op::kConnect: on_connect(index, cqe.res); break;
+    case Op::kSend: on_sent(index, cqe.res); break;
     case Op::kPoll: on_poll(index, cqe); break;
     case Op::kBulkPoll: on_bulk_poll(index, cqe); break;
     case Op::kWatch: on_watch(index, last, sink); break;
@@ -464,6 +476,39 @@ void UringEngine::on_connect(std::uint32_t index, int result) {
   report(index, EventKind::kConnected, -result);
 }
 
+/// A turn that brings much makes many sends: as entries of the ring they cost no system call each. They are tried once when the entries are
+/// handed over, on this thread and before anything is waited for; MSG_DONTWAIT keeps the ring from waiting (and polling) for room (C7).
+void UringEngine::start_send(std::uint32_t index) {
+  Slot& s = slots_[index];
+  if (batch_ < batched_sends_from_ || pool_.meta(s.out.head).next != kNoBuffer) return flush(index);
+  const auto bytes = pool_.bytes(s.out.head);
+  io_uring_sqe* sqe = queue_.entry();
+  io_uring_prep_send(sqe, s.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  start(sqe, Op::kSend, index);
+  s.sending = true;
+  ++sends_in_ring_;
+  ++counters_.batched_sends;
+}
+
+void UringEngine::on_sent(std::uint32_t index, int result) {
+  Slot& s = slots_[index];
+  s.sending = false;
+  if (s.closing || s.failed) return s.out.clear(pool_);
+  SendOutcome outcome{.calls = 1};
+  if (result > 0) {
+    outcome.bytes = static_cast<std::size_t>(result);
+    s.out.consume(pool_, outcome.bytes);
+    outcome.blocked = !s.out.empty();
+  } else if (result == -EAGAIN) {
+    outcome.blocked = true;
+  } else if (result == -EINTR) {
+    return flush(index);
+  } else {
+    outcome.error = -result;
+  }
+  sent(index, outcome);
+}
+
 void UringEngine::on_watch(std::uint32_t index, bool last, EventSink& sink) {
   Slot& s = slots_[index];
   if (s.closing) return;
@@ -488,6 +533,8 @@ void UringEngine::poll(Instant deadline, EventSink& sink) {
   ++counters_.turns;
   queue_.submit_and_wait(left);
   sink.on_turn();
+  const unsigned completions = queue_.completions();
+  batch_ = completions - std::min(completions, std::exchange(sends_in_ring_, 0U));
   deliver(sink);
   queue_.reap([&](const io_uring_cqe& cqe) { on_completion(cqe, sink); });
   starved_.insert(starved_.end(), starved_late_.begin(), starved_late_.end());

@@ -41,6 +41,8 @@ class UringQueue {
     }
     return sqe;
   }
+  /// Those that reap() would find now.
+  [[nodiscard]] unsigned completions() const { return io_uring_cq_ready(&ring_); }
   [[nodiscard]] const sockaddr* keep(const sockaddr_storage& address) {
     addresses_.push_back(address);
     return reinterpret_cast<const sockaddr*>(&addresses_.back());

@@ -1,6 +1,5 @@
 """One cell: one contender, one workload, one round. Everything it starts is its own and ends with it."""
 import contextlib
-import functools
 import json
 import os
 import shlex
@@ -20,6 +19,7 @@ SERVERS = 3
 START_LIMIT = 10.0
 PLANNED_LEAST = 0.95
 SETTLE = 0.2        # after the first answer: the other servers' first checks
+TURN = 0.15         # seconds of load until the next contender has it: machines change their speed for seconds at a time
 LOGGED_LEAST = 0.95  # of the connections that ended: fewer lines would be less work than the others do
 LOG_LIMIT = 3.0     # seconds after the load's end in which the last lines must have been written
 MEMORY_FOLDER, MEMORY_FREE = "/dev/shm", 1 << 30   # files of a cell lie there when as many bytes are free: a disk would be measured too
@@ -87,15 +87,18 @@ def answers(port):
         return False
 
 
-def no_result_on_errors(measure):
+@contextlib.contextmanager
+def no_result_on_errors():
     """A program that cannot be started or hangs, a pipe that broke, a report that lacks a figure: of this cell, not of the whole run."""
-    @functools.wraps(measure)
-    def wrapped(*arguments):
-        try:
-            return measure(*arguments)
-        except (OSError, subprocess.SubprocessError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise CellError(f"{type(error).__name__}: {error}") from error
-    return wrapped
+    try:
+        yield
+    except (OSError, subprocess.SubprocessError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise CellError(f"{type(error).__name__}: {error}") from error
+
+
+def turns_of(seconds):
+    """How many turns a contender's window is cut into."""
+    return max(1, round(seconds / TURN))
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class Cell:
     def __init__(self, sandbox, processes, loadgen, cpus, folder=None):
         self._sandbox, self._processes, self._loadgen, self._cpus, self._folder = sandbox, processes, loadgen, cpus, folder
 
-    @no_result_on_errors
+    @no_result_on_errors()
     def run(self, contender, workload, seconds, warmup):
         """Measures. Returns a dict of metrics and facts. Raises CellError or Unavailable."""
         if workload.tool:
@@ -123,14 +126,59 @@ class Cell:
         with self._started(contender, workload, seconds) as place:
             argv = self._argv(workload, place, seconds, warmup)
             load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE)
-            report = self._finished(contender, load, place, seconds + warmup + 90)
-            counts = self._stop_backend(place.backend)
-            self._check_counts(workload, report, counts)
-            result = self._metrics(workload, report, bool(place.proxy))
-            ended = counts["requests"] if workload.unit == "connection" else 1   # kept connections have hardly ended yet
-            lines = check_log(contender, place.directory, ended) if contender.log_name else 0
-            result.update(facts=place.facts, config=place.config, backend=counts, lines_logged=lines, load=self._told(argv, place.backend.args))
-            return result
+            return self._result(contender, workload, place, load, seconds + warmup + 90)
+
+    def run_in_turns(self, contenders, workload, seconds, warmup):
+        """Measures all of them side by side: each has its network, its backend and its load, and only one load runs at a time, for TURN seconds. What
+        makes the machine faster or slower for a while meets all alike. Returns {name: result, or the error there is instead}."""
+        out, loads = {}, {}
+        turns = turns_of(seconds)
+        limit = turns * TURN * len(contenders) + 90
+        with contextlib.ExitStack() as stack:
+            for contender in contenders:
+                with self._kept(out, contender):
+                    place = stack.enter_context(self._started(contender, workload, limit))
+                    argv = self._argv(workload, place, seconds / turns, warmup) + ["--turns", str(turns)]
+                    loads[contender.name] = place, self._processes.start(argv, self._cpus["load"], subprocess.PIPE, stdin=subprocess.PIPE)
+                    self._await_rest(loads[contender.name][1], warmup + 30)
+            for turn in range(turns):
+                shift = turn % len(contenders)
+                for contender in contenders[shift:] + contenders[:shift]:
+                    if contender.name not in out:
+                        with self._kept(out, contender):
+                            self._one_turn(loads[contender.name][1])
+            for contender in contenders:
+                if contender.name not in out:
+                    with self._kept(out, contender):
+                        place, load = loads[contender.name]
+                        self._go_on(load)
+                        out[contender.name] = self._result(contender, workload, place, load, 30)
+        return out
+
+    def _one_turn(self, load):
+        self._go_on(load)
+        self._await_rest(load, TURN + 30)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _kept(out, contender):
+        """An error is this contender's, and the others go on."""
+        try:
+            with no_result_on_errors():
+                yield
+        except (CellError, Unavailable) as error:
+            out[contender.name] = error
+
+    def _result(self, contender, workload, place, load, limit):
+        """Of a load that ends by itself within `limit` seconds."""
+        report = self._finished(contender, load, place, limit)
+        counts = self._stop_backend(place.backend)
+        self._check_counts(workload, report, counts)
+        result = self._metrics(workload, report, bool(place.proxy))
+        ended = counts["requests"] if workload.unit == "connection" else 1   # kept connections have hardly ended yet
+        lines = check_log(contender, place.directory, ended) if contender.log_name else 0
+        result.update(facts=place.facts, config=place.config, backend=counts, lines_logged=lines, load=self._told(load.args, place.backend.args))
+        return result
 
     @staticmethod
     def _told(*commands):
@@ -169,11 +217,11 @@ class Cell:
             if report[what] < PLANNED_LEAST * rate * report["seconds"]:
                 raise CellError(f"{report[what] / report['seconds']:,.0f} {what} per second instead of {rate:,}: the load side or the proxy did not keep the rate")
 
-    @no_result_on_errors
+    @no_result_on_errors()
     def count_calls(self, contender, workload, seconds, tool):
         """System calls per unit, counted over a window that begins and ends at rest: exact but for timers and health checks."""
         with self._started(contender, workload, seconds) as place:
-            argv = self._argv(workload, place, seconds, 0.2) + ["--attended"]
+            argv = self._argv(workload, place, seconds, 0.2) + ["--turns", "1"]
             load = self._processes.start(argv, self._cpus["load"], subprocess.PIPE, stdin=subprocess.PIPE)
             self._await_rest(load, 30)
             counter = tool(self._processes, descendants(place.proxy.pid), self._cpus["load"], place.directory)
@@ -206,6 +254,7 @@ class Cell:
     def _started(self, contender, workload, seconds):
         """Everything but the load, in a fresh network; ended at the end."""
         facts = self._sandbox.fresh(workload.congestion_control, needed=workload.bulk)
+        earlier = self._processes.running()
         with tempfile.TemporaryDirectory(prefix="fairlead-bench-", dir=self._folder) as directory:
             try:
                 if workload.tool:
@@ -218,7 +267,7 @@ class Cell:
                 time.sleep(SETTLE)
                 yield Started(directory, facts, backend, [port] if contender.forwards else servers, proxy, config)
             finally:
-                self._processes.stop_all()
+                self._processes.stop_all_but(earlier)
 
     def _argv(self, workload, place, seconds, warmup):
         argv = [self._loadgen, workload.mode, *workload.arguments, "--seconds", f"{seconds:g}", "--watch-load", str(place.backend.pid)]

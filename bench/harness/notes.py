@@ -1,4 +1,5 @@
 """What a reader must know beside the figures: what is missing and why, what disturbed the run, what a figure does not mean."""
+from . import plan
 from .workloads import idle_marks
 
 FULL_PROXY = 80.0     # percent of its CPU, below which the proxy was not the bottleneck
@@ -12,7 +13,7 @@ def notes_of(run, rows, missing, interrupted, descriptors):
     if run.failures:
         notes.append(f"{len(run.failures)} cells gave no result, the first: {run.failures[0]['workload']} {run.failures[0]['contender']}: {run.failures[0]['error']}")
     if interrupted:
-        notes.append(f"interrupted in round {run.rounds_done + 1} of {run.options.rounds}")
+        notes.append(f"interrupted in round {run.rounds_done + 1} of {plan.most_rounds(run.options)}")
     if run.state.earlier:
         notes.append(f"{run.state.earlier} cells are of an earlier, interrupted part of this run")
     notes += [f"{name}: {repeats} further round{'s' if repeats > 1 else ''}, because it was noisy" for name, repeats in run.repeats.items()]

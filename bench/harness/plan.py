@@ -1,10 +1,14 @@
 """Which cells a run has, in which order, and how long they take by arithmetic."""
 
+import itertools
+
+from .cell import turns_of
 from .stats import FIRM_ROUNDS, NOISE_ROUNDS
 
 # What a cell takes besides its window and warm-up: a namespace, the backend, the proxy's start and first checks, the end of them all.
 OVERHEAD = 0.5
 IDLE_SECONDS = 4.5     # 10,000 connections up, asked twice
+TURN_OVERHEAD = 0.03   # coming to rest, what the proxy does after that, the word to the next
 CALLS_OVERHEAD = 0.9   # attaching the counter, coming to rest twice
 CALLS_SECONDS = 0.5    # window of the pass that counts system calls: they repeat almost exactly, unlike times
 CALIBRATION_SECONDS = 1.0
@@ -27,6 +31,25 @@ def cells_of_round(workloads, contenders, number, quick):
             yield workload, contender
 
 
+def groups_of_round(workloads, contenders, number, quick):
+    """The same, (workload, its contenders)."""
+    for workload, cells in itertools.groupby(cells_of_round(workloads, contenders, number, quick), key=lambda cell: cell[0]):
+        yield workload, [contender for _, contender in cells]
+
+
+def rounds_of(workload, options):
+    """Of the first pass, before anything is repeated."""
+    return options.rounds or workload.rounds
+
+
+def most_rounds(options):
+    return max((rounds_of(w, options) for w in options.workloads), default=0)
+
+
+def in_round(workloads, options, number):
+    return [w for w in workloads if number <= rounds_of(w, options)]
+
+
 def cells_of_calls(workloads, contenders):
     """Of the pass that counts system calls: once each, after the timed rounds."""
     for workload in workloads:
@@ -35,31 +58,41 @@ def cells_of_calls(workloads, contenders):
                 yield workload, contender
 
 
-def further_rounds(options):
-    """How many rounds a noisy workload gets: as many as let one odd round stop deciding, or none. Fewer would leave the interval as wide as it was."""
-    wanted = FIRM_ROUNDS - options.rounds
-    return wanted if not options.quick and options.rounds >= NOISE_ROUNDS and 0 < wanted <= options.repeats else 0
+def further_rounds(workload, options):
+    """How many rounds it gets when it is noisy: as many as let one odd round stop deciding, or none. Fewer would leave the interval as wide as it was."""
+    done = rounds_of(workload, options)
+    wanted = FIRM_ROUNDS - done
+    return wanted if not options.quick and done >= NOISE_ROUNDS and 0 < wanted <= options.repeats else 0
 
 
 def window_of(workload, options):
     """Seconds of the measured window."""
     if workload.unit == "idle":
         return 0.5
-    return max(options.seconds, 1.0) if workload.tool else options.seconds
+    seconds = options.seconds or workload.seconds
+    return max(seconds, 1.0) if workload.tool else seconds
 
 
 def seconds_of(workload, options):
     """Of one cell, about."""
-    return IDLE_SECONDS if workload.unit == "idle" else window_of(workload, options) + (0.3 if workload.tool else options.warmup) + OVERHEAD
+    if workload.unit == "idle":
+        return IDLE_SECONDS
+    window = window_of(workload, options)
+    return window + (0.3 if workload.tool else options.warmup) + OVERHEAD + (turns_of(window) * TURN_OVERHEAD if workload.in_turns else 0)
+
+
+def window_of_calls(options):
+    return min(options.seconds or CALLS_SECONDS, CALLS_SECONDS)
 
 
 def seconds_of_calls(options):
-    return min(options.seconds, CALLS_SECONDS) + CALLS_OVERHEAD
+    return window_of_calls(options) + CALLS_OVERHEAD
 
 
 def total(options, contenders, calls=True):
     """(cells, seconds) of the whole run, repeats not counted."""
-    timed = [w for r in range(1, options.rounds + 1) for w, _ in cells_of_round(options.workloads, contenders, r, options.quick)]
+    timed = [w for r in range(1, most_rounds(options) + 1)
+             for w, _ in cells_of_round(in_round(options.workloads, options, r), contenders, r, options.quick)]
     counted = len(list(cells_of_calls(options.workloads, contenders))) if calls else 0
     calibration = CALIBRATION_SECONDS + OVERHEAD if any(w.calibrated for w in options.workloads) else 0
     return len(timed) + counted, sum(seconds_of(w, options) for w in timed) + counted * seconds_of_calls(options) + calibration

@@ -11,6 +11,12 @@ def default_out():
     return os.path.join(ROOT, "build", "bench") if IN_SOURCE else os.path.abspath("fairlead-bench")
 
 
+def haproxy3():
+    """Where `make bench` leaves a newer HAProxy; None when there is none."""
+    path = os.path.join(ROOT, "build", "haproxy3", "haproxy")
+    return path if IN_SOURCE and os.path.exists(path) else None
+
+
 def find(name, folder=None):
     """The program's path, whether it is there or not. `folder`: named by the user."""
     if folder or IN_SOURCE:

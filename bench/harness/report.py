@@ -22,7 +22,8 @@ def rows_of(cells, workloads, contenders, versions):
             for unit in units:
                 values = {r: result["metrics"][unit] for r, result in results.items() if unit in result["metrics"]}
                 other = {r: result["metrics"][unit] for r, result in reference.items() if unit in result["metrics"]}
-                row = stats.row_of(workload.name, contender.name, versions[contender.name], unit, values, other, workload.noise)
+                row = stats.row_of(workload.name, contender.name, versions[contender.name], unit, values, other, workload.noise,
+                                   stats.BY_RATIO if workload.in_turns else stats.BY_FIGURE)
                 row["main"] = unit == workload.cost_unit
                 if workload.rate:
                     row["rate_asked"] = workload.rate
@@ -163,7 +164,7 @@ def verdict_text(row):
     against = row.get("against_haproxy")
     if not against:
         return ""
-    interval = against["ratio_ci95"]
+    interval = against.get("ratio_ci95") or against.get("ratio_ci90")
     return against["verdict"] + (f" ({interval[0]:.2f} .. {interval[1]:.2f})" if interval else "")
 
 
@@ -171,10 +172,11 @@ def html_report(rows, run, workloads, contenders):
     machine = run["machine"]
     head = f"{html.escape(machine['cpu'])}, {machine['cpus']} CPUs, kernel {html.escape(machine['kernel'])}, " \
            f"{machine.get('syscall_ns', '?')} ns per system call; {html.escape(run['network'])}; " \
-           f"{run['rounds_done']} rounds of {run['seconds']:g} s, interleaved; {html.escape(run['finished'])}"
+           f"rounds interleaved; {html.escape(run['finished'])}"
     body = ["<h1>Fairlead benchmark</h1>", f"<p>{head}</p>",
             "<p>Bars: median CPU time of the proxy per unit of work, of lat the 99th percentile of latency (shorter is better); "
             "the line runs from the lowest to the highest round. Dashed: limits without a proxy; the kernel's is what the load side spends more than with none.</p>"]
+    body += aims_table(run.get("aims", []))
     for note in run["notes"]:
         body.append(f'<p style="color: var(--noisy)">{html.escape(note)}</p>')
     for workload in workloads:
@@ -182,7 +184,7 @@ def html_report(rows, run, workloads, contenders):
         if not main:
             continue
         body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>",
-                 f"<p>{workload.cost_unit}, congestion control {main[0]['congestion_control']}"
+                 f"<p>{workload.cost_unit}, {main[0]['n']} rounds{' in turns' if workload.in_turns else ''}, congestion control {main[0]['congestion_control']}"
                  + (f", {main[0]['rate_asked']:,} requests/s asked of all" if "rate_asked" in main[0] else "") + "</p>", chart(workload, rows, contenders)]
     body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>at 95 %<th>spread</tr>")
     for row in rows:
@@ -200,6 +202,18 @@ def html_report(rows, run, workloads, contenders):
     body.append(f"<details><summary>The run</summary><pre>{html.escape(json.dumps(rest, indent=2))}</pre></details>")
     return ("<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Fairlead benchmark</title>"
             f"<style>{STYLE}</style><body>{''.join(body)}</body></html>\n")
+
+
+def aims_table(verdicts):
+    if not verdicts:
+        return []
+    out = ["<h2>Aims</h2><p>Fairlead's default engine; ratios to HAProxy in this run.</p>"
+           "<div class=scroll><table><tr><th>what<th>asked<th>measured<th>verdict</tr>"]
+    for v in verdicts:
+        ratios = ", ".join(f"{workload} {ratio:.2f}" for workload, ratio in v["measured"].items())
+        words = v["verdict"] + (", the best case too" if v["stretch"] else "") + (": " + "; ".join(v["why"]) if v["why"] else "")
+        out.append(f"<tr><td>{html.escape(v['what'])}<td>{html.escape(v['asked'])}<td>{ratios}<td>{html.escape(words)}</tr>")
+    return [*out, "</table></div>"]
 
 
 def write_atomically(path, text):

@@ -2,7 +2,7 @@
 import sys
 import time
 
-from . import plan, report, syscalls
+from . import plan, report, stats, syscalls
 from .cell import CellError
 from .sandbox import Unavailable
 from .stats import REFERENCE
@@ -62,8 +62,8 @@ class Run:
         progress = Progress(cells)
         try:
             self._calibrate(progress)
-            for number in range(1, self.options.rounds + 1):
-                self._round(number, self.workloads, f"round {number}", progress)
+            for number in range(1, plan.most_rounds(self.options) + 1):
+                self._round(number, plan.in_round(self.workloads, self.options, number), f"round {number}", progress)
                 self.rounds_done = number
             self._repeat_noisy(progress)
             for workload, contender in plan.cells_of_calls(self.workloads, self.contenders) if self.calls_by else []:
@@ -73,19 +73,31 @@ class Run:
 
     def _round(self, number, workloads, what, progress):
         first = True
-        for workload, contender in plan.cells_of_round(workloads, self.contenders, number, self.options.quick):
-            if (workload.name, contender.name) in self.dropped or self._take_over(workload, contender, number):
-                progress.skip()
-                continue
-            progress.show(what, workload.name, contender.name, first)
-            first = False
-            self._one(workload, contender, number, progress)
+        for workload, contenders in plan.groups_of_round(workloads, self.contenders, number, self.options.quick):
+            todo = self._todo(workload, contenders, number)
+            for contender in contenders:
+                if contender not in todo:
+                    progress.skip()
+                    continue
+                progress.show(what, workload.name, contender.name, first)
+                first = False
+                if not workload.in_turns:
+                    self._one(workload, contender, number, progress)
+            if workload.in_turns and todo:
+                self._in_turns(workload, todo, number, progress)
+
+    def _todo(self, workload, contenders, number):
+        """Whom an earlier part of the run has not measured. What runs in turns is measured together or not at all: its ratios are of one moment."""
+        wanted = [c for c in contenders if (workload.name, c.name) not in self.dropped]
+        if workload.in_turns and not all(self.state.has("timed", workload.name, c.name, number) for c in wanted):
+            return wanted
+        return [c for c in wanted if not self._take_over(workload, c, number)]
 
     def _repeat_noisy(self, progress):
         """Whole rounds of noisy workloads, all contenders of them: ratios stay paired, and nothing that was measured is thrown away. The noisiest
         first, each with all its further rounds or with none."""
-        further, left, chosen = plan.further_rounds(self.options), [], []
-        todo = {workload: self._seconds_of_further(workload, further) for workload in self.noisy()} if further else {}
+        left, chosen = [], []
+        todo = {workload: self._seconds_of_further(workload) for workload in self.noisy() if plan.further_rounds(workload, self.options)}
         calls = len(list(plan.cells_of_calls(self.workloads, self.contenders))) if self.calls_by else 0
         ends = self.spent() + calls * plan.seconds_of_calls(self.options)
         for workload, seconds in todo.items():
@@ -94,27 +106,30 @@ class Run:
                 continue
             ends += seconds
             chosen.append(workload)
-            progress.more(further * len(list(plan.cells_of_round([workload], self.contenders, 1, False))))
+            progress.more(plan.further_rounds(workload, self.options) * len(list(plan.cells_of_round([workload], self.contenders, 1, False))))
         if left:
             self.no_repeats = f"{', '.join(left)} noisy, not repeated: the run would take more than {plan.BUDGET[self.options.quick] / 60:.0f} minutes"
-        for number in self._further(further) if chosen else []:
-            self._round(number, chosen, f"repeat {number - self.options.rounds} of what was noisy", progress)
-            self.repeats |= {workload.name: number - self.options.rounds for workload in chosen}
+        for number in sorted({number for workload in chosen for number in self._further(workload)}):
+            again = [workload for workload in chosen if number in self._further(workload)]
+            self._round(number, again, f"round {number}, of what was noisy", progress)
+            self.repeats |= {workload.name: number - plan.rounds_of(workload, self.options) for workload in again}
 
-    def _seconds_of_further(self, workload, further):
+    def _seconds_of_further(self, workload):
         """Of those that an earlier part of the run has not measured."""
-        cells = [c for number in self._further(further) for _, c in plan.cells_of_round([workload], self.contenders, number, False)
-                 if not self.state.get("timed", workload.name, c.name, number)]
+        cells = [c for number in self._further(workload) for _, c in plan.cells_of_round([workload], self.contenders, number, False)
+                 if not self.state.has("timed", workload.name, c.name, number)]
         return len(cells) * plan.seconds_of(workload, self.options)
 
-    def _further(self, rounds):
-        return range(self.options.rounds + 1, self.options.rounds + rounds + 1)
+    def _further(self, workload):
+        done = plan.rounds_of(workload, self.options)
+        return range(done + 1, done + plan.further_rounds(workload, self.options) + 1)
 
     def noisy(self):
         """Workloads in which a proxy's main figure is noisy, the noisiest first."""
         proxies = [c for c in self.contenders if c.proxies]
         rows = report.rows_of(self.cells, self.workloads, proxies, {c.name: "" for c in proxies})
-        worst = {w.name: max((r["spread"] / w.noise for r in rows if r["workload"] == w.name and r["main"] and r["noisy"]), default=0) for w in self.workloads}
+        judged = [r for r in rows if r["main"] and r["noisy"] and not (r["contender"] == REFERENCE and r["judged_by"] == stats.BY_RATIO)]
+        worst = {w.name: max((r["spread"] / w.noise for r in judged if r["workload"] == w.name), default=0) for w in self.workloads}
         return sorted((w for w in self.workloads if worst[w.name]), key=lambda w: -worst[w.name])
 
     def spent(self):
@@ -144,7 +159,8 @@ class Run:
             return None
         progress.say(f"bench: calibration: the rate {proxies[0].name} reaches over 64 connections")
         try:
-            result = self.cell.run(proxies[0], CALIBRATION, min(self.options.seconds, plan.CALIBRATION_SECONDS), self.options.warmup)
+            seconds = min(self.options.seconds or plan.CALIBRATION_SECONDS, plan.CALIBRATION_SECONDS)
+            result = self.cell.run(proxies[0], CALIBRATION, seconds, self.options.warmup)
         except (Unavailable, CellError) as error:
             self.calibrated = f"calibration: {error}"
             if isinstance(error, CellError):
@@ -168,21 +184,34 @@ class Run:
         self.failures.append({"workload": workload.name, "contender": contender.name, "round": number, "error": error})
 
     def _one(self, workload, contender, number, progress):
-        key, began = (workload.name, contender.name), time.monotonic()
+        began = time.monotonic()
         try:
             result = self.cell.run(contender, workload, plan.window_of(workload, self.options), self.options.warmup)
         except (Unavailable, CellError) as error:
-            if isinstance(error, Unavailable) and not self.cells.get(key):
-                self.dropped[key] = str(error)
-                progress.say(f"bench: {workload.name} {contender.name} left out: {error}")
-                return
+            result = error
+        self._keep(workload, contender, number, result, time.monotonic() - began, progress)
+
+    def _in_turns(self, workload, contenders, number, progress):
+        began = time.monotonic()
+        results = self.cell.run_in_turns(contenders, workload, plan.window_of(workload, self.options), self.options.warmup)
+        took = (time.monotonic() - began) / len(contenders)
+        for contender in contenders:
+            self._keep(workload, contender, number, results[contender.name], took, progress)
+
+    def _keep(self, workload, contender, number, result, took, progress):
+        """`result`: or the error there is instead."""
+        key = (workload.name, contender.name)
+        if isinstance(result, Unavailable) and not self.cells.get(key):
+            self.dropped[key] = str(result)
+            progress.say(f"bench: {workload.name} {contender.name} left out: {result}")
+        elif isinstance(result, Exception):
             # What could be had once and now cannot is a failure, not something this machine lacks.
-            self._failed(workload, contender, number, str(error))
-            self.state.add("timed", *key, number, error=str(error), took=time.monotonic() - began)
-            progress.say(f"bench: {workload.name} {contender.name} round {number} is no result: {error}")
+            self._failed(workload, contender, number, str(result))
+            self.state.add("timed", *key, number, error=str(result), took=took)
+            progress.say(f"bench: {workload.name} {contender.name} round {number} is no result: {result}")
         else:
             self.cells.setdefault(key, {})[number] = result
-            self.state.add("timed", *key, number, result=result, took=time.monotonic() - began)
+            self.state.add("timed", *key, number, result=result, took=took)
 
     def _count_calls(self, workload, contender, progress):
         key, began = (workload.name, contender.name), time.monotonic()
@@ -194,7 +223,7 @@ class Run:
             return
         progress.show("system calls", *key, False)
         try:
-            self.calls[key] = self.cell.count_calls(contender, workload, min(self.options.seconds, plan.CALLS_SECONDS), self.calls_by)
+            self.calls[key] = self.cell.count_calls(contender, workload, plan.window_of_calls(self.options), self.calls_by)
             self.state.add("calls", *key, result=self.calls[key], took=time.monotonic() - began)
         except (Unavailable, CellError) as error:
             self.calls_without[key] = str(error)

@@ -149,8 +149,16 @@ class Processes:
             self.stop(process)
 
     def stop_all(self):
-        for process in reversed(list(self._running)):
-            self.stop(process)
+        self.stop_all_but(())
+
+    def running(self):
+        return tuple(self._running)
+
+    def stop_all_but(self, earlier):
+        """Ends what was started after `earlier` was what ran, the last one first."""
+        for process in reversed(self.running()):
+            if process not in earlier:
+                self.stop(process)
 
     @staticmethod
     def _signal(process, number):

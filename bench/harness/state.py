@@ -89,6 +89,10 @@ class State:
     def _name(record):
         return record.get("kind"), record.get("workload"), record.get("contender"), record.get("round")
 
+    def has(self, kind, workload=None, contender=None, number=None):
+        """Whether there is such a record; unlike `get`, without making it part of this run."""
+        return (kind, workload, contender, number) in self._records
+
     def get(self, kind, workload=None, contender=None, number=None):
         name = kind, workload, contender, number
         record = self._records.get(name)

@@ -5,6 +5,7 @@ watch, mixed and lat run at a fixed rate (an open loop); the others as fast as t
 from dataclasses import dataclass, field, replace
 
 from . import tls
+from .stats import FIRM_ROUNDS
 
 
 COST_UNITS = {"request": "us/request", "connection": "us/connection", "GB": "ms/GB", "event": "us/event", "idle": "B/connection",
@@ -28,11 +29,18 @@ class Workload:
     tool: str = ""                 # the load is this program, the backend nginx over TLS (tls.py)
     calibrated: bool = False       # its --rate is LATENCY_FRACTION of what the reference reached
     rate: int = 0                  # requests per second it asks for; 0: not known beforehand (a closed loop, or not calibrated yet)
+    rounds: int = 5                # of a full run, unless --rounds says otherwise
+    seconds: float = 3.0           # of a full run's window, unless --seconds says otherwise
 
     @property
     def countable(self):
         """Whether it has a window that can begin and end at rest."""
         return self.unit in ("request", "connection", "GB") and not self.tool
+
+    @property
+    def in_turns(self):
+        """Whether the load goes to one contender after the other in short turns. Bulk does not: the last of its big messages would be much of a turn."""
+        return self.unit in ("request", "connection") and not self.tool
 
     @property
     def paced(self):
@@ -68,7 +76,7 @@ class Workload:
 
 def _requests(name, connections, reply):
     return Workload(name, f"{connections} kept connections, 200 B -> {reply:,} B", "requests",
-                    ("--connections", str(connections), "--request", "200", "--reply", str(reply)))
+                    ("--connections", str(connections), "--request", "200", "--reply", str(reply)), rounds=FIRM_ROUNDS, seconds=2.0)
 
 
 def _bulk(mode, connections, congestion_control):
@@ -89,7 +97,8 @@ WORKLOADS = [
     _requests("p64", 64, 2000),
     _requests("p512s", 512, 200),
     _requests("p512", 512, 2000),
-    Workload("churn", "connect, 200 B -> 200 B, close; 32 in parallel", "churn", ("--connections", "32", "--sources", "8"), unit="connection"),
+    Workload("churn", "connect, 200 B -> 200 B, close; 32 in parallel", "churn", ("--connections", "32", "--sources", "8"), unit="connection",
+             rounds=FIRM_ROUNDS, seconds=2.0),
     *[_bulk(mode, connections, cc) for cc in ("reno", "bbr") for mode in ("download", "upload") for connections in (1, 4)],
     Workload("watch", "1,000 mostly idle watches, 2,000 events of 300 B per second over all of them", "paced",
              ("--watches", "1000", "--event", "300"), unit="event", backend=("--event-rate", "2000"), planned=(("events", 2000),)),
@@ -98,7 +107,8 @@ WORKLOADS = [
               "--bulk-connections", "1", "--bulk-rate", "100", "--bulk-reply", str(1 << 20)),
              unit="mix", backend=("--event-rate", "1000"), planned=(("events", 1000), ("replies", 1280 + 100), ("received", 100 << 20))),
     Workload("lat", "latency, open loop: 64 connections, 200 B -> 2,000 B", "paced",
-             ("--connections", "64", "--request", "200", "--reply", "2000"), unit="latency", noise=0.30, calibrated=True),
+             ("--connections", "64", "--request", "200", "--reply", "2000"), unit="latency", noise=0.30, calibrated=True,
+             rounds=10),
     Workload("tls-wrk", "HTTPS end to end, nginx asked by wrk: HTTP/1.1 over 64 connections, 2,000 B", "", tool="wrk"),
     Workload("tls-h2", "HTTPS end to end, nginx asked by h2load: HTTP/2, 32 connections with 4 streams each, 2,000 B", "", tool="h2load"),
     Workload("idle", "memory of an idle connection after one request: growth of RSS from 1,000 to 10,000 connections", "idle", unit="idle", noise=0.10),

@@ -11,6 +11,9 @@
 namespace fairlead::bench {
 namespace {
 
+/// What a proxy still does once the last answer is out (it closes, it writes gathered lines) belongs to the turn that caused it.
+constexpr Duration kAftermath = std::chrono::milliseconds(20);
+
 class LoadRun final : public ClientPool {
  public:
   LoadRun(Poller poller, const LoadOptions& options) : ClientPool(std::move(poller), options.client), plan_(options) {}
@@ -18,16 +21,14 @@ class LoadRun final : public ClientPool {
   Result<std::string> run() {
     for (std::uint32_t i = 0; i < options().connections; ++i) open_later(add_slot());
     if (auto done = turn_until(clock_.now() + plan_.warmup, /*stop_when_answered=*/false); !done) return done.error();
-    if (auto done = attend(); !done) return done.error();
-    if (plan_.attended) resume();
+    if (plan_.turns > 0) return run_in_turns();
     const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
     if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
-    if (auto done = attend(); !done) return done.error();
     const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     draining_ = true;
     if (auto done = turn_until(to.at + plan_.drain_limit, /*stop_when_answered=*/true); !done) return done.error();
     count_unfinished();
-    return "{" + json_members(from, to, errors()) + "}";
+    return "{" + json_members(window_between(from, to), errors()) + "}";
   }
 
  private:
@@ -38,15 +39,36 @@ class LoadRun final : public ClientPool {
     }
     return {};
   }
-  /// Lets everything under way come to its end, says so, and waits for leave to go on.
-  Status attend() {
-    if (!plan_.attended) return {};
+  Result<std::string> run_in_turns() {
+    Window sum;
+    if (auto done = come_to_rest(); !done) return done.error();
+    for (std::uint32_t turn = 0; turn < plan_.turns; ++turn) {
+      if (auto told = await_leave(); !told) return told.error();
+      const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
+      resume();
+      if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
+      if (auto done = come_to_rest(); !done) return done.error();
+      const Duration loaded = clock_.now() - from.at;
+      if (auto done = turn_until(clock_.now() + kAftermath, /*stop_when_answered=*/false); !done) return done.error();
+      Window window = window_between(from, take_edge(clock_, totals(), plan_.watched));
+      window.length = loaded;
+      sum = sum_of(sum, window);
+    }
+    if (auto told = await_leave(); !told) return told.error();
+    return "{" + json_members(sum, errors()) + "}";
+  }
+  /// Lets everything under way come to its end.
+  Status come_to_rest() {
     pausing_ = true;
     const Instant limit = clock_.now() + plan_.drain_limit;
-    do {
+    while (!quiet() && clock_.now() < limit && errors().total() < kErrorsMax) {
       if (auto polled = poll(kPollMax); !polled) return polled;
-    } while (!quiet() && clock_.now() < limit && errors().total() < kErrorsMax);
+    }
     if (!quiet()) fail(&ErrorCounts::unfinished, "the load did not come to rest within the drain limit");
+    return {};
+  }
+  /// Says that nothing is under way, and waits for leave to go on.
+  static Status await_leave() {
     fmt::print("{{\"edge\": \"quiet\"}}\n");
     std::fflush(stdout);
     char c = 0;
@@ -118,7 +140,7 @@ class IdleRun final : public ClientPool {
     const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     if (auto done = ask_all_again(); !done) return done.error();
     count_unfinished();
-    return fmt::format(R"({{"marks": [{}], {}}})", marks, json_members(from, to, errors()));
+    return fmt::format(R"({{"marks": [{}], {}}})", marks, json_members(window_between(from, to), errors()));
   }
 
  private:

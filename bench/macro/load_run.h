@@ -16,11 +16,12 @@ struct LoadOptions {
   ClientOptions client;
   Watched watched;
   Duration warmup{};
-  Duration measured{};
+  Duration measured{};  ///< Of one window.
   Duration drain_limit{};
-  /// The window begins and ends with nothing under way: at both edges {"edge": "quiet"} is printed and a line on stdin is waited for, so
-  /// that somebody outside (perf, strace) counts exactly what the counted units caused. Not for times: the stop is part of the window.
-  bool attended = false;
+  /// So many windows instead of one, each from rest to rest: before each and after the last {"edge": "quiet"} is printed and a line on
+  /// stdin waited for; the report is their sum. So somebody outside can count exactly what one window caused, or give several loads
+  /// their turns.
+  std::uint32_t turns = 0;
 };
 struct IdleOptions {
   ClientOptions client;

@@ -38,7 +38,7 @@ struct Arguments {
   double settle_s = 0.5;
   ClientOptions client;
   Watched watched;
-  bool attended = false;
+  std::uint32_t turns = 0;
   double event_rate = 0;
   PacedOptions paced;
   std::vector<std::uint32_t> marks{1000, 10000};
@@ -154,7 +154,7 @@ int run_client(const CLI::App& app, Arguments& a) {
                           .warmup = seconds(a.warmup_s),
                           .measured = seconds(a.seconds_s),
                           .drain_limit = seconds(a.drain_s),
-                          .attended = a.attended}));
+                          .turns = a.turns}));
 }
 
 }  // namespace
@@ -194,7 +194,8 @@ int main(int argc, char** argv) {
       sub.add_option("--settle", a.settle_s, "rest before memory is read")->check(CLI::Range(0.0, 60.0));
     } else {
       sub.add_option("--warmup", a.warmup_s, "seconds before the measured window")->check(CLI::Range(0.0, 600.0));
-      sub.add_flag("--attended", a.attended, "come to rest at both edges of the window, say so, and wait for a line on stdin");
+      sub.add_option("--turns", a.turns, "so many windows, each from rest to rest: before each and after the last wait for a line on stdin")
+          ->check(CLI::Range(1, 100'000));
     }
     // Before the options are read: what the command line says then wins.
     sub.preparse_callback([&a, mode](std::size_t) {

@@ -48,8 +48,8 @@ class PacedRun final : public ClientPool {
     const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     if (auto done = drain(to.at + plan_.drain_limit); !done) return done.error();
     count_unfinished();
-    return fmt::format(R"({{{}, "latency": {}, "send_lag": {}, "events_in_all": {}}})", json_members(from, to, errors()), json_of(latency_),
-                       json_of(lag_), totals().events);
+    return fmt::format(R"({{{}, "latency": {}, "send_lag": {}, "events_in_all": {}}})", json_members(window_between(from, to), errors()),
+                       json_of(latency_), json_of(lag_), totals().events);
   }
 
  private:

@@ -1,5 +1,6 @@
 #include "bench/macro/proc_sample.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -48,6 +49,8 @@ ProcSample sample_processes(const std::vector<pid_t>& pids) {
 
 ProcUse use_between(const ProcSample& from, const ProcSample& to) {
   ProcUse out;
+  out.threads = static_cast<std::uint32_t>(to.threads.size());
+  out.missing = to.missing;
   for (const auto& [thread, now] : to.threads) {
     const auto before = from.threads.find(thread);
     const ThreadUse then = before == from.threads.end() ? ThreadUse{} : before->second;
@@ -57,6 +60,15 @@ ProcUse use_between(const ProcSample& from, const ProcSample& to) {
   }
   for (const auto& [thread, then] : from.threads) out.threads_ended += to.threads.contains(thread) ? 0 : 1;
   return out;
+}
+
+ProcUse sum_of(const ProcUse& a, const ProcUse& b) {
+  return {.all = {.cpu_ns = a.all.cpu_ns + b.all.cpu_ns,
+                  .voluntary = a.all.voluntary + b.all.voluntary,
+                  .involuntary = a.all.involuntary + b.all.involuntary},
+          .threads = std::max(a.threads, b.threads),
+          .threads_ended = a.threads_ended + b.threads_ended,
+          .missing = std::max(a.missing, b.missing)};
 }
 
 std::uint64_t resident_bytes(const std::vector<pid_t>& pids) {

@@ -20,10 +20,14 @@ struct ProcSample {
 };
 struct ProcUse {
   ThreadUse all;
+  std::uint32_t threads = 0;        ///< At the end; of several windows the most.
   std::uint32_t threads_ended = 0;  ///< What they used since `from` is not known, and not counted.
+  std::uint32_t missing = 0;        ///< Processes that were gone at the end; of several windows the most.
 };
 /// Between two samples, thread by thread.
 [[nodiscard]] ProcUse use_between(const ProcSample& from, const ProcSample& to);
+/// Of two windows that do not overlap.
+[[nodiscard]] ProcUse sum_of(const ProcUse& a, const ProcUse& b);
 [[nodiscard]] ProcSample sample_processes(const std::vector<pid_t>& pids);
 
 /// Resident bytes, summed. From smaps_rollup, which walks the page tables; the figures of status lag by up to some 100 KiB.

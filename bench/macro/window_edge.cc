@@ -15,10 +15,9 @@ std::string json_text(const std::string& text) {
   return '"' + out + '"';
 }
 
-std::string json_of(const ProcSample& from, const ProcSample& to) {
-  const ProcUse use = use_between(from, to);
+std::string json_of(const ProcUse& use) {
   return fmt::format(R"({{"cpu_ns": {}, "voluntary": {}, "involuntary": {}, "threads": {}, "threads_ended": {}, "missing": {}}})",
-                     use.all.cpu_ns, use.all.voluntary, use.all.involuntary, to.threads.size(), use.threads_ended, to.missing);
+                     use.all.cpu_ns, use.all.voluntary, use.all.involuntary, use.threads, use.threads_ended, use.missing);
 }
 
 std::string json_of(const ErrorCounts& e) {
@@ -39,13 +38,36 @@ WindowEdge take_edge(const Clock& clock, const Totals& totals, const Watched& wa
   return edge;
 }
 
-std::string json_members(const WindowEdge& from, const WindowEdge& to, const ErrorCounts& errors) {
+Window window_between(const WindowEdge& from, const WindowEdge& to) {
+  return {.length = to.at - from.at,
+          .totals = {.replies = to.totals.replies - from.totals.replies,
+                     .connections = to.totals.connections - from.totals.connections,
+                     .events = to.totals.events - from.totals.events,
+                     .received = to.totals.received - from.totals.received,
+                     .sent = to.totals.sent - from.totals.sent},
+          .proxy = use_between(from.proxy, to.proxy),
+          .load = use_between(from.load, to.load),
+          .machine = {.busy_ns = to.machine.busy_ns - from.machine.busy_ns, .steal_ns = to.machine.steal_ns - from.machine.steal_ns}};
+}
+
+Window sum_of(const Window& a, const Window& b) {
+  return {.length = a.length + b.length,
+          .totals = {.replies = a.totals.replies + b.totals.replies,
+                     .connections = a.totals.connections + b.totals.connections,
+                     .events = a.totals.events + b.totals.events,
+                     .received = a.totals.received + b.totals.received,
+                     .sent = a.totals.sent + b.totals.sent},
+          .proxy = sum_of(a.proxy, b.proxy),
+          .load = sum_of(a.load, b.load),
+          .machine = {.busy_ns = a.machine.busy_ns + b.machine.busy_ns, .steal_ns = a.machine.steal_ns + b.machine.steal_ns}};
+}
+
+std::string json_members(const Window& window, const ErrorCounts& errors) {
+  const Totals& t = window.totals;
   return fmt::format(R"("seconds": {:.6f}, "replies": {}, "connections": {}, "events": {}, "received": {}, "sent": {}, "proxy": {}, )"
                      R"("load": {}, "machine": {{"busy_ns": {}, "steal_ns": {}}}, "errors": {})",
-                     to_seconds(to.at - from.at), to.totals.replies - from.totals.replies, to.totals.connections - from.totals.connections,
-                     to.totals.events - from.totals.events, to.totals.received - from.totals.received, to.totals.sent - from.totals.sent,
-                     json_of(from.proxy, to.proxy), json_of(from.load, to.load), to.machine.busy_ns - from.machine.busy_ns,
-                     to.machine.steal_ns - from.machine.steal_ns, json_of(errors));
+                     to_seconds(window.length), t.replies, t.connections, t.events, t.received, t.sent, json_of(window.proxy),
+                     json_of(window.load), window.machine.busy_ns, window.machine.steal_ns, json_of(errors));
 }
 
 }  // namespace fairlead::bench

@@ -26,7 +26,19 @@ struct WindowEdge {
 };
 [[nodiscard]] WindowEdge take_edge(const Clock& clock, const Totals& totals, const Watched& watched);
 
+/// What happened between two edges; the sum of several such windows.
+struct Window {
+  Duration length{};
+  Totals totals;
+  ProcUse proxy;
+  ProcUse load;
+  MachineSample machine;
+};
+/// `length` is from edge to edge.
+[[nodiscard]] Window window_between(const WindowEdge& from, const WindowEdge& to);
+[[nodiscard]] Window sum_of(const Window& a, const Window& b);
+
 /// Members of a JSON object, without its braces.
-[[nodiscard]] std::string json_members(const WindowEdge& from, const WindowEdge& to, const ErrorCounts& errors);
+[[nodiscard]] std::string json_members(const Window& window, const ErrorCounts& errors);
 
 }  // namespace fairlead::bench

@@ -14,7 +14,7 @@ import xml.etree.ElementTree
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
-from harness import contenders, plots, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
+from harness import aims, contenders, plots, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
 from harness.cell import Cell, CellError, check_log, last_words, no_result_on_errors  # noqa: E402
 
 
@@ -37,6 +37,30 @@ class StatsTest(unittest.TestCase):
         self.assertIs(noisy(1.0, 9.0, 1.0, 9.0), None)
         self.assertIs(noisy(1.0, 9.0, 1.0, 9.0, 1.0), True)
         self.assertIs(noisy(1.0, 1.0, 1.0, 1.0, 1.1), False)
+
+    def test_in_turns_noise_and_verdict_are_of_the_ratios(self):
+        """The machine's speed doubles and halves again from round to round: the figures say nothing, their ratios everything."""
+        speed = [10.0, 20.0, 11.0, 21.0, 10.5, 19.0]
+        ours, other = ({r: share * s for r, s in enumerate(speed)} for share in (0.9, 1.0))
+
+        def row(contender, values, reference):
+            return stats.row_of("p64", contender, "1", "us/request", values, reference, noise=0.15, judged_by=stats.BY_RATIO)
+
+        mine = row("fairlead-uring", ours, other)
+        self.assertAlmostEqual(mine["ratio_to_haproxy"], 0.9)
+        self.assertEqual((mine["noisy"], mine["against_haproxy"]["verdict"]), (False, "lower"))
+        self.assertTrue(row("haproxy", other, other)["noisy"])
+        self.assertEqual(row("nginx", other, other)["against_haproxy"]["verdict"], "no difference shown")
+        five = row("nginx", {r: ours[r] for r in range(5)}, other)
+        self.assertEqual((five["against_haproxy"]["verdict"], five["noisy"]), ("too few rounds", False))
+        self.assertEqual(stats.row_of("p64", "nginx", "1", "us/request", ours, other, noise=0.15)["noisy"], True)
+
+    def test_signed_rank_is_the_textbook_value(self):
+        self.assertAlmostEqual(stats.signed_rank_p([1, 2, 3, 4, 5]), 2 / 32)
+        self.assertAlmostEqual(stats.signed_rank_p([-1, 2, 3, 4, 5]), 4 / 32)
+        self.assertEqual((stats.signed_rank_p([]), stats.signed_rank_p([0.0, 0.0])), (1.0, 1.0))
+        self.assertTrue(0 < stats.signed_rank_p([float(d) for d in range(1, 30)]) < 0.001)
+        self.assertGreater(stats.signed_rank_p([1, -1, 2, -2, 3, -3]), 0.9)
 
     def test_a_round_without_a_reference_gives_no_paired_ratio(self):
         row = stats.row_of("p64", "nginx", "1", "us/request", {1: 9.0, 2: 9.0}, {2: 18.0}, noise=0.15)
@@ -188,7 +212,7 @@ class ReportTest(unittest.TestCase):
         cells = {("p64", "haproxy"): {1: result("us/request", 10.0)}, ("p64", "nginx"): {1: result("us/request", 9.0)}}
 
         rows = report.rows_of(cells, mine, who, {"haproxy": "2.6", "nginx": "<1.22>"})
-        run = {"machine": {"cpu": "x", "cpus": 2, "kernel": "6"}, "network": "n", "rounds_done": 1, "seconds": 1, "finished": "now", "notes": ["a < b"],
+        run = {"machine": {"cpu": "x", "cpus": 2, "kernel": "6"}, "network": "n", "rounds_done": 1, "finished": "now", "notes": ["a < b"],
                "configurations": {"nginx": "proxy_pass <bench>;"}, "versions": {"nginx": "<1.22>"}}
         page = report.html_report(rows, run, mine, who)
 
@@ -204,7 +228,7 @@ class ReportTest(unittest.TestCase):
         mine = [w for w in workloads.WORKLOADS if w.name in ("p64", "lat")]
         who = [c for c in contenders.all_contenders("/nonexistent/fairleadd") if c.name == "haproxy"]
         rows = report.rows_of({("p64", "haproxy"): {1: result("us/request", 10.0), 2: result("us/request", 12.0)}}, mine, who, {"haproxy": "2.6"})
-        about = {"machine": {"cpu": "a < b", "cpus": 2, "kernel": "6"}, "network": "n", "rounds_done": 2, "seconds": 1, "finished": "now", "notes": [],
+        about = {"machine": {"cpu": "a < b", "cpus": 2, "kernel": "6"}, "network": "n", "rounds_done": 2, "finished": "now", "notes": [],
                  "configurations": {}, "versions": {"haproxy": "2.6"}}
         report.write_all(directory, rows, about, mine, who)
         return about["notes"]
@@ -312,7 +336,7 @@ class ReportTest(unittest.TestCase):
         mark = {"connections": 1000, "resident_bytes": 1}
         for error, report_ in ((KeyError, {"proxy": {"cpu_ns": 1}}), (ZeroDivisionError, {"marks": [mark, mark], "proxy": {"cpu_ns": 1}})):
             with self.subTest(error.__name__), self.assertRaisesRegex(CellError, error.__name__):
-                no_result_on_errors(Cell._metrics)(idle, report_, True)
+                no_result_on_errors()(Cell._metrics)(idle, report_, True)
 
     def test_lost_events_and_a_missed_rate_are_no_result(self):
         watch = next(w for w in workloads.WORKLOADS if w.name == "watch")
@@ -321,6 +345,43 @@ class ReportTest(unittest.TestCase):
         for report_, sent in (({"events": 4000, "seconds": 2.0, "events_in_all": 4999}, 5000), ({"events": 3000, "seconds": 2.0, "events_in_all": 5000}, 5000)):
             with self.assertRaises(CellError):
                 Cell._check_counts(watch, report_, {"events": sent})
+
+
+class AimsTest(unittest.TestCase):
+    @staticmethod
+    def rows(figures):
+        """figures: {(workload, contender): us/request}; of churn and the rest likewise, whatever their units are."""
+        units = {w: aim.unit for aim in aims.AIMS for w in aim.workloads}
+        return [stats.row_of(w, c, "1", units[w], {r: v for r in range(6)}, {r: figures[w, "haproxy"] for r in range(6)}, noise=1)
+                for (w, c), v in figures.items()]
+
+    def verdict(self, figures, what):
+        return next(v for v in aims.judged(self.rows(figures)) if v["what"] == what)
+
+    def test_each_workload_and_their_median_are_asked_for(self):
+        what = "CPU per keep-alive request"
+        names = ("p64s", "p64", "p512s", "p512")
+
+        def of(*ours, nginx=20.0):
+            figures = {(w, "haproxy"): 10.0 for w in names} | {(w, "nginx"): nginx for w in names}
+            return self.verdict(figures | {(w, "fairlead-uring"): v for w, v in zip(names, ours)}, what)
+
+        self.assertEqual((of(8, 8, 8.5, 9)["verdict"], of(8, 8, 8.5, 9)["why"]), ("reached", []))
+        self.assertEqual(of(8, 8, 8, 9.1)["why"], ["p512 0.91 > 0.90"])
+        self.assertEqual(of(8, 8.9, 8.9, 9)["why"], ["median 0.89 > 0.85"])
+        self.assertEqual(of(8, 8, 8, 8, nginx=7.9)["verdict"], "missed")
+        self.assertEqual((of(8, 8, 8)["verdict"], of(8, 8, 8)["why"]), ("not measured", ["p512 not measured"]))
+        self.assertEqual((of(7, 7, 7, 7.5)["stretch"], of(7, 7, 7, 7.6)["stretch"]), (True, False))
+
+    def test_memory_has_a_limit_beside_the_ratio_and_latency_a_test_instead_of_one(self):
+        self.assertEqual(self.verdict({("idle", "haproxy"): 9000.0, ("idle", "fairlead-uring"): 600.0}, "memory of an idle connection")["why"],
+                         ["idle 600 > 512 B/connection"])
+        latency = "99th percentile of latency"
+        self.assertEqual(self.verdict({("lat", "haproxy"): 100.0, ("lat", "fairlead-uring"): 100.0}, latency)["verdict"], "reached")
+        self.assertEqual(self.verdict({("lat", "haproxy"): 100.0, ("lat", "fairlead-uring"): 101.0}, latency)["why"], ["lat higher"])
+
+    def test_what_was_not_measured_at_all_is_not_judged(self):
+        self.assertEqual((aims.judged([]), aims.text([])), ([], []))
 
 
 class EqualWorkTest(unittest.TestCase):
@@ -371,7 +432,7 @@ class EqualWorkTest(unittest.TestCase):
 
 APT_GET = """#!/bin/sh
 case "$*" in
-  *indextargets*) printf 'Debian-Security http://mirror.invalid/security/\\nDebian http://mirror.invalid/debian/\\n' ;;
+  *indextargets*) printf '%s|http://mirror.invalid/%s/\\n' Debian-Security security 'Debian Backports' backports Debian debian ;;
   *update*) exit "$UPDATE_ENDS_WITH" ;;
   *install*)
     grep -q ' http://mirror.invalid/debian/ trixie main' "${2%/*}/sources.list" || exit 1

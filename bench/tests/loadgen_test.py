@@ -135,27 +135,39 @@ class LoadgenTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertGreater(got["errors"]["unfinished"], 0)
 
-    def test_an_attended_window_begins_and_ends_at_rest(self):
-        """What is counted in the window is all that was sent in it: the outside count needs no tolerance."""
+    def turns(self, target, mode, turns, pause=0.0):
+        client = subprocess.Popen([self.loadgen, *mode, "--target", target, "--seconds", "0.2", "--warmup", "0.1", "--turns", str(turns)],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(turns + 1):
+            self.assertEqual(json.loads(client.stdout.readline()), {"edge": "quiet"})
+            time.sleep(pause)      # the time that others have their turns
+            client.stdin.write("\n")
+            client.stdin.flush()
+        report_line, _ = client.communicate(timeout=30)
+        self.assertEqual(client.returncode, 0)
+        return json.loads(report_line)
+
+    def test_turns_begin_and_end_at_rest_and_are_summed(self):
+        """What is counted in the windows is all that was sent in them: an outside count needs no tolerance."""
+        for mode in (["requests", "--connections", "8"], ["churn", "--connections", "4"], ["upload", "--connections", "2"]):
+            for turns in (1, 3):
+                with self.subTest(mode=mode[0], turns=turns), self.backend() as (_, target):
+                    report = self.turns(target, mode, turns)
+
+                    self.assertGreater(report["replies"], 0)
+                    self.assertEqual(report["connections"], report["replies"] if mode[0] == "churn" else 0)
+                    self.assertTrue(0.2 * turns <= report["seconds"] < 0.2 * turns + 5 * turns)
+
+    def test_what_lies_between_turns_is_in_none(self):
         with self.backend() as (process, target):
-            for mode in (["requests", "--connections", "8"], ["churn", "--connections", "4"], ["upload", "--connections", "2"]):
-                with self.subTest(mode=mode[0]):
-                    client = subprocess.Popen([self.loadgen, *mode, "--target", target, "--seconds", "0.2", "--warmup", "0.1", "--attended"],
-                                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-                    edges = []
-                    for _ in range(2):
-                        edges.append(json.loads(client.stdout.readline()))
-                        client.stdin.write("\n")
-                        client.stdin.flush()
-                    report_line, _ = client.communicate(timeout=30)
+            began = time.monotonic()
+            report = self.turns(target, ["requests", "--connections", "8"], 2, pause=1.0)
 
-                    self.assertEqual(edges, [{"edge": "quiet"}] * 2)
-                    self.assertEqual(client.returncode, 0)
-                    self.assertGreater(json.loads(report_line)["replies"], 0)
+            self.assertLess(report["seconds"], time.monotonic() - began - 3.0)
 
-    def test_an_attended_window_without_attendant_ends(self):
+    def test_turns_without_attendant_end(self):
         with self.backend() as (_, target):
-            done = subprocess.run([self.loadgen, "requests", "--target", target, "--seconds", "0.1", "--attended"], stdin=subprocess.DEVNULL,
+            done = subprocess.run([self.loadgen, "requests", "--target", target, "--seconds", "0.1", "--turns", "2"], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
 
         self.assertEqual(done.returncode, 1)

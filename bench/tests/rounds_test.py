@@ -55,16 +55,27 @@ class ProgramsTest(unittest.TestCase):
 
 class FakeCell:
     """Gives each contender's figures in turn, instead of measuring."""
+    unit = "us/request"
 
     def __init__(self, figures):
-        self.figures, self.runs = figures, []
+        self.figures, self.runs, self.groups = figures, [], []
 
     def run(self, contender, workload, _seconds, _warmup):
         self.runs.append((workload.name, contender.name))
         value = self.figures[contender.name].pop(0)
         if isinstance(value, BaseException):
             raise value
-        return {**result("us/request", value), "config": ""}
+        return {**result(self.unit, value), "config": ""}
+
+    def run_in_turns(self, contenders, workload, seconds, warmup):
+        out = {}
+        for contender in contenders:
+            try:
+                out[contender.name] = self.run(contender, workload, seconds, warmup)
+            except (CellError, Unavailable) as error:
+                out[contender.name] = error
+        self.groups.append((workload.name, [c.name for c in contenders]))
+        return out
 
     def count_calls(self, contender, workload, _seconds, _tool):
         return result("syscalls/request", 4.0)
@@ -103,7 +114,7 @@ class RoundsTest(unittest.TestCase):
             with self.subTest(arguments):
                 made = self.go(self.make_run({"haproxy": [10.0] * 8, "nginx": [10, 20] * 4}, *arguments))
 
-                self.assertEqual((plan.further_rounds(made.options), made.repeats), (0, {}))
+                self.assertEqual((plan.further_rounds(made.workloads[0], made.options), made.repeats), (0, {}))
                 self.assertEqual(len(made.cells["p64", "nginx"]), made.options.rounds)
                 made.state.finished()
 
@@ -149,12 +160,24 @@ class RoundsTest(unittest.TestCase):
         with self.assertRaises(KeyboardInterrupt):
             self.go(stopped)
 
-        again = self.go(self.make_run({"haproxy": [11.0], "nginx": [9.5, 9.6]}, "--rounds", "3"))
+        again = self.go(self.make_run({"haproxy": [10.6, 11.0], "nginx": [9.5, 9.6]}, "--rounds", "3"))
 
-        self.assertEqual(again.state.earlier, 3)
-        self.assertEqual([r["metrics"]["us/request"] for _, r in sorted(again.cells["p64", "haproxy"].items())], [10.0, 10.5, 11.0])
+        # What was interrupted in the middle of its turns is measured anew, all of it.
+        self.assertEqual(again.state.earlier, 2)
+        self.assertEqual([r["metrics"]["us/request"] for _, r in sorted(again.cells["p64", "haproxy"].items())], [10.0, 10.6, 11.0])
         self.assertEqual([r["metrics"]["us/request"] for _, r in sorted(again.cells["p64", "nginx"].items())], [9.0, 9.5, 9.6])
-        self.assertEqual(len(again.cell.runs), 3)
+        self.assertEqual(again.cell.groups, [("p64", ["haproxy", "nginx"]), ("p64", ["nginx", "haproxy"])])
+
+    def test_cells_that_are_measured_by_themselves_are_taken_up_one_by_one(self):
+        cc = ("--workloads", "d4")
+        stopped = self.make_run({"haproxy": [KeyboardInterrupt()], "nginx": [9.0]}, *cc, "--rounds", "1")
+        stopped.cell.unit = "ms/GB"
+        with self.assertRaises(KeyboardInterrupt):
+            self.go(stopped)
+
+        again = self.make_run({"haproxy": [10.0], "nginx": []}, *cc, "--rounds", "1")
+        again.cell.unit = "ms/GB"
+        self.assertEqual((self.go(again).cell.runs, again.cell.groups), ([("d4", "haproxy")], []))
 
     def test_a_cell_that_failed_before_the_interruption_is_still_reported(self):
         failing = self.make_run({"haproxy": [10.0], "nginx": [CellError("3 errors")]}, "--rounds", "1", "--repeats", "0")
@@ -205,7 +228,7 @@ class RoundsTest(unittest.TestCase):
             self.go(bigger)
 
         smaller = self.go(self.make_run({"haproxy": []}, "--contenders", "haproxy", "--rounds", "1"))
-        self.assertEqual((smaller.state.found, smaller.state.earlier, smaller.cell.runs), (4, 1, []))
+        self.assertEqual((smaller.state.found, smaller.state.earlier, smaller.cell.runs), (3, 1, []))
         self.assertIsNotNone(smaller.state.get("calibration"))
         smaller.state.finished()
 

@@ -15,6 +15,9 @@ BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import run  # noqa: E402
 from harness import contenders, syscalls, tls  # noqa: E402
+from harness.cell import TURN, Cell, CellError  # noqa: E402
+from harness.sandbox import Processes, Sandbox, Unavailable  # noqa: E402
+from harness.workloads import WORKLOADS  # noqa: E402
 
 # Known before the classes below decide whether they can run.
 BIN = sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1]) else os.path.join(os.path.dirname(BENCH), "build", "bin")
@@ -37,6 +40,35 @@ class MissingTest(unittest.TestCase):
         missing = run.missing_of([contenders.Fairlead("fairlead-uring", "", "/nonexistent/fairleadd", "")], NoNamespace())
 
         self.assertEqual(missing, {"fairlead-uring": "/nonexistent/fairleadd is not built"})
+
+
+class StandIn(contenders.Contender):
+    """A program that is put where a proxy belongs."""
+    forwards = proxies = True
+
+    def __init__(self, name, *argv):
+        self.name, self._argv = name, argv
+
+    def configure(self, place):
+        return [word.format(port=place.port) for word in self._argv], ""
+
+
+@unittest.skipUnless(os.access(LOADGEN, os.X_OK), f"fairlead-loadgen is not built in {BIN}")
+class TurnsTest(unittest.TestCase):
+    def test_who_fails_in_turns_fails_alone_and_everything_ends(self):
+        serve = (LOADGEN, "serve", "--listen", "127.0.0.1:{port}", "--lifetime")
+        here = [StandIn("whole", *serve, "60"), StandIn("never", "false"), StandIn("dies", *serve, "2"), contenders.Direct()]
+        processes, cpus = Processes(), sorted(os.sched_getaffinity(0))
+        cell = Cell(Sandbox(want_namespace=False), processes, LOADGEN, {"load": cpus[0], "proxy": cpus[-1]})
+
+        results = cell.run_in_turns(here, next(w for w in WORKLOADS if w.name == "p64s"), 6 * TURN, 0.1)
+
+        for name in ("whole", "direct"):
+            self.assertGreater(results[name]["metrics"]["requests/s"], 0, name)
+            self.assertAlmostEqual(results[name]["report"]["seconds"], 6 * TURN, delta=3.0)
+        self.assertIsInstance(results["never"], Unavailable)
+        self.assertIsInstance(results["dies"], CellError)
+        self.assertEqual(processes.running(), ())
 
 
 @unittest.skipUnless(shutil.which("unshare") and subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0,

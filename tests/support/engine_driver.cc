@@ -31,7 +31,9 @@ Duration clock_now(clockid_t clock) {
 
 std::unique_ptr<net::IoEngine> make_plain_engine(EngineKind kind, net::BufferPool& pool, const net::EngineOptions& options) {
   if (kind == EngineKind::kEpoll) return net::make_epoll_engine(pool, options);
-  auto made = net::make_uring_engine(pool, options);
+  net::EngineOptions ring = options;
+  if (kind == EngineKind::kUringBatched) ring.batched_sends_from = 0;
+  auto made = net::make_uring_engine(pool, ring);
   EXPECT_TRUE(made.has_value()) << made.error().message();
   FL_ASSERT(made.has_value());
   return std::move(made).value();
@@ -40,8 +42,8 @@ std::unique_ptr<net::IoEngine> make_plain_engine(EngineKind kind, net::BufferPoo
 }  // namespace
 
 std::string to_string(const EngineCase& c) {
-  return std::string(c.faulty ? "Fault" : "") + (c.kind == EngineKind::kEpoll ? "Epoll" : "Uring") +
-         (c.family == IpAddress::Family::kV4 ? "V4" : "V6");
+  const std::string_view kind = c.kind == EngineKind::kEpoll ? "Epoll" : c.kind == EngineKind::kUring ? "Uring" : "UringBatched";
+  return std::string(c.faulty ? "Fault" : "") + std::string(kind) + (c.family == IpAddress::Family::kV4 ? "V4" : "V6");
 }
 
 std::unique_ptr<net::IoEngine> make_engine(const EngineCase& engine_case, net::BufferPool& pool, const net::EngineOptions& options,

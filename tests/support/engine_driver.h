@@ -16,7 +16,7 @@
 
 namespace fairlead::support {
 
-enum class EngineKind : std::uint8_t { kEpoll, kUring };
+enum class EngineKind : std::uint8_t { kEpoll, kUring, kUringBatched };  // the last: every send it can goes with the ring
 
 struct EngineCase {
   EngineKind kind = EngineKind::kEpoll;

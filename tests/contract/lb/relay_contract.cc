@@ -25,6 +25,7 @@ std::vector<EngineCase> every_engine() {
     for (const EngineKind kind : {EngineKind::kEpoll, EngineKind::kUring}) {
       for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) cases.push_back({kind, faulty, family});
     }
+    cases.push_back({EngineKind::kUringBatched, faulty, IpAddress::Family::kV4});
   }
   return cases;
 }
@@ -90,7 +91,7 @@ RelayRig& RelayContract::make(RigOptions options) {
   rig_.reset();
   options.faults = fault_plan();
   rig_ = std::make_unique<RelayRig>(GetParam(), options);
-  const std::string plain = GetParam().kind == EngineKind::kUring ? "io_uring" : "epoll";
+  const std::string plain = GetParam().kind == EngineKind::kEpoll ? "epoll" : "io_uring";
   EXPECT_EQ(rig_->engine().name(), GetParam().faulty ? "fault(" + plain + ")" : plain);
   return *rig_;
 }

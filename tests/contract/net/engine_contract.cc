@@ -21,6 +21,7 @@ std::vector<EngineCase> every_engine() {
     for (const EngineKind kind : {EngineKind::kEpoll, EngineKind::kUring}) {
       for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) cases.push_back({kind, faulty, family});
     }
+    cases.push_back({EngineKind::kUringBatched, faulty, IpAddress::Family::kV4});
   }
   return cases;
 }
@@ -29,7 +30,7 @@ std::string name_of_case(const testing::TestParamInfo<EngineCase>& info) { retur
 
 void EngineContract::SetUp() {
   static const auto uring_refusal = support::engine_refusal({.kind = EngineKind::kUring});
-  if (GetParam().kind == EngineKind::kUring && uring_refusal) {
+  if (GetParam().kind != EngineKind::kEpoll && uring_refusal) {
     if (uring_refusal->by_kernel) GTEST_SKIP() << "io_uring is not to be had here: " << uring_refusal->reason;
     FAIL() << "the kernel has io_uring, but the engine refuses it: " << uring_refusal->reason;
   }
@@ -40,7 +41,7 @@ void EngineContract::SetUp() {
 EngineDriver& EngineContract::remake(EngineDriver::Options options) {
   driver_.reset();
   driver_ = std::make_unique<EngineDriver>(GetParam(), options);
-  const std::string plain = GetParam().kind == EngineKind::kUring ? "io_uring" : "epoll";
+  const std::string plain = GetParam().kind == EngineKind::kEpoll ? "epoll" : "io_uring";
   EXPECT_EQ(driver_->engine().name(), GetParam().faulty ? "fault(" + plain + ")" : plain);
   return *driver_;
 }
@@ -51,8 +52,8 @@ void EngineContract::report_counters() {
   RecordProperty("operations", std::to_string(c.operations));
   RecordProperty("turns", std::to_string(c.turns));
   std::cout << "[ ENGINE   ] " << engine().name() << ": turns=" << c.turns << " operations=" << c.operations << " accepts=" << c.accepts
-            << " connects=" << c.connects << " reads=" << c.reads << " sends=" << c.sends << " blocked_sends=" << c.blocked_sends
-            << " starved=" << c.starved << " cancels=" << c.cancels << std::endl;
+            << " connects=" << c.connects << " reads=" << c.reads << " sends=" << c.sends << " batched_sends=" << c.batched_sends
+            << " blocked_sends=" << c.blocked_sends << " starved=" << c.starved << " cancels=" << c.cancels << std::endl;
 }
 
 void EngineContract::TearDown() {
