@@ -89,6 +89,7 @@ void NodeModel::plan_next_turn() {
   At next = corosync().next_at(index_);
   for (const Input& in : inputs_) next = std::min(next, in.at);
   const Instant deadline = core_->next_deadline();
+  waited_before_turn_ = world().waited;
   if (deadline != Instant::max()) {
     At late = world().between(0, 200 * kUs);
     late += world().busy(2 * kMs, std::min(world().hiccup, 40 * kMs));  // R22

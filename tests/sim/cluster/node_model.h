@@ -88,6 +88,8 @@ class NodeModel {
   [[nodiscard]] Pause paused() const { return pause_; }
   [[nodiscard]] const TakeoverCore* core() const { return daemon_alive_ ? core_.get() : nullptr; }
   [[nodiscard]] At woken_at() const { return woken_at_; }
+  /// How late busy hosts made their programs since the daemon's last turn, the next turn included.
+  [[nodiscard]] At waited_since_turn() const { return world().waited - waited_before_turn_; }
   /// How it stood still before it was woken.
   [[nodiscard]] Pause slept() const { return slept_; }
   /// Nobody here can delete an address but the kernel.
@@ -180,6 +182,7 @@ class NodeModel {
   At paused_at_ = 0;
   std::uint64_t pause_number_ = 0;  ///< Events made before it have their own clock's time left.
   At woken_at_ = -kNever;
+  At waited_before_turn_ = 0;
   Pause slept_ = Pause::kNone;
   At reappeared_at_ = -kNever;
   At hung_until_death_ = -kNever;

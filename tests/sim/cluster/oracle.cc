@@ -173,7 +173,7 @@ void Oracle::check_doubles(int vip) {
     if (node.daemon_alive() && node.daemon_hung()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
     allowed_until = std::max(allowed_until, node.hung_until_death() + kGuardCleans);
     if (node.slept() == Pause::kNone) continue;
-    allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node));
+    allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node) + node.waited_since_turn());
   }
   overlap(vip, answering >= 2);
   if (answering < 2 || excused_) return;
