@@ -141,7 +141,7 @@ class IoEngine {
 struct EngineOptions {
   std::size_t pipes_max = 64;  ///< For bulk directions; two descriptors each. 0: bulk_start() always says no.
   std::uint32_t sockets_max = kSocketsPerEngineMax;
-  unsigned batched_sends_from = 4;  ///< io_uring: sends of a turn with so many completions go with the ring, of others at once.
+  unsigned batched_sends_from = 3;  ///< io_uring: sends of a turn with so many completions go with the ring, of others at once.
 };
 
 [[nodiscard]] std::unique_ptr<IoEngine> make_epoll_engine(BufferPool& pool, const EngineOptions& options = {});

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import random
 import shlex
 import socket
 import struct
@@ -101,6 +102,14 @@ def turns_of(seconds):
     return max(1, round(seconds / TURN))
 
 
+def orders(contenders, turns, seed):
+    """Who has the load after whom, turn by turn: shuffled, for who comes behind an idle CPU or always behind the same one has another cache than the
+    others. The same seed gives the same orders."""
+    chance = random.Random(seed)
+    for _ in range(turns):
+        yield chance.sample(contenders, len(contenders))
+
+
 @dataclass(frozen=True)
 class Started:
     """What a cell has when the load begins."""
@@ -133,23 +142,22 @@ class Cell:
         makes the machine faster or slower for a while meets all alike. Returns {name: result, or the error there is instead}."""
         out, loads = {}, {}
         turns = turns_of(seconds)
-        limit = turns * TURN * len(contenders) + 90
+        limit = len(contenders) * (seconds + warmup + 0.2 * turns + 5)
         with contextlib.ExitStack() as stack:
             for contender in contenders:
-                with self._kept(out, contender):
+                with self._kept(out, contender, loads):
                     place = stack.enter_context(self._started(contender, workload, limit))
                     argv = self._argv(workload, place, seconds / turns, warmup) + ["--turns", str(turns)]
                     loads[contender.name] = place, self._processes.start(argv, self._cpus["load"], subprocess.PIPE, stdin=subprocess.PIPE)
                     self._await_rest(loads[contender.name][1], warmup + 30)
-            for turn in range(turns):
-                shift = turn % len(contenders)
-                for contender in contenders[shift:] + contenders[:shift]:
+            for order in orders(contenders, turns, f"{workload.name} {contenders[0].name}"):
+                for contender in order:
                     if contender.name not in out:
-                        with self._kept(out, contender):
+                        with self._kept(out, contender, loads):
                             self._one_turn(loads[contender.name][1])
             for contender in contenders:
                 if contender.name not in out:
-                    with self._kept(out, contender):
+                    with self._kept(out, contender, loads):
                         place, load = loads[contender.name]
                         self._go_on(load)
                         out[contender.name] = self._result(contender, workload, place, load, 30)
@@ -159,15 +167,18 @@ class Cell:
         self._go_on(load)
         self._await_rest(load, TURN + 30)
 
-    @staticmethod
     @contextlib.contextmanager
-    def _kept(out, contender):
-        """An error is this contender's, and the others go on."""
+    def _kept(self, out, contender, loads):
+        """An error is this contender's: it ends, and the others go on."""
         try:
             with no_result_on_errors():
                 yield
         except (CellError, Unavailable) as error:
             out[contender.name] = error
+            if contender.name in loads:
+                place, load = loads[contender.name]
+                for process in filter(None, (load, place.proxy, place.backend)):
+                    self._processes.stop(process)
 
     def _result(self, contender, workload, place, load, limit):
         """Of a load that ends by itself within `limit` seconds."""
@@ -241,9 +252,16 @@ class Cell:
 
     @staticmethod
     def _await_rest(load, limit):
-        line = read_line(load.stdout, limit)
-        if b"quiet" not in line:
-            raise CellError(f"the load generator said {line[:200]!r}")
+        try:
+            line = read_line(load.stdout, limit)
+        except Unavailable as error:
+            raise CellError(f"the load did not come to rest: {error}") from None
+        if b"quiet" in line:
+            return
+        with contextlib.suppress(ValueError, LookupError):
+            errors = json.loads(line)["errors"]
+            raise CellError(f"{errors['total']} errors, the first: {errors['first']}")
+        raise CellError(f"the load generator said {line[:200]!r}")
 
     @staticmethod
     def _go_on(load):
@@ -365,6 +383,8 @@ class Cell:
             for kind in ("voluntary", "involuntary"):
                 metrics[f"{kind} switches/{'s' if per == 'mix' else per}"] = proxy[kind] / units
             metrics["% proxy CPU"] = proxy["cpu_ns"] / seconds / 1e7
+            if "proxy_between_ns" in report and proxy["cpu_ns"]:
+                metrics["% CPU between turns"] = 100 * report["proxy_between_ns"] / proxy["cpu_ns"]
         if workload.rate_unit:
             metrics[workload.rate_unit] = units * (1000 if per == "GB" else 1) / seconds
         metrics["load " + cost_unit] = load["cpu_ns"] / units / scale

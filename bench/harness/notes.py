@@ -3,6 +3,7 @@ from . import plan
 from .workloads import idle_marks
 
 FULL_PROXY = 80.0     # percent of its CPU, below which the proxy was not the bottleneck
+BETWEEN_TURNS = 3.0   # percent of a proxy's CPU time, spent while the load was with others, above which the run gets a note
 BUSY_OTHER = 15.0     # percent of one CPU used by others, above which the run gets a note
 
 
@@ -35,6 +36,9 @@ def notes_of(run, rows, missing, interrupted, descriptors):
     if waiting:
         notes.append(f"in {len(waiting)} of {len(proxied)} the proxy had less than {FULL_PROXY:.0f} % of its CPU (the load side or other programs were the limit; "
                      "CPU per unit then includes more wake-ups): workloads " + ", ".join(dict.fromkeys(r["workload"] for r in waiting)))
+    between = [f"{r['workload']} {r['contender']} {r['median']:.0f} %" for r in rows if r["unit"] == "% CPU between turns" and r["median"] > BETWEEN_TURNS]
+    if between:
+        notes.append(f"CPU time spent while the load was with others, in percent of what is counted, and not counted: {', '.join(between)}")
     ended = sorted({contender for (_, contender), rounds in run.cells.items() for result in rounds.values() if result.get("threads_ended")})
     if ended:
         notes.append(f"threads ended inside the window, their CPU time is not counted: {', '.join(ended)}")

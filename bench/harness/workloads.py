@@ -84,7 +84,7 @@ def _bulk(mode, connections, congestion_control):
     suffix = "" if congestion_control == "reno" else "-" + congestion_control
     way = "to the client" if mode == "download" else "from the client"
     return Workload(f"{letter}{connections}{suffix}", f"bulk {way}, {connections} connection{'s' if connections > 1 else ''}, {congestion_control}", mode,
-                    ("--connections", str(connections)), unit="GB", congestion_control=congestion_control, noise=0.20, bulk=True)
+                    ("--connections", str(connections)), unit="GB", congestion_control=congestion_control, noise=0.20, bulk=True, seconds=2.0)
 
 
 def idle_marks(descriptors):
@@ -101,7 +101,7 @@ WORKLOADS = [
              rounds=FIRM_ROUNDS, seconds=2.0),
     *[_bulk(mode, connections, cc) for cc in ("reno", "bbr") for mode in ("download", "upload") for connections in (1, 4)],
     Workload("watch", "1,000 mostly idle watches, 2,000 events of 300 B per second over all of them", "paced",
-             ("--watches", "1000", "--event", "300"), unit="event", backend=("--event-rate", "2000"), planned=(("events", 2000),)),
+             ("--watches", "1000", "--event", "300"), unit="event", backend=("--event-rate", "2000"), planned=(("events", 2000),), rounds=10),
     Workload("mixed", "500 watches with 1,000 events/s, bursts of 32 requests (200 B -> 2,000 B) 40 times a second, 1 MiB down 100 times a second", "paced",
              ("--watches", "500", "--event", "300", "--connections", "64", "--rate", "1280", "--burst", "32", "--request", "200", "--reply", "2000",
               "--bulk-connections", "1", "--bulk-rate", "100", "--bulk-reply", str(1 << 20)),

@@ -89,6 +89,8 @@ class ClientPool {
   void count_unfinished();
   void fail(std::uint64_t ErrorCounts::*kind, const std::string& what);
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
+  /// Whether open_later() has named a slot that is not yet opened.
+  [[nodiscard]] bool is_opening() const { return !to_open_.empty(); }
   [[nodiscard]] std::uint64_t outstanding(Slot slot) const { return clients_[slot].asked - clients_[slot].answered; }
   [[nodiscard]] std::uint64_t asked(Slot slot) const { return clients_[slot].asked; }
   [[nodiscard]] bool is_open(Slot slot) const { return clients_[slot].link.fd.valid(); }

@@ -1,8 +1,10 @@
 #include "bench/macro/load_run.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fmt/format.h>
+#include <optional>
 #include <unistd.h>
 
 #include "base/system_clock.h"
@@ -41,21 +43,28 @@ class LoadRun final : public ClientPool {
   }
   Result<std::string> run_in_turns() {
     Window sum;
+    std::optional<WindowEdge> first;
+    WindowEdge last;
     if (auto done = come_to_rest(); !done) return done.error();
-    for (std::uint32_t turn = 0; turn < plan_.turns; ++turn) {
+    for (std::uint32_t turn = 0; turn < plan_.turns && errors().total() == 0; ++turn) {
       if (auto told = await_leave(); !told) return told.error();
       const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
+      if (!first) first = from;
       resume();
       if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
       if (auto done = come_to_rest(); !done) return done.error();
       const Duration loaded = clock_.now() - from.at;
       if (auto done = turn_until(clock_.now() + kAftermath, /*stop_when_answered=*/false); !done) return done.error();
-      Window window = window_between(from, take_edge(clock_, totals(), plan_.watched));
+      last = take_edge(clock_, totals(), plan_.watched);
+      Window window = window_between(from, last);
       window.length = loaded;
       sum = sum_of(sum, window);
     }
-    if (auto told = await_leave(); !told) return told.error();
-    return "{" + json_members(sum, errors()) + "}";
+    if (errors().total() == 0) {
+      if (auto told = await_leave(); !told) return told.error();
+    }
+    const std::uint64_t whole = first ? use_between(first->proxy, last.proxy).all.cpu_ns : 0;
+    return fmt::format(R"({{"proxy_between_ns": {}, {}}})", whole - std::min(whole, sum.proxy.all.cpu_ns), json_members(sum, errors()));
   }
   /// Lets everything under way come to its end.
   Status come_to_rest() {
@@ -91,6 +100,7 @@ class LoadRun final : public ClientPool {
     }
   }
   [[nodiscard]] bool quiet() const {
+    if (is_opening()) return false;
     for (Slot slot = 0; slot < slots() && options().per_connection > 0; ++slot) {
       if (is_open(slot)) return false;
     }

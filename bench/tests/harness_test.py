@@ -15,7 +15,7 @@ BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 import compare  # noqa: E402
 from harness import aims, contenders, plots, report, sandbox, stats, syscalls, tls, workloads  # noqa: E402
-from harness.cell import Cell, CellError, check_log, last_words, no_result_on_errors  # noqa: E402
+from harness.cell import Cell, CellError, check_log, last_words, no_result_on_errors, orders  # noqa: E402
 
 
 def result(unit, value):
@@ -348,40 +348,58 @@ class ReportTest(unittest.TestCase):
 
 
 class AimsTest(unittest.TestCase):
+    NAMES = ("p64s", "p64", "p512s", "p512")
+    REQUESTS, LATENCY = "CPU per keep-alive request", "99th percentile of latency"
+
     @staticmethod
-    def rows(figures):
-        """figures: {(workload, contender): us/request}; of churn and the rest likewise, whatever their units are."""
+    def rows(figures, rounds=10):
+        """figures: {(workload, contender): figure, in the unit of the workload's aim}."""
         units = {w: aim.unit for aim in aims.AIMS for w in aim.workloads}
-        return [stats.row_of(w, c, "1", units[w], {r: v for r in range(6)}, {r: figures[w, "haproxy"] for r in range(6)}, noise=1)
+        return [stats.row_of(w, c, "1", units[w], {r: v for r in range(rounds)}, {r: figures[w, "haproxy"] for r in range(rounds)}, noise=1)
                 for (w, c), v in figures.items()]
 
-    def verdict(self, figures, what):
-        return next(v for v in aims.judged(self.rows(figures)) if v["what"] == what)
+    def verdict(self, figures, what, rounds=10):
+        return next(v for v in aims.judged(self.rows(figures, rounds)) if v["what"] == what)
+
+    def requests(self, *ours, nginx=20.0, peers=("nginx", "haproxy-3"), rounds=10):
+        figures = {(w, "haproxy"): 10.0 for w in self.NAMES} | {(w, peer): nginx for w in self.NAMES for peer in peers}
+        return self.verdict(figures | {(w, "fairlead-uring"): v for w, v in zip(self.NAMES, ours)}, self.REQUESTS, rounds)
 
     def test_each_workload_and_their_median_are_asked_for(self):
-        what = "CPU per keep-alive request"
-        names = ("p64s", "p64", "p512s", "p512")
+        self.assertEqual((self.requests(8, 8, 8.5, 9)["verdict"], self.requests(8, 8, 8.5, 9)["why"]), ("reached", []))
+        self.assertEqual(self.requests(8, 8, 8, 9.1)["why"], ["p512 0.910 > 0.90"])
+        self.assertEqual(self.requests(8, 8.9, 8.9, 9)["why"], ["median 0.89 > 0.85"])
+        self.assertEqual(self.requests(8, 8, 8, 8, nginx=7.9)["verdict"], "missed")
+        self.assertEqual((self.requests(7, 7, 7, 7.5)["stretch"], self.requests(7, 7, 7, 7.6)["stretch"]), (True, False))
 
-        def of(*ours, nginx=20.0):
-            figures = {(w, "haproxy"): 10.0 for w in names} | {(w, "nginx"): nginx for w in names}
-            return self.verdict(figures | {(w, "fairlead-uring"): v for w, v in zip(names, ours)}, what)
-
-        self.assertEqual((of(8, 8, 8.5, 9)["verdict"], of(8, 8, 8.5, 9)["why"]), ("reached", []))
-        self.assertEqual(of(8, 8, 8, 9.1)["why"], ["p512 0.91 > 0.90"])
-        self.assertEqual(of(8, 8.9, 8.9, 9)["why"], ["median 0.89 > 0.85"])
-        self.assertEqual(of(8, 8, 8, 8, nginx=7.9)["verdict"], "missed")
-        self.assertEqual((of(8, 8, 8)["verdict"], of(8, 8, 8)["why"]), ("not measured", ["p512 not measured"]))
-        self.assertEqual((of(7, 7, 7, 7.5)["stretch"], of(7, 7, 7, 7.6)["stretch"]), (True, False))
+    def test_what_a_run_cannot_show_is_not_called_reached(self):
+        for verdict, why in ((self.requests(8, 8, 8), ["p512 not measured"]), (self.requests(8, 8, 8, 8, peers=("nginx",)), [f"{w} without haproxy-3" for w in self.NAMES]),
+                             (self.requests(8, 8, 8, 8, rounds=4), [f"{w}: 4 rounds, 5 are needed" for w in self.NAMES])):
+            self.assertEqual((verdict["verdict"], verdict["why"], verdict["stretch"]), ("not shown", why, False))
 
     def test_memory_has_a_limit_beside_the_ratio_and_latency_a_test_instead_of_one(self):
         self.assertEqual(self.verdict({("idle", "haproxy"): 9000.0, ("idle", "fairlead-uring"): 600.0}, "memory of an idle connection")["why"],
                          ["idle 600 > 512 B/connection"])
-        latency = "99th percentile of latency"
-        self.assertEqual(self.verdict({("lat", "haproxy"): 100.0, ("lat", "fairlead-uring"): 100.0}, latency)["verdict"], "reached")
-        self.assertEqual(self.verdict({("lat", "haproxy"): 100.0, ("lat", "fairlead-uring"): 101.0}, latency)["why"], ["lat higher"])
+        same, higher = ({("lat", "haproxy"): 100.0, ("lat", "fairlead-uring"): ours} for ours in (100.0, 101.0))
+        self.assertEqual(self.verdict(same, self.LATENCY)["verdict"], "reached")
+        self.assertEqual(self.verdict(higher, self.LATENCY)["why"], ["lat higher"])
+        self.assertEqual(self.verdict(same, self.LATENCY, rounds=8)["why"], ["lat: 8 rounds, 10 are needed"])
 
     def test_what_was_not_measured_at_all_is_not_judged(self):
         self.assertEqual((aims.judged([]), aims.text([])), ([], []))
+
+
+class TurnsTest(unittest.TestCase):
+    def test_who_comes_behind_whom_is_shuffled_and_the_same_again(self):
+        names = list("abcdefg")
+        made = [name for seed in range(8) for order in orders(names, 13, str(seed)) for name in order]
+
+        self.assertEqual(made[:91], [name for order in orders(names, 13, "0") for name in order])
+        behind = {}
+        for one, next_one in zip(made, made[1:]):
+            behind.setdefault(next_one, []).append(one)
+        for name, before in behind.items():
+            self.assertLess(max(before.count(other) for other in names), len(before) / 3, name)
 
 
 class EqualWorkTest(unittest.TestCase):

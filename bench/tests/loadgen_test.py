@@ -149,14 +149,19 @@ class LoadgenTest(unittest.TestCase):
 
     def test_turns_begin_and_end_at_rest_and_are_summed(self):
         """What is counted in the windows is all that was sent in them: an outside count needs no tolerance."""
-        for mode in (["requests", "--connections", "8"], ["churn", "--connections", "4"], ["upload", "--connections", "2"]):
+        for mode in (["requests", "--connections", "8"], ["churn", "--connections", "4"], ["churn", "--connections", "1"],
+                     ["upload", "--connections", "2"]):
             for turns in (1, 3):
-                with self.subTest(mode=mode[0], turns=turns), self.backend() as (_, target):
+                with self.subTest(mode=mode, turns=turns), self.backend() as (process, target):
                     report = self.turns(target, mode, turns)
 
                     self.assertGreater(report["replies"], 0)
                     self.assertEqual(report["connections"], report["replies"] if mode[0] == "churn" else 0)
                     self.assertTrue(0.2 * turns <= report["seconds"] < 0.2 * turns + 5 * turns)
+                    process.terminate()
+                    counts = json.loads(process.stdout.readline())
+                    if mode[0] == "churn":     # none was opened and thrown away
+                        self.assertEqual(counts["accepted"], counts["requests"])
 
     def test_what_lies_between_turns_is_in_none(self):
         with self.backend() as (process, target):
