@@ -14,7 +14,7 @@ import statistics
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness.stats import REFERENCE, SIGNIFICANT, holm, least_p, rank_sum_p  # noqa: E402
+from harness.stats import BY_FIGURE, REFERENCE, SIGNIFICANT, holm, least_p, rank_sum_p  # noqa: E402
 
 PERHAPS = 0.01      # uncorrected: with five rounds on either side, those that do not overlap
 RATES_APART = 1.1   # times: a latency at one rate says nothing of another
@@ -35,6 +35,12 @@ def rates_differ(before, after):
         return ""
     words = " and ".join(f"{rate:,}" if rate else "unknown" for rate in rates)
     return "" if None not in rates and max(rates) <= RATES_APART * min(rates) else f"not comparable: {words} requests/s"
+
+
+def incomparable(before, after):
+    """What to say of two rows that may not be compared: other rates, or one of a report from before the turns, with other batches and wake-ups."""
+    same_way = before.get("judged_by", BY_FIGURE) == after.get("judged_by", BY_FIGURE)
+    return rates_differ(before, after) if same_way else "not comparable: one in turns, one not"
 
 
 def basis_of(before, after):
@@ -75,7 +81,7 @@ def is_ours(key):
 
 def show(before, after, common, least):
     """Prints the table; returns the verdicts of Fairlead's rows."""
-    bases = {key: basis_of(before[key], after[key]) for key in common if not rates_differ(before[key], after[key])}
+    bases = {key: basis_of(before[key], after[key]) for key in common if not incomparable(before[key], after[key])}
     groups = [[key for key in bases if is_ours(key) == ours] for ours in (True, False)]
     ps = {key: p for group in groups for key, p in zip(group, holm([rank_sum_p(*bases[key][1:]) for key in group]))}
     ours = len(groups[0])
@@ -83,7 +89,7 @@ def show(before, after, common, least):
     verdicts = []
     for key in common:
         if key not in ps:
-            print(f"{key[0]:9} {key[1]:16} {before[key]['unit']:>14} {'':>9} {'':>9} {'':>8} {'':>6}  {rates_differ(before[key], after[key])}")
+            print(f"{key[0]:9} {key[1]:16} {before[key]['unit']:>14} {'':>9} {'':>9} {'':>8} {'':>6}  {incomparable(before[key], after[key])}")
             continue
         basis, a, b = bases[key]
         verdict = verdict_of(a, b, ps[key], ours if is_ours(key) else len(ps) - ours, least)

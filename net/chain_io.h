@@ -1,5 +1,5 @@
 // Sends a chain's bytes now, as far as the kernel takes them. Shared by both engines: a send is tried at once on the stack frame that has
-// the data, and only the rest waits (docs/internals/engines.md says why io_uring does it too).
+// the data, and only the rest waits (docs/internals/engines.md says when io_uring does it too).
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// What the two engines do alike: the queue of events between the calls and poll() (C1, C3), sends tried at once, bulk links, and the rule
-// by which an error is reported (C5, C6). An engine derives from it, brings the readiness, and offers what is listed below as its hooks.
+// What the two engines do alike: the queue of events between the calls and poll() (C1, C3), what becomes of a send, bulk links, and the
+// rule by which an error is reported (C5, C6). An engine derives from it, brings the readiness, and offers what is listed below as its
+// hooks.
 //
 // Invariants:
 //   I1  Events leave in the order in which report() took them; after close() only kClosed, after a pause no kEof until reading is on again.

@@ -1,4 +1,4 @@
-// UringEngine: io_uring with multishot accept, multishot receive into provided buffers, and sends tried at once.
+// UringEngine: io_uring with multishot accept, multishot receive into provided buffers, and sends that never wait in the ring.
 //
 // One ring per worker (net/uring_queue.h), plain descriptors, one submit-and-wait per turn.
 //
@@ -40,7 +40,7 @@ enum class Op : std::uint8_t { kAccept = 1, kReceive, kConnect, kPoll, kWatch, k
 struct Slot : SocketState {
   std::uint32_t served_turn = 0;  ///< The last turn (its low bits) that brought data.
   std::uint8_t outstanding = 0;   ///< Operations whose last completion has not come, cancels among them.
-  std::uint8_t under_way = 0;     ///< Those, as bits of Op; without cancels.
+  std::uint8_t under_way = 0;     ///< Those that close() has to cancel, as bits of Op: not cancels, and not sends, which end by themselves.
   bool watched : 1 = false;       ///< A borrowed descriptor (an eventfd).
   bool receiving : 1 = false;     ///< A multishot receive (a listener's: accept) is armed.
   bool cancelling : 1 = false;    ///< Its cancel is under way.
@@ -495,7 +495,7 @@ void UringEngine::on_sent(std::uint32_t index, int result) {
   s.sending = false;
   if (s.closing || s.failed) return s.out.clear(pool_);
   SendOutcome outcome{.calls = 1};
-  if (result > 0) {
+  if (result >= 0) {
     outcome.bytes = static_cast<std::size_t>(result);
     s.out.consume(pool_, outcome.bytes);
     outcome.blocked = !s.out.empty();

@@ -234,6 +234,7 @@ void TakeoverCore::merge_states() {
       Record& record = found->second;
       if (s.holding && m->process.node != settings_.self) record.claims.insert(m->process.node);
       if (s.epoch > record.epoch) {
+        if (s.owner != record.owner) record.owner_hash = 0;  // Unknown, unless it is here.
         record.epoch = s.epoch;
         record.owner = s.owner;
         record.released = s.released;

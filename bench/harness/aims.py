@@ -63,7 +63,13 @@ def gaps_of(aim, workload, row):
     """Why the row shows nothing, whatever it says."""
     if row["n"] < aim.rounds:
         return [f"{workload}: {row['n']} rounds, {aim.rounds} are needed"]
-    return [f"{workload} noisy"] if row["noisy"] else []
+    if aim.not_higher:
+        return [f"{workload} noisy"] if row["noisy"] else []
+    against = row.get("against_haproxy", {})
+    interval = against.get("ratio_ci90") or against.get("ratio_ci95")
+    if row["ratio_to_haproxy"] <= aim.each < (interval or [0, 1])[1]:   # noise matters where it could hide a miss
+        return [f"{workload} {interval[0]:.2f} .. {interval[1]:.2f}" if interval else f"{workload}: its interval is not known"]
+    return []
 
 
 def misses_of(aim, workload, row):

@@ -186,7 +186,8 @@ def html_report(rows, run, workloads, contenders):
         body += [f"<h2>{workload.name}: {html.escape(workload.title)}</h2>",
                  f"<p>{workload.cost_unit}, {main[0]['n']} rounds{' in turns' if workload.in_turns else ''}, congestion control {main[0]['congestion_control']}"
                  + (f", {main[0]['rate_asked']:,} requests/s asked of all" if "rate_asked" in main[0] else "") + "</p>", chart(workload, rows, contenders)]
-    body.append("<h2>All figures</h2><div class=scroll><table><tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>at 95 %<th>spread</tr>")
+    body.append("<h2>All figures</h2><div class=scroll><table>"
+                "<tr><th>workload<th>contender<th>unit<th>median<th>min<th>max<th>n<th>to HAProxy<th>verdict at 95 % (interval of the ratio)<th>spread</tr>")
     for row in rows:
         ratio = "" if row["ratio_to_haproxy"] is None else f"{row['ratio_to_haproxy']:.2f}"
         body.append(f"<tr><td>{row['workload']}<td>{row['contender']} {html.escape(row['version'])}<td>{row['unit']}<td>{number(row['median'])}<td>{number(row['min'])}"

@@ -2,7 +2,7 @@
 import sys
 import time
 
-from . import plan, report, stats, syscalls
+from . import plan, report, syscalls
 from .cell import CellError
 from .sandbox import Unavailable
 from .stats import REFERENCE
@@ -89,8 +89,10 @@ class Run:
     def _todo(self, workload, contenders, number):
         """Whom an earlier part of the run has not measured. What runs in turns is measured together or not at all: its ratios are of one moment."""
         wanted = [c for c in contenders if (workload.name, c.name) not in self.dropped]
-        if workload.in_turns and not all(self.state.has("timed", workload.name, c.name, number) for c in wanted):
-            return wanted
+        if workload.in_turns:
+            groups = {(self.state.peek("timed", workload.name, c.name, number) or {}).get("group") for c in wanted}
+            if len(groups) > 1 or None in groups:
+                return wanted
         return [c for c in wanted if not self._take_over(workload, c, number)]
 
     def _repeat_noisy(self, progress):
@@ -117,7 +119,7 @@ class Run:
     def _seconds_of_further(self, workload):
         """Of those that an earlier part of the run has not measured."""
         cells = [c for number in self._further(workload) for _, c in plan.cells_of_round([workload], self.contenders, number, False)
-                 if not self.state.has("timed", workload.name, c.name, number)]
+                 if not self.state.peek("timed", workload.name, c.name, number)]
         return len(cells) * plan.seconds_of(workload, self.options)
 
     def _further(self, workload):
@@ -128,7 +130,8 @@ class Run:
         """Workloads in which a proxy's main figure is noisy, the noisiest first."""
         proxies = [c for c in self.contenders if c.proxies]
         rows = report.rows_of(self.cells, self.workloads, proxies, {c.name: "" for c in proxies})
-        judged = [r for r in rows if r["main"] and r["noisy"] and not (r["contender"] == REFERENCE and r["judged_by"] == stats.BY_RATIO)]
+        in_turns = {w.name for w in self.workloads if w.in_turns}   # there the reference's own figures may wander
+        judged = [r for r in rows if r["main"] and r["noisy"] and not (r["contender"] == REFERENCE and r["workload"] in in_turns)]
         worst = {w.name: max((r["spread"] / w.noise for r in judged if r["workload"] == w.name), default=0) for w in self.workloads}
         return sorted((w for w in self.workloads if worst[w.name]), key=lambda w: -worst[w.name])
 
@@ -176,6 +179,8 @@ class Run:
         record = self.state.get("timed", workload.name, contender.name, number)
         if record and record.get("result"):
             self.cells.setdefault((workload.name, contender.name), {})[number] = record["result"]
+        elif record and record.get("dropped"):
+            self.dropped[workload.name, contender.name] = record["dropped"]
         elif record:
             self._failed(workload, contender, number, record["error"])
         return bool(record)
@@ -194,24 +199,25 @@ class Run:
     def _in_turns(self, workload, contenders, number, progress):
         began = time.monotonic()
         results = self.cell.run_in_turns(contenders, workload, plan.window_of(workload, self.options), self.options.warmup)
-        took = (time.monotonic() - began) / len(contenders)
+        took, group = (time.monotonic() - began) / len(contenders), time.time()
         for contender in contenders:
-            self._keep(workload, contender, number, results[contender.name], took, progress)
+            self._keep(workload, contender, number, results[contender.name], took, progress, group=group)
 
-    def _keep(self, workload, contender, number, result, took, progress):
-        """`result`: or the error there is instead."""
+    def _keep(self, workload, contender, number, result, took, progress, **more):
+        """`result`: or the error there is instead. `more`: for the record; `group` names what was measured together."""
         key = (workload.name, contender.name)
         if isinstance(result, Unavailable) and not self.cells.get(key):
             self.dropped[key] = str(result)
+            self.state.add("timed", *key, number, dropped=str(result), took=took, **more)
             progress.say(f"bench: {workload.name} {contender.name} left out: {result}")
         elif isinstance(result, Exception):
             # What could be had once and now cannot is a failure, not something this machine lacks.
             self._failed(workload, contender, number, str(result))
-            self.state.add("timed", *key, number, error=str(result), took=took)
+            self.state.add("timed", *key, number, error=str(result), took=took, **more)
             progress.say(f"bench: {workload.name} {contender.name} round {number} is no result: {result}")
         else:
             self.cells.setdefault(key, {})[number] = result
-            self.state.add("timed", *key, number, result=result, took=took)
+            self.state.add("timed", *key, number, result=result, took=took, **more)
 
     def _count_calls(self, workload, contender, progress):
         key, began = (workload.name, contender.name), time.monotonic()

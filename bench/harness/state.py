@@ -89,9 +89,9 @@ class State:
     def _name(record):
         return record.get("kind"), record.get("workload"), record.get("contender"), record.get("round")
 
-    def has(self, kind, workload=None, contender=None, number=None):
-        """Whether there is such a record; unlike `get`, without making it part of this run."""
-        return (kind, workload, contender, number) in self._records
+    def peek(self, kind, workload=None, contender=None, number=None):
+        """The record or None; unlike `get`, without making it part of this run."""
+        return self._records.get((kind, workload, contender, number))
 
     def get(self, kind, workload=None, contender=None, number=None):
         name = kind, workload, contender, number

@@ -32,7 +32,7 @@ def row_of(workload, contender, version, unit, values, reference_values, noise, 
         "median": median, "min": min(numbers), "max": max(numbers), "n": len(numbers),
         "ratio_to_haproxy": statistics.median(paired) if by_ratio else median / reference if reference else None,
         "ratio_by_round": {"median": statistics.median(paired), "min": min(paired), "max": max(paired)} if paired else None,
-        "judged_by": judged_by, "spread": spread, "noisy": spread > noise if len(judged) >= NOISE_ROUNDS else None, "values": numbers,
+        "judged_by": BY_RATIO if by_ratio else BY_FIGURE, "spread": spread, "noisy": spread > noise if len(judged) >= NOISE_ROUNDS else None, "values": numbers,
         "paired_ratios": paired, **({"against_haproxy": verdict} if verdict else {}),
     }
 

@@ -196,6 +196,12 @@ class CompareTest(unittest.TestCase):
 
                 self.assertEqual((code, "not comparable" in text), (1, False) if comparable else (0, True))
 
+    def test_what_was_measured_in_turns_is_not_compared_with_what_was_not(self):
+        low, high = self.row([8, 8.1, 8.2, 8.3, 8.4]), self.row([9, 9.1, 9.2, 9.3, 9.4])
+
+        self.assertIn("not comparable", self.run_compare([low], [{**high, "judged_by": "ratio"}])[1])
+        self.assertNotIn("not comparable", self.run_compare([{k: v for k, v in low.items() if k != "judged_by"}], [high])[1])
+
     def test_noise_that_is_not_known_is_not_called_none(self):
         text = self.run_compare([self.row([8, 8], noisy=None)], [self.row([8, 8])])[1]
 
@@ -352,10 +358,10 @@ class AimsTest(unittest.TestCase):
     REQUESTS, LATENCY = "CPU per keep-alive request", "99th percentile of latency"
 
     @staticmethod
-    def rows(figures, rounds=10):
+    def rows(figures, rounds=10, drift=0.0):
         """figures: {(workload, contender): figure, in the unit of the workload's aim}."""
         units = {w: aim.unit for aim in aims.AIMS for w in aim.workloads}
-        return [stats.row_of(w, c, "1", units[w], {r: v for r in range(rounds)}, {r: figures[w, "haproxy"] for r in range(rounds)}, noise=1)
+        return [stats.row_of(w, c, "1", units[w], {r: v * (1 + r * drift) for r in range(rounds)}, {r: figures[w, "haproxy"] for r in range(rounds)}, noise=1)
                 for (w, c), v in figures.items()]
 
     def verdict(self, figures, what, rounds=10):
@@ -376,6 +382,14 @@ class AimsTest(unittest.TestCase):
         for verdict, why in ((self.requests(8, 8, 8), ["p512 not measured"]), (self.requests(8, 8, 8, 8, peers=("nginx",)), [f"{w} without haproxy-3" for w in self.NAMES]),
                              (self.requests(8, 8, 8, 8, rounds=4), [f"{w}: 4 rounds, 5 are needed" for w in self.NAMES])):
             self.assertEqual((verdict["verdict"], verdict["why"], verdict["stretch"]), ("not shown", why, False))
+
+    def test_noise_counts_where_it_could_hide_a_miss(self):
+        def of(ours, drift):
+            figures = {("churn", "haproxy"): 100.0, ("churn", "nginx"): 100.0, ("churn", "fairlead-uring"): ours}
+            return next(v for v in aims.judged(self.rows(figures, 8, drift)) if v["what"] == "CPU per connect, request, close")
+
+        self.assertEqual(of(50.0, 0.05)["verdict"], "reached")
+        self.assertEqual((of(75.0, 0.03)["verdict"], of(75.0, 0.03)["why"][0][:8]), ("not shown", "churn 0."))
 
     def test_memory_has_a_limit_beside_the_ratio_and_latency_a_test_instead_of_one(self):
         self.assertEqual(self.verdict({("idle", "haproxy"): 9000.0, ("idle", "fairlead-uring"): 600.0}, "memory of an idle connection")["why"],

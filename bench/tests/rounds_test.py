@@ -168,6 +168,26 @@ class RoundsTest(unittest.TestCase):
         self.assertEqual([r["metrics"]["us/request"] for _, r in sorted(again.cells["p64", "nginx"].items())], [9.0, 9.5, 9.6])
         self.assertEqual(again.cell.groups, [("p64", ["haproxy", "nginx"]), ("p64", ["nginx", "haproxy"])])
 
+    def test_what_was_measured_in_two_groups_is_measured_anew(self):
+        """Two smaller runs have each of the cells, but not of one moment."""
+        for name in ("haproxy", "nginx"):
+            stopped = self.make_run({name: [10.0, KeyboardInterrupt()]}, "--contenders", name, "--rounds", "2")
+            with self.assertRaises(KeyboardInterrupt):
+                self.go(stopped)
+
+        both = self.go(self.make_run({"haproxy": [11.0], "nginx": [9.0]}, "--rounds", "1"))
+
+        self.assertEqual(len(both.cell.runs), 2)
+
+    def test_who_was_left_out_is_not_tried_again(self):
+        stopped = self.make_run({"haproxy": [10.0, KeyboardInterrupt()], "nginx": [Unavailable("no module")]}, "--rounds", "2")
+        with self.assertRaises(KeyboardInterrupt):
+            self.go(stopped)
+
+        again = self.go(self.make_run({"haproxy": [11.0], "nginx": []}, "--rounds", "2"))
+
+        self.assertEqual((again.dropped, again.cell.runs), ({("p64", "nginx"): "no module"}, [("p64", "haproxy")]))
+
     def test_cells_that_are_measured_by_themselves_are_taken_up_one_by_one(self):
         cc = ("--workloads", "d4")
         stopped = self.make_run({"haproxy": [KeyboardInterrupt()], "nginx": [9.0]}, *cc, "--rounds", "1")

@@ -87,6 +87,7 @@ EngineDriver::EngineDriver(const EngineCase& engine_case, const Options& options
   std::signal(SIGPIPE, SIG_IGN);  // As the daemon does: splice(2) knows no MSG_NOSIGNAL.
   engine_ = make_engine(engine_case, pool_, options.engine, options.faults);
   fault_ = dynamic_cast<net::FaultEngine*>(engine_.get());
+  if (engine_case.kind == EngineKind::kUringBatched) blocks_per_send_max_ = 1;
 }
 
 EngineDriver::~EngineDriver() { finish(); }
@@ -111,6 +112,7 @@ Life& EngineDriver::enter(Result<net::SocketId> id, bool stream, std::uint32_t o
   life.owner = owner;
   life.id = *id;
   life.stream = stream;
+  life.blocks_per_send_max = blocks_per_send_max_;
   life.out = ByteStream(seed_out(owner));
   life.in = ByteStream(seed_in(owner));
   return life;

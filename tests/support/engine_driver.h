@@ -151,6 +151,7 @@ class EngineDriver final : public net::EventSink {
   std::vector<bool> id_lives_;
   std::deque<Peer> peers_;
   Prng prng_{7};
+  std::uint32_t blocks_per_send_max_ = 4;  ///< Of new lives: 1 where only single blocks go with the ring.
   bool polling_ = false;
   bool turned_ = false;
   bool moved_ = false;  ///< A peer moved bytes in this turn.

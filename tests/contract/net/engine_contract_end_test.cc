@@ -280,15 +280,41 @@ TEST_P(EngineContract, ClosingASocketThatIsResetAtTheSameTime) {
 }
 
 TEST_P(EngineContract, ASendOnABrokenConnectionGivesItsBlocksBack) {
-  auto [life, peer] = driver().make_pair(family());
+  for (const std::size_t bytes : {10'000U, 40'000U}) {  // One block, several.
+    auto [life, peer] = driver().make_pair(family());
+    driver().settle();
+    const std::size_t before = driver().pool().used();
+    peer.reset();
+
+    ASSERT_TRUE(driver().send(life, bytes));  // The RST is there, but nobody has looked.
+
+    ASSERT_TRUE(driver().run_until([&life = life] { return life.error.has_value(); }));
+    EXPECT_TRUE(life.error == EPIPE || life.error == ECONNRESET) << *life.error;
+    driver().settle();
+    EXPECT_LE(driver().pool().used(), before);
+  }
+}
+
+TEST_P(EngineContract, AnErrorThatComesRightBehindASendGivesItsBlocksBack) {
+  std::vector<EngineDriver::Pair> pairs;
+  for (int i = 0; i < 16; ++i) {
+    pairs.push_back(driver().make_pair(family()));
+    driver().want_read(pairs.back().life, true);
+    pairs.back().life.then = [this](Life& l, const Event& event) {
+      if (event.kind != EventKind::kData || l.in_flight != 0) return;
+      ASSERT_TRUE(driver().send(l, 8000));
+    };
+  }
   driver().settle();
   const std::size_t before = driver().pool().used();
-  peer.reset();
+  for (const auto& pair : pairs) {
+    pair.peer.send_more(100);
+    pair.peer.write_some(100);
+    pair.peer.reset();  // In one turn: bytes, the answer to them, and the error.
+  }
 
-  ASSERT_TRUE(driver().send(life, 40'000));  // The RST is there, but nobody has looked.
-
-  ASSERT_TRUE(driver().run_until([&life = life] { return life.error.has_value(); }));
-  EXPECT_TRUE(life.error == EPIPE || life.error == ECONNRESET) << *life.error;
+  ASSERT_TRUE(driver().run_until(
+      [&] { return std::all_of(pairs.begin(), pairs.end(), [](const auto& pair) { return pair.life.error.has_value(); }); }));
   driver().settle();
   EXPECT_LE(driver().pool().used(), before);
 }

@@ -61,6 +61,33 @@ TEST_P(EngineContract, NoEventOfAnEarlierLifeAfterReuse) {
   EXPECT_TRUE(driver().run_until([&idle = idle] { return idle.received == 1000; }));
 }
 
+TEST_P(EngineContract, SendsGoWithTheRingWhenATurnBringsMuch) {
+  std::vector<EngineDriver::Pair> pairs;
+  for (int i = 0; i < 16; ++i) {
+    pairs.push_back(driver().make_pair(family()));
+    pairs.back().life.echo = true;
+    driver().want_read(pairs.back().life, true);
+  }
+  driver().settle();
+  for (int i = 0; i < 20; ++i) {  // One after the other.
+    const std::uint64_t all = pairs[0].peer.received() + 100;
+    pairs[0].peer.send_more(100);
+    ASSERT_TRUE(driver().run_until([&] { return pairs[0].peer.received() == all; }));
+  }
+  const std::uint64_t quiet = engine().counters().batched_sends;
+  driver().settle();
+  for (const auto& pair : pairs) {
+    pair.peer.send_more(100);
+    pair.peer.write_some(100);
+  }
+  ASSERT_TRUE(driver().run_until(
+      [&] { return std::all_of(pairs.begin() + 1, pairs.end(), [](const auto& pair) { return pair.peer.received() == 100; }); }));
+
+  const EngineKind kind = GetParam().kind;
+  EXPECT_EQ(quiet > 0, kind == EngineKind::kUringBatched);
+  EXPECT_EQ(engine().counters().batched_sends > quiet, kind != EngineKind::kEpoll);
+}
+
 TEST_P(EngineContract, MoreBusySocketsThanBlocksAllMakeProgress) {
   constexpr int kSenders = 32;
   remake({.blocks = 4, .faults = fault_plan()});

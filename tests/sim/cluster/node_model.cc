@@ -89,11 +89,10 @@ void NodeModel::plan_next_turn() {
   At next = corosync().next_at(index_);
   for (const Input& in : inputs_) next = std::min(next, in.at);
   const Instant deadline = core_->next_deadline();
-  waited_before_turn_ = world().waited;
   if (deadline != Instant::max()) {
-    At late = world().between(0, 200 * kUs);
-    late += world().busy(2 * kMs, std::min(world().hiccup, 40 * kMs));  // R22
-    next = std::min(next, world().now + std::max<At>((deadline - clock()).count(), 0) + late);
+    const At late = world().between(0, 200 * kUs);
+    turn_late_ = world().busy(2 * kMs, std::min(world().hiccup, 40 * kMs));  // R22
+    next = std::min(next, world().now + std::max<At>((deadline - clock()).count(), 0) + late + turn_late_);
   }
   if (next != kNever) wake(next);
 }
@@ -319,8 +318,6 @@ LocalVip NodeModel::local_facts() const {
     facts.reason = "no server is up";
   return facts;
 }
-
-void NodeModel::reappears() { reappeared_at_ = world().now; }
 
 void NodeModel::set_carrier(bool up) {
   carrier_ = up;
@@ -552,6 +549,7 @@ void NodeModel::resume() {
   const bool stopped = pause_ != Pause::kClockRuns;
   pause_ = Pause::kNone;
   woken_at_ = world().now;
+  late_when_woken_ = turn_late_;
   reappears();
   site_.log(index_, "machine runs again");
   if (stopped) {

@@ -2,6 +2,7 @@
 // TakeoverCore, and a guard. What the shells of vip/ and daemon/ do around the core is modelled here; what the core decides is not.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -88,15 +89,16 @@ class NodeModel {
   [[nodiscard]] Pause paused() const { return pause_; }
   [[nodiscard]] const TakeoverCore* core() const { return daemon_alive_ ? core_.get() : nullptr; }
   [[nodiscard]] At woken_at() const { return woken_at_; }
-  /// How late busy hosts made their programs since the daemon's last turn, the next turn included.
-  [[nodiscard]] At waited_since_turn() const { return world().waited - waited_before_turn_; }
+  /// How late its busy host made the turn that followed.
+  [[nodiscard]] At late_when_woken() const { return late_when_woken_; }
   /// How it stood still before it was woken.
   [[nodiscard]] Pause slept() const { return slept_; }
   /// Nobody here can delete an address but the kernel.
   [[nodiscard]] bool unattended() const { return !proxy_runs() && !guard_watches(); }
-  /// The LAN hears it again.
-  void reappears();
-  [[nodiscard]] At reappeared_at() const { return reappeared_at_; }
+  /// The LAN hears it again; that other node does.
+  void reappears() { reappeared_at_.fill(world().now); }
+  void reappears_to(int other) { reappeared_at_[static_cast<std::size_t>(other)] = world().now; }
+  [[nodiscard]] At reappeared_at(int other) const { return reappeared_at_[static_cast<std::size_t>(other)]; }
   /// When a daemon died that had stood still until then.
   [[nodiscard]] At hung_until_death() const { return hung_until_death_; }
   [[nodiscard]] At carrier_back_at() const { return carrier_back_at_; }
@@ -182,9 +184,10 @@ class NodeModel {
   At paused_at_ = 0;
   std::uint64_t pause_number_ = 0;  ///< Events made before it have their own clock's time left.
   At woken_at_ = -kNever;
-  At waited_before_turn_ = 0;
+  At turn_late_ = 0;  ///< The next one, by a busy host.
+  At late_when_woken_ = 0;
   Pause slept_ = Pause::kNone;
-  At reappeared_at_ = -kNever;
+  std::array<At, kNodesMax> reappeared_at_{-kNever, -kNever, -kNever, -kNever, -kNever};  ///< By node.
   At hung_until_death_ = -kNever;
   At carrier_back_at_ = -kNever;
   At mono_lag_ = 0;

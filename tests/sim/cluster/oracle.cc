@@ -160,23 +160,32 @@ void Oracle::overlap(int vip, bool on) {
   both.disputed = both.disputed || (on && is_dispute(vip));
 }
 
+/// Until when this one may answer beside the others that do.
+At Oracle::allowed_beside(int vip, int n, const std::vector<int>& answering) const {
+  const NodeModel& node = site_->node(n);
+  At seen_again = -kNever;
+  for (const int other : answering) {
+    if (other != n) seen_again = std::max(seen_again, node.reappeared_at(other));
+  }
+  At until = node.hung_until_death() + kGuardCleans;
+  if (node.unattended()) until = std::max(until, seen_again + kUnattended);
+  if (node.daemon_alive() && node.daemon_hung()) until = std::max(until, seen_again + kHungAndPaused);
+  if (site_->nodes() == 2) until = std::max(until, node.carrier_back_at() + kAloneWithoutCarrier);
+  if (node.slept() != Pause::kNone) until = std::max(until, node.woken_at() + allowed_after_waking(vip, node) + node.late_when_woken());
+  return until;
+}
+
 void Oracle::check_doubles(int vip) {
-  int answering = 0;
-  At allowed_until = -kNever;
+  std::vector<int> answering;
   for (int n = 0; n < site_->nodes(); ++n) {
     const NodeModel& node = site_->node(n);
     if (is_excused(n, vip)) continue;
-    if (!node.has_address(vip) || !node.answers_arp() || !node.carrier() || !site_->world().wires.client_both(n)) continue;
-    ++answering;
-    if (node.unattended()) allowed_until = std::max(allowed_until, node.reappeared_at() + kUnattended);
-    if (site_->nodes() == 2) allowed_until = std::max(allowed_until, node.carrier_back_at() + kAloneWithoutCarrier);
-    if (node.daemon_alive() && node.daemon_hung()) allowed_until = std::max(allowed_until, node.reappeared_at() + kHungAndPaused);
-    allowed_until = std::max(allowed_until, node.hung_until_death() + kGuardCleans);
-    if (node.slept() == Pause::kNone) continue;
-    allowed_until = std::max(allowed_until, node.woken_at() + allowed_after_waking(vip, node) + node.waited_since_turn());
+    if (node.has_address(vip) && node.answers_arp() && node.carrier() && site_->world().wires.client_both(n)) answering.push_back(n);
   }
-  overlap(vip, answering >= 2);
-  if (answering < 2 || excused_) return;
+  overlap(vip, answering.size() >= 2);
+  if (answering.size() < 2 || excused_) return;
+  At allowed_until = -kNever;
+  for (const int n : answering) allowed_until = std::max(allowed_until, allowed_beside(vip, n, answering));
   const Overlap& both = overlaps_[i(vip)];
   if (both.disputed) allowed_until = std::max(allowed_until, both.since + kAloneDispute - both.before);
   if (site_->world().now < allowed_until) return site_->world().queue.push(allowed_until, EventKind::kCheck);

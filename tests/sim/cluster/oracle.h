@@ -104,6 +104,7 @@ class Oracle {
   [[nodiscard]] bool is_dispute(int vip) const;
   [[nodiscard]] bool is_patient() const { return wake_clock_stops_ > 250 * kMs; }
   void check_doubles(int vip);
+  [[nodiscard]] At allowed_beside(int vip, int n, const std::vector<int>& answering) const;
   [[nodiscard]] At allowed_after_waking(int vip, const NodeModel& woken) const;
   [[nodiscard]] bool asks_in_vain(int node, int vip, int of) const;
   void asked(int node, int vip);

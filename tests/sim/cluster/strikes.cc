@@ -1,5 +1,7 @@
 #include "tests/sim/cluster/strikes.h"
 
+#include <algorithm>
+
 namespace fairlead::vip::sim {
 
 const char* to_string(Fault fault) {
@@ -64,7 +66,10 @@ void Strikes::separate(int node, bool apart, bool lan, bool client) {
     w.ring[n][other] = w.ring[other][n] = !apart;
     if (lan) w.lan[n][other] = w.lan[other][n] = !apart;
   }
-  if (!apart && node < site_.nodes()) site_.node(node).reappears();
+  for (int other = 0; !apart && node < site_.nodes() && other < site_.nodes(); ++other) {
+    site_.node(node).reappears_to(other);
+    site_.node(other).reappears_to(node);
+  }
   if (client) {
     w.client_hears[n] = w.hears_client[n] = w.qnetd[n] = !apart;
     w.target[n].fill(!apart);
@@ -93,8 +98,8 @@ void Strikes::split(std::uint32_t minority, bool apart, bool lan, bool client) {
       if (a_in == ((minority >> b & 1U) != 0)) continue;
       w.ring[a][b] = !apart;
       if (lan) w.lan[a][b] = !apart;
+      if (!apart && static_cast<int>(std::max(a, b)) < site_.nodes()) site_.node(static_cast<int>(a)).reappears_to(static_cast<int>(b));
     }
-    if (!apart && static_cast<int>(a) < site_.nodes()) site_.node(static_cast<int>(a)).reappears();  // Each half for the other.
     if (a_in && client) {
       w.client_hears[a] = w.hears_client[a] = w.qnetd[a] = !apart;
       w.target[a].fill(!apart);

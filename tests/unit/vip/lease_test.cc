@@ -145,7 +145,7 @@ TEST_F(PromiseBookTest, APromiseThatHasEndedIsReportedAsLongAsAKernelMayHaveTheA
   EXPECT_TRUE(book.own("api", kNow + 3s, 2s, false).empty());
 
   PromiseBook other;
-  other.reported(kThird, "api", kPeer, kNow + 2s);
+  other.reported(kThird, "api", kPeer, kNow - 1s);
   EXPECT_FALSE(other.is_free("api", kMe, kNow)) << "ended, not released";
 
   book.released({.vip = "api", .epoch = 3, .holder = kPeer}, /*newest=*/true, kNow);
