@@ -267,7 +267,7 @@ class CommandTree {
     bench->add_option("--contenders", bench_.contenders, "Likewise")->type_name("NAME,...");
     bench->add_option("--rounds", bench_.rounds, "How often everything is measured (default 5 to 10, by workload)")->type_name("N");
     bench->add_option("--seconds", bench_.seconds, "How long each measurement takes (default 2 or 3, by workload)")->type_name("N");
-    bench->add_option("--rate", bench_.rate, "Requests per second of lat (default: 30 % of what HAProxy reaches)")->type_name("N");
+    bench->add_option("--rate", bench_.rate, "Requests per second of lat (default: 15 % of what HAProxy reaches)")->type_name("N");
     bench->add_option("--haproxy3", bench_.haproxy3, "A newer HAProxy, to be measured as well")->type_name("FILE");
     bench->add_option("--out", bench_.out, "Folder of the report")->type_name("DIR");
   }

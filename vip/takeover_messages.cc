@@ -155,7 +155,7 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
         promises_.reported(from.node, vip.name, p.holder, now_ + std::chrono::milliseconds(p.ms));
       }
     }
-    if (found->second.owner == from.node) learn_hash(vip.name, found->second);
+    if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
     if (completed_ && !vip.holding) found->second.claims.erase(from.node);
   }
   if (!completed_ && exchange_.is_complete()) return completed(out);

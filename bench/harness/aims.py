@@ -62,7 +62,7 @@ def judge(aim, rows):
 def gaps_of(aim, workload, row):
     """Why the row shows nothing, whatever it says."""
     if row["n"] < aim.rounds:
-        return [f"{workload}: {row['n']} rounds, {aim.rounds} are needed"]
+        return [f"{workload}: {row['n']} round{'s' if row['n'] > 1 else ''}, {aim.rounds} are needed"]
     if aim.not_higher:
         return [f"{workload} noisy"] if row["noisy"] else []
     against = row.get("against_haproxy", {})

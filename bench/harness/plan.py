@@ -1,7 +1,5 @@
 """Which cells a run has, in which order, and how long they take by arithmetic."""
 
-import itertools
-
 from .cell import turns_of
 from .stats import FIRM_ROUNDS, NOISE_ROUNDS
 
@@ -20,21 +18,21 @@ def fits(workload, contender):
     return (workload.bulk or not contender.bulk_only) and (contender.proxies or workload.unit != "idle")
 
 
-def cells_of_round(workloads, contenders, number, quick):
-    """By workload, contenders side by side, another one first in each round."""
+def groups_of_round(workloads, contenders, number, quick):
+    """(workload, its contenders), another one first in each round."""
     for workload in workloads:
         fitting = [c for c in contenders if fits(workload, c)]
         if not fitting or (workload.unit == "idle" and quick and number > 1):
             continue          # memory hardly varies: once is enough for a quick look
         shift = number % len(fitting)
-        for contender in fitting[shift:] + fitting[:shift]:
+        yield workload, fitting[shift:] + fitting[:shift]
+
+
+def cells_of_round(workloads, contenders, number, quick):
+    """The same, one by one."""
+    for workload, fitting in groups_of_round(workloads, contenders, number, quick):
+        for contender in fitting:
             yield workload, contender
-
-
-def groups_of_round(workloads, contenders, number, quick):
-    """The same, (workload, its contenders)."""
-    for workload, cells in itertools.groupby(cells_of_round(workloads, contenders, number, quick), key=lambda cell: cell[0]):
-        yield workload, [contender for _, contender in cells]
 
 
 def rounds_of(workload, options):

@@ -20,7 +20,7 @@ struct LoadOptions {
   Duration drain_limit{};
   /// So many windows instead of one, each from rest to rest: before each and after the last {"edge": "quiet"} is printed and a line on
   /// stdin waited for; the report is their sum. So somebody outside can count exactly what one window caused, or give several loads
-  /// their turns.
+  /// their turns. After an error there are no more: the report follows at once.
   std::uint32_t turns = 0;
 };
 struct IdleOptions {
