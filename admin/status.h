@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cluster_message.h"
 #include "base/ip_address.h"
 #include "base/time.h"
 
@@ -77,8 +78,10 @@ struct NodeStatus {
   bool online = false;
   bool standby = false;
   std::string version;
-  bool config_match = true;
-  std::vector<LinkStatus> links;  ///< Empty: this node itself, or not known yet.
+  bool config_match = true;          ///< Its file says the same, but for `node`.
+  std::vector<LinkStatus> links;     ///< Empty: this node itself, or not known yet.
+  std::optional<NodeDigest> digest;  ///< What it last showed of itself; nullopt: nothing since this daemon started.
+  double digest_age_s = 0;
 };
 struct ClusterStatus {
   bool quorate = false;

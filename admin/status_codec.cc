@@ -1,6 +1,7 @@
 // fairlead: pure
 #include "admin/status_codec.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <cmath>
@@ -81,6 +82,28 @@ json::object listener_json(const ListenerStatus& l) {
 
 json::object link_json(const LinkStatus& l) { return {{"link", l.number}, {"up", l.up}}; }
 
+json::object listener_digest_json(const ListenerDigest& l) {
+  return {{"name", json_string(l.name)}, {"accepting", l.accepting}, {"connections", l.connections}};
+}
+
+json::object pool_digest_json(const PoolDigest& p) {
+  return {{"name", json_string(p.name)}, {"servers", p.servers}, {"up", p.up}, {"down", texts(p.down)}};
+}
+
+json::value digest_json(const NodeStatus& n) {
+  if (!n.digest) return nullptr;
+  return json::object{{"age_s", rounded(n.digest_age_s)},
+                      {"uptime_s", rounded(static_cast<double>(n.digest->uptime_ms) / 1000)},
+                      {"engine", json_string(n.digest->engine)},
+                      {"ready", n.digest->ready},
+                      {"reason", json_string(n.digest->reason)},
+                      {"config_hash", json_string(n.digest->config_hash)},
+                      {"connections", n.digest->connections},
+                      {"control_late_us", n.digest->control_late_us},
+                      {"listeners", each(n.digest->listeners, listener_digest_json)},
+                      {"pools", each(n.digest->pools, pool_digest_json)}};
+}
+
 json::object node_json(const NodeStatus& n) {
   return {{"name", json_string(n.name)},
           {"id", n.id},
@@ -88,7 +111,8 @@ json::object node_json(const NodeStatus& n) {
           {"standby", n.standby},
           {"version", json_string(n.version)},
           {"config_match", n.config_match},
-          {"links", each(n.links, link_json)}};
+          {"links", each(n.links, link_json)},
+          {"digest", digest_json(n)}};
 }
 
 json::value cluster_json(const std::optional<ClusterStatus>& cluster) {
@@ -198,6 +222,31 @@ void read_pool(JsonFields& f, PoolStatus& p) {
   f.get("source_fallbacks", p.source_fallbacks);
 }
 
+void read_digest(JsonFields& f, NodeStatus& node) {
+  NodeDigest& digest = node.digest.emplace();
+  f.get("age_s", node.digest_age_s);
+  double uptime_s = 0;
+  f.get("uptime_s", uptime_s);
+  digest.uptime_ms = static_cast<std::uint64_t>(std::llround(std::clamp(uptime_s, 0.0, 1e12) * 1000));
+  f.get("engine", digest.engine);
+  f.get("ready", digest.ready);
+  f.get("reason", digest.reason);
+  f.get("config_hash", digest.config_hash);
+  f.get("connections", digest.connections);
+  f.get("control_late_us", digest.control_late_us);
+  f.list("listeners", digest.listeners, [](JsonFields& l, ListenerDigest& listener) {
+    l.get("name", listener.name);
+    l.get("accepting", listener.accepting);
+    l.get("connections", listener.connections);
+  });
+  f.list("pools", digest.pools, [](JsonFields& p, PoolDigest& pool) {
+    p.get("name", pool.name);
+    p.get("servers", pool.servers);
+    p.get("up", pool.up);
+    p.get("down", pool.down);
+  });
+}
+
 void read_cluster(JsonFields& f, ClusterStatus& c) {
   f.get("quorate", c.quorate);
   f.get("ring", c.ring);
@@ -219,6 +268,7 @@ void read_cluster(JsonFields& f, ClusterStatus& c) {
       l.get("link", link.number);
       l.get("up", link.up);
     });
+    n.object("digest", [&](JsonFields& d) { read_digest(d, node); });
   });
 }
 

@@ -156,6 +156,34 @@ struct MoveVip {
   bool operator==(const MoveVip&) const = default;
 };
 
-using ClusterMessage = std::variant<NodeState, GuardHello, Beat, BeatAck, Assign, Released, Exclude, SetOverride, MoveVip>;
+struct ListenerDigest {
+  std::string name;
+  bool accepting = false;
+  std::uint64_t connections = 0;  ///< Open now.
+  bool operator==(const ListenerDigest&) const = default;
+};
+struct PoolDigest {
+  std::string name;
+  std::uint32_t servers = 0;
+  std::uint32_t up = 0;
+  std::vector<std::string> down;  ///< Names of those whose checks fail; not all when there are very many.
+  bool operator==(const PoolDigest&) const = default;
+};
+/// What a node shows of itself to operators who ask another one. Sent each second, and sooner when it changes; no decision reads it.
+struct NodeDigest {
+  Incarnation incarnation = 0;
+  std::uint64_t uptime_ms = 0;
+  std::string engine;
+  bool ready = false;
+  std::string reason;             ///< Why not ready; empty: it is.
+  std::string config_hash;        ///< Of the whole file but for `node`.
+  std::uint64_t connections = 0;  ///< Open now.
+  std::uint32_t control_late_us = 0;
+  std::vector<ListenerDigest> listeners;
+  std::vector<PoolDigest> pools;
+  bool operator==(const NodeDigest&) const = default;
+};
+
+using ClusterMessage = std::variant<NodeState, GuardHello, Beat, BeatAck, Assign, Released, Exclude, SetOverride, MoveVip, NodeDigest>;
 
 }  // namespace fairlead

@@ -11,6 +11,8 @@
 namespace fairlead::cli {
 namespace {
 
+constexpr double kDigestIsNow = 2.5;  ///< Seconds. They come each second.
+
 Cell yes_no(bool value) { return value ? Cell{"yes", Tone::kGood} : Cell{"no", Tone::kBad}; }
 
 std::string vip_note(const admin::VipStatus& v) {
@@ -44,6 +46,26 @@ Cell links_of(const admin::NodeStatus& node) {
     all_up = all_up && link.up;
   }
   return {out, all_up ? Tone::kPlain : Tone::kWarn};
+}
+
+/// "3/3"; of several pools each: "masters 3/3, ingress 1/2".
+Cell servers_up(const admin::NodeStatus& node) {
+  if (!node.digest || node.digest->pools.empty()) return {"-"};
+  std::string out;
+  Tone tone = Tone::kPlain;
+  for (const PoolDigest& pool : node.digest->pools) {
+    if (node.digest->pools.size() > 1) out += (out.empty() ? "" : ", ") + pool.name + " ";
+    out += fmt::format("{}/{}", pool.up, pool.servers);
+    if (pool.up < pool.servers) tone = pool.up == 0 || tone == Tone::kBad ? Tone::kBad : Tone::kWarn;
+  }
+  return {out, tone};
+}
+
+/// How old what it showed of itself is.
+Cell seen(const admin::NodeStatus& node) {
+  if (!node.digest) return {"-"};
+  if (node.digest_age_s < kDigestIsNow) return {"now"};
+  return {age_text(node.digest_age_s) + " ago", Tone::kWarn};
 }
 
 /// What there is to say of a node and a VIP: whether it could hold it, and why not.
@@ -99,9 +121,10 @@ std::string vip_explained(const admin::NodeReport& r, const admin::VipStatus& v,
 }
 
 std::string nodes_text(const admin::NodeReport& r, bool color) {
-  TextTable table({"NODE", ">ID", "ONLINE", "LINKS", "STANDBY", "VERSION", "CONFIG", "VIPS"});
+  TextTable table(
+      {"NODE", ">ID", "ONLINE", "LINKS", "STANDBY", "VERSION", "CONFIG", "READY", ">CONNECTIONS", "SERVERS UP", "VIPS", "SEEN"});
   if (!r.cluster) {
-    table.row({{r.node}, {"-"}, yes_no(true), {"-"}, {"no"}, {r.version}, {"-"}, {vips_of(r, r.node)}});
+    table.row({{r.node}, {"-"}, yes_no(true), {"-"}, {"no"}, {r.version}, {"-"}, {"-"}, {"-"}, {"-"}, {vips_of(r, r.node)}, {"now"}});
     return table.text(color) + "no cluster in the configuration: this node stands alone\n";
   }
   for (const auto& n : r.cluster->nodes) {
@@ -114,7 +137,11 @@ std::string nodes_text(const admin::NodeReport& r, bool color) {
                !n.online        ? Cell{"-"}
                : n.config_match ? Cell{"same"}
                                 : Cell{"differs", Tone::kWarn},
-               {vips_of(r, n.name)}});
+               !n.digest ? Cell{"-"} : yes_no(n.digest->ready),
+               {n.digest ? std::to_string(n.digest->connections) : "-"},
+               servers_up(n),
+               {vips_of(r, n.name)},
+               seen(n)});
   }
   return table.text(color);
 }

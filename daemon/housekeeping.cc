@@ -146,6 +146,7 @@ void Orchestrator::refresh_report() {
     report->ready_reasons.push_back({"daemon", false, "is stopping"});
   }
   add_worker_counts(*report);
+  if (takeover_) takeover_->show(*report);
   port_.publish(std::move(report));
 }
 

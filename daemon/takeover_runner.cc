@@ -320,9 +320,13 @@ void TakeoverRunner::on_view(const ClusterView& view) {
   const auto self = client_->self();
   if (!self) return;
   lost_.clear();
+  digests_.hurry();
   enter(vip::ViewInput{view, *self});
 }
-void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) { enter(vip::DeliveredInput{from, message}); }
+void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
+  if (const auto* digest = std::get_if<NodeDigest>(&message)) return digests_.received(from.node, *digest, clock_.now());
+  enter(vip::DeliveredInput{from, message});
+}
 void TakeoverRunner::on_lost(const std::string& reason) {
   lost_ = reason;
   facts_.reset();
@@ -475,6 +479,7 @@ std::string TakeoverRunner::name_of(NodeId node) const {
 void TakeoverRunner::describe(admin::NodeReport& report) const {
   if (client_ != nullptr) {
     admin::ClusterStatus cluster;
+    const Instant now = clock_.now();
     cluster.quorate = core_.is_quorate();
     if (core_.in_view()) cluster.ring = core_.current_view().ring.to_string();
     if (facts_) cluster.votes = facts_->votes;
@@ -491,13 +496,15 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
                              .standby = core_.is_on(OverrideKind::kNodeStandby, n.name),
                              .version = {},
                              .config_match = true,
-                             .links = {}};
+                             .links = {},
+                             .digest = {}};
       if (const auto* member = core_.in_view() ? core_.exchange().member(n.id) : nullptr) {
         node.online = true;
         node.version = member->state.version;
         node.config_match = member->state.cluster_hash == options_.settings.cluster_hash;
       }
       for (const membership::LinkState& link : links_to(n.id)) node.links.push_back({.number = link.link, .up = link.connected});
+      digests_.fill(node, report.config_hash, now);
       cluster.nodes.push_back(std::move(node));
     }
     report.cluster = std::move(cluster);
@@ -523,6 +530,12 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     for (const auto& [node, why] : view.ineligible) out.eligible.push_back({.node = name_of(node), .ok = why.empty(), .reason = why});
     report.vips.push_back(std::move(out));
   }
+}
+
+void TakeoverRunner::show(const admin::NodeReport& report) {
+  if (client_ == nullptr || !core_.in_view()) return;
+  NodeDigest own = digest_of(report, options_.incarnation);
+  if (digests_.due(own, clock_.now())) send(std::move(own));
 }
 
 }  // namespace fairlead::daemon

@@ -33,6 +33,7 @@
 #include "base/system_clock.h"
 #include "config/settings.h"
 #include "daemon/link_watch.h"
+#include "daemon/node_digests.h"
 #include "daemon/trace_file.h"
 #include "membership/corosync_client.h"
 #include "vip/address_driver.h"
@@ -107,8 +108,10 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   /// Errors: kUnsupported when it is none of high availability's.
   void execute(const admin::Command& command, CommandDone done);
 
-  /// Fills `cluster` and `vips`.
+  /// Fills `cluster` and `vips`; reads the configuration's hash.
   void describe(admin::NodeReport& report) const;
+  /// Shows a finished report to the operators of the other nodes, as often as is due.
+  void show(const admin::NodeReport& report);
 
  private:
   struct Vip {
@@ -251,7 +254,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   Instant timer_at_ = Instant::max();
   std::optional<membership::CorosyncFacts> facts_;
   bool third_vote_told_ = true;  ///< What the log was told.
-  std::string lost_;             ///< Why Corosync was lost, or cannot be connected to.
+  NodeDigests digests_;
+  std::string lost_;  ///< Why Corosync was lost, or cannot be connected to.
   struct Absence {
     Instant since{};
     bool said = false;

@@ -62,6 +62,10 @@ class Writer {
     if (field.size() > max) fits_ = false;
     for (const T& item : field) value(tag, item);
   }
+  void names(std::uint8_t tag, const std::vector<std::string>& field, std::size_t max) {
+    if (field.size() > max) fits_ = false;
+    for (const std::string& item : field) name(tag, item);
+  }
 
  private:
   template <class T>
@@ -123,6 +127,14 @@ class FieldReader {
       return;
     }
     read(field.emplace_back());
+  }
+  void names(std::uint8_t tag, std::vector<std::string>& field, std::size_t max) {
+    if (!is(tag)) return;
+    if (field.size() == max) {
+      reading_.malformed = true;
+      return;
+    }
+    bytes(tag, field.emplace_back(), kNameBytesMax);
   }
 
  private:
@@ -274,7 +286,7 @@ std::string_view to_string(DecodeOutcome outcome) {
 
 std::string_view kind_name(const ClusterMessage& message) {
   static constexpr std::string_view kNames[] = {"node_state", "guard_hello", "beat",         "beat_ack", "assign",
-                                                "released",   "exclude",     "set_override", "move_vip"};
+                                                "released",   "exclude",     "set_override", "move_vip", "node_digest"};
   static_assert(std::size(kNames) == std::variant_size_v<ClusterMessage>);
   return kNames[message.index()];
 }

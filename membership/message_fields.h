@@ -19,6 +19,9 @@ inline constexpr std::size_t kTextBytesMax = 256;  ///< Words for people; longer
 inline constexpr std::size_t kVipListMax = 64;     ///< config/limits.h: kVipsMax.
 inline constexpr std::size_t kNodeListMax = 16;    ///< config/limits.h: kNodesMax.
 inline constexpr std::size_t kOverrideListMax = 128;
+inline constexpr std::size_t kListenerListMax = 256;  ///< config/limits.h: kListenersMax.
+inline constexpr std::size_t kPoolListMax = 256;      ///< config/limits.h: kPoolsMax.
+inline constexpr std::size_t kDownListMax = 64;
 static_assert(kOverrideListMax > kVipListMax + kNodeListMax + 1, "a wish for each VIP, each node and the freeze");
 
 template <class Message>
@@ -41,12 +44,15 @@ template <>
 inline constexpr std::uint8_t kKindOf<SetOverride> = 8;
 template <>
 inline constexpr std::uint8_t kKindOf<MoveVip> = 9;
+template <>
+inline constexpr std::uint8_t kKindOf<NodeDigest> = 10;
 
 /// `T` is `U` or `const U`.
 template <class T, class U>
 concept Is = std::same_as<std::remove_const_t<T>, U>;
 
-// F has: value(tag, number, bool, enumeration, IpPrefix or structure), name(tag, string), text(tag, string), list(tag, vector, max).
+// F has: value(tag, number, bool, enumeration, IpPrefix or structure), name(tag, string), text(tag, string), list(tag, vector, max),
+// names(tag, vector of strings, max).
 
 template <class F, Is<RingId> T>
 void fields(F& f, T& v) {
@@ -170,6 +176,33 @@ template <class F, Is<MoveVip> T>
 void fields(F& f, T& v) {
   f.name(1, v.vip);
   f.value(2, v.to);
+}
+
+template <class F, Is<ListenerDigest> T>
+void fields(F& f, T& v) {
+  f.name(1, v.name);
+  f.value(2, v.accepting);
+  f.value(3, v.connections);
+}
+template <class F, Is<PoolDigest> T>
+void fields(F& f, T& v) {
+  f.name(1, v.name);
+  f.value(2, v.servers);
+  f.value(3, v.up);
+  f.names(4, v.down, kDownListMax);
+}
+template <class F, Is<NodeDigest> T>
+void fields(F& f, T& v) {
+  f.value(1, v.incarnation);
+  f.value(2, v.uptime_ms);
+  f.text(3, v.engine);
+  f.value(4, v.ready);
+  f.text(5, v.reason);
+  f.text(6, v.config_hash);
+  f.value(7, v.connections);
+  f.value(8, v.control_late_us);
+  f.list(9, v.listeners, kListenerListMax);
+  f.list(10, v.pools, kPoolListMax);
 }
 
 }  // namespace fairlead::membership

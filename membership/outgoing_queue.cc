@@ -15,6 +15,7 @@ constexpr std::size_t kSpareBytesMax = 4096;
 std::optional<std::uint64_t> replace_key(const ClusterMessage& message) {
   if (std::holds_alternative<Beat>(message)) return std::uint64_t{1} << 32;
   if (const auto* ack = std::get_if<BeatAck>(&message)) return to_number(ack->holder);
+  if (std::holds_alternative<NodeDigest>(message)) return std::uint64_t{2} << 32;
   return std::nullopt;
 }
 

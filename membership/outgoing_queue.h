@@ -6,8 +6,8 @@
 // full (about 280 bytes). So messages are counted until they are delivered back to this process, and only so many may be on their way.
 //
 // Invariants:
-//   I1  Messages leave in the order they came, but for beats and acknowledgements: a newer one takes its older one out (R4 only ever asks
-//       for the newest).
+//   I1  Messages leave in the order they came, but for beats, acknowledgements and digests: a newer one takes its older one out (only the
+//       newest counts).
 //   I2  Nothing else is dropped: at the bound push() says so and the caller gives up Corosync.
 //   I3  Not more than kInFlightMax messages are sent and not yet delivered back.
 // Threading: one owner.

@@ -28,6 +28,14 @@ class OperatorsTest(GatesTest):
             self.assertEqual(target.cli("vip", "move", "api", "--to", target.name, as_json=False).stdout,
                              f"VIP api is on {target.name} already\n")
 
+        with self.subTest("any node answers for all"):
+            wait_for(lambda: all(self._digest(g, n.name).get("ready") for g in gates for n in gates), 10, "each has heard of each")
+            shown = self._digest(asked, target.name)
+            self.assertLess(shown["age_s"], 5, shown)
+            self.assertEqual(shown["config_hash"], target.status()["config"]["hash"])
+            self.assertEqual([p["up"] for p in shown["pools"]],
+                             [sum(s["state"] == "up" for s in p["servers"]) for p in target.status()["pools"]])
+
         with self.subTest("explain names everybody's standing"):
             text = asked.cli("vip", "explain", "api", as_json=False).stdout
             self.assertIn(f"held by {target.name}", text)
@@ -73,6 +81,8 @@ class OperatorsTest(GatesTest):
             for gate in others:
                 gate.cluster_node.vanish()
             wait_for(lambda: not holder.status()["cluster"]["quorate"], 20, "it is alone")
+            wait_for(lambda: self._digest(holder, others[0].name)["age_s"] > 2.5, 10, "what is known of the others gets older")
+            self.assertIn(" ago", holder.cli("node", "list", as_json=False).stdout)
             wait_for(lambda: not holder.has_vip(), 10, "its lease is over")
             refused = holder.cli("vip", "move", "api", as_json=False, check=False)
             self.assertEqual(refused.returncode, REFUSED)
@@ -100,6 +110,10 @@ class OperatorsTest(GatesTest):
     @staticmethod
     def _node(gate, name):
         return next(n for n in gate.status()["cluster"]["nodes"] if n["name"] == name)
+
+    @classmethod
+    def _digest(cls, gate, name):
+        return cls._node(gate, name)["digest"] or {}
 
 
 if __name__ == "__main__":

@@ -72,9 +72,24 @@ inline admin::NodeReport sample_cluster_report() {
   cluster.qdevice = "votes";
   cluster.token_ms = 800;
   cluster.consensus_ms = 960;
-  cluster.nodes = {{"gate-1", 1, true, false, "0.1.0", true, {}},
-                   {"gate-2", 2, true, true, "0.1.0", false, {{0, true}, {1, false}}},
-                   {"gate-3", 3, false, false, "", true, {{0, false}, {1, false}}}};
+  cluster.nodes = {{"gate-1", 1, true, false, "0.1.0", true, {}, {}},
+                   {"gate-2", 2, true, true, "0.1.0", false, {{0, true}, {1, false}}, {}},
+                   {"gate-3", 3, false, false, "", true, {{0, false}, {1, false}}, {}}};
+  NodeDigest digest;
+  digest.uptime_ms = 3600000;
+  digest.engine = "epoll";
+  digest.reason = "pool masters: 0 of 3 servers take connections";
+  digest.config_hash = "00c0ffee00c0ffee";
+  digest.connections = 12;
+  digest.control_late_us = 250;
+  digest.listeners = {{"kube-api", true, 12}};
+  digest.pools = {{"masters", 3, 0, {"mast-1", "mast-2"}}};
+  cluster.nodes[1].digest = digest;
+  cluster.nodes[1].digest_age_s = 0.5;
+  digest.ready = true;
+  digest.reason.clear();
+  cluster.nodes[2].digest = digest;
+  cluster.nodes[2].digest_age_s = 75;
   r.cluster = cluster;
   VipStatus api;
   api.name = "api";

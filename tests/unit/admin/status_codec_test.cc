@@ -24,6 +24,10 @@ TEST(StatusCodec, HasTheShapeOfTheContract) {
   EXPECT_EQ(status.at_pointer("/cluster/nodes/1/config_match"), false);
   EXPECT_EQ(status.at_pointer("/cluster/nodes/1/links/1/link").to_number<int>(), 1);
   EXPECT_EQ(status.at_pointer("/cluster/nodes/1/links/1/up"), false);
+  EXPECT_TRUE(status.at_pointer("/cluster/nodes/0/digest").is_null());
+  EXPECT_EQ(status.at_pointer("/cluster/nodes/1/digest/age_s").to_number<double>(), 0.5);
+  EXPECT_EQ(status.at_pointer("/cluster/nodes/1/digest/ready"), false);
+  EXPECT_EQ(status.at_pointer("/cluster/nodes/1/digest/pools/0/down/1"), "mast-2");
   EXPECT_EQ(status.at_pointer("/vips/0/holder"), "gate-1");
   EXPECT_EQ(status.at_pointer("/vips/0/eligible/gate-2/reason"), "no carrier");
   EXPECT_TRUE(status.at_pointer("/vips/1/holder").is_null());

@@ -67,8 +67,22 @@ inline NodeState any_node_state() {
   s.overrides = any_list(4, any_override);
   return s;
 }
+inline NodeDigest any_digest() {
+  NodeDigest d;
+  d.incarnation = any<std::uint64_t>();
+  d.uptime_ms = any<std::uint64_t>();
+  d.engine = any_text(kTextBytesMax);
+  d.ready = any<bool>();
+  d.reason = any_text(kTextBytesMax);
+  d.config_hash = any_text(kTextBytesMax);
+  d.connections = any<std::uint64_t>();
+  d.control_late_us = any<std::uint32_t>();
+  d.listeners = any_list(4, [] { return ListenerDigest{any_name(), any<bool>(), any<std::uint64_t>()}; });
+  d.pools = any_list(4, [] { return PoolDigest{any_name(), any<std::uint32_t>(), any<std::uint32_t>(), any_list(4, any_name)}; });
+  return d;
+}
 inline ClusterMessage any_message() {
-  switch (*rc::gen::inRange(0, 9)) {
+  switch (*rc::gen::inRange(0, 10)) {
     case 0: return any_node_state();
     case 1: return GuardHello{any_round()};
     case 2: {
@@ -83,6 +97,7 @@ inline ClusterMessage any_message() {
     case 5: return Released{any_name(), any<std::uint64_t>(), any_node(), any<std::uint64_t>(), any<bool>()};
     case 6: return Exclude{any_round(), {any_node(), any<std::uint32_t>()}};
     case 7: return SetOverride{any_override()};
+    case 8: return any_digest();
     default: return MoveVip{any_name(), any_node()};
   }
 }

@@ -37,10 +37,15 @@ TEST(OutgoingQueue, ANewerBeatTakesTheOlderOneOut) {
   EXPECT_EQ(drain(queue), (std::vector{one(2), one(3), one(4)}));
 }
 
-TEST(OutgoingQueue, OnlyBeatsAndAcknowledgementsOfOneHolderReplaceEachOther) {
+TEST(OutgoingQueue, OnlyBeatsDigestsAndAcknowledgementsOfOneHolderReplaceEachOther) {
   EXPECT_EQ(replace_key(Beat{}), replace_key(Beat{{}, 1, 2, {{"api", 3}}}));
   EXPECT_NE(replace_key(BeatAck{{}, NodeId{1}, 0, 0}), replace_key(BeatAck{{}, NodeId{2}, 0, 0}));
   EXPECT_NE(replace_key(BeatAck{{}, NodeId{1}, 0, 0}), replace_key(Beat{}));
+  NodeDigest newer;
+  newer.uptime_ms = 1000;
+  EXPECT_EQ(replace_key(NodeDigest{}), replace_key(newer));
+  EXPECT_NE(replace_key(NodeDigest{}), replace_key(Beat{}));
+  EXPECT_NE(replace_key(NodeDigest{}), replace_key(BeatAck{{}, NodeId{~0U}, 0, 0}));
   for (const ClusterMessage& m :
        std::vector<ClusterMessage>{NodeState{}, GuardHello{}, Assign{}, Released{}, Exclude{}, SetOverride{}, MoveVip{}}) {
     EXPECT_FALSE(replace_key(m));

@@ -52,6 +52,20 @@ NodeState node_state() {
   return state;
 }
 
+NodeDigest node_digest() {
+  NodeDigest digest;
+  digest.incarnation = 1764000000123;
+  digest.uptime_ms = 12500;
+  digest.engine = "io_uring";
+  digest.reason = "pool ingress: 0 of 2 servers take connections";
+  digest.config_hash = "00c0ffee00c0ffee";
+  digest.connections = 1000;
+  digest.control_late_us = 40;
+  digest.listeners = {{"kube-api", true, 990}, {"ingress", true, 10}};
+  digest.pools = {{"masters", 3, 2, {"mast-2"}}, {"ingress", 2, 0, {"work-1", "work-2"}}};
+  return digest;
+}
+
 std::map<std::string, ClusterMessage> this_release() {
   return {
       {"node_state", node_state()},
@@ -67,6 +81,8 @@ std::map<std::string, ClusterMessage> this_release() {
       {"set_override", SetOverride{{OverrideKind::kNodeStandby, "gate-1", true, {7, NodeId{2}}}}},
       {"move_vip", MoveVip{"api", NodeId{3}}},
       {"move_vip_anywhere", MoveVip{"api", kNoNode}},
+      {"node_digest", node_digest()},
+      {"node_digest_empty", NodeDigest{}},
   };
 }
 

@@ -23,6 +23,23 @@ TEST_F(TakeoverCoreTest, R1OnlyADeliveredPlanOfThisRoundByItsProposerCounts) {
   EXPECT_EQ(core->describe("api").owner, n2);
 }
 
+TEST_F(TakeoverCoreTest, WhatIsShownToOperatorsMovesNothingAndIsNoAnswer) {
+  begin(3);
+  view({n1, n2, n3});
+  core->delivered(daemon_of(n2), state_of(n2), out);
+  out.clear();
+  core->delivered(daemon_of(n3), NodeDigest{}, out);
+  EXPECT_THAT(out, IsEmpty());
+  for (int i = 0; i < 20; ++i) {
+    tick(50ms);
+    core->delivered(daemon_of(n2), Beat{current.ring, 1, 1, {}}, out);
+    core->delivered(daemon_of(n3), NodeDigest{}, out);
+  }
+  const auto asked = take<Exclude>();
+  ASSERT_THAT(asked, SizeIs(1)) << "a member that only shows itself still owes its state";
+  EXPECT_EQ(asked.front().process, daemon_of(n3));
+}
+
 TEST_F(TakeoverCoreTest, R2NoPlanBeforeEveryMembersStateWasDelivered) {
   begin(3);
   view({n1, n2, n3});
