@@ -138,8 +138,10 @@ Made from the route table (`admin/api_routes.cc`); a test compares this page wit
 Reached over the unix socket (`admin.socket`, default `/run/fairlead/fairlead.sock`) and over `admin.listen`
 (default `127.0.0.1:9440`):
 
-    curl --unix-socket /run/fairlead/fairlead.sock http://localhost/api/v1/status
-    curl http://127.0.0.1:9440/readyz?verbose
+```sh on gate-1
+curl -sS --unix-socket /run/fairlead/fairlead.sock http://localhost/api/v1/status
+curl -sS 'http://127.0.0.1:9440/readyz?verbose'
+```
 
 Who may do what:
 
