@@ -68,6 +68,32 @@ TEST_F(ApiTlsTest, NoCertificateOrAForeignOneDoesNotGetIn) {
   EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
 }
 
+TEST_F(ApiTlsTest, AnExpiredCertificateDoesNotGetIn) {
+  const auto made = run("cd '" + folder.string() +
+                        "' && touch index.txt && printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\n"
+                        "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n' > ca.cnf && "
+                        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ops -keyout late.key -out late.csr && "
+                        "openssl ca -config ca.cnf -batch -notext -rand_serial -cert ca.crt -keyfile ca.key -in late.csr -out late.crt "
+                        "-startdate 20200101000000Z -enddate 20200102000000Z");
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  start();
+  const auto refused = curl_tls("late", "-X POST", "/api/v1/reload");
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_NE(refused.output.find("expired"), std::string::npos) << refused.output;
+  EXPECT_TRUE(node.commands().empty());
+  EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
+}
+
+TEST_F(ApiTlsTest, TlsBelow12IsNotSpoken) {
+  start();
+  const auto spoken = [&](const std::string& version) {
+    return curl_tls("reader", "--ciphers DEFAULT@SECLEVEL=0 --tlsv1." + version + " --tls-max 1." + version, "/livez").exit_code == 0;
+  };
+  EXPECT_FALSE(spoken("0"));
+  EXPECT_FALSE(spoken("1"));
+  EXPECT_TRUE(spoken("2"));
+}
+
 TEST_F(ApiTlsTest, WithTlsItMayListenEverywhere) {
   options.listen = "0.0.0.0:0";
   start();
