@@ -130,6 +130,14 @@ Duration ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
   if (!takes_any_query(match.route->call)) {
     if (const auto checked = check_query(*match.route, *target); !checked) return at_once(problem_response(checked.error()));
   }
+  if (match.route->role == ApiRole::kOperate && request.caller.role != ApiRole::kOperate) {
+    ++counters_.refused;
+    return at_once(problem_response(Error{
+        Errc::kPermission,
+        request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "
+                              "admin.operators; plain HTTP only reads"}));
+  }
+  if (match.route->call == ApiCall::kBlackbox) return at_once(blackbox());
   if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
   if (match.route->call != ApiCall::kConnections) return at_once(read(match, *target));
   list_connections(*target, std::move(respond));
@@ -164,6 +172,13 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
   }
 }
 
+/// What it holds is for operators: it names who asked for what.
+ApiResponse ApiDispatcher::blackbox() const {
+  auto file = node_.blackbox();
+  if (!file) return problem_response(file.error());
+  return {200, "application/octet-stream", std::move(*file), ""};
+}
+
 void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
   const auto limit = listed(target);
   if (!limit) return respond(problem_response(limit.error()));
@@ -184,13 +199,6 @@ Duration ApiDispatcher::change(const RouteMatch& match, const ApiRequest& reques
     respond(std::move(response));
     return Duration::zero();
   };
-  if (request.caller.role != ApiRole::kOperate) {
-    ++counters_.refused;
-    return at_once(problem_response(Error{
-        Errc::kPermission,
-        request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "
-                              "admin.operators; plain HTTP only reads"}));
-  }
   if (const auto checked = check_origin(request); !checked) return at_once(problem_response(checked.error()));
   if (const auto checked = check_content_type(request); !checked) return at_once(problem_response(checked.error(), 415));
   auto command = decode_command(match.route->call, match.parameters, request.body);

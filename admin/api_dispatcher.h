@@ -53,6 +53,7 @@ class ApiDispatcher {
 
  private:
   [[nodiscard]] ApiResponse read(const RouteMatch& match, const ApiTarget& target) const;
+  [[nodiscard]] ApiResponse blackbox() const;
   void list_connections(const ApiTarget& target, Respond respond);
   Duration change(const RouteMatch& match, const ApiRequest& request, Respond respond);
 

@@ -33,6 +33,8 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead, "Events of the in-memory ring after a sequence number, oldest first",
              "after limit", ""},
     ApiRoute{ApiCall::kConfig, "GET", "/api/v1/config", kRead, "The active configuration as YAML", "", ""},
+    ApiRoute{ApiCall::kBlackbox, "GET", "/api/v1/blackbox", kOperate,
+             "The flight recorder: the last minutes of everything, as a file for `fairlead blackbox FILE` or qb-blackbox", "", ""},
     ApiRoute{ApiCall::kReload, "POST", "/api/v1/reload", kOperate,
              "Reads the configuration file again; with dry_run only says what would change", "", "dry_run"},
     ApiRoute{ApiCall::kSetServerState, "POST", "/api/v1/servers/{pool}/{server}/state", kOperate,

@@ -28,6 +28,7 @@ enum class ApiCall : std::uint8_t {
   kConnections,
   kEvents,
   kConfig,
+  kBlackbox,
   kReload,
   kSetServerState,
   kSetServerWeight,

@@ -127,6 +127,8 @@ class NodePort {
   [[nodiscard]] virtual std::vector<EventInfo> events(std::uint64_t after, std::size_t limit) const = 0;
   /// The active configuration as YAML, secrets' paths only.
   [[nodiscard]] virtual std::string config_yaml() const = 0;
+  /// The flight recorder's contents as a file (base/blackbox_file.h). Errors: kUnavailable (none is kept).
+  [[nodiscard]] virtual Result<std::string> blackbox() const = 0;
 };
 
 }  // namespace fairlead::admin

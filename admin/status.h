@@ -149,6 +149,9 @@ struct NodeReport {
   std::string config_hash;
   std::uint64_t config_reloads = 0;
   bool config_last_reload_ok = true;
+  std::uint32_t pid = 0;   ///< Of the daemon.
+  std::string log_target;  ///< Where its log goes: journal, stderr, syslog, file.
+  std::string log_path;    ///< file only.
 };
 
 /// One connection, for `connections list`.

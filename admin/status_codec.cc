@@ -330,6 +330,11 @@ void read_report(JsonFields& f, NodeReport& r) {
     c.get("reloads", r.config_reloads);
     c.get("last_reload_ok", r.config_last_reload_ok);
   });
+  f.get("pid", r.pid);
+  f.object("log", [&](JsonFields& l) {
+    l.get("target", r.log_target);
+    l.get("path", r.log_path);
+  });
 }
 
 void read_connection(JsonFields& f, ConnectionInfo& c) {
@@ -403,7 +408,9 @@ std::string encode_status(const NodeReport& r) {
                          {"config", json::object{{"file", json_string(r.config_file)},
                                                  {"hash", json_string(r.config_hash)},
                                                  {"reloads", r.config_reloads},
-                                                 {"last_reload_ok", r.config_last_reload_ok}}}};
+                                                 {"last_reload_ok", r.config_last_reload_ok}}},
+                         {"pid", r.pid},
+                         {"log", json::object{{"target", json_string(r.log_target)}, {"path", json_string(r.log_path)}}}};
   return json_text(out);
 }
 

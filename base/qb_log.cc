@@ -78,6 +78,7 @@ class LogThread::Core {
   // ---- any thread ----
   void post_event(LogEvent event) {
     const LogLevel level = level_of(event.id);
+    if (settings_.recorder != nullptr) settings_.recorder->append(event);
     if (level <= LogLevel::kNotice) ring_.append(event);
     if (level > level_.load(std::memory_order_relaxed)) return;
     if (post(std::move(event), settings_.queue_capacity)) wake();
@@ -89,6 +90,7 @@ class LogThread::Core {
   [[nodiscard]] bool wrote_everything() const { return !gave_up_; }  ///< Once wait_until_ended() said true.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
   EventRing& ring() { return ring_; }
+  [[nodiscard]] const FlightRecorder* recorder() const { return settings_.recorder.get(); }
 
   // ---- the log thread ----
   void run();
@@ -418,6 +420,7 @@ void LogThread::Core::report_drops(bool now) {
   if (!healthy_) return;  // Lost as well: the next report counts it too.
   reported_ = lost;
   ring_.append(event);
+  if (settings_.recorder != nullptr) settings_.recorder->append(event);
 }
 
 LogThread::LogThread(LogOptions options, LogThreadSettings settings)
@@ -471,5 +474,6 @@ bool LogThread::stop(Duration deadline) {
 std::uint64_t LogThread::dropped() const { return core_->dropped(); }
 EventRing& LogThread::events() { return core_->ring(); }
 const EventRing& LogThread::events() const { return core_->ring(); }
+const FlightRecorder* LogThread::recorder() const { return core_->recorder(); }
 
 }  // namespace fairlead

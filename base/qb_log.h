@@ -3,13 +3,14 @@
 //   any thread --write()/write_line()--> queue --log thread--> libqb (qb_log) --> custom target --> stderr | file | syslog | journal
 //        |
 //        +--events of level notice and above--> EventRing (`fairlead events`), also while a target is stalled
+//        +--every event--> FlightRecorder (`fairlead blackbox`), likewise
 //
 // An event is written at once, lines are waited for (LogThreadSettings::gather): a thousand connections a second then wake this thread a
 // hundred times and not a thousand, and their lines go to a file in a hundred writes. Rationale: woken for each line, a proxy with short
 // connections took a quarter more CPU time.
 //
-// Records go through libqb, so that its other targets (the flight recorder) see what happened: the name of each event, and one name for
-// lines that are written together. The targets are our own (base/log_target.h) and not libqb's: those wait in fprintf(3), cut lines at
+// Records go through libqb, so that its other targets see what happened: the name of each event, and one name for lines that are written
+// together. The targets are our own (base/log_target.h) and not libqb's: those wait in fprintf(3), cut lines at
 // 512 bytes (4096 at most) and hide errors.
 //
 // Invariants:
@@ -28,6 +29,7 @@
 #include <thread>
 
 #include "base/event_ring.h"
+#include "base/flight_recorder.h"
 #include "base/log.h"
 #include "base/log_target.h"
 #include "base/result.h"
@@ -41,7 +43,8 @@ struct LogThreadSettings {
   Duration report_interval = std::chrono::seconds(1);  ///< LOG_LINES_DROPPED at most this often.
   Duration gather = std::chrono::milliseconds(10);     ///< So long a line waits for others; less when they fill a quarter of the queue.
   LogPlaces places;
-  LogTargetOpener open = open_log_target;  ///< Tests put a target of their own here.
+  LogTargetOpener open = open_log_target;      ///< Tests put a target of their own here.
+  std::shared_ptr<FlightRecorder> recorder{};  ///< Nothing: none is kept.
 };
 
 class LogThread final : public LogSink {
@@ -76,6 +79,8 @@ class LogThread final : public LogSink {
   [[nodiscard]] std::uint64_t dropped() const;
   [[nodiscard]] EventRing& events();
   [[nodiscard]] const EventRing& events() const;
+  /// Of the settings.
+  [[nodiscard]] const FlightRecorder* recorder() const;
 
  private:
   class Core;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <ostream>
@@ -13,9 +12,11 @@
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 #include "admin/status_codec.h"
+#include "base/log_format.h"
 #include "base/units.h"
 #include "cli/status_text.h"
 #include "cli/text_table.h"
+#include "cli/when.h"
 #include "cli/yaml_text.h"
 
 namespace fairlead::cli {
@@ -26,32 +27,12 @@ constexpr Duration kFollowInterval = std::chrono::milliseconds(500);
 constexpr Duration kDrainInterval = std::chrono::milliseconds(250);
 constexpr std::size_t kEventsPerCall = 1000;
 
-/// "2024-01-31", "2024-01-31 12:00", "2024-01-31T12:00:00Z" ... in the events' own form without the Z, so that a whole second or day
-/// sorts before what happened in it; empty: something else.
-std::string utc_text(std::string text) {
-  static constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:dd.ddd";
-  if (text.ends_with('Z')) text.pop_back();
-  if (text.size() > 10 && text[10] == ' ') text[10] = 'T';
-  if (text.size() != 10 && text.size() != 16 && text.size() != 19 && text.size() != kForm.size()) return {};
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool digit = text[i] >= '0' && text[i] <= '9';
-    if (kForm[i] == 'd' ? !digit : text[i] != kForm[i]) return {};
-  }
-  const auto above = [&](std::size_t at, std::string_view most) { return text.size() > at && text.compare(at, 2, most) > 0; };
-  return above(5, "12") || above(8, "31") || above(11, "23") || above(14, "59") || above(17, "60") ? std::string() : text;
-}
-
-/// "10m" ago or a UTC time, as the events' own time format: that sorts like text.
+/// In the events' own form, which sorts like text. Cut to whole milliseconds, as theirs are.
 std::string since_text(const std::string& since, const Clock& clock) {
   if (since.empty()) return {};
-  if (const auto ago = parse_duration(since)) {
-    const auto at = std::chrono::floor<std::chrono::milliseconds>(clock.wall() - *ago);
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (at - seconds).count());
-  }
-  std::string at = utc_text(since);
-  if (at.empty()) fail(kExitUsage, "--since '" + since + "': write how long ago (10m, 2h) or a UTC time (2024-01-31T12:00:00Z)");
-  return at;
+  const auto at = parse_when(since, clock.wall());
+  if (!at) fail(kExitUsage, "--since " + at.error().message());
+  return format_log_time(*at);
 }
 
 }  // namespace

@@ -11,12 +11,15 @@
 #include "base/units.h"
 #include "cli/api_verbs.h"
 #include "cli/bench_verbs.h"
+#include "cli/blackbox_verb.h"
 #include "cli/cluster_verbs.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
 #include "cli/drill_verbs.h"
 #include "cli/ha_verbs.h"
 #include "cli/lab_verbs.h"
+#include "cli/logs_verb.h"
+#include "cli/support_bundle.h"
 #include "config/nearest.h"
 #include "generated/version.h"
 
@@ -24,8 +27,7 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init",      "logs",  "blackbox", "dns",     "dhcp",   "router",
-                                 "bootstrap", "image", "machine",  "storage", "import", "support"};
+constexpr std::array kLaterVerbs{"init", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -48,6 +50,7 @@ class CommandTree {
     add_drill_verbs();
     add_bench_verbs();
     add_process_verbs();
+    add_diagnosis_verbs();
     add_lab_verbs();
     add_cluster_verbs();
     add_later_verbs();
@@ -117,7 +120,7 @@ class CommandTree {
     status->add_flag("-w,--watch", watch_, "Show it again every second");
     auto* events = verb(&app_, "events", "What happened, from the daemon's memory", [this] { verbs_.events(follow_, since_); });
     events->add_flag("-f,--follow", follow_, "Go on with what happens next");
-    events->add_option("--since", since_, "From then on: 10m, 2h, or a UTC time (2024-01-31T12:00:00Z)")->type_name("WHEN");
+    events->add_option("--since", since_, "From then on: 10m, 2h, or a time (2024-01-31T12:00:00Z, also with +01:00)")->type_name("WHEN");
   }
 
   void add_config_verbs() {
@@ -125,9 +128,9 @@ class CommandTree {
                        [this] { check_file(path_, options_, environment_); });
     check->add_option("FILE", path_, "The file")->required();
     verb(&app_, "schema", "JSON Schema of the configuration file, for editors", [this] { print_schema(environment_); });
-    auto* explain =
-        verb(&app_, "explain", "What a key of the configuration file means", [this] { explain_key(path_, options_, environment_); });
-    explain->add_option("KEY.PATH", path_, "For example pools.health.interval")->required();
+    auto* explain = verb(&app_, "explain", "What a key of the configuration file, or an event, means",
+                         [this] { explain_key(path_, options_, environment_); });
+    explain->add_option("KEY.PATH", path_, "For example pools.health.interval; or an event, for example SERVER_DOWN")->required();
 
     auto* config = group("config", "The daemon's active configuration");
     auto* show = verb(config, "show", "Print it as YAML", [this] { show_config(defaults_, options_, calls_, environment_); });
@@ -289,6 +292,30 @@ class CommandTree {
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
   }
 
+  void add_diagnosis_verbs() {
+    const auto config = [this](CLI::App* at, std::string& file) {
+      at->add_option("--config", file, "The node's file, for when no daemon answers (default " + environment_.cluster_paths.config + ")")
+          ->type_name("FILE");
+    };
+    auto* logs = verb(&app_, "logs", "The daemon's log: from the journal, its file, or where else it can be read",
+                      [this] { show_logs(logs_, calls_); });
+    logs->add_flag("-f,--follow", logs_.follow, "Go on with what is logged next");
+    logs->add_option("-n,--lines", logs_.lines, "The newest so many (default 200)")->type_name("N");
+    config(logs, logs_.config);
+    auto* blackbox = verb(&app_, "blackbox", "The flight recorder: the last minutes of everything, also of a daemon that died here",
+                          [this] { show_blackbox(blackbox_, calls_); });
+    blackbox->add_option("FILE", blackbox_.file, "Read this file instead, for example one of STATE_DIR/blackbox");
+    blackbox->add_option("--last", blackbox_.last, "The newest so many entries; or a duration (10m), before the newest one (default 500)")
+        ->type_name("N");
+    blackbox->add_option("--out", blackbox_.out, "Also write it there as a file, which qb-blackbox reads as well")->type_name("FILE");
+    config(blackbox, blackbox_.config);
+    auto* support = group("support", "Help from others");
+    auto* bundle = verb(support, "bundle", "One archive with what a maintainer needs, without secrets; works without a daemon",
+                        [this] { make_support_bundle(bundle_, calls_); });
+    bundle->add_option("--out", bundle_.out, "Where to (default fairlead-support-NODE-TIME.tar.gz in this folder)")->type_name("FILE");
+    config(bundle, bundle_.config);
+  }
+
   void add_lab_verbs() {
     auto* lab = group("lab", "Gateways, servers and clients to try things out, in namespaces of this machine");
     lab->add_option("--name", lab_.name, "Of the lab, when there are several (default lab, or $FAIRLEAD_LAB)")
@@ -398,6 +425,9 @@ class CommandTree {
   Action action_;
   admin::AddServer added_;
   BenchRequest bench_;
+  BlackboxRequest blackbox_;
+  BundleRequest bundle_;
+  LogsRequest logs_;
   admin::ConnectionFilter filter_;
   lab::LabOptions lab_;
   std::vector<std::string> command_;

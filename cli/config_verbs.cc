@@ -8,6 +8,7 @@
 
 #include "admin/json_text.h"
 #include "admin/status_codec.h"
+#include "cli/event_guide.h"
 #include "cli/text_table.h"
 #include "cli/yaml_text.h"
 #include "config/diff.h"
@@ -82,6 +83,23 @@ config::Snapshot active_config(DaemonCalls& calls) {
   return std::move(*loaded.snapshot);
 }
 
+/// False: `name` is no event.
+bool explain_event(const std::string& name, const GlobalOptions& options, CliEnvironment& environment) {
+  const auto guide = find_event_guide(name);
+  if (!guide && looks_like_event(name)) throw VerbFailure{kExitFailed, "no event '" + name + "' (" + nearest_event(name) + ")"};
+  if (!guide) return false;
+  if (options.format == OutputFormat::kText) {
+    environment.out << event_guide_text(*guide, environment.color);
+    return true;
+  }
+  print_document(boost::json::object{{"event", admin::json_string(guide->id)},
+                                     {"level", admin::json_string(guide->level)},
+                                     {"fields", json_list(guide->fields)},
+                                     {"explanation", admin::json_string(guide->text)}},
+                 options, environment);
+  return true;
+}
+
 }  // namespace
 
 void check_file(const std::string& path, const GlobalOptions& options, CliEnvironment& environment) {
@@ -107,6 +125,7 @@ void check_file(const std::string& path, const GlobalOptions& options, CliEnviro
 void print_schema(CliEnvironment& environment) { environment.out << config::json_schema() << "\n"; }
 
 void explain_key(const std::string& path, const GlobalOptions& options, CliEnvironment& environment) {
+  if (explain_event(path, options, environment)) return;
   const auto text = config::explain(path);
   if (!text) throw VerbFailure{kExitFailed, text.error().message()};
   if (options.format != OutputFormat::kText) {

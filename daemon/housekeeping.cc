@@ -1,6 +1,7 @@
 // The orchestrator's regular work: the report operators see, workers that no longer turn, refused connections; and what walks all workers.
 #include <algorithm>
 #include <cmath>
+#include <unistd.h>
 
 #include "base/units.h"
 #include "daemon/orchestrator.h"
@@ -78,8 +79,24 @@ void Orchestrator::housekeeping() {
   refresh_report();
   if (++beats_ % kBeatsPerSecond == 0) report_shed();
   if (beats_ % (10 * kBeatsPerSecond) != 0) return;
+  record_beat();
   control_late_ms_.turn();
   for (RecentWorst& late : late_ms_) late.turn();
+}
+
+/// For the flight recorder: how busy and how late this node was, every ten seconds.
+void Orchestrator::record_beat() {
+  std::uint64_t accepted = 0;
+  std::uint64_t shed = 0;
+  const auto report = port_.report();
+  for (const admin::ListenerStatus& listener : report->listeners) {
+    accepted += listener.connections.total;
+    shed += listener.connections.shed;
+  }
+  double late = 0;
+  for (const RecentWorst& worker : late_ms_) late = std::max(late, worker.value());
+  FL_LOG(NODE_BEAT, "connections", places_.current(), "accepted", accepted, "shed", shed, "control_late_ms", control_late_ms_.value(),
+         "worker_late_ms", late, "log_dropped", log_.dropped());
 }
 
 void Orchestrator::check_workers() {
@@ -88,6 +105,7 @@ void Orchestrator::check_workers() {
     mail_[i].flush();
     Pulse& pulse = pulses_[i];
     if (pulse.posted && workers_[i]->stats().pong.load(std::memory_order_relaxed) >= pulse.asked) {
+      if (pulse.stalled) FL_LOG(WORKER_TURNS, "worker", i, "stalled_ms", to_ms(now - pulse.asked_at));
       pulse = {.asked = ++ping_, .asked_at = now, .posted = false, .stalled = false};
     }
     if (!pulse.posted) {  // A full inbox gives no pong, which is the finding; the question is put until it fits.
@@ -137,6 +155,9 @@ void Orchestrator::refresh_report() {
   report->config_hash = config_hash_;
   report->config_reloads = reloads_;
   report->config_last_reload_ok = last_reload_ok_;
+  report->pid = static_cast<std::uint32_t>(::getpid());
+  report->log_target = log_target_;
+  report->log_path = controller_.active().log.path;
   controller_.describe(*report, now);
   tell_takeover(*report);
   if (takeover_) takeover_->describe(*report);

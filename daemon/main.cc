@@ -7,6 +7,7 @@
 #include <string>
 #include <unistd.h>
 
+#include "base/flight_recorder.h"
 #include "base/qb_log.h"
 #include "base/qb_loop.h"
 #include "config/host_environment.h"
@@ -78,6 +79,11 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
   return -1;
 }
 
+/// Of the instance: beside the socket that only one daemon has.
+std::string flight_ring(const config::Snapshot& snapshot) {
+  return snapshot.admin.socket.empty() ? std::string() : snapshot.admin.socket + std::string(kFlightRingSuffix);
+}
+
 /// What libraries throw at the start of a thread or a loop; everything later is answered where it happens.
 int run(const std::string& file, config::Snapshot snapshot, EngineDecision engine, VipStart vips, LogThread& log) {
   try {
@@ -112,10 +118,20 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
     }
   }
   const std::string state_dir = snapshot.vips.empty() && !snapshot.cluster ? "" : snapshot.state_dir;
+  // Before the guard is started: the memory it would not share is not there yet.
+  const std::string ring = flight_ring(snapshot);
+  const Status kept = keep_last_flight(ring, snapshot.state_dir);
+  const auto bad_end = take_untold_flight(snapshot.state_dir);
+  const auto recorder = std::make_shared<FlightRecorder>(FlightRecorderOptions{.ring = ring, .state_dir = snapshot.state_dir});
   VipStart vips = start_vips(snapshot);  // Before the first thread: the guard is a child of a process that has none.
   vips.trace = std::move(trace);
-  LogThread log(log_options_of(snapshot.log));
+  LogThreadSettings log_settings;
+  log_settings.recorder = recorder;
+  LogThread log(log_options_of(snapshot.log), std::move(log_settings));
   set_log_sink(&log);
+  recorder->dump_when_it_crashes();
+  if (bad_end) FL_LOG(DAEMON_ENDED_BADLY, "recorder", *bad_end);
+  if (!kept) FL_LOG(RECORDER_NOT_KEPT, "error", kept.error().message());
   int code = kFailed;
   auto engine = choose_engine(snapshot.proxy.engine);
   if (!engine) {
@@ -132,6 +148,7 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
   }
   set_log_sink(nullptr);
   log.stop(std::chrono::seconds(1));
+  recorder->retire();
   return code;
 }
 
@@ -144,6 +161,8 @@ int release(const config::Snapshot& snapshot) {
   }
   std::vector<std::string> removed;
   const std::vector<Error> problems = release_vips(snapshot.state_dir, removed);
+  if (const auto kept = keep_last_flight(flight_ring(snapshot), snapshot.state_dir); !kept)
+    std::fprintf(stderr, "fairleadd: flight recorder: %s\n", kept.error().message().c_str());
   for (const std::string& address : removed) std::printf("removed %s\n", address.c_str());
   for (const Error& problem : problems) std::fprintf(stderr, "fairleadd: %s\n", problem.message().c_str());
   return problems.empty() ? kDone : kFailed;

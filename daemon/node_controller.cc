@@ -310,9 +310,26 @@ lb::RoutePool NodeController::build_pool(const PoolRecord& pool) const {
 
 ControlActions NodeController::probe_done(const lb::ProbeResult& result, Instant now) {
   ControlActions out;
-  if (PoolRecord* pool = pool_of(result.server)) carry(*pool, pool->health.probe_done(result, now), out);
+  if (PoolRecord* pool = pool_of(result.server)) {
+    const auto before = pool->health.find(result.server);
+    carry(*pool, pool->health.probe_done(result, now), out);
+    note_check(*pool, before, result, out);
+  }
   finish(out, now, /*at_once=*/false);
   return out;
+}
+
+/// A check that ended otherwise than the one before, for the flight recorder: the verdict may follow only after some more.
+void NodeController::note_check(const PoolRecord& pool, const std::optional<lb::ServerHealth>& before, const lb::ProbeResult& result,
+                                ControlActions& out) {
+  const ServerRecord* server = server_of(result.server);
+  const auto after = pool.health.find(result.server);
+  if (server == nullptr || !before || !after || before->check.outcome == after->check.outcome) return;
+  out.notices.push_back(notice(MessageId::SERVER_CHECK, {{"pool", pool.settings.name},
+                                                         {"server", server->settings.name},
+                                                         {"result", std::string(lb::word_of(result.outcome))},
+                                                         {"detail", result.detail},
+                                                         {"took_ms", std::to_string(to_ms(result.duration))}}));
 }
 
 void NodeController::probe_refused(lb::ServerId server, std::uint64_t token, Instant now) {

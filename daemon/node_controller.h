@@ -212,6 +212,8 @@ class NodeController {
   void forget_identities();
   void configure_health(PoolRecord& pool, Instant now, ControlActions& out);
   void carry(PoolRecord& pool, lb::HealthActions&& actions, ControlActions& out);
+  void note_check(const PoolRecord& pool, const std::optional<lb::ServerHealth>& before, const lb::ProbeResult& result,
+                  ControlActions& out);
   void spread(PoolRecord& pool, Instant now, ControlActions& out);
   void finish(ControlActions& out, Instant now, bool at_once);
   void publish(ControlActions& out, Instant now);

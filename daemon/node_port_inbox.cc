@@ -52,6 +52,11 @@ std::string NodePortInbox::config_yaml() const {
   return yaml_;
 }
 
+Result<std::string> NodePortInbox::blackbox() const {
+  if (log_.recorder() == nullptr) return Error{Errc::kUnavailable, "no flight recorder is kept"};
+  return log_.recorder()->dump();
+}
+
 void NodePortInbox::execute(admin::Command command, admin::Actor actor, CommandDone done) {
   if (!control_.post(CommandRequest{std::move(command), std::move(actor), done})) done(busy());
 }

@@ -26,6 +26,7 @@ class NodePortInbox final : public admin::NodePort {
   void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<admin::ConnectionList>)> done) override;
   [[nodiscard]] std::vector<admin::EventInfo> events(std::uint64_t after, std::size_t limit) const override;
   [[nodiscard]] std::string config_yaml() const override;
+  [[nodiscard]] Result<std::string> blackbox() const override;
 
  private:
   Inbox<ControlMessage>& control_;

@@ -86,6 +86,12 @@ LogOptions log_options_of(const config::Log& log) {
   return {.level = log.level, .target = target_of(log.target), .path = log.path, .format = log.format};
 }
 
+std::string log_target_name(const config::Log& log) {
+  const LogTargetKind kind = target_of(log.target);
+  if (kind != LogTargetKind::kAuto) return std::string(to_string(kind));
+  return std::string(to_string(is_journal_stream(2) ? LogTargetKind::kJournal : LogTargetKind::kStderr));
+}
+
 Orchestrator::Orchestrator(std::string config_file, config::Snapshot snapshot, EngineDecision engine, VipStart vips, LogThread& log)
     : config_file_(std::move(config_file)),
       started_with_(std::move(snapshot)),
@@ -133,6 +139,7 @@ Status Orchestrator::start() {
 
   port_.publish_config(config::print(started_with_, /*with_defaults=*/false));
   config_hash_ = config::hash(started_with_);
+  log_target_ = log_target_name(started_with_.log);
   carry_out(controller_.apply(started_with_, clock_.now()));
   if (auto status = start_takeover(); !status) return status;
   refresh_report();
@@ -350,6 +357,7 @@ void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const st
   api_->renew(next.admin.tls, next.admin.operators);
   port_.publish_config(config::print(next, /*with_defaults=*/false));
   config_hash_ = config::hash(next);
+  log_target_ = log_target_name(next.log);
   const bool takeover_waits = std::any_of(needs_restart.begin(), needs_restart.end(), config::is_takeover_key);
   if (takeover_ && !takeover_waits) {
     if (auto status = takeover_->configure(next); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());

@@ -38,6 +38,8 @@
 namespace fairlead::daemon {
 
 [[nodiscard]] LogOptions log_options_of(const config::Log& log);
+/// Where it goes: what `auto` stands for here.
+[[nodiscard]] std::string log_target_name(const config::Log& log);
 
 /// The worst of the present and the last stretch of time.
 class RecentWorst {
@@ -81,6 +83,7 @@ class Orchestrator {
   void housekeeping();
   void check_workers();
   void report_shed();
+  void record_beat();
   void refresh_report();
   void tend_surveys();
   [[nodiscard]] bool may_ask();
@@ -138,6 +141,7 @@ class Orchestrator {
   RecentWorst control_late_ms_;
   WorstBySecond control_late_us_;
   std::string config_hash_;
+  std::string log_target_;
   bool stopping_ = false;
   bool closing_ = false;  ///< The grace is over: what is open was told to end.
   Instant stop_at_ = Instant::max();

@@ -7,8 +7,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/overloaded.h"
+#include "daemon/flight_notes.h"
 #include "daemon/takeover_settings.h"
 #include "daemon/takeover_trace.h"
+#include "membership/message_codec.h"
 #include "vip/netlink_address_driver.h"
 
 namespace fairlead::daemon {
@@ -186,6 +188,7 @@ void TakeoverRunner::carry(vip::TakeoverActions&& actions) {
 }
 
 void TakeoverRunner::send(const ClusterMessage& message) {
+  if (const auto about = note_of(message)) FL_LOG(CLUSTER_SAID, "kind", membership::kind_name(message), "about", *about);
   if (client_ == nullptr) {
     to_self_.push_back(message);
     return;
@@ -221,6 +224,7 @@ void TakeoverRunner::carry(const vip::VipAction& action) {
   const auto found = vips_.find(action.vip);
   if (found == vips_.end()) return;
   Vip& v = found->second;
+  if (is_worth_a_note(action.kind)) FL_LOG(VIP_STEP, "vip", action.vip, "step", step_name(action.kind), "epoch", action.epoch);
   switch (action.kind) {
     case vip::HolderActionKind::kAdd: return begin_add(action.vip, v, action.epoch);
     case vip::HolderActionKind::kRemove: {
@@ -325,6 +329,10 @@ void TakeoverRunner::on_view(const ClusterView& view) {
 }
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
   if (const auto* digest = std::get_if<NodeDigest>(&message)) return digests_.received(from.node, *digest, clock_.now());
+  if (const auto about = note_of(message)) {
+    FL_LOG(CLUSTER_HEARD, "from", std::to_string(to_number(from.node)) + "/" + std::to_string(from.pid), "kind",
+           membership::kind_name(message), "about", *about);
+  }
   enter(vip::DeliveredInput{from, message});
 }
 void TakeoverRunner::on_lost(const std::string& reason) {

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "base/overloaded.h"
+#include "daemon/flight_notes.h"
 #include "membership/message_codec.h"
 
 namespace json = boost::json;
@@ -150,20 +151,6 @@ constexpr std::array<std::string_view, std::variant_size_v<vip::TakeoverInput>> 
     "tie_answered", "third_vote",   "kernel_done", "reset_done", "kernel_gone", "answered",  "claimed",
     "probed",       "probe_failed", "configure",   "leave",      "move",        "wish",      "force"};
 
-std::string_view name_of(vip::HolderActionKind kind) {
-  switch (kind) {
-    case vip::HolderActionKind::kProbe: return "probe";
-    case vip::HolderActionKind::kAdd: return "add";
-    case vip::HolderActionKind::kRefresh: return "refresh";
-    case vip::HolderActionKind::kRemove: return "remove";
-    case vip::HolderActionKind::kAnnounce: return "announce";
-    case vip::HolderActionKind::kReset: return "reset";
-    case vip::HolderActionKind::kSayReleased: return "say_released";
-    case vip::HolderActionKind::kBeatNow: return "beat_now";
-  }
-  return "unknown";
-}
-
 json::array fields_of(const vip::TakeoverNote& note) {
   json::array out;
   for (const LogField& field : note.fields) out.push_back(json::array{field.key, field.value});
@@ -250,7 +237,7 @@ std::string trace_action(const vip::TakeoverAction& action) {
                    line = {{"out", "send"}, {"kind", membership::kind_name(a.message)}, {"message", to_text(a.message)}};
                  },
                  [&](const vip::VipAction& a) {
-                   line = {{"out", name_of(a.kind)}, {"vip", a.vip}, {"epoch", a.epoch}};
+                   line = {{"out", step_name(a.kind)}, {"vip", a.vip}, {"epoch", a.epoch}};
                  },
                  [&](const vip::ProbeTie&) {
                    line = {{"out", "probe_tie"}};

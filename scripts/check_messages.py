@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Keeps the catalogue of log messages: base/messages.def, its uses in the tree, and docs/reference/messages.md say the same.
+"""Keeps the catalogue of events: base/messages.def, its uses in the tree, and docs/reference/events.md say the same.
 
-  scripts/check_messages.py [ROOT]
+  scripts/check_messages.py [ROOT]            checks
+  scripts/check_messages.py --write [ROOT]    writes the page's table first
 
-Refused: a message that is used but not in the catalogue, in the catalogue but never used, there twice, not documented, or documented
-with another level or other keys; a use with a key the catalogue lacks; a key that every line has already (time, level, id).
+Refused: an event that is used but not in the catalogue, in the catalogue but never used, there twice, not documented, or documented
+with another severity, other keys or without one of the answers each has to give; a use with a key the catalogue lacks; a key that every
+line has already (time, level, id); a table that says something else.
 """
 import os
 import re
@@ -13,11 +15,14 @@ import sys
 import source_tree
 
 CATALOGUE = "base/messages.def"
-DOCUMENT = "docs/reference/messages.md"
+DOCUMENT = "docs/reference/events.md"
 ENTRY = re.compile(r'^FL_MESSAGE\(\s*(\w+)\s*,\s*k(\w+)\s*,\s*"([^"]*)"\s*\)', re.M)
 USE = re.compile(r"\bFL_LOG\s*\(\s*(\w+)|\bMessageId::(\w+)")
 RESERVED_KEYS = {"time", "level", "id"}
-PARAGRAPH_MIN = 80   # Characters: what it means and what to do do not fit in less.
+PARAGRAPH_MIN = 40   # Characters: what happened does not fit in less.
+ANSWERS = ("- **Clients:** ", "- **Look at:** ", "- **Do:** ", "- **Harmless when:** ")
+TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.S)
+RECORDER_ONLY = {"DAEMON_CRASHED"}   # Written by a signal's handler, which can reach nothing else.
 
 
 def catalogue(root):
@@ -126,10 +131,38 @@ def check_document(root, entries):
         want = f"`{level}`" + "".join(f" {key}" for key in keys)
         if head.strip() != want:
             problems.append(f"{at}: {name}: the line below the heading must be: {want}")
-        if len(paragraph.strip()) < PARAGRAPH_MIN:
-            problems.append(f"{at}: {name}: say what it means to an operator and what to do ({PARAGRAPH_MIN} characters at least)")
+        if len(paragraph.strip().split("\n- ")[0]) < PARAGRAPH_MIN:
+            problems.append(f"{at}: {name}: say what happened ({PARAGRAPH_MIN} characters at least)")
+        found = [line[:len(answer)] for line in paragraph.splitlines() for answer in ANSWERS if line.startswith(answer)]
+        if tuple(found) != ANSWERS:
+            problems.append(f"{at}: {name}: lines that begin with {', '.join(a.strip() for a in ANSWERS)} are to be there once, in this order")
     problems += [f"{DOCUMENT}:1: {name} is not documented" for name in entries if name not in seen]
+    written = TABLE.search(text)
+    if not written:
+        problems.append(f"{DOCUMENT}:1: the comments around the table are missing")
+    elif written.group(0) != table(entries):
+        problems.append(f"{DOCUMENT}:{source_tree.line_of(text, written.start())}: the table is not true: scripts/check_messages.py --write")
     return problems
+
+
+def places(name, level):
+    """Where an event of this severity goes (LogThread::Core::post_event)."""
+    if name in RECORDER_ONLY or level in ("debug", "trace"):
+        return "recorder"
+    return "log" if level == "info" else "events"
+
+
+def table(entries):
+    rows = [f"| [{name}](#{name.lower()}) | {level} | {places(name, level)} |\n" for name, (level, _, _) in entries.items()]
+    return "| event | severity | goes to |\n|---|---|---|\n" + "".join(rows)
+
+
+def write_table(root):
+    entries, _ = catalogue(root)
+    path = os.path.join(root, DOCUMENT)
+    text = source_tree.read(root, DOCUMENT)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(TABLE.sub(lambda _: table(entries), text))
 
 
 def check(root):
@@ -141,7 +174,10 @@ def check(root):
 
 
 def main():
-    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+    arguments = [a for a in sys.argv[1:] if a != "--write"]
+    root = arguments[0] if arguments else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+    if "--write" in sys.argv[1:]:
+        write_table(root)
     problems, checked = check(root)
     return source_tree.report("messages", problems, checked)
 

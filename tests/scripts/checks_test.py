@@ -14,8 +14,12 @@ SCRIPTS = os.path.join(ROOT, "scripts")
 EDGES = 'set(FL_ALLOWED_base "")\nset(FL_ALLOWED_net base)\nset(FL_ALLOWED_config base)\nset(FL_ALLOWED_lb base config net)\nset(FL_ALLOWED_admin base config)\n'
 CATALOGUE = 'FL_MESSAGE(SERVER_UP, kNotice, "pool server")\nFL_MESSAGE(SERVER_DOWN, kWarning, "pool reason")\n'
 USES = 'void f() { FL_LOG(SERVER_UP, "pool", p, "server", name(a, "x")); FL_LOG(SERVER_DOWN, "reason", r); }\n'
-PARAGRAPH = "What it means to an operator, and what to do about it, in a sentence or two that are long enough.\n"
-DOCUMENT = f"# Messages\n\n## Health\n\n### SERVER_UP\n`notice` pool server\n\n{PARAGRAPH}\n### SERVER_DOWN\n`warning` pool reason\n\n{PARAGRAPH}"
+PARAGRAPH = "What happened, in a sentence or two that are long enough.\n"
+ANSWERS = "\n- **Clients:** none.\n- **Look at:** it.\n- **Do:** nothing.\n- **Harmless when:** always.\n"
+TABLE = ("<!-- table -->\n| event | severity | goes to |\n|---|---|---|\n| [SERVER_UP](#server_up) | notice | events |\n"
+         "| [SERVER_DOWN](#server_down) | warning | events |\n<!-- end of table -->\n")
+DOCUMENT = (f"# Events\n\n{TABLE}\n## Health\n\n### SERVER_UP\n`notice` pool server\n\n{PARAGRAPH}{ANSWERS}\n"
+            f"### SERVER_DOWN\n`warning` pool reason\n\n{PARAGRAPH}{ANSWERS}")
 
 
 class Tree(unittest.TestCase):
@@ -113,7 +117,7 @@ class LayersTest(Tree):
 
 class MessagesTest(Tree):
     SCRIPT = "check_messages.py"
-    GOOD = {"base/messages.def": CATALOGUE, "lb/x.cc": USES, "docs/reference/messages.md": DOCUMENT}
+    GOOD = {"base/messages.def": CATALOGUE, "lb/x.cc": USES, "docs/reference/events.md": DOCUMENT}
 
     def test_takes_a_good_tree(self):
         self.assert_fine()
@@ -140,13 +144,30 @@ class MessagesTest(Tree):
         self.assert_refused({"base/messages.def": CATALOGUE.replace("pool server", "pool id")}, "every line has a 'id'")
 
     def test_refuses_an_undocumented_message(self):
-        self.assert_refused({"docs/reference/messages.md": DOCUMENT.split("### SERVER_DOWN")[0]}, "SERVER_DOWN is not documented")
-        self.assert_refused({"docs/reference/messages.md": None}, "missing")
+        self.assert_refused({"docs/reference/events.md": DOCUMENT.split("### SERVER_DOWN")[0]}, "SERVER_DOWN is not documented")
+        self.assert_refused({"docs/reference/events.md": None}, "missing")
 
     def test_refuses_a_document_that_says_otherwise(self):
-        self.assert_refused({"docs/reference/messages.md": DOCUMENT.replace("`notice` pool server", "`error` pool server")}, "must be: `notice` pool server")
-        self.assert_refused({"docs/reference/messages.md": DOCUMENT.replace(PARAGRAPH, "Bad.\n", 1)}, "SERVER_UP: say what it means")
-        self.assert_refused({"docs/reference/messages.md": DOCUMENT + f"\n### OLD\n`notice`\n\n{PARAGRAPH}"}, "OLD is not in")
+        self.assert_refused({"docs/reference/events.md": DOCUMENT.replace("`notice` pool server", "`error` pool server")}, "must be: `notice` pool server")
+        self.assert_refused({"docs/reference/events.md": DOCUMENT.replace(PARAGRAPH, "Bad.\n", 1)}, "SERVER_UP: say what happened")
+        self.assert_refused({"docs/reference/events.md": DOCUMENT + f"\n### OLD\n`notice`\n\n{PARAGRAPH}{ANSWERS}"}, "OLD is not in")
+
+    def test_refuses_an_event_that_does_not_say_what_to_do(self):
+        for answer in ("Clients", "Look at", "Do", "Harmless when"):
+            self.assert_refused({"docs/reference/events.md": DOCUMENT.replace(f"- **{answer}:**", "- ", 1)}, "SERVER_UP: lines that begin with")
+
+    def test_refuses_a_table_that_says_otherwise_and_writes_it(self):
+        old = DOCUMENT.replace("| warning | events |", "| notice | events |")
+        self.assert_refused({"docs/reference/events.md": old}, "the table is not true")
+        self.assert_refused({"docs/reference/events.md": DOCUMENT.replace(TABLE, "")}, "comments around the table")
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in {**self.GOOD, "docs/reference/events.md": old}.items():
+                os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+                with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+                    file.write(text)
+            subprocess.run([sys.executable, os.path.join(SCRIPTS, self.SCRIPT), "--write", root], check=True, capture_output=True)
+            with open(os.path.join(root, "docs/reference/events.md"), encoding="utf-8") as file:
+                self.assertEqual(file.read(), DOCUMENT)
 
 
 class TidyTest(Tree):

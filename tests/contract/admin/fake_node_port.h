@@ -27,6 +27,9 @@ inline admin::NodeReport sample_report() {
   r.config_file = "/etc/fairlead/fairlead.yaml";
   r.config_hash = "a1b2c3";
   r.config_reloads = 2;
+  r.pid = 4711;
+  r.log_target = "file";
+  r.log_path = "/var/log/fairlead/fairleadd.log";
   ListenerStatus listener;
   listener.name = "kube-api";
   listener.bind = {"192.168.4.20:6443", "[2001:db8::1]:6443"};
@@ -155,6 +158,10 @@ class FakeNodePort final : public admin::NodePort {
     const std::lock_guard lock(mutex_);
     yaml_ = std::move(yaml);
   }
+  void set_blackbox(std::string file) {
+    const std::lock_guard lock(mutex_);
+    blackbox_ = std::move(file);
+  }
   [[nodiscard]] std::vector<std::string> commands() const {
     const std::lock_guard lock(mutex_);
     return commands_;
@@ -208,6 +215,11 @@ class FakeNodePort final : public admin::NodePort {
     const std::lock_guard lock(mutex_);
     return yaml_;
   }
+  [[nodiscard]] Result<std::string> blackbox() const override {
+    const std::lock_guard lock(mutex_);
+    if (blackbox_.empty()) return Error{Errc::kUnavailable, "no flight recorder is kept"};
+    return blackbox_;
+  }
 
  private:
   [[nodiscard]] Result<admin::CommandResult> answer() const {
@@ -223,6 +235,7 @@ class FakeNodePort final : public admin::NodePort {
   admin::ConnectionList connections_;
   std::vector<admin::EventInfo> events_;
   std::string yaml_ = "apiVersion: fairlead/v1\n";
+  std::string blackbox_;
   std::vector<std::string> commands_;
   std::vector<std::string> actors_;
   std::string filter_;

@@ -54,6 +54,7 @@ class CliTest : public ::testing::Test {
     environment.color = color;
     environment.interactive = interactive;
     environment.program = program;
+    if (!corosync.empty()) environment.cluster_paths.corosync = corosync;
     environment.replace_process = [this](const std::vector<std::string>& command) {
       became = command;
       return Error{Errc::kUnavailable, "not in a test"};
@@ -92,6 +93,7 @@ class CliTest : public ::testing::Test {
   bool color = false;
   bool interactive = false;
   std::string program = "/nonexistent/bin/fairlead";
+  std::string corosync;  ///< Its folder; empty: the machine's.
   std::vector<std::string> became;  ///< What a verb wanted this process to be replaced by.
 };
 

@@ -1,0 +1,394 @@
+#include "cli/support_bundle.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <ostream>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include "admin/status_codec.h"
+#include "base/blackbox_file.h"
+#include "base/fd.h"
+#include "base/flight_recorder.h"
+#include "base/log_format.h"
+#include "base/units.h"
+#include "cli/blackbox_verb.h"
+#include "cli/gather.h"
+#include "cli/logs_verb.h"
+#include "cli/scrub.h"
+#include "cli/text_table.h"
+#include "config/print.h"
+#include "generated/version.h"
+
+namespace fairlead::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kLogLines = 5000;
+constexpr Duration kPackLimit = std::chrono::seconds(120);
+constexpr const char* kLeftOut =
+    "Left out on purpose: keys, certificates, tokens, Corosync's authkey, comments of the configuration file, connections and their "
+    "clients.\n"
+    "It does name addresses, hosts and VIPs of your network: look into it before you send it.\n";
+
+constexpr std::array kSysctls{"net/core/somaxconn",
+                              "net/core/netdev_max_backlog",
+                              "net/ipv4/ip_local_port_range",
+                              "net/ipv4/ip_nonlocal_bind",
+                              "net/ipv4/tcp_max_syn_backlog",
+                              "net/ipv4/tcp_congestion_control",
+                              "net/ipv4/tcp_mem",
+                              "net/ipv4/conf/all/arp_ignore",
+                              "net/ipv4/conf/all/arp_announce",
+                              "net/ipv4/conf/all/promote_secondaries",
+                              "net/ipv4/conf/all/rp_filter",
+                              "net/ipv4/ip_forward",
+                              "net/ipv6/conf/all/disable_ipv6",
+                              "net/netfilter/nf_conntrack_max",
+                              "fs/nr_open",
+                              "fs/file-max",
+                              "kernel/io_uring_disabled",
+                              "kernel/sched_rt_runtime_us",
+                              "vm/swappiness",
+                              "vm/overcommit_memory"};
+
+/// A folder that only its owner can look into, gone with all it holds.
+class Workshop {
+ public:
+  Workshop() {
+    std::error_code failed;
+    std::string name = (fs::temp_directory_path(failed) / "fairlead-bundle-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) fail(kExitFailed, errno_error("make a folder " + name).message());
+    path_ = name;
+  }
+  ~Workshop() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Workshop(const Workshop&) = delete;
+  Workshop& operator=(const Workshop&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+class Bundle {
+ public:
+  explicit Bundle(DaemonCalls& calls) : calls_(calls), environment_(calls.environment()) {}
+
+  void collect(const std::string& config) {
+    ask_daemon();
+    const bool known = config.empty() && report_ && !report_->config_file.empty();
+    node_ = look_at_local_node(known ? report_->config_file : config, calls_.options(), environment_);
+    learn_secrets();
+    describe_config();
+    read_recorder();
+    read_log();
+    read_corosync();
+    read_network();
+    read_system();
+  }
+  void write(const std::string& out);
+
+ private:
+  struct Part {
+    std::string name;
+    std::string content;
+    std::string how;
+    std::string problem;
+    bool text = true;
+  };
+
+  void add(std::string name, std::string how, std::string content, std::string problem = "", bool text = true) {
+    if (content.size() > kPartBytesMax && text) {
+      content.resize(kPartBytesMax);
+      problem += (problem.empty() ? "" : "; ") + std::string("cut at ") + bytes_text(kPartBytesMax);
+    }
+    parts_.push_back({std::move(name), std::move(content), std::move(how), std::move(problem), text});
+  }
+  void add_command(const std::string& name, const std::vector<std::string>& command) {
+    auto got = gather(command, kCommandLimit, kPartBytesMax);
+    if (got.cut) got.problem += (got.problem.empty() ? "" : "; ") + std::string("cut at ") + bytes_text(kPartBytesMax);
+    std::string how;
+    for (const std::string& word : command) how += (how.empty() ? "" : " ") + word;
+    add(name, how, std::move(got.output), std::move(got.problem));
+  }
+  void add_file(const std::string& name, const std::string& path) {
+    auto got = read_file(path, kPartBytesMax);
+    add(name, path, got ? std::move(*got) : std::string(), got ? std::string() : got.error().message());
+  }
+  /// Nothing: it did not answer. Asked for no longer once it has not been reached.
+  std::optional<std::string> add_answer(const std::string& name, const std::string& target, bool text = true);
+
+  void learn_secrets();
+  void learn_secret(const std::string& path);
+  void ask_daemon();
+  void describe_config();
+  void read_recorder();
+  void read_log();
+  void read_corosync();
+  void read_network();
+  void read_system();
+  [[nodiscard]] std::string manifest() const;
+  void pack(const Workshop& workshop, const std::string& folder, const std::string& out) const;
+
+  DaemonCalls& calls_;
+  CliEnvironment& environment_;
+  LocalNode node_;
+  std::optional<admin::NodeReport> report_;
+  std::string active_config_;
+  std::string unreachable_;
+  std::vector<std::string> secrets_;
+  std::vector<Part> parts_;
+};
+
+void Bundle::learn_secret(const std::string& path) {
+  if (path.empty()) return;
+  if (const auto file = read_file(path, kPartBytesMax)) {
+    for (std::string& secret : secrets_in(*file)) secrets_.push_back(std::move(secret));
+  }
+}
+
+/// What cannot be read by us cannot have been read by what is asked here either, or was by root: the patterns of scrub() are left.
+void Bundle::learn_secrets() {
+  learn_secret(environment_.cluster_paths.corosync + "/authkey");
+  if (const auto file = read_file(node_.config_file, kPartBytesMax)) {
+    for (const std::string& path : secret_paths_in(*file)) learn_secret(path);
+  }
+  // The file may have changed since the daemon read it.
+  const auto active = config::load_text(active_config_, "the active configuration", config::Environment{});
+  for (const std::optional<config::Snapshot>* snapshot : {&std::as_const(node_).config, &active.snapshot}) {
+    if (!*snapshot) continue;
+    learn_secret((*snapshot)->admin.tls.key);
+    for (const config::Pool& pool : (*snapshot)->pools) {
+      learn_secret(pool.health.key);
+      learn_secret(pool.health.token_file);
+    }
+  }
+  // The longest first: a part of a secret must not hide the rest of it.
+  std::sort(secrets_.begin(), secrets_.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+}
+
+std::optional<std::string> Bundle::add_answer(const std::string& name, const std::string& target, bool text) {
+  const std::string how = "GET " + target;
+  if (!unreachable_.empty()) {
+    add(name, how, "", "no daemon answers");
+    return std::nullopt;
+  }
+  try {
+    std::string body = calls_.fetch(target);
+    add(name, how, body, "", text);
+    return body;
+  } catch (const VerbFailure& failure) {
+    if (failure.exit_code == kExitUnreachable) unreachable_ = failure.message;
+    add(name, how, "", failure.message);
+    return std::nullopt;
+  }
+}
+
+void Bundle::ask_daemon() {
+  if (const auto status = add_answer("daemon/status.json", "/api/v1/status")) {
+    if (auto report = admin::decode_status(*status)) report_ = std::move(*report);
+  }
+  add_answer("daemon/readyz.json", "/readyz?verbose");
+  add_answer("daemon/events.json", "/api/v1/events?after=0&limit=10000");
+  add_answer("daemon/metrics.txt", "/metrics");
+  active_config_ = add_answer("daemon/config-active.yaml", "/api/v1/config").value_or("");
+  if (!report_ || report_->pid == 0) {
+    add("daemon/proc-status.txt", "/proc/PID/status", "", "no daemon answers");
+    return;
+  }
+  const std::string proc = "/proc/" + std::to_string(report_->pid);
+  add_file("daemon/proc-status.txt", proc + "/status");
+  add_file("daemon/proc-limits.txt", proc + "/limits");
+  add_file("daemon/proc-sched.txt", proc + "/sched");
+}
+
+void Bundle::describe_config() {
+  std::string problems;
+  for (const config::Problem& p : node_.problems) problems += config::format(p) + "\n";
+  add("config/check.txt", "fairlead check " + node_.config_file, problems.empty() ? node_.config_file + ": valid\n" : problems);
+  if (node_.config)
+    add("config/fairlead.yaml", node_.config_file + " as it was understood, without comments", config::print(*node_.config));
+  else
+    add("config/fairlead.yaml", node_.config_file, "", "not valid: only its problems are here, since nobody knows what else is in it");
+}
+
+void Bundle::read_recorder() {
+  const auto live = add_answer("recorder/daemon.fdata", "/api/v1/blackbox", /*text=*/false);
+  std::string file = live.value_or("");
+  if (!live) {
+    auto left = newest_local_flight(node_);
+    if (left) file = left->file;
+    add("recorder/last.fdata", left ? left->origin : "the newest file of a daemon that ended", left ? left->file : "",
+        left ? "" : left.error().message(), /*text=*/false);
+  }
+  for (const std::string& path : kept_flights(node_.state_dir)) {
+    auto kept = read_file(path, std::size_t{80} << 20);
+    add("recorder/" + fs::path(path).filename().string(), path, kept ? std::move(*kept) : "", kept ? "" : kept.error().message(), false);
+  }
+  std::string text;
+  if (const auto entries = parse_blackbox(file)) {
+    for (const BlackboxEntry& entry : *entries) text += entry_text(entry, /*color=*/false);
+    if (text.size() > kPartBytesMax) text.erase(0, text.find('\n', text.size() - kPartBytesMax) + 1);  // The newest are what matters.
+    add("recorder/newest.txt", "the newest of them as text", std::move(text));
+  }
+}
+
+void Bundle::read_log() {
+  LogPlace place;
+  if (report_) {
+    place = {.target = report_->log_target, .path = report_->log_path, .daemon = report_->pid};
+  } else {
+    try {
+      place = find_log(node_.config_file, calls_);
+    } catch (const VerbFailure&) {}  // Refused: as when nobody knows.
+  }
+  const auto reader = log_reader(place, /*follow=*/false, kLogLines);
+  if (reader)
+    add_command("log.txt", reader->command);
+  else
+    add("log.txt", "the daemon's log", "", reader.error().message());
+}
+
+void Bundle::read_corosync() {
+  const std::string path = environment_.cluster_paths.corosync + "/corosync.conf";
+  auto conf = read_file(path, kPartBytesMax);
+  std::string text;
+  if (conf) {  // totem.key is a key, not a file's name.
+    for (std::size_t begin = 0; begin < conf->size();) {
+      const std::size_t end = std::min(conf->find('\n', begin), conf->size());
+      const std::string line = conf->substr(begin, end - begin);
+      const std::size_t word = std::min(line.find_first_not_of(" \t"), line.size());
+      const std::size_t colon = line.find(':');
+      std::string name = colon == std::string::npos ? std::string() : line.substr(word, colon - word);
+      name.erase(std::find_if(name.rbegin(), name.rend(), [](char c) { return c != ' ' && c != '\t'; }).base(), name.end());
+      text += (name == "key" ? line.substr(0, colon + 1) + " (removed)" : line) + "\n";
+      begin = end + 1;
+    }
+  }
+  add("corosync/corosync.conf", path, std::move(text), conf ? "" : conf.error().message());
+  add_command("corosync/cfgtool.txt", {"corosync-cfgtool", "-s"});
+  add_command("corosync/nodes.txt", {"corosync-cfgtool", "-n"});
+  add_command("corosync/quorumtool.txt", {"corosync-quorumtool", "-s"});
+  add_command("corosync/qdevice.txt", {"corosync-qdevice-tool", "-sv"});
+}
+
+void Bundle::read_network() {
+  add_command("network/addresses.txt", {"ip", "-d", "address"});
+  add_command("network/links.txt", {"ip", "-s", "link"});
+  add_command("network/rules.txt", {"ip", "rule"});
+  add_command("network/routes.txt", {"ip", "route", "show", "table", "all"});
+  add_command("network/routes6.txt", {"ip", "-6", "route", "show", "table", "all"});
+  add_command("network/neighbours.txt", {"ip", "neigh"});
+  add_command("network/nftables.txt", {"nft", "list", "ruleset"});
+  add_command("network/sockets.txt", {"ss", "-s"});
+  add_command("network/listening.txt", {"ss", "-tln"});
+}
+
+void Bundle::read_system() {
+  add("system/version.txt", "fairlead version", std::string("fairlead ") + kVersion + "\n");
+  add_command("system/kernel.txt", {"uname", "-a"});
+  add_file("system/os-release.txt", "/etc/os-release");
+  add_command("system/packages.txt",
+              {"dpkg-query", "-W", "-f", "${Package} ${Version} ${Status}\n", "fairlead*", "corosync*", "libqb*", "libcpg4", "libquorum5",
+               "liburing2", "libnl-3-200", "libssl3", "libyaml-cpp*", "libsystemd0", "keepalived", "haproxy", "linux-image-*"});
+  std::string sysctls;
+  for (const char* key : kSysctls) {
+    const auto value = read_file(std::string("/proc/sys/") + key, 4096);
+    sysctls += std::string(key) + " = " + (value ? *value : "(" + value.error().message() + ")\n");
+  }
+  add("system/sysctl.txt", "/proc/sys/...", std::move(sysctls));
+  add_command("system/units.txt", {"systemctl", "--no-pager", "--lines=0", "status", "fairleadd", "corosync", "corosync-qdevice"});
+  for (const char* name : {"loadavg", "meminfo", "uptime", "pressure/cpu", "pressure/memory", "pressure/io"}) {
+    std::string as = name;
+    std::replace(as.begin(), as.end(), '/', '-');
+    add_file("system/" + as + ".txt", std::string("/proc/") + name);
+  }
+}
+
+std::string Bundle::manifest() const {
+  std::string out =
+      fmt::format("Fairlead support bundle, made by fairlead {} at {}\n\n", kVersion, format_log_time(environment_.clock.wall()));
+  for (const Part& part : parts_) {
+    if (!part.content.empty() || part.problem.empty())
+      out += fmt::format("{:<28} {:>10}  {}{}\n", part.name, bytes_text(part.content.size()), part.how,
+                         part.problem.empty() ? "" : "  [" + part.problem + "]");
+  }
+  out += "\nNot gathered:\n";
+  std::size_t missing = 0;
+  for (const Part& part : parts_) {
+    if (!part.content.empty() || part.problem.empty()) continue;
+    out += fmt::format("{:<28} {}: {}\n", part.name, part.how, part.problem);
+    ++missing;
+  }
+  if (missing == 0) out += "nothing\n";
+  return out + "\n" + kLeftOut;
+}
+
+void Bundle::pack(const Workshop& workshop, const std::string& folder, const std::string& out) const {
+  // Made by us, so that nobody else can read it, and nothing that lies there is written over.
+  const Fd file(::open(out.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid()) fail(kExitFailed, errno_error("create " + out).message() + " (--out names another file)");
+  const auto packed =
+      gather({"tar", "--owner=0", "--group=0", "--numeric-owner", "-C", workshop.path(), "-czf", out, "--", folder}, kPackLimit, 4096);
+  if (packed.problem.empty()) return;
+  ::unlink(out.c_str());
+  fail(kExitFailed, "tar: " + packed.problem + (packed.output.empty() ? "" : ": " + packed.output));
+}
+
+void Bundle::write(const std::string& wanted) {
+  for (Part& part : parts_) {
+    blot_out(part.content, secrets_);
+    if (part.text) part.content = scrub(part.content);
+    blot_out(part.problem, secrets_);
+  }
+  std::string stamp = format_log_time(environment_.clock.wall()).substr(0, 19);
+  std::erase_if(stamp, [](char c) { return c == ':' || c == '-'; });
+  std::string name = report_                                       ? report_->node
+                     : node_.config && !node_.config->node.empty() ? node_.config->node
+                                                                   : environment_.host().host_name;
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' ? c : '_';
+  const std::string folder = "fairlead-support-" + name + "-" + stamp + "Z";
+  const std::string out = wanted.empty() ? folder + ".tar.gz" : wanted;
+
+  const Workshop workshop;
+  parts_.insert(parts_.begin(), Part{"MANIFEST.txt", "", "this list", "", true});
+  parts_.front().content = manifest();
+  for (const Part& part : parts_) {
+    if (part.content.empty()) continue;
+    const fs::path path = fs::path(workshop.path()) / folder / part.name;
+    std::error_code failed;
+    fs::create_directories(path.parent_path(), failed);
+    const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file.valid()) fail(kExitFailed, errno_error("create " + path.string()).message());
+    for (std::string_view left = part.content; !left.empty();) {
+      const auto n = ::write(file.get(), left.data(), left.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail(kExitFailed, errno_error("write " + path.string()).message());
+      left.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+  pack(workshop, folder, out);
+  std::error_code ignored;
+  environment_.out << parts_.front().content << "\nwrote " << out << " (" << bytes_text(fs::file_size(out, ignored)) << ")\n";
+}
+
+}  // namespace
+
+void make_support_bundle(const BundleRequest& request, DaemonCalls& calls) {
+  if (!calls.options().connect.server.empty())
+    fail(kExitUsage, "a bundle is made on the machine of the daemon: run `fairlead support bundle` there");
+  Bundle bundle(calls);
+  bundle.collect(request.config);
+  bundle.write(request.out);
+}
+
+}  // namespace fairlead::cli
