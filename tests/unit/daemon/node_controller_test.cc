@@ -80,6 +80,21 @@ TEST_F(NodeControllerTest, ConnectionsStayWhereTheConfigurationSaysKeep) {
   EXPECT_EQ(said(MessageId::SERVER_DOWN), 1U);
 }
 
+TEST_F(NodeControllerTest, TheRecorderIsToldOfEachCheckThatEndedOtherwiseThanTheOneBefore) {
+  start(usual());
+  const lb::ServerId a = id("masters", "a");
+
+  check_again(a, lb::ProbeOutcome::kOk);
+  EXPECT_EQ(said(MessageId::SERVER_CHECK), 0U);
+  check_again(a, lb::ProbeOutcome::kRefused);
+  EXPECT_EQ(said(MessageId::SERVER_CHECK, "server"), "a");
+  EXPECT_EQ(said(MessageId::SERVER_CHECK, "result"), "refused");
+  check_again(a, lb::ProbeOutcome::kRefused);
+  EXPECT_EQ(said(MessageId::SERVER_CHECK), 0U);
+  check_again(a, lb::ProbeOutcome::kOk);
+  EXPECT_EQ(said(MessageId::SERVER_CHECK, "result"), "ok");
+}
+
 TEST_F(NodeControllerTest, AServerThatAnswersWithTheWrongStatusIsDownButKeepsItsConnections) {
   start(usual());
   const auto a = id("masters", "a");
