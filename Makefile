@@ -49,10 +49,13 @@ bench:
 	@test -e build/haproxy3 || bench/haproxy3.sh build/haproxy3 || echo "make bench: goes on without a newer HAProxy" >&2
 	@bench/run.py
 
+# The package and, beside it, its debug information. Manual pages come from the target `man`.
 package: build
 	@scripts/setup.sh package
-	@cmake --build build -j $(JOBS) --target fairlead-loadgen
-	@cd build && rm -f fairlead_*.deb && cpack -G DEB -B . >package.log || { cat package.log; exit 1; }
+	@cmake --build build -j $(JOBS) --target fairlead-loadgen $(if $(shell grep -l 'build man:' build/build.ninja 2>/dev/null),man)
+	@rm -f build/fairlead_*.deb build/fairlead-dbgsym_*.deb
+	@packaging/build_deb.sh build build
+	@lintian --fail-on error --tag-display-limit 0 build/fairlead_*.deb
 	@ls build/fairlead_*.deb
 
 # The same tests with a sanitizer. Long ones are for `make test-long`. Without detect_stack_use_after_return: g++ 12 puts objects that want

@@ -36,6 +36,7 @@ function(fl_program)
   add_executable(${M_NAME} ${M_SOURCES})
   list(TRANSFORM M_DEPS PREPEND fairlead::)
   target_link_libraries(${M_NAME} PRIVATE fairlead_flags ${M_DEPS} ${M_EXTERNAL})
+  target_link_options(${M_NAME} PRIVATE -Wl,-z,relro,-z,now)
 endfunction()
 
 # fl_gtest(NAME name LABEL label SOURCES ... [DEPS room...] [EXTERNAL target...] [TIMEOUT seconds])

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/qb_loop.h"
+#include "daemon/privileges.h"
 #include "membership/guard_voice.h"
 #include "vip/guard_process.h"
 
@@ -85,8 +86,9 @@ class GroupVoice final : public vip::ReleaseVoice {
 
 }  // namespace
 
-vip::GuardProgram guard_program(const std::string& cluster) {
-  return {.path = "/proc/self/exe", .arguments = {"fairleadd", "--guard-of", cluster, "--guard"}};
+Result<vip::GuardChild> start_guard(const std::string& cluster) {
+  const LentCapabilities lent(kGuardCapabilities);
+  return vip::spawn_guard({.path = "/proc/self/exe", .arguments = {"fairleadd", "--guard-of", cluster, "--guard"}});
 }
 
 int guard_main(const std::string& cluster, int first_fd) {

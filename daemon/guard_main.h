@@ -3,12 +3,14 @@
 
 #include <string>
 
+#include "base/result.h"
 #include "vip/guard_link.h"
 
 namespace fairlead::daemon {
 
-/// What the daemon starts as its guard. `cluster`: whose group it joins; empty: alone, there is nobody to tell.
-[[nodiscard]] vip::GuardProgram guard_program(const std::string& cluster);
+/// Starts the daemon's guard, with its capabilities (daemon/privileges.h). `cluster`: whose group it joins; empty: alone, there is nobody
+/// to tell. Errors: those of vip::spawn_guard.
+[[nodiscard]] Result<vip::GuardChild> start_guard(const std::string& cluster);
 
 /// Runs it. Returns the process's exit code.
 int guard_main(const std::string& cluster, int first_fd);

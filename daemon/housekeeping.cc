@@ -75,6 +75,8 @@ void count(std::vector<admin::CauseCount>& counts, std::string_view cause, std::
 void Orchestrator::housekeeping() {
   loop_.after(kBeat, [this] { housekeeping(); });
   check_workers();
+  const bool all_turn = std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& p) { return p.stalled; });
+  if (watchdog_.due(all_turn, clock_.now())) notify_systemd("WATCHDOG=1");
   tend_surveys();
   refresh_report();
   if (++beats_ % kBeatsPerSecond == 0) report_shed();

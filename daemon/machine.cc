@@ -100,6 +100,11 @@ Result<EngineDecision> choose_engine(config::EngineChoice choice) {
   return EngineDecision{false, "io_uring cannot be used here: " + *unusable};
 }
 
+Duration watchdog_limit() {
+  std::uint64_t us = 0;
+  return ::sd_watchdog_enabled(0, &us) > 0 ? Duration(std::chrono::microseconds(us)) : Duration::zero();
+}
+
 void notify_systemd(const std::string& state) { (void)::sd_notify(0, state.c_str()); }
 
 }  // namespace fairlead::daemon

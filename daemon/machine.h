@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "config/environment.h"
 #include "config/load.h"
 #include "config/settings.h"
@@ -43,6 +44,8 @@ struct EngineDecision {
 /// `auto` asks the ring's self-test; `io_uring` is strict. Errors: kUnsupported with the reason.
 [[nodiscard]] Result<EngineDecision> choose_engine(config::EngineChoice choice);
 
+/// systemd's WatchdogSec for this process; zero: none.
+[[nodiscard]] Duration watchdog_limit();
 /// sd_notify(3); nothing happens outside systemd.
 void notify_systemd(const std::string& state);
 

@@ -16,6 +16,7 @@
 #include "daemon/instance_lock.h"
 #include "daemon/machine.h"
 #include "daemon/orchestrator.h"
+#include "daemon/privileges.h"
 #include "daemon/vip_start.h"
 #include "generated/version.h"
 
@@ -31,6 +32,7 @@ constexpr const char* kHelp =
     "\n"
     "  --config FILE    the node's fairlead.yaml (default /etc/fairlead/fairlead.yaml)\n"
     "  --check          report problems of the file as FILE:LINE:COLUMN and exit\n"
+    "  --user NAME      started by root: who serves (default: the owner of state_dir); with --check: who has to be able to read the files\n"
     "  --trace-takeover FILE  append what decides about VIPs and what was decided, to replay it (docs/internals/takeover.md)\n"
     "  --release-vips   remove the addresses an earlier life left, and exit; refused while a daemon runs\n"
     "  --version        print the version and exit\n"
@@ -46,6 +48,7 @@ struct Arguments {
   bool check = false;
   bool release_vips = false;
   std::string trace_takeover;
+  std::string user;  ///< Whom root becomes; empty: who owns state_dir.
 };
 
 /// -1: go on; else the exit code.
@@ -57,6 +60,7 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
                                         {"help", no_argument, nullptr, 'h'},
                                         {"guard", required_argument, nullptr, 'G'},
                                         {"guard-of", required_argument, nullptr, 'g'},
+                                        {"user", required_argument, nullptr, 'u'},
                                         {"trace-takeover", required_argument, nullptr, 't'},
                                         {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = ::getopt_long(argc, argv, "c:h", kOptions, nullptr)) != -1;) {
@@ -64,6 +68,7 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
       case 'c': out.config = ::optarg; break;
       case 'k': out.check = true; break;
       case 'r': out.release_vips = true; break;
+      case 'u': out.user = ::optarg; break;
       case 't': out.trace_takeover = ::optarg; break;
       case 'G': out.guard_fd = std::atoi(::optarg); break;
       case 'g': out.guard_of = ::optarg; break;
@@ -152,6 +157,43 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
   return code;
 }
 
+/// What the file says on this machine. Problems are printed, warnings only where they were asked for.
+config::LoadResult load(const Arguments& arguments) {
+  const bool only_looks = arguments.check || arguments.release_vips;  // Loads no module of the kernel.
+  auto loaded = only_looks ? config::load_file(arguments.config, config::host_environment()) : load_here(arguments.config).result;
+  for (const config::Problem& problem : loaded.problems) {
+    if (arguments.check || problem.severity == config::Severity::kError) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
+  }
+  return loaded;
+}
+
+/// Who `--user` names. -1: go on; else the exit code.
+int become_named(const Arguments& arguments) {
+  if (arguments.user.empty()) return -1;
+  const auto user = find_user(arguments.user);
+  const Status dropped = user ? drop_privileges(*user) : Status(user.error());
+  if (dropped) return -1;
+  std::fprintf(stderr, "fairleadd: --user: %s\n", dropped.error().message().c_str());
+  return user ? kFailed : kUsage;
+}
+
+/// No `--user`: root becomes who owns state_dir, so that what it writes there stays the daemon's own. The file is read once more: what it
+/// names must be readable to that user, now and at each reload. -1: go on; else the exit code.
+int become_owner(const Arguments& arguments, config::LoadResult& loaded) {
+  if (!arguments.user.empty()) return -1;
+  const auto owner = owner_to_become(loaded.snapshot->state_dir);
+  if (const Status dropped = drop_privileges(owner); !dropped) {
+    std::fprintf(stderr, "fairleadd: %s\n", dropped.error().message().c_str());
+    return kFailed;
+  }
+  if (!owner) return -1;
+  loaded = load(arguments);
+  if (loaded.snapshot) return -1;
+  const std::string who = owner->name.empty() ? std::to_string(owner->uid) : owner->name;
+  std::fprintf(stderr, "fairleadd: read as user %s, who owns state_dir (--user NAME names another)\n", who.c_str());
+  return kInvalidConfig;
+}
+
 /// `--release-vips`: what systemd runs after the daemon's end, and an operator after the worst.
 int release(const config::Snapshot& snapshot) {
   const auto alone = take_instance_lock(snapshot);
@@ -174,14 +216,12 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (const int code = parse_arguments(argc, argv, arguments); code >= 0) return code;
   if (arguments.guard_fd >= 0) return guard_main(arguments.guard_of, arguments.guard_fd);
-  const std::uint64_t descriptors = raise_descriptor_limit();         // First: what fits is checked against what there will be.
-  const bool only_looks = arguments.check || arguments.release_vips;  // Loads no module of the kernel.
-  auto loaded = only_looks ? config::load_file(arguments.config, config::host_environment()) : load_here(arguments.config).result;
-  for (const config::Problem& problem : loaded.problems) {
-    if (arguments.check || problem.severity == config::Severity::kError) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
-  }
+  const std::uint64_t descriptors = raise_descriptor_limit();  // First: what fits is checked against what there will be.
+  if (const int code = become_named(arguments); code >= 0) return code;
+  auto loaded = load(arguments);
   if (!loaded.snapshot) return kInvalidConfig;
   if (arguments.check) return kDone;
+  if (const int code = become_owner(arguments, loaded); code >= 0) return code;
   if (arguments.release_vips) return release(*loaded.snapshot);
   if (loaded.snapshot->node.empty()) {
     char name[256] = "";

@@ -27,6 +27,7 @@
 #include "daemon/survey.h"
 #include "daemon/takeover_runner.h"
 #include "daemon/vip_start.h"
+#include "daemon/watchdog.h"
 #include "daemon/worker_mail.h"
 #include "daemon/worst_by_second.h"
 #include "lb/health_prober.h"
@@ -133,6 +134,7 @@ class Orchestrator {
     bool stalled = false;
   };
   std::vector<Pulse> pulses_;
+  Watchdog watchdog_{watchdog_limit()};
   std::vector<std::array<std::uint64_t, lb::kShedCauses>> shed_seen_;  ///< By ListenerId.
   unsigned beats_ = 0;
   std::uint64_t reloads_ = 0;

@@ -50,7 +50,7 @@ Status Orchestrator::start_takeover() {
     auto shared = std::make_shared<std::function<void(Result<vip::GuardChild>)>>(std::move(done));
     const std::string cluster = started_with_.cluster ? started_with_.cluster->name : "";
     const bool posted = jobs_->post([this, cluster, shared] {
-      auto child = std::make_shared<Result<vip::GuardChild>>(vip::spawn_guard(guard_program(cluster)));
+      auto child = std::make_shared<Result<vip::GuardChild>>(start_guard(cluster));
       const auto answer = [child, shared] { (*shared)(std::move(*child)); };
       const Instant give_up = clock_.now() + kInboxFullMax;  // Then the child is killed, and another one wanted (GuardLink, L4).
       while (!inbox_.post(OnControl{answer}) && clock_.now() < give_up) std::this_thread::sleep_for(std::chrono::milliseconds(1));

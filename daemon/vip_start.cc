@@ -68,7 +68,7 @@ VipStart start_vips(const config::Snapshot& snapshot) {
   VipStart out;
   if (snapshot.vips.empty() && !snapshot.cluster) return out;  // What an earlier life with VIPs left ends with its lifetime.
   out.problems = release_vips(snapshot.state_dir, out.removed);
-  auto guard = vip::spawn_guard(guard_program(snapshot.cluster ? snapshot.cluster->name : ""));
+  auto guard = start_guard(snapshot.cluster ? snapshot.cluster->name : "");
   if (guard)
     out.guard = std::move(*guard);
   else

@@ -1,0 +1,142 @@
+"""Which rights stay when everything runs that needs some: addresses, ARP, interfaces' settings, Corosync, guard, hooks. As root, and as another user."""
+import os
+import pwd
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from support import corosync_lab                                # noqa: E402
+from support.cluster_probe import ClusterTest, main             # noqa: E402
+from support.corosync_lab import CorosyncLab                    # noqa: E402
+from support.fairlead import BIN                                # noqa: E402
+from support.vip_nodes import VipNode, holders                  # noqa: E402
+from support.waiting import wait_for                            # noqa: E402
+
+NUMBERS = {"NET_BIND_SERVICE": 10, "NET_ADMIN": 12, "NET_RAW": 13, "IPC_LOCK": 14, "SYS_NICE": 23}
+SETPCAP = 8
+USER = "nobody"
+SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+
+
+def capabilities(names):
+    return sum(1 << NUMBERS[name] for name in names)
+
+
+DAEMON = capabilities(NUMBERS)
+GUARD = capabilities(["NET_ADMIN", "SYS_NICE", "IPC_LOCK"])
+
+
+def fields(text):
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def status(path):
+    with open(f"{path}/status", encoding="utf-8") as file:
+        return fields(file.read())
+
+
+def sets(of):
+    return {name: int(of[name], 16) for name in SETS}
+
+
+class PrivilegesTest(ClusterTest):
+    def setUp(self):
+        super().setUp()
+        own = int(status("/proc/self")["CapEff"], 16)
+        if DAEMON & ~own or not own >> SETPCAP & 1:
+            self.skipTest("root has not the capabilities here that are to stay")
+
+    def gates(self, user):
+        """Two gateways in a cluster; their hooks write down what they may."""
+        uidgid = f"uidgid {{\n  uid: {user}\n}}\n" if user else ""
+        lab = CorosyncLab(2, lambda hosts: corosync_lab.config(hosts) + uidgid)
+        self.addCleanup(lab.close)
+        lab.start()
+        gates = []
+        for number in sorted(lab.nodes):
+            node = lab.nodes[number]
+            note = os.path.join(node.host.dir, f"node{number}", "state", "note")
+            hook = {"command": ["/bin/sh", "-c", f"cat /proc/self/status > {note}.new && mv {note}.new {note}"], "timeout": "5s"}
+            gate = VipNode(node, [n.host for n in lab.nodes.values()], self, vip={"on_acquire": [hook]})
+            gate.note = note
+            # The other node answers ARP, and is no router: enough for a tie-break here.
+            gate.config["cluster"]["tie_break"] = {"targets": [lab.lab.node("router").address]}
+            gate.write()
+            if user:
+                entry = pwd.getpwnam(user)
+                for path in (gate.dir, os.path.join(gate.dir, "state")):
+                    os.chown(path, entry.pw_uid, entry.pw_gid)
+            gates.append(gate)
+        for gate in gates:
+            gate.start()
+        wait_for(lambda: len(holders(gates)) == 1, 30, "one node holds the VIP")
+        holder = holders(gates)[0]
+        wait_for(lambda: os.path.exists(holder.note), 10, "its hook ran")
+        return gates, holder
+
+    def check(self, user):
+        uid = pwd.getpwnam(user).pw_uid if user else 0
+        gates, holder = self.gates(user)
+        wait_for(lambda: holder.events("GUARD_UP"), 10, "the guard is up")
+        daemon = holder.process.pid
+        guard = int(holder.events("GUARD_UP")[-1]["fields"]["pid"])
+        threads = [f"/proc/{daemon}/task/{tid}" for tid in os.listdir(f"/proc/{daemon}/task")]
+        self.assertGreater(len(threads), 5)
+        for path in threads:
+            found = status(path)
+            self.assertEqual(found["Uid"].split(), [str(uid)] * 4, found["Name"])
+            self.assertEqual(sets(found), {"CapInh": 0, "CapPrm": DAEMON, "CapEff": DAEMON, "CapBnd": DAEMON, "CapAmb": 0}, found["Name"])
+            self.assertEqual(found["NoNewPrivs"], "1", found["Name"])
+        for tid in os.listdir(f"/proc/{guard}/task"):
+            found = status(f"/proc/{guard}/task/{tid}")
+            self.assertEqual(found["Uid"].split(), [str(uid)] * 4, found["Name"])
+            self.assertEqual((int(found["CapPrm"], 16), int(found["CapEff"], 16)), (GUARD, GUARD), found["Name"])
+        with open(holder.note, encoding="utf-8") as file:
+            hook = fields(file.read())
+        self.assertEqual(hook["Uid"].split(), [str(uid)] * 4, "who hooks are")
+        self.assertEqual(sets(hook), {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapBnd": DAEMON, "CapAmb": 0})
+        # What it needed them for was done.
+        self.assertEqual(holder.events("VIP_START_PROBLEM"), [])
+        self.assertEqual(holder.events("TAKEOVER_NOT_HARDENED"), [])
+        self.assertEqual(holder.host.run(["cat", "/proc/sys/net/ipv4/conf/eth0/arp_ignore"]).stdout.strip(), "1")
+        other = next(gate for gate in gates if gate is not holder)
+        holder.kill()
+        wait_for(lambda: holders(gates) == [other], 10, "the guard gave it up and said so, and the other one has it")
+        self.assertFalse(holder.has_vip())
+        holder.start(ready=False)   # And takes part again: lock, journal and socket are its own.
+        wait_for(lambda: len(holder.status()["cluster"]["nodes"]) == 2, 20, "it is back")
+
+    def test_as_root_five_capabilities_stay_and_hooks_have_none(self):
+        self.check(None)
+
+    def test_as_the_owner_of_state_dir_the_same_ones_stay(self):
+        self.check(USER)
+
+    def test_release_vips_by_root_leaves_the_daemon_what_is_its_own(self):
+        gates, holder = self.gates(USER)
+        for gate in gates:
+            gate.stop()
+        done = holder.release_vips()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        uid = pwd.getpwnam(USER).pw_uid
+        state = holder.config["state_dir"]
+        for name in os.listdir(state):
+            self.assertEqual(os.stat(os.path.join(state, name)).st_uid, uid, name)
+        holder.start(ready=False)
+
+    def test_check_as_another_user_says_what_it_cannot_read(self):
+        lab = CorosyncLab(1)
+        self.addCleanup(lab.close)
+        gate = VipNode(lab.nodes[1], None, self)
+        os.chmod(gate.config_path, 0o600)
+        command = [os.path.join(BIN, "fairleadd"), "--config", gate.config_path, "--check"]
+        self.assertEqual(gate.node.run(command).returncode, 0)
+        refused = gate.node.run([*command, "--user", USER])
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("Permission denied", refused.stderr)
+        self.assertEqual(gate.node.run([*command, "--user", "no-such-user"]).returncode, 2)
+
+
+if __name__ == "__main__":
+    main()
