@@ -149,7 +149,11 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
   if (call == ApiCall::kLivez) return plain(200, "ok\n");
   if (call == ApiCall::kOpenApi) return {200, "application/json", openapi_json(kVersion), ""};
   if (call == ApiCall::kConfig) return {200, "application/yaml", node_.config_yaml(), ""};
-  if (call == ApiCall::kDrills) return {200, "application/json", encode_drills(drill_times(node_)), ""};
+  if (call == ApiCall::kDrills) {
+    const auto report = node_.report();
+    return {200, "application/json", encode_drills(drill_times(node_), report == nullptr ? std::vector<DrillResult>{} : report->drills),
+            ""};
+  }
   if (call == ApiCall::kEvents) {
     const auto after = number(target, "after", 0);
     const auto limit = listed(target);
@@ -161,7 +165,7 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
   if (report == nullptr) return problem_response(Error{Errc::kUnavailable, "the daemon is starting; ask again"});
   switch (call) {
     case ApiCall::kReadyz: return readiness(*report, target);
-    case ApiCall::kMetrics: return {200, std::string(kMetricsType), render_metrics(*report, counters_), ""};
+    case ApiCall::kMetrics: return {200, std::string(kMetricsType), render_metrics(*report, counters_, read_process_stats()), ""};
     case ApiCall::kStatus: return {200, "application/json", encode_status(*report), ""};
     case ApiCall::kListeners: return {200, "application/json", encode_listeners(*report), ""};
     case ApiCall::kPools: return {200, "application/json", encode_pools(*report), ""};

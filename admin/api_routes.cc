@@ -25,8 +25,10 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kVips, "GET", "/api/v1/vips", kRead, "Virtual IPs: state, holder, and which nodes could hold them", "", ""},
     ApiRoute{ApiCall::kNodes, "GET", "/api/v1/nodes", kRead, "The cluster's nodes, quorum and timing; without a cluster this node alone",
              "", ""},
-    ApiRoute{ApiCall::kDrills, "GET", "/api/v1/drills", kRead,
-             "The list of drills: what each does, where it can be run, what is promised (bound_ms: with this site's times)", "", ""},
+    ApiRoute{
+        ApiCall::kDrills, "GET", "/api/v1/drills", kRead,
+        "The list of drills: what each does, where it can be run, what is promised (bound_ms: with this site's times), how it went last",
+        "", ""},
     ApiRoute{ApiCall::kConnections, "GET", "/api/v1/connections", kRead,
              "Open connections, filtered; at most limit (1000; 10000 at the most); silent_workers lists those that did not answer",
              "pool server client listener id limit", ""},
@@ -71,6 +73,9 @@ constexpr std::array kRoutes{
         "The node does it to itself: kill-process, hang-process or delete-vip; only where the VIP is held (vip absent: any; delete-vip "
         "deletes all)",
         "", "vip"},
+    ApiRoute{ApiCall::kRecordDrill, "PUT", "/api/v1/drills/{drill}/result", kOperate,
+             "Keeps how a drill went, for /metrics and this list, over restarts; `fairlead drill run` calls it", "",
+             "passed* outage_ms* bound_ms vip problem"},
 };
 
 std::optional<int> hex_digit(char c) {

@@ -47,6 +47,7 @@ enum class ApiCall : std::uint8_t {
   kFreezeCluster,
   kUnfreezeCluster,
   kRunDrill,
+  kRecordDrill,
 };
 
 /// What a caller must be allowed to do. kRead is granted to everybody who reached us.

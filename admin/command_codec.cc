@@ -68,6 +68,23 @@ Result<Command> kill_connections(JsonFields& fields) {
   return Command{std::move(out)};
 }
 
+Result<Command> record_drill(JsonFields& fields, const Parameters& parameters) {
+  DrillResult out;
+  out.name = at(parameters, "drill");
+  fields.get("passed", out.passed);
+  fields.get("outage_ms", out.outage_ms);
+  if (double bound = 0; fields.has_value("bound_ms")) {
+    fields.get("bound_ms", bound);
+    out.bound_ms = bound;
+  }
+  fields.get("vip", out.vip);
+  fields.get("problem", out.problem);
+  for (const std::string_view key : {"passed", "outage_ms"}) {
+    if (!fields.has(key)) return Error{Errc::kInvalidArgument, std::string(key) + ": is missing"};
+  }
+  return Command{RecordDrill{std::move(out)}};
+}
+
 Result<Command> read_cluster_command(ApiCall call, const Parameters& parameters, JsonFields& fields) {
   const std::string vip = at(parameters, "vip");
   const std::string node = at(parameters, "node");
@@ -98,6 +115,7 @@ Result<Command> read_cluster_command(ApiCall call, const Parameters& parameters,
       return Command{std::move(out)};
     }
     case ApiCall::kNodeOnline: return Command{SetNodeStandby{node, false, false}};
+    case ApiCall::kRecordDrill: return record_drill(fields, parameters);
     case ApiCall::kRunDrill: {
       RunDrill out{at(parameters, "drill"), {}};
       fields.get("vip", out.vip);
@@ -262,6 +280,13 @@ CommandCall encode_command(const Command& command) {
             return call_of("POST", "/api/v1/drills/" + percent_encode(c.name),
                            c.vip.empty() ? json::object{} : json::object{{"vip", json_string(c.vip)}});
           },
+          [](const RecordDrill& c) {
+            json::object body{{"passed", c.result.passed}, {"outage_ms", c.result.outage_ms}};
+            if (c.result.bound_ms) body["bound_ms"] = *c.result.bound_ms;
+            if (!c.result.vip.empty()) body["vip"] = json_string(c.result.vip);
+            if (!c.result.problem.empty()) body["problem"] = json_string(c.result.problem);
+            return call_of("PUT", "/api/v1/drills/" + percent_encode(c.result.name) + "/result", body);
+          },
           [](const SetClusterFrozen& c) {
             return call_of("POST", std::string("/api/v1/cluster/") + (c.frozen ? "freeze" : "unfreeze"), {});
           },
@@ -309,6 +334,7 @@ std::string describe(const Command& command) {
           },
           [](const SetNodeStandby& c) { return "node " + c.node + (c.standby ? " standby" : " online") + (c.force ? " force" : ""); },
           [](const RunDrill& c) { return "drill " + c.name + (c.vip.empty() ? "" : " vip " + c.vip); },
+          [](const RecordDrill& c) { return "drill " + c.result.name + " result " + (c.result.passed ? "passed" : "failed"); },
           [](const SetClusterFrozen& c) { return std::string(c.frozen ? "cluster freeze" : "cluster unfreeze"); },
       },
       command);

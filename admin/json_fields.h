@@ -82,6 +82,11 @@ class JsonFields {
     for (const auto& member : value->get_object()) use(std::string(member.key_c_str()), member.value());
   }
   [[nodiscard]] bool has(std::string_view key) { return find(key) != nullptr; }
+  /// It is there and not null.
+  [[nodiscard]] bool has_value(std::string_view key) {
+    const auto* value = find(key);
+    return value != nullptr && !value->is_null();
+  }
   void fail(std::string_view key, std::string_view what);
   /// Complains about the first key nobody asked for, naming those that were asked for.
   void refuse_unknown();

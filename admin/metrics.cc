@@ -1,7 +1,9 @@
 // fairlead: pure
 #include "admin/metrics.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <fmt/format.h>
 #include <utility>
@@ -13,68 +15,13 @@
 namespace fairlead::admin {
 namespace {
 
-constexpr std::array kMetrics{
-    MetricInfo{"fairlead_build_info", "gauge", "node version engine", "Always 1; the labels say what runs here."},
-    MetricInfo{"fairlead_uptime_seconds", "gauge", "", "Time since the daemon started."},
-    MetricInfo{"fairlead_ready", "gauge", "", "1 when a listener accepts and a server is up, as /readyz."},
-    MetricInfo{"fairlead_max_connections", "gauge", "", "Connections this process can hold."},
-    MetricInfo{"fairlead_config_info", "gauge", "file hash", "Always 1; the labels name the active configuration."},
-    MetricInfo{"fairlead_config_reloads_total", "counter", "", "Reloads asked for since the start, applied or refused."},
-    MetricInfo{"fairlead_config_last_reload_successful", "gauge", "", "1 when the last reload was applied, 0 when it was refused."},
-    MetricInfo{"fairlead_control_loop_lateness_seconds", "gauge", "",
-               "Worst delay of the control thread, which leads VIPs and health, in the last 10 to 20 s."},
-    MetricInfo{"fairlead_log_lines_dropped_total", "counter", "", "Log lines dropped because the log's target was too slow."},
-    MetricInfo{"fairlead_listener_accepting", "gauge", "listener", "1 when at least one of the listener's addresses is bound and accepts."},
-    MetricInfo{"fairlead_listener_open_connections", "gauge", "listener", "Connections open now."},
-    MetricInfo{"fairlead_listener_accepted_connections_total", "counter", "listener", "Connections accepted, shed ones included."},
-    MetricInfo{"fairlead_listener_shed_connections_total", "counter", "listener cause", "Connections reset on arrival, by cause."},
-    MetricInfo{"fairlead_listener_ended_connections_total", "counter", "listener code",
-               "Connections ended, by the two termination letters of the connection log."},
-    MetricInfo{"fairlead_listener_vip_closed_connections_total", "counter", "listener how",
-               "Connections ended because a VIP left this node: drained (at an idle moment), reset, or lost (the address went by force, or "
-               "before the reset got out)."},
-    MetricInfo{"fairlead_listener_retries_total", "counter", "listener", "Connects tried again on another server."},
-    MetricInfo{"fairlead_listener_received_bytes_total", "counter", "listener", "Bytes from clients."},
-    MetricInfo{"fairlead_listener_sent_bytes_total", "counter", "listener", "Bytes to clients."},
-    MetricInfo{"fairlead_pool_servers_up", "gauge", "pool", "Servers of the pool in state up."},
-    MetricInfo{"fairlead_pool_source_fallbacks_total", "counter", "pool",
-               "Connects that could not have the pool's source address and took the kernel's choice."},
-    MetricInfo{"fairlead_server_state", "gauge", "pool server state", "1 for the state the server is in, 0 for the others."},
-    MetricInfo{"fairlead_server_state_duration_seconds", "gauge", "pool server", "Time in the present state."},
-    MetricInfo{"fairlead_server_weight", "gauge", "pool server", "Weight, configured or set at run time."},
-    MetricInfo{"fairlead_server_effective_weight", "gauge", "pool server", "Weight after slow start."},
-    MetricInfo{"fairlead_server_open_connections", "gauge", "pool server", "Connections to the server open now."},
-    MetricInfo{"fairlead_server_connections_total", "counter", "pool server", "Connections given to the server."},
-    MetricInfo{"fairlead_server_connect_failures_total", "counter", "pool server",
-               "Connects to the server that failed; local errors (no port, no descriptor) do not count."},
-    MetricInfo{"fairlead_server_check_ok", "gauge", "pool server", "1 when the last check succeeded."},
-    MetricInfo{"fairlead_server_check_duration_seconds", "gauge", "pool server", "How long the last check took."},
-    MetricInfo{"fairlead_worker_connections", "gauge", "worker", "Connections of the worker."},
-    MetricInfo{"fairlead_worker_buffers_in_use", "gauge", "worker", "Relay buffers that hold bytes now."},
-    MetricInfo{"fairlead_worker_buffers", "gauge", "worker", "Relay buffers there are."},
-    MetricInfo{"fairlead_worker_loop_lateness_seconds", "gauge", "worker", "Worst delay of the worker's loop in the last 10 to 20 s."},
-    MetricInfo{"fairlead_cluster_quorate", "gauge", "", "1 when this node's partition has quorum. Absent without a cluster."},
-    MetricInfo{"fairlead_cluster_link_up", "gauge", "node,link",
-               "1 while Corosync's link of that number to the node is up, as this node sees it. Absent without a cluster."},
-    MetricInfo{"fairlead_cluster_votes", "gauge", "", "Votes of this node's partition. Absent without a cluster."},
-    MetricInfo{"fairlead_cluster_qdevice_votes", "gauge", "", "1 when the quorum device votes for this node. Absent without a qdevice."},
-    MetricInfo{"fairlead_node_online", "gauge", "node", "1 when the node is a member of this node's partition."},
-    MetricInfo{"fairlead_vip_held", "gauge", "vip", "1 when this node holds the VIP."},
-    MetricInfo{"fairlead_vip_epoch", "gauge", "vip", "Number of the VIP's present assignment; grows with every takeover."},
-    MetricInfo{"fairlead_api_connections", "gauge", "way", "Connections to the API open now (unix, tcp)."},
-    MetricInfo{"fairlead_api_responses_total", "counter", "status", "Answers of the API, by HTTP status."},
-    MetricInfo{"fairlead_api_refused_calls_total", "counter", "", "Changing calls refused because the caller is no operator."},
-    MetricInfo{"fairlead_api_shed_connections_total", "counter", "", "Connections to the API closed at its connection limit."},
-    MetricInfo{"fairlead_api_slow_clients_total", "counter", "", "Connections to the API closed because the client was too slow."},
-};
-
 using Labels = std::vector<std::pair<std::string_view, std::string_view>>;
 
 class Page {
  public:
   /// Starts the next family. Samples of a family stand together, as the format wants it.
   void family(std::string_view name) {
-    for (const auto& info : kMetrics) {
+    for (const auto& info : metric_catalogue()) {
       if (info.name != name) continue;
       name_ = name;
       fmt::format_to(std::back_inserter(out_), "# HELP {} {}\n# TYPE {} {}\n", name, info.help, name, info.type);
@@ -82,14 +29,37 @@ class Page {
     }
     FL_ASSERT(!"a metric that is not in the catalogue");
   }
-  void count(const Labels& labels, std::uint64_t value) { sample(labels, fmt::format("{}", value)); }
-  void number(const Labels& labels, double value) { sample(labels, std::isfinite(value) ? fmt::format("{:.12g}", value) : "NaN"); }
-  void flag(const Labels& labels, bool value) { sample(labels, value ? "1" : "0"); }
+  void count(const Labels& labels, std::uint64_t value) { sample("", labels, fmt::format("{}", value)); }
+  void number(const Labels& labels, double value) { sample("", labels, std::isfinite(value) ? fmt::format("{:.12g}", value) : "NaN"); }
+  void flag(const Labels& labels, bool value) { sample("", labels, value ? "1" : "0"); }
+  /// 1 for `value`, 0 for the others of `values`, under the label `key`.
+  template <class Values, class Value>
+  void one_of(Labels labels, std::string_view key, const Values& values, const Value& value) {
+    labels.emplace_back(key, "");
+    for (const auto& each : values) {
+      labels.back().second = each;
+      flag(labels, each == value);
+    }
+  }
+  void histogram(Labels labels, const TimesTaken& times) {
+    labels.emplace_back("le", "");
+    std::uint64_t below = 0;
+    for (const auto& bucket : times.buckets) {
+      below += bucket.count;
+      const std::string bound = std::isinf(bucket.bound_s) ? "+Inf" : fmt::format("{:g}", bucket.bound_s);
+      labels.back().second = bound;
+      sample("_bucket", labels, fmt::format("{}", below));
+    }
+    labels.pop_back();
+    sample("_sum", labels, fmt::format("{:.12g}", times.sum_s));
+    sample("_count", labels, fmt::format("{}", below));
+  }
   [[nodiscard]] std::string take() && { return std::move(out_); }
 
  private:
-  void sample(const Labels& labels, std::string_view value) {
+  void sample(std::string_view suffix, const Labels& labels, std::string_view value) {
     out_ += name_;
+    out_ += suffix;
     char separator = '{';
     for (const auto& [key, text] : labels) {
       out_ += separator;
@@ -123,6 +93,12 @@ void node_metrics(Page& page, const NodeReport& r) {
   page.number({}, r.uptime_s);
   page.family("fairlead_ready");
   page.flag({}, r.ready);
+  std::uint64_t connections = 0;
+  for (const auto& worker : r.workers) connections += worker.connections;
+  page.family("fairlead_open_connections");
+  page.count({}, connections);
+  page.family("fairlead_open_connections_peak");
+  page.count({}, r.peak_connections);
   page.family("fairlead_max_connections");
   page.count({}, r.max_connections);
   page.family("fairlead_config_info");
@@ -131,10 +107,21 @@ void node_metrics(Page& page, const NodeReport& r) {
   page.count({}, r.config_reloads);
   page.family("fairlead_config_last_reload_successful");
   page.flag({}, r.config_last_reload_ok);
+  page.family("fairlead_config_last_reload_success_timestamp_seconds");
+  page.number({}, r.config_loaded_at_s);
   page.family("fairlead_control_loop_lateness_seconds");
   page.number({}, r.control_lateness_ms / 1000.0);
   page.family("fairlead_log_lines_dropped_total");
   page.count({}, r.log_lines_dropped);
+}
+
+void by_cause(Page& page, const Labels& who, std::string_view key, const std::vector<CauseCount>& counts) {
+  Labels labels = who;
+  labels.emplace_back(key, "");
+  for (const auto& entry : counts) {
+    labels.back().second = entry.cause;
+    page.count(labels, entry.count);
+  }
 }
 
 void listener_metrics(Page& page, const std::vector<ListenerStatus>& listeners) {
@@ -142,37 +129,60 @@ void listener_metrics(Page& page, const std::vector<ListenerStatus>& listeners) 
     page.family(name);
     for (const auto& l : listeners) sample(l, Labels{{"listener", l.name}});
   };
+  each("fairlead_listener_info", [&](const auto& l, const Labels& who) { page.flag({who[0], {"pool", l.pool}}, true); });
   each("fairlead_listener_accepting", [&](const auto& l, const Labels& who) { page.flag(who, l.accepting); });
   each("fairlead_listener_open_connections", [&](const auto& l, const Labels& who) { page.count(who, l.connections.current); });
+  each("fairlead_listener_open_connections_peak", [&](const auto& l, const Labels& who) { page.count(who, l.peak_connections); });
+  each("fairlead_listener_max_connections", [&](const auto& l, const Labels& who) { page.count(who, l.max_connections); });
+  each("fairlead_listener_max_connection_rate", [&](const auto& l, const Labels& who) { page.count(who, l.max_connection_rate); });
   each("fairlead_listener_accepted_connections_total", [&](const auto& l, const Labels& who) { page.count(who, l.connections.total); });
   each("fairlead_listener_shed_connections_total", [&](const auto& l, const Labels& who) {
     std::uint64_t named = 0;
-    for (const auto& entry : l.shed_by_cause) {
-      named += entry.count;
-      page.count({who[0], {"cause", entry.cause}}, entry.count);
-    }
-    if (l.connections.shed > named) page.count({who[0], {"cause", "other"}}, l.connections.shed - named);
+    for (const auto& entry : l.shed_by_cause) named += entry.count;
+    by_cause(page, who, "cause", l.shed_by_cause);
+    page.count({who[0], {"cause", "other"}}, l.connections.shed - std::min(named, l.connections.shed));
   });
-  each("fairlead_listener_ended_connections_total", [&](const auto& l, const Labels& who) {
-    for (const auto& entry : l.ended_by_code) page.count({who[0], {"code", entry.cause}}, entry.count);
-  });
-  each("fairlead_listener_vip_closed_connections_total", [&](const auto& l, const Labels& who) {
-    for (const auto& entry : l.vip_closed) page.count({who[0], {"how", entry.cause}}, entry.count);
-  });
+  each("fairlead_listener_ended_connections_total",
+       [&](const auto& l, const Labels& who) { by_cause(page, who, "code", l.ended_by_code); });
+  each("fairlead_listener_vip_closed_connections_total",
+       [&](const auto& l, const Labels& who) { by_cause(page, who, "how", l.vip_closed); });
   each("fairlead_listener_retries_total", [&](const auto& l, const Labels& who) { page.count(who, l.retries); });
   each("fairlead_listener_received_bytes_total", [&](const auto& l, const Labels& who) { page.count(who, l.bytes.in); });
   each("fairlead_listener_sent_bytes_total", [&](const auto& l, const Labels& who) { page.count(who, l.bytes.out); });
 }
 
+void pool_metrics(Page& page, const std::vector<PoolStatus>& pools) {
+  const auto each = [&](std::string_view name, auto value) {
+    page.family(name);
+    for (const auto& pool : pools) page.count({{"pool", pool.name}}, value(pool));
+  };
+  each("fairlead_pool_servers", [](const auto& p) { return p.servers.size(); });
+  each("fairlead_pool_servers_up", [](const auto& p) {
+    return static_cast<std::uint64_t>(
+        std::count_if(p.servers.begin(), p.servers.end(), [](const auto& s) { return s.state == ServerState::kUp; }));
+  });
+  each("fairlead_pool_servers_usable", [](const auto& p) { return p.usable; });
+  each("fairlead_pool_backups_in_use", [](const auto& p) { return p.backups_in_use ? 1U : 0U; });
+  each("fairlead_pool_open_connections", [](const auto& p) { return p.connections.current; });
+  each("fairlead_pool_connections_total", [](const auto& p) { return p.connections.total; });
+  each("fairlead_pool_received_bytes_total", [](const auto& p) { return p.bytes.in; });
+  each("fairlead_pool_sent_bytes_total", [](const auto& p) { return p.bytes.out; });
+  each("fairlead_pool_connect_failures_total", [](const auto& p) { return p.connect_failures; });
+  each("fairlead_pool_source_fallbacks_total", [](const auto& p) { return p.source_fallbacks; });
+}
+
+/// The status that a check's detail begins with ("200", "503 Service Unavailable"); 0: it does not.
+std::uint64_t http_code_of(const CheckStatus& check) {
+  if (check.result != "ok" && check.result != "status") return 0;
+  std::uint64_t code = 0;
+  const char* begin = check.detail.data();
+  const auto [end, error] = std::from_chars(begin, begin + check.detail.size(), code);
+  return error == std::errc() && end == begin + 3 ? code : 0;
+}
+
 void server_metrics(Page& page, const std::vector<PoolStatus>& pools) {
-  page.family("fairlead_pool_servers_up");
-  for (const auto& pool : pools) {
-    std::uint64_t up = 0;
-    for (const auto& server : pool.servers) up += server.state == ServerState::kUp ? 1U : 0U;
-    page.count({{"pool", pool.name}}, up);
-  }
-  page.family("fairlead_pool_source_fallbacks_total");
-  for (const auto& pool : pools) page.count({{"pool", pool.name}}, pool.source_fallbacks);
+  static constexpr std::array kStates{ServerState::kUnknown, ServerState::kUp, ServerState::kDown, ServerState::kDrain,
+                                      ServerState::kMaint};
   const auto each = [&](std::string_view name, auto sample) {
     page.family(name);
     for (const auto& pool : pools) {
@@ -180,18 +190,30 @@ void server_metrics(Page& page, const std::vector<PoolStatus>& pools) {
     }
   };
   each("fairlead_server_state", [&](const auto& s, const Labels& who) {
-    for (const auto state : {ServerState::kUnknown, ServerState::kUp, ServerState::kDown, ServerState::kDrain, ServerState::kMaint}) {
-      page.flag({who[0], who[1], {"state", to_string(state)}}, s.state == state);
-    }
+    for (const auto state : kStates) page.flag({who[0], who[1], {"state", to_string(state)}}, s.state == state);
   });
   each("fairlead_server_state_duration_seconds", [&](const auto& s, const Labels& who) { page.number(who, s.state_since_s); });
   each("fairlead_server_weight", [&](const auto& s, const Labels& who) { page.count(who, s.weight); });
   each("fairlead_server_effective_weight", [&](const auto& s, const Labels& who) { page.count(who, s.effective_weight); });
+  each("fairlead_server_backup", [&](const auto& s, const Labels& who) { page.flag(who, s.backup); });
+  each("fairlead_server_max_connections", [&](const auto& s, const Labels& who) { page.count(who, s.max_connections); });
   each("fairlead_server_open_connections", [&](const auto& s, const Labels& who) { page.count(who, s.connections.current); });
   each("fairlead_server_connections_total", [&](const auto& s, const Labels& who) { page.count(who, s.connections.total); });
-  each("fairlead_server_connect_failures_total", [&](const auto& s, const Labels& who) { page.count(who, s.connect_failures); });
+  each("fairlead_server_received_bytes_total", [&](const auto& s, const Labels& who) { page.count(who, s.bytes.in); });
+  each("fairlead_server_sent_bytes_total", [&](const auto& s, const Labels& who) { page.count(who, s.bytes.out); });
+  each("fairlead_server_connect_failures_total",
+       [&](const auto& s, const Labels& who) { by_cause(page, who, "cause", s.connect_failures_by_cause); });
+  each("fairlead_server_connect_duration_seconds", [&](const auto& s, const Labels& who) { page.histogram(who, s.connect_times); });
+  each("fairlead_server_reset_connections_total", [&](const auto& s, const Labels& who) { page.count(who, s.reset_connections); });
   each("fairlead_server_check_ok", [&](const auto& s, const Labels& who) { page.flag(who, s.check.result == "ok"); });
+  each("fairlead_server_check_code", [&](const auto& s, const Labels& who) { page.count(who, http_code_of(s.check)); });
   each("fairlead_server_check_duration_seconds", [&](const auto& s, const Labels& who) { page.number(who, s.check.duration_ms / 1000.0); });
+  each("fairlead_server_checks_total", [&](const auto& s, const Labels& who) { by_cause(page, who, "result", s.checks); });
+  each("fairlead_server_transitions_total", [&](const auto& s, const Labels& who) {
+    page.count({who[0], who[1], {"to", "up"}}, s.ups);
+    page.count({who[0], who[1], {"to", "down"}}, s.downs);
+  });
+  each("fairlead_server_downtime_seconds_total", [&](const auto& s, const Labels& who) { page.number(who, s.down_s); });
 }
 
 void worker_metrics(Page& page, const std::vector<WorkerStatus>& workers) {
@@ -205,32 +227,104 @@ void worker_metrics(Page& page, const std::vector<WorkerStatus>& workers) {
   each("fairlead_worker_connections", [&](const auto& w, const Labels& who) { page.count(who, w.connections); });
   each("fairlead_worker_buffers_in_use", [&](const auto& w, const Labels& who) { page.count(who, w.buffers_in_use); });
   each("fairlead_worker_buffers", [&](const auto& w, const Labels& who) { page.count(who, w.buffers_total); });
+  each("fairlead_worker_receives_without_buffer_total", [&](const auto& w, const Labels& who) { page.count(who, w.starved); });
+  each("fairlead_worker_accept_failures_total", [&](const auto& w, const Labels& who) { page.count(who, w.accept_failures); });
   each("fairlead_worker_loop_lateness_seconds", [&](const auto& w, const Labels& who) { page.number(who, w.loop_lateness_ms / 1000.0); });
+  each("fairlead_worker_loop_turns_total", [&](const auto& w, const Labels& who) { page.count(who, w.turns); });
+  each("fairlead_worker_engine_operations_total", [&](const auto& w, const Labels& who) { page.count(who, w.engine_operations); });
 }
 
-void cluster_metrics(Page& page, const NodeReport& r) {
+void cluster_metrics(Page& page, const ClusterStatus& c) {
+  const auto flag = [&](std::string_view name, bool value) {
+    page.family(name);
+    page.flag({}, value);
+  };
+  const auto seconds = [&](std::string_view name, double ms) {
+    page.family(name);
+    page.number({}, ms / 1000.0);
+  };
+  flag("fairlead_cluster_joined", c.problem.empty());
+  flag("fairlead_cluster_quorate", c.quorate);
+  page.family("fairlead_cluster_votes");
+  page.count({}, c.votes);
+  if (!c.qdevice.empty()) flag("fairlead_cluster_qdevice_votes", c.qdevice == "votes");
+  if (c.tie_break == "armed" || c.tie_break == "disarmed") flag("fairlead_cluster_tie_break_armed", c.tie_break == "armed");
+  flag("fairlead_cluster_frozen", c.frozen);
+  page.family("fairlead_cluster_view_changes_total");
+  page.count({}, c.view_changes);
+  seconds("fairlead_cluster_token_seconds", c.token_ms);
+  seconds("fairlead_cluster_consensus_seconds", c.consensus_ms);
+  seconds("fairlead_cluster_lease_seconds", c.lease_ms);
+  if (c.lease_low_ms) seconds("fairlead_cluster_lease_low_seconds", static_cast<double>(*c.lease_low_ms));
+  page.family("fairlead_cluster_link_up");
+  for (const auto& node : c.nodes) {
+    for (const auto& link : node.links) page.flag({{"node", node.name}, {"link", std::to_string(link.number)}}, link.up);
+  }
+  page.family("fairlead_node_online");
+  for (const auto& node : c.nodes) page.flag({{"node", node.name}}, node.online);
+  page.family("fairlead_node_standby");
+  for (const auto& node : c.nodes) page.flag({{"node", node.name}}, node.standby);
+  page.family("fairlead_node_config_match");
+  for (const auto& node : c.nodes) {
+    if (node.online) page.flag({{"node", node.name}}, node.config_match);
+  }
+}
+
+void vip_metrics(Page& page, const NodeReport& r) {
+  static constexpr std::array<std::string_view, 5> kStates{"idle", "waiting", "adding", "held", "releasing"};
+  const auto each = [&](std::string_view name, auto sample) {
+    page.family(name);
+    for (const auto& vip : r.vips) sample(vip, Labels{{"vip", vip.name}});
+  };
+  std::vector<std::string> nodes;
   if (r.cluster) {
-    page.family("fairlead_cluster_quorate");
-    page.flag({}, r.cluster->quorate);
-    page.family("fairlead_cluster_votes");
-    page.count({}, r.cluster->votes);
-    if (!r.cluster->qdevice.empty()) {
-      page.family("fairlead_cluster_qdevice_votes");
-      page.flag({}, r.cluster->qdevice == "votes");
-    }
-    page.family("fairlead_cluster_link_up");
-    for (const auto& node : r.cluster->nodes) {
-      for (const auto& link : node.links) page.flag({{"node", node.name}, {"link", std::to_string(link.number)}}, link.up);
-    }
-    page.family("fairlead_node_online");
-    for (const auto& node : r.cluster->nodes) page.flag({{"node", node.name}}, node.online);
+    for (const auto& node : r.cluster->nodes) nodes.push_back(node.name);
+  } else {
+    nodes.push_back(r.node);
   }
-  if (!r.vips.empty()) {
-    page.family("fairlead_vip_held");
-    for (const auto& vip : r.vips) page.flag({{"vip", vip.name}}, vip.held_here);
-    page.family("fairlead_vip_epoch");
-    for (const auto& vip : r.vips) page.count({{"vip", vip.name}}, vip.epoch);
-  }
+  each("fairlead_vip_held", [&](const auto& v, const Labels& who) { page.flag(who, v.held_here); });
+  each("fairlead_vip_state", [&](const auto& v, const Labels& who) { page.one_of(who, "state", kStates, v.state); });
+  each("fairlead_vip_holder", [&](const auto& v, const Labels& who) { page.one_of(who, "node", nodes, v.holder.value_or("")); });
+  each("fairlead_vip_eligible", [&](const auto& v, const Labels& who) {
+    for (const auto& e : v.eligible) page.flag({who[0], {"node", e.node}}, e.ok);
+  });
+  each("fairlead_vip_enabled", [&](const auto& v, const Labels& who) { page.flag(who, v.enabled); });
+  each("fairlead_vip_flapping", [&](const auto& v, const Labels& who) { page.flag(who, v.flapping); });
+  each("fairlead_vip_epoch", [&](const auto& v, const Labels& who) { page.count(who, v.epoch); });
+  each("fairlead_vip_lease_seconds", [&](const auto& v, const Labels& who) { page.number(who, static_cast<double>(v.lease_ms) / 1000.0); });
+  each("fairlead_vip_holder_changes_total", [&](const auto& v, const Labels& who) { page.count(who, v.holder_changes); });
+  each("fairlead_vip_takeover_duration_seconds", [&](const auto& v, const Labels& who) { page.histogram(who, v.takeovers); });
+  each("fairlead_vip_last_takeover_seconds", [&](const auto& v, const Labels& who) {
+    if (v.last_takeover_ms) page.number(who, *v.last_takeover_ms / 1000.0);
+  });
+}
+
+void drill_metrics(Page& page, const std::vector<DrillResult>& drills) {
+  const auto each = [&](std::string_view name, auto sample) {
+    page.family(name);
+    for (const auto& drill : drills) sample(drill, Labels{{"drill", drill.name}});
+  };
+  each("fairlead_drill_last_passed", [&](const auto& d, const Labels& who) { page.flag(who, d.passed); });
+  each("fairlead_drill_last_outage_seconds", [&](const auto& d, const Labels& who) { page.number(who, d.outage_ms / 1000.0); });
+  each("fairlead_drill_last_bound_seconds", [&](const auto& d, const Labels& who) {
+    if (d.bound_ms) page.number(who, *d.bound_ms / 1000.0);
+  });
+  each("fairlead_drill_last_timestamp_seconds",
+       [&](const auto& d, const Labels& who) { page.number(who, to_seconds(d.at.time_since_epoch())); });
+}
+
+void process_metrics(Page& page, const ProcessStats& process) {
+  const auto each = [&](std::string_view name, const auto& value) {
+    if (!value) return;
+    page.family(name);
+    page.number({}, static_cast<double>(*value));
+  };
+  each("process_cpu_seconds_total", process.cpu_s);
+  each("process_resident_memory_bytes", process.resident_bytes);
+  each("process_virtual_memory_bytes", process.virtual_bytes);
+  each("process_open_fds", process.open_fds);
+  each("process_max_fds", process.max_fds);
+  each("process_start_time_seconds", process.started_at_s);
 }
 
 void api_metrics(Page& page, const ApiCounters& api) {
@@ -252,37 +346,19 @@ void api_metrics(Page& page, const ApiCounters& api) {
 
 }  // namespace
 
-std::span<const MetricInfo> metric_catalogue() { return kMetrics; }
-
-std::string render_metrics(const NodeReport& report, const ApiCounters& api) {
+std::string render_metrics(const NodeReport& report, const ApiCounters& api, const ProcessStats& process) {
   Page page;
   node_metrics(page, report);
   listener_metrics(page, report.listeners);
+  pool_metrics(page, report.pools);
   server_metrics(page, report.pools);
   worker_metrics(page, report.workers);
-  cluster_metrics(page, report);
+  if (report.cluster) cluster_metrics(page, *report.cluster);
+  if (!report.vips.empty()) vip_metrics(page, report);
+  if (!report.drills.empty()) drill_metrics(page, report.drills);
   api_metrics(page, api);
+  process_metrics(page, process);
   return std::move(page).take();
-}
-
-std::string metrics_reference() {
-  std::string out =
-      "# Metrics\n\n"
-      "`GET /metrics` on `admin.listen` or the socket, Prometheus text format 0.0.4. Made from the catalogue in `admin/metrics.cc`; a "
-      "test\n"
-      "compares this page with it. Counters start at 0 with the daemon and survive a reload.\n\n"
-      "| metric | type | labels | what it says |\n|---|---|---|---|\n";
-  for (const auto& info : kMetrics) {
-    std::string labels;
-    std::string_view rest = info.labels;
-    while (!rest.empty()) {
-      const auto end = rest.find(' ');
-      labels += (labels.empty() ? "`" : " `") + std::string(rest.substr(0, end)) + "`";
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-    }
-    fmt::format_to(std::back_inserter(out), "| `{}` | {} | {} | {} |\n", info.name, info.type, labels, info.help);
-  }
-  return out;
 }
 
 }  // namespace fairlead::admin

@@ -9,13 +9,14 @@
 #include <string>
 #include <string_view>
 
+#include "admin/process_stats.h"
 #include "admin/status.h"
 
 namespace fairlead::admin {
 
 struct MetricInfo {
   std::string_view name;
-  std::string_view type;    ///< "gauge" or "counter"
+  std::string_view type;    ///< "gauge", "counter" or "histogram"
   std::string_view labels;  ///< Blank separated.
   std::string_view help;
 };
@@ -33,7 +34,7 @@ struct ApiCounters {
 
 inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
-[[nodiscard]] std::string render_metrics(const NodeReport& report, const ApiCounters& api);
+[[nodiscard]] std::string render_metrics(const NodeReport& report, const ApiCounters& api, const ProcessStats& process = {});
 [[nodiscard]] std::string metrics_reference();
 
 }  // namespace fairlead::admin

@@ -94,13 +94,17 @@ struct RunDrill {
   std::string name;
   std::string vip;
 };
+/// How a drill went, by whoever ran it. Its time is the node's own. Errors: those of check_drill_result() (admin/drill_results.h).
+struct RecordDrill {
+  DrillResult result;
+};
 /// Frozen: no VIP moves but on the loss of its holder.
 struct SetClusterFrozen {
   bool frozen = true;
 };
 
 using Command = std::variant<Reload, SetServerState, SetServerWeight, AddServer, RemoveServer, SetListenerEnabled, KillConnections, MoveVip,
-                             SetVipEnabled, AnnounceVip, ForceVip, SetNodeStandby, SetClusterFrozen, RunDrill>;
+                             SetVipEnabled, AnnounceVip, ForceVip, SetNodeStandby, SetClusterFrozen, RunDrill, RecordDrill>;
 
 /// What a finished command tells the operator.
 struct CommandResult {

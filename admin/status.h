@@ -25,6 +25,25 @@ struct CheckStatus {
   std::string detail;  ///< "200", "certificate has expired", ...
   double duration_ms = 0;
 };
+/// How long something took, each time.
+struct TimesTaken {
+  struct Bucket {
+    double bound_s = 0;  ///< Included; infinite in the last one.
+    std::uint64_t count = 0;
+  };
+  std::uint64_t count = 0;
+  double sum_s = 0;
+  std::vector<Bucket> buckets;  ///< Not cumulated. For /metrics only: the API shows the other two.
+};
+/// One counter of what happened, by cause (an identifier such as "rate", "denied", "no_server").
+struct CauseCount {
+  std::string cause;
+  std::uint64_t count = 0;
+};
+struct ByteCounts {
+  std::uint64_t in = 0;   ///< From clients.
+  std::uint64_t out = 0;  ///< To clients.
+};
 struct ServerStatus {
   std::string name;
   std::string address;   ///< As configured ("mast-2.kube.demo:6443").
@@ -35,24 +54,29 @@ struct ServerStatus {
   bool backup = false;
   bool added_at_run_time = false;
   ConnectionCounts connections;
+  std::uint32_t max_connections = 0;  ///< 0: no limit.
+  ByteCounts bytes;
   std::uint64_t connect_failures = 0;
-  double state_since_s = 0;  ///< Seconds in this state.
+  std::vector<CauseCount> connect_failures_by_cause;  ///< Every cause, 0 included; "local" ones are none of the server's.
+  TimesTaken connect_times;                           ///< Of connects that worked.
+  std::uint64_t reset_connections = 0;                ///< Closed because it went down.
+  double state_since_s = 0;                           ///< Seconds in this state.
   CheckStatus check;
+  std::vector<CauseCount> checks;  ///< Finished ones by result ("ok", "refused", ...), 0 included; empty: it is not checked.
+  std::uint64_t ups = 0;           ///< How often it came up; likewise below.
+  std::uint64_t downs = 0;
+  double down_s = 0;  ///< Seconds down in all, the present ones included.
 };
 struct PoolStatus {
   std::string name;
   std::string balance;
   std::vector<ServerStatus> servers;
   std::uint64_t source_fallbacks = 0;  ///< Connects that could not have the pool's `source`.
-};
-struct ByteCounts {
-  std::uint64_t in = 0;   ///< From clients.
-  std::uint64_t out = 0;  ///< To clients.
-};
-/// One counter of shed or ended connections by cause (an identifier such as "rate", "denied", "no_server").
-struct CauseCount {
-  std::string cause;
-  std::uint64_t count = 0;
+  std::uint32_t usable = 0;            ///< Servers that take connections.
+  bool backups_in_use = false;         ///< No regular server takes connections.
+  ConnectionCounts connections;        ///< Of all servers it has had; likewise below.
+  ByteCounts bytes;
+  std::uint64_t connect_failures = 0;
 };
 struct ListenerStatus {
   std::string name;
@@ -62,7 +86,10 @@ struct ListenerStatus {
   std::string problem;     ///< Why not, or what is wrong with the others; empty: nothing.
   ConnectionCounts connections;
   ByteCounts bytes;
-  std::uint64_t retries = 0;  ///< Connects tried again on another server.
+  std::uint64_t retries = 0;              ///< Connects tried again on another server.
+  std::uint64_t peak_connections = 0;     ///< The most at once, of looks 100 ms apart.
+  std::uint32_t max_connections = 0;      ///< 0: no limit; likewise below.
+  std::uint32_t max_connection_rate = 0;  ///< Per second.
   std::vector<CauseCount> shed_by_cause;
   std::vector<CauseCount> vip_closed;     ///< Because a VIP left this node: "drained", "reset", "lost".
   std::vector<CauseCount> ended_by_code;  ///< By termination letters: "--", "SC", "cD", ...
@@ -90,15 +117,22 @@ struct ClusterStatus {
   std::string tie_break;  ///< "armed", "disarmed", "off"
   std::string qdevice;    ///< "votes", "lost"; empty: none is configured.
   bool frozen = false;
-  std::uint32_t token_ms = 0;      ///< Corosync's timeouts, the maximum over the members; 0: not known yet.
-  std::uint32_t consensus_ms = 0;  ///< Likewise.
-  std::string problem;             ///< Why this node has no part in it now; empty: it has.
+  std::uint32_t token_ms = 0;                ///< Corosync's timeouts, the maximum over the members; 0: not known yet.
+  std::uint32_t consensus_ms = 0;            ///< Likewise.
+  std::uint32_t lease_ms = 0;                ///< How long a beat that a majority acknowledged is good for.
+  std::optional<std::int64_t> lease_low_ms;  ///< The least that was left of it in the last 10 to 20 s, while a VIP was held here.
+  std::uint64_t view_changes = 0;            ///< Memberships seen.
+  std::string problem;                       ///< Why this node has no part in it now; empty: it has.
   std::vector<NodeStatus> nodes;
 };
 struct Eligibility {
   std::string node;
   bool ok = false;
   std::string reason;
+};
+struct HolderEntry {
+  std::string at;                     ///< RFC 3339, UTC, milliseconds: when this node saw it.
+  std::optional<std::string> holder;  ///< nullopt: nobody.
 };
 struct VipStatus {
   std::string name;
@@ -115,6 +149,10 @@ struct VipStatus {
   std::int64_t drains_for_ms =
       0;  ///< Held here, and its connections close: it moves in so long at most (`vip move --drain`). 0: it does not.
   std::vector<Eligibility> eligible;
+  std::vector<HolderEntry> history;        ///< The newest last, 16 at most.
+  std::uint64_t holder_changes = 0;        ///< Times this node saw it on another node than before.
+  TimesTaken takeovers;                    ///< By this node: from the assignment, or the notice of the loss, to the announcement.
+  std::optional<double> last_takeover_ms;  ///< The newest of them.
 };
 struct WorkerStatus {
   std::uint32_t index = 0;
@@ -122,11 +160,25 @@ struct WorkerStatus {
   std::uint64_t buffers_in_use = 0;
   std::uint64_t buffers_total = 0;
   double loop_lateness_ms = 0;  ///< The worst of the last 10 to 20 s.
+  std::uint64_t turns = 0;
+  std::uint64_t engine_operations = 0;  ///< io_uring: completions; epoll: events.
+  std::uint64_t starved = 0;            ///< Receives that found no free buffer.
+  std::uint64_t accept_failures = 0;    ///< No descriptor was left for a client.
 };
 struct Reason {
   std::string what;  ///< "listener kube-api"
   bool ok = false;
   std::string detail;
+};
+/// How a drill went.
+struct DrillResult {
+  std::string name;  ///< Of admin/drill_cases.h.
+  std::string vip;
+  WallTime at{};
+  bool passed = false;  ///< As promised.
+  double outage_ms = 0;
+  std::optional<double> bound_ms;  ///< What was promised; nullopt: nothing.
+  std::string problem;             ///< What was not as promised; empty: nothing.
 };
 struct NodeReport {
   std::string node;
@@ -152,6 +204,9 @@ struct NodeReport {
   std::uint32_t pid = 0;   ///< Of the daemon.
   std::string log_target;  ///< Where its log goes: journal, stderr, syslog, file.
   std::string log_path;    ///< file only.
+  double config_loaded_at_s = 0;       ///< Since 1970: when the active configuration was applied.
+  std::uint64_t peak_connections = 0;  ///< The most at once in this process, of looks 100 ms apart.
+  std::vector<DrillResult> drills;     ///< Of each case the newest; by name.
 };
 
 /// One connection, for `connections list`.

@@ -8,6 +8,7 @@
 
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
+#include "base/utc_text.h"
 
 namespace fairlead::admin {
 namespace {
@@ -34,8 +35,19 @@ json::array each(const std::vector<T>& values, F make) {
 
 json::object causes(const std::vector<CauseCount>& counts) {
   json::object out;
-  for (const auto& entry : counts) out[json_string(entry.cause)] = entry.count;
+  for (const auto& entry : counts) {
+    if (entry.count != 0) out[json_string(entry.cause)] = entry.count;
+  }
   return out;
+}
+
+json::object bytes_json(const ByteCounts& bytes) { return {{"in", bytes.in}, {"out", bytes.out}}; }
+
+json::object times_json(const TimesTaken& times) { return {{"count", times.count}, {"sum_ms", rounded(times.sum_s * 1000)}}; }
+
+template <class T>
+json::value or_null(const std::optional<T>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
 }
 
 json::object reason_json(const Reason& reason) {
@@ -52,18 +64,32 @@ json::object server_json(const ServerStatus& s) {
           {"backup", s.backup},
           {"added_at_run_time", s.added_at_run_time},
           {"connections", json::object{{"current", s.connections.current}, {"total", s.connections.total}}},
+          {"max_connections", s.max_connections},
+          {"bytes", bytes_json(s.bytes)},
           {"connect_failures", s.connect_failures},
+          {"connect_failures_by_cause", causes(s.connect_failures_by_cause)},
+          {"connect_times", times_json(s.connect_times)},
+          {"reset_connections", s.reset_connections},
           {"state_since_s", rounded(s.state_since_s)},
           {"check", json::object{{"result", json_string(s.check.result)},
                                  {"detail", json_string(s.check.detail)},
-                                 {"duration_ms", rounded(s.check.duration_ms)}}}};
+                                 {"duration_ms", rounded(s.check.duration_ms)}}},
+          {"checks", causes(s.checks)},
+          {"ups", s.ups},
+          {"downs", s.downs},
+          {"down_s", rounded(s.down_s)}};
 }
 
 json::object pool_json(const PoolStatus& p) {
   return {{"name", json_string(p.name)},
           {"balance", json_string(p.balance)},
           {"servers", each(p.servers, server_json)},
-          {"source_fallbacks", p.source_fallbacks}};
+          {"source_fallbacks", p.source_fallbacks},
+          {"usable", p.usable},
+          {"backups_in_use", p.backups_in_use},
+          {"connections", json::object{{"current", p.connections.current}, {"total", p.connections.total}}},
+          {"bytes", bytes_json(p.bytes)},
+          {"connect_failures", p.connect_failures}};
 }
 
 json::object listener_json(const ListenerStatus& l) {
@@ -73,8 +99,11 @@ json::object listener_json(const ListenerStatus& l) {
           {"accepting", l.accepting},
           {"problem", json_string(l.problem)},
           {"connections", json::object{{"current", l.connections.current}, {"total", l.connections.total}, {"shed", l.connections.shed}}},
-          {"bytes", json::object{{"in", l.bytes.in}, {"out", l.bytes.out}}},
+          {"bytes", bytes_json(l.bytes)},
           {"retries", l.retries},
+          {"peak_connections", l.peak_connections},
+          {"max_connections", l.max_connections},
+          {"max_connection_rate", l.max_connection_rate},
           {"shed_by_cause", causes(l.shed_by_cause)},
           {"ended_by_code", causes(l.ended_by_code)},
           {"vip_closed", causes(l.vip_closed)}};
@@ -125,8 +154,15 @@ json::value cluster_json(const std::optional<ClusterStatus>& cluster) {
                       {"frozen", cluster->frozen},
                       {"token_ms", cluster->token_ms},
                       {"consensus_ms", cluster->consensus_ms},
+                      {"lease_ms", cluster->lease_ms},
+                      {"lease_low_ms", or_null(cluster->lease_low_ms)},
+                      {"view_changes", cluster->view_changes},
                       {"problem", json_string(cluster->problem)},
                       {"nodes", each(cluster->nodes, node_json)}};
+}
+
+json::object history_json(const HolderEntry& entry) {
+  return {{"at", json_string(entry.at)}, {"holder", entry.holder ? json::value(json_string(*entry.holder)) : json::value(nullptr)}};
 }
 
 json::object vip_json(const VipStatus& v) {
@@ -146,7 +182,19 @@ json::object vip_json(const VipStatus& v) {
           {"enabled", v.enabled},
           {"flapping", v.flapping},
           {"drains_for_ms", v.drains_for_ms},
-          {"eligible", eligible}};
+          {"eligible", eligible},
+          {"history", each(v.history, history_json)},
+          {"holder_changes", v.holder_changes},
+          {"takeovers", times_json(v.takeovers)},
+          {"last_takeover_ms", v.last_takeover_ms ? json::value(rounded(*v.last_takeover_ms)) : json::value(nullptr)}};
+}
+
+json::value drill_json(const std::vector<DrillResult>& results, std::string_view name) {
+  const auto found = std::find_if(results.begin(), results.end(), [&](const DrillResult& r) { return r.name == name; });
+  if (found == results.end()) return nullptr;
+  return json::object{
+      {"at", json_string(utc_text(found->at))}, {"vip", json_string(found->vip)},       {"passed", found->passed},
+      {"outage_ms", rounded(found->outage_ms)}, {"bound_ms", or_null(found->bound_ms)}, {"problem", json_string(found->problem)}};
 }
 
 json::object worker_json(const WorkerStatus& w) {
@@ -154,7 +202,36 @@ json::object worker_json(const WorkerStatus& w) {
           {"connections", w.connections},
           {"buffers_in_use", w.buffers_in_use},
           {"buffers_total", w.buffers_total},
-          {"loop_lateness_ms", rounded(w.loop_lateness_ms)}};
+          {"loop_lateness_ms", rounded(w.loop_lateness_ms)},
+          {"turns", w.turns},
+          {"engine_operations", w.engine_operations},
+          {"starved", w.starved},
+          {"accept_failures", w.accept_failures}};
+}
+
+void read_causes(JsonFields& f, std::string_view key, std::vector<CauseCount>& out) {
+  f.members(key, [&](std::string cause, const json::value& value) {
+    boost::system::error_code failed;
+    const auto count = value.is_number() ? value.to_number<std::uint64_t>(failed) : 0;
+    if (!value.is_number() || failed) return f.fail(key, "member '" + cause + "' is not a count");
+    out.push_back({std::move(cause), count});
+  });
+}
+
+void read_bytes(JsonFields& f, ByteCounts& out) {
+  f.object("bytes", [&](JsonFields& b) {
+    b.get("in", out.in);
+    b.get("out", out.out);
+  });
+}
+
+void read_times(JsonFields& f, std::string_view key, TimesTaken& out) {
+  f.object(key, [&](JsonFields& t) {
+    double sum_ms = 0;
+    t.get("count", out.count);
+    t.get("sum_ms", sum_ms);
+    out.sum_s = sum_ms / 1000;
+  });
 }
 
 void read_server(JsonFields& f, ServerStatus& s) {
@@ -176,21 +253,21 @@ void read_server(JsonFields& f, ServerStatus& s) {
     c.get("current", s.connections.current);
     c.get("total", s.connections.total);
   });
+  f.get("max_connections", s.max_connections);
+  read_bytes(f, s.bytes);
   f.get("connect_failures", s.connect_failures);
+  read_causes(f, "connect_failures_by_cause", s.connect_failures_by_cause);
+  read_times(f, "connect_times", s.connect_times);
+  f.get("reset_connections", s.reset_connections);
   f.get("state_since_s", s.state_since_s);
+  read_causes(f, "checks", s.checks);
+  f.get("ups", s.ups);
+  f.get("downs", s.downs);
+  f.get("down_s", s.down_s);
   f.object("check", [&](JsonFields& c) {
     c.get("result", s.check.result);
     c.get("detail", s.check.detail);
     c.get("duration_ms", s.check.duration_ms);
-  });
-}
-
-void read_causes(JsonFields& f, std::string_view key, std::vector<CauseCount>& out) {
-  f.members(key, [&](std::string cause, const json::value& value) {
-    boost::system::error_code failed;
-    const auto count = value.is_number() ? value.to_number<std::uint64_t>(failed) : 0;
-    if (!value.is_number() || failed) return f.fail(key, "member '" + cause + "' is not a count");
-    out.push_back({std::move(cause), count});
   });
 }
 
@@ -205,11 +282,11 @@ void read_listener(JsonFields& f, ListenerStatus& l) {
     c.get("total", l.connections.total);
     c.get("shed", l.connections.shed);
   });
-  f.object("bytes", [&](JsonFields& b) {
-    b.get("in", l.bytes.in);
-    b.get("out", l.bytes.out);
-  });
+  read_bytes(f, l.bytes);
   f.get("retries", l.retries);
+  f.get("peak_connections", l.peak_connections);
+  f.get("max_connections", l.max_connections);
+  f.get("max_connection_rate", l.max_connection_rate);
   read_causes(f, "shed_by_cause", l.shed_by_cause);
   read_causes(f, "ended_by_code", l.ended_by_code);
   read_causes(f, "vip_closed", l.vip_closed);
@@ -220,6 +297,14 @@ void read_pool(JsonFields& f, PoolStatus& p) {
   f.get("balance", p.balance);
   f.list("servers", p.servers, read_server);
   f.get("source_fallbacks", p.source_fallbacks);
+  f.get("usable", p.usable);
+  f.get("backups_in_use", p.backups_in_use);
+  f.object("connections", [&](JsonFields& c) {
+    c.get("current", p.connections.current);
+    c.get("total", p.connections.total);
+  });
+  read_bytes(f, p.bytes);
+  f.get("connect_failures", p.connect_failures);
 }
 
 void read_digest(JsonFields& f, NodeStatus& node) {
@@ -256,6 +341,9 @@ void read_cluster(JsonFields& f, ClusterStatus& c) {
   f.get("frozen", c.frozen);
   f.get("token_ms", c.token_ms);
   f.get("consensus_ms", c.consensus_ms);
+  f.get("lease_ms", c.lease_ms);
+  if (f.has_value("lease_low_ms")) f.get("lease_low_ms", c.lease_low_ms.emplace());
+  f.get("view_changes", c.view_changes);
   f.get("problem", c.problem);
   f.list("nodes", c.nodes, [](JsonFields& n, NodeStatus& node) {
     n.get("name", node.name);
@@ -293,6 +381,13 @@ void read_vip(JsonFields& f, VipStatus& v) {
     fields.get("reason", e.reason);
     v.eligible.push_back(std::move(e));
   });
+  f.list("history", v.history, [](JsonFields& h, HolderEntry& entry) {
+    h.get("at", entry.at);
+    h.get("holder", entry.holder);
+  });
+  f.get("holder_changes", v.holder_changes);
+  read_times(f, "takeovers", v.takeovers);
+  if (f.has_value("last_takeover_ms")) f.get("last_takeover_ms", v.last_takeover_ms.emplace());
 }
 
 void read_worker(JsonFields& f, WorkerStatus& w) {
@@ -301,6 +396,10 @@ void read_worker(JsonFields& f, WorkerStatus& w) {
   f.get("buffers_in_use", w.buffers_in_use);
   f.get("buffers_total", w.buffers_total);
   f.get("loop_lateness_ms", w.loop_lateness_ms);
+  f.get("turns", w.turns);
+  f.get("engine_operations", w.engine_operations);
+  f.get("starved", w.starved);
+  f.get("accept_failures", w.accept_failures);
 }
 
 void read_report(JsonFields& f, NodeReport& r) {
@@ -321,6 +420,7 @@ void read_report(JsonFields& f, NodeReport& r) {
   f.list("pools", r.pools, read_pool);
   f.list("workers", r.workers, read_worker);
   f.get("max_connections", r.max_connections);
+  f.get("peak_connections", r.peak_connections);
   f.get("log_lines_dropped", r.log_lines_dropped);
   f.get("control_lateness_ms", r.control_lateness_ms);
   f.get("control_late_us_by_second", r.control_late_us_by_second);
@@ -329,6 +429,7 @@ void read_report(JsonFields& f, NodeReport& r) {
     c.get("hash", r.config_hash);
     c.get("reloads", r.config_reloads);
     c.get("last_reload_ok", r.config_last_reload_ok);
+    c.get("loaded_at_s", r.config_loaded_at_s);
   });
   f.get("pid", r.pid);
   f.object("log", [&](JsonFields& l) {
@@ -402,13 +503,15 @@ std::string encode_status(const NodeReport& r) {
                          {"pools", each(r.pools, pool_json)},
                          {"workers", each(r.workers, worker_json)},
                          {"max_connections", r.max_connections},
+                         {"peak_connections", r.peak_connections},
                          {"log_lines_dropped", r.log_lines_dropped},
                          {"control_lateness_ms", rounded(r.control_lateness_ms)},
                          {"control_late_us_by_second", json::array(r.control_late_us_by_second.begin(), r.control_late_us_by_second.end())},
                          {"config", json::object{{"file", json_string(r.config_file)},
                                                  {"hash", json_string(r.config_hash)},
                                                  {"reloads", r.config_reloads},
-                                                 {"last_reload_ok", r.config_last_reload_ok}}},
+                                                 {"last_reload_ok", r.config_last_reload_ok},
+                                                 {"loaded_at_s", rounded(r.config_loaded_at_s)}}},
                          {"pid", r.pid},
                          {"log", json::object{{"target", json_string(r.log_target)}, {"path", json_string(r.log_path)}}}};
   return json_text(out);
@@ -444,7 +547,7 @@ std::string encode_nodes(const NodeReport& r) {
   return json_text(json::object{{"nodes", json::array{node_json(alone)}}});
 }
 
-std::string encode_drills(const DrillTimes& times) {
+std::string encode_drills(const DrillTimes& times, const std::vector<DrillResult>& last) {
   static constexpr std::array<std::string_view, 3> kPlaces{"cluster", "lab", "later"};
   json::array cases;
   for (const DrillCase& c : drill_cases()) {
@@ -454,7 +557,8 @@ std::string encode_drills(const DrillTimes& times) {
                                  {"safe", c.safe},
                                  {"what", json_string(c.what)},
                                  {"promise", json_string(c.bound ? to_string(*c.bound) : "")},
-                                 {"bound_ms", bound ? json::value(to_ms(*bound)) : json::value(nullptr)}});
+                                 {"bound_ms", bound ? json::value(to_ms(*bound)) : json::value(nullptr)},
+                                 {"last", drill_json(last, c.name)}});
   }
   return json_text(json::object{{"drills", std::move(cases)}});
 }

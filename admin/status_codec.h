@@ -27,7 +27,7 @@ namespace fairlead::admin {
 /// The cluster with its nodes; without one this node alone.
 [[nodiscard]] std::string encode_nodes(const NodeReport& report);
 /// The list of drills; promised outages as text and, at a site with these times, as a number.
-[[nodiscard]] std::string encode_drills(const DrillTimes& times);
+[[nodiscard]] std::string encode_drills(const DrillTimes& times, const std::vector<DrillResult>& last);
 [[nodiscard]] std::string encode_connections(const ConnectionList& list, std::size_t limit);
 [[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
 [[nodiscard]] std::string encode_result(const CommandResult& result);

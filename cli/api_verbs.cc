@@ -94,7 +94,10 @@ void ApiVerbs::show_server(const std::string& place) {
   const auto& server = find_named(pool.servers, server_name, "server in pool " + pool_name);
   if (calls_.options().format != OutputFormat::kText) {
     admin::NodeReport only;
-    only.pools = {{pool.name, pool.balance, {server}}};
+    only.pools.emplace_back();
+    only.pools.back().name = pool.name;
+    only.pools.back().balance = pool.balance;
+    only.pools.back().servers = {server};
     return (void)calls_.print_document(admin::encode_servers(only), "servers", "name", server_name);
   }
   environment_.out << server_text(pool_name, server, environment_.color);

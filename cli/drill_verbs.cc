@@ -7,12 +7,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <sstream>
 #include <thread>
 
 #include "admin/drill_cases.h"
+#include "admin/drill_results.h"
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 #include "base/atomic_file.h"
@@ -29,6 +31,8 @@ using admin::DrillPlace;
 constexpr Duration kQuiet = std::chrono::seconds(1);        ///< Answers before the drill begins, and after the outage.
 constexpr Duration kSlow = std::chrono::milliseconds(500);  ///< A later answer counts as none.
 constexpr Duration kDrillMax = std::chrono::seconds(60);    ///< Then the drill has failed.
+constexpr Duration kKeepMax = std::chrono::seconds(5);      ///< For a daemon that was killed to be there again.
+constexpr Duration kKeepPause = std::chrono::milliseconds(200);
 
 const char* place_text(DrillPlace place) {
   if (place == DrillPlace::kLab) return "in the lab: make drill";
@@ -209,13 +213,66 @@ bool measure(drill::Prober& prober, Deed& deed) {
   return deed.has_begun();
 }
 
+/// At most so many bytes, and no character cut in two.
+std::string cut(std::string text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0U) == 0x80U) --bytes_max;
+  return text.substr(0, bytes_max);
+}
+
+admin::RecordDrill record_of(const Outcome& o) {
+  admin::DrillResult result;
+  result.name = o.name;
+  result.vip = o.vip;
+  result.passed = o.broken.empty();
+  result.outage_ms = std::clamp(in_ms(o.verdict.outage), 0.0, admin::kDrillTimeMaxMs);
+  if (o.outage_max) result.bound_ms = in_ms(*o.outage_max);
+  result.problem = cut(fmt::format("{}", fmt::join(o.broken, "; ")), admin::kDrillProblemBytesMax);
+  return {std::move(result)};
+}
+
+/// How each drill went last, as the daemon knows; nothing when there is none to ask.
+std::map<std::string, std::string> last_runs(DaemonCalls& calls) {
+  std::map<std::string, std::string> out;
+  try {
+    const auto document = decoded(admin::parse_json(calls.fetch("/api/v1/drills")));
+    std::optional<Error> error;
+    admin::JsonFields fields(document, "", error);
+    std::vector<std::pair<std::string, std::string>> drills;
+    fields.list("drills", drills, [](admin::JsonFields& f, std::pair<std::string, std::string>& drill) {
+      f.get("name", drill.first);
+      f.object("last", [&](admin::JsonFields& last) {
+        bool passed = false;
+        double outage = 0;
+        std::string at;
+        last.get("passed", passed);
+        last.get("outage_ms", outage);
+        last.get("at", at);
+        drill.second = fmt::format("{}, {:.1f} ms, {}", passed ? "passed" : "FAILED", outage, at);
+      });
+    });
+    if (!error) out.insert(drills.begin(), drills.end());
+  } catch (const VerbFailure& failure) {
+    if (failure.exit_code != kExitUnreachable) throw;
+  }
+  return out;
+}
+
 }  // namespace
 
 void DrillVerbs::list() {
   if (calls_.options().format != OutputFormat::kText) return (void)calls_.print_document(calls_.fetch("/api/v1/drills"));
-  TextTable table({"CASE", "WHAT HAPPENS", "PROMISED OUTAGE", "WHERE"});
-  for (const auto& c : admin::drill_cases())
-    table.row({{std::string(c.name)}, {std::string(c.what)}, {c.bound ? admin::to_string(*c.bound) : "-"}, {place_text(c.place)}});
+  auto last = last_runs(calls_);
+  TextTable table({"CASE", "WHAT HAPPENS", "PROMISED OUTAGE", "WHERE", "LAST RUN"});
+  for (const auto& c : admin::drill_cases()) {
+    const std::string name(c.name);
+    const std::string& ran = last[name];
+    table.row({{name},
+               {std::string(c.what)},
+               {c.bound ? admin::to_string(*c.bound) : "-"},
+               {place_text(c.place)},
+               {ran.empty() ? "-" : ran, ran.starts_with("FAILED") ? Tone::kBad : Tone::kPlain}});
+  }
   environment_.out << table.text(environment_.color);
 }
 
@@ -242,9 +299,27 @@ void DrillVerbs::run(const std::string& name, const std::string& vip_name, const
   if (const std::string problem = deed.problem(); !problem.empty())
     outcome.broken.insert(outcome.broken.begin(), "it was not done: " + problem);
   if (!calls_.print_document(outcome_json(outcome, log))) environment_.out << outcome_text(outcome, log);
+  keep(record_of(outcome));
   if (outcome.broken.empty()) return;
   fail(kExitFailed, fmt::format("drill {}: not as promised: {}{}", name, fmt::join(outcome.broken, "; "),
                                 outcome.verdict.recovered ? "" : " (`fairlead vip explain " + vip.name + "`)"));
+}
+
+/// The daemon keeps it for /metrics and the next list. A drill that cannot be kept went as it went all the same.
+void DrillVerbs::keep(const admin::RecordDrill& record) {
+  const Instant until = environment_.clock.now() + kKeepMax;
+  for (;;) {
+    try {
+      (void)calls_.send(record);
+      return;
+    } catch (const VerbFailure& failure) {
+      const bool again = failure.exit_code == kExitUnreachable && environment_.clock.now() < until;
+      if (!again || !environment_.pause(kKeepPause)) {
+        environment_.err << "the daemon did not keep the result: " << failure.message << "\n";
+        return;
+      }
+    }
+  }
 }
 
 void DrillVerbs::report(const std::string& file) {

@@ -28,6 +28,8 @@ class DrillVerbs {
   void probe(const ProbeRequest& request);
 
  private:
+  void keep(const admin::RecordDrill& record);
+
   DaemonCalls& calls_;
   CliEnvironment& environment_;
 };

@@ -12,6 +12,7 @@ namespace fairlead::cli {
 namespace {
 
 constexpr double kDigestIsNow = 2.5;  ///< Seconds. They come each second.
+constexpr std::ptrdiff_t kHistoryShown = 6;
 
 Cell yes_no(bool value) { return value ? Cell{"yes", Tone::kGood} : Cell{"no", Tone::kBad}; }
 
@@ -76,17 +77,29 @@ std::string standing(const admin::VipStatus& v, const std::string& node, bool on
   return v.holder == node ? "holds it" : "could hold it";
 }
 
+/// The newest changes of holder first, as this node saw them.
+std::string history_text(const admin::VipStatus& v, bool color) {
+  std::string out;
+  if (v.last_takeover_ms) out += fmt::format("last takeover by this node  {:.1f} ms\n", *v.last_takeover_ms);
+  if (v.history.empty()) return out;
+  out += fmt::format("seen to move {}\n", v.holder_changes == 1 ? "once" : fmt::format("{} times", v.holder_changes));
+  for (auto entry = v.history.rbegin(); entry != v.history.rend() && entry - v.history.rbegin() < kHistoryShown; ++entry)
+    out += fmt::format("  {}  {}\n", entry->at, entry->holder ? *entry->holder : paint("nobody", Tone::kBad, color));
+  return out;
+}
+
 }  // namespace
 
 std::string vips_text(const admin::NodeReport& r, bool color) {
   if (r.vips.empty()) return "no VIPs\n";
-  TextTable table({"VIP", "ADDRESS", "INTERFACE", "STATE HERE", "HOLDER", ">EPOCH", ">LEASE", "NOTE"});
+  TextTable table({"VIP", "ADDRESS", "INTERFACE", "STATE HERE", "HOLDER", "SINCE", ">EPOCH", ">LEASE", "NOTE"});
   for (const auto& v : r.vips) {
     table.row({{v.name},
                {v.address},
                {v.interface},
                {v.state, v.held_here ? Tone::kGood : Tone::kPlain},
                v.holder ? Cell{*v.holder} : Cell{"nowhere", Tone::kBad},
+               {v.history.empty() ? "-" : v.history.back().at},
                {std::to_string(v.epoch)},
                {v.held_here ? std::to_string(v.lease_ms) + " ms" : "-"},
                {vip_note(v), Tone::kWarn}});
@@ -106,7 +119,7 @@ std::string vip_explained(const admin::NodeReport& r, const admin::VipStatus& v,
   if (!r.cluster) {
     out += "no cluster in the configuration: this node alone holds it\n";
     for (const auto& e : v.eligible) out += fmt::format("  {}  {}\n", e.node, standing(v, e.node, true, color));
-    return out;
+    return out + history_text(v, color);
   }
   if (!r.cluster->problem.empty()) out += paint("no part in the cluster", Tone::kBad, color) + "  " + r.cluster->problem + "\n";
   if (!r.cluster->quorate) out += paint("not quorate", Tone::kBad, color) + "  this part of the cluster may not take or keep it\n";
@@ -117,7 +130,7 @@ std::string vip_explained(const admin::NodeReport& r, const admin::VipStatus& v,
     const std::string standby = n.standby ? " (in standby)" : "";
     table.row({{n.name}, {standing(v, n.name, n.online, color) + standby}});
   }
-  return out + table.text(color, "  ");
+  return out + table.text(color, "  ") + history_text(v, color);
 }
 
 std::string nodes_text(const admin::NodeReport& r, bool color) {

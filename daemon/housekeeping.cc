@@ -61,13 +61,24 @@ std::string name_workers(const std::vector<std::uint32_t>& workers) {
 
 Error too_many_questions() { return {Errc::kUnavailable, "too many questions about connections wait for a worker; try again"}; }
 
+/// Also what never happened: a series that is there from the start shows its first increase.
 void count(std::vector<admin::CauseCount>& counts, std::string_view cause, std::uint64_t n) {
-  if (n == 0) return;
   const auto found = std::find_if(counts.begin(), counts.end(), [&](const admin::CauseCount& c) { return c.cause == cause; });
   if (found != counts.end())
     found->count += n;
   else
     counts.push_back({std::string(cause), n});
+}
+
+void count_causes(const lb::ListenerStats& from, admin::ListenerStatus& to) {
+  for (auto why = lb::Refusal::kDenied; why <= lb::kRefusalLast; why = static_cast<lb::Refusal>(static_cast<int>(why) + 1))
+    count(to.shed_by_cause, lb::to_string(why), from.shed[static_cast<std::size_t>(why)].get());
+  for (auto end = lb::EndCause::kFinished; end <= lb::kEndCauseLast; end = static_cast<lb::EndCause>(static_cast<int>(end) + 1)) {
+    const std::uint64_t n = from.ended[static_cast<std::size_t>(end)].get();
+    count(to.ended_by_code, lb::text_of(lb::letters_of(end)), n);
+    if (!lb::vip_end_name_of(end).empty()) count(to.vip_closed, lb::vip_end_name_of(end), n);
+    if (!lb::shed_name_of(end).empty()) count(to.shed_by_cause, lb::shed_name_of(end), n);
+  }
 }
 
 }  // namespace
@@ -160,7 +171,12 @@ void Orchestrator::refresh_report() {
   report->pid = static_cast<std::uint32_t>(::getpid());
   report->log_target = log_target_;
   report->log_path = controller_.active().log.path;
+  controller_.account();
   controller_.describe(*report, now);
+  peak_connections_ = std::max<std::uint64_t>(peak_connections_, places_.current());
+  report->peak_connections = peak_connections_;
+  report->config_loaded_at_s = to_seconds(loaded_at_.time_since_epoch());
+  for (const auto& [name, result] : drills_) report->drills.push_back(result);
   tell_takeover(*report);
   if (takeover_) takeover_->describe(*report);
   if (takeover_) tell_controller(*report);
@@ -183,21 +199,18 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
                               .connections = stats.connections.load(std::memory_order_relaxed),
                               .buffers_in_use = stats.buffers_used.load(std::memory_order_relaxed),
                               .buffers_total = stats.buffers_total.load(std::memory_order_relaxed),
-                              .loop_lateness_ms = late_ms_[i].value()});
+                              .loop_lateness_ms = late_ms_[i].value(),
+                              .turns = stats.turns.get(),
+                              .engine_operations = stats.engine_operations.load(std::memory_order_relaxed),
+                              .starved = stats.engine_starved.load(std::memory_order_relaxed),
+                              .accept_failures = stats.accept_failures.get()});
     for (std::size_t place = 0; place < ids.size() && place < report.listeners.size(); ++place) {
       const lb::ListenerStats& from = stats.listeners[ids[place]];
       admin::ListenerStatus& to = report.listeners[place];
       to.bytes.in += from.bytes_in.get();
       to.bytes.out += from.bytes_out.get();
       to.retries += from.retries.get();
-      for (std::size_t cause = 0; cause < lb::kShedCauses; ++cause)
-        count(to.shed_by_cause, lb::to_string(static_cast<lb::Refusal>(cause)), from.shed[cause].get());
-      for (std::size_t cause = 0; cause < lb::kEndCauses; ++cause) {
-        const auto end = static_cast<lb::EndCause>(cause);
-        count(to.ended_by_code, lb::text_of(lb::letters_of(end)), from.ended[cause].get());
-        count(to.vip_closed, lb::vip_end_name_of(end), lb::vip_end_name_of(end).empty() ? 0 : from.ended[cause].get());
-        if (!lb::shed_name_of(end).empty()) count(to.shed_by_cause, lb::shed_name_of(end), from.ended[cause].get());
-      }
+      count_causes(from, to);
     }
   }
 }

@@ -140,6 +140,7 @@ NodeController::Answer NodeController::remove_server(const admin::RemoveServer& 
   answer.actions.notices.push_back(
       notice(MessageId::SERVER_REMOVED,
              {{"pool", c.pool}, {"server", c.server}, {"address", to_string(server->settings.address)}, {"by", actor.name}}));
+  account();
   answer.actions.forget.push_back(server->id);
   places_.erase(server->id);
   if (!server->run_time) pool->removed.insert(identity_of(c.pool, server->settings));

@@ -33,6 +33,7 @@ NodeController::PoolRecord::PoolRecord(config::Pool s, std::uint64_t seed)
 
 ControlActions NodeController::apply(const config::Snapshot& snapshot, Instant now) {
   ControlActions out;
+  account();  // Of servers that go now.
   apply_pools(snapshot, now, out);
   apply_listeners(snapshot, out);
   active_ = snapshot;
@@ -112,8 +113,14 @@ NodeController::ServerRecord NodeController::make_server(const config::Pool& poo
   if (identities_.size() >= identities_max_) forget_identities();
   Identity& identity = identities_[identity_of(pool.name, settings)];
   if (identity.id == 0) identity = {++last_server_, std::make_shared<lb::ServerCounters>()};
-  ServerRecord record{
-      .id = identity.id, .settings = settings, .endpoint = {}, .name = {}, .run_time = false, .weight = {}, .counters = identity.counters};
+  ServerRecord record{.id = identity.id,
+                      .settings = settings,
+                      .endpoint = {},
+                      .name = {},
+                      .run_time = false,
+                      .weight = {},
+                      .counters = identity.counters,
+                      .seen = sums_of(*identity.counters)};
   if (auto address = parse_ip_address(settings.address.host))
     record.endpoint = Endpoint{*address, settings.address.port};
   else

@@ -145,6 +145,8 @@ class NodeController {
   [[nodiscard]] Instant next_deadline() const;
   /// It has a server that takes connections.
   [[nodiscard]] bool pool_serves(const std::string& name) const;
+  /// Before describe(), and now and then: what the workers counted since.
+  void account();
   /// Fills pools, listeners and readiness.
   void describe(admin::NodeReport& report, Instant now) const;
   [[nodiscard]] const config::Snapshot& active() const { return active_; }
@@ -152,6 +154,13 @@ class NodeController {
   [[nodiscard]] std::vector<lb::ListenerId> listener_ids() const;
 
  private:
+  /// Of one server, or of all that a pool has had.
+  struct ServerSums {
+    std::uint64_t total = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    std::uint64_t connect_failures = 0;
+  };
   struct ServerRecord {
     lb::ServerId id = 0;
     config::Server settings;                 ///< As configured or added.
@@ -160,9 +169,11 @@ class NodeController {
     bool run_time = false;
     std::optional<std::uint32_t> weight;  ///< Set by an operator.
     std::shared_ptr<lb::ServerCounters> counters;
+    ServerSums seen;  ///< Of its counters, when account() looked.
   };
   struct PoolRecord {
     PoolRecord(config::Pool s, std::uint64_t seed);
+    ServerSums sums;
     config::Pool settings;
     lb::PoolHealth health;
     std::vector<ServerRecord> servers;
@@ -195,6 +206,7 @@ class NodeController {
     std::size_t index = 0;       ///< In its servers.
   };
 
+  [[nodiscard]] static ServerSums sums_of(const lb::ServerCounters& counters);
   [[nodiscard]] static std::string identity_of(const std::string& pool, const config::Server& server);
   void apply_pools(const config::Snapshot& snapshot, Instant now, ControlActions& out);
   void apply_pool(PoolRecord& pool, const config::Pool& settings, Instant now, ControlActions& out);

@@ -1,24 +1,11 @@
 #include "daemon/node_port_inbox.h"
 
-#include <cstdio>
-#include <ctime>
+#include "base/utc_text.h"
 
 namespace fairlead::daemon {
 namespace {
 
 Error busy() { return {Errc::kUnavailable, "the control thread has too much to do; try again"}; }
-
-/// RFC 3339, UTC, milliseconds.
-std::string format_time(WallTime time) {
-  const auto ns = time.time_since_epoch().count();
-  const std::time_t seconds = ns / 1'000'000'000;
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  std::array<char, 64> text{};
-  const std::size_t n = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  const int m = std::snprintf(text.data() + n, text.size() - n, ".%03dZ", static_cast<int>(ns / 1'000'000 % 1000));
-  return {text.data(), n + static_cast<std::size_t>(m)};
-}
 
 }  // namespace
 
@@ -69,7 +56,7 @@ std::vector<admin::EventInfo> NodePortInbox::events(std::uint64_t after, std::si
   std::vector<admin::EventInfo> out;
   for (const EventRing::Entry& entry : log_.events().after(after, limit)) {
     admin::EventInfo info{.sequence = entry.sequence,
-                          .time = format_time(entry.event.time),
+                          .time = utc_text(entry.event.time),
                           .id = std::string(to_string(entry.event.id)),
                           .level = std::string(to_string(level_of(entry.event.id))),
                           .fields = {}};

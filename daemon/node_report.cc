@@ -1,6 +1,7 @@
 // fairlead: pure
 // What the controller knows, as the operator's report.
 #include <algorithm>
+#include <limits>
 
 #include "daemon/node_controller.h"
 
@@ -28,6 +29,34 @@ admin::ServerState state_of(const lb::ServerHealth& health) {
   return admin::ServerState::kUnknown;
 }
 
+/// What workers counted.
+void describe_counters(const lb::ServerCounters& from, admin::ServerStatus& out) {
+  const auto read = [](const auto& value) { return value.load(std::memory_order_relaxed); };
+  out.connect_failures = read(from.connect_failures);
+  for (std::size_t i = 0; i < lb::kConnectCauses; ++i)
+    out.connect_failures_by_cause.push_back({std::string(lb::word_of(static_cast<lb::ConnectCause>(i))), read(from.failed_by_cause[i])});
+  out.reset_connections = read(from.resets_sent);
+  out.bytes = {.in = from.bytes_in(), .out = from.bytes_out()};
+  for (std::size_t i = 0; i < lb::kConnectBuckets; ++i) {
+    const bool bounded = i < lb::kConnectBoundsUs.size();
+    const double bound = bounded ? static_cast<double>(lb::kConnectBoundsUs[i]) / 1e6 : std::numeric_limits<double>::infinity();
+    out.connect_times.buckets.push_back({bound, from.connect_times.count(i)});
+    out.connect_times.count += out.connect_times.buckets.back().count;
+  }
+  out.connect_times.sum_s = to_seconds(from.connect_times.sum());
+}
+
+void describe_checks(const lb::ServerHealth& health, bool checked, Instant now, admin::ServerStatus& out) {
+  for (std::size_t i = 0; checked && i < lb::kProbeOutcomes; ++i) {
+    const auto outcome = static_cast<lb::ProbeOutcome>(i);
+    if (outcome == lb::ProbeOutcome::kUnresolved) continue;  // No check ends like that.
+    out.checks.push_back({std::string(lb::word_of(outcome)), health.counts.checks[i]});
+  }
+  out.ups = health.counts.ups;
+  out.downs = health.counts.downs;
+  out.down_s = to_seconds(health.counts.down + (health.verdict == lb::Verdict::kDown ? now - health.since : Duration::zero()));
+}
+
 }  // namespace
 
 std::vector<lb::ListenerId> NodeController::listener_ids() const {
@@ -44,9 +73,11 @@ admin::ServerStatus NodeController::describe_server(const PoolRecord& pool, cons
   out.added_at_run_time = server.run_time;
   out.connections.current = server.counters->current.load(std::memory_order_relaxed);
   out.connections.total = server.counters->total.load(std::memory_order_relaxed);
-  out.connect_failures = server.counters->connect_failures.load(std::memory_order_relaxed);
+  out.max_connections = server.settings.max_connections;
+  describe_counters(*server.counters, out);
   const auto health = pool.health.find(server.id);
   if (!health) return out;
+  describe_checks(*health, pool.settings.health.type != config::HealthType::kNone, now, out);
   out.state = state_of(*health);
   out.weight = health->weight;
   out.effective_weight = health->effective_weight;
@@ -65,6 +96,32 @@ admin::ServerStatus NodeController::describe_server(const PoolRecord& pool, cons
   return out;
 }
 
+/// Counters of a pool only grow, whatever servers come and go: what is new since the last look is added. What a server that was removed
+/// still relays is its listener's only.
+void NodeController::account() {
+  for (const auto& pool : pools_) {
+    for (ServerRecord& server : pool->servers) {
+      const ServerSums now = sums_of(*server.counters);
+      pool->sums.total += now.total - server.seen.total;
+      pool->sums.bytes_in += now.bytes_in - server.seen.bytes_in;
+      pool->sums.bytes_out += now.bytes_out - server.seen.bytes_out;
+      pool->sums.connect_failures += now.connect_failures - server.seen.connect_failures;
+      server.seen = now;
+    }
+  }
+  for (const ListenerRecord& l : listeners_) {
+    const auto current = l.counters->current.load(std::memory_order_relaxed);
+    if (current > l.counters->peak.load(std::memory_order_relaxed)) l.counters->peak.store(current, std::memory_order_relaxed);
+  }
+}
+
+NodeController::ServerSums NodeController::sums_of(const lb::ServerCounters& counters) {
+  return {.total = counters.total.load(std::memory_order_relaxed),
+          .bytes_in = counters.bytes_in(),
+          .bytes_out = counters.bytes_out(),
+          .connect_failures = counters.connect_failures.load(std::memory_order_relaxed)};
+}
+
 void NodeController::describe(admin::NodeReport& report, Instant now) const {
   for (const ListenerRecord& l : listeners_) {
     admin::ListenerStatus out;
@@ -75,15 +132,26 @@ void NodeController::describe(admin::NodeReport& report, Instant now) const {
     out.connections.current = l.counters->current.load(std::memory_order_relaxed);
     out.connections.total = l.counters->total.load(std::memory_order_relaxed);
     out.connections.shed = l.counters->shed.load(std::memory_order_relaxed);
+    out.peak_connections = std::max<std::uint64_t>(l.counters->peak.load(std::memory_order_relaxed), out.connections.current);
+    out.max_connections = l.settings.max_connections;
+    out.max_connection_rate = l.settings.max_connection_rate;
     out.problem = l.enabled ? problem_of(l) : "disabled by an operator";
     report.ready_reasons.push_back({"listener " + out.name, out.accepting, out.accepting ? "accepts" : out.problem});
     report.listeners.push_back(std::move(out));
   }
   for (const auto& pool : pools_) {
-    admin::PoolStatus out{.name = pool->settings.name, .balance = std::string(name_of(pool->settings.balance)), .servers = {}};
+    admin::PoolStatus out;
+    out.name = pool->settings.name;
+    out.balance = name_of(pool->settings.balance);
     for (const ServerRecord& s : pool->servers) out.servers.push_back(describe_server(*pool, s, now));
     out.source_fallbacks = pool->counters->source_fallbacks.load(std::memory_order_relaxed);
     const auto usable = pool->health.usable_count();
+    out.usable = usable;
+    out.backups_in_use = pool->table->use_backups && usable > 0;
+    for (const admin::ServerStatus& s : out.servers) out.connections.current += s.connections.current;
+    out.connections.total = pool->sums.total;
+    out.bytes = {.in = pool->sums.bytes_in, .out = pool->sums.bytes_out};
+    out.connect_failures = pool->sums.connect_failures;
     const std::size_t all = out.servers.size();
     report.ready_reasons.push_back(
         {"pool " + out.name, usable > 0,

@@ -140,6 +140,8 @@ Status Orchestrator::start() {
   port_.publish_config(config::print(started_with_, /*with_defaults=*/false));
   config_hash_ = config::hash(started_with_);
   log_target_ = log_target_name(started_with_.log);
+  loaded_at_ = clock_.wall();
+  load_drills();
   carry_out(controller_.apply(started_with_, clock_.now()));
   if (auto status = start_takeover(); !status) return status;
   refresh_report();
@@ -278,6 +280,7 @@ void Orchestrator::handle_command(CommandRequest&& request) {
     return kill_connections(*kill, request.actor, std::move(request.done));
   if (stopping_) return refuse(std::move(request));  // Nothing may open a listener again.
   if (const auto* reload = std::get_if<admin::Reload>(&request.command)) return load(reload->dry_run, request.actor.name, request.done);
+  if (auto* drill = std::get_if<admin::RecordDrill>(&request.command)) return record_drill(std::move(drill->result), request.done);
   if (is_of_takeover(request.command)) {
     if (!takeover_) return request.done(Error{Errc::kRefused, "this daemon started with neither VIPs nor a cluster in its configuration"});
     return takeover_->execute(request.command, [this, done = std::move(request.done)](Result<admin::CommandResult> result) {
@@ -325,6 +328,7 @@ void Orchestrator::loaded(Loaded&& loaded) {
     if (!loaded.dry_run) {
       ++reloads_;
       last_reload_ok_ = false;
+      refresh_report();
     }
     return loaded.done(Error{Errc::kInvalidConfig, "nothing was changed:\n" + join(lines, "\n")});
   }
@@ -351,6 +355,7 @@ void Orchestrator::loaded(Loaded&& loaded) {
 void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const std::vector<std::string>& needs_restart) {
   ++reloads_;
   last_reload_ok_ = true;
+  loaded_at_ = clock_.wall();
   const config::Log before = controller_.active().log;
   if (next.log != before) log_.reconfigure(log_options_of(next.log));
   limit_connections(next);

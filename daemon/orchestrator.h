@@ -7,6 +7,7 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,8 @@ class Orchestrator {
   void load(bool dry_run, const std::string& actor, const CommandDone& done);
   void loaded(Loaded&& loaded);
   void commit(config::Snapshot&& next, std::size_t changes, const std::vector<std::string>& needs_restart);
+  void load_drills();
+  void record_drill(admin::DrillResult result, const CommandDone& done);
   void kill_connections(const admin::KillConnections& command, const admin::Actor& actor, CommandDone done);
   void list_connections(ListRequest&& request);
   void on_signal(int signal);
@@ -139,7 +142,10 @@ class Orchestrator {
   unsigned beats_ = 0;
   std::uint64_t reloads_ = 0;
   bool last_reload_ok_ = true;
-  std::vector<RecentWorst> late_ms_;  ///< By worker.
+  WallTime loaded_at_{};  ///< The active configuration.
+  std::uint64_t peak_connections_ = 0;
+  std::map<std::string, admin::DrillResult> drills_;  ///< By name: those of admin/drill_cases.h at most.
+  std::vector<RecentWorst> late_ms_;                  ///< By worker.
   RecentWorst control_late_ms_;
   WorstBySecond control_late_us_;
   std::string config_hash_;

@@ -167,9 +167,13 @@ void TakeoverRunner::turn_now_with(const std::function<void(vip::TakeoverActions
 /// Last in a turn: what it leads to is in nobody's way. An address that came back within the turn did not change.
 void TakeoverRunner::tell_changes() {
   for (auto& [name, v] : vips_) tell_change(v);
+  if (std::exchange(holders_due_, false)) tell_history();
 }
 void TakeoverRunner::tell_change(Vip& v) {
-  if (std::exchange(v.here_told, v.here) != v.here) host_.address_changed(v.settings, v.link.name, v.here);
+  if (v.taking) v.history.taken(*std::exchange(v.taking, std::nullopt), clock_.now());
+  if (std::exchange(v.here_told, v.here) == v.here) return;
+  holders_due_ = true;
+  host_.address_changed(v.settings, v.link.name, v.here);
 }
 
 void TakeoverRunner::carry(vip::TakeoverActions&& actions) {
@@ -180,7 +184,10 @@ void TakeoverRunner::carry(vip::TakeoverActions&& actions) {
                    [this](vip::VipAction& a) { carry(a); },
                    [this](vip::ProbeTie&) { probe_tie(); },
                    [this](vip::KeepOverrides& a) { host_.keep_overrides(std::move(a.overrides)); },
-                   [](vip::TakeoverNote& a) { log_fields(a.id, std::move(a.fields)); },
+                   [this](vip::TakeoverNote& a) {
+                     if (a.id == MessageId::VIP_ACQUIRED) note_taken(a);
+                     log_fields(a.id, std::move(a.fields));
+                   },
                },
                action);
   }
@@ -325,10 +332,14 @@ void TakeoverRunner::on_view(const ClusterView& view) {
   if (!self) return;
   lost_.clear();
   digests_.hurry();
+  note_lost_holders(view);
+  holders_due_ = true;
+  ++views_;
   enter(vip::ViewInput{view, *self});
 }
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
   if (const auto* digest = std::get_if<NodeDigest>(&message)) return digests_.received(from.node, *digest, clock_.now());
+  holders_due_ = holders_due_ || std::holds_alternative<NodeState>(message);
   if (const auto about = note_of(message)) {
     FL_LOG(CLUSTER_HEARD, "from", std::to_string(to_number(from.node)) + "/" + std::to_string(from.pid), "kind",
            membership::kind_name(message), "about", *about);
@@ -337,6 +348,7 @@ void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage
 }
 void TakeoverRunner::on_lost(const std::string& reason) {
   lost_ = reason;
+  holders_due_ = true;
   facts_.reset();
   links_.forget();
   enter(vip::LostInput{});
@@ -373,6 +385,7 @@ void TakeoverRunner::beat() {
   guard_turn();
   tend_drains();
   watch_missing();
+  watch_lease();
   for (auto& [name, v] : vips_) {
     ask_gateway(v);
     tell_local(name, v);
@@ -496,6 +509,10 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     cluster.frozen = core_.is_on(OverrideKind::kFrozen, "");
     cluster.token_ms = static_cast<std::uint32_t>(to_ms(core_.timing().token));
     cluster.consensus_ms = static_cast<std::uint32_t>(to_ms(core_.timing().consensus));
+    cluster.lease_ms = static_cast<std::uint32_t>(to_ms(core_.timing().lease()));
+    if (lease_low_ || lease_low_before_)
+      cluster.lease_low_ms = to_ms(std::min(lease_low_.value_or(Duration::max()), lease_low_before_.value_or(Duration::max())));
+    cluster.view_changes = views_;
     if (!core_.in_view()) cluster.problem = lost_.empty() ? "waiting for Corosync" : lost_;
     for (const vip::NodeName& n : options_.settings.nodes) {
       admin::NodeStatus node{.name = n.name,
@@ -535,6 +552,7 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
     for (const PendingDrain& d : drains_) {
       if (d.vip == name) out.drains_for_ms = std::max<std::int64_t>(to_ms(d.until - clock_.now()), 1);
     }
+    describe_history(v.history, out);
     for (const auto& [node, why] : view.ineligible) out.eligible.push_back({.node = name_of(node), .ok = why.empty(), .reason = why});
     report.vips.push_back(std::move(out));
   }

@@ -39,6 +39,7 @@
 #include "vip/address_driver.h"
 #include "vip/gateway_track.h"
 #include "vip/guard_link.h"
+#include "vip/holder_history.h"
 #include "vip/neighbour_port.h"
 #include "vip/takeover_core.h"
 #include "vip/takeover_input.h"
@@ -64,6 +65,8 @@ struct TakeoverHost {
   std::function<void(const config::Snapshot& active)> prepare_interfaces;
   /// A VIP's address came here, or went. After the fact, and after everything else that belongs to it.
   std::function<void(const config::Vip& vip, const std::string& device, bool here)> address_changed;
+  /// For the history that people read; no lease counts on it.
+  std::function<WallTime()> time_of_day;
 };
 
 /// What only the rest of the daemon knows about one VIP.
@@ -135,6 +138,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
     bool configured = true;           ///< False: being released, then forgotten.
     bool place_due = false;           ///< Given up: `auto` chooses anew, before the next round can add it again.
     std::optional<config::Vip> next;  ///< What it is to be once it was given up as it is.
+    vip::HolderHistory history;
+    std::optional<Instant> taking;  ///< Taken in this turn: when it was assigned.
   };
   struct PendingMove {
     std::string vip;
@@ -207,6 +212,11 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void arm();
   void tell_changes();
   void tell_change(Vip& v);
+  void tell_history();
+  void describe_history(const vip::HolderHistory& history, admin::VipStatus& out) const;
+  void note_lost_holders(const ClusterView& view);
+  void note_taken(const vip::TakeoverNote& note);
+  void watch_lease();
   [[nodiscard]] vip::LeasedAddress leased(const Vip& v) const;
   [[nodiscard]] vip::GuardHold hold_of(const std::string& name, const vip::LeasedAddress& what, Epoch epoch) const;
   [[nodiscard]] vip::NeighbourPort* port_of(const Vip& v);
@@ -248,6 +258,12 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::deque<ClusterMessage> to_self_;       ///< Alone: what was sent, to be delivered.
   std::deque<std::function<void(vip::TakeoverActions&)>> answers_;  ///< Of the kernel, for the core, in order.
   bool carrying_ = false;
+  bool holders_due_ = true;  ///< Somebody may hold something else than before.
+  /// The least that was left of the lease while something was held here: in this stretch of time and the one before.
+  std::optional<Duration> lease_low_;
+  std::optional<Duration> lease_low_before_;
+  unsigned beats_ = 0;
+  std::uint64_t views_ = 0;
   Instant tell_from_ = Instant::max();  ///< Of VIP_INELIGIBLE and VIP_ELIGIBLE.
   QbLoop::TimerId timer_ = 0;
   QbLoop::TimerId events_timer_ = 0;  ///< The driver has events that its descriptor does not show.

@@ -69,6 +69,7 @@ Status Orchestrator::start_takeover() {
   host.address_changed = [this](const config::Vip& vip, const std::string& device, bool here) {
     hooks_->run(vip, here ? HookEvent::kAcquire : HookEvent::kRelease, device);
   };
+  host.time_of_day = [this] { return clock_.wall(); };
   std::unique_ptr<TraceFile> trace;
   if (vip_start_.trace.valid()) {
     trace_jobs_ = std::make_unique<Jobs>();  // Of its own: a disk that hangs keeps nothing else waiting.

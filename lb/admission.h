@@ -33,6 +33,7 @@ enum class Refusal : std::uint8_t {
   kListenerClosed,     ///< It was removed or disabled while the client was in its queue; likewise.
   kVipReleased,        ///< The address it came to is leaving this node (R18); likewise.
 };
+inline constexpr Refusal kRefusalLast = Refusal::kVipReleased;
 /// "denied", "listener_full", ...: names of shed causes in logs, metrics and status.
 [[nodiscard]] std::string_view to_string(Refusal refusal);
 

@@ -145,7 +145,8 @@ std::optional<ServerHealth> PoolHealth::find(ServerId server) const {
                       .effective_weight = entry->effective_weight,
                       .endpoint = entry->server.endpoint,
                       .since = tracker.since(),
-                      .check = tracker.last_check()};
+                      .check = tracker.last_check(),
+                      .counts = tracker.counts()};
 }
 
 PoolHealth::Entry* PoolHealth::entry_of(ServerId server) {

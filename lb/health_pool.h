@@ -80,6 +80,7 @@ struct ServerHealth {
   std::optional<Endpoint> endpoint;
   Instant since;
   HealthTracker::LastCheck check;
+  HealthCounts counts;
 };
 
 class PoolHealth {

@@ -120,6 +120,7 @@ HealthTracker::Change HealthTracker::probe_done(const ProbeResult& result, Insta
   if (!outstanding_ || result.token != token_ || !probes_wanted()) return std::nullopt;  // I4
   outstanding_ = false;
   last_ = {result.outcome, result.detail, result.duration};
+  ++counts_.checks[static_cast<std::size_t>(result.outcome)];
   Change change;
   if (result.outcome == ProbeOutcome::kOk) {
     change = good_check(result, now, context);
@@ -216,6 +217,9 @@ HealthTracker::Change HealthTracker::become(Verdict verdict, std::string reason,
   decide_at_once_ = decide_at_once_ && verdict == Verdict::kUnknown;
   if (verdict == verdict_) return std::nullopt;
   VerdictChange change{.from = verdict_, .to = verdict, .reason = std::move(reason), .after = now - since_};
+  if (verdict_ == Verdict::kDown) counts_.down += change.after;
+  if (verdict == Verdict::kUp) ++counts_.ups;
+  if (verdict == Verdict::kDown) ++counts_.downs;
   verdict_ = verdict;
   since_ = now;
   if (verdict == Verdict::kDown) was_out_ = true;

@@ -120,6 +120,7 @@ class HealthTracker {
     Duration duration{};
   };
   [[nodiscard]] const LastCheck& last_check() const { return last_; }
+  [[nodiscard]] const HealthCounts& counts() const { return counts_; }
 
  private:
   [[nodiscard]] bool probes_wanted() const { return settings_.checked && admin_ != AdminState::kMaint && has_address_; }
@@ -140,6 +141,7 @@ class HealthTracker {
   std::optional<Instant> back_since_;
   bool was_out_ = false;  ///< Down or maint since it was last up.
   LastCheck last_;
+  HealthCounts counts_;
 
   // Active checks.
   std::uint32_t good_ = 0;      ///< In a row.

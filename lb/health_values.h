@@ -3,6 +3,8 @@
 // Values only; they travel between the threads `worker-N`, `control` and `health`.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -33,6 +35,7 @@ enum class ProbeOutcome : std::uint8_t {
   kUnresolved,   ///< The server's name has no address. Never made by the prober.
 };
 [[nodiscard]] std::string_view word_of(ProbeOutcome outcome);
+inline constexpr std::size_t kProbeOutcomes = static_cast<std::size_t>(ProbeOutcome::kUnresolved) + 1;
 
 /// The server's kernel or the network failed, not only its program: connections to it are dead too.
 [[nodiscard]] constexpr bool is_hard(ProbeOutcome outcome) {
@@ -43,12 +46,21 @@ enum class ProbeOutcome : std::uint8_t {
 /// Why a worker could not connect to a server.
 enum class ConnectCause : std::uint8_t { kRefused, kReset, kUnreachable, kTimeout, kLocal };
 [[nodiscard]] std::string_view word_of(ConnectCause cause);
+static_assert(static_cast<std::size_t>(ConnectCause::kLocal) + 1 == kConnectCauses);
 /// Sorts the errno of a failed connect(2). What is not known to come from the server's side counts as local: an error nobody
 /// foresaw must not eject servers.
 [[nodiscard]] ConnectCause connect_cause_of(int sys_errno);
 
 [[nodiscard]] std::string_view word_of(Verdict verdict);
 [[nodiscard]] std::string_view word_of(AdminState state);
+
+/// What a server's checks came to, since it is in its pool.
+struct HealthCounts {
+  std::array<std::uint64_t, kProbeOutcomes> checks{};  ///< Finished ones, by ProbeOutcome.
+  std::uint64_t ups = 0;                               ///< Changes of the verdict to up; likewise below.
+  std::uint64_t downs = 0;
+  Duration down{};  ///< Spent down, the present time down not included.
+};
 
 /// The answer to one started probe.
 struct ProbeResult {

@@ -59,6 +59,8 @@ enum class EndCause : std::uint8_t {
   kVipLost,      ///< The address went by force, or before its reset got out: reset then, which not everybody hears (outlive_address).
 };
 
+inline constexpr EndCause kEndCauseLast = EndCause::kVipLost;
+
 enum class RelayOpKind : std::uint8_t {
   kConnect,  ///< Choose a server (not one tried before) and connect.
   kReadOn,   ///< Read `side`.

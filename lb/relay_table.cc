@@ -287,6 +287,7 @@ void RelayTable::connect_failed(std::uint32_t slot, ConnectCause cause) {
   Connection& c = connections_[slot];
   const RoutePool& pool = pool_of(c);
   const RouteServer& server = pool.servers[c.server];
+  server.counters->failed_by_cause[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
   if (cause != ConnectCause::kLocal) {  // That says nothing about the server.
     server.counters->connect_failures.fetch_add(1, std::memory_order_relaxed);
     server.counters->failing.store(true, std::memory_order_relaxed);
@@ -324,7 +325,9 @@ void RelayTable::established(std::uint32_t slot) {
   if (server.counters->failing.load(std::memory_order_relaxed) && server.counters->failing.exchange(false, std::memory_order_relaxed)) {
     env_.report(ConnectWorked{server.id});
   }
-  c.connect_ms = static_cast<std::int32_t>(to_ms(now_ - c.core.last_activity()));
+  const Duration took = now_ - c.core.last_activity();
+  server.counters->connect_times.add(took);
+  c.connect_ms = static_cast<std::int32_t>(to_ms(took));
   RelayOps ops;
   c.core.connected(prefix, now_, ops);
   run(slot, ops);
@@ -349,10 +352,9 @@ void RelayTable::on_event(const net::Event& event) {
   switch (event.kind) {
     case net::EventKind::kData: return data(slot, side, event);
     case net::EventKind::kSent: {
-      ListenerStats& stats = stats_of(c);
       const std::uint64_t before = c.core.delivered(other(side));
       c.core.sent(side, event.bytes, marks_, now_, ops);
-      (side == Side::kServer ? stats.bytes_in : stats.bytes_out).add(c.core.delivered(other(side)) - before);
+      count_bytes(c, other(side), c.core.delivered(other(side)) - before);
       break;
     }
     case net::EventKind::kConnected: return connect_ended(slot, event.error);
@@ -367,12 +369,10 @@ void RelayTable::on_event(const net::Event& event) {
       break;
     case net::EventKind::kBulkReady: c.core.bulk_ready(side, ops); break;
     case net::EventKind::kBulkEnded: c.core.bulk_ended(side, ops); break;
-    case net::EventKind::kMoved: {
-      ListenerStats& stats = stats_of(c);
-      (side == Side::kClient ? stats.bytes_in : stats.bytes_out).add(event.bytes);
+    case net::EventKind::kMoved:
+      count_bytes(c, side, event.bytes);
       c.core.moved(side, event.bytes, now_);
       break;
-    }
     case net::EventKind::kClosed:
       c.socket[event.owner & 1U] = net::kNoSocket;
       c.core.closed(side, ops);

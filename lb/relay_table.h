@@ -143,6 +143,14 @@ class RelayTable {
   [[nodiscard]] const RoutePool& pool_of(const Connection& c) const { return *c.held->table->pools[listener_of(c).pool]; }
   [[nodiscard]] RelayPolicy policy_of(const Connection& c) const;
   [[nodiscard]] ListenerStats& stats_of(const Connection& c) { return env_.stats.listeners[listener_of(c).id]; }
+  /// `from`: whose bytes they are.
+  void count_bytes(const Connection& c, Side from, std::uint64_t bytes) {
+    ListenerStats& stats = stats_of(c);
+    (from == Side::kClient ? stats.bytes_in : stats.bytes_out).add(bytes);
+    if (c.server == Connection::kNoServer) return;
+    ServerBytes& server = pool_of(c).servers[c.server].counters->bytes[env_.index % kByteShards];
+    (from == Side::kClient ? server.in : server.out).fetch_add(bytes, std::memory_order_relaxed);
+  }
 
   void run(std::uint32_t slot, const RelayOps& ops);
   void shed(Fd client, ListenerId listener, Refusal why);

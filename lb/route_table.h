@@ -4,8 +4,8 @@
 // The control thread builds a RouteTable from the configuration, server health and operator wishes, and hands it to every worker as
 // shared_ptr<const RouteTable>; workers swap it between two loop turns. A connection keeps the table it was placed with.
 //
-// Only the counters behind `ServerCounters` and `ListenerCounters` are shared between workers. They are relaxed atomics, touched once
-// when a connection begins or ends, never per byte; they live as long as any table that names them.
+// Only the counters behind `ServerCounters` (lb/server_counters.h) and `ListenerCounters` are shared between workers. They are relaxed
+// atomics; they live as long as any table that names them.
 #pragma once
 
 #include <atomic>
@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "config/settings.h"
 #include "lb/prefix_set.h"
+#include "lb/server_counters.h"
 
 namespace fairlead::lb {
 
@@ -28,21 +29,13 @@ using ListenerId = std::uint32_t;
 /// One address of a listener, over all workers.
 using BindId = std::uint32_t;
 
-/// Process-wide truth about one server. One cache line.
-struct alignas(64) ServerCounters {
-  std::atomic<std::uint32_t> current{0};  ///< Connections placed on it (connecting or open).
-  std::atomic<std::uint64_t> total{0};
-  std::atomic<std::uint64_t> connect_failures{0};  ///< Our own (no port, no descriptor) are none of its.
-  std::atomic<std::uint64_t> resets_sent{0};       ///< Its connections closed because it went down.
-  std::atomic<bool> failing{false};                ///< The last connect failed; the next success is reported.
-};
-
 /// Process-wide truth about one listener, and its token bucket.
 struct alignas(64) ListenerCounters {
   std::atomic<std::uint32_t> current{0};
   std::atomic<std::uint64_t> total{0};  ///< Accepted by the kernel: shed ones included, as HAProxy counts.
   std::atomic<std::uint64_t> shed{0};
   std::atomic<std::uint64_t> rate_window{0};  ///< See admission.h.
+  std::atomic<std::uint32_t> peak{0};         ///< The most that `current` was when the control thread looked. Written there only.
 };
 
 /// Process-wide cursor of one pool's rotation, and what else outlives a rebuild of the table.

@@ -530,6 +530,11 @@ std::map<std::string, TakeoverCore::VipView> TakeoverCore::describe_all() const 
   return views;
 }
 
+NodeId TakeoverCore::holder_seen(const std::string& vip) const {
+  const auto found = records_.find(vip);
+  return found == records_.end() ? kNoNode : holder_of(vip, found->second);
+}
+
 NodeId TakeoverCore::holder_of(const std::string& vip, const Record& record) const {
   if (record.holder.is_here()) return settings_.self;
   if (!in_view_) return kNoNode;
@@ -575,7 +580,7 @@ TakeoverCore::VipView TakeoverCore::describe(const std::string& vip, const Recor
   else if (in_view_ && view.holder == kNoNode && record.owner != kNoNode && record.owner != settings_.self)
     view.waits_for = name_of(record.owner) + " is to take it, and knows what it waits for: ask there";
   view.flapping = is_flapping(record);
-  if (view.held_here && lease_.until() > now_) view.lease_left = lease_.until() - now_;
+  if (view.held_here) view.lease_left = lease_left();
   if (!completed_) return view;
   for (const MemberFacts& m : input.members) view.ineligible[m.node] = why_ineligible(input, vip, m.node);
   return view;

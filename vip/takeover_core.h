@@ -16,6 +16,7 @@
 // Threading: control (R22). Nothing here blocks or allocates without bound.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -137,6 +138,10 @@ class TakeoverCore {
   /// The same of every VIP that is known, for less than one by one.
   [[nodiscard]] std::map<std::string, VipView> describe_all() const;
   [[nodiscard]] const VipHolder* holder(const std::string& vip) const;
+  /// VipView::holder, for less.
+  [[nodiscard]] NodeId holder_seen(const std::string& vip) const;
+  /// Of this node; zero: it has none.
+  [[nodiscard]] Duration lease_left() const { return std::max(lease_.until(), now_) - now_; }
   [[nodiscard]] const std::map<std::string, Override>& overrides() const { return overrides_; }
   [[nodiscard]] bool is_on(OverrideKind kind, const std::string& name) const;
 

@@ -128,6 +128,8 @@ class VipHolder {
   [[nodiscard]] Instant next_deadline(const HolderFacts& facts) const;
   [[nodiscard]] HolderState state() const { return state_; }
   [[nodiscard]] bool is_held() const { return state_ == HolderState::kHeld; }
+  /// While held: from the assignment to the kernel's answer.
+  [[nodiscard]] Duration took() const { return acquired_ - since_; }
   /// Held, and not deleted by somebody a moment ago.
   [[nodiscard]] bool is_here() const { return is_held() && !gone_; }
   /// A proof of the lease changes what it does next; else only time does.

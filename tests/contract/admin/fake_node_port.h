@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,8 @@ inline admin::NodeReport sample_report() {
   r.pid = 4711;
   r.log_target = "file";
   r.log_path = "/var/log/fairlead/fairleadd.log";
+  r.config_loaded_at_s = 1706702400.25;
+  r.peak_connections = 17;
   ListenerStatus listener;
   listener.name = "kube-api";
   listener.bind = {"192.168.4.20:6443", "[2001:db8::1]:6443"};
@@ -37,13 +40,20 @@ inline admin::NodeReport sample_report() {
   listener.accepting = true;
   listener.connections = {3, 90, 4};
   listener.bytes = {1234567, 7654321};
-  listener.shed_by_cause = {{"rate", 3}};
+  listener.peak_connections = 5;
+  listener.max_connections = 20000;
+  listener.max_connection_rate = 5000;
+  listener.shed_by_cause = {{"denied", 0}, {"rate", 3}};
   listener.ended_by_code = {{"--", 80}, {"SC", 2}};
   listener.vip_closed = {{"reset", 4}, {"lost", 1}};
   r.listeners = {listener};
   PoolStatus pool;
   pool.name = "masters";
   pool.balance = "least_connections";
+  pool.usable = 2;
+  pool.connections = {3, 120, 0};
+  pool.bytes = {600, 6000};
+  pool.connect_failures = 21;
   for (const auto& [name, state] : {std::pair{"mast-1", ServerState::kUp}, {"mast-2", ServerState::kUp}, {"mast-3", ServerState::kDown}}) {
     ServerStatus server;
     server.name = name;
@@ -54,12 +64,24 @@ inline admin::NodeReport sample_report() {
     server.effective_weight = 50;
     server.connections = {1, 30, 0};
     server.connect_failures = 7;
+    server.max_connections = 500;
+    server.bytes = {200, 2000};
+    server.connect_failures_by_cause = {{"refused", 7}, {"timeout", 0}};
+    server.connect_times = {4, 0.0035, {{0.00025, 1}, {0.0005, 0}, {1, 2}, {std::numeric_limits<double>::infinity(), 1}}};
+    server.reset_connections = 2;
+    server.checks = {{"ok", 40}, {"refused", 3}};
+    server.ups = 2;
+    server.downs = 1;
+    server.down_s = 12.5;
     server.state_since_s = 42.25;
     server.check = {state == ServerState::kUp ? "ok" : "refused", state == ServerState::kUp ? "200" : "connection refused", 4.1};
     pool.servers.push_back(server);
   }
   r.pools = {pool};
-  r.workers = {{0, 2, 1, 1024, 0.4}, {1, 1, 0, 1024, 0.1}};
+  r.workers = {{0, 2, 1, 1024, 0.4, 5000, 9000, 1, 0}, {1, 1, 0, 1024, 0.1, 4000, 8000, 0, 2}};
+  r.drills = {
+      {"planned", "api", WallTime(std::chrono::milliseconds(1706702400250)), true, 8.3, 20, ""},
+      {"double-failure", "api", WallTime(std::chrono::milliseconds(1706702500000)), false, 2300, std::nullopt, "2 nodes answered at once"}};
   return r;
 }
 
@@ -75,6 +97,9 @@ inline admin::NodeReport sample_cluster_report() {
   cluster.qdevice = "votes";
   cluster.token_ms = 800;
   cluster.consensus_ms = 960;
+  cluster.lease_ms = 1910;
+  cluster.lease_low_ms = 1720;
+  cluster.view_changes = 4;
   cluster.nodes = {{"gate-1", 1, true, false, "0.1.0", true, {}, {}},
                    {"gate-2", 2, true, true, "0.1.0", false, {{0, true}, {1, false}}, {}},
                    {"gate-3", 3, false, false, "", true, {{0, false}, {1, false}}, {}}};
@@ -104,6 +129,11 @@ inline admin::NodeReport sample_cluster_report() {
   api.epoch = 7;
   api.lease_ms = 1850;
   api.eligible = {{"gate-1", true, ""}, {"gate-2", false, "no carrier"}};
+  api.history = {
+      {"2024-01-31T11:00:00.000Z", "gate-2"}, {"2024-01-31T12:00:00.250Z", std::nullopt}, {"2024-01-31T12:00:00.262Z", "gate-1"}};
+  api.holder_changes = 1;
+  api.takeovers = {2, 0.48, {{0.01, 1}, {0.5, 1}, {std::numeric_limits<double>::infinity(), 0}}};
+  api.last_takeover_ms = 12.25;
   VipStatus ingress;
   ingress.name = "ingress";
   ingress.address = "192.168.4.21/24";

@@ -16,6 +16,11 @@ using std::chrono::seconds;
 class RelayConnect : public RelayContract {
  protected:
   [[nodiscard]] std::uint64_t failures(std::size_t server) { return rig().pool.servers[server].counters->connect_failures.load(); }
+  [[nodiscard]] static std::uint64_t timed(const ServerCounters& server) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < kConnectBuckets; ++i) sum += server.connect_times.count(i);
+    return sum;
+  }
   [[nodiscard]] std::uint64_t retries() { return rig().stats().listeners[0].retries.get(); }
   /// The client sends a request at once and must get it answered whole.
   void expect_served(Link& link, std::uint64_t request = 5000) {
@@ -49,6 +54,14 @@ TEST_P(RelayConnect, ARefusedConnectGoesToAnotherServerWithTheFirstBytes) {
   EXPECT_EQ(failures(0), retries());
   EXPECT_EQ(failures(1), 0U);
   EXPECT_EQ(rig.server(1).accepted, 4U);
+  const auto& gone = *rig.pool.servers[0].counters;
+  const auto& good = *rig.pool.servers[1].counters;
+  EXPECT_EQ(gone.failed_by_cause[static_cast<std::size_t>(ConnectCause::kRefused)].load(), failures(0));
+  EXPECT_EQ(timed(gone), 0U) << "only connects that worked are timed";
+  EXPECT_EQ(timed(good), 4U);
+  EXPECT_EQ(gone.bytes_in() + gone.bytes_out(), 0U);
+  EXPECT_EQ(good.bytes_in(), 4U * 5000U);
+  EXPECT_EQ(good.bytes_out(), 4U * 7000U);
   EXPECT_EQ(rig.reports().size(), failures(0));
 }
 

@@ -75,7 +75,7 @@ TEST(ApiRoutes, OpenApiHasEveryRoute) {
 boost::json::value example(const std::string& key, const boost::json::value& schema) {
   const auto& type = schema.at("type").as_string();
   if (type == "array") return boost::json::array{example(key, schema.at("items"))};
-  if (type == "integer") return 7;
+  if (type == "integer" || type == "number") return 7;
   if (type == "boolean") return true;
   if (key == "state") return "drain";
   if (key == "address") return "192.0.2.1:80";

@@ -40,6 +40,21 @@ TEST_F(HaVerbsTest, VipExplainSaysWhyEachNodeCouldOrCouldNot) {
   EXPECT_TRUE(complained("no VIP 'nope' (there are: api, ingress)")) << err.str();
 }
 
+TEST_F(HaVerbsTest, VipExplainTellsWhereItWas) {
+  ASSERT_EQ(run({"vip", "explain", "api"}), kExitDone) << err.str();
+  const std::string text = out.str();
+  EXPECT_TRUE(printed("last takeover by this node  12.2 ms")) << text;
+  EXPECT_TRUE(printed("seen to move once")) << text;
+  const auto newest = text.find("2024-01-31T12:00:00.262Z  gate-1");
+  const auto between = text.find("2024-01-31T12:00:00.250Z  nobody");
+  EXPECT_NE(newest, std::string::npos) << text;
+  EXPECT_LT(newest, between) << "the newest first";
+  ASSERT_EQ(run({"vip", "list"}), kExitDone);
+  EXPECT_TRUE(printed("2024-01-31T12:00:00.262Z")) << "since when: " << out.str();
+  ASSERT_EQ(run({"vip", "explain", "ingress"}), kExitDone);
+  EXPECT_FALSE(printed("takeover")) << out.str();
+}
+
 TEST_F(HaVerbsTest, EachVerbIsOneCommandToTheDaemon) {
   for (const auto& [arguments, command] : std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"vip", "move", "api"}, "vip api move"},

@@ -85,6 +85,25 @@ TEST_F(HealthTrackerTest, FallsAfterFallFailuresInARow) {
   EXPECT_EQ(change->reason, "check: status 500 (3 of 3)");
 }
 
+TEST_F(HealthTrackerTest, CountsChecksTurnsAndTheTimeDown) {
+  HealthTracker t = up_tracker();
+  const auto checks = [&](ProbeOutcome outcome) { return t.counts().checks[static_cast<std::size_t>(outcome)]; };
+  EXPECT_EQ(t.counts().ups, 1U);
+  for (int i = 0; i < 3; ++i) (void)check(t, ProbeOutcome::kTls);
+  EXPECT_EQ(t.counts().downs, 1U);
+  EXPECT_EQ(t.counts().down, Duration::zero()) << "the present time down is not over";
+  const Instant went_down = now;
+  (void)check(t, ProbeOutcome::kOk);
+  (void)check(t, ProbeOutcome::kOk);
+
+  EXPECT_EQ(t.counts().down, now - went_down);
+  EXPECT_EQ(t.counts().ups, 2U);
+  EXPECT_EQ(checks(ProbeOutcome::kOk), 3U);
+  EXPECT_EQ(checks(ProbeOutcome::kTls), 3U);
+  (void)t.probe_done({.token = 1, .outcome = ProbeOutcome::kTls, .detail = "", .duration = 1ms}, now, {});
+  EXPECT_EQ(checks(ProbeOutcome::kTls), 3U) << "a stale result is no check";
+}
+
 TEST_F(HealthTrackerTest, RisesAfterRiseGoodChecksInARow) {
   HealthTracker t(settings(), true, now);
   (void)check(t, ProbeOutcome::kRefused);

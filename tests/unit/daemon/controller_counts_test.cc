@@ -1,0 +1,93 @@
+// What a pool counts over the servers that come and go.
+#include <gtest/gtest.h>
+
+#include "tests/unit/daemon/controller_fixture.h"
+
+namespace fairlead::daemon {
+namespace {
+
+using namespace test;
+
+class ControllerCounts : public ::testing::Test {
+ protected:
+  ControllerCounts() { shell.apply(usual()); }
+  admin::PoolStatus look() {
+    shell.node.account();
+    admin::NodeReport report;
+    shell.node.describe(report, shell.now);
+    return report.pools.front();
+  }
+  lb::ServerCounters& counters(const std::string& name) { return *shell.find("masters", name)->counters; }
+  void relay(const std::string& name, std::uint64_t bytes) {
+    ++counters(name).total;
+    counters(name).bytes[3].in += bytes;
+    counters(name).bytes[7].out += 2 * bytes;
+  }
+
+  Shell shell;
+};
+
+TEST_F(ControllerCounts, APoolIsTheSumOfItsServers) {
+  relay("a", 100);
+  relay("b", 10);
+  ++counters("b").connect_failures;
+
+  const auto pool = look();
+
+  EXPECT_EQ(pool.connections.total, 2U);
+  EXPECT_EQ(pool.bytes.in, 110U);
+  EXPECT_EQ(pool.bytes.out, 220U);
+  EXPECT_EQ(pool.connect_failures, 1U);
+  EXPECT_EQ(pool.servers.front().bytes.out, 200U);
+  EXPECT_EQ(look().bytes.in, 110U) << "looking twice counts once";
+}
+
+TEST_F(ControllerCounts, ItNeverShrinksAndCountsNothingTwice) {
+  relay("a", 100);
+  relay("b", 10);
+  ASSERT_TRUE(shell.command(admin::RemoveServer{"masters", "a", true}));
+  EXPECT_EQ(look().bytes.in, 110U) << "what it did until it was removed";
+  auto without = usual();
+  without.pools.front().servers.erase(without.pools.front().servers.begin() + 1);
+  shell.apply(without);
+  EXPECT_EQ(look().bytes.in, 110U);
+  shell.apply(usual());
+  shell.apply(usual());
+  EXPECT_EQ(look().bytes.in, 110U) << "its counters came back with it";
+  relay("b", 5);
+  EXPECT_EQ(look().bytes.in, 115U);
+}
+
+TEST_F(ControllerCounts, AListenersPeakIsWhatWasSeen) {
+  auto& current = shell.routes->listeners.front().counters->current;
+  const auto peak = [&] {
+    admin::NodeReport report;
+    shell.node.account();
+    shell.node.describe(report, shell.now);
+    return report.listeners.front().peak_connections;
+  };
+  current = 7;
+  EXPECT_EQ(peak(), 7U);
+  current = 2;
+  EXPECT_EQ(peak(), 7U);
+  shell.apply(usual());
+  EXPECT_EQ(peak(), 7U) << "a reload forgets nothing";
+}
+
+TEST_F(ControllerCounts, ChecksAndTimeDownAreTold) {
+  shell.all_up();
+  const auto id = shell.find("masters", "a")->id;
+  shell.check_again(id, lb::ProbeOutcome::kRefused);
+  shell.check_again(id, lb::ProbeOutcome::kRefused);
+  shell.now += 5s;
+  const auto server = look().servers.front();
+  EXPECT_EQ(server.ups, 1U);
+  EXPECT_EQ(server.downs, 1U);
+  EXPECT_GE(server.down_s, 5.0) << "the present time down counts";
+  const auto refused = std::find_if(server.checks.begin(), server.checks.end(), [](const auto& c) { return c.cause == "refused"; });
+  ASSERT_NE(refused, server.checks.end());
+  EXPECT_EQ(refused->count, 2U);
+}
+
+}  // namespace
+}  // namespace fairlead::daemon
