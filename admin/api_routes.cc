@@ -5,6 +5,8 @@
 #include <array>
 #include <optional>
 
+#include "admin/web_assets.h"
+
 namespace fairlead::admin {
 namespace {
 
@@ -32,6 +34,11 @@ constexpr std::array kRoutes{
              "pool server client listener id limit", ""},
     ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead, "Events of the in-memory ring after a sequence number, oldest first",
              "after limit", ""},
+    ApiRoute{
+        ApiCall::kWatch, "GET", "/api/v1/watch", kRead,
+        "A WebSocket: the status now, every interval (1s; 250ms to 60s) and when something changed, and each new event, with after from "
+        "an earlier one on",
+        "interval after", ""},
     ApiRoute{ApiCall::kConfig, "GET", "/api/v1/config", kRead, "The active configuration as YAML", "", ""},
     ApiRoute{ApiCall::kReload, "POST", "/api/v1/reload", kOperate,
              "Reads the configuration file again; with dry_run only says what would change", "", "dry_run"},
@@ -69,6 +76,8 @@ constexpr std::array kRoutes{
         "The node does it to itself: kill-process, hang-process or delete-vip; only where the VIP is held (vip absent: any; delete-vip "
         "deletes all)",
         "", "vip"},
+    ApiRoute{ApiCall::kAsset, "GET", "/", kRead, "The dashboard", "", ""},
+    ApiRoute{ApiCall::kAsset, "GET", "/{file}", kRead, "What the dashboard is made of", "", ""},
 };
 
 std::optional<int> hex_digit(char c) {
@@ -177,6 +186,7 @@ RouteAnswer find_route(std::string_view method, const ApiTarget& target) {
   for (const auto& route : kRoutes) {
     auto parameters = match(route.pattern, target.segments);
     if (!parameters) continue;
+    if (route.call == ApiCall::kAsset && find_web_asset("/" + target.segments.front()) == nullptr) continue;
     if (route.method == method || (route.method == "GET" && method == "HEAD")) return RouteMatch{&route, std::move(*parameters)};
     allowed.push_back(route.method);
     if (route.method == "GET") allowed.emplace_back("HEAD");

@@ -27,6 +27,7 @@ enum class ApiCall : std::uint8_t {
   kDrills,
   kConnections,
   kEvents,
+  kWatch,
   kConfig,
   kReload,
   kSetServerState,
@@ -46,6 +47,7 @@ enum class ApiCall : std::uint8_t {
   kFreezeCluster,
   kUnfreezeCluster,
   kRunDrill,
+  kAsset,
 };
 
 /// What a caller must be allowed to do. kRead is granted to everybody who reached us.

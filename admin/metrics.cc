@@ -62,6 +62,7 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_vip_held", "gauge", "vip", "1 when this node holds the VIP."},
     MetricInfo{"fairlead_vip_epoch", "gauge", "vip", "Number of the VIP's present assignment; grows with every takeover."},
     MetricInfo{"fairlead_api_connections", "gauge", "way", "Connections to the API open now (unix, tcp)."},
+    MetricInfo{"fairlead_api_watchers", "gauge", "way", "Of these: watchers (WebSockets; every open dashboard is one)."},
     MetricInfo{"fairlead_api_responses_total", "counter", "status", "Answers of the API, by HTTP status."},
     MetricInfo{"fairlead_api_refused_calls_total", "counter", "", "Changing calls refused because the caller is no operator."},
     MetricInfo{"fairlead_api_shed_connections_total", "counter", "", "Connections to the API closed at its connection limit."},
@@ -237,6 +238,9 @@ void api_metrics(Page& page, const ApiCounters& api) {
   page.family("fairlead_api_connections");
   page.count({{"way", "unix"}}, api.unix_connections);
   page.count({{"way", "tcp"}}, api.tcp_connections);
+  page.family("fairlead_api_watchers");
+  page.count({{"way", "unix"}}, api.unix_watchers);
+  page.count({{"way", "tcp"}}, api.tcp_watchers);
   page.family("fairlead_api_responses_total");
   for (const auto& [status, count] : api.responses) {
     const std::string text = std::to_string(status);
