@@ -7,6 +7,8 @@
 #include "admin/api_problem.h"
 #include "admin/command_codec.h"
 #include "admin/status_codec.h"
+#include "admin/web_assets.h"
+#include "base/ip_address.h"
 #include "base/log.h"
 #include "config/load.h"
 #include "generated/version.h"
@@ -54,6 +56,49 @@ Status check_query(const ApiRoute& route, const ApiTarget& target) {
 /// Probes add what they like to these ("/livez?verbose", "/readyz?exclude=..."), and Prometheus has its `params`.
 bool takes_any_query(ApiCall call) { return call == ApiCall::kLivez || call == ApiCall::kReadyz || call == ApiCall::kMetrics; }
 
+/// The name a browser was sent to, of "gate-1.kube.demo:9440" or "[::1]:9440".
+std::string_view host_name(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
+  return host.substr(0, host.rfind(':'));
+}
+
+/// A page whose own name was made to point here reads and, over a forwarded unix socket, changes as its visitor. Over TLS the certificate's
+/// name is in the way of that; without TLS we answer only to names that no stranger's name server can give out.
+Status check_host(const ApiRequest& request) {
+  const std::string_view name = host_name(request.host);
+  const bool local = name.find('.') == std::string_view::npos || name.ends_with(".localhost") || parse_ip_address(name);
+  if (request.tls || local) return {};
+  return Error{Errc::kPermission, "Host '" + request.host +
+                                      "': without TLS this API answers to localhost, addresses and names without a dot only; " +
+                                      "use http://localhost:PORT (a reverse proxy in front sends Host: localhost)"};
+}
+
+/// Served to browsers: nothing but our own files is run, shown or talked to, and nobody shows us inside his page.
+constexpr std::string_view kContentSecurityPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'";
+
+ApiResponse asset_response(const WebAsset& asset, const std::string& if_none_match) {
+  ApiResponse out{200, std::string(asset.content_type), "", ""};
+  out.cache_control = "no-cache";
+  out.headers = {{"ETag", std::string(asset.etag)},
+                 {"Content-Security-Policy", std::string(kContentSecurityPolicy)},
+                 {"Referrer-Policy", "no-referrer"},
+                 {"Cross-Origin-Opener-Policy", "same-origin"},
+                 {"Cross-Origin-Resource-Policy", "same-origin"}};
+  if (etag_matches(if_none_match, asset.etag))
+    out.status = 304;
+  else
+    out.body = asset.body;
+  return out;
+}
+
+/// 16 bytes in base64 (RFC 6455 4.1): 22 digits and "==".
+bool is_websocket_key(std::string_view key) {
+  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  return key.size() == 24 && key.ends_with("==") && key.find_first_not_of(kDigits) == 22;
+}
+
 ApiResponse plain(unsigned status, std::string body) { return {status, "text/plain; charset=utf-8", std::move(body), ""}; }
 
 ApiResponse readiness(const NodeReport& report, const ApiTarget& target) {
@@ -72,7 +117,7 @@ Status check_origin(const ApiRequest& request) {
   if (request.origin.empty()) return {};
   const auto scheme = request.origin.find("://");
   if (scheme != std::string::npos && request.origin.substr(scheme + 3) == request.host) return {};
-  return Error{Errc::kPermission, "a page of another site (" + request.origin + ") may not change anything here"};
+  return Error{Errc::kPermission, "a page of another site (" + request.origin + ") may neither change nor watch anything here"};
 }
 
 Status check_content_type(const ApiRequest& request) {
@@ -130,6 +175,12 @@ Duration ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
   if (!takes_any_query(match.route->call)) {
     if (const auto checked = check_query(*match.route, *target); !checked) return at_once(problem_response(checked.error()));
   }
+  if (!takes_any_query(match.route->call)) {
+    if (const auto checked = check_host(request); !checked) return at_once(problem_response(checked.error(), 421));
+  }
+  if (match.route->call == ApiCall::kAsset)
+    return at_once(asset_response(*find_web_asset("/" + target->segments.front()), request.if_none_match));
+  if (match.route->call == ApiCall::kWatch) return at_once(watch(request, *target));
   if (match.route->role == ApiRole::kOperate && request.caller.role != ApiRole::kOperate) {
     ++counters_.refused;
     return at_once(problem_response(Error{
@@ -181,6 +232,26 @@ ApiResponse ApiDispatcher::blackbox() const {
   auto file = node_.blackbox();
   if (!file) return problem_response(file.error());
   return {200, "application/octet-stream", std::move(*file), ""};
+}
+
+ApiResponse ApiDispatcher::watch(const ApiRequest& request, const ApiTarget& target) const {
+  const auto asked = parse_watch_request(target);
+  if (!asked) return problem_response(asked.error());
+  const auto upgrade_to = [](const std::string& what) {
+    auto out = problem_response(Error{Errc::kInvalidArgument, what}, 426);
+    out.headers = {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Version", "13"}};
+    return out;
+  };
+  if (!request.websocket) return upgrade_to("this path is a WebSocket (RFC 6455); /api/v1/status and /api/v1/events answer once");
+  if (request.websocket_version != "13") return upgrade_to("Sec-WebSocket-Version: '" + request.websocket_version + "'; 13 is known here");
+  if (!is_websocket_key(request.websocket_key))
+    return problem_response(Error{Errc::kInvalidArgument, "Sec-WebSocket-Key is missing or not 16 bytes in base64"});
+  if (!request.body.empty()) return problem_response(Error{Errc::kInvalidArgument, "a WebSocket's handshake has no body"});
+  if (const auto checked = check_origin(request); !checked) return problem_response(checked.error());
+  if (node_.report() == nullptr) return problem_response(Error{Errc::kUnavailable, "the daemon is starting; ask again"});
+  ApiResponse out{101, "", "", ""};
+  out.watch = *asked;
+  return out;
 }
 
 void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {

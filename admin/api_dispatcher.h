@@ -7,11 +7,15 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "admin/api_routes.h"
 #include "admin/metrics.h"
 #include "admin/node_port.h"
+#include "admin/watch_plan.h"
 
 namespace fairlead::admin {
 
@@ -29,6 +33,11 @@ struct ApiRequest {
   std::string host;    ///< Header Host.
   std::string origin;  ///< Header Origin: only browsers send it.
   Caller caller;
+  bool tls = false;
+  std::string if_none_match;      ///< Header If-None-Match.
+  bool websocket = false;         ///< Asks for an upgrade to a WebSocket (RFC 6455 4.1).
+  std::string websocket_version;  ///< Header Sec-WebSocket-Version.
+  std::string websocket_key;      ///< Header Sec-WebSocket-Key.
 };
 
 struct ApiResponse {
@@ -38,6 +47,9 @@ struct ApiResponse {
   std::string allow;  ///< Not empty: header Allow.
   /// Set: makes the body, on the `admin` thread. What is large is not encoded on the thread the answer comes from: that may be a worker.
   std::function<std::string()> late_body{};
+  std::string cache_control = "no-store";
+  std::vector<std::pair<std::string, std::string>> headers{};  ///< More of them.
+  std::optional<WatchRequest> watch{};                         ///< With status 101: the connection becomes a WebSocket of this one.
 };
 using Respond = std::function<void(ApiResponse)>;
 
@@ -54,6 +66,7 @@ class ApiDispatcher {
  private:
   [[nodiscard]] ApiResponse read(const RouteMatch& match, const ApiTarget& target) const;
   [[nodiscard]] ApiResponse blackbox() const;
+  [[nodiscard]] ApiResponse watch(const ApiRequest& request, const ApiTarget& target) const;
   void list_connections(const ApiTarget& target, Respond respond);
   Duration change(const RouteMatch& match, const ApiRequest& request, Respond respond);
 

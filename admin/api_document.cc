@@ -99,7 +99,15 @@ json::object operation(const ApiRoute& route) {
   json::object any;
   any["type"] = "object";
   failed["content"] = content(kProblemType, std::move(any));
-  responses["200"] = std::move(done);
+  if (route.call == ApiCall::kWatch) {
+    responses["101"] = json::object{{"description", "a WebSocket (RFC 6455); its frames: docs/reference/api.md"}};
+    json::object upgrade;
+    upgrade["description"] = "the request asked for no WebSocket";
+    upgrade["content"] = failed["content"];
+    responses["426"] = std::move(upgrade);
+  } else {
+    responses["200"] = std::move(done);
+  }
   responses["default"] = std::move(failed);
   out["responses"] = std::move(responses);
   return out;
@@ -171,6 +179,37 @@ Who may do what:
 `{"summary": "...", "details": [...], "needs_restart": [...]}` and leaves the event
 `COMMAND_DONE` with who asked for what and what came of it. A body is `Content-Type: application/json`.
 
+## Watching
+
+`/api/v1/watch` is a WebSocket (RFC 6455) on every way in. Each text frame is one JSON object:
+
+| `type` | when | what |
+|---|---|---|
+| `hello` | first | `node`, `version`, `caller` (`name`, `role`: `viewer` or `operator`), `interval_ms`, `after` |
+| `status` | at once, every `interval`, within 250 ms of a change that is no counter or time | `status`: as `/api/v1/status` |
+| `event` | for each new event, in order | `event`: one of `/api/v1/events` |
+| `lost` | the ring of events was faster than this client | `events`: how many it missed |
+
+`after=SEQUENCE` begins with the event behind that one, `after=0` with the oldest kept, a number above the newest (of the daemon's
+earlier life) as well; without it events come from now on. One frame is under way at a time: who reads slowly gets fewer statuses,
+each the newest, and finds what it missed of the events in the ring. A frame not taken within 10 s ends the connection; a ping after
+30 s of silence finds a dead peer.
+Nothing is expected of the client: messages up to 4 KiB are ignored, 10 a second.
+
+| closed with | because |
+|---|---|
+| 1001 | the daemon stops |
+| 1002 | what came is no frame |
+| 1008 | too many messages |
+| 1009 | a message above 4 KiB |
+
+## Browsers
+
+Over plain HTTP and the unix socket the API answers only when `Host` is `localhost`, an address or a name without a dot, else 421: a
+page whose name a stranger pointed here must not act as its visitor. `/livez`, `/readyz` and `/metrics` take any. A changing call or a
+WebSocket whose `Origin` is not the `Host` it was sent to is 403. The dashboard at `/` comes with a strict Content-Security-Policy and
+an `ETag`.
+
 ## Errors
 
 `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail` and `code`; an invalid configuration also has
@@ -184,12 +223,13 @@ Who may do what:
     out << "| `" << to_string(code) << "` | " << http_status_of(code) << " |\n";
   }
   out << R"(
-Also: 405 with `Allow`, 413 (body above 64 KiB), 415 (not JSON), 431 (header above 16 KiB), 503 (too many connections).
+Also: 405 with `Allow`, 413 (body above 64 KiB), 415 (not JSON), 421 (`Host` is a foreign name), 426 (not a
+WebSocket), 431 (header above 16 KiB), 503 (too many connections or watchers).
 
 ## Limits
 
-64 connections over TCP and 64 over the socket, 16 of the latter kept for operators; 10 s for a request to arrive and for an answer
-to be taken, 60 s between requests, 60 s for a command to finish (it goes on; only the answer is given up).
+64 connections over TCP and 64 over the socket, 16 of the latter kept for operators; 32 of each may be watchers; 10 s for a request
+to arrive and for an answer to be taken, 60 s between requests, 60 s for a command to finish (it goes on; only the answer is given up).
 )";
   return out.str();
 }

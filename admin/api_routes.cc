@@ -5,6 +5,8 @@
 #include <array>
 #include <optional>
 
+#include "admin/web_assets.h"
+
 namespace fairlead::admin {
 namespace {
 
@@ -34,6 +36,11 @@ constexpr std::array kRoutes{
              "pool server client listener id limit", ""},
     ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead, "Events of the in-memory ring after a sequence number, oldest first",
              "after limit", ""},
+    ApiRoute{
+        ApiCall::kWatch, "GET", "/api/v1/watch", kRead,
+        "A WebSocket: the status now, every interval (1s; 250ms to 60s) and when something changed, and each new event, with after from "
+        "an earlier one on",
+        "interval after", ""},
     ApiRoute{ApiCall::kConfig, "GET", "/api/v1/config", kRead, "The active configuration as YAML", "", ""},
     ApiRoute{ApiCall::kBlackbox, "GET", "/api/v1/blackbox", kOperate,
              "The flight recorder: the last minutes of everything, as a file for `fairlead blackbox FILE` or qb-blackbox", "", ""},
@@ -76,6 +83,8 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kRecordDrill, "PUT", "/api/v1/drills/{drill}/result", kOperate,
              "Keeps how a drill went, for /metrics and this list, over restarts; `fairlead drill run` calls it", "",
              "passed* outage_ms* bound_ms vip problem"},
+    ApiRoute{ApiCall::kAsset, "GET", "/", kRead, "The dashboard", "", ""},
+    ApiRoute{ApiCall::kAsset, "GET", "/{file}", kRead, "What the dashboard is made of", "", ""},
 };
 
 std::optional<int> hex_digit(char c) {
@@ -184,6 +193,7 @@ RouteAnswer find_route(std::string_view method, const ApiTarget& target) {
   for (const auto& route : kRoutes) {
     auto parameters = match(route.pattern, target.segments);
     if (!parameters) continue;
+    if (route.call == ApiCall::kAsset && find_web_asset("/" + target.segments.front()) == nullptr) continue;
     if (route.method == method || (route.method == "GET" && method == "HEAD")) return RouteMatch{&route, std::move(*parameters)};
     allowed.push_back(route.method);
     if (route.method == "GET") allowed.emplace_back("HEAD");

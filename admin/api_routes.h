@@ -27,6 +27,7 @@ enum class ApiCall : std::uint8_t {
   kDrills,
   kConnections,
   kEvents,
+  kWatch,
   kConfig,
   kBlackbox,
   kReload,
@@ -48,6 +49,7 @@ enum class ApiCall : std::uint8_t {
   kUnfreezeCluster,
   kRunDrill,
   kRecordDrill,
+  kAsset,
 };
 
 /// What a caller must be allowed to do. kRead is granted to everybody who reached us.

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "admin/api_sockets.h"
+#include "admin/api_watch.h"
 #include "admin/tls_context.h"
 #include "base/log.h"
 #include "base/sockaddr.h"
@@ -55,6 +56,7 @@ class ApiServer::Loop {
         io_(std::make_shared<net::io_context>(1)),
         work_(net::make_work_guard(*io_)),
         dispatcher_(node, counters_),
+        hub_(io_, node),
         unix_waiter_(*io_),
         tcp_waiter_(*io_),
         unix_pause_(*io_),
@@ -120,6 +122,7 @@ class ApiServer::Loop {
     unix_pause_.cancel();
     tcp_pause_.cancel();
     tcp_port_.store(0, std::memory_order_release);
+    hub_.stop();
     const auto sessions = std::move(sessions_);
     sessions_.clear();
     for (const auto& [number, weak] : sessions) {
@@ -237,7 +240,7 @@ class ApiServer::Loop {
       ++counters_.shed;
       return;
     }
-    add(counters_.unix_connections, Caller{user_name(peer->uid), role},
+    add(counters_.unix_connections, counters_.unix_watchers, Caller{user_name(peer->uid), role},
         [&](SessionSetup settings) { return make_unix_session(std::move(fd), std::move(settings)); });
   }
 
@@ -246,30 +249,35 @@ class ApiServer::Loop {
       ++counters_.shed;
       return;
     }
-    add(counters_.tcp_connections, Caller{"tcp " + peer_of(fd.get()).to_string(), ApiRole::kRead}, [&](SessionSetup settings) {
-      return tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings))
-                  : make_tcp_session(std::move(fd), v6_, std::move(settings));
-    });
+    add(counters_.tcp_connections, counters_.tcp_watchers, Caller{"tcp " + peer_of(fd.get()).to_string(), ApiRole::kRead},
+        [&](SessionSetup settings) {
+          return tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings))
+                      : make_tcp_session(std::move(fd), v6_, std::move(settings));
+        });
   }
 
-  SessionSetup setup(Caller caller, std::uint64_t* count) {
+  SessionSetup setup(Caller caller, std::uint64_t* count, std::uint64_t* watchers) {
     return {.io = io_,
             .dispatcher = &dispatcher_,
             .counters = &counters_,
             .limits = options_.limits,
             .caller = std::move(caller),
-            .on_end = [this, count, number = next_session_] {
-              --*count;
-              sessions_.erase(number);
-            }};
+            .on_end =
+                [this, count, number = next_session_] {
+                  --*count;
+                  sessions_.erase(number);
+                },
+            .hub = &hub_,
+            .watchers = watchers,
+            .on_upgrade = [this, number = next_session_](std::weak_ptr<ApiSession> next) { sessions_[number] = std::move(next); }};
   }
 
   /// `make` may throw: Asio registers the socket with epoll, OpenSSL takes memory. Then this one connection is refused.
   template <class Make>
-  void add(std::uint64_t& count, Caller caller, Make make) {
+  void add(std::uint64_t& count, std::uint64_t& watchers, Caller caller, Make make) {
     std::shared_ptr<ApiSession> session;
     try {
-      session = make(setup(std::move(caller), &count));
+      session = make(setup(std::move(caller), &count, &watchers));
     } catch (const std::exception&) {
       ++counters_.shed;
       return;
@@ -292,6 +300,7 @@ class ApiServer::Loop {
   net::executor_work_guard<net::io_context::executor_type> work_;
   ApiCounters counters_;
   ApiDispatcher dispatcher_;
+  WatchHub hub_;
   std::optional<UnixListener> unix_listener_;
   Fd tcp_listener_;
   // They borrow the listeners' descriptors and release() them before those are closed.

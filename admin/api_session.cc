@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
 #include <optional>
 
+#include "admin/api_watch_session.h"
 #include "admin/tls_context.h"
 
 namespace fairlead::admin {
@@ -21,8 +19,6 @@ namespace net = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using boost::system::error_code;
-using UnixStream = beast::basic_stream<net::local::stream_protocol>;
-using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kReadBytes = 4096;
@@ -162,7 +158,14 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
                     .content_type = text(request[http::field::content_type]),
                     .host = text(request[http::field::host]),
                     .origin = text(request[http::field::origin]),
-                    .caller = setup_.caller};
+                    .caller = setup_.caller,
+                    .tls = kIsTls<Stream>,
+                    .if_none_match = text(request[http::field::if_none_match]),
+                    .websocket = beast::websocket::is_upgrade(request),
+                    .websocket_version = text(request[http::field::sec_websocket_version]),
+                    .websocket_key = text(request[http::field::sec_websocket_key])};
+    handshake_.reset();
+    if (call.websocket) handshake_.emplace(std::move(request.base()));
     const std::uint64_t number = ++request_number_;
     lowest().expires_never();
     // The answer may come on any thread and after this session: it holds the loop, but the session only weakly.
@@ -187,18 +190,20 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   }
 
   void send(ApiResponse answer) {
+    if (answer.watch && !begin_watch(answer)) return;
     if (answer.late_body) answer.body = answer.late_body();
     ++setup_.counters->responses[answer.status];
     response_ = {};
     response_.result(answer.status);
     response_.version(version_);
-    response_.keep_alive(keep_alive_);
     response_.set(http::field::server, "fairlead");
     response_.set(http::field::content_type, answer.content_type);
-    response_.set(http::field::cache_control, "no-store");
+    response_.set(http::field::cache_control, answer.cache_control);
     response_.set("X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : answer.headers) response_.set(name, value);
+    response_.keep_alive(keep_alive_);
     if (!answer.allow.empty()) response_.set(http::field::allow, answer.allow);
-    response_.content_length(answer.body.size());
+    if (answer.status != 304) response_.content_length(answer.body.size());  // It would be that of the body there is not (RFC 9110 8.6).
     if (!head_only_) response_.body() = std::move(answer.body);
     lowest().expires_after(setup_.limits.request);
     http::async_write(stream_, response_, [self = self()](error_code failed, std::size_t) {
@@ -207,6 +212,28 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
       if (self->keep_alive_) return self->wait();
       self->finish();
     });
+  }
+
+  /// The connection goes on as a WebSocket: false. True: `answer` became the reason why not.
+  bool begin_watch(ApiResponse& answer) {
+    if (*setup_.watchers >= setup_.limits.watchers) {
+      answer = problem_response(Error{
+          Errc::kUnavailable,
+          std::to_string(setup_.limits.watchers) + " watchers are connected this way already: close a dashboard, or ask /api/v1/status"});
+      return true;
+    }
+    if (buffer_.size() > 0 || !handshake_) {
+      keep_alive_ = false;
+      answer = problem_response(Error{Errc::kInvalidArgument, "bytes follow the handshake: a WebSocket's client waits for its answer"});
+      return true;
+    }
+    ++setup_.counters->responses[answer.status];
+    closing_ = true;  // This session is over; its connection is not.
+    auto on_upgrade = std::move(setup_.on_upgrade);
+    auto next = make_watch_session(std::move(stream_), std::move(tls_), std::move(*handshake_), *answer.watch, std::move(setup_));
+    if (on_upgrade) on_upgrade(next);
+    next->start();
+    return false;
   }
 
   /// Says good-bye in order: closing with unread input would reset the connection and may take the answer with it.
@@ -237,6 +264,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   beast::flat_buffer buffer_{kBufferBytes};
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
+  std::optional<WatchHandshake> handshake_;  ///< Of a request that wants to become a WebSocket.
   net::steady_timer answer_timer_;
   std::uint64_t request_number_ = 0;
   unsigned version_ = 11;
@@ -270,7 +298,7 @@ std::shared_ptr<ApiSession> make_unix_session(Fd fd, SessionSetup setup) {
 
 std::shared_ptr<ApiSession> make_tcp_session(Fd fd, bool v6, SessionSetup setup) {
   auto socket = adopt_tcp(*setup.io, std::move(fd), v6);
-  return make<beast::tcp_stream>(nullptr, {}, std::move(setup), std::move(socket));
+  return make<TcpStream>(nullptr, {}, std::move(setup), std::move(socket));
 }
 
 std::shared_ptr<ApiSession> make_tls_session(Fd fd, bool v6, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators,

@@ -1,6 +1,6 @@
 // One connection to the API: HTTP/1.1 with keep-alive over a unix socket, TCP or TLS.
 //
-//   waiting --first byte--> reading --request--> answering --response--> waiting (keep-alive) or closing
+//   waiting --first byte--> reading --request--> answering --response--> waiting (keep-alive), closing, or a WebSocket
 //
 // Every state has a deadline, so a slow client costs a descriptor for a bounded time and never the thread.
 // Threading: `admin` only. Ownership: a session keeps itself alive through its pending operations; the server holds it weakly.
@@ -31,10 +31,13 @@ struct ApiLimits {
   std::size_t tcp_connections = 64;
   std::uint32_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 64 * 1024;
+  std::size_t watchers = 32;                    ///< Of the connections of one way in: those that are WebSockets.
   Duration request = std::chrono::seconds(10);  ///< For a request to arrive, and for a response to be taken.
   Duration idle = std::chrono::seconds(60);     ///< Between requests.
   Duration command = std::chrono::seconds(60);  ///< For NodePort to answer.
 };
+
+class WatchHub;
 
 class ApiSession {
  public:
@@ -50,7 +53,11 @@ struct SessionSetup {
   ApiCounters* counters = nullptr;
   ApiLimits limits;
   Caller caller;
-  std::function<void()> on_end;  ///< Called once, on the admin thread.
+  std::function<void()> on_end;       ///< Called once, on the admin thread.
+  WatchHub* hub = nullptr;            ///< Outlives the session.
+  std::uint64_t* watchers = nullptr;  ///< Count of those on this way in.
+  /// The session went on as another one (a WebSocket); on_end is that one's now.
+  std::function<void(std::weak_ptr<ApiSession>)> on_upgrade;
 };
 
 [[nodiscard]] std::shared_ptr<ApiSession> make_unix_session(Fd fd, SessionSetup setup);

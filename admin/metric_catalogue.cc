@@ -126,6 +126,7 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_drill_last_bound_seconds", "gauge", "drill", "The longest outage that was promised. Absent where nothing is."},
     MetricInfo{"fairlead_drill_last_timestamp_seconds", "gauge", "drill", "When that run ended, since 1970."},
     MetricInfo{"fairlead_api_connections", "gauge", "way", "Connections to the API open now (unix, tcp)."},
+    MetricInfo{"fairlead_api_watchers", "gauge", "way", "Of these: watchers (WebSockets; every open dashboard is one)."},
     MetricInfo{"fairlead_api_responses_total", "counter", "status", "Answers of the API, by HTTP status."},
     MetricInfo{"fairlead_api_refused_calls_total", "counter", "", "Changing calls refused because the caller is no operator."},
     MetricInfo{"fairlead_api_shed_connections_total", "counter", "", "Connections to the API closed at its connection limit."},

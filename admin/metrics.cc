@@ -331,6 +331,9 @@ void api_metrics(Page& page, const ApiCounters& api) {
   page.family("fairlead_api_connections");
   page.count({{"way", "unix"}}, api.unix_connections);
   page.count({{"way", "tcp"}}, api.tcp_connections);
+  page.family("fairlead_api_watchers");
+  page.count({{"way", "unix"}}, api.unix_watchers);
+  page.count({{"way", "tcp"}}, api.tcp_watchers);
   page.family("fairlead_api_responses_total");
   for (const auto& [status, count] : api.responses) {
     const std::string text = std::to_string(status);

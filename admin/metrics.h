@@ -30,6 +30,8 @@ struct ApiCounters {
   std::uint64_t timeouts = 0;                   ///< Connections closed because the client was too slow.
   std::uint64_t unix_connections = 0;
   std::uint64_t tcp_connections = 0;
+  std::uint64_t unix_watchers = 0;  ///< Of the connections: WebSockets.
+  std::uint64_t tcp_watchers = 0;
 };
 
 inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";

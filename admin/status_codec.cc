@@ -234,6 +234,16 @@ void read_times(JsonFields& f, std::string_view key, TimesTaken& out) {
   });
 }
 
+json::object event_json(const EventInfo& e) {
+  json::object fields;
+  for (const auto& [key, value] : e.fields) fields[json_string(key)] = json_string(value);
+  return {{"sequence", e.sequence},
+          {"time", json_string(e.time)},
+          {"id", json_string(e.id)},
+          {"level", json_string(e.level)},
+          {"fields", std::move(fields)}};
+}
+
 void read_server(JsonFields& f, ServerStatus& s) {
   f.get("name", s.name);
   f.get("address", s.address);
@@ -576,17 +586,10 @@ std::string encode_connections(const ConnectionList& list, std::size_t limit) {
 }
 
 std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after) {
-  const auto one = [](const EventInfo& e) {
-    json::object fields;
-    for (const auto& [key, value] : e.fields) fields[json_string(key)] = json_string(value);
-    return json::object{{"sequence", e.sequence},
-                        {"time", json_string(e.time)},
-                        {"id", json_string(e.id)},
-                        {"level", json_string(e.level)},
-                        {"fields", std::move(fields)}};
-  };
-  return json_text(json::object{{"events", each(events, one)}, {"last", events.empty() ? after : events.back().sequence}});
+  return json_text(json::object{{"events", each(events, event_json)}, {"last", events.empty() ? after : events.back().sequence}});
 }
+
+std::string encode_event(const EventInfo& event) { return json_text(event_json(event)); }
 
 std::string encode_result(const CommandResult& result) {
   return json_text(json::object{

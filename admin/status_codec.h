@@ -30,6 +30,8 @@ namespace fairlead::admin {
 [[nodiscard]] std::string encode_drills(const DrillTimes& times, const std::vector<DrillResult>& last);
 [[nodiscard]] std::string encode_connections(const ConnectionList& list, std::size_t limit);
 [[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
+/// One of them, as in the list.
+[[nodiscard]] std::string encode_event(const EventInfo& event);
 [[nodiscard]] std::string encode_result(const CommandResult& result);
 
 /// Errors: kInvalidArgument with the path of what is wrong. Absent keys keep their defaults.

@@ -21,6 +21,8 @@ missing=()
 # dpkg-query exits with 1 when it does not know one of the names: that is an answer, not a failure.
 installed=$({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>&1 || true; } | awk '$1 == "installed" {print $2}')
 for package in "${wanted[@]}"; do
+  # Node of another source than Debian brings its npm along, and excludes Debian's.
+  [ "$package" != npm ] || ! command -v npm >/dev/null || continue
   grep -qxF "$package" <<<"$installed" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

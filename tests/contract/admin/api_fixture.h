@@ -135,6 +135,15 @@ class RawClient {
     }
     return out;
   }
+  /// What there is, within ten seconds; empty: nothing came, or the server closed (`ended`).
+  std::string read_some() {
+    std::array<char, 4096> chunk{};
+    pollfd waiting{fd_.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, 10000) != 1) return {};
+    const auto n = ::recv(fd_.get(), chunk.data(), chunk.size(), 0);
+    ended = n <= 0;
+    return n <= 0 ? std::string() : std::string(chunk.data(), static_cast<std::size_t>(n));
+  }
   bool ended = false;
 
  private:

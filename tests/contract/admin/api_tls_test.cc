@@ -1,7 +1,7 @@
 // admin.listen with TLS: client certificates decide.
 #include <boost/json.hpp>
 
-#include "tests/contract/admin/api_fixture.h"
+#include "tests/contract/admin/watch_client.h"
 
 namespace fairlead::admin {
 namespace {
@@ -92,6 +92,23 @@ TEST_F(ApiTlsTest, TlsBelow12IsNotSpoken) {
   EXPECT_FALSE(spoken("0"));
   EXPECT_FALSE(spoken("1"));
   EXPECT_TRUE(spoken("2"));
+}
+
+// Head, hello and the beginning of the status; the next status ends the client, whose reader is gone.
+TEST_F(ApiTlsTest, AWatcherIsWhoItsCertificateSays) {
+  start();
+  const auto watch = [&](const std::string& who) {
+    std::ofstream(folder / "handshake") << testing::WatchClient::handshake_text("/api/v1/watch?interval=250ms");
+    return run("openssl s_client -quiet -ign_eof -connect 127.0.0.1:" + std::to_string(server->tcp_port()) + " -cert " +
+               file(who + ".crt") + " -key " + file(who + ".key") + " -CAfile " + file("ca.crt") + " <" + file("handshake") +
+               " 2>/dev/null | head -c 800")
+        .output;
+  };
+  const auto operators = watch("ops");
+  EXPECT_TRUE(operators.starts_with("HTTP/1.1 101")) << operators;
+  EXPECT_NE(operators.find(R"("caller":{"name":"certificate CN=ops","role":"operator"})"), std::string::npos) << operators;
+  EXPECT_NE(operators.find(R"({"type":"status","status":{"node":"gate-1")"), std::string::npos) << operators;
+  EXPECT_NE(watch("reader").find(R"("role":"viewer")"), std::string::npos);
 }
 
 TEST_F(ApiTlsTest, WithTlsItMayListenEverywhere) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <optional>
 
+#include "admin/web_assets.h"
 #include "tests/contract/admin/fake_node_port.h"
 
 namespace fairlead::admin {
@@ -95,7 +96,7 @@ TEST_F(ApiDispatcherTest, BeforeTheFirstReportItIsAliveButNotReady) {
 
 TEST_F(ApiDispatcherTest, EveryReadingRouteAnswers) {
   for (const auto& route : api_routes()) {
-    if (route.role != ApiRole::kRead) continue;
+    if (route.role != ApiRole::kRead || route.call == ApiCall::kWatch || route.call == ApiCall::kAsset) continue;
     const auto response = get(std::string(route.pattern));
     EXPECT_EQ(response.status, 200U) << route.pattern;
     EXPECT_FALSE(response.body.empty()) << route.pattern;
@@ -164,6 +165,69 @@ TEST_F(ApiDispatcherTest, OnlyJsonAndOnlyFromOurOwnPages) {
   foreign.origin = "https://localhost";
   EXPECT_EQ(ask(foreign).status, 200U);
   EXPECT_EQ(node.commands().size(), 1U);
+}
+
+// A page whose name was pointed at this machine is its own site to the browser: Origin and Host agree.
+TEST_F(ApiDispatcherTest, WithoutTlsNamesThatAStrangerCanGiveOutAreRefused) {
+  const auto asked = [&](std::string host, std::string target) {
+    auto request = make("GET", std::move(target), "");
+    request.host = std::move(host);
+    return ask(request).status;
+  };
+  for (const char* host :
+       {"", "localhost", "localhost:9440", "127.0.0.1:9440", "[::1]:9440", "[::1]", "192.168.4.130", "gate-1:9440", "dash.localhost:1"})
+    EXPECT_EQ(asked(host, "/api/v1/status"), 200U) << host;
+  for (const char* host :
+       {"evil.example", "evil.example:9440", "127.0.0.1.evil.example:9440", "[evil.example]:1", "localhost.evil.example"}) {
+    EXPECT_EQ(asked(host, "/api/v1/status"), 421U) << host;
+    EXPECT_EQ(asked(host, "/"), 421U) << host;
+    EXPECT_EQ(asked(host, "/readyz"), 200U) << "probes and Prometheus may use any name";
+    EXPECT_EQ(asked(host, "/metrics"), 200U) << host;
+  }
+  auto change = make("POST", "/api/v1/reload", "");
+  change.host = "evil.example:9440";
+  change.origin = "http://evil.example:9440";
+  EXPECT_EQ(ask(change).status, 421U);
+  EXPECT_TRUE(node.commands().empty());
+  change.tls = true;  // The certificate has to be valid for that name.
+  change.origin = "https://evil.example:9440";
+  EXPECT_EQ(ask(change).status, 200U);
+}
+
+TEST_F(ApiDispatcherTest, EveryFileOfTheDashboardIsServedAndATagSavesItsBody) {
+  ASSERT_GE(web_assets().size(), 4U);
+  for (const auto& asset : web_assets()) {
+    auto request = make("GET", std::string(asset.path), "");
+    const auto full = ask(request);
+    EXPECT_EQ(full.status, 200U) << asset.path;
+    EXPECT_EQ(full.body, asset.body) << asset.path;
+    EXPECT_EQ(full.content_type, asset.content_type);
+    EXPECT_EQ(full.cache_control, "no-cache");
+    request.if_none_match = asset.etag;
+    EXPECT_EQ(ask(request).status, 304U);
+    EXPECT_EQ(ask(request).body, "");
+    request.if_none_match = "\"0\"";
+    EXPECT_EQ(ask(request).status, 200U);
+  }
+  EXPECT_EQ(get("/app.js?v=1").status, 400U) << "queries are for nothing here";
+  EXPECT_EQ(ask(make("POST", "/", "")).status, 405U);
+}
+
+TEST_F(ApiDispatcherTest, AnUpgradeIsAnsweredWithWhatWasAskedFor) {
+  auto request = make("GET", "/api/v1/watch?interval=2s&after=7", "");
+  EXPECT_EQ(ask(request).status, 426U);
+  request.websocket = true;
+  request.websocket_version = "13";
+  request.websocket_key = "dGhlIHNhbXBsZSBub25jZQ==";
+  const auto answer = ask(request);
+  EXPECT_EQ(answer.status, 101U);
+  ASSERT_TRUE(answer.watch);
+  EXPECT_EQ(answer.watch->interval, std::chrono::seconds(2));
+  EXPECT_EQ(answer.watch->after, 7U);
+  for (const char* key : {"", "x", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25j!Q=="}) {
+    request.websocket_key = key;
+    EXPECT_EQ(ask(request).status, 400U) << key;
+  }
 }
 
 TEST_F(ApiDispatcherTest, AMisspeltFilterListsNothing) {

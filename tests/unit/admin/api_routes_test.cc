@@ -57,7 +57,10 @@ TEST(ApiRoutes, FindsWhatThereIsAndSaysWhichMethodsAPathHas) {
   EXPECT_EQ(outcome("DELETE", "/api/v1/servers//b"), "unknown");
   EXPECT_EQ(outcome("GET", "/api/v1/servers/a"), "unknown");
   EXPECT_EQ(outcome("GET", "/api/v1/status/"), "unknown");
-  EXPECT_EQ(outcome("GET", "/"), "unknown");
+  EXPECT_EQ(outcome("GET", "/"), "/");
+  EXPECT_EQ(outcome("HEAD", "/app.js"), "/{file}");
+  EXPECT_EQ(outcome("GET", "/nothing.js"), "unknown");
+  EXPECT_EQ(outcome("POST", "/nothing"), "unknown");
 }
 
 TEST(ApiRoutes, OpenApiHasEveryRoute) {

@@ -1,0 +1,200 @@
+#include "admin/api_watch_session.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/websocket.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+#include <limits>
+
+namespace fairlead::admin {
+namespace {
+
+namespace net = boost::asio;
+namespace beast = boost::beast;
+namespace websocket = beast::websocket;
+using boost::system::error_code;
+
+constexpr std::size_t kEventBatch = 32;
+constexpr std::size_t kReadBytesPerSecond = 64 * 1024;
+constexpr auto kFarewell = std::chrono::milliseconds(500);
+
+template <class Stream>
+class WatchSession final : public ApiSession, public Watcher, public std::enable_shared_from_this<WatchSession<Stream>> {
+ public:
+  WatchSession(Stream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake, const WatchRequest& request,
+               SessionSetup setup)
+      : tls_(std::move(tls)),
+        setup_(std::move(setup)),
+        request_(request),
+        handshake_(std::move(handshake)),
+        ws_(std::move(stream)),
+        deadline_(*setup_.io),
+        budget_(setup_.hub->now()),
+        plan_(start_plan()) {
+    ++*setup_.watchers;
+  }
+
+  void start() override {
+    lowest().expires_never();  // The WebSocket has timeouts of its own.
+    lowest().rate_policy().read_limit(kReadBytesPerSecond);
+    ws_.set_option(websocket::stream_base::timeout{
+        .handshake_timeout = setup_.limits.request, .idle_timeout = setup_.limits.idle, .keep_alive_pings = true});
+    ws_.set_option(
+        websocket::stream_base::decorator([](websocket::response_type& answer) { answer.set(beast::http::field::server, "fairlead"); }));
+    ws_.read_message_max(kClientMessageBytesMax);
+    ws_.text(true);
+    ws_.auto_fragment(false);
+    ws_.control_callback([this](websocket::frame_type kind, beast::string_view) {
+      if (kind != websocket::frame_type::close) count_frame();
+    });
+    ws_.async_accept(handshake_, [self = self()](error_code failed) {
+      if (failed) return self->end();
+      if (self->leaving_) return self->say_farewell();
+      self->listening_ = true;
+      self->setup_.hub->add(self);
+      self->listen();
+      self->look();
+    });
+  }
+
+  void close() override { leave(websocket::close_code::going_away, "the daemon is stopping"); }
+
+  void look() override {
+    if (frame_ != nullptr || leaving_) return;
+    frame_ = next_frame();
+    if (frame_ == nullptr) return;
+    const std::uint64_t number = ++frame_number_;
+    deadline_.expires_after(setup_.limits.request);
+    deadline_.async_wait([weak = std::weak_ptr<WatchSession>(self()), number](error_code cancelled) {
+      const auto session = cancelled ? nullptr : weak.lock();
+      if (session == nullptr || session->frame_number_ != number || session->frame_ == nullptr) return;
+      ++session->setup_.counters->timeouts;
+      session->end();
+    });
+    ws_.async_write(net::buffer(*frame_), [self = self(), frame = frame_](error_code failed, std::size_t) {
+      self->frame_ = nullptr;
+      if (!self->leaving_) self->deadline_.cancel();
+      if (failed) return self->leaving_ ? void() : self->end();
+      self->look();
+    });
+  }
+
+ private:
+  std::shared_ptr<WatchSession> self() { return this->shared_from_this(); }
+  auto& lowest() { return beast::get_lowest_layer(ws_); }
+
+  WatchPlan start_plan() {
+    // All that is kept, for its first and last number; a ring holds some 1000.
+    const auto kept = setup_.hub->events(0, std::numeric_limits<std::size_t>::max());
+    return {request_, kept.empty() ? 0 : kept.front().sequence, kept.empty() ? 0 : kept.back().sequence};
+  }
+
+  std::shared_ptr<const std::string> next_frame() {
+    auto& hub = *setup_.hub;
+    if (hub.report() == nullptr) return nullptr;
+    if (next_event_ == events_.size()) {
+      events_ = hub.events(plan_.after(), kEventBatch);
+      next_event_ = 0;
+    }
+    WatchNews news{.digest = hub.digest(), .next_event = std::nullopt};
+    if (next_event_ < events_.size()) news.next_event = events_[next_event_].sequence;
+    const auto own = [](std::string text) { return std::make_shared<const std::string>(std::move(text)); };
+    switch (plan_.next(news, hub.now())) {
+      case WatchPlan::Send::kNothing: return nullptr;
+      case WatchPlan::Send::kHello:
+        return own(encode_hello(
+            {.node = hub.report()->node, .version = hub.report()->version, .caller = setup_.caller.name, .role = setup_.caller.role},
+            plan_));
+      case WatchPlan::Send::kStatus: return hub.status_frame();
+      case WatchPlan::Send::kLost: return own(encode_lost(plan_.lost()));
+      case WatchPlan::Send::kEvent: return own(encode_event_frame(events_[next_event_++]));
+    }
+    return nullptr;
+  }
+
+  /// Reads what the client says, for its pongs and its close; the rest is dropped.
+  void listen() {
+    ws_.async_read(said_, [self = self()](error_code failed, std::size_t) {
+      self->said_.consume(self->said_.size());
+      if (failed == beast::error::timeout) ++self->setup_.counters->timeouts;
+      // A close of ours waits for this read to end; it ends the session then.
+      if (failed) return self->leaving_ ? void() : self->end();
+      self->count_frame();
+      self->listen();
+    });
+  }
+
+  void count_frame() {
+    if (leaving_ || budget_.take(setup_.hub->now())) return;
+    // Not from within the stream's own callback.
+    net::post(*setup_.io, [self = self()] { self->leave(websocket::close_code::policy_error, "too many messages"); });
+  }
+
+  void leave(websocket::close_code code, const char* why) {
+    if (std::exchange(leaving_, true)) return;
+    reason_ = websocket::close_reason(code, why);
+    deadline_.expires_after(kFarewell);
+    deadline_.async_wait([weak = std::weak_ptr<WatchSession>(self())](error_code cancelled) {
+      const auto session = cancelled ? nullptr : weak.lock();
+      if (session != nullptr) session->end();
+    });
+    if (listening_) say_farewell();  // Else when the handshake is done.
+  }
+
+  void say_farewell() {
+    ws_.async_close(reason_, [self = self()](error_code) { self->end(); });
+  }
+
+  void end() {
+    leaving_ = true;
+    if (!setup_.on_end) return;
+    deadline_.cancel();
+    lowest().close();
+    --*setup_.watchers;
+    std::exchange(setup_.on_end, nullptr)();
+  }
+
+  std::shared_ptr<net::ssl::context> tls_;  // Outlives ws_.
+  SessionSetup setup_;
+  const WatchRequest request_;
+  WatchHandshake handshake_;
+  websocket::stream<Stream> ws_;
+  beast::flat_buffer said_{kClientMessageBytesMax};
+  net::steady_timer deadline_;  // Of the frame under way, or of the farewell.
+  FrameBudget budget_;
+  WatchPlan plan_;
+  std::vector<EventInfo> events_;  // Read from the ring, not sent yet: from next_event_ on.
+  std::size_t next_event_ = 0;
+  std::shared_ptr<const std::string> frame_;  // Under way.
+  std::uint64_t frame_number_ = 0;
+  websocket::close_reason reason_;
+  bool listening_ = false;
+  bool leaving_ = false;
+};
+
+template <class Stream>
+std::shared_ptr<ApiSession> make(Stream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
+                                 const WatchRequest& request, SessionSetup setup) {
+  return std::make_shared<WatchSession<Stream>>(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
+}
+
+}  // namespace
+
+std::shared_ptr<ApiSession> make_watch_session(UnixStream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
+                                               const WatchRequest& request, SessionSetup setup) {
+  return make(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
+}
+
+std::shared_ptr<ApiSession> make_watch_session(TcpStream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
+                                               const WatchRequest& request, SessionSetup setup) {
+  return make(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
+}
+
+std::shared_ptr<ApiSession> make_watch_session(TlsStream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
+                                               const WatchRequest& request, SessionSetup setup) {
+  return make(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
+}
+
+}  // namespace fairlead::admin

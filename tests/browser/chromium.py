@@ -1,0 +1,141 @@
+"""Runs the dashboard's tests in Debian's Chromium: the npm packages they need, and ways for a browser into a lab's nodes."""
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from support.fairlead import BIN, ROOT             # noqa: E402
+from support.waiting import SCALE                  # noqa: E402
+
+BUILD = os.path.dirname(os.path.abspath(BIN))
+MODULES = os.path.join(BUILD, "browser")
+PICTURES = os.path.join(BUILD, "dashboard")
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def why_unavailable():
+    """None when the tests can be run; else the reason. Fetches the npm packages that package-lock.json names, once."""
+    for program in ("node", "chromium"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (scripts/setup.sh browser)"
+    os.makedirs(MODULES, exist_ok=True)
+    with open(os.path.join(MODULES, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _fetch()
+
+
+def _fetch():
+    wanted = b"".join(_bytes(os.path.join(HERE, name)) for name in ("package.json", "package-lock.json"))
+    done = os.path.join(MODULES, "fetched")
+    if os.path.exists(done) and _bytes(done) == wanted:
+        return None
+    if shutil.which("npm") is None:
+        return "npm is not installed (scripts/setup.sh browser)"
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(os.path.join(HERE, name), MODULES)
+    fetched = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=MODULES, capture_output=True, text=True, check=False, timeout=240,
+                             stdin=subprocess.DEVNULL)
+    if fetched.returncode != 0:
+        return f"npm ci failed: {fetched.stderr.strip().splitlines()[-1:]}"
+    with open(done, "wb") as file:
+        file.write(wanted)
+    return None
+
+
+def _bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def run(script, timeout, **env):
+    """Runs one file of node's test runner; (exit code, what it said). Its browser goes with it."""
+    out = os.path.join(MODULES, f"{script}.{os.getpid()}.log")
+    with open(out, "w+", encoding="utf-8") as log:
+        child = subprocess.Popen(["node", os.path.join(HERE, script)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT,
+                                 env={**os.environ, "FL_BROWSER_MODULES": MODULES, "FL_PICTURES": PICTURES, "FL_CHROMIUM": shutil.which("chromium"), **env})
+        try:
+            code = child.wait(timeout * SCALE)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, 9)
+            child.wait()
+        log.seek(0)
+        said = log.read()
+    os.unlink(out)
+    return code, said
+
+
+class Forwarder:
+    """127.0.0.1:PORT -> what `connect()` returns, as `ssh -L` would. Runs until closed."""
+
+    def __init__(self, connect):
+        self._connect = connect
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://localhost:{self.port}/"
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return   # Closed.
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client):
+        try:
+            node = self._connect()
+        except OSError:
+            client.close()   # As ssh does when the far end does not answer.
+            return
+        threading.Thread(target=_pump, args=(client, node), daemon=True).start()
+        _pump(node, client)
+
+
+def _pump(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:
+        pass             # The other direction sees it as well.
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def to_unix(path):
+    def connect():
+        out = socket.socket(socket.AF_UNIX)
+        out.connect(path)
+        return out
+    return connect
+
+
+def to_tcp_of(pid, port):
+    """127.0.0.1:port in the network namespace of this process. The calling thread stays there: it is the forwarder's own."""
+    def connect():
+        with open(f"/proc/{pid}/ns/net", "rb") as namespace:
+            if _libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+        return socket.create_connection(("127.0.0.1", port))
+    return connect
