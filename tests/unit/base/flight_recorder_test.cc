@@ -177,7 +177,10 @@ TEST_F(FlightTest, AStackThatOverranLeavesAFile) {
   EXPECT_EQ(kept_flights(state).size(), 1U);
 }
 
-TEST_F(FlightTest, ACrashWithTheRecordersOwnLockAndStdioHeldStillEnds) {
+TEST_F(FlightTest, ACrashWhileAnotherThreadHoldsStdioStillEnds) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "its run time starts no thread after a fork";
+#endif
   const int status = in_child([](FlightRecorder& recorder) {
     recorder.append(event(1));
     ::flockfile(stdout);  // libqb's own dump waits for this for ever.
@@ -255,7 +258,9 @@ TEST_F(FlightTest, WhatIsNoRingIsRefusedAndDamagedOnesAreReadUpToTheDamage) {
   std::filesystem::remove(ring);
   EXPECT_FALSE(read_flight(ring)->has_value()) << "there is none";
 
-  FlightRecorder recorder(options());
+  FlightRecorderOptions small = options();
+  small.bytes = 4096;
+  FlightRecorder recorder(small);
   for (int i = 0; i < 10; ++i) recorder.append(event(i));
   const std::string whole = read_file(ring);
   for (std::size_t at = 0; at < 6000; at += 7) {
