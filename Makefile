@@ -29,14 +29,14 @@ run:
 	@exec scripts/run_demo.py $(if $(filter 1,$(VERSUS)),--versus)
 
 test:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test package
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
 	@cmake --build build -j $(JOBS) --target headers
 	@cd build && $(CTEST) -LE '^long$$'
 
 test-long:
-	@scripts/setup.sh build test guest
+	@scripts/setup.sh build test package guest
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
 	@cmake --build build -j $(JOBS) --target headers
