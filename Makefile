@@ -29,14 +29,14 @@ run:
 	@exec scripts/run_demo.py $(if $(filter 1,$(VERSUS)),--versus)
 
 test:
-	@scripts/setup.sh build test browser
+	@scripts/setup.sh build test package browser
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
 	@cmake --build build -j $(JOBS) --target headers
 	@cd build && $(CTEST) -LE '^long$$'
 
 test-long:
-	@scripts/setup.sh build test browser guest
+	@scripts/setup.sh build test package browser guest
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
 	@cmake --build build -j $(JOBS) --target headers

@@ -43,6 +43,14 @@ Status need_root() {
   return Error{Errc::kPermission, "a lab is made of namespaces, for which one has to be root: sudo fairlead lab ..."};
 }
 
+/// Of a node (set_environment in lab_process.cc).
+bool is_on_path(const std::string& program) {
+  for (const char* folder : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}) {
+    if (::access(fmt::format("{}/{}", folder, program).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
 Status need_programs(const std::string& programs, bool qdevice) {
   struct Need {
     const char* program;
@@ -51,13 +59,13 @@ Status need_programs(const std::string& programs, bool qdevice) {
   std::vector<Need> needs{{"ip", "iproute2"}, {"nginx", "nginx-light"}, {"corosync", "corosync"}, {"openssl", "openssl"}};
   if (qdevice) needs.insert(needs.end(), {{"corosync-qnetd", "corosync-qnetd"}, {"corosync-qdevice", "corosync-qdevice"}});
   for (const Need& need : needs) {
-    bool found = false;
-    for (const char* folder : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"})
-      found = found || ::access(fmt::format("{}/{}", folder, need.program).c_str(), X_OK) == 0;
-    if (!found) return Error{Errc::kNotFound, fmt::format("{} is not installed: apt-get install {}", need.program, need.package)};
+    if (!is_on_path(need.program))
+      return Error{Errc::kNotFound, fmt::format("{} is not installed: apt-get install {}", need.program, need.package)};
   }
-  if (::access((programs + "/fairleadd").c_str(), X_OK) != 0)
-    return Error{Errc::kNotFound, fmt::format("{}/fairleadd is not there: it belongs beside fairlead (make build)", programs)};
+  // Beside fairlead in a source tree; the package has it in /usr/sbin.
+  if (::access((programs + "/fairleadd").c_str(), X_OK) != 0 && !is_on_path("fairleadd"))
+    return Error{Errc::kNotFound,
+                 fmt::format("{}/fairleadd is not there: it belongs beside fairlead (make build) or comes with the package", programs)};
   return {};
 }
 

@@ -16,6 +16,7 @@ from support import debian_root, raw                            # noqa: E402
 from support.debian_root import Machine, NoMirror, fresh_root   # noqa: E402
 from support.fairlead import BIN, ROOT                          # noqa: E402
 from support.lab import Lab                                     # noqa: E402
+from support.process import start_time                          # noqa: E402
 from support.waiting import wait_for                            # noqa: E402
 
 BUILD = os.path.dirname(os.path.abspath(BIN))
@@ -24,6 +25,7 @@ VIP = "10.77.99.1"
 RIGHTS = {"NET_BIND_SERVICE": 10, "NET_ADMIN": 12, "NET_RAW": 13, "IPC_LOCK": 14, "SYS_NICE": 23}
 EXPOSURE_MAX = 3.0   # systemd-analyze security: 0 is sealed, 10 is unprotected.
 EXAMPLES = ("standalone.yaml", "two-nodes.yaml")
+MORE = ("logrotate", "nginx-light", "iproute2", "openssl")   # What is suggested, and used below.
 CONFFILES = ("/etc/corosync/uidgid.d/fairlead", "/etc/logrotate.d/fairlead")
 
 
@@ -41,7 +43,7 @@ def has_io_uring():
 
 def build(out):
     done = subprocess.run([os.path.join(ROOT, "packaging/build_deb.sh"), BUILD, out], capture_output=True, text=True, timeout=300, check=False,
-                          stdin=subprocess.DEVNULL)
+                          stdin=subprocess.DEVNULL, env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
     if done.returncode != 0:
         raise RuntimeError(f"build_deb.sh ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return next(path for path in glob.glob(os.path.join(out, "fairlead_*.deb")))
@@ -69,11 +71,12 @@ class DebTest(unittest.TestCase):
         reason = debian_root.why_unavailable()
         if reason:
             raise unittest.SkipTest(reason)
-        cls.out = tempfile.mkdtemp(prefix="fairlead-deb.")
+        # As the folder of a lab: what a killed run leaves of it goes with the next one.
+        cls.out = tempfile.mkdtemp(prefix=f"fairlead-lab.{os.getpid()}.{start_time(os.getpid())}.")
         cls.addClassCleanup(shutil.rmtree, cls.out)
         cls.deb = build(cls.out)
         try:
-            cls.root = fresh_root(os.path.join(BUILD, "package-root"), cls.deb, ("logrotate",))
+            cls.root = fresh_root(os.path.join(BUILD, "package-root"), cls.deb, MORE)
         except NoMirror as error:
             raise unittest.SkipTest(f"no Debian can be fetched: {error}") from error
         cls.has_pages = bool(glob.glob(os.path.join(BUILD, "man", "*.[158]")))
@@ -239,6 +242,14 @@ class DebTest(unittest.TestCase):
         os.rename(machine.path("/etc/corosync/away"), entry)
         machine.must(["corosync-cfgtool", "-R"])
         wait_for(lambda: self.status(machine)["cluster"]["quorate"], 30, "it takes part")
+
+    def test_a_lab_runs_from_the_installed_package(self):
+        machine = self.machine()
+        said = machine.must(["fairlead", "lab", "up", "--nodes", "1"], timeout=120)
+        self.assertIn("is up after", said)
+        status = json.loads(machine.must(["fairlead", "lab", "exec", "gate-1", "fairlead", "--json", "status"]))
+        self.assertEqual(status["vips"][0]["state"], "held")
+        machine.must(["fairlead", "lab", "down"])
 
     # ---- upgrade, removal ----
     def test_an_upgrade_keeps_what_is_the_operators_and_purge_leaves_nothing(self):

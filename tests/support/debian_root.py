@@ -22,7 +22,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GROUP = "fairlead-machine."
 # What would start by itself and is not the matter here.
 _MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "logrotate.timer", "e2scrub_all.timer", "fstrim.timer", "corosync.service",
-           "systemd-timesyncd.service", "cron.service", "getty.target", "systemd-networkd.service", "systemd-networkd.socket")
+           "systemd-timesyncd.service", "nginx.service", "cron.service", "getty.target", "systemd-networkd.service", "systemd-networkd.socket")
 _MOUNTS = """
 device() { mknod -m 666 "$root/dev/$1" c $2 $3; }
 mount -t proc proc "$root/proc"
