@@ -33,10 +33,12 @@ admin::ServerState state_of(const lb::ServerHealth& health) {
 void describe_counters(const lb::ServerCounters& from, admin::ServerStatus& out) {
   const auto read = [](const auto& value) { return value.load(std::memory_order_relaxed); };
   out.connect_failures = read(from.connect_failures);
+  out.connect_failures_by_cause.reserve(lb::kConnectCauses);
   for (std::size_t i = 0; i < lb::kConnectCauses; ++i)
     out.connect_failures_by_cause.push_back({std::string(lb::word_of(static_cast<lb::ConnectCause>(i))), read(from.failed_by_cause[i])});
   out.reset_connections = read(from.resets_sent);
   out.bytes = {.in = from.bytes_in(), .out = from.bytes_out()};
+  out.connect_times.buckets.reserve(lb::kConnectBuckets);
   for (std::size_t i = 0; i < lb::kConnectBuckets; ++i) {
     const bool bounded = i < lb::kConnectBoundsUs.size();
     const double bound = bounded ? static_cast<double>(lb::kConnectBoundsUs[i]) / 1e6 : std::numeric_limits<double>::infinity();
@@ -47,6 +49,7 @@ void describe_counters(const lb::ServerCounters& from, admin::ServerStatus& out)
 }
 
 void describe_checks(const lb::ServerHealth& health, bool checked, Instant now, admin::ServerStatus& out) {
+  if (checked) out.checks.reserve(lb::kProbeOutcomes);
   for (std::size_t i = 0; checked && i < lb::kProbeOutcomes; ++i) {
     const auto outcome = static_cast<lb::ProbeOutcome>(i);
     if (outcome == lb::ProbeOutcome::kUnresolved) continue;  // No check ends like that.
@@ -143,6 +146,7 @@ void NodeController::describe(admin::NodeReport& report, Instant now) const {
     admin::PoolStatus out;
     out.name = pool->settings.name;
     out.balance = name_of(pool->settings.balance);
+    out.servers.reserve(pool->servers.size());
     for (const ServerRecord& s : pool->servers) out.servers.push_back(describe_server(*pool, s, now));
     out.source_fallbacks = pool->counters->source_fallbacks.load(std::memory_order_relaxed);
     const auto usable = pool->health.usable_count();

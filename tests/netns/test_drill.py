@@ -52,6 +52,9 @@ class DrillTest(GatesTest):
             self.assertEqual((seen["drill"], seen["vip"], seen["bound_ms"], seen["holders_max"]), ("planned", "api", 20, 1))
             self.assertTrue(seen["recovered"], seen)
             self.assertNotEqual(holders(gates), [old])
+            kept = next(d["last"] for d in json.loads(old.get("/api/v1/drills")[1])["drills"] if d["name"] == "planned")
+            self.assertEqual((kept["vip"], kept["passed"], kept["bound_ms"]), ("api", not seen["not_as_promised"], 20), "the daemon that was asked keeps it")
+            self.assertAlmostEqual(kept["outage_ms"], seen["outage_ms"], delta=0.01)
 
         with self.subTest("an address that is deleted"):
             seen = self.drill(client, holders(gates)[0], "delete-vip", "--vip", "api")
