@@ -6,7 +6,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
-#include <limits>
 
 namespace fairlead::admin {
 namespace {
@@ -85,10 +84,23 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
   std::shared_ptr<WatchSession> self() { return this->shared_from_this(); }
   auto& lowest() { return beast::get_lowest_layer(ws_); }
 
+  /// The ring's first and last number, asked for one event at a time: whoever logs would wait while the whole ring is copied.
   WatchPlan start_plan() {
-    // All that is kept, for its first and last number; a ring holds some 1000.
-    const auto kept = setup_.hub->events(0, std::numeric_limits<std::size_t>::max());
-    return {request_, kept.empty() ? 0 : kept.front().sequence, kept.empty() ? 0 : kept.back().sequence};
+    const auto above = [&](std::uint64_t sequence) { return setup_.hub->events(sequence, 1); };
+    const auto first = above(0);
+    if (first.empty()) return {request_, 0, 0};
+    const std::uint64_t oldest = first.front().sequence;
+    std::uint64_t low = oldest - 1;  // Something is above it; nothing is above high.
+    std::uint64_t high = oldest;
+    for (std::uint64_t step = 1; !above(high).empty(); step *= 2) {
+      low = high;
+      high += step;
+    }
+    while (high - low > 1) {
+      const std::uint64_t middle = low + (high - low) / 2;
+      (above(middle).empty() ? high : low) = middle;
+    }
+    return {request_, oldest, high};
   }
 
   std::shared_ptr<const std::string> next_frame() {

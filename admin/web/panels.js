@@ -87,6 +87,7 @@ export class Servers {
     spark(c.check.querySelector('svg'), checked ? samples : []);
     text(c.check.querySelector('.ms'), server.check.result === 'ok' ? ms(server.check.duration_ms) : '');
     text(c.check.querySelector('.sub'), checkWords(server));
+    set(c.check, 'title', server.check.detail || null);
     if (c.actions) this.#showActions(c.actions, pool.name, server);
   }
 

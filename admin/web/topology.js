@@ -193,6 +193,6 @@ function placeBox(node, box, place) {
   set(node, 'data-id', box.id);
   set(rect, 'width', place.w.toFixed(1));
   set(sign.firstElementChild, 'href', `#i-${box.sign}`);
-  text(name, fit(box.name, (place.w - 34) / 7.2));
-  text(sub, fit(box.sub, (place.w - 18) / 5.9));
+  text(name, fit(box.name, (place.w - 34) / 7.9));
+  text(sub, fit(box.sub, (place.w - 18) / 6.3));
 }

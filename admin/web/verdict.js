@@ -111,7 +111,7 @@ export function checkWords(server) {
   const {result, detail} = server.check;
   const said = RESULTS[result] ?? words(result);
   if (result === 'ok') return detail ? `passed: ${detail}` : 'passed';
-  return detail && detail !== said && detail.toLowerCase() !== said ? `${said}: ${detail}` : said;
+  return detail && !detail.toLowerCase().includes(said) ? `${said}: ${detail}` : said;
 }
 
 /** An event as a sentence; the fields where there is no better one. */

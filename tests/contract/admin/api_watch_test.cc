@@ -113,6 +113,18 @@ TEST_F(ApiWatchTest, AfterBringsEarlierEventsAndWhatTheRingNoLongerHasIsCounted)
   EXPECT_EQ(of_another_life.next("event")->at_pointer("/event/sequence"), 5);
 }
 
+TEST_F(ApiWatchTest, WithoutAfterEventsComeFromNowOnHoweverMuchTheRingHolds) {
+  for (const std::uint64_t size : {0U, 1U, 2U, 3U, 64U, 1000U}) {
+    std::vector<EventInfo> kept;
+    for (std::uint64_t i = 1; i <= size; ++i) kept.push_back(event(7000 + i));
+    node.set_events(kept);
+    start();
+    auto client = over_unix();
+    ASSERT_TRUE(client.open().starts_with("HTTP/1.1 101"));
+    EXPECT_EQ(client.next("hello")->at("after"), size == 0 ? 0 : 7000 + size) << size;
+  }
+}
+
 TEST_F(ApiWatchTest, WhatIsNoHandshakeIsAProblem) {
   start();
   const auto plain = curl("-i", "/api/v1/watch").output;
@@ -242,10 +254,12 @@ TEST_F(ApiWatchTest, WhoReadsLateGetsTheNewestStatusNotAllOfThem) {
     node.set_report(report);
     ASSERT_EQ(curl("", "/livez").output, "ok\n");
   }
-  ASSERT_TRUE(client.next("status"));
-  const auto second = client.next("status");
-  ASSERT_TRUE(second);
-  EXPECT_EQ(second->at_pointer("/status/config/reloads"), 20);
+  int statuses = 0;
+  for (std::optional<boost::json::value> status; !status || status->at_pointer("/status/config/reloads") != 20; ++statuses) {
+    status = client.next("status");
+    ASSERT_TRUE(status);
+  }
+  EXPECT_LE(statuses, 3) << "the stuck one, the newest of the last tick, the newest";
 }
 
 TEST_F(ApiWatchTest, ADeadPeerIsFoundByPingsALivingOneStays) {
