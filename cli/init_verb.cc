@@ -226,29 +226,35 @@ class Interview {
  public:
   Interview(CliEnvironment& environment, const config::Environment& host) : environment_(environment), host_(host) {}
 
-  InitRequest ask() {
-    InitRequest out;
+  /// `given`: flags that no question is about.
+  InitRequest ask(InitRequest given) {
+    InitRequest out = std::move(given);
     environment_.err << "A first configuration; Enter takes what stands in brackets, Ctrl-C ends this and writes nothing.\n";
     if (const auto vip = line("Address that clients use, with the length of its network, as in 192.168.4.20/24"); !vip.empty())
       out.vips.push_back(vip);
     const auto vip = out.vips.empty() ? Result<IpPrefix>(Error{}) : parse_ip_prefix(out.vips.front());
     if (vip) {
-      if (const auto peer = line("The other gateway, as in gate-2=192.168.4.131; empty: there is none"); !peer.empty())
-        out.peers.push_back(peer);
-      if (!out.peers.empty()) ask_of_pair(*vip, out);
+      out.peers = words("The other gateways, as in gate-2=192.168.4.131; empty: there is none");
+      if (!out.peers.empty()) ask_of_cluster(*vip, out);
     }
-    std::istringstream servers(line("API servers, as in mast-1=192.168.1.11 mast-2=192.168.1.12"));
-    for (std::string server; servers >> server;) out.servers.push_back(server);
+    out.servers = words("API servers, as in mast-1=192.168.1.11 mast-2=192.168.1.12");
     out.ca = line("File with the Kubernetes cluster's CA on the gateways; empty: do not verify the servers");
     return out;
   }
 
  private:
-  void ask_of_pair(const IpPrefix& vip, InitRequest& out) {
+  void ask_of_cluster(const IpPrefix& vip, InitRequest& out) {
     const auto own = address_beside({vip}, host_);
     out.node = line("This machine", own ? host_.host_name + "=" + own->to_string() : "");
+    if (out.peers.size() > 1) return;  // A majority needs no router.
     const auto router = environment_.default_router();
     out.gateway = line("A router that both reach and that is neither of them", router ? router->to_string() : "");
+  }
+  std::vector<std::string> words(const std::string& question) {
+    std::istringstream answer(line(question));
+    std::vector<std::string> out;
+    for (std::string word; answer >> word;) out.push_back(word);
+    return out;
   }
   std::string line(const std::string& question, const std::string& standard = "") {
     environment_.err << question << (standard.empty() ? "" : " [" + standard + "]") << ": " << std::flush;
@@ -293,11 +299,7 @@ void report(const PlannedFile& file, const std::vector<std::string>& notes, cons
 
 void init_config(InitRequest request, const GlobalOptions& options, CliEnvironment& environment) {
   const auto host = environment.host();
-  if (has_no_flag(request) && environment.interactive && !options.yes) {
-    const std::string output = request.output;
-    request = Interview(environment, host).ask();
-    request.output = output;
-  }
+  if (has_no_flag(request) && environment.interactive && !options.yes) { request = Interview(environment, host).ask(std::move(request)); }
   FlagReader flags;
   FirstConfig config = read_flags(request, host, flags);
   if (!flags.problems().empty()) refuse(flags.problems(), std::string("; ") + kExample);

@@ -233,6 +233,13 @@ TEST_F(InitTest, AtATerminalWithoutFlagsItAsks) {
   EXPECT_EQ(found.pools[0].servers.size(), 2U);
 
   typed.clear();
+  typed.str("192.168.4.20/24\ngate-2=192.168.4.131 gate-3=192.168.4.132\n\nmast-1=192.168.1.11\n/etc/fairlead/ca.crt\n");
+  ASSERT_EQ(run({"--profile", "fast", "--force"}, true), kExitDone) << err.str();
+  EXPECT_EQ(snapshot().cluster->nodes.size(), 3U);
+  EXPECT_EQ(snapshot().cluster->profile, config::TimingProfile::kFast) << "flags that no question is about stay";
+  EXPECT_EQ(snapshot().pools[0].health.ca, "/etc/fairlead/ca.crt");
+
+  typed.clear();
   typed.str("");
   EXPECT_EQ(run({}, true), kExitUsage) << "the terminal is gone: no endless questions";
   EXPECT_EQ(run({"--server", "m=192.168.1.11", "--force"}, true), kExitDone);
