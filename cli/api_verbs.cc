@@ -14,15 +14,16 @@
 #include "admin/status_codec.h"
 #include "base/log_format.h"
 #include "base/units.h"
+#include "cli/progress.h"
 #include "cli/status_text.h"
 #include "cli/text_table.h"
+#include "cli/watch_verb.h"
 #include "cli/when.h"
 #include "cli/yaml_text.h"
 
 namespace fairlead::cli {
 namespace {
 
-constexpr Duration kWatchInterval = std::chrono::seconds(1);
 constexpr Duration kFollowInterval = std::chrono::milliseconds(500);
 constexpr Duration kDrainInterval = std::chrono::milliseconds(250);
 constexpr std::size_t kEventsPerCall = 1000;
@@ -45,14 +46,9 @@ ServerPlace parse_place(const std::string& text) {
 }
 
 void ApiVerbs::status(bool watch) {
-  for (;;) {
-    const std::string document = calls_.fetch("/api/v1/status");
-    if (watch && environment_.redraw) environment_.out << "\x1b[H\x1b[2J";
-    if (!calls_.print_document(document)) environment_.out << status_text(decoded(admin::decode_status(document)), environment_.color);
-    environment_.out << std::flush;
-    if (!watch || !environment_.pause(kWatchInterval)) return;
-    if (!environment_.redraw) environment_.out << "\n";
-  }
+  if (watch) return watch_status(calls_);
+  const std::string document = calls_.fetch("/api/v1/status");
+  if (!calls_.print_document(document)) environment_.out << status_text(decoded(admin::decode_status(document)), environment_.color);
 }
 
 void ApiVerbs::list_listeners() {
@@ -114,15 +110,18 @@ void ApiVerbs::wait_until_empty(const std::string& place, Duration timeout) {
   const auto [pool, server] = parse_place(place);
   const Instant begun = environment_.clock.now();
   std::optional<std::uint64_t> shown;
+  Progress progress(environment_, "until " + place + " has no connections", timeout);
   for (;;) {
-    const auto now = calls_.report();
-    const auto left = find_named(find_named(now.pools, pool, "pool").servers, server, "server in pool " + pool).connections.current;
+    const auto report = calls_.report();
+    const auto left = find_named(find_named(report.pools, pool, "pool").servers, server, "server in pool " + pool).connections.current;
     const Duration waited = environment_.clock.now() - begun;
     if (left == 0) {
-      environment_.err << place << ": no connections left after " << age_text(to_seconds(waited)) << "\n";
+      progress.say(place + ": no connections left after " + age_text(to_seconds(waited)));
       return;
     }
-    if (shown != left) environment_.err << place << ": " << left << (left == 1 ? " connection" : " connections") << " left\n" << std::flush;
+    const std::string now_left = fmt::format("{} {} left", left, left == 1 ? "connection" : "connections");
+    if (shown != left && !environment_.progress) progress.say(place + ": " + now_left);
+    progress.detail(now_left);
     shown = left;
     if (waited >= timeout || !environment_.pause(kDrainInterval)) {
       fail(kExitFailed, fmt::format("{}: {} connections are left after {}. Wait on with a longer --timeout, or close them: fairlead "

@@ -10,15 +10,15 @@
 #include "admin/json_text.h"
 #include "base/units.h"
 #include "cli/api_verbs.h"
-#include "cli/bench_verbs.h"
 #include "cli/blackbox_verb.h"
-#include "cli/cluster_verbs.h"
+#include "cli/cli_reference.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
 #include "cli/drill_verbs.h"
 #include "cli/ha_verbs.h"
-#include "cli/lab_verbs.h"
+#include "cli/local_commands.h"
 #include "cli/logs_verb.h"
+#include "cli/shell_help.h"
 #include "cli/support_bundle.h"
 #include "config/nearest.h"
 #include "generated/version.h"
@@ -27,19 +27,26 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"init", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import"};
+constexpr std::array kLaterVerbs{"dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
  public:
   explicit CommandTree(CliEnvironment& environment)
-      : environment_(environment), calls_(options_, environment), verbs_(calls_), ha_verbs_(calls_), drill_verbs_(calls_) {
+      : environment_(environment),
+        calls_(options_, environment),
+        verbs_(calls_),
+        ha_verbs_(calls_),
+        drill_verbs_(calls_),
+        tree_(app_),
+        local_(tree_, options_, environment) {
     app_.require_subcommand(0, 1);
     app_.fallthrough();
     app_.get_formatter()->label("SUBCOMMAND", "VERB");
     app_.footer(
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 4 daemon not reachable, 5 refused. NO_COLOR is honoured.");
     add_globals();
+    local_.add_init();
     add_status_verbs();
     add_config_verbs();
     add_listener_and_pool_verbs();
@@ -48,52 +55,32 @@ class CommandTree {
     add_vip_verbs();
     add_node_verbs();
     add_drill_verbs();
-    add_bench_verbs();
+    local_.add_bench();
     add_process_verbs();
     add_diagnosis_verbs();
-    add_lab_verbs();
-    add_cluster_verbs();
+    local_.add_lab();
+    add_cluster_verbs(local_.add_cluster());
     add_later_verbs();
   }
 
   [[nodiscard]] CLI::App& app() { return app_; }
 
   void run(std::vector<std::string> arguments) {
-    leave_command_alone(arguments);
+    leave_lab_command_alone(arguments);
     std::reverse(arguments.begin(), arguments.end());
     app_.parse(arguments);
     if (json_ || output_ == "json") options_.format = OutputFormat::kJson;
     if (!json_ && output_ == "yaml") options_.format = OutputFormat::kYaml;
-    if (!action_) throw CLI::CallForHelp();
-    action_();
+    if (color_ != "auto") environment_.color = color_ == "always";
+    if (!tree_.chosen()) throw CLI::CallForHelp();
+    tree_.chosen()();
   }
 
  private:
-  using Action = std::function<void()>;
-
-  /// `lab exec NODE CMD -x`: a "--" goes behind NODE, so that what follows belongs to the command.
-  static void leave_command_alone(std::vector<std::string>& arguments) {
-    const auto lab = std::find(arguments.begin(), arguments.end(), "lab");
-    auto at = std::find(lab, arguments.end(), "exec");
-    if (at == arguments.end()) return;
-    for (++at; at != arguments.end() && at->starts_with('-'); ++at) {
-      if (*at == "--name" && at + 1 != arguments.end()) ++at;
-    }
-    if (at != arguments.end() && at + 1 != arguments.end() && !(at + 1)->starts_with('-')) arguments.insert(at + 1, "--");
+  CLI::App* verb(CLI::App* parent, const std::string& name, const std::string& description, VerbTree::Action action) {
+    return tree_.verb(parent, name, description, std::move(action));
   }
-
-  CLI::App* verb(CLI::App* parent, const std::string& name, const std::string& description, Action action) {
-    CLI::App* out = parent->add_subcommand(name, description);
-    out->group("Verbs");
-    out->callback([this, action = std::move(action)] { action_ = action; });
-    return out;
-  }
-  CLI::App* group(const std::string& name, const std::string& description) {
-    CLI::App* out = app_.add_subcommand(name, description);
-    out->group("Verbs");
-    out->require_subcommand(1);
-    return out;
-  }
+  CLI::App* group(const std::string& name, const std::string& description) { return tree_.group(name, description); }
 
   void add_globals() {
     app_.add_option("--socket", options_.connect.socket,
@@ -110,25 +97,28 @@ class CommandTree {
         ->check(CLI::IsMember({"text", "json", "yaml"}).description(""))
         ->type_name("FORMAT");
     app_.add_flag("--json", json_, "Same as -o json");
+    app_.add_option("--color", color_, "When to use colour: auto (on a terminal, unless NO_COLOR is set), always or never")
+        ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
+        ->type_name("MODE");
     app_.add_flag("-y,--yes", options_.yes, "Ask nothing (scripts are never asked)");
     app_.add_flag("--force", options_.force,
                   "Also take the last server of a pool, or the last node, out of service; replace a file that fairlead did not write");
   }
 
   void add_status_verbs() {
-    auto* status = verb(&app_, "status", "The node at a glance: readiness, listeners, pools, servers", [this] { verbs_.status(watch_); });
+    auto* status = verb(nullptr, "status", "The node at a glance: readiness, listeners, pools, servers", [this] { verbs_.status(watch_); });
     status->add_flag("-w,--watch", watch_, "Show it again every second");
-    auto* events = verb(&app_, "events", "What happened, from the daemon's memory", [this] { verbs_.events(follow_, since_); });
+    auto* events = verb(nullptr, "events", "What happened, from the daemon's memory", [this] { verbs_.events(follow_, since_); });
     events->add_flag("-f,--follow", follow_, "Go on with what happens next");
     events->add_option("--since", since_, "From then on: 10m, 2h, or a time (2024-01-31T12:00:00Z, also with +01:00)")->type_name("WHEN");
   }
 
   void add_config_verbs() {
-    auto* check = verb(&app_, "check", "Every problem of a configuration file, with line, column and hint",
+    auto* check = verb(nullptr, "check", "Every problem of a configuration file, with line, column and hint",
                        [this] { check_file(path_, options_, environment_); });
     check->add_option("FILE", path_, "The file")->required();
-    verb(&app_, "schema", "JSON Schema of the configuration file, for editors", [this] { print_schema(environment_); });
-    auto* explain = verb(&app_, "explain", "What a key of the configuration file, or an event, means",
+    verb(nullptr, "schema", "JSON Schema of the configuration file, for editors", [this] { print_schema(environment_); });
+    auto* explain = verb(nullptr, "explain", "What a key of the configuration file, or an event, means",
                          [this] { explain_key(path_, options_, environment_); });
     explain->add_option("KEY.PATH", path_, "For example pools.health.interval; or an event, for example SERVER_DOWN")->required();
 
@@ -136,23 +126,24 @@ class CommandTree {
     auto* show = verb(config, "show", "Print it as YAML", [this] { show_config(defaults_, options_, calls_, environment_); });
     show->add_flag("--defaults", defaults_, "With every default spelled out");
     auto* diff = verb(config, "diff", "What a reload would change", [this] {
-      if (nodes_) throw VerbFailure{kExitFailed, "'config diff --nodes' is not in this version"};
+      if (nodes_) return diff_nodes(path_, options_, calls_, environment_);
       diff_config(path_, options_, calls_, environment_);
     });
     diff->add_option("FILE", path_, "Another file than the daemon's own");
-    diff->add_flag("--nodes", nodes_)->group("");
+    diff->add_flag("--nodes", nodes_,
+                   "Instead: which nodes of the cluster have another configuration of cluster and VIPs; exit 1 when one has");
   }
 
   void add_listener_and_pool_verbs() {
     auto* listener = group("listener", "Addresses that accept connections");
     verb(listener, "list", "All listeners", [this] { verbs_.list_listeners(); });
-    named(verb(listener, "show", "One listener with its counters", [this] { verbs_.show_listener(name_); }));
-    named(verb(listener, "disable", "Stop accepting; open connections go on", [this] { verbs_.set_listener(name_, false); }));
-    named(verb(listener, "enable", "Accept connections again", [this] { verbs_.set_listener(name_, true); }));
+    named(verb(listener, "show", "One listener with its counters", [this] { verbs_.show_listener(name_); }), "LISTENER");
+    named(verb(listener, "disable", "Stop accepting; open connections go on", [this] { verbs_.set_listener(name_, false); }), "LISTENER");
+    named(verb(listener, "enable", "Accept connections again", [this] { verbs_.set_listener(name_, true); }), "LISTENER");
 
     auto* pool = group("pool", "Servers that stand in for each other");
     verb(pool, "list", "All pools", [this] { verbs_.list_pools(); });
-    named(verb(pool, "show", "One pool with its servers", [this] { verbs_.show_pool(name_); }));
+    named(verb(pool, "show", "One pool with its servers", [this] { verbs_.show_pool(name_); }), "POOL");
   }
 
   void add_server_verbs() {
@@ -172,7 +163,8 @@ class CommandTree {
         placed(verb(server, "weight", "Set the weight until the next start", [this] { verbs_.set_server_weight(name_, weight_); }));
     weight->add_option("WEIGHT", weight_, "0 to 1000")->required()->check(CLI::Range(0, 1000).description(""));
     auto* add = placed(
-        verb(server, "add", "Add a server at run time; survives a reload, not a restart", [this] { verbs_.add_server(name_, added_); }));
+        verb(server, "add", "Add a server at run time; survives a reload, not a restart", [this] { verbs_.add_server(name_, added_); }),
+        "POOL/NEW");
     add->add_option("ADDRESS", added_.address, "HOST:PORT")->required();
     add->add_option("--weight", added_.weight, "0 to 1000 (default 100)")->check(CLI::Range(0, 1000).description(""))->type_name("N");
     add->add_option("--max-connections", added_.max_connections, "Limit of its connections (default 0: none)")->type_name("N");
@@ -192,22 +184,24 @@ class CommandTree {
   void add_vip_verbs() {
     auto* vip = group("vip", "Virtual IPs: who holds them");
     verb(vip, "list", "All virtual IPs with their holders", [this] { ha_verbs_.list_vips(); });
-    named(verb(vip, "explain", "Who holds it, and why no other node does", [this] { ha_verbs_.explain_vip(name_); }));
+    named(verb(vip, "explain", "Who holds it, and why no other node does", [this] { ha_verbs_.explain_vip(name_); }), "VIP");
     auto* move =
-        named(verb(vip, "move", "Move it once; returns when it is held there", [this] { ha_verbs_.move_vip(name_, to_, drain_); }));
+        named(verb(vip, "move", "Move it once; returns when it is held there", [this] { ha_verbs_.move_vip(name_, to_, drain_); }), "VIP");
+    move->add_flag("--wait", wait_)->group("");  // It always does; for scripts that say so.
     move->add_option("--to", to_, "To this node (default: any other that can)")->type_name("NODE");
     move->add_option(
             "--drain", drain_,
             "First let open connections close at idle moments, for so long at most (1h at most); the rest is reset. Ask the holder")
         ->type_name("DURATION");
-    named(verb(vip, "disable", "No node holds it, until it is enabled; survives restarts", [this] { ha_verbs_.set_vip(name_, false); }));
-    named(verb(vip, "enable", "A node may hold it again", [this] { ha_verbs_.set_vip(name_, true); }));
-    named(verb(vip, "announce", "Say by ARP or NDP once more who has it", [this] { ha_verbs_.announce_vip(name_); }));
-    auto* force =
-        named(verb(vip, "force", "Take it here although the majority of nodes is lost", [this] { ha_verbs_.force_vip(name_, fenced_); }));
+    named(verb(vip, "disable", "No node holds it, until it is enabled; survives restarts", [this] { ha_verbs_.set_vip(name_, false); }),
+          "VIP");
+    named(verb(vip, "enable", "A node may hold it again", [this] { ha_verbs_.set_vip(name_, true); }), "VIP");
+    named(verb(vip, "announce", "Say by ARP or NDP once more who has it", [this] { ha_verbs_.announce_vip(name_); }), "VIP");
+    auto* force = named(
+        verb(vip, "force", "Take it here although the majority of nodes is lost", [this] { ha_verbs_.force_vip(name_, fenced_); }), "VIP");
     force->add_option("--i-have-fenced", fenced_, "Every node that cannot be seen: you have switched them off")
         ->required()
-        ->type_name("NODE...");
+        ->type_name("NODE");
   }
 
   void add_node_verbs() {
@@ -228,7 +222,7 @@ class CommandTree {
     auto* run = verb(drill, "run", "Run one on the cluster of the daemon that is asked, and measure it from this machine",
                      [this] { drill_verbs_.run(name_, vip_, to_); });
     run->add_option("CASE", name_, "One of `fairlead drill list`")->required();
-    run->add_option("--vip", vip_, "This VIP (default: the first that is held by the node that is asked)")->type_name("NAME");
+    run->add_option("--vip", vip_, "This VIP (default: the first that is held by the node that is asked)")->type_name("VIP");
     run->add_option("--to", to_, "planned: move it to this node")->type_name("NODE");
     auto* report = verb(drill, "report", "A report of `make drill` as a table",
                         [this] { drill_verbs_.report(path_.empty() ? "build/drill/report.json" : path_); });
@@ -247,39 +241,11 @@ class CommandTree {
     probe->add_flag("--no-arp", probe_.no_arp, "Do not ask by ARP or NDP who has the address");
   }
 
-  void add_bench_verbs() {
-    CLI::App* bench =
-        verb(&app_, "bench", "Speed beside HAProxy, nginx and the kernel, measured on this machine: CPU time per unit of work", {});
-    const CLI::App* compare = verb(
-        bench, "compare",
-        "Two reports: what got dearer or cheaper beyond the noise; exit 1 when something of Fairlead's got dearer, 3 when perhaps", {});
-    auto* arguments = bench->get_subcommand("compare");
-    arguments->add_option("BEFORE", path_, "report.json, or the folder it is in")->required();
-    arguments->add_option("AFTER", name_, "Likewise")->required();
-    arguments->add_option("--workloads", bench_.workloads, "Only these: fewer questions need fewer rounds")->type_name("NAME,...");
-    arguments->add_option("--contenders", bench_.contenders, "Likewise")->type_name("NAME,...");
-    // The verb's own callback comes after its child's: it alone decides which of the two was meant.
-    bench->callback([this, compare] {
-      action_ = compare->parsed() ? Action([this] { compare_bench(path_, name_, bench_, environment_); })
-                                  : Action([this] { run_bench(bench_, environment_); });
-    });
-    bench->add_flag("--quick", bench_.quick, "Some workloads, short rounds: under 3 minutes");
-    bench->add_flag("--fresh", bench_.fresh, "Begin anew where an interrupted run could be taken up");
-    bench->add_flag("--list", bench_.list, "Show workloads and contenders, what is missing, and how long it takes");
-    bench->add_option("--workloads", bench_.workloads, "Only these, of --list")->type_name("NAME,...");
-    bench->add_option("--contenders", bench_.contenders, "Likewise")->type_name("NAME,...");
-    bench->add_option("--rounds", bench_.rounds, "How often everything is measured (default 5 to 10, by workload)")->type_name("N");
-    bench->add_option("--seconds", bench_.seconds, "How long each measurement takes (default 2 or 3, by workload)")->type_name("N");
-    bench->add_option("--rate", bench_.rate, "Requests per second of lat (default: 15 % of what HAProxy reaches)")->type_name("N");
-    bench->add_option("--haproxy3", bench_.haproxy3, "A newer HAProxy, to be measured as well")->type_name("FILE");
-    bench->add_option("--out", bench_.out, "Folder of the report")->type_name("DIR");
-  }
-
   void add_process_verbs() {
     auto* reload =
-        verb(&app_, "reload", "Read the configuration file again; an invalid one changes nothing", [this] { verbs_.reload(dry_run_); });
+        verb(nullptr, "reload", "Read the configuration file again; an invalid one changes nothing", [this] { verbs_.reload(dry_run_); });
     reload->add_flag("--dry-run", dry_run_, "Only show what would change");
-    verb(&app_, "version", "Version of this program", [this] {
+    verb(nullptr, "version", "Version of this program", [this] {
       if (options_.format == OutputFormat::kText) {
         environment_.out << "fairlead " << kVersion << "\n";
       } else {
@@ -288,7 +254,7 @@ class CommandTree {
       }
     });
     auto* completion =
-        verb(&app_, "completion", "Completion script for a shell", [this] { environment_.out << completion_script(app_, shell_); });
+        verb(nullptr, "completion", "Completion script for a shell", [this] { environment_.out << completion_script(shell_); });
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
   }
 
@@ -297,14 +263,14 @@ class CommandTree {
       at->add_option("--config", file, "The node's file, for when no daemon answers (default " + environment_.cluster_paths.config + ")")
           ->type_name("FILE");
     };
-    auto* logs = verb(&app_, "logs", "The daemon's log: from the journal, its file, or where else it can be read",
+    auto* logs = verb(nullptr, "logs", "The daemon's log: from the journal, its file, or where else it can be read",
                       [this] { show_logs(logs_, calls_); });
     logs->add_flag("-f,--follow", logs_.follow, "Go on with what is logged next");
     logs->add_option("-n,--lines", logs_.lines, "The newest so many (default 200)")->type_name("N");
     config(logs, logs_.config);
-    auto* blackbox = verb(&app_, "blackbox", "The flight recorder: the last minutes of everything, also of a daemon that died here",
+    auto* blackbox = verb(nullptr, "blackbox", "The flight recorder: the last minutes of everything, also of a daemon that died here",
                           [this] { show_blackbox(blackbox_, calls_); });
-    blackbox->add_option("FILE", blackbox_.file, "Read this file instead, for example one of STATE_DIR/blackbox");
+    blackbox->add_option("FILE", blackbox_.file, "Read this file instead, for example one of STATE_DIR/blackbox")->type_name("FILE");
     blackbox->add_option("--last", blackbox_.last, "The newest so many entries; or a duration (10m), before the newest one (default 500)")
         ->type_name("N");
     blackbox->add_option("--out", blackbox_.out, "Also write it there as a file, which qb-blackbox reads as well")->type_name("FILE");
@@ -316,56 +282,8 @@ class CommandTree {
     config(bundle, bundle_.config);
   }
 
-  void add_lab_verbs() {
-    auto* lab = group("lab", "Gateways, servers and clients to try things out, in namespaces of this machine");
-    lab->add_option("--name", lab_.name, "Of the lab, when there are several (default lab, or $FAIRLEAD_LAB)")
-        ->envname("FAIRLEAD_LAB")
-        ->type_name("NAME");
-    auto* up = verb(lab, "up", "Start one, or what is missing of it: nodes, programs, links",
-                    [this] { lab_up(lab_, attach_, options_, environment_); });
-    up->add_option("--nodes", lab_.nodes, "Gateways (default 3)")->type_name("N");
-    up->add_option("--backends", lab_.backends, "TLS servers behind them (default 3)")->type_name("N");
-    up->add_option("--clients", lab_.clients, "Clients: client, client-2 ... (default 1)")->type_name("N");
-    up->add_option("--profile", lab_.profile, "Corosync's timing, vm or fast (default vm)")->type_name("PROFILE");
-    up->add_flag("--attach", attach_, "Stay in the foreground; the lab ends with this command, however that ends");
-    up->add_flag("--one-link", lab_.one_link, "Corosync shares the service network; else it has its own");
-    up->add_flag("--qdevice", lab_.qdevice, "A corosync-qnetd gives a third vote; with two gateways in place of the tie-break router");
-    verb(lab, "down", "Remove it and everything that runs in it", [this] { lab_down(lab_.name, environment_); });
-    verb(lab, "status", "Its nodes, what runs there, who holds the VIP", [this] { lab_status(lab_.name, options_, environment_); });
-    auto* exec = verb(lab, "exec", "Run a command in a node, or in 'switch', which has everybody's ports",
-                      [this] { lab_exec(lab_.name, name_, command_, environment_); });
-    exec->add_option("NODE", name_, "For example gate-1")->required();
-    exec->add_option("CMD", command_, "The command and its arguments")->required();
-  }
-
-  void add_cluster_verbs() {
-    auto* cluster = group("cluster", "Nodes that share the VIPs");
-    const auto file = [this](CLI::App* at) { at->add_option("FILE", path_, "The configuration (default /etc/fairlead/fairlead.yaml)"); };
-    file(verb(cluster, "render", "Print the corosync.conf that belongs to the configuration",
-              [this] { render_cluster(path_, environment_); }));
-    auto* setup = verb(cluster, "setup", "Write authkey and corosync.conf of this node; hand them over to a node that joins", [this] {
-      setup_.file = path_;
-      setup_.dry_run = dry_run_;
-      setup_cluster(setup_, options_, environment_);
-    });
-    file(setup);
-    setup->add_flag("--dry-run", dry_run_, "Only show what would change");
-    setup->add_flag("--invite", setup_.invite, "Then wait for one node that joins, and print the token it needs");
-    setup->add_option("--listen", setup_.listen, "Where to wait (default: this node's first link, a free port)")
-        ->type_name("ADDRESS[:PORT]");
-    setup->add_option("--ttl", setup_.ttl, "How long to wait: 1s to 1h (default 10m)")->type_name("DURATION");
-    setup->add_option("--to-file", setup_.to_file, "Write what a joining node needs to a file (0600) instead")->type_name("FILE");
-    auto* join = verb(cluster, "join", "Make this host a node of a cluster: take over its authkey and configuration",
-                      [this] { join_cluster(join_, options_, environment_); });
-    join->add_option("TOKEN", join_.token,
-                     "From `fairlead cluster setup --invite` on a node of the cluster; - reads it from standard input");
-    join->add_option("--file", join_.file, "A file made by `fairlead cluster setup --to-file` instead")->type_name("FILE");
-    join->add_option("--config", join_.config, "Where this node's configuration is, or goes (default /etc/fairlead/fairlead.yaml)")
-        ->type_name("FILE");
-    auto* advise = verb(cluster, "advise", "Measure this machine's pauses and say which timing suits it",
-                        [this] { advise_cluster(duration_, path_, options_, environment_); });
-    file(advise);
-    advise->add_option("--duration", duration_, "How long to measure (default 60s)")->type_name("DURATION");
+  /// Those of the group that ask the daemon.
+  void add_cluster_verbs(CLI::App* cluster) {
     verb(cluster, "status", "Quorum, ring, timing and nodes", [this] { ha_verbs_.cluster_status(); });
     verb(cluster, "freeze", "No VIP moves but on the loss of its holder", [this] { ha_verbs_.set_frozen(true); });
     verb(cluster, "unfreeze", "VIPs move as configured again", [this] { ha_verbs_.set_frozen(false); });
@@ -373,7 +291,9 @@ class CommandTree {
 
   void add_later_verbs() {
     for (const char* name : kLaterVerbs) {
-      auto* later = verb(&app_, name, "", [name] { throw VerbFailure{kExitFailed, "'" + std::string(name) + "' is not in this version"}; });
+      auto* later = verb(nullptr, name, "", [name] {
+        throw VerbFailure{kExitFailed, "'" + std::string(name) + "' is not in this version"};
+      });
       later->group("");
       later->set_help_flag();
       later->fallthrough(false);
@@ -382,12 +302,12 @@ class CommandTree {
     }
   }
 
-  CLI::App* named(CLI::App* at) {
-    at->add_option("NAME", name_, "Its name")->required();
+  CLI::App* named(CLI::App* at, const char* what) {
+    at->add_option(what, name_, "Its name")->required();
     return at;
   }
-  CLI::App* placed(CLI::App* at) {
-    at->add_option("POOL/NAME", name_, "Pool and server, for example masters/mast-1")->required();
+  CLI::App* placed(CLI::App* at, const char* what = "POOL/NAME") {
+    at->add_option(what, name_, "Pool and server, for example masters/mast-1")->required();
     return at;
   }
   CLI::App* filtered(CLI::App* at) {
@@ -422,19 +342,15 @@ class CommandTree {
   HaVerbs ha_verbs_;
   DrillVerbs drill_verbs_;
   CLI::App app_{"Operates fairleadd, the L4 proxy for API gateways.", "fairlead"};
-  Action action_;
+  VerbTree tree_;
+  LocalCommands local_;
   admin::AddServer added_;
-  BenchRequest bench_;
   BlackboxRequest blackbox_;
   BundleRequest bundle_;
   LogsRequest logs_;
   admin::ConnectionFilter filter_;
-  lab::LabOptions lab_;
-  std::vector<std::string> command_;
-  SetupOptions setup_;
-  JoinOptions join_;
+  std::string color_ = "auto";
   std::string drain_;
-  std::string duration_ = "60s";
   std::string name_;
   std::string output_ = "text";
   std::string path_;
@@ -451,7 +367,6 @@ class CommandTree {
   std::uint32_t weight_ = 0;
   std::size_t limit_ = 1000;
   bool all_ = false;
-  bool attach_ = false;
   bool defaults_ = false;
   bool dry_run_ = false;
   bool follow_ = false;
@@ -486,6 +401,11 @@ std::string verb_problem(const CLI::App& app) {
 int run_cli(const std::vector<std::string>& arguments, CliEnvironment& environment) {
   CommandTree tree(environment);
   try {
+    if (!arguments.empty() && arguments.front() == kCompleteVerb) return answer_completion(model_of(tree.app()), arguments, environment);
+    if (!arguments.empty() && arguments.front() == kManualVerb) {
+      write_manual(model_of(tree.app()), arguments, environment);
+      return kExitDone;
+    }
     tree.run(arguments);
     environment.out.flush();
     if (!environment.out) {
@@ -525,7 +445,7 @@ std::string cli_reference_page() {
   std::ostream nowhere(nullptr);
   CliEnvironment environment{.out = nowhere, .err = nowhere, .clock = clock, .read_line = {}, .pause = {}};
   CommandTree tree(environment);
-  return cli_reference(tree.app());
+  return cli_reference(model_of(tree.app()));
 }
 
 }  // namespace fairlead::cli

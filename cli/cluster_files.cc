@@ -207,6 +207,26 @@ Result<PlannedFile> plan_config(const ClusterPaths& paths, const std::string& te
   return out;
 }
 
+Result<PlannedFile> plan_first_config(const std::string& path, const std::string& text) {
+  PlannedFile out;
+  out.path = path;
+  out.mode = kTextMode;
+  out.text = text;
+  const auto before = read_small_file(path);
+  if (!before) return explained(before.error());
+  if (!*before) {
+    out.change = FileChange::kCreate;
+    return out;
+  }
+  if (**before == text) return out;
+  out.change = FileChange::kReplace;
+  out.refusal = path + " is there already";
+  auto backup = backup_name(path);
+  if (!backup) return backup.error();
+  out.backup = *backup;
+  return out;
+}
+
 Status apply_files(const std::vector<PlannedFile>& files) {
   MadeFolders folders;
   std::vector<StagedFile> staged;

@@ -33,6 +33,9 @@ struct PlannedFile {
 /// Written where there is no file; what is there stays. Errors: those of reading.
 [[nodiscard]] Result<PlannedFile> plan_config(const ClusterPaths& paths, const std::string& text);
 
+/// A file that is there is replaced with --force only, and kept. Errors: those of reading.
+[[nodiscard]] Result<PlannedFile> plan_first_config(const std::string& path, const std::string& text);
+
 /// All of them or none: each is written beside its place before the first one is put there. Errors: those of writing; everything is then as
 /// it was, folders that were made included, and the error says so, or what could not be undone.
 [[nodiscard]] Status apply_files(const std::vector<PlannedFile>& files);

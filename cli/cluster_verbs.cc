@@ -13,7 +13,9 @@
 #include "base/units.h"
 #include "cli/cluster_bundle.h"
 #include "cli/cluster_files.h"
+#include "cli/progress.h"
 #include "cli/qdevice_steps.h"
+#include "cli/services.h"
 #include "cli/text_diff.h"
 #include "cli/text_table.h"
 #include "cli/yaml_text.h"
@@ -93,9 +95,16 @@ std::string_view word_of(FileChange change) {
   return "unchanged";
 }
 
+struct SetupReport {
+  std::vector<PlannedFile> files;
+  ServiceReport services;
+  std::vector<std::string> next;
+  bool dry_run = false;
+};
+
 /// Says what was done, or with `dry_run` what would be.
-void report_files(const std::vector<PlannedFile>& files, const std::vector<std::string>& next, bool dry_run, OutputFormat format,
-                  CliEnvironment& environment) {
+void print_report(const SetupReport& report, OutputFormat format, CliEnvironment& environment) {
+  const auto& [files, services, next, dry_run] = report;
   if (format != OutputFormat::kText) {
     boost::json::array list;
     for (const PlannedFile& file : files) {
@@ -106,7 +115,12 @@ void report_files(const std::vector<PlannedFile>& files, const std::vector<std::
     }
     boost::json::array steps;
     for (const std::string& step : next) steps.emplace_back(admin::json_string(step));
-    print_document(boost::json::object{{"dry_run", dry_run}, {"files", std::move(list)}, {"next", std::move(steps)}}, format, environment);
+    boost::json::array units;
+    for (const auto& unit : services.done)
+      units.push_back(boost::json::object{{"unit", admin::json_string(unit.unit)}, {"is", admin::json_string(unit.what)}});
+    print_document(
+        boost::json::object{{"dry_run", dry_run}, {"files", std::move(list)}, {"services", std::move(units)}, {"next", std::move(steps)}},
+        format, environment);
     return;
   }
   TextTable table({"file", "mode", dry_run ? "would be" : "is"});
@@ -125,6 +139,8 @@ void report_files(const std::vector<PlannedFile>& files, const std::vector<std::
       environment.out << "\n" << file.path << ":\n" << text_diff(file.before, file.text);
     }
   }
+  if (!services.done.empty()) environment.out << "\n";
+  for (const auto& unit : services.done) environment.out << unit.unit << ": " << unit.what << "\n";
   if (!next.empty()) environment.out << "\nnext:\n";
   for (const std::string& step : next) environment.out << "  " << step << "\n";
 }
@@ -147,22 +163,39 @@ void write_files(const std::vector<PlannedFile>& files, bool force) {
   must(apply_files(files));
 }
 
-/// How Corosync comes to run with files that were written now. A file of ours that has changed is read again by a running Corosync: no
-/// restart, which would cost a holder its VIPs.
-std::vector<std::string> start_steps(const std::vector<PlannedFile>& files) {
-  bool anew = false;
-  bool again = false;
+/// What Corosync has to be told of files that were written now.
+enum class CorosyncNeed : std::uint8_t { kNothing, kReadAgain, kStart };
+/// A file of ours that has changed is read again by a running Corosync: no restart, which would cost a holder its VIPs.
+CorosyncNeed corosync_need(const std::vector<PlannedFile>& files) {
+  CorosyncNeed out = CorosyncNeed::kNothing;
   for (const PlannedFile& file : files) {
     if (file.change != FileChange::kCreate && file.change != FileChange::kReplace) continue;
-    const bool ours = file.path.ends_with("/corosync.conf") && file.change == FileChange::kReplace && file.backup.empty();
-    (ours ? again : anew) |= file.path.ends_with("/corosync.conf") || file.path.ends_with("/authkey");
+    const bool conf = file.path.ends_with("/corosync.conf");
+    const bool ours = conf && file.change == FileChange::kReplace && file.backup.empty();
+    if (!ours && (conf || file.path.ends_with("/authkey"))) return CorosyncNeed::kStart;
+    if (ours) out = CorosyncNeed::kReadAgain;
   }
-  const bool systemd = ::access("/run/systemd/system", F_OK) == 0;
-  if (anew && systemd) return {"systemctl enable corosync && systemctl restart corosync"};
-  if (anew) return {"(re)start Corosync on this node (there is no systemd here: corosync -f, or your own way)"};
-  if (again)
+  return out;
+}
+
+/// How Corosync comes to run with files that were written now, where it is left to the operator.
+std::vector<std::string> start_steps(CorosyncNeed need, CliEnvironment& environment) {
+  if (need == CorosyncNeed::kReadAgain)
     return {"the same on every other node, then on one of them: corosync-cfgtool -R   (Corosync reads the file again; no restart)"};
-  return {};
+  if (need == CorosyncNeed::kNothing) return {};
+  if (environment.systemd_runs()) return {"systemctl enable corosync && systemctl restart corosync"};
+  return {"(re)start Corosync on this node (there is no systemd here: corosync -f, or your own way)"};
+}
+
+/// Starts the services, or says how.
+void start_or_say(SetupReport& report, bool may_start, bool standard_place, CliEnvironment& environment) {
+  const CorosyncNeed need = corosync_need(report.files);
+  if (need == CorosyncNeed::kStart && may_start && environment.systemd_runs()) {
+    report.services = start_services(standard_place, environment);
+    report.next = report.services.next;
+  } else {
+    report.next = start_steps(need, environment);
+  }
 }
 
 /// What a joining node is given. Errors end the verb.
@@ -206,8 +239,10 @@ void invite(const SetupOptions& setup, const config::Node& node, const ClusterBu
         format, environment);
     environment.out.flush();
   }
-  const auto guest =
-      must(host->serve(encode_bundle(bundle), ttl, [&](const std::string& why) { environment.err << "not served: " << why << std::endl; }));
+  std::optional<Progress> progress(std::in_place, environment, "waiting for a node that joins", ttl);
+  auto served = host->serve(encode_bundle(bundle), ttl, [&](const std::string& why) { progress->say("not served: " + why); });
+  progress.reset();
+  const auto guest = must(std::move(served));
   if (format == OutputFormat::kText) {
     environment.out << "handed over to " << guest.name << " (" << guest.from.address.to_string() << "); the token is used\n";
   } else {
@@ -232,14 +267,13 @@ void check_to_file(const std::string& path, bool force) {
   if (const Status tried = try_writing({path}); !tried) fail({tried.error().code, tried.error().message() + ". Nothing was written"});
 }
 
-std::vector<std::string> setup_steps(const std::vector<PlannedFile>& files, const config::Cluster& cluster, bool handed_over) {
-  std::vector<std::string> out = start_steps(files);
-  const bool first = std::any_of(files.begin(), files.end(),
+/// What is left to do after a setup, beyond the services.
+void add_setup_steps(SetupReport& report, const config::Cluster& cluster, bool handed_over) {
+  const bool first = std::any_of(report.files.begin(), report.files.end(),
                                  [](const PlannedFile& file) { return file.change == FileChange::kCreate || !file.backup.empty(); });
   if (first && cluster.nodes.size() > 1 && !handed_over)
-    out.emplace_back("for each other node: fairlead cluster setup --invite, here; fairlead cluster join TOKEN, there");
-  if (!out.empty()) out.emplace_back("fairlead status, once fairleadd runs");
-  return out;
+    report.next.emplace_back("for each other node: fairlead cluster setup --invite, here; fairlead cluster join TOKEN, there");
+  if (!report.next.empty()) report.next.emplace_back("fairlead status, once fairleadd runs");
 }
 
 /// The token's or the file's content.
@@ -250,7 +284,9 @@ std::string fetch(const JoinOptions& join, const config::Environment& host, CliE
     return std::move(*text);
   }
   const auto invitation = must(admin::decode_invitation(join.token == "-" ? environment.read_line() : join.token));
+  std::optional<Progress> progress(std::in_place, environment, "the inviting node hands over key and configuration");
   auto text = admin::fetch_handover(invitation, host.host_name);
+  progress.reset();
   if (text) return std::move(*text);
   Error error = text.error();
   const WallTime expires{std::chrono::seconds(invitation.expires_s)};
@@ -337,10 +373,15 @@ void setup_cluster(const SetupOptions& setup, const GlobalOptions& options, CliE
   if (!setup.to_file.empty()) check_to_file(setup.to_file, options.force);
   const auto conf = rendered(*snapshot.cluster, environment);
   const std::vector<PlannedFile> files{must(plan_authkey(paths, std::nullopt)), must(plan_corosync_conf(paths, conf.text))};
-  if (!setup.dry_run) write_files(files, options.force);
   const bool handed_over = setup.invite || !setup.to_file.empty();
-  const auto next = setup.dry_run ? std::vector<std::string>{} : setup_steps(files, *snapshot.cluster, handed_over);
-  report_files(files, next, setup.dry_run, options.format, environment);
+  SetupReport report{.files = files, .services = {}, .next = {}, .dry_run = setup.dry_run};
+  if (!setup.dry_run) {
+    write_files(files, options.force);
+    start_or_say(report, !setup.no_start, file == paths.config, environment);
+    add_setup_steps(report, *snapshot.cluster, handed_over);
+  }
+  print_report(report, options.format, environment);
+  if (!report.services.failure.empty()) fail({Errc::kUnavailable, report.services.failure});
   if (options.format == OutputFormat::kText && snapshot.cluster->qdevice) {
     const bool store = ::access((paths.corosync + "/" + kQdeviceStore).c_str(), F_OK) == 0;
     environment.out << "\n" << qdevice_steps(*snapshot.cluster, me == nullptr ? "one node" : me->name, store);
@@ -379,10 +420,14 @@ void join_cluster(const JoinOptions& join, const GlobalOptions& options, CliEnvi
   const std::vector<PlannedFile> files{must(plan_authkey(paths, bundle.authkey)), must(plan_corosync_conf(paths, bundle.corosync_conf)),
                                        must(plan_config(paths, yaml))};
   write_files(files, options.force);
-  auto next = start_steps(files);
-  next.emplace_back("fairleadd --check --config " + paths.config + ", then systemctl enable --now fairleadd");
-  if (!join.file.empty()) next.emplace_back("rm " + join.file + "   (it holds the cluster's key)");
-  report_files(files, next, false, options.format, environment);
+  SetupReport report{.files = files, .services = {}, .next = {}};
+  start_or_say(report, !join.no_start, paths.config == environment.cluster_paths.config, environment);
+  const bool daemon_started = report.services.done.size() > 1;
+  if (!daemon_started) report.next.emplace_back("fairleadd --check --config " + paths.config + ", then systemctl enable --now fairleadd");
+  if (daemon_started) report.next.emplace_back("fairlead status");
+  if (!join.file.empty()) report.next.emplace_back("rm " + join.file + "   (it holds the cluster's key)");
+  print_report(report, options.format, environment);
+  if (!report.services.failure.empty()) fail({Errc::kUnavailable, report.services.failure});
   if (options.format == OutputFormat::kText) environment.out << "\nthis host is " << me->name << " of " << cluster.name << "\n";
   if (options.format == OutputFormat::kText && cluster.qdevice) {
     const bool store = ::access((paths.corosync + "/" + kQdeviceStore).c_str(), F_OK) == 0;

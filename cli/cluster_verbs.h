@@ -19,6 +19,7 @@ struct SetupOptions {
   std::string listen;  ///< ADDRESS or ADDRESS:PORT; empty: this node's first link, a free port.
   std::string ttl = "10m";
   std::string to_file;
+  bool no_start = false;  ///< Where systemd runs: write only.
 };
 void setup_cluster(const SetupOptions& setup, const GlobalOptions& options, CliEnvironment& environment);
 
@@ -26,6 +27,7 @@ struct JoinOptions {
   std::string token;   ///< "-": a line of standard input.
   std::string file;    ///< Instead of a token.
   std::string config;  ///< Where this node's configuration is, or goes; empty: ClusterPaths.
+  bool no_start = false;
 };
 void join_cluster(const JoinOptions& join, const GlobalOptions& options, CliEnvironment& environment);
 

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <ostream>
 
 #include "admin/json_text.h"
@@ -172,6 +173,32 @@ void diff_config(std::string file, const GlobalOptions& options, DaemonCalls& ca
   for (const auto& line : lines) environment.out << line << "\n";
   for (const auto& key : restart) environment.out << paint("needs restart: ", Tone::kWarn, environment.color) << key << "\n";
   if (changes.empty()) environment.out << "no difference between the daemon and " << file << "\n";
+}
+
+void diff_nodes(const std::string& file, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment) {
+  if (!file.empty()) throw VerbFailure{kExitUsage, "--nodes compares the running nodes, not a file: leave FILE out"};
+  const auto report = calls.report();
+  if (!report.cluster) throw VerbFailure{kExitFailed, report.node + " stands alone: there is no other node to compare with"};
+  boost::json::array list;
+  TextTable table({"NODE", "ONLINE", "CONFIGURATION"});
+  std::vector<std::string> other;
+  for (const auto& node : report.cluster->nodes) {
+    const std::string standing = !node.online ? "not known" : node.config_match ? "same" : "differs";
+    if (node.online && !node.config_match) other.push_back(node.name);
+    list.push_back({{"name", admin::json_string(node.name)}, {"online", node.online}, {"config", admin::json_string(standing)}});
+    const Tone tone = standing == "same" ? Tone::kGood : Tone::kWarn;
+    table.row({{node.name}, {node.online ? "yes" : "no", node.online ? Tone::kPlain : Tone::kBad}, {standing, tone}});
+  }
+  if (options.format != OutputFormat::kText) {
+    print_document(boost::json::object{{"node", admin::json_string(report.node)}, {"nodes", std::move(list)}}, options, environment);
+  } else {
+    environment.out << table.text(environment.color);
+  }
+  if (other.empty()) return;
+  throw VerbFailure{
+      kExitFailed, fmt::format("{}: another configuration of cluster and VIPs than {}, so no VIP moves by choice. Compare `fairlead config "
+                               "show` of both, bring the right file to every node, and `fairlead reload` there",
+                               fmt::join(other, ", "), report.node)};
 }
 
 }  // namespace fairlead::cli

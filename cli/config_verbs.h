@@ -16,5 +16,7 @@ void explain_key(const std::string& path, const GlobalOptions& options, CliEnvir
 void show_config(bool with_defaults, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment);
 /// What `file` (empty: the daemon's own file) would change, without asking the daemon to change anything.
 void diff_config(std::string file, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment);
+/// Which nodes have another configuration of what they must agree on. `file`: wrong usage. Fails when one has.
+void diff_nodes(const std::string& file, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment);
 
 }  // namespace fairlead::cli

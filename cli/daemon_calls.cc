@@ -8,6 +8,7 @@
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 #include "admin/status_codec.h"
+#include "cli/progress.h"
 #include "cli/text_table.h"
 #include "cli/yaml_text.h"
 
@@ -20,6 +21,20 @@ int exit_code_of(Errc code) {
   if (code == Errc::kPermission || code == Errc::kRefused) return kExitRefused;
   if (code == Errc::kInvalidConfig) return kExitInvalidConfig;
   return kExitFailed;
+}
+
+std::string waited_for(const admin::Command& command) {
+  if (const auto* move = std::get_if<admin::MoveVip>(&command))
+    return "VIP " + move->vip + " moves" + (move->to.empty() ? "" : " to " + move->to);
+  if (std::holds_alternative<admin::Reload>(command)) return "the daemon reads and applies its configuration";
+  if (const auto* node = std::get_if<admin::SetNodeStandby>(&command)) return "every node hears of " + node->node;
+  return "waiting for the daemon";
+}
+
+std::optional<Duration> limit_of(const admin::Command& command) {
+  const auto* move = std::get_if<admin::MoveVip>(&command);
+  if (move == nullptr || move->drain == Duration::zero()) return std::nullopt;
+  return move->drain;
 }
 
 }  // namespace
@@ -70,7 +85,7 @@ void DaemonCalls::confirm(const std::string& question) {
   if (answer != "y" && answer != "Y" && answer != "yes") fail(kExitFailed, "nothing was changed");
 }
 
-std::string DaemonCalls::send(const admin::Command& command) {
+std::string DaemonCalls::send(const admin::Command& command, bool shown) {
   const auto call = admin::encode_command(command);
   std::unique_ptr<ApiPort> patient;
   if (const auto* move = std::get_if<admin::MoveVip>(&command); move != nullptr && move->drain > Duration::zero()) {
@@ -78,7 +93,10 @@ std::string DaemonCalls::send(const admin::Command& command) {
     connect.timeout += move->drain;  // The answer comes after it.
     patient = environment_.api(connect);
   }
+  std::optional<Progress> progress;
+  if (shown) progress.emplace(environment_, waited_for(command), limit_of(command));
   auto reply = (patient ? *patient : api()).call(call.method, call.target, call.body);
+  progress.reset();
   if (!reply) fail(reply.error().code == Errc::kInvalidArgument ? kExitUsage : kExitUnreachable, reply.error().message());
   if (reply->status != 200) {
     const Error error = admin::decode_problem(reply->status, reply->body);

@@ -40,8 +40,8 @@ class DaemonCalls {
   /// The body of a GET.
   [[nodiscard]] std::string fetch(const std::string& target);
   [[nodiscard]] admin::NodeReport report();
-  /// Runs a changing command; the body of its answer.
-  std::string send(const admin::Command& command);
+  /// Runs a changing command; the body of its answer. `shown`: with its progress on a terminal.
+  std::string send(const admin::Command& command, bool shown = true);
   /// Likewise, and prints its result.
   void execute(const admin::Command& command);
   /// Asks on a terminal, unless --yes.

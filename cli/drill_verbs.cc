@@ -19,6 +19,7 @@
 #include "admin/json_text.h"
 #include "base/atomic_file.h"
 #include "base/units.h"
+#include "cli/progress.h"
 #include "cli/text_table.h"
 #include "drill/prober.h"
 
@@ -30,6 +31,7 @@ using admin::DrillPlace;
 
 constexpr Duration kQuiet = std::chrono::seconds(1);        ///< Answers before the drill begins, and after the outage.
 constexpr Duration kSlow = std::chrono::milliseconds(500);  ///< A later answer counts as none.
+constexpr Duration kSaid = std::chrono::milliseconds(100);  ///< Between two words about the progress.
 constexpr Duration kDrillMax = std::chrono::seconds(60);    ///< Then the drill has failed.
 constexpr Duration kKeepMax = std::chrono::seconds(5);      ///< For a daemon that was killed to be there again.
 constexpr Duration kKeepPause = std::chrono::milliseconds(200);
@@ -171,7 +173,7 @@ class Deed {
   void begin() {
     actor_ = std::thread([this] {
       try {
-        (void)calls_.send(command_);
+        (void)calls_.send(command_, /*shown=*/false);  // The prober shows its own.
       } catch (const VerbFailure& failure) { problem_ = failure.message; }
       done_ = true;
     });
@@ -199,13 +201,18 @@ admin::Command command_of(const std::string& name, const std::string& vip, const
 }
 
 /// Probes from a quiet second before the deed to one after it; false: the VIP did not answer, and nothing was done.
-bool measure(drill::Prober& prober, Deed& deed) {
+bool measure(drill::Prober& prober, Deed& deed, Progress& progress) {
   Duration acted{};
+  Duration said{};
   prober.run([&](const drill::ProbeLog& log) {
     const Duration now = log.tries.back().begun;
     if (!deed.has_begun() && drill::answered_for(log, kSlow) >= kQuiet) {
       acted = now;
       deed.begin();
+    }
+    if (now - said >= kSaid) {
+      said = now;
+      progress.detail(!deed.has_begun() ? "a quiet second first" : !deed.is_done() ? "it is done to the node" : "until it is quiet again");
     }
     if (now >= kDrillMax) return true;
     return deed.is_done() && now - acted >= kQuiet && drill::answered_for(log, kSlow) >= kQuiet;
@@ -291,7 +298,10 @@ void DrillVerbs::run(const std::string& name, const std::string& vip_name, const
   options.target = outcome.target;
   const auto prober = make_prober(options);
   Deed deed(calls_, command_of(name, vip.name, to));
-  if (!measure(*prober, deed)) fail(kExitFailed, "VIP " + vip.name + " did not answer for a second: the drill was not begun");
+  std::optional<Progress> progress(std::in_place, environment_, "drill " + name + " of VIP " + vip.name, kDrillMax);
+  const bool begun = measure(*prober, deed, *progress);
+  progress.reset();
+  if (!begun) fail(kExitFailed, "VIP " + vip.name + " did not answer for a second: the drill was not begun");
   const auto& log = prober->log();
   outcome.verdict = drill::judge(log, kSlow);
   outcome.broken =

@@ -7,6 +7,7 @@
 #include "admin/command_codec.h"
 #include "base/units.h"
 #include "cli/ha_text.h"
+#include "cli/progress.h"
 
 namespace fairlead::cli {
 namespace {
@@ -66,13 +67,15 @@ void HaVerbs::set_standby(std::string node, bool standby, bool wait, Duration ti
 
 void HaVerbs::wait_until_bare(const std::string& node, Duration timeout) {
   const Instant begun = environment_.clock.now();
+  Progress progress(environment_, "until " + node + " holds no VIP", timeout);
   for (;;) {
     const auto now = calls_.report();
     const auto held = std::count_if(now.vips.begin(), now.vips.end(), [&](const auto& v) { return v.holder == node; });
     if (held == 0) {
-      environment_.err << node << " holds no VIP\n";
+      progress.say(node + " holds no VIP");
       return;
     }
+    progress.detail(fmt::format("{} left", held));
     if (environment_.clock.now() - begun >= timeout || !environment_.pause(kStandbyInterval)) {
       fail(kExitFailed, fmt::format("{} still holds {} VIPs after {}; `fairlead vip list` shows them, `fairlead vip explain NAME` why",
                                     node, held, format_duration(timeout)));

@@ -4,12 +4,15 @@
 #include <functional>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "admin/api_client.h"
+#include "base/ip_address.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "cli/text_screen.h"
 #include "config/host_environment.h"
 #include "membership/pause_meter.h"
 
@@ -38,6 +41,19 @@ struct ClusterPaths {
 /// Replaces this process by a program found along PATH; returns only what went wrong.
 [[nodiscard]] Error replace_process(const std::vector<std::string>& command);
 
+/// The router of the IPv4 default route; absent: there is none.
+[[nodiscard]] std::optional<IpAddress> default_router();
+
+struct ProgramEnd {
+  int exit_code = 0;
+  std::string output;  ///< Standard output and error.
+};
+/// Runs a program found along PATH to its end. Errors: kNotFound, those of fork(2).
+[[nodiscard]] Result<ProgramEnd> run_program(const std::vector<std::string>& command);
+
+/// Whether systemd is this machine's init.
+[[nodiscard]] bool systemd_runs();
+
 /// The world around one run of the program. Streams, clock and functions outlive it.
 struct CliEnvironment {
   std::ostream& out;
@@ -46,12 +62,17 @@ struct CliEnvironment {
   bool color = false;
   bool interactive = false;                ///< Somebody sits at the terminal and can be asked.
   bool redraw = false;                     ///< Standard output is a terminal: --watch redraws it.
+  bool progress = false;                   ///< Standard error is a terminal: waiting verbs show what they wait for.
   std::function<std::string()> read_line;  ///< A line from standard input.
   std::function<bool(Duration)> pause;     ///< Waits; false: stop waiting for good.
+  std::function<ScreenSize()> screen = [] { return ScreenSize{}; };
   ApiFactory api = admin::make_api_client;
   ClusterPaths cluster_paths{};
   std::string program{};  ///< Its own path; empty: ask the kernel.
   std::function<Error(const std::vector<std::string>&)> replace_process = cli::replace_process;
+  std::function<Result<ProgramEnd>(const std::vector<std::string>&)> run_program = cli::run_program;
+  std::function<bool()> systemd_runs = cli::systemd_runs;
+  std::function<std::optional<IpAddress>()> default_router = cli::default_router;
   std::function<config::Environment()> host = config::host_environment;
   std::function<membership::PauseMeasurement(Duration, const std::function<bool()>&)> measure_pauses = membership::measure_pauses;
 };

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
 #include <ostream>
 
 #include "admin/json_text.h"
+#include "cli/noted_signals.h"
 #include "cli/text_table.h"
 #include "cli/yaml_text.h"
 #include "config/load.h"
@@ -18,28 +18,6 @@
 
 namespace fairlead::cli {
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-/// While a lab is made, signals are taken note of, so that nothing half made stays.
-class NotedSignals {
- public:
-  NotedSignals() {
-    interrupted = 0;
-    struct sigaction note {};
-    note.sa_handler = [](int) { interrupted = 1; };
-    for (std::size_t i = 0; i < std::size(kNumbers); ++i) (void)::sigaction(kNumbers[i], &note, &before_[i]);
-  }
-  ~NotedSignals() {
-    for (std::size_t i = 0; i < std::size(kNumbers); ++i) (void)::sigaction(kNumbers[i], &before_[i], nullptr);
-  }
-  NotedSignals(const NotedSignals&) = delete;
-  NotedSignals& operator=(const NotedSignals&) = delete;
-
- private:
-  static constexpr int kNumbers[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[std::size(kNumbers)]{};
-};
 
 [[noreturn]] void fail(const Error& error) {
   const bool usage = error.code == Errc::kInvalidArgument;
@@ -54,7 +32,7 @@ std::string folder_of_this_program() {
 lab::LabRig rig_for(CliEnvironment& environment, std::size_t nodes) {
   lab::RigHooks hooks;
   hooks.say = [&environment](const std::string& line) { environment.out << line << "\n" << std::flush; };
-  hooks.interrupted = [] { return interrupted != 0; };
+  hooks.interrupted = [] { return NotedSignals::came(); };
   hooks.missing = [&environment, nodes](const std::string& root) -> std::string {
     ConnectOptions connect;
     connect.socket = root + "/run/fairlead/fairlead.sock";
@@ -209,7 +187,8 @@ void lab_up(const lab::LabOptions& options, bool attach, const GlobalOptions& gl
   }
   if (!attach) return;
   environment.out.flush();
-  while (interrupted == 0 && lab::is_alive({report->keeper.pid, report->keeper.start})) environment.pause(std::chrono::milliseconds(50));
+  while (!NotedSignals::came() && lab::is_alive({report->keeper.pid, report->keeper.start}))
+    environment.pause(std::chrono::milliseconds(50));
   if (!keeper) return;  // It was up before: it stays.
   keeper.reset();
   if (const auto gone = rig.down(options.name); !gone) fail(gone.error());

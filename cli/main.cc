@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/system_clock.h"
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
       .color = colors,
       .interactive = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1,
       .redraw = out_is_terminal,
+      .progress = ::isatty(STDERR_FILENO) == 1 && (terminal == nullptr || std::string_view(terminal) != "dumb"),
       .read_line =
           [] {
             std::string line;
@@ -29,6 +31,12 @@ int main(int argc, char** argv) {
             return line;
           },
       .pause = [](Duration d) { return ::poll(nullptr, 0, static_cast<int>(to_ms(d))) == 0; },
+      .screen =
+          [] {
+            winsize size{};
+            if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return cli::ScreenSize{};
+            return cli::ScreenSize{size.ws_row, size.ws_col};
+          },
   };
   return cli::run_cli(std::vector<std::string>(argv + 1, argv + argc), environment);
 }

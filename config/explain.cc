@@ -55,7 +55,21 @@ std::string explain_field(const std::string& path, const Section& section, const
   return out;
 }
 
+void add_paths(const Section& section, const std::string& above, std::vector<std::string>& out) {
+  for (const Field& field : section.fields) {
+    out.push_back(above + field.name);
+    const Section* inner = schema::section_within(field.type->info());
+    if (inner != nullptr && inner->title != "defaults.pool") add_paths(*inner, out.back() + ".", out);
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> key_paths() {
+  std::vector<std::string> out;
+  add_paths(schema::gateway(), "", out);
+  return out;
+}
 
 Result<std::string> explain(std::string_view path) {
   const Section* section = &schema::gateway();

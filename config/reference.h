@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -12,6 +13,9 @@ namespace fairlead::config {
 /// What KEY.PATH means: "pools.health.interval", "pools[].servers", "vips". Indices and brackets do not matter; "" is the whole file.
 /// Errors: kNotFound, with the nearest known path.
 [[nodiscard]] Result<std::string> explain(std::string_view path);
+
+/// Every path that explain() knows, "pools.health.interval", in the schema's order. Those of `defaults.pool` are those of `pools`.
+[[nodiscard]] std::vector<std::string> key_paths();
 
 /// JSON Schema, draft 2020-12, for editors.
 [[nodiscard]] std::string json_schema();

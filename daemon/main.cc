@@ -7,6 +7,7 @@
 #include <string>
 #include <unistd.h>
 
+#include "base/daemon_options.h"
 #include "base/flight_recorder.h"
 #include "base/qb_log.h"
 #include "base/qb_loop.h"
@@ -25,21 +26,14 @@ namespace {
 
 enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInvalidConfig = 3, kRefused = 5 };
 
-constexpr const char* kHelp =
-    "Usage: fairleadd --config FILE [--check]\n"
-    "\n"
-    "Balances TCP connections to the API servers of a Kubernetes cluster. Runs in the foreground.\n"
-    "\n"
-    "  --config FILE    the node's fairlead.yaml (default /etc/fairlead/fairlead.yaml)\n"
-    "  --check          report problems of the file as FILE:LINE:COLUMN and exit\n"
-    "  --user NAME      started by root: who serves (default: the owner of state_dir); with --check: who has to be able to read the files\n"
-    "  --trace-takeover FILE  append what decides about VIPs and what was decided, to replay it (docs/internals/takeover.md)\n"
-    "  --release-vips   remove the addresses an earlier life left, and exit; refused while a daemon runs\n"
-    "  --version        print the version and exit\n"
-    "  --help           print this and exit\n"
-    "\n"
-    "Signals: SIGHUP applies a changed file, SIGUSR1 reopens log files, SIGTERM drains and stops (a second one at once).\n"
-    "Exit: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 5 refused: a daemon runs.\n";
+void print_help() {
+  std::printf("Usage: fairleadd --config FILE [--check]\n\n%s\n\n", kDaemonSummary);
+  for (const DaemonOption& one : kDaemonOptions) {
+    const std::string named = std::string(one.name) + (*one.value == '\0' ? "" : " ") + one.value;
+    std::printf("  %-21s %s\n", named.c_str(), one.text);
+  }
+  std::printf("\nSignals: %s\nExit: %s\n", kDaemonSignals, kDaemonExits);
+}
 
 struct Arguments {
   int guard_fd = -1;  ///< This process is a guard (daemon/guard_main.h).
@@ -73,7 +67,7 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
       case 'G': out.guard_fd = std::atoi(::optarg); break;
       case 'g': out.guard_of = ::optarg; break;
       case 'v': std::printf("fairleadd %s\n", kVersion); return kDone;
-      case 'h': std::fputs(kHelp, stdout); return kDone;
+      case 'h': print_help(); return kDone;
       default: std::fputs("Try: fairleadd --help\n", stderr); return kUsage;
     }
   }

@@ -20,7 +20,7 @@ class FakeClock final : public Clock {
 
 class DispatcherPort final : public ApiPort {
  public:
-  DispatcherPort(admin::ApiDispatcher& dispatcher, admin::ApiRole role, bool reachable)
+  DispatcherPort(admin::ApiDispatcher& dispatcher, admin::ApiRole role, const bool& reachable)
       : dispatcher_(dispatcher), role_(role), reachable_(reachable) {}
   Result<admin::ApiReply> call(const std::string& method, const std::string& target, const std::string& body) override {
     if (!reachable_)
@@ -41,7 +41,7 @@ class DispatcherPort final : public ApiPort {
  private:
   admin::ApiDispatcher& dispatcher_;
   admin::ApiRole role_;
-  bool reachable_;
+  const bool& reachable_;  ///< The fixture's: a daemon may come and go.
 };
 
 class CliTest : public ::testing::Test {

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <map>
 #include <mutex>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -89,6 +90,14 @@ class Host {
     CliEnvironment environment{
         .out = out, .err = err, .clock = clock, .read_line = [this] { return typed; }, .pause = [](Duration) { return true; }};
     environment.cluster_paths = {corosync(), config()};
+    environment.systemd_runs = [this] { return systemd; };
+    environment.run_program = [this](const std::vector<std::string>& command) -> Result<ProgramEnd> {
+      std::string line;
+      for (const std::string& word : command) line += (line.empty() ? "" : " ") + word;
+      programs.push_back(line);
+      const auto answer = answers.find(line);
+      return answer == answers.end() ? ProgramEnd{} : answer->second;
+    };
     environment.host = [this] { return environment_of_host; };
     environment.measure_pauses = [this](Duration duration, const std::function<bool()>&) {
       membership::PauseMeasurement measured;
@@ -116,6 +125,9 @@ class Host {
   test::ManualClock clock;
   config::Environment environment_of_host;
   std::vector<Duration> pauses;
+  bool systemd = false;
+  std::vector<std::string> programs;          ///< What was run.
+  std::map<std::string, ProgramEnd> answers;  ///< Others end with 0.
   std::string typed;
   LiveBuffer output;
   LiveBuffer errors;
@@ -561,6 +573,76 @@ TEST_F(ClusterVerbsTest, AdviceFollowsThePauses) {
   EXPECT_EQ(document.at("longest_ms").to_number<double>(), 1000.0);
   EXPECT_EQ(document.at("configured").at("too_short"), true);
   EXPECT_EQ(gate1.run({"cluster", "advise", "--duration", "5"}), kExitUsage);
+}
+
+// ---- what systemd is asked for ----
+const char* const kAsksDaemon = "systemctl is-active --quiet fairleadd.service";
+
+TEST_F(ClusterVerbsTest, SetupStartsBothServicesOnceTheirFilesAreThere) {
+  gate1.configure();
+  gate1.systemd = true;
+  gate1.answers[kAsksDaemon] = {3, ""};
+
+  ASSERT_EQ(gate1.run({"cluster", "setup"}), kExitDone) << gate1.all();
+
+  EXPECT_EQ(gate1.programs,
+            (std::vector<std::string>{"systemctl enable --quiet corosync.service", "systemctl restart corosync.service", kAsksDaemon,
+                                      "systemctl enable --quiet fairleadd.service", "systemctl start fairleadd.service"}));
+  EXPECT_TRUE(gate1.said("corosync: restarted\nfairleadd: started\n")) << gate1.all();
+
+  gate1.programs.clear();
+  ASSERT_EQ(gate1.run({"cluster", "setup"}), kExitDone);
+  EXPECT_TRUE(gate1.programs.empty()) << "nothing changed: a ring that runs is left alone";
+}
+
+TEST_F(ClusterVerbsTest, ARunningDaemonIsNotRestartedButNamed) {
+  gate1.configure();
+  gate1.systemd = true;
+
+  ASSERT_EQ(gate1.run({"cluster", "setup"}), kExitDone) << gate1.all();
+
+  EXPECT_EQ(gate1.programs.back(), kAsksDaemon);
+  EXPECT_TRUE(gate1.said("fairleadd: runs already")) << gate1.all();
+  EXPECT_TRUE(gate1.said("systemctl restart fairleadd"));
+}
+
+TEST_F(ClusterVerbsTest, AServiceThatDoesNotStartIsAFailureThatSaysWhereToLook) {
+  gate1.configure();
+  gate1.systemd = true;
+  gate1.answers["systemctl restart corosync.service"] = {1, "Job for corosync.service failed.\n"};
+
+  EXPECT_EQ(gate1.run({"cluster", "setup"}), kExitFailed);
+
+  EXPECT_TRUE(gate1.said("Job for corosync.service failed.")) << gate1.all();
+  EXPECT_TRUE(gate1.said("journalctl -u corosync"));
+  EXPECT_TRUE(gate1.has("authkey")) << "the files are written, as is said";
+  EXPECT_EQ(gate1.programs.size(), 2U) << "the daemon is not started without Corosync";
+}
+
+TEST_F(ClusterVerbsTest, WhoStartsServicesElsewhereIsToldHow) {
+  gate1.configure();
+  gate1.systemd = true;
+  ASSERT_EQ(gate1.run({"cluster", "setup", "--no-start"}), kExitDone) << gate1.all();
+  EXPECT_TRUE(gate1.programs.empty());
+  EXPECT_TRUE(gate1.said("systemctl enable corosync && systemctl restart corosync")) << gate1.all();
+
+  // Another file than the one that fairleadd's unit reads: Corosync only.
+  gate2.write(gate2.etc.path("other.yaml"), kYaml);
+  gate2.systemd = true;
+  ASSERT_EQ(gate2.run({"cluster", "setup", gate2.etc.path("other.yaml")}), kExitDone) << gate2.all();
+  EXPECT_EQ(gate2.programs.size(), 2U);
+}
+
+TEST_F(ClusterVerbsTest, JoinStartsTheServicesToo) {
+  const std::string token = invited();
+  gate2.systemd = true;
+  gate2.answers[kAsksDaemon] = {3, ""};
+
+  ASSERT_EQ(gate2.run({"cluster", "join", token}), kExitDone) << gate2.all();
+
+  EXPECT_EQ(gate2.programs.size(), 5U);
+  EXPECT_EQ(gate2.programs.back(), "systemctl start fairleadd.service");
+  EXPECT_TRUE(gate2.said("next:\n  fairlead status\n")) << gate2.all();
 }
 
 }  // namespace

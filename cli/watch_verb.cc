@@ -1,0 +1,142 @@
+#include "cli/watch_verb.h"
+
+#include <boost/json.hpp>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <ostream>
+
+#include "admin/json_fields.h"
+#include "admin/json_text.h"
+#include "admin/status_codec.h"
+#include "cli/noted_signals.h"
+#include "cli/status_text.h"
+#include "cli/text_screen.h"
+#include "cli/text_table.h"
+#include "cli/yaml_text.h"
+
+namespace fairlead::cli {
+namespace {
+
+constexpr Duration kInterval = std::chrono::seconds(1);
+
+/// The other screen of the terminal, while it lives.
+class OwnScreen {
+ public:
+  OwnScreen(CliEnvironment& environment, bool wanted) : environment_(environment), wanted_(wanted) {
+    if (wanted_) environment_.out << kEnterScreen << std::flush;
+  }
+  ~OwnScreen() {
+    if (wanted_) environment_.out << kLeaveScreen << std::flush;
+  }
+  OwnScreen(const OwnScreen&) = delete;
+  OwnScreen& operator=(const OwnScreen&) = delete;
+
+ private:
+  CliEnvironment& environment_;
+  const bool wanted_;
+};
+
+std::string clock_text(const Clock& clock) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(clock.wall());
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
+}
+
+/// What is printed where nothing can be drawn anew: a block, or a line of JSON, for each change.
+class ChangePrinter {
+ public:
+  explicit ChangePrinter(DaemonCalls& calls) : calls_(calls), environment_(calls.environment()) {}
+  void answered(const std::string& document) {
+    const auto report = decoded(admin::decode_status(document));
+    std::string now = admin::encode_status(settled(report));
+    if (now == last_ && !lost_) return;
+    last_ = std::move(now);
+    lost_ = false;
+    switch (calls_.options().format) {
+      case OutputFormat::kText:
+        environment_.out << "--- " << clock_text(environment_.clock) << "\n" << status_text(report, environment_.color) << "\n";
+        break;
+      case OutputFormat::kJson: environment_.out << admin::json_text(decoded(admin::parse_json(document))) << "\n"; break;
+      case OutputFormat::kYaml: environment_.out << "---\n" << yaml_text(decoded(admin::parse_json(document))); break;
+    }
+    environment_.out << std::flush;
+  }
+  void unanswered(const std::string& why) {
+    if (!lost_) environment_.err << clock_text(environment_.clock) << " no answer: " << why << std::endl;
+    lost_ = true;
+  }
+
+ private:
+  DaemonCalls& calls_;
+  CliEnvironment& environment_;
+  std::string last_;
+  bool lost_ = false;
+};
+
+void draw(const std::string& text, const std::string& lost, CliEnvironment& environment) {
+  const bool color = environment.color;
+  std::string head = paint(clock_text(environment.clock) + "  every second; Ctrl-C ends", Tone::kDim, color);
+  if (!lost.empty()) head += "\n" + paint("no answer, this was the last one: ", Tone::kBad, color) + lost;
+  environment.out << screen_of(head + "\n" + text, environment.screen()) << std::flush;
+}
+
+}  // namespace
+
+admin::NodeReport settled(admin::NodeReport report) {
+  report.uptime_s = 0;
+  report.workers.clear();
+  report.control_lateness_ms = 0;
+  report.control_late_us_by_second.clear();
+  for (auto& vip : report.vips) {
+    vip.lease_ms = 0;
+    vip.drains_for_ms = vip.drains_for_ms > 0 ? 1 : 0;
+  }
+  for (auto& listener : report.listeners) {
+    listener.connections = {};
+    listener.bytes = {};
+    listener.retries = 0;
+    listener.shed_by_cause.clear();
+    listener.vip_closed.clear();
+    listener.ended_by_code.clear();
+  }
+  for (auto& pool : report.pools) {
+    pool.source_fallbacks = 0;
+    for (auto& server : pool.servers) {
+      server.connections = {};
+      server.connect_failures = 0;
+      server.effective_weight = server.weight;
+      server.state_since_s = 0;
+      server.check.duration_ms = 0;
+    }
+  }
+  return report;
+}
+
+void watch_status(DaemonCalls& calls) {
+  CliEnvironment& environment = calls.environment();
+  std::string document = calls.fetch("/api/v1/status");
+  const bool draws = environment.redraw && calls.options().format == OutputFormat::kText;
+  const NotedSignals noted;
+  ChangePrinter printer(calls);
+  std::string text;
+  {
+    const OwnScreen screen(environment, draws);
+    std::string lost;
+    do {
+      try {
+        if (document.empty()) document = calls.fetch("/api/v1/status");
+        lost.clear();
+        if (draws) text = status_text(decoded(admin::decode_status(document)), environment.color);
+        if (!draws) printer.answered(document);
+      } catch (const VerbFailure& failure) {
+        if (failure.exit_code != kExitUnreachable) throw;  // It answers, and something else is wrong.
+        lost = failure.message;
+        if (!draws) printer.unanswered(lost);
+      }
+      document.clear();
+      if (draws) draw(text, lost, environment);
+    } while (!NotedSignals::came() && environment.pause(kInterval) && !NotedSignals::came());
+  }
+  if (draws) environment.out << text << std::flush;
+}
+
+}  // namespace fairlead::cli

@@ -1,0 +1,17 @@
+// `fairlead status --watch`.
+#pragma once
+
+#include "admin/status.h"
+#include "cli/daemon_calls.h"
+
+namespace fairlead::cli {
+
+/// Once a second, until SIGINT, SIGTERM or SIGHUP. On a terminal: one screen, drawn anew in place, and the last state left behind at the
+/// end. Elsewhere, and as JSON or YAML: the state at first and whenever something has changed, counters and ages aside. A daemon that stops
+/// answering is waited for. Throws VerbFailure when it does not answer at first.
+void watch_status(DaemonCalls& calls);
+
+/// The report without what changes all the time: counters, ages, durations. Pure.
+[[nodiscard]] admin::NodeReport settled(admin::NodeReport report);
+
+}  // namespace fairlead::cli
