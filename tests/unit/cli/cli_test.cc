@@ -181,8 +181,7 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   const std::string help = out.str();
   ASSERT_EQ(run({"completion", "bash"}), kExitDone);
   const std::string completion = out.str();
-  for (const char* name :
-       {"init", "logs", "blackbox", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import", "support"}) {
+  for (const char* name : {"init", "logs", "blackbox", "dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "support"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
