@@ -16,6 +16,7 @@
 #include "cli/config_verbs.h"
 #include "cli/drill_verbs.h"
 #include "cli/ha_verbs.h"
+#include "cli/import_verbs.h"
 #include "cli/local_commands.h"
 #include "cli/logs_verb.h"
 #include "cli/shell_help.h"
@@ -27,7 +28,7 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"dns", "dhcp", "router", "bootstrap", "image", "machine", "storage", "import"};
+constexpr std::array kLaterVerbs{"dns", "dhcp", "router", "bootstrap", "image", "machine", "storage"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -49,6 +50,7 @@ class CommandTree {
     local_.add_init();
     add_status_verbs();
     add_config_verbs();
+    add_import_verb();
     add_listener_and_pool_verbs();
     add_server_verbs();
     add_connection_verbs();
@@ -132,6 +134,24 @@ class CommandTree {
     diff->add_option("FILE", path_, "Another file than the daemon's own");
     diff->add_flag("--nodes", nodes_,
                    "Instead: which nodes of the cluster have another configuration of cluster and VIPs; exit 1 when one has");
+  }
+
+  void add_import_verb() {
+    auto* import =
+        verb(nullptr, "import", "Make a fairlead.yaml of another program's configuration; lists each line it could not carry over",
+             [this] { import_files(import_, options_, environment_); });
+    import->add_option("KIND", import_.kind, "What the files are: haproxy, keepalived, corosync or pacemaker")
+        ->required()
+        ->check(CLI::IsMember({"haproxy", "keepalived", "corosync", "pacemaker"}).description(""));
+    import->add_option("FILE", import_.files, "One or more; - reads standard input. All files of a call make one fairlead.yaml")
+        ->required();
+    const auto more = [&](const char* option, std::vector<std::string>& files, const char* description) {
+      import->add_option(option, files, description)->type_name("FILE")->allow_extra_args(false);
+    };
+    more("--haproxy", import_.haproxy, "This haproxy.cfg, too");
+    more("--keepalived", import_.keepalived, "This keepalived.conf, too: one of each node, and what they include");
+    more("--corosync", import_.corosync, "This corosync.conf, too: names, ids and addresses of the nodes");
+    more("--pacemaker", import_.pacemaker, "The output of `crm configure show` or `cibadmin --query`, too");
   }
 
   void add_listener_and_pool_verbs() {
@@ -341,6 +361,7 @@ class CommandTree {
   ApiVerbs verbs_;
   HaVerbs ha_verbs_;
   DrillVerbs drill_verbs_;
+  ImportRequest import_;
   CLI::App app_{"Operates fairleadd, the L4 proxy for API gateways.", "fairlead"};
   VerbTree tree_;
   LocalCommands local_;

@@ -31,7 +31,7 @@ HOMES = {
     "CLI/": ["cli/"],
     "fmt/": [""],
     "systemd/": ["daemon/"],
-    "pugixml": ["k8s-bootstrap/"],
+    "pugixml": ["migrate/pacemaker_xml", "k8s-bootstrap/"],
 }
 # Headers of the C library and the kernel that have a folder in their name.
 SYSTEM_FOLDERS = ("sys/", "net/", "netinet/", "arpa/", "linux/", "bits/", "asm/")

@@ -3,7 +3,7 @@ import os
 import re
 import sys
 
-ROOMS = ("base", "net", "config", "lb", "vip", "membership", "dnsdhcp", "k8s-bootstrap", "lab", "admin", "daemon", "cli")
+ROOMS = ("base", "net", "config", "lb", "vip", "membership", "dnsdhcp", "k8s-bootstrap", "lab", "admin", "migrate", "daemon", "cli")
 SKIPPED_FOLDERS = {"build", ".git", ".ccache", "node_modules", "__pycache__"}
 
 

@@ -1,0 +1,88 @@
+// fairlead: pure
+// What keepalived_*.cc know while they read. Private to them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "migrate/block_text.h"
+#include "migrate/keepalived_keywords.h"
+#include "migrate/wanted.h"
+
+namespace fairlead::migrate {
+
+/// One file with what it includes: one node.
+class KeepalivedReader {
+ public:
+  /// `included`: the files given beside this one, by name; `alone`: no other node's file was given.
+  KeepalivedReader(const std::map<std::string, const std::vector<Block>*>& included, bool alone, Ledger& ledger, Wanted& wanted)
+      : included_(included), alone_(alone), ledger_(ledger), wanted_(wanted) {}
+  /// `name`: of this node, as far as its file says; may be empty.
+  void read(const std::vector<Block>& blocks, const std::string& name);
+
+ private:
+  struct Instance {
+    std::string name;
+    Ledger::Line at = 0;
+    std::size_t node = 0;
+    bool master = false;
+    bool nopreempt = false;
+    std::int64_t priority = 100;
+    std::optional<Ledger::Line> priority_at;
+    std::optional<Ledger::Line> state_at;
+    std::optional<Duration> preempt_delay;
+    std::string interface;
+    std::vector<std::size_t> peers;
+    std::vector<std::size_t> vips;  ///< Indices in wanted_.vips.
+    std::vector<Ledger::Line> watches;
+    std::vector<std::pair<config::Hook, Ledger::Line>> on_acquire, on_release;
+    config::Announce announce;
+  };
+
+  // keepalived_reader.cc
+  void flatten(const std::vector<Block>& blocks, std::vector<const Block*>& out, std::size_t depth);
+  bool left_out_by_sign(const Block& block);
+  void global_defs(const Block& block);
+  void script(const Block& block);
+  void sync_group(const Block& block);
+  void find_addresses(const std::vector<const Block*>& blocks);
+  void instance(const Block& block);
+  void instance_line(const Block& line, Instance& into);
+  /// `kind`: what keepalived calls it to a script of `notify`.
+  void hook(const Block& line, Instance& into, std::string_view kind);
+  void watch(const Block& block, Instance& into);
+  void peers(const Block& block, Instance& into);
+  void finish(Instance& done);
+  void finish_preference(Instance& done);
+  void leave_out(const Block& block, const KeepalivedKeyword& keyword);
+
+  // keepalived_addresses.cc
+  void addresses(const Block& block, Instance& into);
+  void address(const Block& line, Instance& into);
+  void routes(const Block& block, Instance& into);
+  void route(const Block& line, Instance& into);
+  void rules(const Block& block, Instance& into);
+
+  // keepalived_lvs.cc
+  void virtual_server(const Block& block);
+  void virtual_server_line(const Block& line, PoolWish& pool);
+  void real_server(const Block& block, PoolWish& pool);
+  void check(const Block& block, PoolWish& pool);
+
+  const std::map<std::string, const std::vector<Block>*>& included_;
+  bool alone_;
+  Ledger& ledger_;
+  Wanted& wanted_;
+  std::size_t node_ = 0;
+  std::size_t includes_ = 0;
+  std::map<std::string, std::string> group_of_;  ///< Instance -> sync group.
+  std::map<std::string, Instance> of_group_;     ///< Sync group -> hooks and watches.
+  std::set<std::string> group_hooks_given_;
+};
+
+}  // namespace fairlead::migrate
