@@ -24,7 +24,8 @@ constexpr auto S = Place::kServer;
 constexpr auto R = Place::kResolvers;
 
 // clang-format off
-constexpr std::array kKeywords{
+// Not deduced: clang 14 nests a fold expression by its elements.
+constexpr auto kKeywords = std::to_array<HaproxyKeyword>({
     // ---- global ----
     K{G, "maxconn", Act::kProcessMaxconn},
     K{G, "nbthread", Act::kWorkers},
@@ -405,7 +406,7 @@ constexpr std::array kKeywords{
     K{R, "resolve_retries", Act::kLeaveOut, 0, "names are looked up by the system's resolver", "`options` in /etc/resolv.conf"},
     K{R, "timeout", Act::kLeaveOut, 0, "names are looked up by the system's resolver", "`options` in /etc/resolv.conf"},
     K{R, "accepted_payload_size", Act::kLeaveOut, 0, "names are looked up by the system's resolver", "`options` in /etc/resolv.conf"},
-};
+});
 // clang-format on
 
 bool matches(const HaproxyKeyword& keyword, std::string_view name) {

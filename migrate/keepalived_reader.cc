@@ -57,7 +57,10 @@ std::string router_id(const std::vector<Block>& blocks) {
 }  // namespace
 
 void KeepalivedReader::leave_out(const Block& block, const KeepalivedKeyword& keyword) {
-  leave_out_block(ledger_, block, std::string(keyword.reason), std::string(keyword.remedy));
+  const bool known = !keyword.reason.empty();  // Else the word is carried over in another form than this one.
+  leave_out_block(ledger_, block,
+                  known ? std::string(keyword.reason) : fmt::format("{} is not understood in this form", shown(block.word(0))),
+                  std::string(keyword.remedy));
 }
 
 /// "$NAME=value", "@id keyword": definitions and conditions, which are not evaluated.

@@ -85,6 +85,13 @@ TEST(Nonsense, AFileGivenTwiceIsRefused) {
   EXPECT_NE(made.problems.front().message.find("twice"), std::string::npos);
 }
 
+TEST(Nonsense, AKnownWordInAFormItNeverHasIsListedWithAReason) {
+  const std::string vip = "vrrp_instance a {\n interface eth0\n virtual_ipaddress {\n 10.0.0.1/24\n }\n}\n";
+  const Migration made = migrate({{Kind::kKeepalived, "a", vip + "include {\n b\n}\n"}});
+  ASSERT_EQ(made.notes.size(), 2U);
+  for (const Note& note : made.notes) EXPECT_EQ(note.reason, "include is not understood in this form");
+}
+
 TEST(Nonsense, FilesThatIncludeEachOtherEnd) {
   std::string text = "vrrp_instance a {\n interface eth0\n virtual_ipaddress {\n 10.0.0.1/24\n }\n}\n";
   for (int i = 0; i < 200; ++i) text += "include *\n";
