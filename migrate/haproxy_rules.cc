@@ -14,8 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kRulesMax = 500;          ///< Conditions of one file.
-constexpr std::size_t kConditionWordsMax = 64;  ///< Of one condition.
+constexpr std::size_t kNetworksSeenMax = 20'000;  ///< Of named lists, in all conditions of one file.
+constexpr std::size_t kConditionWordsMax = 64;    ///< Of one condition.
 constexpr std::string_view kNotSource = "only rules on the client's address (src) are carried over";
 constexpr std::string_view kLists = "listeners[].allow and deny";
 
@@ -76,7 +76,7 @@ void HaproxyReader::acl(const HaproxyLine& line) {
 /// "if lan office", "unless lan", "if { src 10.0.0.0/8 }", "if !lan". Several names are an AND in HAProxy: only one, or several by "or".
 std::optional<SourceAcl> HaproxyReader::condition_of(const HaproxyLine& line, std::size_t at, bool& negated) {
   negated = line.word(at) == "unless";
-  if (++rules_ > kRulesMax || line.words.size() > kConditionWordsMax) return std::nullopt;
+  if (line.words.size() > kConditionWordsMax) return std::nullopt;
   SourceAcl out;
   bool joined = true;
   bool any_negated = false;
@@ -102,7 +102,9 @@ std::optional<SourceAcl> HaproxyReader::condition_of(const HaproxyLine& line, st
       continue;
     }
     const auto found = section().acls.find(std::string(word));
-    if (found == section().acls.end() || !found->second.known || !append(out.networks, found->second.networks)) return std::nullopt;
+    if (found == section().acls.end() || !found->second.known) return std::nullopt;
+    networks_seen_ += found->second.networks.size();
+    if (networks_seen_ > kNetworksSeenMax || !append(out.networks, found->second.networks)) return std::nullopt;
   }
   if (out.networks.empty()) return std::nullopt;
   if (any_negated) negated = !negated;

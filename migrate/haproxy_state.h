@@ -180,8 +180,8 @@ class HaproxyReader {
   std::map<std::string, config::Resolve> resolvers_;
   std::string ca_base_, crt_base_;
   bool verify_none_ = false;
-  std::size_t rules_ = 0;  ///< Conditions that were evaluated.
-  bool in_else_ = false;   ///< Behind .else or .elif.
+  std::size_t networks_seen_ = 0;  ///< In conditions.
+  bool in_else_ = false;           ///< Behind .else or .elif.
   struct PoolOf {
     std::size_t pool = 0;  ///< Index in wanted_.pools.
     bool tunnel = false;   ///< `timeout tunnel` was said, which counts more than `timeout client`.
