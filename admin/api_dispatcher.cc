@@ -10,6 +10,7 @@
 #include "admin/web_assets.h"
 #include "base/ip_address.h"
 #include "base/log.h"
+#include "base/system_clock.h"
 #include "config/load.h"
 #include "generated/version.h"
 
@@ -183,6 +184,9 @@ Duration ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
   if (match.route->call == ApiCall::kWatch) return at_once(watch(request, *target));
   if (match.route->role == ApiRole::kOperate && request.caller.role != ApiRole::kOperate) {
     ++counters_.refused;
+    if (const auto count = refused_said_.again(SystemClock{}.now()))
+      FL_LOG(COMMAND_REFUSED, "command", std::string(match.route->method) + " " + std::string(match.route->pattern), "by",
+             request.caller.name, "count", *count);
     return at_once(problem_response(Error{
         Errc::kPermission,
         request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "

@@ -16,6 +16,7 @@
 #include "admin/metrics.h"
 #include "admin/node_port.h"
 #include "admin/watch_plan.h"
+#include "base/seldom_said.h"
 
 namespace fairlead::admin {
 
@@ -72,6 +73,7 @@ class ApiDispatcher {
 
   NodePort& node_;
   ApiCounters& counters_;
+  SeldomSaid refused_said_;
 };
 
 }  // namespace fairlead::admin

@@ -11,6 +11,8 @@
 
 #include "admin/api_watch_session.h"
 #include "admin/tls_context.h"
+#include "base/log.h"
+#include "base/system_clock.h"
 
 namespace fairlead::admin {
 namespace {
@@ -61,7 +63,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     if constexpr (kIsTls<Stream>) {
       lowest().expires_after(setup_.limits.request);
       stream_.async_handshake(net::ssl::stream_base::server, [self = self()](error_code failed) {
-        if (failed) return self->end();
+        if (failed) return self->turn_away(failed);
         self->identify();
         self->wait();
       });
@@ -84,6 +86,18 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   void end() {
     closing_ = true;
     if (setup_.on_end) std::exchange(setup_.on_end, nullptr)();
+  }
+
+  void turn_away(error_code failed) {
+    // A client that goes, or never begins, is no stranger at the door.
+    const bool silent = failed == beast::error::timeout || failed == net::error::eof || failed == net::error::operation_aborted ||
+                        failed == net::error::connection_reset || failed == net::ssl::error::stream_truncated;
+    if (!silent) {
+      ++setup_.counters->turned_away;
+      if (const auto count = setup_.counters->turned_away_said.again(SystemClock{}.now()))
+        FL_LOG(ADMIN_CLIENT_REFUSED, "peer", setup_.caller.name, "error", failed.message(), "count", *count);
+    }
+    end();
   }
 
   void identify() {

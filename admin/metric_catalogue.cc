@@ -129,6 +129,8 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_api_watchers", "gauge", "way", "Of these: watchers (WebSockets; every open dashboard is one)."},
     MetricInfo{"fairlead_api_responses_total", "counter", "status", "Answers of the API, by HTTP status."},
     MetricInfo{"fairlead_api_refused_calls_total", "counter", "", "Changing calls refused because the caller is no operator."},
+    MetricInfo{"fairlead_api_failed_handshakes_total", "counter", "",
+               "TLS handshakes with the API that failed: no certificate, a wrong one."},
     MetricInfo{"fairlead_api_shed_connections_total", "counter", "", "Connections to the API closed at its connection limit."},
     MetricInfo{"fairlead_api_slow_clients_total", "counter", "", "Connections to the API closed because the client was too slow."},
     MetricInfo{"process_cpu_seconds_total", "counter", "", "Processor time of the daemon, user and system."},

@@ -341,6 +341,8 @@ void api_metrics(Page& page, const ApiCounters& api) {
   }
   page.family("fairlead_api_refused_calls_total");
   page.count({}, api.refused);
+  page.family("fairlead_api_failed_handshakes_total");
+  page.count({}, api.turned_away);
   page.family("fairlead_api_shed_connections_total");
   page.count({}, api.shed);
   page.family("fairlead_api_slow_clients_total");

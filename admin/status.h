@@ -201,9 +201,9 @@ struct NodeReport {
   std::string config_hash;
   std::uint64_t config_reloads = 0;
   bool config_last_reload_ok = true;
-  std::uint32_t pid = 0;   ///< Of the daemon.
-  std::string log_target;  ///< Where its log goes: journal, stderr, syslog, file.
-  std::string log_path;    ///< file only.
+  std::uint32_t pid = 0;               ///< Of the daemon.
+  std::string log_target;              ///< Where its log goes: journal, stderr, syslog, file.
+  std::string log_path;                ///< file only.
   double config_loaded_at_s = 0;       ///< Since 1970: when the active configuration was applied.
   std::uint64_t peak_connections = 0;  ///< The most at once in this process, of looks 100 ms apart.
   std::vector<DrillResult> drills;     ///< Of each case the newest; by name.

@@ -57,7 +57,11 @@ TEST_F(ApiTlsTest, AnotherCertificateOfTheSameAuthorityOnlyReads) {
   start();
   EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
   EXPECT_EQ(curl_tls("reader", "-X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output, "403");
+  EXPECT_EQ(curl_tls("reader", "-X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output, "403");
   EXPECT_TRUE(node.commands().empty());
+  ASSERT_EQ(events.of(MessageId::COMMAND_REFUSED).size(), 1U) << "once a minute";
+  EXPECT_EQ(events.of(MessageId::COMMAND_REFUSED)[0].at("by"), "certificate CN=reader");
+  EXPECT_EQ(events.of(MessageId::COMMAND_REFUSED)[0].at("command"), "POST /api/v1/reload");
 }
 
 TEST_F(ApiTlsTest, NoCertificateOrAForeignOneDoesNotGetIn) {
@@ -80,6 +84,9 @@ TEST_F(ApiTlsTest, AnExpiredCertificateDoesNotGetIn) {
   const auto refused = curl_tls("late", "-X POST", "/api/v1/reload");
   EXPECT_NE(refused.exit_code, 0);
   EXPECT_NE(refused.output.find("expired"), std::string::npos) << refused.output;
+  EXPECT_TRUE(testing::eventually([&] { return events.of(MessageId::ADMIN_CLIENT_REFUSED).size() == 1; }));
+  EXPECT_NE(events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("error").find("certificate"), std::string::npos);
+  EXPECT_TRUE(events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("peer").starts_with("tcp 127.0.0.1:"));
   EXPECT_TRUE(node.commands().empty());
   EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
 }
