@@ -105,7 +105,7 @@ struct NodeStatus {
   bool online = false;
   bool standby = false;
   std::string version;
-  bool config_match = true;          ///< Its file says the same, but for `node`.
+  bool config_match = true;          ///< It has the same cluster section (R15). Whole files: digest->config_hash.
   std::vector<LinkStatus> links;     ///< Empty: this node itself, or not known yet.
   std::optional<NodeDigest> digest;  ///< What it last showed of itself; nullopt: nothing since this daemon started.
   double digest_age_s = 0;

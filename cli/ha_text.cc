@@ -62,6 +62,14 @@ Cell servers_up(const admin::NodeStatus& node) {
   return {out, tone};
 }
 
+/// Its file beside ours. What is said of the cluster differs: nothing moves by choice. Only the rest does (admin.listen, a weight): no harm by itself.
+Cell config_of(const admin::NodeReport& r, const admin::NodeStatus& node) {
+  if (!node.online) return {"-"};
+  if (!node.config_match) return {"cluster differs", Tone::kWarn};
+  if (node.digest && node.digest->config_hash != r.config_hash) return {"rest differs"};
+  return {"same"};
+}
+
 /// How old what it showed of itself is.
 Cell seen(const admin::NodeStatus& node) {
   if (!node.digest) return {"-"};
@@ -147,9 +155,7 @@ std::string nodes_text(const admin::NodeReport& r, bool color) {
                links_of(n),
                n.standby ? Cell{"yes", Tone::kWarn} : Cell{"no"},
                {n.version},
-               !n.online        ? Cell{"-"}
-               : n.config_match ? Cell{"same"}
-                                : Cell{"differs", Tone::kWarn},
+               config_of(r, n),
                !n.digest ? Cell{"-"} : yes_no(n.digest->ready),
                {n.digest ? std::to_string(n.digest->connections) : "-"},
                servers_up(n),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
+#include <unistd.h>
 
 namespace fairlead::daemon {
 namespace {
@@ -12,7 +13,12 @@ Status lock(const std::string& path, InstanceLock& held) {
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
   Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.valid()) return {};
+  if (!file.valid()) {
+    const bool of_another = (errno == EACCES || errno == EPERM) && ::access(path.c_str(), F_OK) == 0;
+    if (!of_another) return {};  // No folder, or one that cannot be written: what needs it says so.
+    return Error{Errc::kConflict,
+                 "a fairleadd of another user has run, or runs (its " + path + " cannot be opened): start this one as that user"};
+  }
   while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return {};  // A file system without locks.

@@ -68,12 +68,11 @@ bool NodeDigests::due(const NodeDigest& own, Instant now) {
 
 void NodeDigests::received(NodeId from, NodeDigest digest, Instant now) { heard_[from] = {std::move(digest), now}; }
 
-void NodeDigests::fill(admin::NodeStatus& node, const std::string& own_hash, Instant now) const {
+void NodeDigests::fill(admin::NodeStatus& node, Instant now) const {
   const auto found = heard_.find(NodeId{node.id});
   if (found == heard_.end()) return;
   node.digest = found->second.digest;
   node.digest_age_s = to_seconds(now - found->second.at);
-  if (node.online && found->second.digest.config_hash != own_hash) node.config_match = false;
 }
 
 }  // namespace fairlead::daemon

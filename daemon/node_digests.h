@@ -27,8 +27,8 @@ class NodeDigests {
   void hurry() { sent_at_.reset(); }
 
   void received(NodeId from, NodeDigest digest, Instant now);
-  /// Fills digest and digest_age_s, and what they say of `config_match`; nothing when this node has not spoken since our start.
-  void fill(admin::NodeStatus& node, const std::string& own_hash, Instant now) const;
+  /// Fills digest and digest_age_s; nothing when this node has not spoken since our start.
+  void fill(admin::NodeStatus& node, Instant now) const;
 
  private:
   struct Heard {

@@ -529,7 +529,7 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
         node.config_match = member->state.cluster_hash == options_.settings.cluster_hash;
       }
       for (const membership::LinkState& link : links_to(n.id)) node.links.push_back({.number = link.link, .up = link.connected});
-      digests_.fill(node, report.config_hash, now);
+      digests_.fill(node, now);
       cluster.nodes.push_back(std::move(node));
     }
     report.cluster = std::move(cluster);

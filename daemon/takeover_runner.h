@@ -111,7 +111,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   /// Errors: kUnsupported when it is none of high availability's.
   void execute(const admin::Command& command, CommandDone done);
 
-  /// Fills `cluster` and `vips`; reads the configuration's hash.
+  /// Fills `cluster` and `vips`.
   void describe(admin::NodeReport& report) const;
   /// Shows a finished report to the operators of the other nodes, as often as is due.
   void show(const admin::NodeReport& report);

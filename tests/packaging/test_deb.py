@@ -231,7 +231,7 @@ class DebTest(unittest.TestCase):
         nodes = [{"name": f"gate-{i}", "id": i, "links": [node.address]} for i, node in enumerate((self.gate, self.client), 1)]
         cluster = {"name": "test", "nodes": nodes, "tie_break": {"targets": [self.lab.node("router").address]}}
         machine.write("/etc/fairlead/fairlead.yaml", json.dumps({"apiVersion": "fairlead/v1", "cluster": cluster, "listeners": [], "pools": []}))
-        machine.must(["fairlead", "cluster", "setup"])
+        machine.must(["fairlead", "cluster", "setup", "--no-start"])
         with open(machine.path("/etc/corosync/corosync.conf"), "a", encoding="ascii") as file:
             file.write("system {\n  sched_rr: no\n}\n")   # It would take a CPU from everything else here.
         entry = machine.path(CONFFILES[0])

@@ -51,8 +51,8 @@ TEST_F(CliProgramTest, SaysWhereItLookedWhenNobodyAnswers) {
 TEST_F(CliProgramTest, TheCompletionScriptIsValidBashAndKnowsTheVerbs) {
   const std::string script = (folder / "completion").string();
   ASSERT_EQ(fairlead("completion bash > " + script).exit_code, 0);
-  const auto shown =
-      run("bash -c 'source " + script + "; COMP_WORDS=(fairlead server dr); COMP_CWORD=2; _fairlead; echo \"${COMPREPLY[*]}\"'");
+  const auto shown = run("bash -c 'source " + script + "; COMP_WORDS=(" + FL_CLI_PROGRAM +
+                         " server dr); COMP_CWORD=2; _fairlead; echo \"${COMPREPLY[*]}\"'");
   EXPECT_EQ(shown.output, "drain\n");
 }
 
