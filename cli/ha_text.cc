@@ -62,8 +62,8 @@ Cell servers_up(const admin::NodeStatus& node) {
   return {out, tone};
 }
 
-/// Its file beside ours. When what is said of the cluster differs nothing moves by choice; the rest (admin.listen, a weight) does no harm by
-/// itself.
+/// Its file beside ours. When what is said of the cluster differs nothing moves by choice; the rest (admin.listen, a weight) does no harm
+/// by itself.
 Cell config_of(const admin::NodeReport& r, const admin::NodeStatus& node) {
   if (!node.online) return {"-"};
   if (!node.config_match) return {"cluster differs", Tone::kWarn};
