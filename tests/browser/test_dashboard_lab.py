@@ -37,7 +37,7 @@ class LabDashboardTest(unittest.TestCase):
         wait_for(lambda: len(json.loads(self.lab("exec", gates[0], "fairlead", "status", "--json"))["vips"][0]["eligible"]) == len(gates), 20, "all gateways are members")
         ways = {}
         for gate in gates:   # As `ssh -L PORT:/run/fairlead/fairlead.sock gate` would carry it: root, an operator.
-            ways[gate] = chromium.Forwarder(chromium.to_unix(f"/proc/{keepers[gate]}/root/run/fairlead/fairlead.sock"))
+            ways[gate] = chromium.Forwarder(chromium.to_unix(os.path.join("/proc", str(keepers[gate]), "root", "run/fairlead/fairlead.sock")))
         viewer = chromium.Forwarder(chromium.to_tcp_of(keepers[gates[0]], 9440))
         for way in (*ways.values(), viewer):
             self.addCleanup(way.close)

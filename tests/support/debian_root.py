@@ -47,10 +47,10 @@ set -e
 mount --make-rprivate /
 base=$1; files=$2
 mount -t tmpfs -o mode=755 none /mnt
-mkdir /mnt/upper /mnt/work /mnt/root
-mount -t overlay -o "lowerdir=$base,upperdir=/mnt/upper,workdir=/mnt/work" overlay /mnt/root
-cp -r "$files" /mnt/root/srv/files
-root=/mnt/root
+mkdir /mnt/upper /mnt/work /mnt/new
+mount -t overlay -o "lowerdir=$base,upperdir=/mnt/upper,workdir=/mnt/work" overlay /mnt/new
+cp -r "$files" /mnt/new/srv/files
+root=/mnt/new
 """ + _MOUNTS + """
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs tmpfs "$root/sys/fs/cgroup" 2>/dev/null || true
