@@ -15,7 +15,7 @@ class SimulatedDashboardTest(unittest.TestCase):
         reason = chromium.why_unavailable()
         if reason:
             self.skipTest(reason)
-        code, said = chromium.run("simulated.test.mjs", timeout=150)
+        code, said = chromium.run("simulated.test.mjs", timeout=240)
         self.assertEqual(code, 0, said)
 
 
