@@ -46,7 +46,7 @@ export class Actions {
   }
 
   node(name, standby) {
-    const holds = this.store.status.vips.filter((v) => v.holder === name).map((v) => v.name);
+    const holds = this.store.status.vips.filter((v) => v.holder === name);
     const path = `/api/v1/nodes/${encodeURIComponent(name)}/${standby ? 'standby' : 'online'}`;
     const call = (force) => ({path, body: force ? {force} : undefined});
     if (!standby) {
@@ -54,10 +54,7 @@ export class Actions {
       this.#ask({title: `Set node ${name} online?`, yes: 'Set online', lines, call});
       return;
     }
-    const moves = holds.length
-      ? `VIP ${holds.join(', ')} moves to another node: new connections within milliseconds, open ones are reset and come back.`
-      : 'It holds no virtual IP now and will take none.';
-    const lines = [moves, 'This stays so over restarts, until it is set online.'];
+    const lines = [...standbyLines(this.store.status, holds), 'This stays so over restarts, until it is set online.'];
     this.#ask({title: `Put node ${name} into standby?`, yes: 'Standby', danger: holds.length > 0, lines, call});
   }
 
@@ -140,6 +137,21 @@ export class Actions {
     this.no.disabled = on;
     this.dialog.setAttribute('aria-busy', String(on));
   }
+}
+
+/** What happens to the VIPs it holds: each moves, but where rules keep it until its holder is lost. */
+function standbyLines(status, holds) {
+  if (!holds.length) return ['It holds no virtual IP now and will take none.'];
+  const names = (list) => `VIP ${list.map((v) => v.name).join(', ')}`;
+  const frozen = status.cluster?.frozen;
+  const stays = holds.filter((v) => frozen || v.flapping);
+  const moves = holds.filter((v) => !stays.includes(v));
+  const lines = [];
+  const how = 'new connections within milliseconds, open ones are reset and come back';
+  if (moves.length) lines.push(`${names(moves)} moves to another node: ${how}.`);
+  const why = frozen ? 'the cluster is frozen' : 'moved too often in the last minute';
+  if (stays.length) lines.push(`${names(stays)} stays on it for now (${why}): move it by hand.`);
+  return lines;
 }
 
 /** {ok, summary} or {ok: false, status, force, detail}; force: the same call with force is carried out. */

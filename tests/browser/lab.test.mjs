@@ -57,6 +57,9 @@ test('it is live, and says who looks, who holds and what is up', async () => {
   assert.match(await words(page, '#verdict'), /^Clients can reach kube-api/);
   assert.equal(await page.locator('.node').count(), GATES.length);
   assert.match(await words(page, '#quorum'), /^quorate/);
+  const said = /^ready · \d+ open · 1 of 1 listener accepts · masters 3\/3 up/;
+  const shows = (pattern) => [...document.querySelectorAll('.node .digest')].every((d) => new RegExp(pattern).test(d.innerText));
+  await until(page, shows, said.source);
   await accessible(page, 'real node, light');
   await picture(page, 'lab-light');
   await page.emulateMedia({colorScheme: 'dark'});
@@ -65,18 +68,18 @@ test('it is live, and says who looks, who holds and what is up', async () => {
   await page.emulateMedia({colorScheme: 'light'});
 });
 
+// Once only: a VIP that moved more than three times in a minute stays where it is (R17), and more moves follow below.
 test('a moved VIP is seen within a second of its taking', async () => {
-  for (const target of GATES.filter((g) => g !== GATES[0]).slice(0, 2)) {
-    if (await holderNow() === target) continue;
-    await noteChanges(page, '[data-vip="api"]', 'data-holder');
-    await onNode(GATES[0], 'fairlead', 'vip', 'move', 'api', '--to', target);
-    const shownAt = await notedAt(page, target);
-    const taken = (await eventsOf(target)).filter((e) => e.id === 'VIP_ACQUIRED').pop();
-    const late = shownAt - new Date(taken.time).getTime();
-    console.log(`moved to ${target}: shown ${late} ms after its VIP_ACQUIRED`);
-    assert.ok(late < SEEN_WITHIN_MS, `${late} ms`);
-    assert.match(await onNode(target, 'ip', '-4', 'addr'), /192\.168\.\d+\.\d+/);
-  }
+  const holder = await holderNow();
+  const target = GATES.find((g) => g !== holder);
+  await noteChanges(page, '[data-vip="api"]', 'data-holder');
+  await onNode(GATES[0], 'fairlead', 'vip', 'move', 'api', '--to', target);
+  const shownAt = await notedAt(page, target);
+  const taken = (await eventsOf(target)).filter((e) => e.id === 'VIP_ACQUIRED').pop();
+  const late = shownAt - new Date(taken.time).getTime();
+  console.log(`moved to ${target}: shown ${late} ms after its VIP_ACQUIRED`);
+  assert.ok(late < SEEN_WITHIN_MS, `${late} ms`);
+  assert.match(await onNode(target, 'ip', '-4', 'addr'), /192\.168\.\d+\.\d+/);
 });
 
 test('a killed server is seen within a second of its death', async () => {
