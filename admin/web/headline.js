@@ -64,7 +64,8 @@ export class Headline {
     facts.push(['Servers', `${up} of ${all}`, up === 1 ? 'takes connections' : 'take connections']);
     if (c) {
       const quorum = c.problem ? 'not in the cluster' : c.quorate ? 'yes' : 'no';
-      facts.push(['Quorum', quorum, `${c.nodes.filter((n) => n.online).length} of ${plural(c.nodes.length, 'node')} online`]);
+      const online = `${c.nodes.filter((n) => n.online).length} of ${plural(c.nodes.length, 'node')} online`;
+      facts.push(['Quorum', quorum, c.problem || online]);
     }
     const open = status.listeners.reduce((n, l) => n + l.connections.current, 0);
     const perSecond = status.listeners.reduce((n, l) => n + (this.store.rate(`l:${l.name}`) || 0), 0);
