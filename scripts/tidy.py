@@ -3,7 +3,7 @@
 
   scripts/tidy.py [ROOT]
 
-Columns (140 in C++ and JavaScript), file length (650 lines; guide value 600), an open task without an issue, sleeping tests, paths of one
+Columns (140 in C++), file length (650 lines; guide value 600), an open task without an issue, sleeping tests, paths of one
 machine, headers without #pragma once, file names that are there twice. A line that must break a rule ends in `tidy: REASON`.
 """
 import collections
