@@ -77,6 +77,25 @@ json::object content(std::string_view type, json::object schema) {
   return out;
 }
 
+json::object problem_schema() {
+  const auto member = [](std::string_view type, std::string_view what) {
+    return json::object{{"type", json_string(type)}, {"description", json_string(what)}};
+  };
+  json::object problems = member("array", "of an invalid configuration: one a line");
+  problems["items"] = json::object{{"type", "string"}};
+  json::object schema;
+  schema["type"] = "object";
+  schema["properties"] = json::object{{"type", member("string", "urn:fairlead:problem:CODE")},
+                                      {"title", member("string", "the code in words")},
+                                      {"status", member("integer", "the HTTP status")},
+                                      {"detail", member("string", "what was wrong, and what to do")},
+                                      {"code", member("string", "one word, for programs")},
+                                      {"force", member("boolean", "true: the same call with \"force\": true is carried out; else absent")},
+                                      {"problems", std::move(problems)}};
+  schema["required"] = json::array{"type", "title", "status", "detail", "code"};
+  return schema;
+}
+
 json::object operation(const ApiRoute& route) {
   json::object out;
   out["summary"] = json_string(route.summary);
@@ -96,9 +115,7 @@ json::object operation(const ApiRoute& route) {
   done["description"] = "done";
   json::object failed;
   failed["description"] = "a problem document (RFC 9457)";
-  json::object any;
-  any["type"] = "object";
-  failed["content"] = content(kProblemType, std::move(any));
+  failed["content"] = content(kProblemType, json::object{{"$ref", "#/components/schemas/Problem"}});
   if (route.call == ApiCall::kWatch) {
     responses["101"] = json::object{{"description", "a WebSocket (RFC 6455); its frames: docs/reference/api.md"}};
     json::object upgrade;
@@ -135,6 +152,7 @@ std::string openapi_json(const std::string& version) {
   out["openapi"] = "3.1.0";
   out["info"] = std::move(info);
   out["paths"] = std::move(paths);
+  out["components"] = json::object{{"schemas", json::object{{"Problem", problem_schema()}}}};
   return json_text(out, JsonStyle::kPretty);
 }
 
@@ -212,8 +230,9 @@ an `ETag`.
 
 ## Errors
 
-`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail` and `code`; an invalid configuration also has
-`problems`, one a line.
+`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail` and `code`. An invalid configuration also has
+`problems`, one a line. `"force": true` stands in it when the same call with `"force": true` would be carried out: it was refused only
+because it would do harm. A refusal without it stays one whatever is said.
 
 | code | status |
 |---|---|

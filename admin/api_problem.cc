@@ -6,6 +6,7 @@
 
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
+#include "base/refusal.h"
 
 namespace fairlead::admin {
 namespace {
@@ -25,7 +26,7 @@ constexpr std::array kKinds{
     ProblemKind{Errc::kTimeout, 504, "Not answered in time"},
     ProblemKind{Errc::kPermission, 403, "Not allowed"},
     ProblemKind{Errc::kUnsupported, 501, "Not supported"},
-    ProblemKind{Errc::kRefused, 409, "Refused without force"},
+    ProblemKind{Errc::kRefused, 409, "Refused"},
 };
 
 const ProblemKind& kind_of(Errc code) {
@@ -47,6 +48,7 @@ std::string encode_problem(const Error& error, unsigned status) {
                           {"status", status == 0 ? kind.status : status},
                           {"detail", json_string(detail)},
                           {"code", json_string(to_string(error.code))}};
+  if (yields_to_force(error)) out["force"] = true;
   if (detail.find('\n') != std::string::npos) {
     boost::json::array problems;
     for (std::string_view rest = detail; !rest.empty();) {

@@ -164,6 +164,7 @@ void pool_metrics(Page& page, const std::vector<PoolStatus>& pools) {
   each("fairlead_pool_servers_usable", [](const auto& p) { return p.usable; });
   each("fairlead_pool_backups_in_use", [](const auto& p) { return p.backups_in_use ? 1U : 0U; });
   each("fairlead_pool_open_connections", [](const auto& p) { return p.connections.current; });
+  each("fairlead_pool_open_connections_peak", [](const auto& p) { return p.peak_connections; });
   each("fairlead_pool_connections_total", [](const auto& p) { return p.connections.total; });
   each("fairlead_pool_received_bytes_total", [](const auto& p) { return p.bytes.in; });
   each("fairlead_pool_sent_bytes_total", [](const auto& p) { return p.bytes.out; });
@@ -198,6 +199,7 @@ void server_metrics(Page& page, const std::vector<PoolStatus>& pools) {
   each("fairlead_server_backup", [&](const auto& s, const Labels& who) { page.flag(who, s.backup); });
   each("fairlead_server_max_connections", [&](const auto& s, const Labels& who) { page.count(who, s.max_connections); });
   each("fairlead_server_open_connections", [&](const auto& s, const Labels& who) { page.count(who, s.connections.current); });
+  each("fairlead_server_open_connections_peak", [&](const auto& s, const Labels& who) { page.count(who, s.peak_connections); });
   each("fairlead_server_connections_total", [&](const auto& s, const Labels& who) { page.count(who, s.connections.total); });
   each("fairlead_server_received_bytes_total", [&](const auto& s, const Labels& who) { page.count(who, s.bytes.in); });
   each("fairlead_server_sent_bytes_total", [&](const auto& s, const Labels& who) { page.count(who, s.bytes.out); });

@@ -54,7 +54,8 @@ struct ServerStatus {
   bool backup = false;
   bool added_at_run_time = false;
   ConnectionCounts connections;
-  std::uint32_t max_connections = 0;  ///< 0: no limit.
+  std::uint64_t peak_connections = 0;  ///< The most at once, of looks 100 ms apart.
+  std::uint32_t max_connections = 0;   ///< 0: no limit.
   ByteCounts bytes;
   std::uint64_t connect_failures = 0;
   std::vector<CauseCount> connect_failures_by_cause;  ///< Every cause, 0 included; "local" ones are none of the server's.
@@ -74,6 +75,7 @@ struct PoolStatus {
   std::uint64_t source_fallbacks = 0;  ///< Connects that could not have the pool's `source`.
   std::uint32_t usable = 0;            ///< Servers that take connections.
   bool backups_in_use = false;         ///< No regular server takes connections.
+  std::uint64_t peak_connections = 0;  ///< The most its servers had together, of looks 100 ms apart.
   ConnectionCounts connections;        ///< Of all servers it has had; likewise below.
   ByteCounts bytes;
   std::uint64_t connect_failures = 0;
@@ -133,6 +135,7 @@ struct Eligibility {
 struct HolderEntry {
   std::string at;                     ///< RFC 3339, UTC, milliseconds: when this node saw it.
   std::optional<std::string> holder;  ///< nullopt: nobody.
+  bool first_seen = false;            ///< No change: it was so when this daemon first looked, since when is not known.
 };
 struct VipStatus {
   std::string name;

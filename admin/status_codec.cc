@@ -45,6 +45,7 @@ json::object server_json(const ServerStatus& s) {
           {"backup", s.backup},
           {"added_at_run_time", s.added_at_run_time},
           {"connections", json::object{{"current", s.connections.current}, {"total", s.connections.total}}},
+          {"peak_connections", s.peak_connections},
           {"max_connections", s.max_connections},
           {"bytes", bytes_json(s.bytes)},
           {"connect_failures", s.connect_failures},
@@ -69,6 +70,7 @@ json::object pool_json(const PoolStatus& p) {
           {"usable", p.usable},
           {"backups_in_use", p.backups_in_use},
           {"connections", json::object{{"current", p.connections.current}, {"total", p.connections.total}}},
+          {"peak_connections", p.peak_connections},
           {"bytes", bytes_json(p.bytes)},
           {"connect_failures", p.connect_failures}};
 }
@@ -91,7 +93,9 @@ json::object listener_json(const ListenerStatus& l) {
 }
 
 json::object history_json(const HolderEntry& entry) {
-  return {{"at", json_string(entry.at)}, {"holder", entry.holder ? json::value(json_string(*entry.holder)) : json::value(nullptr)}};
+  return {{"at", json_string(entry.at)},
+          {"holder", entry.holder ? json::value(json_string(*entry.holder)) : json::value(nullptr)},
+          {"first_seen", entry.first_seen}};
 }
 
 json::object vip_json(const VipStatus& v) {
@@ -192,6 +196,7 @@ void read_server(JsonFields& f, ServerStatus& s) {
     c.get("current", s.connections.current);
     c.get("total", s.connections.total);
   });
+  f.get("peak_connections", s.peak_connections);
   f.get("max_connections", s.max_connections);
   read_bytes(f, s.bytes);
   f.get("connect_failures", s.connect_failures);
@@ -242,6 +247,7 @@ void read_pool(JsonFields& f, PoolStatus& p) {
     c.get("current", p.connections.current);
     c.get("total", p.connections.total);
   });
+  f.get("peak_connections", p.peak_connections);
   read_bytes(f, p.bytes);
   f.get("connect_failures", p.connect_failures);
 }
@@ -270,6 +276,7 @@ void read_vip(JsonFields& f, VipStatus& v) {
   f.list("history", v.history, [](JsonFields& h, HolderEntry& entry) {
     h.get("at", entry.at);
     h.get("holder", entry.holder);
+    h.get("first_seen", entry.first_seen);
   });
   f.get("holder_changes", v.holder_changes);
   read_times(f, "takeovers", v.takeovers);

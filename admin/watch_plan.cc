@@ -41,6 +41,25 @@ class Digest {
   std::uint64_t value_ = 14695981039346656037ULL;
 };
 
+/// What a node shows of itself but its counters: those change all the time and wait for the interval.
+void add_node_digest(Digest& digest, const NodeDigest& d) {
+  digest.add(d.engine);
+  digest.add(d.ready);
+  digest.add(d.reason);
+  digest.add(d.config_hash);
+  digest.add(std::uint64_t{d.listeners.size()});
+  for (const auto& listener : d.listeners) {
+    digest.add(listener.name);
+    digest.add(listener.accepting);
+  }
+  for (const auto& pool : d.pools) {
+    digest.add(pool.name);
+    digest.add(std::uint64_t{pool.servers});
+    digest.add(std::uint64_t{pool.up});
+    digest.add(pool.down);
+  }
+}
+
 void add_cluster(Digest& digest, const ClusterStatus& c) {
   digest.add(c.quorate);
   digest.add(c.ring);
@@ -57,6 +76,8 @@ void add_cluster(Digest& digest, const ClusterStatus& c) {
     digest.add(node.config_match);
     for (const auto& link : node.links) digest.add(link.up);
     digest.add(std::uint64_t{node.links.size()});
+    digest.add(node.digest.has_value());
+    if (node.digest) add_node_digest(digest, *node.digest);
   }
 }
 

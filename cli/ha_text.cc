@@ -78,6 +78,12 @@ Cell seen(const admin::NodeStatus& node) {
   return {age_text(node.digest_age_s) + " ago", Tone::kWarn};
 }
 
+/// Since when the holder is what it is: a time, or "before TIME" when it was so already as the daemon first looked.
+std::string since_text(const admin::VipStatus& v) {
+  if (v.history.empty()) return "-";
+  return (v.history.back().first_seen ? "before " : "") + v.history.back().at;
+}
+
 /// What there is to say of a node and a VIP: whether it could hold it, and why not.
 std::string standing(const admin::VipStatus& v, const std::string& node, bool online, bool color) {
   const auto found = std::find_if(v.eligible.begin(), v.eligible.end(), [&](const auto& e) { return e.node == node; });
@@ -93,7 +99,8 @@ std::string history_text(const admin::VipStatus& v, bool color) {
   if (v.history.empty()) return out;
   out += fmt::format("seen to move {}\n", v.holder_changes == 1 ? "once" : fmt::format("{} times", v.holder_changes));
   for (auto entry = v.history.rbegin(); entry != v.history.rend() && entry - v.history.rbegin() < kHistoryShown; ++entry)
-    out += fmt::format("  {}  {}\n", entry->at, entry->holder ? *entry->holder : paint("nobody", Tone::kBad, color));
+    out += fmt::format("  {}  {}{}\n", entry->at, entry->holder ? *entry->holder : paint("nobody", Tone::kBad, color),
+                       entry->first_seen ? " (since before that: it was so when this daemon first looked)" : "");
   return out;
 }
 
@@ -108,7 +115,7 @@ std::string vips_text(const admin::NodeReport& r, bool color) {
                {v.interface},
                {v.state, v.held_here ? Tone::kGood : Tone::kPlain},
                v.holder ? Cell{*v.holder} : Cell{"nowhere", Tone::kBad},
-               {v.history.empty() ? "-" : v.history.back().at},
+               {since_text(v)},
                {std::to_string(v.epoch)},
                {v.held_here ? std::to_string(v.lease_ms) + " ms" : "-"},
                {vip_note(v), Tone::kWarn}});

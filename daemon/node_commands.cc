@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/overloaded.h"
+#include "base/refusal.h"
 #include "config/limits.h"
 #include "config/proxy_loop.h"
 #include "config/validate.h"
@@ -37,10 +38,9 @@ std::optional<Error> NodeController::guard_last(const PoolRecord& pool, const Se
   const auto health = pool.health.find(server.id);
   const bool serves = health && health->usable && health->weight > 0;
   if (!serves || pool.health.usable_count() > 1) return std::nullopt;
-  return Error{Errc::kRefused, pool.settings.name + "/" + server.settings.name +
-                                   " is the only server of its pool that takes connections: " + what +
-                                   " would leave nobody to answer. Bring another one up first, or repeat it with --force (API: "
-                                   "\"force\": true)"};
+  return refused_without_force(pool.settings.name + "/" + server.settings.name +
+                               " is the only server of its pool that takes connections: " + what +
+                               " would leave nobody to answer. Bring another one up first");
 }
 
 NodeController::Answer NodeController::set_state(const admin::SetServerState& c, const admin::Actor& actor, Instant now) {

@@ -48,6 +48,12 @@ void describe_counters(const lb::ServerCounters& from, admin::ServerStatus& out)
   out.connect_times.sum_s = to_seconds(from.connect_times.sum());
 }
 
+/// `peak` is written by this thread only. Returns what there is now.
+std::uint32_t raise_peak(std::atomic<std::uint32_t>& peak, std::uint32_t current) {
+  if (current > peak.load(std::memory_order_relaxed)) peak.store(current, std::memory_order_relaxed);
+  return current;
+}
+
 void describe_checks(const lb::ServerHealth& health, bool checked, Instant now, admin::ServerStatus& out) {
   if (checked) out.checks.reserve(lb::kProbeOutcomes);
   for (std::size_t i = 0; checked && i < lb::kProbeOutcomes; ++i) {
@@ -76,6 +82,7 @@ admin::ServerStatus NodeController::describe_server(const PoolRecord& pool, cons
   out.added_at_run_time = server.run_time;
   out.connections.current = server.counters->current.load(std::memory_order_relaxed);
   out.connections.total = server.counters->total.load(std::memory_order_relaxed);
+  out.peak_connections = std::max<std::uint64_t>(server.counters->peak.load(std::memory_order_relaxed), out.connections.current);
   out.max_connections = server.settings.max_connections;
   describe_counters(*server.counters, out);
   const auto health = pool.health.find(server.id);
@@ -100,10 +107,12 @@ admin::ServerStatus NodeController::describe_server(const PoolRecord& pool, cons
 }
 
 /// Counters of a pool only grow, whatever servers come and go: what is new since the last look is added. What a server that was removed
-/// still relays is its listener's only.
+/// still relays is its listener's only. Peaks are the most that was seen by a look.
 void NodeController::account() {
   for (const auto& pool : pools_) {
+    std::uint32_t current = 0;
     for (ServerRecord& server : pool->servers) {
+      current += raise_peak(server.counters->peak, server.counters->current.load(std::memory_order_relaxed));
       const ServerSums now = sums_of(*server.counters);
       pool->sums.total += now.total - server.seen.total;
       pool->sums.bytes_in += now.bytes_in - server.seen.bytes_in;
@@ -111,11 +120,9 @@ void NodeController::account() {
       pool->sums.connect_failures += now.connect_failures - server.seen.connect_failures;
       server.seen = now;
     }
+    raise_peak(pool->counters->peak, current);
   }
-  for (const ListenerRecord& l : listeners_) {
-    const auto current = l.counters->current.load(std::memory_order_relaxed);
-    if (current > l.counters->peak.load(std::memory_order_relaxed)) l.counters->peak.store(current, std::memory_order_relaxed);
-  }
+  for (const ListenerRecord& l : listeners_) raise_peak(l.counters->peak, l.counters->current.load(std::memory_order_relaxed));
 }
 
 NodeController::ServerSums NodeController::sums_of(const lb::ServerCounters& counters) {
@@ -154,6 +161,7 @@ void NodeController::describe(admin::NodeReport& report, Instant now) const {
     out.backups_in_use = pool->table->use_backups && usable > 0;
     for (const admin::ServerStatus& s : out.servers) out.connections.current += s.connections.current;
     out.connections.total = pool->sums.total;
+    out.peak_connections = std::max<std::uint64_t>(pool->counters->peak.load(std::memory_order_relaxed), out.connections.current);
     out.bytes = {.in = pool->sums.bytes_in, .out = pool->sums.bytes_out};
     out.connect_failures = pool->sums.connect_failures;
     const std::size_t all = out.servers.size();

@@ -42,7 +42,9 @@ void TakeoverRunner::watch_lease() {
 
 void TakeoverRunner::describe_history(const vip::HolderHistory& history, admin::VipStatus& out) const {
   for (const vip::HolderChange& change : history.entries()) {
-    out.history.push_back({.at = utc_text(change.at), .holder = std::nullopt});
+    // What this node holds it took itself, at that moment: no address outlives the daemon that held it.
+    const bool first_seen = change.first_seen && change.holder != options_.settings.self;
+    out.history.push_back({.at = utc_text(change.at), .holder = std::nullopt, .first_seen = first_seen});
     if (change.holder != kNoNode) out.history.back().holder = name_of(change.holder);
   }
   out.holder_changes = history.changes();

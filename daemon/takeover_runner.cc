@@ -338,7 +338,10 @@ void TakeoverRunner::on_view(const ClusterView& view) {
   enter(vip::ViewInput{view, *self});
 }
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
-  if (const auto* digest = std::get_if<NodeDigest>(&message)) return digests_.received(from.node, *digest, clock_.now());
+  if (const auto* digest = std::get_if<NodeDigest>(&message)) {
+    if (from.node != options_.settings.self) digests_.received(from.node, *digest, clock_.now());  // Ours: show() has a newer one.
+    return;
+  }
   holders_due_ = holders_due_ || std::holds_alternative<NodeState>(message);
   if (const auto about = note_of(message)) {
     FL_LOG(CLUSTER_HEARD, "from", std::to_string(to_number(from.node)) + "/" + std::to_string(from.pid), "kind",
@@ -559,9 +562,11 @@ void TakeoverRunner::describe(admin::NodeReport& report) const {
 }
 
 void TakeoverRunner::show(const admin::NodeReport& report) {
-  if (client_ == nullptr || !core_.in_view()) return;
+  if (client_ == nullptr) return;
   NodeDigest own = digest_of(report, options_.incarnation);
-  if (digests_.due(own, clock_.now())) send(std::move(own));
+  const Instant now = clock_.now();
+  digests_.received(options_.settings.self, own, now);  // Nobody else has to hear it, and in no cluster nobody does.
+  if (core_.in_view() && digests_.due(own, now)) send(std::move(own));
 }
 
 }  // namespace fairlead::daemon

@@ -42,6 +42,7 @@ struct alignas(64) ListenerCounters {
 struct alignas(64) PoolCounters {
   std::atomic<std::uint32_t> cursor{0};
   std::atomic<std::uint64_t> source_fallbacks{0};  ///< Server legs that could not have the pool's `source`.
+  std::atomic<std::uint32_t> peak{0};              ///< The most connections its servers had together; as ListenerCounters::peak.
 };
 
 /// Local ports, both included.

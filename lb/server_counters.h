@@ -52,6 +52,7 @@ struct alignas(64) ServerCounters {
   std::atomic<std::uint64_t> resets_sent{0};       ///< Its connections closed because it went down.
   std::atomic<bool> failing{false};                ///< The last connect failed; the next success is reported.
   alignas(64) std::array<std::atomic<std::uint64_t>, kConnectCauses> failed_by_cause{};  ///< By ConnectCause, our own as well.
+  std::atomic<std::uint32_t> peak{0};  ///< The most that `current` was when the control thread looked. Written there only.
   ConnectTimes connect_times;
   std::array<ServerBytes, kByteShards> bytes;
 

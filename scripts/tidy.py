@@ -13,11 +13,12 @@ import sys
 
 import source_tree
 
-COLUMNS_MAX = 140        # C++; scripts, with their tables and templates, may be wider.
+COLUMNS_MAX = 140        # C++ and JavaScript; scripts, with their tables and templates, may be wider.
 COLUMNS_MAX_OTHER = 180
 LINES_MAX = 650
-CODE = (".h", ".cc", ".py", ".sh", ".cmake", "CMakeLists.txt", ".def")
-TEXT = CODE + (".md", ".json", ".yaml", ".yml", ".service", ".html", ".js", ".css", ".txt")
+NARROW = (".h", ".cc", ".def", ".js", ".mjs")
+CODE = NARROW + (".py", ".sh", ".cmake", "CMakeLists.txt")
+TEXT = CODE + (".md", ".json", ".yaml", ".yml", ".service", ".html", ".css", ".txt")
 FOLDERS = source_tree.ROOMS + ("bench", "tests", "scripts", "cmake", "docs", "examples", "packaging", ".ci")
 EXCUSE = re.compile(r"tidy: \S")
 
@@ -34,7 +35,7 @@ def check_lines(path, text):
     for number, (line, bare) in enumerate(zip(text.splitlines(), code.splitlines()), 1):
         if EXCUSE.search(line):
             continue
-        columns = COLUMNS_MAX if path.endswith((".h", ".cc", ".def")) else COLUMNS_MAX_OTHER
+        columns = COLUMNS_MAX if path.endswith(NARROW) else COLUMNS_MAX_OTHER
         if path.endswith(CODE) and len(line) > columns:
             yield number, f"{len(line)} columns (at most {columns}; make format)"
         if path.endswith(CODE) and OPEN_TASK.search(line):

@@ -12,7 +12,7 @@ void HolderHistory::see(NodeId holder, WallTime at) {
     if (last_node_ != kNoNode && holder != last_node_) ++changes_;
     last_node_ = holder;
   }
-  entries_.push_back({at, holder});
+  entries_.push_back({at, holder, entries_.empty()});
   if (entries_.size() > kEntriesMax) entries_.pop_front();
 }
 

@@ -24,6 +24,7 @@ inline constexpr std::array<std::int64_t, 11> kTakeoverBoundsMs{5, 10, 25, 50, 1
 struct HolderChange {
   WallTime at{};
   NodeId holder = kNoNode;  ///< kNoNode: nobody.
+  bool first_seen = false;  ///< The first entry of a life: whoever holds it may have held it long before.
   bool operator==(const HolderChange&) const = default;
 };
 

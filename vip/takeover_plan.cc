@@ -2,6 +2,7 @@
 // TakeoverCore's half that plans and takes operators' words. Only the proposer of a round plans; everybody else waits for its Assign (R1).
 #include <algorithm>
 
+#include "base/refusal.h"
 #include "vip/mutant.h"
 #include "vip/takeover_core.h"
 
@@ -217,8 +218,8 @@ Status TakeoverCore::wish(OverrideKind kind, const std::string& name, bool on, b
         return m.node != node->id && why_ineligible(input, name, m.node).empty();
       });
       if (it_could && !others)
-        return Error{Errc::kRefused, verb + ": no other node is left to hold VIP " + vip + " (`fairlead vip explain " + vip +
-                                         "` says why); --force does it all the same"};
+        return refused_without_force(verb + ": no other node is left to hold VIP " + vip + " (`fairlead vip explain " + vip +
+                                     "` says why)");
     }
   }
   out.emplace_back(SendMessage{SetOverride{Override{kind, name, on, {++last_wish_, settings_.self}}}});

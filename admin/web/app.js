@@ -1,56 +1,67 @@
 // The page: one store, filled by one connection, shown at most once a frame of the screen.
 import {Actions} from './actions.js';
+import {Nodes, Vips} from './cluster.js';
 import {Connection} from './connection.js';
 import {byId, el, set, setTag, text} from './dom.js';
+import {Drills} from './drills.js';
 import {Events} from './events.js';
-import {clock, duration} from './format.js';
-import {Drills, Headline, Listeners, Nodes, Servers, Vips} from './panels.js';
+import {clock, duration, plural} from './format.js';
+import {Headline} from './headline.js';
+import {Listeners, Servers} from './panels.js';
 import {Store} from './store.js';
 import {Topology} from './topology.js';
-import {lastChange, problems, sentence, verdict} from './verdict.js';
+import {drillResult, holderOf, lastChange, problems, sentence, verdict} from './verdict.js';
 
 const REPORT_STUCK_MS = 3000;
 const THEMES = ['system', 'light', 'dark'];
 const SHORTCUTS = [
-  ['1', 'State of the node', 'verdict'], ['2', 'Path of a connection', 't-topology'], ['3', 'Servers', 't-pools'], ['4', 'Virtual IPs', 't-vips'],
-  ['5', 'Nodes', 't-nodes'], ['6', 'Events', 't-events'], ['/', 'Filter events'], ['t', 'Light, dark or as the system'], ['?', 'This list'], ['Esc', 'Close a dialog'],
+  ['1', 'State of the node', 'verdict'], ['2', 'Path of a connection', 't-topology'], ['3', 'Servers', 't-pools'],
+  ['4', 'Virtual IPs', 't-vips'], ['5', 'Nodes', 't-nodes'], ['6', 'Events', 't-events'], ['/', 'Filter events'],
+  ['t', 'Light, dark or as the system'], ['?', 'This list'], ['Esc', 'Close a dialog'],
 ];
 
 const store = new Store();
-let view = null;
+const actions = new Actions(store);
+const view = {
+  headline: new Headline(store), topology: new Topology(byId('topology'), byId('topology-note')), listeners: new Listeners(store),
+  events: new Events(store), drills: new Drills(store),
+};
 let drawn = false;
-let structure = '';
+let who = '';
 
-/** Made when it is known who is looking: a viewer's page has no actions in it. */
-function build() {
-  for (const id of ['pools', 'listeners', 'vips', 'nodes', 'drills', 'topology', 'broken', 'facts']) {
+/** The parts with actions, made when it is known who is looking: a viewer's page has none in it. Another role after a reconnect: anew. */
+function buildFor(role) {
+  who = role;
+  for (const id of ['pools', 'vips', 'nodes']) {
     byId(id).replaceChildren();
     byId(id).keyedChildren = undefined;
   }
-  const actions = new Actions(store);
-  view = {
-    headline: new Headline(store), topology: new Topology(byId('topology'), byId('topology-note')), servers: new Servers(store, actions),
-    listeners: new Listeners(store), vips: new Vips(store, actions), nodes: new Nodes(store, actions), events: view?.events ?? new Events(store), drills: new Drills(store),
-  };
-  view.drills.show();
+  view.servers = new Servers(store, actions);
+  view.vips = new Vips(store, actions);
+  view.nodes = new Nodes(store, actions);
 }
 
+function takeHello(message) {
+  const another = store.hello && store.hello.node !== message.node;
+  store.takeHello(message);
+  if (message.caller.role !== who) buildFor(message.caller.role);
+  if (another) view.events.showAll();
+  view.drills.load();
+}
+
+function takeEvent(event) {
+  if (!store.takeEvent(event)) return;
+  view.events.take(event);
+  if (drillResult(event)) view.drills.load();
+}
+
+/** A frame of kind 'lost' says nothing that the events' numbers do not say (Store.takeEvent). */
 function frame(message) {
-  if (message.type === 'hello') {
-    const who = `${message.node}|${message.caller.role}`;
-    store.takeHello(message);
-    if (who !== structure) {
-      structure = who;
-      build();
-    }
-    view.drills.load();
-  } else if (message.type === 'status') {
+  if (message.type === 'hello') takeHello(message);
+  else if (message.type === 'event') takeEvent(message.event);
+  else if (message.type === 'status') {
     announce(store.status, message.status);
     store.takeStatus(message.status);
-  } else if (message.type === 'event') {
-    if (store.takeEvent(message.event)) view.events.take(message.event);
-  } else if (message.type === 'lost') {
-    store.takeLost(message.events);
   }
   draw();
 }
@@ -66,7 +77,6 @@ function draw() {
 }
 
 function show() {
-  if (!view) return;
   view.events.show();
   if (!store.status) return;
   const {status} = store;
@@ -76,10 +86,12 @@ function show() {
   view.headline.show(verdict(status, broken), broken, change && {event: change, words: sentence(change)});
   for (const part of [view.servers, view.listeners, view.vips, view.nodes]) part.show();
   view.topology.show(store);
-  if (change?.fields.command?.startsWith('drill ')) view.drills.show();
   text(byId('node'), status.node);
-  text(byId('about'), `${store.status.cluster ? `${status.cluster.nodes.length} nodes` : 'standalone'} · version ${status.version} · ${status.engine} · up ${duration(status.uptime_s)}`);
-  text(byId('foot'), `Configuration ${status.config.file} · ${status.config.hash.slice(0, 12)} · ${status.config.reloads} reloads${status.log_lines_dropped ? ` · ${status.log_lines_dropped} log lines dropped` : ''}`);
+  const nodes = status.cluster ? plural(status.cluster.nodes.length, 'node') : 'standalone';
+  text(byId('about'), `${nodes} · version ${status.version} · ${status.engine} · up ${duration(status.uptime_s)}`);
+  const dropped = status.log_lines_dropped ? ` · ${plural(status.log_lines_dropped, 'log line')} dropped` : '';
+  const {config} = status;
+  text(byId('foot'), `Configuration ${config.file} · ${config.hash.slice(0, 12)} · ${plural(config.reloads, 'reload')}${dropped}`);
   document.title = `${{ok: '✓', warn: '!', bad: '✕'}[byId('headline').dataset.kind] ?? ''} ${status.node} – Fairlead`;
   const {hello} = store;
   setTag(byId('caller'), 'plain', hello.caller.role, hello.caller.role === 'operator' ? 'tool' : 'info');
@@ -93,7 +105,10 @@ function announce(before, now) {
   const said = [];
   for (const v of now.vips) {
     const old = before.vips.find((o) => o.name === v.name);
-    if (old && old.holder !== v.holder) said.push(v.holder ? `VIP ${v.name} is now held by ${v.holder}` : `VIP ${v.name} is held by no node`);
+    const {holder, known} = holderOf(now, v);
+    if (!old || holderOf(before, old).holder === holder) continue;
+    const nobody = known ? `VIP ${v.name} is held by no node` : `It is no longer known here who holds VIP ${v.name}`;
+    said.push(holder ? `VIP ${v.name} is now held by ${holder}` : nobody);
   }
   for (const p of now.pools) {
     for (const s of p.servers) {
@@ -101,14 +116,17 @@ function announce(before, now) {
       if (old && old.state !== s.state) said.push(`Server ${s.name} is ${s.state}`);
     }
   }
-  if (before.cluster && now.cluster && before.cluster.quorate !== now.cluster.quorate) said.push(now.cluster.quorate ? 'Quorum is back' : 'Quorum is lost');
+  if (before.cluster && now.cluster && before.cluster.quorate !== now.cluster.quorate) {
+    said.push(now.cluster.quorate ? 'Quorum is back' : 'Quorum is lost');
+  }
   if (said.length) text(byId('announce'), said.join('. '));
 }
 
 function linkState(state) {
   const now = Date.now();
   const node = byId('link');
-  const shown = store.statusAt ? `What is shown is of ${clock(store.statusAt)} (${duration((now - store.statusAt) / 1000)} ago)` : 'Nothing has been received yet';
+  const shown = store.statusAt ? `What is shown is of ${clock(store.statusAt)} (${duration((now - store.statusAt) / 1000)} ago)`
+    : 'Nothing has been received yet';
   let old = null;
   if (state.kind === 'live') setTag(node, 'ok', 'live');
   else if (state.kind === 'connecting') setTag(node, 'idle', 'connecting');

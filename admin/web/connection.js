@@ -73,7 +73,7 @@ export class Connection {
   }
 }
 
-/** All events that are kept: after a reconnect the page knows again which it has. */
+/** All events that the node keeps: the page knows again which it has (Store.takeEvent), also when the daemon was started anew meanwhile. */
 export function watchUrl(place = location) {
   return `${place.protocol === 'https:' ? 'wss' : 'ws'}://${place.host}/api/v1/watch?interval=1s&after=0`;
 }

@@ -60,11 +60,16 @@ export function setTag(node, kind, words, sign) {
  */
 export function keyed(parent, items, keyOf, make, update) {
   const known = parent.keyedChildren ?? (parent.keyedChildren = new Map());
-  const wanted = new Set();
+  const wanted = new Set(items.map(keyOf));
+  for (const [key, node] of known) {   // First of all: else what follows a gap would have to move.
+    if (wanted.has(key)) continue;
+    known.delete(key);
+    node.remove();
+  }
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
   let at = parent.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);
-    wanted.add(key);
     let node = known.get(key);
     if (!node) {
       node = make(item);
@@ -74,9 +79,6 @@ export function keyed(parent, items, keyOf, make, update) {
     else parent.insertBefore(node, at);
     update(node, item);
   }
-  for (const [key, node] of known) {
-    if (wanted.has(key)) continue;
-    known.delete(key);
-    node.remove();
-  }
+  // What moves in the document loses its focus.
+  if (focused && focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
 }

@@ -4,7 +4,9 @@ import {clock, count} from './format.js';
 import {EVENTS_MAX, LEVELS} from './store.js';
 import {sentence} from './verdict.js';
 
-const SIGNS = {error: ['bad', 'bad'], warning: ['warn', 'warn'], notice: ['info', 'info'], info: ['info', 'plain'], debug: ['info', 'plain']};
+const SIGNS = {
+  error: ['bad', 'bad'], warning: ['warn', 'warn'], notice: ['info', 'info'], info: ['info', 'plain'], debug: ['info', 'plain'],
+};
 
 export class Events {
   constructor(store) {
@@ -28,7 +30,7 @@ export class Events {
       const news = this.waiting.splice(0).slice(-EVENTS_MAX).filter((e) => this.#wanted(e));
       this.list.querySelector('.empty')?.remove();
       this.list.prepend(...news.reverse().map(row));
-      while (this.list.children.length > EVENTS_MAX) this.list.lastElementChild.remove();
+      this.#dropOld();
     }
     this.#tell();
   }
@@ -39,9 +41,17 @@ export class Events {
     this.#tell();
   }
 
+  /** Rows of events that are no longer kept; with a filter they are fewer than those, and would stay for ever. */
+  #dropOld() {
+    const oldest = this.store.events[0].arrival;
+    while (this.list.lastElementChild?.arrival < oldest) this.list.lastElementChild.remove();
+  }
+
   #tell() {
     const shown = this.list.querySelectorAll('li:not(.empty)').length;
-    if (shown === 0 && !this.list.children.length) this.list.append(el('li.empty.muted', {}, this.store.events.length ? 'No event matches the filter.' : 'No event yet.'));
+    if (shown === 0 && !this.list.children.length) {
+      this.list.append(el('li.empty.muted', {}, this.store.events.length ? 'No event matches the filter.' : 'No event yet.'));
+    }
     const lost = this.store.lost ? ` · ${count(this.store.lost)} missed` : '';
     text(byId('events-count'), `${count(shown)} of ${count(this.store.events.length)}${lost}`);
   }
@@ -57,8 +67,11 @@ export class Events {
 
 function row(event) {
   const [sign, kind] = SIGNS[event.level] ?? SIGNS.info;
-  return el(`li.event.${kind}`, {'data-id': event.id, 'data-sequence': event.sequence},
+  const fields = Object.entries(event.fields).map(([k, v]) => `${k}=${v}`).join('\n');
+  const node = el(`li.event.${kind}`, {'data-id': event.id, 'data-sequence': event.sequence},
     el('time', {datetime: event.time, title: event.time}, clock(event.time)),
     el('span.level', {title: event.level}, icon(sign), el('span', {}, event.level)),
-    el('span.what', {}, el('span.sentence', {}, sentence(event)), el('code.id', {title: Object.entries(event.fields).map(([k, v]) => `${k}=${v}`).join('\n')}, event.id)));
+    el('span.what', {}, el('span.sentence', {}, sentence(event)), el('code.id', {title: fields}, event.id)));
+  node.arrival = event.arrival;
+  return node;
 }

@@ -2,7 +2,7 @@
 import {el, icon, keyed, set, text} from './dom.js';
 import {count, rate} from './format.js';
 import {serverKey} from './store.js';
-import {vipsOf} from './verdict.js';
+import {holderOf, holdingWords, vipsOf} from './verdict.js';
 
 const SHOWN_SERVERS_MAX = 12;
 const BOX_HEIGHT = 46;
@@ -36,10 +36,11 @@ export function graph(store) {
   columns[0].push({id: 'clients', name: 'Clients', sub: `${count(open)} open · ${rate(perSecond)}/s`, kind: 'plain', sign: 'star'});
   for (const v of status.vips) {
     const entry = entries.get(`vip:${v.name}`);
-    const state = v.holder ? `on ${v.holder}` : v.enabled ? 'held by no node' : 'disabled';
-    columns[1].push({id: `vip:${v.name}`, name: v.name, sub: `${state} · ${v.address.replace(/\/\d+$/, '')}`, kind: v.holder ? 'ok' : v.enabled ? 'bad' : 'idle', sign: v.holder ? 'ok' : v.enabled ? 'bad' : 'idle'});
-    if (entry) links.push({from: 'clients', to: `vip:${v.name}`, rate: entry.rate, open: entry.open, dead: !v.holder});
-    if (v.holder) links.push({from: `vip:${v.name}`, to: `node:${v.holder}`, rate: entry?.rate ?? 0, open: entry?.open ?? 0, dead: false});
+    const {holder} = holderOf(status, v);
+    const {kind, words} = holdingWords(status, v);
+    columns[1].push({id: `vip:${v.name}`, name: v.name, sub: `${words} · ${v.address.replace(/\/\d+$/, '')}`, kind, sign: kind});
+    if (entry) links.push({from: 'clients', to: `vip:${v.name}`, rate: entry.rate, open: entry.open, dead: !holder});
+    if (holder) links.push({from: `vip:${v.name}`, to: `node:${holder}`, rate: entry?.rate ?? 0, open: entry?.open ?? 0, dead: false});
   }
   for (const l of status.listeners) {
     const entry = entries.get(`listener:${l.name}`);
@@ -49,12 +50,15 @@ export function graph(store) {
     links.push({from: 'clients', to: id, rate: entry.rate, open: entry.open, dead: !l.accepting});
     if (l.accepting) links.push({from: id, to: `node:${status.node}`, rate: entry.rate, open: entry.open, dead: false});
   }
-  const holds = (name) => status.vips.some((v) => v.holder === name);
+  const holds = (name) => status.vips.some((v) => holderOf(status, v).holder === name);
   for (const n of nodes) {
     const here = n.name === status.node;
-    const does = !n.online ? 'offline' : n.standby ? 'standby' : holds(n.name) || (!status.vips.length && here) ? 'serves' : 'warm, waits';
-    const kind = !n.online ? 'bad' : n.standby ? 'hold' : does === 'serves' ? 'ok' : 'idle';
-    columns[2].push({id: `node:${n.name}`, name: n.name, sub: `${does}${here ? ' · this node' : ''}`, kind, sign: kind, dim: does !== 'serves'});
+    const unseen = !n.online && Boolean(status.cluster?.problem);
+    const off = !unseen ? 'offline' : here ? 'cut off' : 'not seen';
+    const does = !n.online ? off : n.standby ? 'standby' : holds(n.name) || (!status.vips.length && here) ? 'serves' : 'warm, waits';
+    const kind = !n.online ? (unseen && !here ? 'idle' : 'bad') : n.standby ? 'hold' : does === 'serves' ? 'ok' : 'idle';
+    const sub = `${does}${here ? ' · this node' : ''}`;
+    columns[2].push({id: `node:${n.name}`, name: n.name, sub, kind, sign: kind, dim: does !== 'serves'});
   }
   for (const pool of status.pools) serversOf(pool, entries, store, columns[3], links, nodes);
   return {columns, links};
@@ -66,8 +70,8 @@ function serversOf(pool, entries, store, column, links, nodes) {
   for (const [at, entry] of entries) {
     if (!entry.pools.has(pool.name)) continue;
     const vip = at.startsWith('vip:') ? status.vips.find((v) => `vip:${v.name}` === at) : null;
-    if (!vip) sources.add(status.node);
-    else if (vip.holder) sources.add(vip.holder);
+    const holder = vip ? holderOf(status, vip).holder : status.node;
+    if (holder) sources.add(holder);
   }
   const several = status.pools.length > 1;
   const shown = pool.servers.slice(0, pool.servers.length > SHOWN_SERVERS_MAX ? SHOWN_SERVERS_MAX - 1 : SHOWN_SERVERS_MAX);
@@ -75,15 +79,18 @@ function serversOf(pool, entries, store, column, links, nodes) {
     const id = `server:${serverKey(pool.name, s.name)}`;
     const r = store.rate(`s:${serverKey(pool.name, s.name)}`);
     const sub = s.state === 'up' ? `${count(s.connections.current)} open · ${rate(r)}/s` : s.state === 'maint' ? 'maintenance' : s.state;
-    column.push({id, name: several ? `${pool.name}/${s.name}` : s.name, sub, kind: STATE_KIND[s.state], sign: STATE_SIGN[s.state], dim: s.state !== 'up'});
+    const name = several ? `${pool.name}/${s.name}` : s.name;
+    column.push({id, name, sub, kind: STATE_KIND[s.state], sign: STATE_SIGN[s.state], dim: s.state !== 'up'});
+    const dead = s.state !== 'up' && s.state !== 'drain';
     for (const node of sources) {
       if (!nodes.some((n) => n.name === node)) continue;
       const here = node === status.node;
-      links.push({from: `node:${node}`, to: id, rate: here && Number.isFinite(r) ? r : 0, open: here ? s.connections.current : 0, dead: s.state !== 'up' && s.state !== 'drain'});
+      links.push({from: `node:${node}`, to: id, rate: here && Number.isFinite(r) ? r : 0, open: here ? s.connections.current : 0, dead});
     }
   }
   const rest = pool.servers.length - shown.length;
-  if (rest > 0) column.push({id: `rest:${pool.name}`, name: `${rest} more`, sub: several ? pool.name : 'see the table', kind: 'plain', sign: 'info'});
+  if (rest === 0) return;
+  column.push({id: `rest:${pool.name}`, name: `${rest} more`, sub: several ? pool.name : 'see the table', kind: 'plain', sign: 'info'});
 }
 
 /** Places: {id -> {x, y, w}}, height. */
@@ -143,11 +150,13 @@ export class Topology {
     set(this.svg, 'height', height);
     set(this.svg, 'aria-label', spoken(columns));
     const most = Math.max(1, ...links.map((l) => l.rate));
-    keyed(this.links, links.filter((l) => places.has(l.from) && places.has(l.to)), (l) => `${l.from}>${l.to}`, makeLink, (node, l) => placeLink(node, l, places, rows, most));
+    const drawn = links.filter((l) => places.has(l.from) && places.has(l.to));
+    keyed(this.links, drawn, (l) => `${l.from}>${l.to}`, makeLink, (node, l) => placeLink(node, l, places, rows, most));
     keyed(this.boxes, columns.flat(), (b) => b.id, makeBox, (node, b) => placeBox(node, b, places.get(b.id)));
     const status = store.status;
-    const others = [...new Set(status.vips.filter((v) => v.holder && !v.held_here).map((v) => v.holder))];
-    text(this.note, others.length ? `${others.join(' and ')} carries the traffic; the rates here are ${status.node}’s own` : '');
+    const others = [...new Set(status.vips.filter((v) => !v.held_here).map((v) => holderOf(status, v).holder).filter(Boolean))];
+    const carry = others.length === 1 ? 'carries' : 'carry';
+    text(this.note, others.length ? `${others.join(' and ')} ${carry} the traffic; the rates here are ${status.node}’s own` : '');
   }
 }
 
@@ -183,7 +192,8 @@ function placeLink(node, link, places, rows, most) {
 function makeBox() {
   const sign = icon('info');
   for (const [key, value] of Object.entries({x: 9, y: 8, width: 13, height: 13})) set(sign, key, value);
-  return el('g', {class: 'box'}, el('rect', {rx: 8, height: BOX_HEIGHT}), sign, el('text', {class: 'name', x: 27, y: 19}), el('text', {class: 'sub', x: 10, y: 36}));
+  const name = el('text', {class: 'name', x: 27, y: 19});
+  return el('g', {class: 'box'}, el('rect', {rx: 8, height: BOX_HEIGHT}), sign, name, el('text', {class: 'sub', x: 10, y: 36}));
 }
 
 function placeBox(node, box, place) {

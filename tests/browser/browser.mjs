@@ -1,4 +1,5 @@
-// Debian's Chromium driven by playwright-core, and what every page is watched for: console errors, exceptions, violations of the content policy.
+// Debian's Chromium driven by playwright-core, and what every page is watched for: console errors, exceptions, violations of the content
+// policy.
 import assert from 'node:assert/strict';
 import {mkdirSync, readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
@@ -14,14 +15,15 @@ export const SCALE = Number(process.env.FL_TIME_SCALE ?? 1);
 
 export class Browser {
   async start() {
-    this.browser = await chromium.launch({executablePath: process.env.FL_CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--no-proxy-server']});
+    const args = ['--no-sandbox', '--disable-gpu', '--no-proxy-server'];
+    this.browser = await chromium.launch({executablePath: process.env.FL_CHROMIUM, args});
     return this;
   }
 
   stop() { return this.browser.close(); }
 
-  /** A page of its own profile. `expected`: console errors a test provokes. */
-  async open(url, {width = 1280, height = 900, scheme = 'light', motion = 'no-preference', expected = null} = {}) {
+  /** A page of its own profile. `expected`: console errors a test provokes. `first`: run in the page before anything of it. */
+  async open(url, {width = 1280, height = 900, scheme = 'light', motion = 'no-preference', expected = null, first = null} = {}) {
     const context = await this.browser.newContext({viewport: {width, height}, colorScheme: scheme, reducedMotion: motion});
     const page = await context.newPage();
     page.setDefaultTimeout(10000 * SCALE);
@@ -32,8 +34,10 @@ export class Browser {
     page.on('pageerror', (error) => page.complaints.push(error.stack));
     await page.addInitScript(() => {
       globalThis.violations = [];
-      addEventListener('securitypolicyviolation', (event) => globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI}`), true);
+      const note = (event) => globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+      addEventListener('securitypolicyviolation', note, true);
     });
+    if (first) await page.addInitScript(first);
     await page.goto(url);
     await page.waitForSelector('body[data-shown]');
     return page;
@@ -56,8 +60,10 @@ export async function picture(page, name, fullPage = false) {
 /** axe-core's rules of WCAG 2 A and AA, contrast among them. */
 export async function accessible(page, what) {
   await page.evaluate(axe);
-  const found = await page.evaluate(() => globalThis.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']}));
-  assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target.join(' ')} ${n.any.map((a) => a.message).join('; ')}`).slice(0, 3).join(' | ')}`), [], what);
+  const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'];
+  const found = await page.evaluate((runOnly) => globalThis.axe.run(document, {runOnly}), rules);
+  const said = (n) => `${n.target.join(' ')} ${n.any.map((a) => a.message).join('; ')}`;
+  assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.map(said).slice(0, 3).join(' | ')}`), [], what);
 }
 
 export async function noSidewaysScroll(page, what) {

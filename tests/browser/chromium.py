@@ -7,17 +7,20 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 from support.fairlead import BIN, ROOT             # noqa: E402
-from support.waiting import SCALE                  # noqa: E402
+from support.waiting import SCALE, wait_for        # noqa: E402
 
 BUILD = os.path.dirname(os.path.abspath(BIN))
 MODULES = os.path.join(BUILD, "browser")
 PICTURES = os.path.join(BUILD, "dashboard")
+MARK = "FL_BROWSER_RUN"    # In the environment of whatever we start: how its descendants are told from others.
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,10 +45,10 @@ def _fetch():
         return "npm is not installed (scripts/setup.sh browser)"
     for name in ("package.json", "package-lock.json"):
         shutil.copy(os.path.join(HERE, name), MODULES)
-    fetched = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=MODULES, capture_output=True, text=True, check=False, timeout=240,
-                             stdin=subprocess.DEVNULL)
-    if fetched.returncode != 0:
-        return f"npm ci failed: {fetched.stderr.strip().splitlines()[-1:]}"
+    code, said = _carry_out(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], 240, cwd=MODULES, env={})
+    if code != 0:
+        why = "was not done after 240 s" if code is None else "failed"
+        return f"npm ci {why}: {said.strip().splitlines()[-1:]}"
     with open(done, "wb") as file:
         file.write(wanted)
     return None
@@ -57,23 +60,42 @@ def _bytes(path):
 
 
 def run(script, timeout, **env):
-    """Runs one file of node's test runner; (exit code, what it said). Its browser goes with it."""
-    out = os.path.join(MODULES, f"{script}.{os.getpid()}.log")
-    with open(out, "w+", encoding="utf-8") as log:
-        child = subprocess.Popen(["node", os.path.join(HERE, script)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT,
-                                 env={**os.environ, "FL_BROWSER_MODULES": MODULES, "FL_PICTURES": PICTURES, "FL_CHROMIUM": shutil.which("chromium"), **env})
+    """Runs one file of node's test runner; (exit code, what it said). Exit code None: it took longer than `timeout` seconds and was ended.
+    Its browser and the browser's files go with it."""
+    with tempfile.TemporaryDirectory(prefix="fairlead-browser-") as folder:
+        return _carry_out(["node", os.path.join(HERE, script)], timeout, cwd=ROOT,
+                          env={"FL_BROWSER_MODULES": MODULES, "FL_PICTURES": PICTURES, "FL_CHROMIUM": shutil.which("chromium") or "", "TMPDIR": folder, **env})
+
+
+def _carry_out(argv, timeout, cwd, env):
+    mark = uuid.uuid4().hex
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=cwd,
+                                 env={**os.environ, **env, MARK: mark})
         try:
             code = child.wait(timeout * SCALE)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, 9)
+            child.kill()
             child.wait()
+            wait_for(lambda: not _end_marked(mark), 10, "what it started has ended")
         log.seek(0)
-        said = log.read()
-    os.unlink(out)
-    return code, said
+        return code, log.read()
+
+
+def _end_marked(mark):
+    """SIGKILL to what has our mark; the ids of these. A browser has a session of its own, so no group holds them all."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if wanted in _bytes(f"/proc/{pid}/environ").split(b"\0"):
+                found.append(int(pid))
+                os.kill(int(pid), 9)
+        except OSError:
+            pass   # It has ended meanwhile, or is another user's.
+    return found
 
 
 class Forwarder:

@@ -1,5 +1,5 @@
-// The dashboard of real gateways. Facts are the API's and the kernel's, with the wall clock all of them share; what the page shows is taken by
-// a MutationObserver inside it.
+// The dashboard of real gateways. Facts are the API's and the kernel's, with the wall clock all of them share; what the page shows is taken
+// by a MutationObserver inside it.
 import assert from 'node:assert/strict';
 import {execFile} from 'node:child_process';
 import {after, before, test} from 'node:test';
@@ -16,6 +16,11 @@ const onNode = (node, ...args) => lab('exec', node, ...args);
 const status = async (node) => JSON.parse(await onNode(node, 'fairlead', 'status', '--json'));
 const holderNow = async () => (await status(GATES[0])).vips[0].holder;
 const stateOf = async (node, name) => (await status(node)).pools[0].servers.find((s) => s.name === name).state;
+
+const eventsOf = async (node) => {
+  const said = await onNode(node, 'curl', '-sS', '--unix-socket', '/run/fairlead/fairlead.sock', 'http://localhost/api/v1/events');
+  return JSON.parse(said).events;
+};
 
 async function eventually(condition, what) {
   const end = Date.now() + 15000 * SCALE;
@@ -52,6 +57,9 @@ test('it is live, and says who looks, who holds and what is up', async () => {
   assert.match(await words(page, '#verdict'), /^Clients can reach kube-api/);
   assert.equal(await page.locator('.node').count(), GATES.length);
   assert.match(await words(page, '#quorum'), /^quorate/);
+  const said = /^ready · \d+ open · 1 of 1 listener accepts · masters 3\/3 up/;
+  const shows = (pattern) => [...document.querySelectorAll('.node .digest')].every((d) => new RegExp(pattern).test(d.innerText));
+  await until(page, shows, said.source);
   await accessible(page, 'real node, light');
   await picture(page, 'lab-light');
   await page.emulateMedia({colorScheme: 'dark'});
@@ -60,38 +68,40 @@ test('it is live, and says who looks, who holds and what is up', async () => {
   await page.emulateMedia({colorScheme: 'light'});
 });
 
+// Once only: a VIP that moved more than three times in a minute stays where it is (R17), and more moves follow below.
 test('a moved VIP is seen within a second of its taking', async () => {
-  for (const target of GATES.filter((g) => g !== GATES[0]).slice(0, 2)) {
-    if (await holderNow() === target) continue;
-    await noteChanges(page, '[data-vip="api"]', 'data-holder');
-    await onNode(GATES[0], 'fairlead', 'vip', 'move', 'api', '--to', target);
-    const shownAt = await notedAt(page, target);
-    const {events} = JSON.parse(await onNode(target, 'curl', '-sS', '--unix-socket', '/run/fairlead/fairlead.sock', 'http://localhost/api/v1/events'));
-    const taken = events.filter((e) => e.id === 'VIP_ACQUIRED').pop();
-    const late = shownAt - new Date(taken.time).getTime();
-    console.log(`moved to ${target}: shown ${late} ms after its VIP_ACQUIRED`);
-    assert.ok(late < SEEN_WITHIN_MS, `${late} ms`);
-    assert.match(await onNode(target, 'ip', '-4', 'addr'), /192\.168\.\d+\.\d+/);
-  }
+  const holder = await holderNow();
+  const target = GATES.find((g) => g !== holder);
+  await noteChanges(page, '[data-vip="api"]', 'data-holder');
+  await onNode(GATES[0], 'fairlead', 'vip', 'move', 'api', '--to', target);
+  const shownAt = await notedAt(page, target);
+  const taken = (await eventsOf(target)).filter((e) => e.id === 'VIP_ACQUIRED').pop();
+  const late = shownAt - new Date(taken.time).getTime();
+  console.log(`moved to ${target}: shown ${late} ms after its VIP_ACQUIRED`);
+  assert.ok(late < SEEN_WITHIN_MS, `${late} ms`);
+  assert.match(await onNode(target, 'ip', '-4', 'addr'), /192\.168\.\d+\.\d+/);
 });
 
 test('a killed server is seen within a second of its death', async () => {
   const gate = await holderNow();
   const there = await browser.open(URLS[gate]);
   await until(there, () => document.querySelector('[data-server="masters/mast-1"]').dataset.state === 'up');
-  // Clients keep asking, as kubelets do: the first refused connection is what ejects a dead server.
-  const clients = onNode('client', 'sh', '-c', 'i=0; while [ $i -lt 60 ]; do curl -s -m 2 -o /dev/null https://api:6443/x; i=$((i+1)); done');
+  // Clients keep asking, as kubelets do, until they are told that it is enough: the first refused connection is what ejects a dead server.
+  const clients = onNode('client', 'sh', '-c',
+    'until [ -e /run/enough ]; do curl -s -m 2 -o /dev/null https://api:6443/x && touch /run/asking; done');
+  await eventually(() => onNode('client', 'test', '-e', '/run/asking').then(() => true, () => false), 'clients ask');
   await noteChanges(there, '[data-server="masters/mast-1"]', 'data-state');
   const killed = Date.now();
   await onNode('mast-1', 'pkill', '-9', '-x', 'nginx');
   const dead = Date.now();
   const shownAt = await notedAt(there, 'down');
-  const {events} = JSON.parse(await onNode(gate, 'curl', '-sS', '--unix-socket', '/run/fairlead/fairlead.sock', 'http://localhost/api/v1/events'));
-  const known = events.filter((e) => e.id === 'SERVER_DOWN' && e.fields.server === 'mast-1').pop();
+  const known = (await eventsOf(gate)).filter((e) => e.id === 'SERVER_DOWN' && e.fields.server === 'mast-1').pop();
   const late = shownAt - new Date(known.time).getTime();
-  console.log(`killed server: shown ${late} ms after SERVER_DOWN, ${shownAt - killed} ms after the kill was asked for (${dead - killed} ms of which the asking took)`);
+  console.log(`killed server: shown ${late} ms after SERVER_DOWN, ${shownAt - killed} ms after the kill was asked for `
+    + `(${dead - killed} ms of which the asking took)`);
   assert.ok(late < SEEN_WITHIN_MS, `${late} ms after the event`);
   assert.ok(shownAt - dead < SEEN_WITHIN_MS, `${shownAt - dead} ms after the death`);
+  await onNode('client', 'touch', '/run/enough');
   await clients;
   await until(there, () => /mast-1 is down/.test(document.getElementById('broken').innerText));
   assert.match(await words(there, '#verdict'), /with problems/);

@@ -1,14 +1,27 @@
-// A node that speaks the dashboard's part of the API (docs/reference/api.md) and is in whatever state a test wants: for states that a lab is in
-// rarely or for hours only. The dashboard's files come from admin/web. No library: the WebSocket is the few lines below (RFC 6455).
+// A node that speaks the dashboard's part of the API (docs/reference/api.md) and is in whatever state a test wants: for states that a lab
+// is in rarely or for hours only. What it says is made of what the daemon's own code wrote (tests/golden/dashboard, kept true by
+// DashboardSamples): like() refuses a member that is not in there. The dashboard's files come from admin/web.
+// No library: the WebSocket is the few lines below (RFC 6455).
 import {createHash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {createServer} from 'node:http';
 import {join, dirname} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
-const WEB = join(dirname(fileURLToPath(import.meta.url)), '../../admin/web');
-const TYPES = {html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml'};
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const TREE = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const WEB = join(TREE, 'admin/web');
+const golden = (name) => JSON.parse(readFileSync(join(TREE, 'tests/golden/dashboard', name)));
+const STATUS = golden('status.json');
+const DRILLS = golden('drills.json').drills;
+const HELLO = golden('hello.json');
+// Their members are names or causes, not fields.
+const MAPS = new Set(['eligible', 'shed_by_cause', 'ended_by_code', 'vip_closed', 'checks', 'connect_failures_by_cause']);
+
+const TYPES = {
+  html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml',
+};
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+  + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 export function frameOf(text, opcode = 1) {
@@ -19,23 +32,76 @@ export function frameOf(text, opcode = 1) {
   return Buffer.concat([head, body]);
 }
 
-const server = (name, state, extra = {}) => ({name, address: `${name}.kube.demo:6443`, endpoint: '192.168.1.11:6443', state, weight: 100, effective_weight: 100, backup: false,
-  added_at_run_time: false, connections: {current: state === 'up' ? 41 : 0, total: 1000}, connect_failures: 0, state_since_s: 7384, check: {result: state === 'down' ? 'refused' : 'ok', detail: state === 'down' ? 'connection refused' : '200', duration_ms: state === 'down' ? 0 : 4.2}, ...extra});
+const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+/** A copy of `sample` with these values. Throws on a member that the sample does not have: the daemon would not send it. */
+export function like(sample, values, at = '') {
+  const out = structuredClone(sample);
+  for (const [key, value] of Object.entries(values)) {
+    if (!Object.hasOwn(sample, key)) throw new Error(`the daemon's answers have no ${at}${key}`);
+    const inside = isObject(value) && isObject(sample[key]) && !MAPS.has(key);
+    out[key] = inside ? like(sample[key], value, `${at}${key}.`) : structuredClone(value);
+  }
+  return out;
+}
+
+export const serverLike = (values) => like(STATUS.pools[0].servers[0], values);
+export const vipLike = (values) => like(STATUS.vips[0], values);
+
+const healthyServer = (name) => serverLike({
+  name, address: `${name}.kube.demo:6443`, endpoint: '192.168.1.11:6443', state: 'up', weight: 100, effective_weight: 100,
+  connections: {current: 41, total: 1000}, max_connections: 0, bytes: {in: 3e8, out: 2.3e9}, connect_failures: 0,
+  connect_failures_by_cause: {}, reset_connections: 0, state_since_s: 7384, check: {result: 'ok', detail: '200', duration_ms: 4.2},
+  checks: {ok: 86000}, downs: 0, down_s: 0,
+});
+
+const healthyNode = (id) => like(STATUS.cluster.nodes[1], {
+  name: `gate-${id}`, id, online: true, standby: false, config_match: true,
+  links: id === 1 ? [] : [{link: 0, up: true}, {link: 1, up: true}],
+  digest: {
+    age_s: 0.4, uptime_s: 86400, engine: 'io_uring', ready: true, reason: '', config_hash: STATUS.config.hash,
+    connections: id === 1 ? 123 : 0, listeners: [{name: 'kube-api', accepting: true, connections: id === 1 ? 123 : 0}],
+    pools: [{name: 'masters', servers: 3, up: 3, down: []}],
+  },
+});
 
 /** Three gateways, one VIP held by the first, three servers. */
 export function healthyStatus() {
-  return {
-    node: 'gate-1', version: '0.1.0', engine: 'io_uring', engine_reason: 'self-test passed', ready: true, ready_reasons: [], uptime_s: 86400,
-    cluster: {quorate: true, ring: '1.2c', votes: 3, tie_break: 'off', qdevice: '', frozen: false, token_ms: 800, consensus_ms: 960, problem: '', nodes: [1, 2, 3].map((id) => (
-      {name: `gate-${id}`, id, online: true, standby: false, version: '0.1.0', config_match: true, links: id === 1 ? [] : [{link: 0, up: true}, {link: 1, up: true}]}))},
-    vips: [{name: 'api', address: '192.168.4.20/24', interface: 'ens192', state: 'held', holder: 'gate-1', held_here: true, waits_for: '', epoch: 7, lease_ms: 1850, enabled: true, flapping: false,
-      drains_for_ms: 0, eligible: {'gate-1': {ok: true, reason: ''}, 'gate-2': {ok: true, reason: ''}, 'gate-3': {ok: true, reason: ''}}}],
-    listeners: [{name: 'kube-api', bind: ['192.168.4.20:6443'], pool: 'masters', accepting: true, problem: '', connections: {current: 123, total: 40210, shed: 0}, bytes: {in: 9e8, out: 7e9}, retries: 0,
-      shed_by_cause: {}, ended_by_code: {'--': 80}, vip_closed: {}}],
-    pools: [{name: 'masters', balance: 'least_connections', source_fallbacks: 0, servers: [server('mast-1', 'up'), server('mast-2', 'up'), server('mast-3', 'up')]}],
-    workers: [{index: 0, connections: 62, buffers_in_use: 1, buffers_total: 1024, loop_lateness_ms: 0.4}], max_connections: 50000, log_lines_dropped: 0, control_lateness_ms: 0.2,
-    control_late_us_by_second: [], config: {file: '/etc/fairlead/fairlead.yaml', hash: 'a1b2c3d4e5f60718', reloads: 2, last_reload_ok: true},
-  };
+  const able = {ok: true, reason: ''};
+  return like(STATUS, {
+    uptime_s: 86400, ready_reasons: [], control_late_us_by_second: [],
+    cluster: {votes: 3, tie_break: 'off', qdevice: '', nodes: [1, 2, 3].map(healthyNode)},
+    vips: [vipLike({
+      holder: 'gate-1', held_here: true, eligible: {'gate-1': able, 'gate-2': able, 'gate-3': able}, holder_changes: 0,
+      history: [{at: new Date(Date.now() - 7200e3).toISOString(), holder: 'gate-1', first_seen: false}],
+    })],
+    listeners: [like(STATUS.listeners[0], {
+      bind: ['192.168.4.20:6443'], connections: {current: 123, total: 40210, shed: 0}, bytes: {in: 9e8, out: 7e9}, shed_by_cause: {},
+    })],
+    pools: [like(STATUS.pools[0], {
+      usable: 3, connections: {current: 123, total: 40000}, bytes: {in: 9e8, out: 7e9}, connect_failures: 0,
+      servers: ['mast-1', 'mast-2', 'mast-3'].map(healthyServer),
+    })],
+  });
+}
+
+/** What the daemon derives: which servers are usable, what this node shows of itself. After changes to servers and listeners. */
+export function settle(status) {
+  for (const p of status.pools) {
+    const up = (s) => s.state === 'up' && s.weight > 0;
+    const regular = p.servers.filter((s) => up(s) && !s.backup).length;
+    const backups = p.servers.filter((s) => up(s) && s.backup).length;
+    p.usable = regular || backups;
+    p.backups_in_use = regular === 0 && backups > 0;
+  }
+  const own = status.cluster?.nodes.find((n) => n.name === status.node)?.digest;
+  if (!own) return status;
+  own.listeners = status.listeners.map((l) => ({name: l.name, accepting: l.accepting, connections: l.connections.current}));
+  own.pools = status.pools.map((p) => {
+    const names = (state) => p.servers.filter((s) => s.state === state).map((s) => s.name);
+    return {name: p.name, servers: p.servers.length, up: names('up').length, down: names('down')};
+  });
+  return status;
 }
 
 export class Simulated {
@@ -43,7 +109,9 @@ export class Simulated {
     this.role = role;
     this.status = status;
     this.events = events;
-    this.sequence = events.length;
+    this.sequence = events.length ? events[events.length - 1].sequence : 0;
+    this.drills = structuredClone(DRILLS);
+    this.drillsStatus = 200;
     this.sockets = new Set();
     this.posts = [];
     this.answer = null;      // What a POST is answered with; default: 200 with a summary.
@@ -72,17 +140,19 @@ export class Simulated {
   /** Time goes on by this many seconds: some traffic, a status to everybody. */
   tick(seconds) {
     const s = this.status;
+    const flow = (counts, connections, share) => {
+      counts.connections.total += Math.round(connections * seconds);
+      counts.bytes.in += Math.round(182000 * share * seconds);
+      counts.bytes.out += Math.round(1410000 * share * seconds);
+    };
     s.uptime_s += seconds;
-    for (const l of s.listeners) {
-      l.connections.total += Math.round(31 * seconds);
-      l.bytes.in += 182000 * seconds;
-      l.bytes.out += 1410000 * seconds;
-    }
+    for (const l of s.listeners) flow(l, 31, 1);
     for (const p of s.pools) {
+      flow(p, 31, 1);
       p.servers.forEach((one, i) => {
         one.state_since_s += seconds;
         if (one.state !== 'up') return;
-        one.connections.total += Math.round((14 - 4 * i) * seconds);
+        flow(one, 14 - 4 * i, 0.45 - 0.12 * i);
         one.check.duration_ms = Math.round((3.5 + 2 * i + 1.4 * Math.sin(s.uptime_s / 5 + i) + (s.uptime_s * (i + 3)) % 1.7) * 10) / 10;
       });
     }
@@ -103,6 +173,14 @@ export class Simulated {
     this.send({type: 'event', event});
   }
 
+  /** As `fairlead drill run` tells it: the result is kept, then its event comes. */
+  drillDone(name, last) {
+    const drill = this.drills.find((d) => d.name === name);
+    drill.last = like(DRILLS.find((d) => d.last).last, {at: new Date().toISOString(), ...last});
+    const command = `drill ${name} result ${last.passed ? 'passed' : 'failed'}`;
+    this.event('COMMAND_DONE', 'notice', {command, by: 'uid 0 (root)', result: 'done'});
+  }
+
   /** Cuts every watcher. */
   drop() {
     for (const socket of this.sockets) socket.destroy();
@@ -116,23 +194,32 @@ export class Simulated {
       response.end(JSON.stringify(body));
     };
     if (request.method === 'POST') {
-      let body = '';
-      request.on('data', (chunk) => { body += chunk; });
+      let text = '';
+      request.on('data', (chunk) => { text += chunk; });
       request.on('end', () => {
-        this.posts.push({path, body: body ? JSON.parse(body) : null});
-        const answer = this.answer?.(path, body ? JSON.parse(body) : null) ?? {status: 200, body: {summary: `done: ${path}`, details: [], needs_restart: []}};
+        const body = text ? JSON.parse(text) : null;
+        this.posts.push({path, body});
+        const done = {status: 200, body: {summary: `done: ${path}`, details: [], needs_restart: []}};
+        const answer = this.answer?.(path, body) ?? done;
         json(answer.status, answer.body);
       });
       return;
     }
     if (path === '/api/v1/drills') {
-      return json(200, {drills: [{name: 'kill-process', place: 'cluster', safe: true, what: 'SIGKILL to the daemon that holds the VIP', promise: '500 ms', bound_ms: 500},
-        {name: 'kill-node', place: 'lab', safe: false, what: 'the holder is switched off', promise: 'T + C + 350 ms', bound_ms: 2110}]});
+      if (this.drillsStatus === 200) json(200, {drills: this.drills});
+      else json(this.drillsStatus, {code: 'unavailable', detail: 'not now', status: this.drillsStatus});
+      return;
     }
+    this.#serveFile(path, response, json);
+  }
+
+  #serveFile(path, response, json) {
     try {
       const file = path === '/' ? 'index.html' : path.slice(1).replace(/[^\w.-]/g, '');
       const bytes = readFileSync(join(WEB, file));
-      response.writeHead(200, {'Content-Type': TYPES[file.split('.').pop()], 'Cache-Control': 'no-cache', 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff'});
+      const type = TYPES[file.split('.').pop()];
+      const safe = {'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff'};
+      response.writeHead(200, {'Content-Type': type, 'Cache-Control': 'no-cache', ...safe});
       response.end(bytes);
     } catch {
       json(404, {code: 'not_found', detail: 'no such path'});
@@ -142,13 +229,14 @@ export class Simulated {
   #upgrade(request, socket) {
     if (this.refusing) return socket.destroy();
     const accept = createHash('sha1').update(request.headers['sec-websocket-key'] + GUID).digest('base64');
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    const head = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
     this.sockets.add(socket);
     socket.on('data', () => {});   // The page says nothing but its close.
     socket.on('error', () => this.sockets.delete(socket));
     socket.on('close', () => this.sockets.delete(socket));
     const send = (message) => socket.write(frameOf(JSON.stringify(message)));
-    send({type: 'hello', node: this.status.node, version: this.status.version, caller: {name: 'uid 0 (root)', role: this.role}, interval_ms: 1000, after: 0});
+    send(like(HELLO, {node: this.status.node, version: this.status.version, caller: {name: 'uid 0 (root)', role: this.role}}));
     send({type: 'status', status: this.status});
     for (const event of this.events) send({type: 'event', event});
   }

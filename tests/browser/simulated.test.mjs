@@ -1,62 +1,12 @@
-// The dashboard against a node that is simulated: rare states, floods, hours, hostile names, other people's rights.
+// The dashboard against a node that is simulated: rare states, floods, hours, hostile names, other people's rights. What it says of
+// them: facts.test.mjs.
 import assert from 'node:assert/strict';
-import {after, before, test} from 'node:test';
-import {Browser, accessible, focused, noSidewaysScroll, picture, until, words} from './browser.mjs';
-import {Simulated, healthyStatus} from './sim.mjs';
+import {test} from 'node:test';
+import {accessible, focused, noSidewaysScroll, picture, until, words} from './browser.mjs';
+import {STATES, browser, changed, down, on, server} from './cases.mjs';
+import {Simulated, healthyStatus, like, serverLike, settle, vipLike} from './sim.mjs';
 
-let browser;
-before(async () => { browser = await new Browser().start(); });
-after(() => browser.stop());
-
-/** A page on a node in this state; both are gone afterwards, and the page had nothing to complain of. */
-async function on(options, act, pageOptions = {}) {
-  const sim = await new Simulated(options).start();
-  try {
-    const page = await browser.open(sim.url, pageOptions);
-    await act(page, sim);
-    await browser.close(page);
-  } finally {
-    await sim.stop();
-  }
-}
-
-const changed = (change) => {
-  const status = healthyStatus();
-  change(status);
-  return status;
-};
-const server = (status, number) => status.pools[0].servers[number - 1];
-const down = (s) => Object.assign(s, {state: 'down', check: {result: 'refused', detail: 'connection refused', duration_ms: 0}, state_since_s: 12});
-const alone = (status) => {
-  status.cluster = null;
-  status.vips = [];
-  status.listeners[0].bind = ['0.0.0.0:6443'];
-};
-const STATES = {
-  healthy: () => {},
-  'server-down': (s) => down(server(s, 3)),
-  'all-down': (s) => { s.pools[0].servers.forEach(down); s.ready = false; },
-  'no-quorum': (s) => {
-    s.cluster.quorate = false;
-    s.cluster.nodes[1].online = s.cluster.nodes[2].online = false;
-    Object.assign(s.vips[0], {holder: null, held_here: false, state: 'idle', waits_for: 'no quorum'});
-  },
-  'elsewhere': (s) => Object.assign(s.vips[0], {holder: 'gate-2', held_here: false, state: 'idle'}),
-  'maintenance': (s) => {
-    server(s, 1).state = 'maint';
-    server(s, 2).state = 'drain';
-    s.cluster.nodes[1].standby = true;
-    s.cluster.frozen = true;
-    s.config.last_reload_ok = false;
-  },
-  'standalone': alone,
-  'nothing-configured': (s) => { alone(s); s.listeners = []; s.pools = []; },
-  'large': (s) => {
-    s.pools[0].servers = Array.from({length: 40}, (_, i) => ({...server(s, 1), name: `master-with-a-rather-long-name-${i + 1}`}));
-    s.listeners = Array.from({length: 8}, (_, i) => ({...s.listeners[0], name: `listener-${i + 1}`, bind: ['192.168.4.20:6443', '[2001:db8:0:1:2:3:4:5]:6443']}));
-  },
-};
-const IN_THE_DARK = ['server-down', 'no-quorum', 'maintenance'];   // Every colour there is.
+const IN_THE_DARK = ['healthy', 'server-down', 'no-quorum', 'maintenance'];   // Every colour there is.
 
 for (const [name, change] of Object.entries(STATES)) {
   test(`${name}: readable on a desk and on a phone, by everybody`, async () => {
@@ -81,22 +31,6 @@ for (const [name, change] of Object.entries(STATES)) {
   });
 }
 
-const verdictOf = async (change) => {
-  let said;
-  await on({status: changed(change)}, async (page) => { said = await words(page, '#headline'); });
-  return said;
-};
-
-test('the first sentence says whether clients can reach the API, and why not', async () => {
-  assert.match(await verdictOf(STATES.healthy), /Clients can reach kube-api\n.*Nothing is broken/s);
-  assert.match(await verdictOf(STATES['server-down']), /Clients can reach kube-api, with problems.*mast-3 is down.*connection refused.*for 1\d s/s);
-  assert.match(await verdictOf(STATES['all-down']), /Clients cannot reach kube-api\n.*No server of pool masters takes connections/s);
-  assert.match(await verdictOf(STATES['no-quorum']), /Clients cannot reach kube-api\n.*VIP api is held by no node.*No quorum/s);
-  assert.match(await verdictOf(STATES.elsewhere), /Clients can reach kube-api\n.*through gate-2/s);
-  assert.match(await verdictOf((s) => { s.vips[0].enabled = false; s.vips[0].holder = null; }), /VIP api is disabled/);
-  assert.match(await verdictOf((s) => { s.listeners[0].accepting = false; s.listeners[0].problem = 'address in use'; }), /does not accept: address in use/);
-});
-
 test('a viewer has no actions, not even disabled ones', async () => {
   await on({role: 'viewer'}, async (page) => {
     assert.equal(await words(page, '#caller'), 'viewer');
@@ -108,7 +42,8 @@ test('a viewer has no actions, not even disabled ones', async () => {
 test('an operator is told what will happen, and Cancel does nothing', async () => {
   await on({}, async (page, sim) => {
     await page.click('[data-server="masters/mast-1"] button:has-text("Drain")');
-    assert.match(await words(page, '#confirm'), /Drain server masters\/mast-1\?.*no new connections.*41 open connections.*2 other servers of the pool take the new ones/s);
+    assert.match(await words(page, '#confirm'),
+      /Drain server masters\/mast-1\?.*no new connections.*41 open connections.*2 other servers of the pool take the new ones/s);
     assert.match(await focused(page), /^button#confirm-no/);
     await accessible(page, 'dialog');
     await picture(page, 'sim-dialog');
@@ -123,16 +58,33 @@ test('an operator is told what will happen, and Cancel does nothing', async () =
 });
 
 test('what would do harm is refused first, and done when asked for again', async () => {
-  const refused = {status: 409, body: {code: 'refused', detail: 'it is the last server of the pool; force does it', status: 409}};
+  const detail = 'it is the last server of the pool; --force (API: "force": true) does it all the same';
+  const refused = {status: 409, body: {code: 'refused', force: true, detail, status: 409}};
   await on({}, async (page, sim) => {
     sim.answer = (path, body) => (body.force ? null : refused);
     await page.click('[data-server="masters/mast-1"] button:has-text("Maintenance")');
     await page.click('#confirm-yes');
     await page.waitForSelector('#confirm-problem:not([hidden])');
-    assert.match(await words(page, '#confirm-problem'), /last server of the pool/);
+    assert.equal(await words(page, '#confirm-problem'), 'it is the last server of the pool.');
     await page.click('#confirm-yes:has-text("Maintenance anyway")');
     await page.waitForSelector('.toast.ok');
     assert.deepEqual(sim.posts.map((p) => p.body), [{state: 'maint'}, {state: 'maint', force: true}]);
+  }, {expected: /409/});
+});
+
+test('what force cannot do is not offered', async () => {
+  const detail = 'node standby gate-2: this node is not in a quorate part of the cluster; missing: gate-3';
+  await on({}, async (page, sim) => {
+    sim.answer = () => ({status: 409, body: {code: 'refused', detail, status: 409}});
+    for (const [opener, yes] of [['[data-node="gate-2"] button', 'Standby'], ['[data-vip="api"] button', 'Move']]) {
+      await page.click(opener);
+      await page.click('#confirm-yes');
+      await page.waitForSelector('#confirm-problem:not([hidden])');
+      assert.equal(await words(page, '#confirm-problem'), detail);
+      assert.equal(await words(page, '#confirm-yes'), yes);
+      await page.click('#confirm-no');
+    }
+    assert.deepEqual(sim.posts.map((p) => p.body), [null, {}]);
   }, {expected: /409/});
 });
 
@@ -158,6 +110,26 @@ test('a move offers the nodes that can, and says why others cannot', async () =>
     await page.click('#confirm-yes');
     await page.waitForSelector('.toast.ok');
     assert.deepEqual(sim.posts, [{path: '/api/v1/vips/api/move', body: {to: 'gate-2'}}]);
+  });
+});
+
+test('standby says which virtual IPs will not move by it', async () => {
+  await on({}, async (page, sim) => {
+    const asked = async () => {
+      await page.click('[data-node="gate-1"] button');
+      const said = await words(page, '#confirm-text');
+      await page.click('#confirm-no');
+      return said;
+    };
+    assert.match(await asked(), /^VIP api moves to another node/);
+    sim.status.vips[0].flapping = true;
+    sim.tell();
+    await until(page, () => /moved too often/.test(document.querySelector('[data-vip="api"]').innerText));
+    assert.match(await asked(), /^VIP api stays on it for now \(moved too often in the last minute\): move it by hand\./);
+    sim.status.cluster.frozen = true;
+    sim.tell();
+    await until(page, () => /frozen/.test(document.getElementById('quorum').innerText));
+    assert.match(await asked(), /stays on it for now \(the cluster is frozen\)/);
   });
 });
 
@@ -195,7 +167,11 @@ test('hours of frames leave memory and page as they are', async () => {
         s.vips[0].holder = `gate-${1 + (i % 3)}`;
         s.pools[0].servers.push({...s.pools[0].servers[0], name: `passing-${i % 50}`});
         globalThis.fairlead.frame({type: 'status', status: s});
-        for (let e = 0; e < 4; ++e) globalThis.fairlead.frame({type: 'event', event: {sequence: globalThis.sequence = (globalThis.sequence ?? 0) + 1, time: new Date().toISOString(), id: 'VIP_ACQUIRED', level: 'notice', fields: {vip: 'api'}}});
+        for (let e = 0; e < 4; ++e) {
+          const sequence = globalThis.sequence = (globalThis.sequence ?? 0) + 1;
+          const event = {sequence, time: new Date().toISOString(), id: 'VIP_ACQUIRED', level: 'notice', fields: {vip: 'api'}};
+          globalThis.fairlead.frame({type: 'event', event});
+        }
         if (i % 100 === 0) await new Promise(requestAnimationFrame);
       }
       await new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
@@ -204,9 +180,8 @@ test('hours of frames leave memory and page as they are', async () => {
     const first = await fill(1000);
     const second = await fill(3000);
     assert.equal(second.events, 500);
-    assert.equal(second.keys, 500);
-    assert.ok(second.samples <= 300 && second.holders <= 16, JSON.stringify(second));
-    assert.ok(second.servers <= 4 && second.rates <= 8, JSON.stringify(second));
+    assert.ok(second.samples <= 300, JSON.stringify(second));
+    assert.ok(second.servers <= 4 && second.rates <= 3 * (1 + 1 + 4), JSON.stringify(second));
     assert.ok(second.elements <= first.elements + 40, `${first.elements} elements, then ${second.elements}`);
     assert.ok(second.elements < 7000, `${second.elements} elements`);
   });
@@ -222,6 +197,7 @@ test('a lost connection is said, counted down and mended; nothing is shown twice
     assert.match(await words(page, '#stale'), /connection to the node is lost.*What is shown is of \d\d:\d\d:\d\d/);
     await picture(page, 'sim-reconnecting');
     down(server(sim.status, 2));
+    settle(sim.status);
     sim.event('SERVER_DOWN', 'warning', {pool: 'masters', server: 'mast-2', reason: 'refused'});
     sim.refusing = false;
     await until(page, () => document.getElementById('link').innerText.trim() === 'live');
@@ -252,17 +228,123 @@ test('a node whose report stands still is not taken for a healthy one', async ()
   });
 });
 
-test('holders come from the node where it keeps them, else from what was seen', async () => {
+const many = (count, levelOf = () => 'notice', since = Date.now() - count * 1000) => Array.from({length: count}, (_, i) => {
+  const time = new Date(since + i * 1000).toISOString();
+  return {sequence: i + 1, time, id: 'SERVER_UP', level: levelOf(i), fields: {pool: 'masters', server: `m${i}`}};
+});
+const rows = (page) => page.$$eval('.event', (list) => list.map((row) => Number(row.dataset.sequence)));
+const reconnected = async (page, sim) => {
+  sim.drop();
+  await until(page, () => document.getElementById('link').innerText.trim() !== 'live');
+  await until(page, () => document.getElementById('link').innerText.trim() === 'live');
+};
+
+test('a full ring, a filter and a reconnect: every row once, the newest first', async () => {
+  await on({events: many(1024, (i) => (i % 50 === 0 ? 'warning' : 'notice'))}, async (page, sim) => {
+    await until(page, () => document.getElementById('events-count').innerText.includes('of 500'));
+    await page.selectOption('#events-level', 'warning');
+    const before = await rows(page);
+    assert.deepEqual(before, [1001, 951, 901, 851, 801, 751, 701, 651, 601, 551]);
+    await page.evaluate(() => { for (const row of document.querySelectorAll('.event')) row.dataset.same = 'yes'; });
+    await reconnected(page, sim);
+    sim.event('SERVER_DOWN', 'warning', {pool: 'masters', server: 'after', reason: 'refused'});
+    await until(page, () => document.querySelector('.event[data-sequence="1025"]'));
+    assert.deepEqual(await rows(page), [1025, ...before]);
+    assert.equal(await page.locator('.event[data-same]').count(), 10, 'what was shown was left alone');
+    assert.equal(await words(page, '#events-count'), '11 of 500');
+    for (const event of many(100, () => 'notice', Date.now() + 1000)) sim.event(event.id, event.level, event.fields, event.time);
+    await until(page, () => document.querySelectorAll('.event').length === 9);   // 551 and 601 are no longer among the newest 500.
+    assert.deepEqual((await rows(page)).slice(-1), [651]);
+  }, {expected: /WebSocket/});
+});
+
+test('events missed while nobody listened are counted; a daemon started anew begins its own numbers', async () => {
+  await on({events: many(10)}, async (page, sim) => {
+    await until(page, () => document.querySelectorAll('.event').length === 10);
+    sim.events = many(1040, () => 'notice', Date.now()).slice(-1024);   // 16 of them left the ring; the first 10 were seen here.
+    await reconnected(page, sim);
+    await until(page, () => document.getElementById('events-count').innerText.includes('6 missed'));
+    sim.status.pid += 1;
+    sim.status.uptime_s += 60;   // This page slept for longer than the daemon lives; and its clock was put back.
+    sim.events = many(3, () => 'notice', Date.now() - 3600e3);
+    await reconnected(page, sim);
+    await until(page, () => document.querySelector('.event').dataset.sequence === '3');
+    assert.deepEqual((await rows(page)).slice(0, 4), [3, 2, 1, 1040]);
+    assert.match(await words(page, '#events-count'), /^500 of 500 · 6 missed$/);
+  }, {expected: /WebSocket/});
+});
+
+test('another role after a reconnect: its actions come or go, and nothing listens twice', async () => {
+  const first = () => {
+    globalThis.listens = 0;
+    const {addEventListener} = EventTarget.prototype;
+    EventTarget.prototype.addEventListener = function add(...all) {
+      globalThis.listens += 1;
+      return addEventListener.apply(this, all);
+    };
+    const Observer = globalThis.ResizeObserver;
+    globalThis.ResizeObserver = class extends Observer {
+      constructor(...all) {
+        super(...all);
+        globalThis.listens += 1;
+      }
+    };
+  };
+  await on({role: 'viewer'}, async (page, sim) => {
+    assert.equal(await page.locator('main button').count(), 0);
+    const before = await page.evaluate(() => globalThis.listens);
+    assert.ok(before > 0);
+    sim.role = 'operator';
+    await reconnected(page, sim);
+    await until(page, () => document.querySelector('[data-node="gate-1"] button'));
+    sim.role = 'viewer';
+    await reconnected(page, sim);
+    await until(page, () => !document.querySelector('main button'));
+    assert.equal(await page.evaluate(() => globalThis.listens), before);
+    assert.equal(await page.locator('[data-server]').count(), 3);
+    assert.equal(await page.locator('#topology svg[role="img"]').count(), 1);
+  }, {expected: /WebSocket/, first});
+});
+
+test('focus stays where it is while rows come, go and change their order', async () => {
   await on({}, async (page, sim) => {
-    Object.assign(sim.status.vips[0], {holder: 'gate-2', held_here: false});
-    sim.tell();
-    await until(page, () => document.querySelectorAll('.history li').length === 2);
-    assert.match(await words(page, '.history'), /gate-2\s+\d\d:\d\d:\d\d\s+gate-1 \(when this page was opened\)/);
-    sim.status.vips[0].history = [{at: '2026-01-02T03:04:05Z', holder: 'gate-3'}, {at: '2026-01-02T03:04:06Z', holder: null}, {at: new Date().toISOString(), holder: 'gate-2'}];
-    sim.tell();
-    await until(page, () => document.querySelectorAll('.history li').length === 3);
-    assert.match(await words(page, '.history'), /^.*gate-2\s.*no node\s.*gate-3/s);
+    sim.ticking = false;
+    const {servers} = sim.status.pools[0];
+    const there = 'Drain: masters/mast-2';
+    await page.locator(`button[title="${there}"]`).focus();
+    const showing = (names) => until(page, (wanted) => {
+      const shown = [...document.querySelectorAll('[data-server]')].map((row) => row.dataset.server.replace('masters/', ''));
+      return shown.join() === wanted;
+    }, names);
+    const show = async (list) => {
+      sim.status.pools[0].servers = list;
+      sim.tell();
+      await showing(list.map((s) => s.name).join());
+      assert.match(await focused(page), /Drain: masters\/mast-2/);
+    };
+    await show([servers[1], servers[2]]);   // What is before it goes,
+    await show([servers[2], servers[1]]);   // it changes places with its neighbour,
+    await show([servers[1], servers[2]]);   // and back,
+    await show([servers[0], serverLike({...servers[2], name: 'mast-4'}), servers[1], servers[2]]);   // something comes before it.
   });
+});
+
+test('focus comes back from a dialog, also when its button was replaced meanwhile', async () => {
+  await on({}, async (page, sim) => {
+    sim.ticking = false;
+    await page.click('[data-server="masters/mast-1"] button:has-text("Drain")');
+    server(sim.status, 1).state = 'drain';
+    sim.tell();
+    await until(page, () => document.querySelector('[data-server="masters/mast-1"]').dataset.state === 'drain');
+    await page.click('#confirm-yes');
+    await page.waitForSelector('#confirm', {state: 'hidden'});
+    assert.match(await focused(page), /Ready: masters\/mast-1/);
+  });
+});
+
+test('the simulated node cannot say what the daemon does not', () => {
+  assert.throws(() => like(healthyStatus(), {cluster: {quorat: true}}), /have no cluster\.quorat/);
+  assert.throws(() => vipLike({holders: []}), /have no holders/);
 });
 
 test('the filter of events works on level and text, and by keyboard', async () => {

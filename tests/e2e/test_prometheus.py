@@ -62,7 +62,11 @@ class PrometheusTest(EndToEnd):
             self.assertGreater(len(self.rules()), 30)
             target = self.ask_prometheus("targets")["activeTargets"][0]
             self.assertEqual((target["health"], target["lastError"]), ("up", ""))
-            self.assertEqual(self.firing(), {})
+            scrapes = 'min(count_over_time(fairlead_ready[1m]))'   # Rates and increases need some.
+            wait_for(lambda: float(self.ask_prometheus("query", query=scrapes)["result"][0]["value"][1]) >= 6, 30, "it was scraped six times")
+            evaluated = {rule["name"]: rule["lastEvaluation"] for rule in self.rules()}
+            wait_for(lambda: all(rule["lastEvaluation"] != evaluated[rule["name"]] for rule in self.rules()), 30, "every rule was evaluated since")
+            self.assertEqual(self.firing(), {}, "nothing is wrong with this node")
             series = {s["metric"]["__name__"] for s in self.ask_prometheus("query", query='{job="fairlead"}')["result"]}
             self.assertGreater(len({n for n in series if n.startswith("fairlead_")}), 60)
             self.assertIn("process_resident_memory_bytes", series)
@@ -79,7 +83,8 @@ class PrometheusTest(EndToEnd):
         with self.subTest("it is back"):
             self.raw_server("a", port=port)
             gate.wait_all_up()
-            wait_for(lambda: "FairleadPoolEmpty" not in self.firing(), 30, "the alarm ends")
+            ended = {"FairleadPoolEmpty", "FairleadNotReady", "FairleadServerDown"}
+            wait_for(lambda: not ended & set(self.firing()), 30, "the alarms end")
 
         with self.subTest("the daemon is gone"):
             gate.process.kill()

@@ -32,6 +32,7 @@ class ClusterMetricsTest(GatesTest):
         gates = self.gates(3)
         first = holders(gates)[0]
         wait_for(lambda: all(self.holders_seen(g) == [first.name] for g in gates), 10, "all have seen the first holder")
+        self.assertEqual([self.vip(g)["history"][0]["first_seen"] for g in gates], [g is not first for g in gates], "who took it knows since when")
 
         with self.subTest("the page of a node that holds it has every metric, and promtool nothing to say"):
             wanted = {name: rf"(?m)^{name}{'_count' if kind == 'histogram' else ''}[{{ ]" for name, kind in families().items() if name not in MAYBE_ABSENT}
@@ -59,6 +60,7 @@ class ClusterMetricsTest(GatesTest):
             for gate in gates:
                 self.assertEqual(gate.metrics()['fairlead_vip_holder_changes_total{vip="api"}'], 1)
                 self.assertEqual(gate.metrics()[f'fairlead_vip_holder{{vip="api",node="{second.name}"}}'], 1)
+                self.assertFalse(self.vip(gate)["history"][-1]["first_seen"], "a move is a change to everybody")
                 times = [entry["at"] for entry in self.vip(gate)["history"]]
                 self.assertEqual(times, sorted(times))
                 self.assertRegex(times[-1], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$")

@@ -1,4 +1,5 @@
 """What operators do to VIPs and nodes, by the command, on real Corosync; what came of it is asked of the kernels."""
+import json
 import os
 import sys
 
@@ -98,6 +99,20 @@ class OperatorsTest(GatesTest):
                 gate.cluster_node.come_back()
             wait_for(lambda: all(g.status()["cluster"]["quorate"] for g in gates), 30, "they are together again")
             wait_for(lambda: len(holders(gates)) == 1, 10, "one of them holds it")
+
+    def test_a_node_out_of_the_cluster_goes_on_showing_itself(self):
+        gate = self.gates(2)[0]
+        wait_for(lambda: self._digest(gate, gate.name).get("ready"), 10, "it is in the cluster and shows itself")
+        gate.cluster_node.corosync.kill()
+        wait_for(lambda: gate.status()["cluster"]["problem"], 10, "it is out of it")
+        shown = self._digest(gate, gate.name)
+        wait_for(lambda: self._digest(gate, gate.name)["uptime_s"] > shown["uptime_s"] + 2, 10, "what it shows is of now")
+        self.assertLess(self._digest(gate, gate.name)["age_s"], 2)
+
+        with self.subTest("what force would not help with does not offer it"):
+            status, body = gate.request("POST", f"/api/v1/nodes/{gate.name}/standby")
+            self.assertEqual((status, json.loads(body)["code"]), (409, "refused"), body)
+            self.assertNotIn("force", json.loads(body))
 
     def test_unknown_names_are_said(self):
         gates = self.gates(2)

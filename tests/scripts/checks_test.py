@@ -181,6 +181,8 @@ class TidyTest(Tree):
     def test_refuses_long_lines_and_files(self):
         self.assert_refused({"lb/x.cc": "//" + "x" * 139 + "\n"}, "lb/x.cc:1", "141 columns")
         self.assert_fine({"lb/x.cc": "//" + "x" * 138 + "\n"})
+        for path in ("admin/web/x.js", "tests/browser/x.mjs"):
+            self.assert_refused({path: "//" + "x" * 139 + "\n"}, f"{path}:1", "141 columns")
         self.assert_refused({"lb/x.cc": "int a;\n" * 651}, "651 lines")
 
     def test_refuses_an_open_task_without_an_issue(self):

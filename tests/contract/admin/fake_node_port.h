@@ -52,6 +52,7 @@ inline admin::NodeReport sample_report() {
   pool.balance = "least_connections";
   pool.usable = 2;
   pool.connections = {3, 120, 0};
+  pool.peak_connections = 9;
   pool.bytes = {600, 6000};
   pool.connect_failures = 21;
   for (const auto& [name, state] : {std::pair{"mast-1", ServerState::kUp}, {"mast-2", ServerState::kUp}, {"mast-3", ServerState::kDown}}) {
@@ -64,6 +65,7 @@ inline admin::NodeReport sample_report() {
     server.effective_weight = 50;
     server.connections = {1, 30, 0};
     server.connect_failures = 7;
+    server.peak_connections = 4;
     server.max_connections = 500;
     server.bytes = {200, 2000};
     server.connect_failures_by_cause = {{"refused", 7}, {"timeout", 0}};
@@ -130,7 +132,7 @@ inline admin::NodeReport sample_cluster_report() {
   api.lease_ms = 1850;
   api.eligible = {{"gate-1", true, ""}, {"gate-2", false, "no carrier"}};
   api.history = {
-      {"2024-01-31T11:00:00.000Z", "gate-2"}, {"2024-01-31T12:00:00.250Z", std::nullopt}, {"2024-01-31T12:00:00.262Z", "gate-1"}};
+      {"2024-01-31T11:00:00.000Z", "gate-2", true}, {"2024-01-31T12:00:00.250Z", std::nullopt}, {"2024-01-31T12:00:00.262Z", "gate-1"}};
   api.holder_changes = 1;
   api.takeovers = {2, 0.48, {{0.01, 1}, {0.5, 1}, {std::numeric_limits<double>::infinity(), 0}}};
   api.last_takeover_ms = 12.25;

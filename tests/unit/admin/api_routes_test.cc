@@ -10,6 +10,7 @@
 #include "admin/api_document.h"
 #include "admin/api_problem.h"
 #include "admin/command_codec.h"
+#include "base/refusal.h"
 
 namespace fairlead::admin {
 namespace {
@@ -149,6 +150,23 @@ TEST(ApiProblem, EveryCodeComesBackFromItsDocument) {
     EXPECT_EQ(back.code, code);
     EXPECT_EQ(back.context, "pool masters: no such pool");
   }
+}
+
+TEST(ApiProblem, SaysWhetherForceWouldHelp) {
+  const auto document = [](const Error& error) { return boost::json::parse(encode_problem(error)).as_object(); };
+  const auto yields = document(refused_without_force("it is the last server"));
+  EXPECT_EQ(yields.at("force"), true);
+  EXPECT_EQ(yields.at("code"), "refused");
+  EXPECT_EQ(yields.at("status").to_number<int>(), 409);
+  EXPECT_EQ(yields.at("detail"), "it is the last server; --force (API: \"force\": true) does it all the same");
+  EXPECT_FALSE(document(Error{Errc::kRefused, "this node is not in a quorate part of the cluster"}).contains("force"));
+  EXPECT_FALSE(document(Error{Errc::kNotFound, "no node --force"}).contains("force"));
+
+  const auto openapi = boost::json::parse(openapi_json("0.1.0"));
+  const auto& schema = openapi.at_pointer("/components/schemas/Problem/properties").as_object();
+  for (const auto& [key, value] : yields) EXPECT_TRUE(schema.contains(key)) << key << " is not documented";
+  EXPECT_EQ(openapi.at_pointer("/paths/~1api~1v1~1status/get/responses/default/content/application~1problem+json/schema/$ref"),
+            "#/components/schemas/Problem");
 }
 
 TEST(ApiProblem, SeveralLinesBecomeAList) {

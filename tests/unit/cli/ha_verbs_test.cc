@@ -55,6 +55,17 @@ TEST_F(HaVerbsTest, VipExplainTellsWhereItWas) {
   EXPECT_FALSE(printed("takeover")) << out.str();
 }
 
+TEST_F(HaVerbsTest, WhatTheDaemonFoundWhenItStartedIsNoChange) {
+  ASSERT_EQ(run({"vip", "explain", "api"}), kExitDone) << err.str();
+  EXPECT_TRUE(printed("2024-01-31T11:00:00.000Z  gate-2 (since before that")) << out.str();
+  EXPECT_FALSE(printed("gate-1 (since before that")) << "that one it saw happen";
+  auto report = testing::sample_cluster_report();
+  report.vips.at(0).history = {{"2024-01-31T12:00:00.262Z", "gate-1", true}};
+  node.set_report(report);
+  ASSERT_EQ(run({"vip", "list"}), kExitDone);
+  EXPECT_TRUE(printed("before 2024-01-31T12:00:00.262Z")) << out.str();
+}
+
 TEST_F(HaVerbsTest, EachVerbIsOneCommandToTheDaemon) {
   for (const auto& [arguments, command] : std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"vip", "move", "api"}, "vip api move"},

@@ -74,6 +74,24 @@ TEST_F(ControllerCounts, AListenersPeakIsWhatWasSeen) {
   EXPECT_EQ(peak(), 7U) << "a reload forgets nothing";
 }
 
+TEST_F(ControllerCounts, PeaksOfServersAndOfTheirPoolAreWhatWasSeenAtOnce) {
+  counters("a").current = 7;
+  EXPECT_EQ(look().peak_connections, 7U);
+  counters("a").current = 2;
+  counters("b").current = 4;
+  auto pool = look();
+  EXPECT_EQ(pool.servers[0].peak_connections, 7U);
+  EXPECT_EQ(pool.servers[1].peak_connections, 4U);
+  EXPECT_EQ(pool.peak_connections, 7U) << "never 11 at once";
+  counters("a").current = 6;
+  EXPECT_EQ(look().peak_connections, 10U);
+  counters("a").current = counters("b").current = 0;
+  shell.apply(usual());
+  pool = look();
+  EXPECT_EQ(pool.peak_connections, 10U) << "a reload forgets nothing";
+  EXPECT_EQ(pool.servers[0].peak_connections, 7U);
+}
+
 TEST_F(ControllerCounts, ChecksAndTimeDownAreTold) {
   shell.all_up();
   const auto id = shell.find("masters", "a")->id;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/refusal.h"
 #include "tests/unit/daemon/controller_fixture.h"
 
 namespace fairlead::daemon {
@@ -390,7 +391,7 @@ TEST_F(NodeControllerTest, TheLastServerThatTakesConnectionsGoesOnlyByForce) {
     const auto result = command(c);
     EXPECT_EQ(routes->version, version) << "nothing changed";
     EXPECT_THAT(last.kill, IsEmpty());
-    return !result && result.error().code == Errc::kRefused && result.error().context.find("--force") != std::string::npos;
+    return !result && yields_to_force(result.error());
   };
   EXPECT_TRUE(refused(admin::SetServerState{"masters", "a", AdminState::kDrain}));
   EXPECT_TRUE(refused(admin::SetServerState{"masters", "a", AdminState::kMaint}));

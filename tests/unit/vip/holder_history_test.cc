@@ -20,8 +20,10 @@ TEST(HolderHistory, BeginsWithTheFirstHolderThatIsSeen) {
   EXPECT_TRUE(h.entries().empty()) << "nothing is known yet, and nobody is no news";
   h.see(kOne, wall(2));
   ASSERT_EQ(h.entries().size(), 1U);
-  EXPECT_EQ(h.entries().front(), (HolderChange{wall(2), kOne}));
+  EXPECT_EQ(h.entries().front(), (HolderChange{wall(2), kOne, /*first_seen=*/true})) << "since when is not known";
   EXPECT_EQ(h.changes(), 0U) << "it did not move";
+  h.see(kTwo, wall(3));
+  EXPECT_FALSE(h.entries().back().first_seen) << "this one happened before our eyes";
 }
 
 TEST(HolderHistory, CountsMovesAndNotTheTimeBetween) {
@@ -43,6 +45,7 @@ TEST(HolderHistory, KeepsTheNewestSixteen) {
   for (int i = 0; i < 100; ++i) h.see(i % 2 == 0 ? kOne : kTwo, wall(i));
   ASSERT_EQ(h.entries().size(), HolderHistory::kEntriesMax);
   EXPECT_EQ(h.entries().front().at, wall(84));
+  EXPECT_FALSE(h.entries().front().first_seen) << "the oldest that is kept is not the first";
   EXPECT_EQ(h.entries().back().at, wall(99));
   EXPECT_EQ(h.changes(), 99U);
 }

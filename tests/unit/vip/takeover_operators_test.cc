@@ -1,4 +1,5 @@
 // What operators say (R16) and what files say (R15), to one core.
+#include "base/refusal.h"
 #include "tests/unit/vip/core_fixture.h"
 
 namespace fairlead::vip {
@@ -137,6 +138,10 @@ TEST_F(TakeoverOperatorsTest, R16StandbyOfTheLastNodeThatCouldHoldAVipWantsForce
   const Status refused = core->wish(OverrideKind::kNodeStandby, "gate-1", true, /*force=*/false, out);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message().find("VIP api"), std::string::npos) << refused.error().message();
+  EXPECT_TRUE(yields_to_force(refused.error())) << refused.error().message();
+  const Status moved = core->may_move("api", n2);
+  ASSERT_FALSE(moved);
+  EXPECT_FALSE(yields_to_force(moved.error())) << "a move to a node that cannot take it has no force: " << moved.error().message();
   EXPECT_TRUE(core->wish(OverrideKind::kNodeStandby, "gate-2", true, /*force=*/false, out)) << "it could not hold it anyway";
 }
 

@@ -1,0 +1,145 @@
+// What the dashboard says of a node that is simulated: the verdict, who holds what since when, nodes, rates, drills.
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {accessible, until, words} from './browser.mjs';
+import {STATES, changed, down, node, nowhere, on, server} from './cases.mjs';
+
+const verdictOf = async (change) => {
+  let said;
+  await on({status: changed(change)}, async (page) => { said = await words(page, '#headline'); });
+  return said;
+};
+
+test('the first sentence says whether clients can reach the API, and why not', async () => {
+  assert.match(await verdictOf(STATES.healthy), /Clients can reach kube-api\n.*Nothing is broken/s);
+  assert.match(await verdictOf(STATES['server-down']), /Clients can reach kube-api, with problems.*mast-3 is down.*refused.*for 1\d s/s);
+  assert.match(await verdictOf(STATES['all-down']), /Clients cannot reach kube-api\n.*No server of pool masters takes connections/s);
+  assert.match(await verdictOf(nowhere), /Clients cannot reach kube-api\n.*VIP api is held by no node/s);
+  assert.match(await verdictOf(STATES.elsewhere), /Clients can reach kube-api\n.*through gate-2/s);
+  assert.match(await verdictOf((s) => { s.vips[0].enabled = false; s.vips[0].holder = null; }), /VIP api is disabled/);
+  const deaf = (s) => Object.assign(s.listeners[0], {accepting: false, problem: 'address in use'});
+  assert.match(await verdictOf(deaf), /does not accept: address in use/);
+});
+
+test('a node that is cut off says that it cannot tell, and whom to ask', async () => {
+  const quiet = await verdictOf(STATES['no-quorum']);
+  assert.match(quiet, /This node is cut off\s+It cannot tell who holds VIP api: ask gate-2 or gate-3\./);
+  assert.doesNotMatch(quiet, /cannot reach|held by no node/);
+  const out = await verdictOf(STATES['out-of-the-cluster']);
+  assert.match(out, /This node is cut off\s+It cannot tell who holds VIP api: ask gate-2 or gate-3\..*Corosync does not answer/s);
+  assert.doesNotMatch(out, /is offline|held by no node/);
+  const all = await verdictOf((s) => { nowhere(s); s.cluster.quorate = false; });
+  assert.match(all, /Clients cannot reach kube-api\n.*VIP api is held by no node/s, 'every node is in sight: none of them has it');
+  const forced = await verdictOf((s) => { STATES['no-quorum'](s); Object.assign(s.vips[0], {holder: 'gate-1', held_here: true}); });
+  assert.match(forced, /Clients can reach kube-api, with problems\n.*through gate-1/s, 'what it holds itself it knows');
+});
+
+test('a listener on every address stands behind the VIPs of its family', async () => {
+  const bound = (bind, more = () => {}) => verdictOf((s) => { s.listeners[0].bind = [bind]; more(s); });
+  assert.match(await bound('0.0.0.0:6443'), /Clients can reach kube-api\n.*through gate-1/s);
+  assert.match(await bound('0.0.0.0:6443', STATES.elsewhere), /Clients can reach kube-api\n.*through gate-2/s);
+  assert.match(await bound('0.0.0.0:6443', nowhere), /Clients cannot reach kube-api\n.*VIP api is held by no node/s);
+  assert.match(await bound('[::]:6443', nowhere), /Clients can reach kube-api/, 'no VIP of IPv6: it serves its own addresses');
+  const six = (s) => { nowhere(s); s.vips[0].address = '2001:db8::20/64'; };
+  assert.match(await bound('[::]:6443', six), /Clients cannot reach kube-api\n.*VIP api is held by no node/s);
+  assert.match(await bound('0.0.0.0:6443', six), /Clients can reach kube-api/);
+});
+
+test('of another holder counts what that node shows of itself, not what is seen from here', async () => {
+  const onlyHere = (s) => { STATES.elsewhere(s); s.pools[0].servers.forEach(down); };
+  assert.match(await verdictOf(onlyHere), /Clients can reach kube-api, with problems/);
+  const none = (s) => { STATES.elsewhere(s); Object.assign(node(s, 2).digest.pools[0], {up: 0, down: ['mast-1', 'mast-2', 'mast-3']}); };
+  assert.match(await verdictOf(none), /Clients cannot reach kube-api\n.*No server of pool masters is up on gate-2/s);
+  const deaf = (s) => { STATES.elsewhere(s); node(s, 2).digest.listeners[0].accepting = false; };
+  assert.match(await verdictOf(deaf), /Clients cannot reach kube-api\n.*does not accept on gate-2/s);
+});
+
+test('which servers take connections is the node’s own word', async () => {
+  const status = changed(() => {});
+  status.pools[0].usable = 2;   // All three are up, and one is not used for a reason that only the node knows.
+  await on({status}, async (page) => {
+    assert.equal(await words(page, '#pools-note'), '2 of 3 servers take connections');
+    await page.click('[data-server="masters/mast-1"] button:has-text("Drain")');
+    assert.match(await words(page, '#confirm'), /1 other server of the pool takes the new ones/);
+  });
+  const backup = (s) => { down(server(s, 1)); down(server(s, 2)); server(s, 3).backup = true; };
+  assert.match(await verdictOf(backup), /Clients can reach kube-api, with problems.*Only backup servers of pool masters take connections/s);
+});
+
+test('the first holder a daemon saw is no change: since before then', async () => {
+  const seen = {at: new Date(Date.now() - 60e3).toISOString(), holder: 'gate-1', first_seen: true};
+  await on({status: changed((s) => { s.vips[0].history = [seen]; })}, async (page, sim) => {
+    assert.match(await words(page, '[data-vip="api"] .right'), /since before \d\d:\d\d:\d\d · more than 1 min \d+ s ago/);
+    assert.match(await words(page, '.history'), /^before \d\d:\d\d:\d\d\s+gate-1$/);
+    assert.match(await words(page, '#facts'), /since before \d\d:\d\d:\d\d/);
+    Object.assign(sim.status.vips[0], {holder: 'gate-2', held_here: false});
+    const next = {at: new Date().toISOString(), first_seen: false};
+    sim.status.vips[0].history = [seen, {...next, holder: null}, {...next, holder: 'gate-2'}];
+    sim.tell();
+    await until(page, () => document.querySelectorAll('.history li').length === 3);
+    assert.match(await words(page, '[data-vip="api"] .right'), /since \d\d:\d\d:\d\d · \d s ago/);
+    assert.match(await words(page, '.history'), /^\d\d:\d\d:\d\d\s+gate-2\s+\d\d:\d\d:\d\d\s+no node\s+before \d\d:\d\d:\d\d\s+gate-1$/);
+  });
+});
+
+test('each node shows what it said of itself, and how old that is', async () => {
+  const status = changed((s) => {
+    const reason = 'pool masters: 0 of 3 servers take connections';
+    Object.assign(node(s, 2).digest, {ready: false, reason, config_hash: 'other', connections: 7});
+    Object.assign(node(s, 2).digest.pools[0], {up: 1, down: ['mast-1', 'mast-2']});
+    node(s, 2).digest.listeners.push({name: 'ingress', accepting: false, connections: 0});
+    node(s, 3).online = false;
+    node(s, 3).digest.age_s = 75;
+  });
+  await on({status}, async (page, sim) => {
+    assert.match(await words(page, '[data-node="gate-1"]'), /ready · 123 open · 1 of 1 listener accepts · masters 3\/3 up$/m);
+    assert.match(await words(page, '[data-node="gate-2"]'),
+      /not ready: pool masters: 0 of 3 .* · 7 open · 1 of 2 listeners accepts \(not: ingress\) · masters 1\/3 up \(down: mast-1, mast-2\)/);
+    assert.match(await words(page, '[data-node="gate-2"]'), /same cluster, other configuration · shown now/);
+    assert.match(await words(page, '[data-node="gate-3"]'), /offline.*shown 1 min 15 s ago · ready/s);
+    assert.match(await words(page, '#broken'), /Node gate-2 is not ready\s+pool masters: 0 of 3/);
+    node(sim.status, 2).digest = null;
+    sim.tell();
+    await until(page, () => /shown nothing of itself since/.test(document.querySelector('[data-node="gate-2"]').innerText));
+  });
+});
+
+test('rates and bytes stand beside every listener, pool and server', async () => {
+  await on({}, async (page, sim) => {
+    sim.ticking = false;
+    for (let i = 0; i < 4; ++i) sim.tick(1);
+    await until(page, () => /31\.0 new\/s/.test(document.querySelector('[data-pool="masters"] h3').innerText));
+    assert.match(await words(page, '[data-pool="masters"] h3'),
+      /least connections · 123 open · 31\.0 new\/s · in 182 KB\/s · out 1\.4 MB\/s/);
+    assert.match(await words(page, '[data-server="masters/mast-1"]'), /41 open\s+14\.0 new\/s\s+in 82 KB\/s\s+out 635 KB\/s/);
+    assert.match(await words(page, '[data-listener="kube-api"]'), /123 open\s+31\.0 new\/s\s+in 182 KB\/s\s+out 1\.4 MB\/s/);
+  });
+});
+
+test('how a drill went is shown as it went, and follows by itself', async () => {
+  await on({}, async (page, sim) => {
+    const cell = (name) => `[data-drill="${name}"] td:last-child`;
+    const of = (name) => words(page, cell(name));
+    const says = (name, what) => until(page, ([c, w]) => new RegExp(w, 's').test(document.querySelector(c)?.innerText), [cell(name), what]);
+    await says('planned', '^passed');
+    assert.match(await of('planned'), /outage 8\.3 ms, promised ≤ 20 ms · VIP api · 31 Jan/);
+    assert.match(await of('double-failure'), /^failed\s+outage 2\.3 s · VIP api · .*2 nodes answered at once/s);
+    assert.equal(await of('kill-node'), 'never told here');
+    sim.drillDone('planned', {passed: false, outage_ms: 850, bound_ms: 20, vip: 'api', problem: '850 ms without an answer'});
+    await says('planned', '^failed.*outage 850 ms, promised ≤ 20 ms.*850 ms without an answer');
+    assert.match(await words(page, '.event .sentence'), /^Drill planned failed, told by uid 0 \(root\)$/);
+    sim.drillDone('kill-node', {passed: true, outage_ms: 1900, bound_ms: 2260, vip: 'api', problem: ''});
+    await says('kill-node', '^passed.*outage 1\.9 s, promised ≤ 2\.3 s');
+    await accessible(page, 'drills');
+  });
+});
+
+test('a list of drills that does not come is said', async () => {
+  await on({}, async (page, sim) => {
+    await until(page, () => document.querySelector('[data-drill="planned"]'));
+    sim.drillsStatus = 503;
+    sim.drillDone('planned', {passed: true, outage_ms: 5, bound_ms: 20, vip: 'api', problem: ''});
+    await until(page, () => /did not give its list of drills \(HTTP status 503\)/.test(document.getElementById('drills').innerText));
+    assert.ok(await page.locator('[data-drill="planned"]').isVisible());
+  }, {expected: /503/});
+});
