@@ -64,7 +64,7 @@ class CompletionTest(AtTerminal):
         shell.send(f"{typed}\t{CTRL_A}echo LINE: {CTRL_E} END\n")
         shown = shell.expect(r"\nLINE: [^\r\n]* END\r\n")
         line = shown[shown.rindex("\nLINE: ") + len("\nLINE: "):].split(" END\r\n")[0]
-        self.assertEqual(line.rstrip(), typed + wanted)
+        self.assertEqual(line.rstrip(" /"), typed + wanted, "zsh takes the slash of a folder back where the line goes on")
         return shown
 
     def all_in(self, shell):
@@ -75,7 +75,7 @@ class CompletionTest(AtTerminal):
         self.completes(shell, f"{self.ask} connections kill --pool mas", "ters")
         self.completes(shell, f"{self.ask} connections kill --pool=mas", "ters")
         self.completes(shell, "fairlead check some-f", "ile.yaml")
-        self.completes(shell, "fairlead bench --out fol", "der/")
+        self.completes(shell, "fairlead bench --out fol", "der")
         self.completes(shell, "fairlead import k", "eepalived")
         self.completes(shell, "fairlead explain SERVER_DO", "WN")
         shown = self.completes(shell, "fairlead --socket /nonexistent/x server drain mas", "")
