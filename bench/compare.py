@@ -5,7 +5,7 @@ By ratio to HAProxy of the same round where both reports have it (the machine's 
 Verdict per workload and contender: the rank-sum test over rounds says p < 0.05, corrected for the number of rows (Holm), and the medians differ
 by more than --least percent. Fairlead's rows are corrected by themselves: they are what is asked, the peers stand beside. Where the rounds do
 not overlap and yet are too few for so many rows, the verdict is `perhaps dearer`. Latencies at different rates are not compared.
-Exit: 0 nothing of Fairlead's got dearer, 1 something did, 2 wrong usage or no common figures, 3 something perhaps did: measure it again.
+Exit: 0 nothing of Fairlead's got dearer, 1 something did, or perhaps did (measure that again), 2 wrong usage or no common figures.
 """
 import argparse
 import json
@@ -128,7 +128,7 @@ def main(argv):
     only = sorted(f"{w} {c}" for w, c in before.keys() ^ after.keys())
     if only:
         print("in one report only: " + ", ".join(only))
-    return 1 if "dearer" in verdicts else 3 if "perhaps dearer" in verdicts else 0
+    return 1 if {"dearer", "perhaps dearer"} & set(verdicts) else 0
 
 
 if __name__ == "__main__":

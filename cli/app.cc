@@ -131,9 +131,9 @@ class CommandTree {
       if (nodes_) return diff_nodes(path_, options_, calls_, environment_);
       diff_config(path_, options_, calls_, environment_);
     });
-    diff->add_option("FILE", path_, "Another file than the daemon's own");
+    diff->add_option("FILE", path_, "Another file than the daemon's own; - reads standard input, as of `config show` of another node");
     diff->add_flag("--nodes", nodes_,
-                   "Instead: which nodes of the cluster have another configuration of cluster and VIPs; exit 1 when one has");
+                   "Instead: which nodes of the cluster have another configuration; exit 1 when one differs about cluster and VIPs");
   }
 
   void add_import_verb() {

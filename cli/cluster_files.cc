@@ -64,7 +64,8 @@ class MadeFolders {
   Status make(const std::string& folder) {
     if (::mkdir(folder.c_str(), 0755) == 0) {
       made_.push_back(folder);
-      return {};
+      // The umask takes bits away, and the daemon, another user, has to get in.
+      return ::chmod(folder.c_str(), 0755) == 0 ? Status() : Status(errno_error("set the mode of " + folder));
     }
     return errno == EEXIST ? Status() : Status(errno_error("make " + folder));
   }

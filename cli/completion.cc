@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "admin/drill_cases.h"
+#include "cli/event_guide.h"
 #include "config/reference.h"
 
 namespace fairlead::cli {
@@ -179,12 +180,21 @@ void add_words(Candidates& out, std::initializer_list<const char*> words) {
   for (const char* word : words) out.values.emplace_back(word, "");
 }
 
+bool may_be_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
+  });
+}
+
 /// What a value of this name can be.
 Candidates values_of(const std::string& name, const CompletionLine& line,
                      const std::function<std::vector<std::string>(const CompletionLine&, Named)>& names) {
   Candidates out;
   const auto add_named = [&](Named what) {
-    for (std::string& found : names(line, what)) out.values.emplace_back(std::move(found), "");
+    // A line of the answer is a candidate, a tab ends it: what the daemon says is held to names that can be.
+    for (std::string& found : names(line, what)) {
+      if (may_be_name(found)) out.values.emplace_back(std::move(found), "");
+    }
   };
   const bool of_lab = !line.path.empty() && line.path.front() == "lab";
   static constexpr std::array kFiles{"FILE", "PATH", "BEFORE", "AFTER"};
@@ -197,6 +207,7 @@ Candidates values_of(const std::string& name, const CompletionLine& line,
   if (name == "NODE" && !of_lab) add_named(Named::kNode);
   if (name == "FORMAT") add_words(out, {"text", "json", "yaml"});
   if (name == "MODE") add_words(out, {"auto", "always", "never"});
+  if (name == "KIND") add_words(out, {"haproxy", "keepalived", "corosync", "pacemaker"});
   if (name == "SHELL") add_words(out, {"bash", "zsh", "fish"});
   if (name == "PROFILE") add_words(out, {"vm", "fast", "min"});
   if (name == "CASE") {
@@ -206,6 +217,7 @@ Candidates values_of(const std::string& name, const CompletionLine& line,
   }
   if (name == "KEY.PATH") {
     for (std::string& path : config::key_paths()) out.values.emplace_back(std::move(path), "");
+    for (std::string& event : event_ids()) out.values.emplace_back(std::move(event), "");
   }
   return out;
 }

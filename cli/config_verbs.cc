@@ -5,6 +5,7 @@
 #include <charconv>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <fstream>
 #include <ostream>
 
 #include "admin/json_text.h"
@@ -14,6 +15,7 @@
 #include "cli/yaml_text.h"
 #include "config/diff.h"
 #include "config/host_environment.h"
+#include "config/limits.h"
 #include "config/load.h"
 #include "config/parse.h"
 #include "config/print.h"
@@ -82,6 +84,14 @@ config::Snapshot active_config(DaemonCalls& calls) {
     throw VerbFailure{kExitFailed, problem_lines(loaded.problems, false) +
                                        "the active configuration is not understood. Are fairlead and fairleadd of one version?"};
   return std::move(*loaded.snapshot);
+}
+
+std::string standard_input() {
+  std::ifstream in("/dev/stdin", std::ios::binary);
+  std::string text(config::kFileBytesMax + 1, '\0');  // What is longer is refused as too long.
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return text;
 }
 
 /// False: `name` is no event.
@@ -155,11 +165,15 @@ void diff_config(std::string file, const GlobalOptions& options, DaemonCalls& ca
       throw VerbFailure{kExitFailed, "the daemon does not say which file it reads: name it (fairlead config diff FILE)"};
     file = status->config_file;
   }
-  auto loaded = config::load_file(file, config::host_environment());
+  // What comes on standard input is another node's: nothing of this machine is held against it.
+  const bool piped = file == "-";
+  auto loaded = piped ? config::load_text(standard_input(), "standard input", config::Environment{})
+                      : config::load_file(file, config::host_environment());
+  if (piped) file = "standard input";
   environment.err << problem_lines(loaded.problems, environment.color);
   if (!loaded.snapshot) throw VerbFailure{kExitInvalidConfig, file + ": not valid; a reload would change nothing"};
   // The daemon fills in the host name when the file has none.
-  if (loaded.snapshot->node.empty()) loaded.snapshot->node = active.node;
+  if (piped || loaded.snapshot->node.empty()) loaded.snapshot->node = active.node;
   const auto changes = config::diff(active, *loaded.snapshot);
   std::vector<std::string> lines;
   lines.reserve(changes.size());
@@ -180,25 +194,35 @@ void diff_nodes(const std::string& file, const GlobalOptions& options, DaemonCal
   const auto report = calls.report();
   if (!report.cluster) throw VerbFailure{kExitFailed, report.node + " stands alone: there is no other node to compare with"};
   boost::json::array list;
-  TextTable table({"NODE", "ONLINE", "CONFIGURATION"});
+  TextTable table({"NODE", "ONLINE", "CONFIGURATION", "HASH"});
   std::vector<std::string> other;
+  std::vector<std::string> next;
   for (const auto& node : report.cluster->nodes) {
-    const std::string standing = !node.online ? "not known" : node.config_match ? "same" : "differs";
-    if (node.online && !node.config_match) other.push_back(node.name);
-    list.push_back({{"name", admin::json_string(node.name)}, {"online", node.online}, {"config", admin::json_string(standing)}});
+    const std::string hash = node.name == report.node ? report.config_hash : node.online && node.digest ? node.digest->config_hash : "";
+    const std::string standing = !node.online                                  ? "not known"
+                                 : !node.config_match                          ? "differs"
+                                 : !hash.empty() && hash != report.config_hash ? "rest differs"
+                                                                               : "same";
+    if (standing == "differs") other.push_back(node.name);
+    if (standing == "differs" || standing == "rest differs")
+      next.push_back(fmt::format("what differs on {}: ssh {} fairlead config show | fairlead config diff -\n", node.name, node.name));
+    list.push_back({{"name", admin::json_string(node.name)},
+                    {"online", node.online},
+                    {"config", admin::json_string(standing)},
+                    {"hash", admin::json_string(hash)}});
     const Tone tone = standing == "same" ? Tone::kGood : Tone::kWarn;
-    table.row({{node.name}, {node.online ? "yes" : "no", node.online ? Tone::kPlain : Tone::kBad}, {standing, tone}});
+    table.row({{node.name}, {node.online ? "yes" : "no", node.online ? Tone::kPlain : Tone::kBad}, {standing, tone}, {hash}});
   }
   if (options.format != OutputFormat::kText) {
     print_document(boost::json::object{{"node", admin::json_string(report.node)}, {"nodes", std::move(list)}}, options, environment);
   } else {
-    environment.out << table.text(environment.color);
+    environment.out << table.text(environment.color) << fmt::format("{}", fmt::join(next, ""));
   }
   if (other.empty()) return;
-  throw VerbFailure{
-      kExitFailed, fmt::format("{}: another configuration of cluster and VIPs than {}, so no VIP moves by choice. Compare `fairlead config "
-                               "show` of both, bring the right file to every node, and `fairlead reload` there",
-                               fmt::join(other, ", "), report.node)};
+  throw VerbFailure{kExitFailed,
+                    fmt::format("{}: another configuration of cluster and VIPs than {}, so no VIP moves by choice. Bring the right "
+                                "file to every node, and `fairlead reload` there",
+                                fmt::join(other, ", "), report.node)};
 }
 
 }  // namespace fairlead::cli

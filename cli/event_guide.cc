@@ -98,11 +98,13 @@ bool looks_like_event(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isupper(c) != 0 || c == '_'; });
 }
 
-std::string nearest_event(const std::string& id) {
-  std::vector<std::string> known;
-  for (const EventGuide& guide : all_guides()) known.push_back(guide.id);
-  return config::suggest(upper(id), known);
+std::vector<std::string> event_ids() {
+  std::vector<std::string> out;
+  for (const EventGuide& guide : all_guides()) out.push_back(guide.id);
+  return out;
 }
+
+std::string nearest_event(const std::string& id) { return config::suggest(upper(id), event_ids()); }
 
 std::string event_guide_text(const EventGuide& guide, bool color, std::size_t width) {
   const Tone tone = guide.level == "error" ? Tone::kBad : guide.level == "warning" ? Tone::kWarn : Tone::kPlain;

@@ -18,6 +18,8 @@ struct EventGuide {
 [[nodiscard]] std::vector<EventGuide> parse_event_page(std::string_view page);
 /// The one of that id in this program's page; upper and lower case are the same. Nothing when there is none.
 [[nodiscard]] std::optional<EventGuide> find_event_guide(std::string_view id);
+/// All ids of this program's page.
+[[nodiscard]] std::vector<std::string> event_ids();
 /// A name that could be an event's id and not a key of the configuration: letters and '_', no dot, not all small.
 [[nodiscard]] bool looks_like_event(std::string_view name);
 /// The known id that is most like it.

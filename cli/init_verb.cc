@@ -201,6 +201,9 @@ std::vector<std::string> doubts(const FirstConfig& config, const InitRequest& re
     out.push_back(fmt::format("the router {} lies outside the VIP's network: it is heard only where a device has an address of its network",
                               config.router->to_string()));
   }
+  if (config.nodes.size() > 2 && !request.gateway.empty())
+    out.push_back(fmt::format("--gateway {} is not used: it breaks the tie of two gateways, and of {} the majority decides",
+                              request.gateway, config.nodes.size()));
   if (config.nodes.size() == 2 && request.gateway.empty() && config.router)
     out.push_back(fmt::format("no --gateway: took {}, this machine's default route, to break a tie", config.router->to_string()));
   return out;

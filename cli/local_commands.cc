@@ -51,7 +51,7 @@ void LocalCommands::add_bench() {
       tree_.verb(nullptr, "bench", "Speed beside HAProxy, nginx and the kernel, measured on this machine: CPU time per unit of work", {});
   CLI::App* compare = tree_.verb(
       bench, "compare",
-      "Two reports: what got dearer or cheaper beyond the noise; exit 1 when something of Fairlead's got dearer, 3 when perhaps", {});
+      "Two reports: what got dearer or cheaper beyond the noise; exit 1 when something of Fairlead's got dearer, or perhaps did", {});
   compare->add_option("BEFORE", before_, "report.json, or the folder it is in")->required();
   compare->add_option("AFTER", after_, "Likewise")->required();
   compare->add_option("--workloads", bench_.workloads, "Only these: fewer questions need fewer rounds")->type_name("NAME,...");

@@ -14,16 +14,17 @@ int main(int argc, char** argv) {
   const char* no_color = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
   const bool out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
-  const bool colors =
-      out_is_terminal && (no_color == nullptr || *no_color == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
+  // A terminal that says nothing of itself, or that it is a dumb one, is sent no control sequences.
+  const bool dumb = terminal == nullptr || *terminal == '\0' || std::string_view(terminal) == "dumb";
+  const bool colors = out_is_terminal && !dumb && (no_color == nullptr || *no_color == '\0');
   cli::CliEnvironment environment{
       .out = std::cout,
       .err = std::cerr,
       .clock = clock,
       .color = colors,
       .interactive = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1,
-      .redraw = out_is_terminal,
-      .progress = ::isatty(STDERR_FILENO) == 1 && (terminal == nullptr || std::string_view(terminal) != "dumb"),
+      .redraw = out_is_terminal && !dumb,
+      .progress = ::isatty(STDERR_FILENO) == 1 && !dumb,
       .read_line =
           [] {
             std::string line;

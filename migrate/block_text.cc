@@ -32,7 +32,7 @@ std::vector<std::string> keepalived_words(std::string_view line) {
   bool in_word = false;
   char quote = 0;
   const auto end = [&] {
-    if (in_word && out.size() < kWordsMax) out.push_back(std::move(word));
+    if (in_word) out.push_back(std::move(word));
     word.clear();
     in_word = false;
   };
@@ -76,6 +76,7 @@ BlockTree read_blocks(BlockStyle style, const std::string& file, std::string_vie
   std::vector<Block*> open{&root};
   std::vector<int> opened_at{1};
   int number = 0;
+  std::size_t statements = 0;
   const auto problem = [&](int line, std::string message, std::string hint) {
     out.problem = config::Problem{file, line, 1, config::Severity::kError, std::move(message), std::move(hint)};
     return std::move(out);
@@ -83,12 +84,15 @@ BlockTree read_blocks(BlockStyle style, const std::string& file, std::string_vie
   for (const std::string_view raw : split_lines(text)) {
     ++number;
     const auto words = style == BlockStyle::kCorosync ? corosync_words(raw) : keepalived_words(raw);
+    if (words.size() > kWordsMax)
+      return problem(number, fmt::format("more than {} words on a line", kWordsMax), "write it on several lines");
     std::optional<Ledger::Line> at;
     Block* statement = nullptr;  // The one that this line's words go to.
     for (const std::string& word : words) {
       if (!is_brace(word)) {
         if (!at) at = ledger.add(file, number, raw);
         if (statement == nullptr) {
+          if (++statements > kBlocksMax) return problem(number, fmt::format("more than {} statements", kBlocksMax), "split the file");
           open.back()->children.push_back({{}, *at, {}, false});
           statement = &open.back()->children.back();
         }

@@ -201,6 +201,8 @@ class CorosyncReader {
         const auto address = parse_ip_address(line.word(1));
         if (!address) {
           ledger_.left_out(line.at, "a link is an address, not a name", "cluster.nodes[].links");
+        } else if (address->is_loopback()) {
+          ledger_.left_out(line.at, "a loopback address reaches no other node", "cluster.nodes[].links");
         } else if (node.links.size() >= config::kLinksPerNodeMax) {
           ledger_.left_out(line.at, fmt::format("more than {} links", config::kLinksPerNodeMax));
         } else {
@@ -298,6 +300,26 @@ class CorosyncReader {
   std::optional<Ledger::Line> consensus_at_;
 };
 
+/// What the package brings along: one node on loopback. It was never a cluster.
+bool is_example(const std::vector<Block>& blocks) {
+  bool loopback = false;
+  for (const Block& block : blocks) {
+    for (const Block& inner : block.children) {
+      for (const Block& line : inner.children) {
+        const bool node = inner.word(0) == "node" && line.word(0).starts_with("ring") && line.word(0).ends_with("_addr");
+        if (!node && !(inner.word(0) == "interface" && line.word(0) == "bindnetaddr")) continue;
+        const auto address = parse_ip_address(line.word(1));
+        if (line.word(1) == "localhost" || (address && address->is_loopback())) {
+          loopback = true;
+        } else {
+          return false;
+        }
+      }
+    }
+  }
+  return loopback;
+}
+
 }  // namespace
 
 std::optional<config::Problem> read_corosync(const std::string& file, std::string_view text, Ledger& ledger, Wanted& wanted) {
@@ -306,6 +328,12 @@ std::optional<config::Problem> read_corosync(const std::string& file, std::strin
   if (wanted.cluster) {
     for (const Block& block : tree.blocks)
       leave_out_block(ledger, block, "a second corosync.conf", "the nodes have the same file: give it once");
+    return std::nullopt;
+  }
+  if (is_example(tree.blocks)) {
+    for (const Block& block : tree.blocks)
+      leave_out_block(ledger, block, "the example of Corosync's package: a node on loopback is no cluster",
+                      "give the corosync.conf of a cluster, or none");
     return std::nullopt;
   }
   CorosyncReader(ledger, wanted).read(tree.blocks);

@@ -24,8 +24,8 @@ bool is_host_header(std::string_view text) {
   });
 }
 
-/// "200", "200,204", "200-203"; empty: not understood, or too many.
-std::vector<std::uint16_t> read_status_codes(std::string_view text) {
+/// "200", "200,204", "200-203"; of a range that is longer than `expect` takes those that are in use. Empty: not understood, or too many.
+std::vector<std::uint16_t> read_status_codes(std::string_view text, bool& only_used) {
   std::vector<std::uint16_t> out;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
@@ -34,7 +34,15 @@ std::vector<std::uint16_t> read_status_codes(std::string_view text) {
     const auto first = parse_number(part.substr(0, dash));
     const auto last = dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1));
     if (!first || !last || *first < 100 || *last > 599 || *last < *first) return {};
-    for (std::uint64_t code = *first; code <= *last; ++code) out.push_back(static_cast<std::uint16_t>(code));
+    if (*last - *first >= config::kExpectedStatusMax) {
+      only_used = true;
+      for (const std::uint16_t code : kSuccessCodes) {
+        if (code >= *first && code <= *last) out.push_back(code);
+      }
+      if (*last > 399) return {};
+    } else {
+      for (std::uint64_t code = *first; code <= *last; ++code) out.push_back(static_cast<std::uint16_t>(code));
+    }
     if (out.size() > config::kExpectedStatusMax) return {};
     begin = end + 1;
   }
@@ -79,9 +87,7 @@ void HaproxyReader::proxy_more(const HaproxyLine& line, const HaproxyKeyword& ke
     case Act::kServerLine: return server_line(line);
     case Act::kServerTemplate: return server_template(line);
     case Act::kDefaultServer: return server_options(line, 1, settings().default_server);
-    case Act::kDefaultBackend:
-      section().targets.insert(section().targets.begin(), {std::string(line.word(1)), line.at});
-      return ledger_.carried(line.at);
+    case Act::kDefaultBackend: settings().default_backend = {std::string(line.word(1)), line.at}; return ledger_.carried(line.at);
     case Act::kUseBackend: return use_backend(line);
     case Act::kAcl: return acl(line);
     case Act::kTcpRequest: return tcp_request(line);
@@ -118,6 +124,11 @@ void HaproxyReader::mode(const HaproxyLine& line) {
 void HaproxyReader::option(const HaproxyLine& line, std::size_t at, bool on) {
   const HaproxyKeyword* keyword = find_haproxy_keyword(Place::kOption, line.word(at));
   if (keyword == nullptr) return ledger_.left_out(line.at, fmt::format("unknown option: {}", shown(line.word(at))));
+  const bool is_check = keyword->act == Act::kHttpchk || keyword->act == Act::kTlsHello || keyword->act == Act::kTcpCheckOption ||
+                        keyword->act == Act::kOtherCheck;
+  if (!on && is_check) return ledger_.left_out(line.at, "HAProxy has no `no` of a check, either", "write the option that is wanted");
+  if (!on && (keyword->act == Act::kSoAnyway || keyword->act == Act::kKeepalive))
+    return ledger_.approximated(line.at, fmt::format("{} is done all the same", keyword->name));
   switch (keyword->act) {
     case Act::kLogLines:
       settings().log_lines = on;
@@ -128,9 +139,8 @@ void HaproxyReader::option(const HaproxyLine& line, std::size_t at, bool on) {
     case Act::kHttpchk: return httpchk(line, at);
     case Act::kTlsHello:
       settings().check = CheckKind::kTls;
-      settings().default_server.health.verify = false;
       return ledger_.approximated(line.at, "a whole TLS handshake instead of HAProxy's SSLv3 hello", "health.ca to verify the certificate");
-    case Act::kTcpCheckOption: settings().check = CheckKind::kPlain; return ledger_.carried(line.at);
+    case Act::kTcpCheckOption: settings().check = CheckKind::kTcp; return ledger_.carried(line.at);
     case Act::kOtherCheck:
       settings().check = CheckKind::kPlain;
       return ledger_.approximated(line.at, "the check is that a connection opens", "health.type: tls, http or https");
@@ -155,8 +165,8 @@ void HaproxyReader::timeout(const HaproxyLine& line, std::string_view which, std
   if (keyword->act == Act::kLeaveOut) return ledger_.left_out(line.at, std::string(keyword->reason), std::string(keyword->remedy));
   const auto time = parse_haproxy_time(value);
   if (!time) return ledger_.left_out(line.at, fmt::format("{} is no time", shown(value)));
-  if (*time == Duration{}) return ledger_.left_out(line.at, "0 means none in HAProxy", "the default of Fairlead is used");
-  const bool watches_cut = *time < config::kIdleTimeoutAdvised;
+  const bool none = *time == Duration{};
+  const bool watches_cut = !none && *time < config::kIdleTimeoutAdvised;
   const auto idle = [&](std::optional<Duration>& into) {
     into = *time;
     if (!watches_cut) return ledger_.carried(line.at);
@@ -165,15 +175,25 @@ void HaproxyReader::timeout(const HaproxyLine& line, std::string_view which, std
   };
   switch (keyword->act) {
     case Act::kConnect:
+      if (none) return ledger_.left_out(line.at, "0 means none in HAProxy; here there always is one", "pools[].connect_timeout");
+      settings().connect_given = true;
       settings().pool.connect_timeout = clamped(*time, 1ms, 5min);
       if (*time > 5min) return ledger_.approximated(line.at, "at most 5m");
       return ledger_.carried(line.at);
     case Act::kClient: return idle(settings().client);
     case Act::kServer: return idle(settings().server);
-    case Act::kTunnel: return idle(settings().tunnel);
-    case Act::kCheck: settings().check_time = clamped(*time, 1ms, 5min); return ledger_.carried(line.at);
-    default: settings().fin = std::max(settings().fin.value_or(Duration{}), *time); return ledger_.carried(line.at);
+    case Act::kTunnel:
+      if (!none) return idle(settings().tunnel);
+      settings().tunnel.reset();  // The other two count.
+      return ledger_.carried(line.at);
+    case Act::kCheck:
+      settings().check_time = none ? std::nullopt : std::optional(clamped(*time, 1ms, 5min));
+      return ledger_.carried(line.at);
+    default: break;
   }
+  auto& fin = keyword->name == "client-fin" ? settings().client_fin : settings().server_fin;
+  fin = none ? std::nullopt : std::optional(*time);
+  ledger_.carried(line.at);
 }
 
 void HaproxyReader::balance(const HaproxyLine& line) {
@@ -218,10 +238,19 @@ void HaproxyReader::httpchk(const HaproxyLine& line, std::size_t at) {
 
 void HaproxyReader::http_check(const HaproxyLine& line) {
   const std::string_view what = line.word(1);
-  settings().check = CheckKind::kHttp;
+  ProxySettings& into = settings();
+  if (what == "send" || what == "expect" || what == "connect") {
+    if (into.http_rules_inherited) {
+      into.check_host.clear();
+      into.check_expect.clear();
+      into.http_connect = {};
+      into.http_rules_inherited = false;
+    }
+    section().check_rules.emplace_back(line.at, CheckKind::kHttp);
+  }
   if (what == "send") return http_check_send(line, 2);
   if (what == "expect") return http_check_expect(line, 2);
-  if (what == "connect") return check_connect(line, 2);
+  if (what == "connect") return check_connect(line, 2, into.http_connect);
   if (what == "disable-on-404")
     return ledger_.left_out(line.at, "a server that answers 404 is down", "`fairlead server drain` takes one out of service");
   if (what == "send-state") return ledger_.left_out(line.at, "checks carry no state");
@@ -258,30 +287,41 @@ void HaproxyReader::http_check_expect(const HaproxyLine& line, std::size_t at) {
          line.word(at).ends_with("-fmt"))
     at += 2;
   if (line.word(at) == "status") {
-    auto codes = read_status_codes(line.word(at + 1));
+    bool only_used = false;
+    auto codes = read_status_codes(line.word(at + 1), only_used);
     if (!codes.empty()) {
       settings().check_expect = std::move(codes);
+      if (only_used) return ledger_.approximated(line.at, "those of these codes that servers answer with", "health.expect");
       return ledger_.carried(line.at);
     }
+    settings().check_expect = {200};
     return ledger_.approximated(line.at, fmt::format("at most {} status codes: only 200 is taken for healthy", config::kExpectedStatusMax),
                                 "health.expect: [200, 204]");
   }
+  settings().check_expect = {200};
+  if (line.word(at) == "!")
+    return ledger_.approximated(line.at, "what is healthy is listed, not what is not: only 200 is", "health.expect: [200, 204]");
   if (line.word(at) == "rstatus") return ledger_.approximated(line.at, "only 200 is taken for healthy", "health.expect: [200, 204]");
   ledger_.left_out(line.at, "a check looks at the status, not at the answer's text", "health.expect");
 }
 
-void HaproxyReader::check_connect(const HaproxyLine& line, std::size_t at) {
+void HaproxyReader::check_connect(const HaproxyLine& line, std::size_t at, CheckConnect& into) {
+  if (into.given) return ledger_.left_out(line.at, "a check opens one connection: the first one", "a pool of its own for another port");
+  into.given = true;
   ledger_.carried(line.at);
-  config::Health& health = settings().default_server.health;
   for (; at < line.words.size(); ++at) {
     const std::string_view word = line.word(at);
     if (word == "ssl") {
-      settings().default_server.check_tls = true;
+      into.tls = true;
     } else if (word == "sni") {
-      if (is_host_header(line.word(++at))) health.server_name = line.word(at);
+      if (is_host_header(line.word(++at))) into.server_name = line.word(at);
     } else if (word == "port") {
       const auto port = parse_number(line.word(++at));
-      if (port && *port > 0 && *port <= 65535) health.port = static_cast<std::uint16_t>(*port);
+      if (port && *port > 0 && *port <= 65535) {
+        into.port = static_cast<std::uint16_t>(*port);
+      } else {
+        ledger_.approximated(line.at, fmt::format("without port {}: not a number", shown(line.word(at))), "pools[].health.port");
+      }
     } else if (word == "addr" || word == "alpn" || word == "proto" || word == "via-socks4" || word == "comment") {
       ledger_.approximated(line.at, fmt::format("without {}", word));
       if (word != "via-socks4") ++at;
@@ -292,7 +332,13 @@ void HaproxyReader::check_connect(const HaproxyLine& line, std::size_t at) {
 }
 
 void HaproxyReader::tcp_check(const HaproxyLine& line) {
-  if (line.word(1) == "connect") return check_connect(line, 2);
+  if (line.word(1) == "connect") {
+    ProxySettings& into = settings();
+    if (into.tcp_rules_inherited) into.tcp_connect = {};
+    into.tcp_rules_inherited = false;
+    section().check_rules.emplace_back(line.at, CheckKind::kTcp);
+    return check_connect(line, 2, into.tcp_connect);
+  }
   if (line.word(1) == "comment") return ledger_.carried(line.at);
   ledger_.left_out(line.at, "a check of type tcp opens a connection and sends nothing", "health.type: tls, http or https");
 }
@@ -331,8 +377,10 @@ void HaproxyReader::log_statement(const HaproxyLine& line) {
 }
 
 void HaproxyReader::use_backend(const HaproxyLine& line) {
-  if (line.words.size() > 2) return ledger_.left_out(line.at, "a listener has one pool", "a listener with an address or port of its own");
-  section().targets.emplace_back(line.word(1), line.at);
+  const bool by_condition = line.words.size() > 2 || line.word(1).find("%[") != std::string_view::npos;
+  if (section().always_target) return ledger_.left_out(line.at, "the one without a condition before it takes all connections");
+  if (by_condition) return ledger_.left_out(line.at, "a listener has one pool", "a listener with an address or port of its own");
+  section().always_target = {std::string(line.word(1)), line.at};
   ledger_.carried(line.at);
 }
 

@@ -46,6 +46,26 @@ const SectionWord* find_section(std::string_view word) {
   return found == kSections.end() ? nullptr : &*found;
 }
 
+/// "log ADDRESS [len N] [format F] [sample S] FACILITY [LEVEL [LEAST]]"
+std::optional<LogLevel> log_level_of(const HaproxyLine& line) {
+  std::size_t at = 2;
+  while (line.word(at) == "len" || line.word(at) == "format" || line.word(at) == "sample") at += 2;
+  const std::string_view level = line.word(at + 1);
+  if (level == "debug") return LogLevel::kDebug;
+  if (level == "info") return LogLevel::kInfo;
+  if (level == "notice") return LogLevel::kNotice;
+  if (level == "warning") return LogLevel::kWarning;
+  if (level == "err" || level == "crit" || level == "alert" || level == "emerg") return LogLevel::kError;
+  return std::nullopt;
+}
+
+/// The shorter one; 0 is never.
+std::optional<Duration> shorter(const std::optional<Duration>& a, const std::optional<Duration>& b) {
+  if (!a || !b) return a ? a : b;
+  if (*a == Duration{} || *b == Duration{}) return std::max(*a, *b);
+  return std::min(*a, *b);
+}
+
 bool is_proxy(SectionKind kind) { return kind == SectionKind::kFrontend || kind == SectionKind::kBackend || kind == SectionKind::kListen; }
 
 }  // namespace
@@ -70,6 +90,7 @@ bool HaproxyReader::begin_section(const HaproxyLine& line) {
   } else if (is_proxy(word->kind)) {
     next.settings = defaults_;
   }
+  next.settings.http_rules_inherited = next.settings.tcp_rules_inherited = is_proxy(word->kind);
   if (is_proxy(word->kind)) {
     if (next.name.empty() && line.usable) {
       ledger_.left_out(line.at, fmt::format("a {} without a name", word->word));
@@ -82,6 +103,14 @@ bool HaproxyReader::begin_section(const HaproxyLine& line) {
   }
   sections_.push_back(std::move(next));
   current_ = sections_.size() - 1;
+  // HAProxy before 1.7 took an address here.
+  if (is_proxy(word->kind) && line.words.size() > 2 && from != line.words.begin() + 2) {
+    if (word->kind == SectionKind::kBackend) {
+      ledger_.approximated(line.at, fmt::format("without {}", shown(line.word(2))));
+    } else {
+      bind_addresses(line, line.word(2), {});
+    }
+  }
   return true;
 }
 
@@ -94,10 +123,15 @@ void HaproxyReader::preprocessor(const HaproxyLine& line) {
   if (word == ".endif") in_else_ = false;
 }
 
+void HaproxyReader::end_defaults() {
+  defaults_ = settings();
+  if (!section().name.empty() && section().name != "from") named_defaults_[section().name] = defaults_;
+}
+
 void HaproxyReader::read(const std::vector<HaproxyLine>& lines) {
-  sections_.clear();
-  sections_.emplace_back();  // Lines before the first section.
-  current_ = 0;
+  sections_.emplace_back().before_first = true;
+  current_ = sections_.size() - 1;
+  in_else_ = false;
   for (const HaproxyLine& line : lines) {
     if (line.word(0).starts_with('.') && line.usable) {
       preprocessor(line);
@@ -108,15 +142,12 @@ void HaproxyReader::read(const std::vector<HaproxyLine>& lines) {
       continue;
     }
     const SectionKind before = section().kind;
-    if (find_section(line.word(0)) != nullptr && before == SectionKind::kDefaults) {
-      defaults_ = settings();
-      if (!section().name.empty() && section().name != "from") named_defaults_[section().name] = defaults_;
-    }
+    if (find_section(line.word(0)) != nullptr && before == SectionKind::kDefaults) end_defaults();
     if (begin_section(line)) continue;
     section().lines.push_back(line.at);
     if (line.usable && !section().unreadable) statement(line);
   }
-  finish();
+  if (section().kind == SectionKind::kDefaults) end_defaults();
 }
 
 void HaproxyReader::statement(const HaproxyLine& line) {
@@ -125,8 +156,8 @@ void HaproxyReader::statement(const HaproxyLine& line) {
     case SectionKind::kResolvers: return resolvers(line);
     case SectionKind::kPeers: return peers(line);
     case SectionKind::kOther:
-      return current_ == 0 ? ledger_.left_out(line.at, "it stands in no section HAProxy knows", "is this a haproxy.cfg?")
-                           : ledger_.left_out(line.at, "its section is not carried over");
+      return section().before_first ? ledger_.left_out(line.at, "it stands in no section HAProxy knows", "is this a haproxy.cfg?")
+                                    : ledger_.left_out(line.at, "its section is not carried over");
     case SectionKind::kDefaults:
     case SectionKind::kFrontend:
     case SectionKind::kBackend:
@@ -135,9 +166,12 @@ void HaproxyReader::statement(const HaproxyLine& line) {
 }
 
 void HaproxyReader::global(const HaproxyLine& line) {
-  const std::string_view word = line.word(0) == "no" ? line.word(1) : line.word(0);
+  const bool negated = line.word(0) == "no";
+  const std::string_view word = negated ? line.word(1) : line.word(0);
   const HaproxyKeyword* keyword = find_haproxy_keyword(Place::kGlobal, word);
   if (keyword == nullptr) return ledger_.left_out(line.at, fmt::format("unknown in `global`: {}", shown(word)));
+  if (negated && keyword->act != Act::kLeaveOut && keyword->act != Act::kSoAnyway)
+    return ledger_.left_out(line.at, fmt::format("`no` of {} is not read", word), "remove the lines that it takes back");
   const auto number = parse_number(line.word(1));
   config::Proxy& proxy = wanted_.process.proxy;
   switch (keyword->act) {
@@ -179,13 +213,11 @@ void HaproxyReader::global_log(const HaproxyLine& line) {
   } else {
     return ledger_.left_out(line.at, "no log is sent over the network", "let the syslog daemon or the journal pass it on");
   }
-  const std::string_view level = line.words.back();
-  const auto set = [&](config::Log& into, LogLevel value) { into.level = value; };
-  if (level == "debug") set(log, LogLevel::kDebug);
-  if (level == "info") set(log, LogLevel::kInfo);
-  if (level == "notice") set(log, LogLevel::kNotice);
-  if (level == "warning") set(log, LogLevel::kWarning);
-  if (level == "err") set(log, LogLevel::kError);
+  const auto level = log_level_of(line);
+  if (!level) return;
+  // Of several logs the one that wants most decides: there is one here.
+  log.level = log_level_ ? std::max(*log_level_, *level) : *level;
+  log_level_ = log.level;
 }
 
 void HaproxyReader::stats_socket(const HaproxyLine& line) {
@@ -237,19 +269,47 @@ void HaproxyReader::leave_out_section(const Section& left, const std::string& re
 
 /// A page for people: admin.listen is it, on loopback or behind TLS.
 void HaproxyReader::stats_section(const Section& stats) {
-  const bool loopback = !stats.binds.empty() && stats.binds.front().address.is_loopback();
-  if (loopback) wanted_.process.admin.listen = stats.binds.front().to_string();
+  const bool loopback = !stats.binds.empty() && stats.binds.front().endpoint.address.is_loopback();
+  if (loopback) wanted_.process.admin.listen = stats.binds.front().endpoint.to_string();
   ledger_.approximated(stats.at, fmt::format("statistics, /metrics and /readyz are on admin.listen, {}", wanted_.process.admin.listen),
                        loopback ? "" : "elsewhere than on loopback it wants admin.tls with client certificates");
   for (const Ledger::Line line : stats.lines) ledger_.left_out_too(line, "admin.listen has its own pages and rights");
 }
 
+namespace {
+
+bool passes_tcp(const Section& section) {
+  return is_proxy(section.kind) && !section.unreadable && !section.disabled && !section.settings.http;
+}
+bool listens(const Section& section) { return passes_tcp(section) && section.kind != SectionKind::kBackend && !section.binds.empty(); }
+/// HAProxy writes its page in mode http only.
+bool is_stats_page(const Section& section) {
+  return section.stats_page &&
+         (section.settings.http || (section.servers.empty() && !section.always_target && !section.settings.default_backend));
+}
+/// The backend that gets the connections which no condition sends elsewhere; "": none.
+std::string target_of(const Section& section) {
+  if (section.always_target) return section.always_target->first;
+  if (section.settings.default_backend) return section.settings.default_backend->first;
+  return section.kind == SectionKind::kListen ? section.name : "";
+}
+
+}  // namespace
+
+void HaproxyReader::find_client_ports() {
+  for (const Section& section : sections_) {
+    if (!listens(section) || is_stats_page(section)) continue;
+    for (const Bind& bind : section.binds) client_ports_[target_of(section)].insert(bind.endpoint.port);
+  }
+}
+
 void HaproxyReader::finish() {
+  find_client_ports();
   for (Section& done : sections_) {
     if (!is_proxy(done.kind)) continue;
     if (done.unreadable) {
       leave_out_section(done, "its name could not be read", "write the name itself");
-    } else if (done.stats_page) {
+    } else if (is_stats_page(done)) {
       stats_section(done);
     } else if (done.disabled) {
       leave_out_section(done, "it is disabled", "remove `disabled` and import again");
@@ -261,15 +321,19 @@ void HaproxyReader::finish() {
       finish_backend(done);
     }
   }
+  settle_tracks();
   for (Section& done : sections_) {
-    const bool listens = done.kind == SectionKind::kFrontend || done.kind == SectionKind::kListen;
-    if (listens && !done.unreadable && !done.stats_page && !done.disabled && !done.settings.http) finish_frontend(done);
+    if (passes_tcp(done) && done.kind != SectionKind::kBackend && !is_stats_page(done)) finish_frontend(done);
   }
 }
 
 void HaproxyReader::finish_backend(Section& done) {
   if (wanted_.pools.size() >= config::kPoolsMax)
     return leave_out_section(done, fmt::format("more than {} pools", config::kPoolsMax), "split the file");
+  if (done.servers.empty() && !client_ports_.contains(done.name)) {
+    if (done.kind == SectionKind::kListen && target_of(done) != done.name) return;  // A frontend by another name.
+    return leave_out_section(done, "it has no server, and no listener leads to it", "");
+  }
   if (pool_of_.contains(done.name)) return leave_out_section(done, "a second section of this name", "rename it");
   PoolWish pool;
   pool.at = done.at;
@@ -277,28 +341,66 @@ void HaproxyReader::finish_backend(Section& done) {
   pool.settings.name = wanted_.free_pool_name(name_from(done.name));
   if (pool.settings.name != done.name) ledger_.approximated(done.at, fmt::format("the pool is called {}", pool.settings.name));
   if (!done.settings.balance_given) pool.settings.balance = config::Balance::kRoundRobin;
-  const ProxySettings& from = done.settings;
-  const auto shorter = [](const std::optional<Duration>& a, const std::optional<Duration>& b) {
-    return a && b ? std::min(*a, *b) : a ? *a : b;
-  };
-  if (const std::optional<Duration> idle = from.tunnel ? from.tunnel : shorter(from.server, from.client)) {
-    pool.settings.idle_timeout = clamped(*idle, std::chrono::milliseconds(1), config::kDurationMax);
+  for (const auto& [line, kind] : done.check_rules) {
+    if (kind != done.settings.check)
+      ledger_.left_out(line, fmt::format("HAProxy uses it with `option {}` only", kind == CheckKind::kHttp ? "httpchk" : "tcp-check"));
   }
-  if (from.fin) pool.settings.half_close_timeout = clamped(*from.fin, std::chrono::milliseconds(1), config::kDurationMax);
-  finish_servers(done, pool);
+  PoolOf known;
+  known.pool = wanted_.pools.size();
+  const ProxySettings& from = done.settings;
+  known.tunnel = from.tunnel.has_value();
+  // A frontend's timeout is the client's, a backend's the server's.
+  known.idle = from.tunnel ? from.tunnel : from.server;
+  known.fin = from.server_fin;
+  finish_servers(done, pool, known);
   ledger_.carried(done.at);
-  pool_of_[done.name] = {wanted_.pools.size(), done.settings.tunnel.has_value()};
   wanted_.pools.push_back(std::move(pool));
+  pool_of_[done.name] = known;
+  take_timeouts(done, done.name);
+}
+
+/// `section`: the backend itself, or a frontend that leads there.
+void HaproxyReader::take_timeouts(const Section& section, const std::string& backend) {
+  PoolOf& known = pool_of_[backend];
+  config::Pool& pool = wanted_.pools[known.pool].settings;
+  if (section.kind != SectionKind::kBackend) {
+    if (!known.tunnel) known.idle = shorter(known.idle, section.settings.client);
+    if (section.settings.client_fin) known.fin = std::max(known.fin.value_or(Duration{}), *section.settings.client_fin);
+  }
+  constexpr Duration kLeast = std::chrono::milliseconds(1);
+  if (known.idle) pool.idle_timeout = *known.idle == Duration{} ? Duration{} : clamped(*known.idle, kLeast, config::kDurationMax);
+  if (known.fin) pool.half_close_timeout = clamped(*known.fin, kLeast, config::kDurationMax);
+}
+
+/// `track`: the health of another backend's server counts. Here that server's check is made, of this pool's servers.
+void HaproxyReader::settle_tracks() {
+  for (const auto& [name, known] : pool_of_) {
+    if (!known.track) continue;
+    const auto& [what, line] = *known.track;
+    const auto slash = what.find('/');
+    const auto other = pool_of_.find(slash == std::string::npos ? name : what.substr(0, slash));
+    PoolWish& pool = wanted_.pools[known.pool];
+    const config::Pool* tracked = other == pool_of_.end() || other->second.track ? nullptr : &wanted_.pools[other->second.pool].settings;
+    if (tracked == nullptr || tracked->health.type == config::HealthType::kNone) {
+      ledger_.approximated(line, fmt::format("without track: there is no check of {} here, so the servers have none", shown(what)),
+                           "pools[].health");
+      continue;
+    }
+    pool.settings.health = tracked->health;
+    const std::string server = name_from(what.substr(slash == std::string::npos ? 0 : slash + 1));
+    const auto found = std::find_if(tracked->servers.begin(), tracked->servers.end(), [&](const auto& one) { return one.name == server; });
+    if (found != tracked->servers.end() && pool.settings.health.port == 0 && !pool.settings.servers.empty() &&
+        found->address.port != pool.settings.servers.front().address.port)
+      pool.settings.health.port = found->address.port;
+    ledger_.approximated(line, fmt::format("it is not told by {}, but checked as that is", shown(what)), "pools[].health");
+  }
 }
 
 void HaproxyReader::finish_frontend(Section& done) {
-  std::string target = done.targets.empty() ? (done.kind == SectionKind::kListen ? done.name : "") : done.targets.front().first;
-  const bool own_servers = done.kind == SectionKind::kListen && !done.servers.empty();
-  if (own_servers) target = done.name;
+  const std::string target = target_of(done);
   const auto pool = pool_of_.find(target);
-  for (const auto& [name, at] : done.targets) {
-    if (own_servers) ledger_.left_out(at, "the section has servers of its own");
-  }
+  if (done.always_target && done.settings.default_backend && done.settings.default_backend->second > done.at)
+    ledger_.left_out(done.settings.default_backend->second, "a use_backend without a condition takes all connections");
   if (pool == pool_of_.end()) {
     return leave_out_section(
         done, target.empty() ? "no backend takes all its connections" : fmt::format("its backend {} is not carried over", shown(target)),
@@ -308,38 +410,53 @@ void HaproxyReader::finish_frontend(Section& done) {
     if (done.kind == SectionKind::kListen) return;  // A backend by another name.
     return leave_out_section(done, "nothing is left to listen on", "write bind with an address and a port");
   }
-  if (done.kind == SectionKind::kFrontend && done.settings.client && !pool->second.tunnel) {
-    config::Pool& settings = wanted_.pools[pool->second.pool].settings;
-    const Duration client = clamped(*done.settings.client, std::chrono::milliseconds(1), config::kDurationMax);
-    if (settings.idle_timeout == config::Pool{}.idle_timeout || client < settings.idle_timeout) settings.idle_timeout = client;
-  }
-  settle_rules(done);
+  if (done.kind == SectionKind::kListen && target != done.name && !done.servers.empty())
+    ledger_.approximated(done.at, fmt::format("its own servers get no connection: all go to {}", shown(target)));
+  if (const std::string problem = settle_rules(done); !problem.empty())
+    return leave_out_section(done, problem, "a listener with allow or deny of its own");
+  if (target != done.name) take_timeouts(done, target);
+  add_listeners(done, wanted_.pools[pool->second.pool].settings.name);
+}
+
+/// Binds with and without accept-proxy are listeners of their own, and no listener has too many.
+void HaproxyReader::add_listeners(const Section& done, const std::string& pool) {
   const std::string name = name_from(done.name);
   if (name != done.name) ledger_.approximated(done.at, fmt::format("the listener is called {}", name));
   const std::uint32_t process_max = wanted_.process.proxy.max_connections.value_or(0);
-  for (std::size_t from = 0; from < done.binds.size(); from += config::kBindsPerListenerMax) {
-    if (wanted_.listeners.size() >= config::kListenersMax)
-      return ledger_.left_out(done.at, fmt::format("more than {} listeners", config::kListenersMax), "split the file");
-    ListenerWish wish;
-    wish.at = done.at;
-    wish.settings = done.rules;
-    wish.settings.name = name;
-    wish.settings.pool = wanted_.pools[pool->second.pool].settings.name;
-    const std::size_t to = std::min(done.binds.size(), from + config::kBindsPerListenerMax);
-    wish.settings.bind.assign(done.binds.begin() + static_cast<std::ptrdiff_t>(from), done.binds.begin() + static_cast<std::ptrdiff_t>(to));
-    // A frontend without a limit of its own may fill the process.
-    wish.settings.max_connections = done.settings.max_connections.value_or(std::max(process_max, config::Listener{}.max_connections));
-    wish.settings.max_connection_rate = done.settings.connection_rate;
-    wish.settings.accept_proxy = done.accept_proxy;
-    wish.settings.log = done.settings.log_lines;
-    wanted_.listeners.push_back(std::move(wish));
+  std::vector<ListenerWish> made;
+  for (const Bind& bind : done.binds) {
+    const bool accept_proxy = bind.accept_proxy || done.expect_proxy;
+    const auto fits = [&](const ListenerWish& wish) {
+      return wish.settings.accept_proxy == accept_proxy && wish.settings.bind.size() < config::kBindsPerListenerMax;
+    };
+    auto into = std::find_if(made.begin(), made.end(), fits);
+    if (into == made.end()) {
+      if (wanted_.listeners.size() + made.size() >= config::kListenersMax) {
+        ledger_.left_out(done.at, fmt::format("more than {} listeners", config::kListenersMax), "split the file");
+        break;
+      }
+      ListenerWish wish;
+      wish.at = done.at;
+      wish.settings = done.rules;
+      wish.settings.name = name;
+      wish.settings.pool = pool;
+      // A frontend without a limit of its own may fill the process.
+      wish.settings.max_connections = done.settings.max_connections.value_or(std::max(process_max, config::Listener{}.max_connections));
+      wish.settings.max_connection_rate = done.settings.connection_rate;
+      wish.settings.accept_proxy = accept_proxy;
+      wish.settings.log = done.settings.log_lines;
+      into = made.insert(made.end(), std::move(wish));
+    }
+    into->settings.bind.push_back(bind.endpoint);
   }
+  wanted_.listeners.insert(wanted_.listeners.end(), made.begin(), made.end());
   ledger_.carried(done.at);
 }
 
-void read_haproxy(std::string_view file, std::string_view text, Ledger& ledger, Wanted& wanted) {
+void read_haproxy(const std::vector<const Input*>& inputs, Ledger& ledger, Wanted& wanted) {
   HaproxyReader reader(ledger, wanted);
-  reader.read(read_haproxy_lines(file, text, ledger));
+  for (const Input* input : inputs) reader.read(read_haproxy_lines(input->name, input->text, ledger));
+  reader.finish();
 }
 
 }  // namespace fairlead::migrate

@@ -4,13 +4,15 @@
 // Reference: HAProxy's configuration manual, version 2.6 to 3.0.
 #pragma once
 
-#include <string_view>
+#include <vector>
 
 #include "migrate/ledger.h"
+#include "migrate/migrate.h"
 #include "migrate/wanted.h"
 
 namespace fairlead::migrate {
 
-void read_haproxy(std::string_view file, std::string_view text, Ledger& ledger, Wanted& wanted);
+/// All files together are one configuration, as with `haproxy -f FILE -f FILE`.
+void read_haproxy(const std::vector<const Input*>& inputs, Ledger& ledger, Wanted& wanted);
 
 }  // namespace fairlead::migrate

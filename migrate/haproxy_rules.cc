@@ -14,8 +14,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kNetworksSeenMax = 20'000;  ///< Of named lists, in all conditions of one file.
-constexpr std::size_t kConditionWordsMax = 64;    ///< Of one condition.
+constexpr std::size_t kNetworksSeenMax = 20'000;   ///< Of named lists, in all conditions of one file.
+constexpr std::size_t kConditionWordsMax = 64;     ///< Of one condition.
+constexpr std::size_t kRulesWorkMax = 20'000'000;  ///< Comparisons of two networks, in all rules of one file.
+constexpr std::size_t kRatesMax = 100;             ///< Of one section.
 constexpr std::string_view kNotSource = "only rules on the client's address (src) are carried over";
 constexpr std::string_view kLists = "listeners[].allow and deny";
 
@@ -28,15 +30,7 @@ std::optional<std::uint32_t> limit_of(std::string_view comparison, std::string_v
   return std::nullopt;
 }
 
-bool append(std::vector<IpPrefix>& list, const std::vector<IpPrefix>& more) {
-  for (const IpPrefix& network : more) {
-    const IpPrefix whole{network.network(), network.length};
-    if (std::find(list.begin(), list.end(), whole) != list.end()) continue;
-    if (list.size() >= config::kAccessListMax) return false;
-    list.push_back(whole);
-  }
-  return true;
-}
+std::string too_many() { return fmt::format("more than {} networks", config::kAccessListMax); }
 
 }  // namespace
 
@@ -69,7 +63,7 @@ void HaproxyReader::acl(const HaproxyLine& line) {
   }
   SourceAcl read = read_networks(line, 3, line.words.size());
   SourceAcl& into = section().acls[name];
-  into.known = into.known && read.known && append(into.networks, read.networks);
+  into.known = into.known && read.known && add_networks(into.networks, read.networks);
   ledger_.carried(line.at);
 }
 
@@ -97,97 +91,137 @@ std::optional<SourceAcl> HaproxyReader::condition_of(const HaproxyLine& line, st
       const auto end = std::find(line.words.begin() + static_cast<std::ptrdiff_t>(i), line.words.end(), "}");
       if (end == line.words.end() || line.word(i + 1) != "src") return std::nullopt;
       const SourceAcl read = read_networks(line, i + 2, static_cast<std::size_t>(end - line.words.begin()));
-      if (!read.known || !append(out.networks, read.networks)) return std::nullopt;
+      if (!read.known || !add_networks(out.networks, read.networks)) return std::nullopt;
       i = static_cast<std::size_t>(end - line.words.begin());
       continue;
     }
     const auto found = section().acls.find(std::string(word));
     if (found == section().acls.end() || !found->second.known) return std::nullopt;
     networks_seen_ += found->second.networks.size();
-    if (networks_seen_ > kNetworksSeenMax || !append(out.networks, found->second.networks)) return std::nullopt;
+    if (networks_seen_ > kNetworksSeenMax || !add_networks(out.networks, found->second.networks)) return std::nullopt;
   }
   if (out.networks.empty()) return std::nullopt;
   if (any_negated) negated = !negated;
   return out;
 }
 
-void HaproxyReader::source_rule(const HaproxyLine& line, bool accept, std::size_t condition) {
-  Section& into = section();
+void HaproxyReader::source_rule(const HaproxyLine& line, RuleSet& rules, bool accept, std::size_t condition) {
+  if (rules.walk.ended()) return ledger_.left_out(line.at, "HAProxy never gets to it: a rule before it decides about everybody");
   if (line.word(condition).empty()) {
-    if (accept) return ledger_.carried(line.at);
-    into.rejects_rest = true;
+    if (!accept) return reject_rule(line, rules, std::nullopt, false);
+    rules.walk.decide_rest(true);
     return ledger_.carried(line.at);
   }
   bool negated = false;
-  const auto source = condition_of(line, condition, negated);
-  if (!source) return ledger_.left_out(line.at, std::string(kNotSource), std::string(kLists));
-  if (accept) {
-    if (negated) return ledger_.left_out(line.at, "who may connect is listed, not who else", std::string(kLists));
-    if (!append(into.accepted, source->networks))
-      return ledger_.left_out(line.at, fmt::format("more than {} networks", config::kAccessListMax));
-    into.accepted_at.push_back(line.at);
+  auto source = condition_of(line, condition, negated);
+  if (source) rules_work_ += source->networks.size() * config::kAccessListMax;
+  if (rules_work_ > kRulesWorkMax) source.reset();
+  if (!source || (accept && negated)) {
+    if (accept) rules.unread_accept = line.at;
+    return ledger_.left_out(line.at, std::string(source ? "who may connect is listed, not who else" : kNotSource), std::string(kLists));
+  }
+  if (accept) return accept_rule(line, rules, *source);
+  reject_rule(line, rules, source, negated);
+}
+
+void HaproxyReader::accept_rule(const HaproxyLine& line, RuleSet& rules, const SourceAcl& source) {
+  if (rules.walk.accept(source.networks) == AccessWalk::Effect::kTooMany) {
+    rules.unread_accept = line.at;
+    return ledger_.left_out(line.at, too_many(), std::string(kLists));
+  }
+  rules.accepted_at.push_back(line.at);
+  ledger_.carried(line.at);
+}
+
+/// `source`: absent, everybody.
+void HaproxyReader::reject_rule(const HaproxyLine& line, RuleSet& rules, const std::optional<SourceAcl>& source, bool negated) {
+  rules.accepted_at.clear();
+  if (rules.unread_accept && (!source || negated)) {
+    if (!source) rules.walk.decide_rest(true);
+    return ledger_.left_out(
+        line.at,
+        fmt::format("it rejects all that is not accepted before it, and {} accepts what could not be read: so nobody is "
+                    "rejected by it",
+                    ledger_.place(*rules.unread_accept)),
+        "listeners[].allow with the networks of all clients");
+  }
+  if (!source) {
+    rules.walk.decide_rest(false);
     return ledger_.carried(line.at);
   }
-  if (!negated) {
-    if (!append(into.rules.deny, source->networks))
-      return ledger_.left_out(line.at, fmt::format("more than {} networks", config::kAccessListMax));
-    if (!into.accepted_at.empty()) return ledger_.approximated(line.at, "deny wins over what was accepted before it");
-    return ledger_.carried(line.at);
-  }
-  if (into.allow_given) return ledger_.left_out(line.at, "a second list of those who may connect", std::string(kLists));
-  if (!append(into.rules.allow, source->networks))
-    return ledger_.left_out(line.at, fmt::format("more than {} networks", config::kAccessListMax));
-  into.allow_given = true;
+  const auto effect = negated ? rules.walk.reject_all_but(source->networks) : rules.walk.reject(source->networks);
+  if (effect == AccessWalk::Effect::kTooMany) return ledger_.left_out(line.at, too_many(), std::string(kLists));
+  if (rules.unread_accept)
+    return ledger_.approximated(
+        line.at, fmt::format("deny counts for all: what {} accepts before it could not be read", ledger_.place(*rules.unread_accept)));
   ledger_.carried(line.at);
 }
 
 /// "{ src_conn_cur gt 20 }", "{ sc0_conn_rate ge 10 }", "{ sc_conn_cur(0) gt 5 }": a client's own limits.
-bool HaproxyReader::rate_rule(const HaproxyLine& line, std::size_t condition) {
-  std::size_t at = condition + 1;
-  if (line.word(condition) != "if") return false;
-  if (line.word(at) == "{") ++at;
-  const std::string_view what = line.word(at);
+bool HaproxyReader::rate_rule(const HaproxyLine& line, RuleSet& rules, std::size_t condition) {
+  // if { WHAT gt NUMBER } and nothing behind it.
+  if (line.word(condition) != "if" || line.word(condition + 1) != "{" || line.word(condition + 5) != "}" ||
+      line.words.size() != condition + 6)
+    return false;
+  const std::string_view what = line.word(condition + 2);
   if (!starts_with_any(what, {"src_", "sc0_", "sc1_", "sc2_", "sc_"})) return false;
-  const bool current = what.find("conn_cur") != std::string_view::npos;
-  if (!current && what.find("conn_rate") == std::string_view::npos) return false;
-  const auto limit = limit_of(line.word(at + 1), line.word(at + 2), config::kConnectionsMax);
+  const std::string_view name = what.substr(0, what.find('('));
+  const bool current = name.ends_with("_conn_cur");
+  if (!current && !name.ends_with("_conn_rate")) return false;
+  const auto limit = limit_of(line.word(condition + 3), line.word(condition + 4), config::kConnectionsMax);
   if (!limit || *limit == 0) return false;
+  std::string inside;
+  if (name.size() < what.size()) inside = std::string(what.substr(name.size() + 1, what.size() - name.size() - 2));
+  RateRule rule{line.at, *limit, inside.empty() ? section().name : inside};
+  if (!what.starts_with("src_")) {
+    const std::string counter = what.starts_with("sc_") ? inside.substr(0, inside.find(',')) : std::string(what.substr(2, 1));
+    const auto tracked = section().tracked.find(counter);
+    if (tracked == section().tracked.end()) {
+      ledger_.left_out(line.at, fmt::format("counter {} does not count clients by address", shown(counter)), "listeners[].per_source_rate");
+      return true;
+    }
+    rule.table = tracked->second;
+  }
+  if (rules.unread_accept || rules.walk.accepts_some())
+    ledger_.approximated(line.at, "the limit holds for those who were accepted before it, too");
   if (current) {
     section().rules.per_source_connections = *limit;
     ledger_.carried(line.at);
-    return true;
+  } else if (section().rates.size() < kRatesMax) {
+    section().rates.push_back(std::move(rule));
   }
-  const Duration period = section().rate_period;
-  if (period <= Duration{}) return false;
-  const auto seconds = std::max(1.0, to_seconds(period));
-  const auto rate = static_cast<std::uint32_t>(std::min<double>(config::kSourceRateMax, std::max(1.0, *limit / seconds + 0.999)));
-  section().rules.per_source_rate = rate;
-  ledger_.approximated(line.at, fmt::format("{} in one second", rate), "listeners[].per_source_rate");
   return true;
+}
+
+void HaproxyReader::track_rule(const HaproxyLine& line, std::string_view counter, std::size_t at) {
+  if (line.word(at) != "src") return ledger_.left_out(line.at, "clients are told apart by address");
+  const bool other_table = line.word(at + 1) == "table";
+  section().tracked[std::string(counter)] = other_table ? std::string(line.word(at + 2)) : section().name;
+  if (!line.word(other_table ? at + 3 : at + 1).empty()) return ledger_.approximated(line.at, "limits hold for every client");
+  ledger_.carried(line.at);
 }
 
 void HaproxyReader::tcp_request(const HaproxyLine& line) {
   std::string_view action = line.word(1);
   std::size_t at = 2;
+  const std::size_t set = action == "connection" ? 0 : action == "session" ? 1 : 2;
   if (action == "connection" || action == "session" || action == "content") action = line.word(at++);
   if (action == "inspect-delay") return ledger_.left_out(line.at, "nothing is looked into", "");
   if (section().kind == SectionKind::kDefaults || section().kind == SectionKind::kBackend)
     return ledger_.left_out(line.at, "rules belong to a listener", std::string(kLists));
-  if (action.starts_with("track-sc")) {
-    if (line.word(at) != "src") return ledger_.left_out(line.at, "clients are told apart by address");
-    return ledger_.carried(line.at);
-  }
+  if (action.starts_with("track-sc")) return track_rule(line, action.substr(8), at);
   if (action == "expect-proxy") {
-    section().accept_proxy = true;
+    section().expect_proxy = true;
     if (line.words.size() > at + 1)
       return ledger_.approximated(line.at, "every connection begins with a PROXY header", "a listener of its own for those that do not");
     return ledger_.carried(line.at);
   }
+  RuleSet& rules = section().rule_sets[set];
   if (action == "reject" || action == "silent-drop") {
-    if (rate_rule(line, at)) return;
-    return source_rule(line, false, at);
+    if (!rules.walk.ended() && rate_rule(line, rules, at)) return;
+    return source_rule(line, rules, false, at);
   }
-  if (action == "accept") return source_rule(line, true, at);
+  if (action == "accept") return source_rule(line, rules, true, at);
   ledger_.left_out(line.at, std::string(kNotSource), std::string(kLists));
 }
 
@@ -196,7 +230,7 @@ void HaproxyReader::stick_table(const HaproxyLine& line) {
     const auto found = word.find("conn_rate(");
     if (found == std::string_view::npos) continue;
     const std::string_view rest = word.substr(found + 10);
-    if (const auto time = parse_haproxy_time(rest.substr(0, rest.find(')')))) section().rate_period = *time;
+    if (const auto time = parse_haproxy_time(rest.substr(0, rest.find(')')))) rate_periods_[section().name] = *time;
   }
   ledger_.approximated(line.at,
                        "there is no table: limits of a client are the listener's, and source_hash chooses its server alike on every node");
@@ -210,18 +244,35 @@ void HaproxyReader::stick_on(const HaproxyLine& line) {
   ledger_.approximated(line.at, "balance: source_hash: the same client, the same server, without a table");
 }
 
-/// "accept if" says who may connect only when everybody else is rejected.
-void HaproxyReader::settle_rules(Section& done) {
-  config::Listener& rules = done.rules;
-  if (done.rejects_rest) {
-    if (done.accepted.empty()) {
-      rules.deny = {*parse_ip_prefix("0.0.0.0/0"), *parse_ip_prefix("::/0")};
-    } else if (!done.allow_given) {
-      rules.allow = done.accepted;
+std::string HaproxyReader::settle_rules(Section& done) {
+  for (const RateRule& rule : done.rates) {
+    const auto period = rate_periods_.find(rule.table);
+    if (period == rate_periods_.end() || period->second <= Duration{}) {
+      ledger_.left_out(rule.at, fmt::format("no table {} says over what time conn_rate counts", shown(rule.table)),
+                       "listeners[].per_source_rate");
+      continue;
     }
-    return;
+    const auto seconds = std::max(1.0, to_seconds(period->second));
+    const auto rate = static_cast<std::uint32_t>(std::min<double>(config::kSourceRateMax, std::max(1.0, rule.limit / seconds + 0.999)));
+    done.rules.per_source_rate = rate;
+    ledger_.approximated(rule.at, fmt::format("{} in one second", rate), "listeners[].per_source_rate");
   }
-  for (const Ledger::Line line : done.accepted_at) ledger_.approximated(line, "nobody is rejected after it, so it changes nothing");
+  AccessLists all;
+  for (const RuleSet& rules : done.rule_sets) {
+    const auto lists = rules.walk.lists();
+    if (!lists || !add_networks(all.deny, lists->deny)) return too_many();
+    if (lists->allow && all.allow) {
+      all.allow = in_both(*all.allow, *lists->allow);
+      if (!all.allow) return too_many();
+    } else if (lists->allow) {
+      all.allow = lists->allow;
+    }
+    for (const Ledger::Line line : rules.accepted_at) ledger_.approximated(line, "nobody is rejected after it, so it changes nothing");
+  }
+  if (all.nobody()) return "its rules reject every client";
+  done.rules.allow = all.allow.value_or(Networks{});
+  done.rules.deny = all.deny;
+  return "";
 }
 
 }  // namespace fairlead::migrate

@@ -39,11 +39,8 @@ bool same_checks(const ServerOptions& a, const ServerOptions& b) {
 void HaproxyReader::bind(const HaproxyLine& line) {
   if (section().kind == SectionKind::kBackend || section().kind == SectionKind::kDefaults)
     return ledger_.left_out(line.at, "a bind belongs to a frontend");
-  bool both = false;
-  bool only_v6 = false;
-  bool accept_proxy = false;
+  BindOptions options;
   bool tls = false;
-  std::vector<std::string> unsaid;
   for (std::size_t at = 2; at < line.words.size(); ++at) {
     const HaproxyKeyword* keyword = find_haproxy_keyword(Place::kBind, line.word(at));
     if (keyword == nullptr) {
@@ -55,9 +52,9 @@ void HaproxyReader::bind(const HaproxyLine& line) {
     at += static_cast<std::size_t>(keyword->arguments);
     switch (keyword->act) {
       case Act::kSoAnyway: break;
-      case Act::kAcceptProxy: accept_proxy = true; break;
-      case Act::kBothFamilies: both = true; break;
-      case Act::kOnlyIpv6: only_v6 = true; break;
+      case Act::kAcceptProxy: options.accept_proxy = true; break;
+      case Act::kBothFamilies: options.both = true; break;
+      case Act::kOnlyIpv6: options.only_v6 = true; break;
       case Act::kTls: tls = true; break;
       case Act::kBindMaxconn:
         if (const auto number = parse_number(value); number && *number <= config::kConnectionsMax) {
@@ -69,17 +66,19 @@ void HaproxyReader::bind(const HaproxyLine& line) {
     }
   }
   if (tls) return ledger_.left_out(line.at, "TLS passes through, it is not ended here", "let the servers have the certificates");
-  const std::string_view addresses = line.word(1);
-  for (std::size_t begin = 0; begin <= addresses.size();) {
-    const std::size_t end = std::min(addresses.find(',', begin), addresses.size());
-    bind_address(line, addresses.substr(begin, end - begin), both, only_v6);
-    begin = end + 1;
-  }
-  if (accept_proxy) section().accept_proxy = true;
+  bind_addresses(line, line.word(1), options);
   ledger_.carried(line.at);
 }
 
-void HaproxyReader::bind_address(const HaproxyLine& line, std::string_view text, bool both, bool only_v6) {
+void HaproxyReader::bind_addresses(const HaproxyLine& line, std::string_view addresses, const BindOptions& options) {
+  for (std::size_t begin = 0; begin <= addresses.size();) {
+    const std::size_t end = std::min(addresses.find(',', begin), addresses.size());
+    bind_address(line, addresses.substr(begin, end - begin), options);
+    begin = end + 1;
+  }
+}
+
+void HaproxyReader::bind_address(const HaproxyLine& line, std::string_view text, const BindOptions& options) {
   const HaproxyAddress address = parse_haproxy_address(text);
   if (!address.problem.empty()) return ledger_.left_out(line.at, address.problem, "a listener has an IP address and a port");
   if (!address.first_port) return ledger_.left_out(line.at, "an address without a port");
@@ -92,9 +91,10 @@ void HaproxyReader::bind_address(const HaproxyLine& line, std::string_view text,
     hosts.push_back(*parse_ip_address("127.0.0.1"));
   } else if (const auto ip = parse_ip_address(address.host)) {
     hosts.push_back(ip->unmapped());
-    if (ip->is_unspecified() && !ip->is_v4() && !only_v6) {
+    if (ip->is_unspecified() && !ip->is_v4() && !options.only_v6) {
       hosts.push_back(IpAddress::any(IpAddress::Family::kV4));
-      if (!both) ledger_.approximated(line.at, "IPv4 as well, as with net.ipv6.bindv6only = 0", "remove the IPv4 address if it was 1");
+      if (!options.both)
+        ledger_.approximated(line.at, "IPv4 as well, as with net.ipv6.bindv6only = 0", "remove the IPv4 address if it was 1");
     }
   } else {
     return ledger_.left_out(line.at, fmt::format("{} is no IP address", shown(address.host)), "write the address");
@@ -106,7 +106,8 @@ void HaproxyReader::bind_address(const HaproxyLine& line, std::string_view text,
       auto& binds = section().binds;
       if (binds.size() >= config::kBindsPerListenerMax * 16)
         return ledger_.left_out(line.at, fmt::format("more than {} addresses", config::kBindsPerListenerMax * 16), "split the section");
-      if (std::find(binds.begin(), binds.end(), endpoint) == binds.end()) binds.push_back(endpoint);
+      const bool known = std::any_of(binds.begin(), binds.end(), [&](const Bind& bind) { return bind.endpoint == endpoint; });
+      if (!known) binds.push_back({endpoint, options.accept_proxy});
     }
   }
 }
@@ -158,12 +159,16 @@ void HaproxyReader::server_template(const HaproxyLine& line) {
   // server-template PREFIX NUMBER NAME:PORT options
   HaproxyLine one;
   one.at = line.at;
-  one.words = {"server", std::string(line.word(1)), std::string(line.word(3))};
+  std::string name(line.word(1));
+  name.erase(std::min(name.find_last_not_of("-_.") + 1, name.size()));
+  one.words = {"server", name, std::string(line.word(3))};
   if (line.words.size() > 4) one.words.insert(one.words.end(), line.words.begin() + 4, line.words.end());
+  const std::size_t before = section().servers.size();
   server_line(one);
-  if (section().servers.empty() || section().servers.back().at != line.at) return;
-  ledger_.approximated(line.at, "one server by name instead of places for several",
-                       "its addresses are looked up again and again; name servers one by one to weigh and drain them");
+  if (section().servers.size() == before) return;
+  section().servers.back().of_template = true;
+  ledger_.approximated(line.at, fmt::format("one server, which has one address of its name at a time, instead of {}", shown(line.word(2))),
+                       "list the servers, by address or by a name for each");
 }
 
 void HaproxyReader::server_options(const HaproxyLine& line, std::size_t from, ServerOptions& options) {
@@ -227,6 +232,8 @@ bool HaproxyReader::server_option(const HaproxyLine& line, std::string_view name
     options.error_limit = static_cast<std::uint32_t>(*number);
   } else if (name == "resolvers") {
     options.resolvers = value;
+  } else if (name == "track") {
+    options.track = value;
   } else {
     return server_times(line, name, value, options);
   }
@@ -252,6 +259,8 @@ bool HaproxyReader::server_times(const HaproxyLine& line, std::string_view name,
     if (name == "fastinter") health.fast_interval = interval;
     if (name == "downinter") health.down_interval = interval;
     options.inter_given = options.inter_given || name == "inter";
+    options.fastinter_given = options.fastinter_given || name == "fastinter";
+    options.downinter_given = options.downinter_given || name == "downinter";
   } else if (name == "slowstart") {
     if (!time) return false;
     options.slow_start = clamped(*time, Duration{}, config::kDurationMax);
@@ -305,10 +314,19 @@ void HaproxyReader::pool_checks(const Section& done, const ServerOptions& first,
   into.health = first.health;
   config::Health& health = into.health;
   if (!first.inter_given) health.interval = 2s;
-  health.fast_interval = std::min(health.fast_interval, health.interval);  // As long as `inter`, unless said otherwise.
+  if (!first.fastinter_given) health.fast_interval = health.interval;
+  if (!first.downinter_given) health.down_interval = health.interval;
   if (!first.fall_given) health.fall = 3;
-  if (from.check_time) health.timeout = *from.check_time;
-  const bool tls = first.check_tls || from.check == CheckKind::kTls;
+  // `inter` bounds a check; with `timeout check` it bounds the connect, and the answer has that time more.
+  const Duration connect = from.connect_given ? std::min(from.pool.connect_timeout, health.interval) : health.interval;
+  health.timeout = from.check_time ? clamped(*from.check_time + connect, 1ms, 5min) : clamped(health.interval, 1ms, 5min);
+  const CheckConnect by_rule = from.check == CheckKind::kHttp  ? from.http_connect
+                               : from.check == CheckKind::kTcp ? from.tcp_connect
+                                                               : CheckConnect{};
+  if (by_rule.port != 0) health.port = by_rule.port;
+  if (!by_rule.server_name.empty()) health.server_name = by_rule.server_name;
+  const bool tls = first.check_tls || by_rule.tls || from.check == CheckKind::kTls;
+  if (from.check == CheckKind::kTls) health.verify = false;
   if (!first.check && !done.servers.empty()) {
     into.health = {};
     health.type = config::HealthType::kNone;
@@ -318,7 +336,7 @@ void HaproxyReader::pool_checks(const Section& done, const ServerOptions& first,
     health.type = tls ? config::HealthType::kHttps : config::HealthType::kHttp;
     health.path = from.check_path;
     health.host = from.check_host;
-    if (!from.check_expect.empty()) health.expect = from.check_expect;
+    health.expect = from.check_expect.empty() ? std::vector<std::uint16_t>(kSuccessCodes.begin(), kSuccessCodes.end()) : from.check_expect;
   } else {
     health.type = tls ? config::HealthType::kTls : config::HealthType::kTcp;
   }
@@ -331,11 +349,16 @@ void HaproxyReader::pool_checks(const Section& done, const ServerOptions& first,
   if (!health.verify) health.ca.clear();
 }
 
-void HaproxyReader::finish_servers(Section& done, PoolWish& pool) {
-  const std::optional<std::uint16_t> only_port = done.binds.size() == 1 ? std::optional(done.binds.front().port) : std::nullopt;
+void HaproxyReader::finish_servers(Section& done, PoolWish& pool, PoolOf& known) {
+  const std::set<std::uint16_t>& ports = client_ports_[done.name];
   const Section::ServerWish* leader = nullptr;
   for (const auto& server : done.servers) {
     if (leader == nullptr || (server.options.check && !leader->options.check)) leader = &server;
+  }
+  if (leader != nullptr && !leader->options.check) {
+    const auto tracks =
+        std::find_if(done.servers.begin(), done.servers.end(), [](const auto& server) { return !server.options.track.empty(); });
+    if (tracks != done.servers.end()) known.track = {tracks->options.track, tracks->at};
   }
   config::Pool& into = pool.settings;
   const ServerOptions& first = leader != nullptr ? leader->options : done.settings.default_server;
@@ -355,12 +378,15 @@ void HaproxyReader::finish_servers(Section& done, PoolWish& pool) {
   UniqueNames names;
   for (auto& server : done.servers) {
     if (!server.port_given) {
-      if (!only_port) {
-        ledger_.left_out(server.at, "a server without a port, where clients come in by several", "a server for each port");
+      if (ports.size() != 1) {
+        ledger_.left_out(server.at,
+                         ports.empty() ? "a server without a port, and no listener leads to it"
+                                       : "a server without a port, where clients come in by several",
+                         "a server for each port");
         continue;
       }
-      server.settings.address.port = *only_port;
-      ledger_.approximated(server.at, fmt::format("its port is the client's, {}", *only_port));
+      server.settings.address.port = *ports.begin();
+      ledger_.approximated(server.at, fmt::format("its port is the client's, {}", *ports.begin()));
     }
     const std::string name = names.take(server.settings.name);
     if (name != server.settings.name) ledger_.approximated(server.at, fmt::format("a second server of this name is called {}", name));
@@ -373,6 +399,8 @@ void HaproxyReader::finish_servers(Section& done, PoolWish& pool) {
       ledger_.approximated(
           server.at, fmt::format("checks and PROXY header belong to the pool: those of server {} hold for all", leader->settings.name),
           "a pool of its own for servers that differ");
+    if (server.of_template)
+      pool.remark = fmt::format("CHANGE: list the servers that {} stands for; here it is one of them.", server.settings.address.host);
     pool.settings.servers.push_back(server.settings);
     pool.server_at.push_back(server.at);
   }

@@ -2,6 +2,7 @@
 // What haproxy_*.cc know between two lines. Private to them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "migrate/access_walk.h"
 #include "migrate/haproxy_keywords.h"
 #include "migrate/haproxy_lines.h"
 #include "migrate/wanted.h"
@@ -37,6 +39,8 @@ struct ServerOptions {
   bool disabled = false;
   config::Health health;  ///< TLS, times and counts only.
   bool inter_given = false;
+  bool fastinter_given = false;
+  bool downinter_given = false;
   bool fall_given = false;
   std::optional<std::uint32_t> weight;
   std::uint32_t maxconn = 0;
@@ -46,12 +50,23 @@ struct ServerOptions {
   std::optional<Duration> tcp_user_timeout;
   std::uint32_t error_limit = 0;
   std::string resolvers;
+  std::string track;  ///< BACKEND/SERVER whose check counts here.
 };
 
-enum class CheckKind : std::uint8_t { kPlain, kTls, kHttp };
+enum class CheckKind : std::uint8_t { kPlain, kTls, kHttp, kTcp };
+/// `http-check connect`, `tcp-check connect`: of a check's own connection.
+struct CheckConnect {
+  bool given = false;
+  bool tls = false;
+  std::string server_name;
+  std::uint16_t port = 0;
+};
+
+/// 2xx and 3xx as they are in use: what a check without `expect` takes for healthy.
+inline constexpr std::array<std::uint16_t, 15> kSuccessCodes{200, 201, 202, 203, 204, 205, 206, 300, 301, 302, 303, 304, 305, 307, 308};
 
 struct SourceAcl {
-  std::vector<IpPrefix> networks;
+  Networks networks;
   bool known = true;  ///< False: something else than `src` with networks.
 };
 
@@ -66,12 +81,35 @@ struct ProxySettings {
   std::string check_path = "/";
   std::string check_host;
   std::vector<std::uint16_t> check_expect;
-  std::optional<Duration> client, server, tunnel, check_time, fin;
+  CheckConnect http_connect, tcp_connect;
+  bool http_rules_inherited = false;  ///< A section's first http-check rule takes the place of those of its defaults; tcp-check likewise.
+  bool tcp_rules_inherited = false;
+  std::optional<Duration> client, server;  ///< 0: never.
+  std::optional<Duration> tunnel, check_time, client_fin, server_fin;
+  bool connect_given = false;
+  std::optional<std::pair<std::string, Ledger::Line>> default_backend;
   std::optional<std::uint32_t> max_connections;
   std::uint32_t connection_rate = 0;
 };
 
 enum class SectionKind : std::uint8_t { kGlobal, kDefaults, kFrontend, kBackend, kListen, kResolvers, kPeers, kOther };
+
+/// A bind is one address and port.
+struct Bind {
+  Endpoint endpoint;
+  bool accept_proxy = false;
+};
+/// The rules of `tcp-request connection`, `session` or `content`.
+struct RuleSet {
+  AccessWalk walk;
+  std::optional<Ledger::Line> unread_accept;  ///< Lets in clients that are not known here.
+  std::vector<Ledger::Line> accepted_at;      ///< Nothing was rejected after them yet.
+};
+struct RateRule {
+  Ledger::Line at = 0;
+  std::uint32_t limit = 0;  ///< Connections in the table's period.
+  std::string table;
+};
 
 struct Section {
   SectionKind kind = SectionKind::kOther;
@@ -81,24 +119,25 @@ struct Section {
   ProxySettings settings;
   bool disabled = false;
   bool stats_page = false;
-  bool unreadable = false;  ///< Its first line.
+  bool unreadable = false;    ///< Its first line.
+  bool before_first = false;  ///< No section: what stands before a file's first one.
   // frontend, listen
-  std::vector<Endpoint> binds;
-  bool accept_proxy = false;
-  std::vector<std::pair<std::string, Ledger::Line>> targets;  ///< default_backend, use_backend without condition
+  std::vector<Bind> binds;
+  bool expect_proxy = false;                                          ///< Of all binds.
+  std::optional<std::pair<std::string, Ledger::Line>> always_target;  ///< The first use_backend without a condition.
   std::map<std::string, SourceAcl> acls;
-  config::Listener rules;  ///< allow, deny, per_source_*
-  bool allow_given = false;
-  std::vector<IpPrefix> accepted;  ///< "accept if": worth something once a plain "reject" follows.
-  std::vector<Ledger::Line> accepted_at;
-  bool rejects_rest = false;
-  Duration rate_period{};  ///< Of conn_rate in its stick-table.
+  std::array<RuleSet, 3> rule_sets;
+  std::map<std::string, std::string> tracked;  ///< Counter "0" counts clients' addresses, in this table.
+  std::vector<RateRule> rates;
+  config::Listener rules;                                       ///< per_source_*; at the end allow and deny
+  std::vector<std::pair<Ledger::Line, CheckKind>> check_rules;  ///< Of a check of this kind only.
   // backend, listen
   struct ServerWish {
     config::Server settings;
     ServerOptions options;
     Ledger::Line at = 0;
     bool port_given = true;
+    bool of_template = false;
   };
   std::vector<ServerWish> servers;
 };
@@ -106,11 +145,14 @@ struct Section {
 class HaproxyReader {
  public:
   HaproxyReader(Ledger& ledger, Wanted& wanted) : ledger_(ledger), wanted_(wanted) {}
+  /// A file's lines; what it begins with is a section. Files are read in the order of their -f.
   void read(const std::vector<HaproxyLine>& lines);
+  void finish();
 
  private:
   // haproxy_reader.cc: sections, global, the end
   bool begin_section(const HaproxyLine& line);
+  void end_defaults();
   void preprocessor(const HaproxyLine& line);
   void statement(const HaproxyLine& line);
   void global(const HaproxyLine& line);
@@ -118,14 +160,17 @@ class HaproxyReader {
   void stats_socket(const HaproxyLine& line);
   void resolvers(const HaproxyLine& line);
   void peers(const HaproxyLine& line);
-  void finish();
   void leave_out_section(const Section& section, const std::string& reason, const std::string& remedy);
   void stats_section(const Section& section);
   void finish_backend(Section& section);
   void finish_frontend(Section& section);
-  void finish_servers(Section& section, PoolWish& pool);
   void pool_checks(const Section& section, const ServerOptions& first, config::Pool& into);
-  void settle_rules(Section& section);
+  void find_client_ports();
+  void settle_tracks();
+  void take_timeouts(const Section& frontend, const std::string& backend);
+  void add_listeners(const Section& done, const std::string& pool);
+  /// Why it cannot be a listener, or "".
+  std::string settle_rules(Section& section);
 
   // haproxy_proxy.cc: what stands in defaults, frontend, backend, listen
   void proxy(const HaproxyLine& line);
@@ -140,7 +185,7 @@ class HaproxyReader {
   void http_check_send(const HaproxyLine& line, std::size_t at);
   void http_check_expect(const HaproxyLine& line, std::size_t at);
   void tcp_check(const HaproxyLine& line);
-  void check_connect(const HaproxyLine& line, std::size_t at);
+  void check_connect(const HaproxyLine& line, std::size_t at, CheckConnect& into);
   void proxy_source(const HaproxyLine& line);
   void keepalive_time(const HaproxyLine& line);
   void log_statement(const HaproxyLine& line);
@@ -148,7 +193,13 @@ class HaproxyReader {
 
   // haproxy_server.cc: bind, server
   void bind(const HaproxyLine& line);
-  void bind_address(const HaproxyLine& line, std::string_view text, bool both, bool only_v6);
+  struct BindOptions {
+    bool both = false;
+    bool only_v6 = false;
+    bool accept_proxy = false;
+  };
+  void bind_addresses(const HaproxyLine& line, std::string_view text, const BindOptions& options);
+  void bind_address(const HaproxyLine& line, std::string_view text, const BindOptions& options);
   void server_line(const HaproxyLine& line);
   void server_template(const HaproxyLine& line);
   void server_options(const HaproxyLine& line, std::size_t from, ServerOptions& options);
@@ -161,8 +212,11 @@ class HaproxyReader {
   // haproxy_rules.cc: acl, tcp-request, stick
   void acl(const HaproxyLine& line);
   void tcp_request(const HaproxyLine& line);
-  void source_rule(const HaproxyLine& line, bool accept, std::size_t condition);
-  bool rate_rule(const HaproxyLine& line, std::size_t condition);
+  void source_rule(const HaproxyLine& line, RuleSet& rules, bool accept, std::size_t condition);
+  void accept_rule(const HaproxyLine& line, RuleSet& rules, const SourceAcl& source);
+  void reject_rule(const HaproxyLine& line, RuleSet& rules, const std::optional<SourceAcl>& source, bool negated);
+  bool rate_rule(const HaproxyLine& line, RuleSet& rules, std::size_t condition);
+  void track_rule(const HaproxyLine& line, std::string_view counter, std::size_t at);
   std::optional<SourceAcl> condition_of(const HaproxyLine& line, std::size_t at, bool& negated);
   SourceAcl read_networks(const HaproxyLine& line, std::size_t from, std::size_t to);
   void stick_table(const HaproxyLine& line);
@@ -180,12 +234,20 @@ class HaproxyReader {
   std::map<std::string, config::Resolve> resolvers_;
   std::string ca_base_, crt_base_;
   bool verify_none_ = false;
-  std::size_t networks_seen_ = 0;  ///< In conditions.
-  bool in_else_ = false;           ///< Behind .else or .elif.
+  std::optional<LogLevel> log_level_;
+  std::size_t networks_seen_ = 0;                                ///< In conditions.
+  std::size_t rules_work_ = 0;                                   ///< Comparisons of networks.
+  std::map<std::string, Duration> rate_periods_;                 ///< Of conn_rate, by stick-table.
+  std::map<std::string, std::set<std::uint16_t>> client_ports_;  ///< That lead to a backend.
+  bool in_else_ = false;                                         ///< Behind .else or .elif.
   struct PoolOf {
-    std::size_t pool = 0;  ///< Index in wanted_.pools.
-    bool tunnel = false;   ///< `timeout tunnel` was said, which counts more than `timeout client`.
+    std::size_t pool = 0;          ///< Index in wanted_.pools.
+    bool tunnel = false;           ///< `timeout tunnel` was said, which counts more than `timeout client`.
+    std::optional<Duration> idle;  ///< So far; 0: never.
+    std::optional<Duration> fin;
+    std::optional<std::pair<std::string, Ledger::Line>> track;  ///< No server has a check of its own.
   };
+  void finish_servers(Section& section, PoolWish& pool, PoolOf& known);
   std::map<std::string, PoolOf> pool_of_;  ///< By backend.
 };
 

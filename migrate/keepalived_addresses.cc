@@ -50,6 +50,7 @@ void KeepalivedReader::address(const Block& line, Instance& into) {
     vip.at = line.at;
     vip.settings.name = name_from(into.name);
     vip.settings.address = *prefix;
+    if (vip.settings.name != into.name) ledger_.approximated(into.at, fmt::format("its VIP is called {}", vip.settings.name));
     if (line.word(0).find('/') == std::string_view::npos) {
       ledger_.approximated(line.at, fmt::format("no prefix length: /{}, as in keepalived", static_cast<int>(prefix->length)),
                            "write that of its network in vips[].address, as in /24");

@@ -34,6 +34,7 @@ enum class KeepalivedAct : std::uint8_t {
   kRoutes,
   kRules,
   kWatch,
+  kTrackInterface,
   kHook,
   kGarp,
   // vrrp_script

@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kIncludesMax = 64;
 constexpr std::size_t kWatchesMax = 256;
+constexpr std::size_t kRanksMax = 256;
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -37,11 +38,20 @@ std::optional<Duration> parse_seconds(std::string_view text) {
   return std::chrono::milliseconds(ms);
 }
 
-/// Names of the files that a file includes: "include FILE", "includer FILE" ...
-void collect_includes(const std::vector<Block>& blocks, std::vector<std::string>& out) {
-  for (const Block& block : blocks) {
-    if (block.word(0).starts_with("include") && !block.is_block) out.push_back(base_name(std::string(block.word(1))));
-  }
+bool is_include(const Block& block) { return block.word(0).starts_with("include") && !block.is_block; }
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+bool matches(const std::string& pattern, const std::string& text) { return fnmatch(pattern.c_str(), text.c_str(), 0) == 0; }
+
+/// The files are given under other names than they had on their node: only the last folder and the name are compared.
+bool means(const KeepalivedFile& from, const KeepalivedFile& to, const std::string& pattern) {
+  if (from.name == to.name || !matches(base_name(pattern), base_name(to.name))) return false;
+  const std::string folder = folder_of(pattern);
+  if (folder.empty()) return folder_of(from.name) == folder_of(to.name);
+  return folder_of(to.name).empty() || matches(base_name(folder), base_name(folder_of(to.name)));
 }
 
 std::string router_id(const std::vector<Block>& blocks) {
@@ -55,6 +65,11 @@ std::string router_id(const std::vector<Block>& blocks) {
 }
 
 }  // namespace
+
+bool includes(const KeepalivedFile& from, const KeepalivedFile& to, std::string_view pattern) {
+  const auto back = [&](const std::string& its) { return means(to, from, its); };
+  return means(from, to, std::string(pattern)) && std::none_of(to.patterns.begin(), to.patterns.end(), back);
+}
 
 void KeepalivedReader::leave_out(const Block& block, const KeepalivedKeyword& keyword) {
   const bool known = !keyword.reason.empty();  // Else the word is carried over in another form than this one.
@@ -79,19 +94,18 @@ bool KeepalivedReader::left_out_by_sign(const Block& block) {
 }
 
 /// Included files stand where they are included.
-void KeepalivedReader::flatten(const std::vector<Block>& blocks, std::vector<const Block*>& out, std::size_t depth) {
-  for (const Block& block : blocks) {
-    if (!block.word(0).starts_with("include") || block.is_block) {
+void KeepalivedReader::flatten(const KeepalivedFile& file, std::vector<const Block*>& out, std::size_t depth) {
+  for (const Block& block : file.blocks) {
+    if (!is_include(block)) {
       out.push_back(&block);
       continue;
     }
     bool found = false;
-    const std::string pattern = base_name(std::string(block.word(1)));
-    for (const auto& [name, content] : included_) {
-      if (depth > 4 || includes_ >= kIncludesMax || fnmatch(pattern.c_str(), base_name(name).c_str(), 0) != 0) continue;
+    for (const KeepalivedFile& other : files_) {
+      if (depth > 4 || includes_ >= kIncludesMax || !includes(file, other, block.word(1))) continue;
       found = true;
       ++includes_;
-      flatten(*content, out, depth + 1);
+      flatten(other, out, depth + 1);
     }
     if (found) {
       ledger_.carried(block.at);
@@ -101,9 +115,9 @@ void KeepalivedReader::flatten(const std::vector<Block>& blocks, std::vector<con
   }
 }
 
-void KeepalivedReader::read(const std::vector<Block>& blocks, const std::string& name) {
+void KeepalivedReader::read(const KeepalivedFile& file, const std::string& name) {
   std::vector<const Block*> all;
-  flatten(blocks, all, 0);
+  flatten(file, all, 0);
   std::optional<IpAddress> own;
   for (const Block* block : all) {
     for (const Block& line : block->children) {
@@ -167,7 +181,12 @@ void KeepalivedReader::script(const Block& block) {
 }
 
 void KeepalivedReader::sync_group(const Block& block) {
-  const std::string name = name_from(block.word(1));
+  const std::string name(block.word(1));
+  if (!group_names_.contains(name)) {
+    UniqueNames taken;
+    for (const auto& known : group_names_) (void)taken.take(known.second);
+    group_names_[name] = taken.take(name_from(name));
+  }
   Instance& group = of_group_[name];
   group.name = block.word(1);
   ledger_.carried(block.at);
@@ -234,11 +253,15 @@ void KeepalivedReader::instance_line(const Block& line, Instance& into) {
       into.priority = static_cast<std::int64_t>(*number);
       into.priority_at = line.at;
       return;
-    case Act::kNopreempt: into.nopreempt = true; return ledger_.carried(line.at);
+    case Act::kNopreempt:
+      into.nopreempt = true;
+      into.nopreempt_at = line.at;
+      return;
     case Act::kPreemptDelay:
       into.preempt_delay = parse_seconds(line.word(1));
       if (!into.preempt_delay) return ledger_.left_out(line.at, "not a time in seconds");
-      return ledger_.carried(line.at);
+      into.delay_at = line.at;
+      return;
     case Act::kOwnAddress:
       if (line.word(0) == "unicast_src_ip" && parse_ip_address(line.word(1))) return ledger_.carried(line.at);
       return ledger_.left_out(line.at, "nodes find each other by Corosync, not by VRRP", "cluster.nodes[].links");
@@ -247,6 +270,7 @@ void KeepalivedReader::instance_line(const Block& line, Instance& into) {
     case Act::kRoutes:
     case Act::kRules: return;  // Later.
     case Act::kWatch: ledger_.carried(line.at); return watch(line, into);
+    case Act::kTrackInterface: return track_interface(line, into);
     case Act::kHook: return hook(line, into, "INSTANCE");
     case Act::kGarp:
       if (line.word(0) == "garp_master_repeat" && number && *number >= 1 && *number <= 100) {
@@ -264,8 +288,10 @@ void KeepalivedReader::instance_line(const Block& line, Instance& into) {
 
 void KeepalivedReader::hook(const Block& line, Instance& into, std::string_view kind) {
   if (line.is_block) return leave_out_block(ledger_, line, "a hook is one line", "on_acquire, on_release");
-  std::string command;
-  for (std::size_t i = 1; i < line.words.size(); ++i) command += (i > 1 ? " " : "") + line.words[i];
+  // "notify_master "/path with arguments" [user [group]]"
+  const std::string command(line.word(1));
+  if (line.words.size() > 2)
+    ledger_.approximated(line.at, fmt::format("it runs as user fairlead, not as {}", shown(line.word(2))), "give that user what it needs");
   config::Hook run;
   run.command = split_words(command);
   const bool fine = !run.command.empty() && run.command.front().starts_with('/') && is_plain(command) &&
@@ -300,8 +326,27 @@ void KeepalivedReader::hook(const Block& line, Instance& into, std::string_view 
   ledger_.approximated(line.at, "on_release: it runs once the VIP was released", remedy);
 }
 
+/// Carrier of the VIP's own interface always counts.
+void KeepalivedReader::track_interface(const Block& block, const Instance& of) {
+  const KeepalivedKeyword* keyword = find_keepalived_keyword(Place::kInstance, "track_interface");
+  if (!block.is_block) return leave_out(block, *keyword);
+  ledger_.carried(block.at);
+  for (const Block& line : block.children) {
+    if (line.word(0) != of.interface) {
+      leave_out(line, *keyword);
+    } else if (line.words.size() > 1) {
+      ledger_.approximated(line.at, "a weight lowers a priority in keepalived; here a node without carrier is unfit",
+                           "vips[].carrier_delay");
+    } else {
+      ledger_.carried(line.at);
+    }
+  }
+}
+
 void KeepalivedReader::watch(const Block& block, Instance& into) {
   for (const Block& line : block.children) {
+    if (std::find(line.words.begin(), line.words.end(), "weight") != line.words.end())
+      ledger_.approximated(line.at, "a weight lowers a priority in keepalived; here a node that cannot serve is unfit", "vips[].prefer");
     if (into.watches.size() < kWatchesMax) {
       into.watches.push_back(line.at);
     } else {
@@ -336,7 +381,7 @@ void KeepalivedReader::finish(Instance& done) {
   for (std::size_t i = 0; i < done.vips.size(); ++i) {
     VipWish& vip = wanted_.vips[done.vips[i]];
     if (group != group_of_.end()) {
-      vip.settings.group = group->second;
+      vip.settings.group = group_names_[group->second];
     } else if (done.vips.size() > 1) {
       vip.settings.group = name_from(done.name);
     }
@@ -358,73 +403,120 @@ void KeepalivedReader::finish(Instance& done) {
   finish_preference(done);
 }
 
-/// keepalived: the higher priority holds it, and takes it back at once unless nopreempt. Of one file alone only this node's is known.
+/// keepalived: the higher priority holds it, and takes it back at once unless nopreempt. What comes of it is known when all files are
+/// read: settle_ranks(). Of one file alone only this node's is known.
 void KeepalivedReader::finish_preference(Instance& done) {
-  const auto say = [&](const std::optional<Ledger::Line>& line, const std::string& reason, const std::string& remedy) {
-    if (line) ledger_.approximated(*line, reason, remedy);
-  };
-  std::vector<std::pair<std::size_t, std::int64_t>> prefer;
-  if (!alone_) {
-    prefer.emplace_back(done.node, done.priority);
-    say(done.priority_at, "`prefer` lists the nodes by priority", "");
-    if (done.state_at) ledger_.carried(*done.state_at);
-  } else if (done.master) {
-    prefer.emplace_back(done.node, done.priority);
-    say(done.priority_at, "this node is in `prefer`; the others' priorities stand in their files",
-        "give the keepalived.conf of every node");
-    if (done.state_at) ledger_.carried(*done.state_at);
-  } else {
-    if (done.peers.size() == 1) prefer.emplace_back(done.peers.front(), done.priority + 1);
-    const std::string reason = done.peers.size() == 1 ? "its peer is in `prefer`" : "the others' priorities stand in their files";
-    say(done.priority_at, reason, "give the keepalived.conf of every node");
-    if (done.state_at) ledger_.carried(*done.state_at);
+  if (done.state_at) ledger_.carried(*done.state_at);
+  VrrpRank rank{done.node,        done.priority,     true,         done.master, done.nopreempt, done.preempt_delay,
+                done.priority_at, done.nopreempt_at, done.delay_at};
+  if (done.master && (done.nopreempt || done.preempt_delay)) {
+    for (const auto& line : {done.nopreempt_at, done.delay_at}) {
+      if (line) ledger_.approximated(*line, "keepalived takes no notice of it in a node that begins as MASTER", "vips[].preempt");
+    }
+    rank.nopreempt = false;
+    rank.delay.reset();
   }
   for (const std::size_t at : done.vips) {
     VipWish& vip = wanted_.vips[at];
-    vip.prefer.insert(vip.prefer.end(), prefer.begin(), prefer.end());
-    vip.settings.preempt = !done.nopreempt && (vip.prefer.size() == prefer.size() || vip.settings.preempt);
-    if (done.preempt_delay) vip.settings.preempt_delay = clamped(*done.preempt_delay, Duration{}, 24h);
+    if (vip.ranks.size() < kRanksMax) vip.ranks.push_back(rank);
+    // A backup's one peer is its master.
+    if (!alone_ || done.master || done.peers.size() != 1) continue;
+    VrrpRank peer = rank;
+    peer.node = done.peers.front();
+    peer.priority = done.priority + 1;
+    peer.told = false;
+    vip.ranks.push_back(peer);
   }
-  if (!done.nopreempt && !done.preempt_delay && !done.vips.empty() && !prefer.empty())
-    say(done.priority_at, "keepalived moves back at once, Fairlead once the node was fit for 30 s",
-        "preempt_delay: 0, or preempt: false to stay");
+  if (!done.vips.empty()) return;
+  for (const auto& line : {done.priority_at, done.nopreempt_at, done.delay_at}) {
+    if (line) ledger_.left_out(*line, "its instance has no address");
+  }
 }
+
+namespace {
+
+/// What the nodes say about one VIP: the one of the highest priority decides whether it is taken back, and when.
+void settle_ranks(VipWish& vip, bool alone, Ledger& ledger) {
+  std::stable_sort(vip.ranks.begin(), vip.ranks.end(), [](const VrrpRank& a, const VrrpRank& b) { return a.priority > b.priority; });
+  const VrrpRank& first = vip.ranks.front();
+  const bool differ = vip.ranks.size() > 1 ? first.priority != vip.ranks.back().priority : first.master;
+  const std::string every_file = alone ? "give the keepalived.conf of every node" : "";
+  if (differ) {
+    for (const VrrpRank& rank : vip.ranks) vip.prefer.emplace_back(rank.node, rank.priority);
+    vip.settings.preempt = !first.nopreempt;
+    if (first.delay) vip.settings.preempt_delay = clamped(*first.delay, Duration{}, 24h);
+  }
+  for (const VrrpRank& rank : vip.ranks) {
+    if (!rank.told) continue;
+    const auto say = [&](const std::optional<Ledger::Line>& line, const std::string& reason, const std::string& remedy) {
+      if (line) ledger.approximated(*line, reason, remedy);
+    };
+    const bool decides = rank.priority == first.priority || !first.told;
+    const bool quick = differ && decides && !first.nopreempt && !first.delay;
+    if (!differ && vip.ranks.size() > 1) {
+      say(rank.priority_at, "all nodes have the same: there is no preference", "vips[].prefer");
+    } else if (!differ) {
+      say(rank.priority_at, "the others' priorities stand in their files: there is no preference", every_file);
+    } else if (!alone) {
+      say(rank.priority_at, "`prefer` lists the nodes by priority", "");
+    } else {
+      say(rank.priority_at, first.told ? "this node is in `prefer`" : "its peer is taken for the one of higher priority", every_file);
+    }
+    if (quick)
+      say(rank.priority_at, "keepalived moves back at once, Fairlead once the node was fit for 30 s",
+          "preempt_delay: 0, or preempt: false to stay");
+    for (const auto& line : {rank.nopreempt_at, rank.delay_at}) {
+      if (!line) continue;
+      if (differ && !decides) {
+        ledger.approximated(*line, "that of the node of the highest priority decides", "vips[].preempt");
+      } else {
+        ledger.carried(*line);
+      }
+    }
+  }
+}
+
+}  // namespace
 
 std::vector<config::Problem> read_keepalived(const std::vector<const Input*>& inputs, Ledger& ledger, Wanted& wanted) {
   std::vector<config::Problem> problems;
-  std::map<std::string, std::vector<Block>> trees;
-  std::vector<std::string> order;
-  std::vector<std::string> patterns;
+  KeepalivedFiles files;
   for (const Input* input : inputs) {
     BlockTree tree = read_blocks(BlockStyle::kKeepalived, input->name, input->text, ledger);
     if (tree.problem) {
       problems.push_back(*tree.problem);
       continue;
     }
-    collect_includes(tree.blocks, patterns);
-    if (trees.emplace(input->name, std::move(tree.blocks)).second) order.push_back(input->name);
+    KeepalivedFile file{input->name, std::move(tree.blocks), {}};
+    for (const Block& block : file.blocks) {
+      if (is_include(block) && file.patterns.size() < kIncludesMax) file.patterns.emplace_back(block.word(1));
+    }
+    files.push_back(std::move(file));
   }
   if (!problems.empty()) return problems;
-  const auto is_included = [&](const std::string& name) {
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const std::string& p) { return fnmatch(p.c_str(), base_name(name).c_str(), 0) == 0; });
+  const auto is_included = [&](const KeepalivedFile& file) {
+    return std::any_of(files.begin(), files.end(), [&](const KeepalivedFile& from) {
+      return std::any_of(from.patterns.begin(), from.patterns.end(),
+                         [&](const std::string& pattern) { return includes(from, file, pattern); });
+    });
   };
-  std::map<std::string, const std::vector<Block>*> included;
-  std::vector<std::string> roots;
-  for (const std::string& name : order) {
-    if (is_included(name)) {
-      included[name] = &trees[name];
-    } else {
-      roots.push_back(name);
-    }
+  std::vector<const KeepalivedFile*> roots;
+  for (const KeepalivedFile& file : files) {
+    if (!is_included(file)) roots.push_back(&file);
+  }
+  if (roots.empty()) {  // They include each other in a ring.
+    for (const KeepalivedFile& file : files) roots.push_back(&file);
   }
   std::map<std::string, int> ids;
-  for (const std::string& root : roots) ++ids[router_id(trees[root])];
-  for (const std::string& root : roots) {
-    const std::string id = router_id(trees[root]);
+  for (const KeepalivedFile* root : roots) ++ids[router_id(root->blocks)];
+  for (const KeepalivedFile* root : roots) {
+    const std::string id = router_id(root->blocks);
     // "LVS_DEVEL" stands in half of all files and names nobody.
     const bool names_node = !id.empty() && ids[id] == 1 && !id.starts_with("LVS");
-    KeepalivedReader(included, roots.size() == 1, ledger, wanted).read(trees[root], names_node ? name_from(id) : "");
+    KeepalivedReader(files, roots.size() == 1, ledger, wanted).read(*root, names_node ? name_from(id) : "");
+  }
+  for (VipWish& vip : wanted.vips) {
+    if (!vip.ranks.empty()) settle_ranks(vip, roots.size() == 1, ledger);
   }
   return problems;
 }

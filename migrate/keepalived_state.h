@@ -16,14 +16,23 @@
 
 namespace fairlead::migrate {
 
+struct KeepalivedFile {
+  std::string name;  ///< As it was given.
+  std::vector<Block> blocks;
+  std::vector<std::string> patterns;  ///< Of its `include` lines.
+};
+using KeepalivedFiles = std::vector<KeepalivedFile>;
+/// Whether `pattern`, which stands in `from`, means `to`. A file does not include itself, and none that includes it.
+[[nodiscard]] bool includes(const KeepalivedFile& from, const KeepalivedFile& to, std::string_view pattern);
+
 /// One file with what it includes: one node.
 class KeepalivedReader {
  public:
-  /// `included`: the files given beside this one, by name; `alone`: no other node's file was given.
-  KeepalivedReader(const std::map<std::string, const std::vector<Block>*>& included, bool alone, Ledger& ledger, Wanted& wanted)
-      : included_(included), alone_(alone), ledger_(ledger), wanted_(wanted) {}
+  /// `alone`: no other node's file was given.
+  KeepalivedReader(const KeepalivedFiles& files, bool alone, Ledger& ledger, Wanted& wanted)
+      : files_(files), alone_(alone), ledger_(ledger), wanted_(wanted) {}
   /// `name`: of this node, as far as its file says; may be empty.
-  void read(const std::vector<Block>& blocks, const std::string& name);
+  void read(const KeepalivedFile& file, const std::string& name);
 
  private:
   struct Instance {
@@ -34,7 +43,7 @@ class KeepalivedReader {
     bool nopreempt = false;
     std::int64_t priority = 100;
     std::optional<Ledger::Line> priority_at;
-    std::optional<Ledger::Line> state_at;
+    std::optional<Ledger::Line> state_at, nopreempt_at, delay_at;
     std::optional<Duration> preempt_delay;
     std::string interface;
     std::vector<std::size_t> peers;
@@ -45,17 +54,17 @@ class KeepalivedReader {
   };
 
   // keepalived_reader.cc
-  void flatten(const std::vector<Block>& blocks, std::vector<const Block*>& out, std::size_t depth);
+  void flatten(const KeepalivedFile& file, std::vector<const Block*>& out, std::size_t depth);
   bool left_out_by_sign(const Block& block);
   void global_defs(const Block& block);
   void script(const Block& block);
   void sync_group(const Block& block);
-  void find_addresses(const std::vector<const Block*>& blocks);
   void instance(const Block& block);
   void instance_line(const Block& line, Instance& into);
   /// `kind`: what keepalived calls it to a script of `notify`.
   void hook(const Block& line, Instance& into, std::string_view kind);
   void watch(const Block& block, Instance& into);
+  void track_interface(const Block& block, const Instance& of);
   void peers(const Block& block, Instance& into);
   void finish(Instance& done);
   void finish_preference(Instance& done);
@@ -74,14 +83,15 @@ class KeepalivedReader {
   void real_server(const Block& block, PoolWish& pool);
   void check(const Block& block, PoolWish& pool);
 
-  const std::map<std::string, const std::vector<Block>*>& included_;
+  const KeepalivedFiles& files_;
   bool alone_;
   Ledger& ledger_;
   Wanted& wanted_;
   std::size_t node_ = 0;
   std::size_t includes_ = 0;
-  std::map<std::string, std::string> group_of_;  ///< Instance -> sync group.
-  std::map<std::string, Instance> of_group_;     ///< Sync group -> hooks and watches.
+  std::map<std::string, std::string> group_of_;     ///< Instance -> sync group, by its own name.
+  std::map<std::string, std::string> group_names_;  ///< Sync group -> its name in fairlead.yaml.
+  std::map<std::string, Instance> of_group_;        ///< Sync group -> hooks and watches.
   std::set<std::string> group_hooks_given_;
 };
 

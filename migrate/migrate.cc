@@ -32,14 +32,19 @@ std::vector<config::Problem> check_inputs(const std::vector<Input>& inputs) {
     return {refusal(inputs.front().name, fmt::format("{} files", inputs.size()), fmt::format("at most {}", kInputsMax))};
   std::set<std::string> names;
   std::size_t lines = 0;
+  std::size_t bytes = 0;
   for (const Input& input : inputs) {
     if (auto problem = check_input(input)) {
       out.push_back(*problem);
     } else if (!names.insert(input.name).second) {
       out.push_back(refusal(input.name, "the file is given twice", "name it once"));
     }
+    bytes += input.text.size();
     lines += static_cast<std::size_t>(std::count(input.text.begin(), input.text.end(), '\n'));
   }
+  if (out.empty() && bytes > kAllBytesMax)
+    out.push_back(
+        refusal(inputs.front().name, fmt::format("{} MiB in all files", bytes >> 20), fmt::format("at most {}", kAllBytesMax >> 20)));
   if (out.empty() && lines > kLinesMax)
     out.push_back(refusal(inputs.front().name, fmt::format("{} lines in all files", lines), fmt::format("at most {}", kLinesMax)));
   return out;
@@ -49,11 +54,13 @@ std::vector<config::Problem> check_inputs(const std::vector<Input>& inputs) {
 std::vector<config::Problem> read_all(const std::vector<Input>& inputs, Ledger& ledger, Wanted& wanted) {
   std::vector<config::Problem> out;
   const auto add = [&](const std::vector<config::Problem>& more) { out.insert(out.end(), more.begin(), more.end()); };
+  std::vector<const Input*> haproxy;
   std::vector<const Input*> keepalived;
   for (const Input& input : inputs) {
-    if (input.kind == Kind::kHaproxy) read_haproxy(input.name, input.text, ledger, wanted);
+    if (input.kind == Kind::kHaproxy) haproxy.push_back(&input);
     if (input.kind == Kind::kKeepalived) keepalived.push_back(&input);
   }
+  if (!haproxy.empty()) read_haproxy(haproxy, ledger, wanted);
   for (const Input& input : inputs) {
     if (input.kind != Kind::kCorosync) continue;
     if (auto problem = read_corosync(input.name, input.text, ledger, wanted)) out.push_back(*problem);
@@ -82,7 +89,7 @@ std::string heading(const std::vector<Input>& inputs, const std::vector<LineFate
 Migration migrate(const std::vector<Input>& given) {
   Migration out;
   std::vector<Input> inputs = given;
-  for (Input& input : inputs) input.name = shown(input.name);  // It stands in comments.
+  for (Input& input : inputs) input.name = printable(input.name);  // It stands in comments.
   out.problems = check_inputs(inputs);
   if (!out.problems.empty() || inputs.empty()) return out;
   Ledger ledger;

@@ -62,6 +62,8 @@ std::vector<Statement> read_statements(const std::string& file, std::string_view
     goes_on = line.ends_with('\\');
     if (goes_on) line.remove_suffix(1);
     cut_words(line, at, out.back().words);
+    if (out.back().words.size() >= kWordsMax)
+      ledger.left_out(at, fmt::format("more than {} words in a statement: the rest of it is not read", kWordsMax));
   }
   return out;
 }
@@ -165,7 +167,12 @@ class CrmReader {
     out.lines = statement.lines;
     for (std::size_t i = 2; i < statement.words.size(); ++i) {
       const std::string& word = statement.words[i].text;
-      if (word == "meta" || word == "params") break;
+      if (word == "meta" || word == "params") {
+        pairs(statement, i, "params", [&](const std::string& section, const std::string& name, const CibValue& value) {
+          if (!name.empty() && section == "meta") out.meta[name] = value;
+        });
+        break;
+      }
       out.members.push_back(word);
     }
     cib_.collections.push_back(std::move(out));

@@ -33,6 +33,7 @@ struct CibCollection {
   Kind kind = Kind::kGroup;
   std::string id;
   std::vector<std::string> members;
+  std::map<std::string, CibValue> meta;
   std::vector<Ledger::Line> lines;
   Ledger::Line at = 0;
 };

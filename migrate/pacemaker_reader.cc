@@ -23,6 +23,7 @@ struct Said {
 };
 constexpr std::size_t kVisitsMax = 1'000'000;  ///< Of resources by what refers to them.
 constexpr std::size_t kMembersMax = 2'000;     ///< Of all groups and clones together.
+constexpr std::int64_t kInfinity = 1'000'000;  ///< Of a score.
 constexpr std::string_view kPacemakerOwn = "Pacemaker's own";
 // clang-format off
 constexpr std::array kProperties{
@@ -72,6 +73,18 @@ constexpr std::array kAddressParams{
     Said{"clusterip_hash", "a VIP is on one node", ""},
     Said{"mac", "a VIP comes with the node's own MAC", ""},
 };
+constexpr std::array kMeta{
+    Said{"migration-threshold", "failures are not counted: a node that cannot serve is unfit until it can", "vips[].requires"},
+    Said{"failure-timeout", "failures are not counted: a node that cannot serve is unfit until it can", "vips[].requires"},
+    Said{"priority", "VIPs do not compete with each other", ""},
+    Said{"multiple-active", "a VIP is on one node", ""},
+    Said{"requires", "there is no fencing, and no VIP without quorum", ""},
+    Said{"allow-migrate", kPacemakerOwn, ""},
+    Said{"critical", "VIPs of one group stay together", "vips[].group"},
+    Said{"ordered", "VIPs of one group are taken at once", ""},
+    Said{"collocated", "VIPs of one group stay together", "vips[].group"},
+    Said{"allow-unhealthy-nodes", kPacemakerOwn, ""},
+};
 // clang-format on
 
 template <class Table>
@@ -84,7 +97,6 @@ const Said* find_said(const Table& table, std::string_view name) {
 
 /// Pacemaker's scores: a number, INFINITY or -INFINITY.
 std::optional<std::int64_t> parse_score(std::string_view text) {
-  constexpr std::int64_t kInfinity = 1'000'000;
   std::string word = lower(text);
   const bool minus = word.starts_with('-');
   if (minus || word.starts_with('+')) word.erase(0, 1);
@@ -116,6 +128,11 @@ class PacemakerReader {
   }
 
  private:
+  struct Ping {
+    std::vector<IpAddress> hosts;
+    std::vector<Ledger::Line> lines;
+    std::optional<IpAddress> tracked;
+  };
   void say(const std::vector<Ledger::Line>& lines, Fate fate, const std::string& reason, const std::string& remedy = {}) {
     for (const Ledger::Line line : lines) {
       if (fate == Fate::kLeftOut) {
@@ -137,6 +154,13 @@ class PacemakerReader {
     if (found == members_.end()) return {id};
     visits_ += found->second.size();
     return visits_ > kVisitsMax ? std::vector<std::string>{} : found->second;
+  }
+
+  /// Two ids that read alike in fairlead.yaml stay two groups.
+  const std::string& group_name(const std::string& id) {
+    const auto [found, made] = group_names_.try_emplace(id);
+    if (made) found->second = group_names_taken_.take(name_from(id));
+    return found->second;
   }
 
   void read_node(const CibNode& node) {
@@ -187,6 +211,8 @@ class PacemakerReader {
   }
 
   void read_resource(const CibResource& resource) {
+    const auto own = resource.meta.find("resource-stickiness");
+    if (own != resource.meta.end()) stickiness_of_[resource.id] = parse_score(own->second.text).value_or(0);
     for (const Ledger::Line line : resource.operations) ledger_.left_out(line, "nothing has to be started and watched from outside");
     if (resource.standard == "stonith") {
       return say(resource.lines, Fate::kLeftOut,
@@ -220,6 +246,7 @@ class PacemakerReader {
     VipWish wish;
     wish.at = resource.at;
     wish.settings.name = name_from(resource.id);
+    if (wish.settings.name != resource.id) ledger_.approximated(resource.at, fmt::format("the VIP is called {}", wish.settings.name));
     wish.settings.address = **address;
     const int bits = (*address)->address.bits();
     const CibValue* mask = param("cidr_netmask");
@@ -254,35 +281,88 @@ class PacemakerReader {
         ledger_.approximated(value.at, fmt::format("without {}: {}", name, said->reason), std::string(said->remedy));
       }
     }
-    for (const auto& [name, value] : resource.meta) {
-      if (name == "resource-stickiness") stickiness_of_[resource.id] = parse_score(value.text).value_or(0);
-      if (name == "target-role" && lower(value.text) == "stopped")
-        ledger_.left_out(value.at, "it was stopped, which is a state of the moment",
-                         fmt::format("`fairlead vip disable {}`", wish.settings.name));
-    }
+    read_meta(resource.meta, wish);
     say(resource.lines, Fate::kCarried, "");
     vips_[resource.id] = wanted_.vips.size();
     wanted_.vips.push_back(std::move(wish));
   }
 
+  /// Of a VIP, or of the group it is in.
+  void read_meta(const std::map<std::string, CibValue>& meta, VipWish& wish) {
+    for (const auto& [name, value] : meta) {
+      const std::string word = lower(value.text);
+      const bool yes = word == "true" || word == "yes" || word == "on" || word == "1" || word == "y";
+      if (name == "resource-stickiness") continue;  // preempt follows from it.
+      if (name == "target-role") {
+        if (word != "stopped") continue;
+        ledger_.approximated(value.at, "it was stopped, which is a state of the moment: Fairlead takes it",
+                             fmt::format("`fairlead vip disable {}`", wish.settings.name));
+        wish.remark =
+            fmt::format("CHANGE: Pacemaker had it stopped; Fairlead takes it, unless `fairlead vip disable {}`.", wish.settings.name);
+      } else if (name == "is-managed" || name == "maintenance") {
+        if (yes == (name == "is-managed")) continue;
+        ledger_.approximated(value.at, "Pacemaker let it alone, which is a state of the moment: Fairlead manages it",
+                             "`fairlead cluster freeze`");
+        wish.remark = "CHANGE: Pacemaker let it alone; Fairlead manages it, unless `fairlead cluster freeze`.";
+      } else {
+        const Said* said = find_said(kMeta, name);
+        ledger_.approximated(value.at,
+                             fmt::format("without {}: {}", shown(name), said == nullptr ? "a VIP has nothing like it" : said->reason),
+                             said == nullptr ? "" : std::string(said->remedy));
+      }
+    }
+  }
+
   void ping(const CibResource& resource) {
     const auto hosts = resource.params.find("host_list");
     const auto name = resource.params.find("name");
-    ping_attribute_ = name == resource.params.end() ? "pingd" : name->second.text;
-    std::optional<IpAddress> first;
+    Ping found;
+    found.lines = resource.lines;
     if (hosts != resource.params.end()) {
       for (const std::string& host : split_words(hosts->second.text)) {
         const auto address = parse_ip_address(host);
-        if (!address || wanted_.tie_break_hints.size() >= config::kTieBreakTargetsMax) continue;
-        if (!first) first = *address;
-        wanted_.tie_break_hints.push_back(*address);
+        if (!address) {
+          ledger_.approximated(hosts->second.at, fmt::format("without {}: it is no IP address", shown(host)), "vips[].track.gateway");
+        } else if (found.hosts.size() < config::kTieBreakTargetsMax) {
+          found.hosts.push_back(*address);
+          if (wanted_.tie_break_hints.size() < config::kTieBreakTargetsMax)
+            wanted_.tie_break_hints.emplace_back(*address, hosts->second.at);
+        }
       }
     }
-    if (!first) return say(resource.lines, Fate::kLeftOut, "no router's address in host_list", "vips[].track.gateway");
-    ping_host_ = first;
+    if (found.hosts.empty()) return say(resource.lines, Fate::kLeftOut, "no router's address in host_list", "vips[].track.gateway");
     pings_.insert(resource.id);
-    say(resource.lines, Fate::kApproximated, fmt::format("{} is asked by ARP, as vips[].track.gateway", first->to_string()),
-        "it must be a router of the VIP's own network");
+    by_attribute_[name == resource.params.end() ? "pingd" : name->second.text] = std::move(found);
+  }
+  /// A rule that goes by what `attribute` counts. False: it has nothing to do with a ping.
+  bool track(const CibLocation& location, const std::vector<std::string>& ids) {
+    const auto known = by_attribute_.find(location.attribute);
+    if (location.attribute.empty() || known == by_attribute_.end()) return false;
+    Ping& ping = known->second;
+    for (const std::string& id : ids) {
+      config::Vip& settings = vip(id)->settings;
+      const auto router =
+          std::find_if(ping.hosts.begin(), ping.hosts.end(), [&](const IpAddress& host) { return settings.address.contains(host); });
+      if (router == ping.hosts.end()) {
+        ledger_.approximated(location.at,
+                             fmt::format("without {}: no host that is pinged is in its own network, where ARP asks", settings.name),
+                             "vips[].track.gateway");
+        continue;
+      }
+      settings.track.gateway = *router;
+      ping.tracked = *router;
+    }
+    say(location.lines, Fate::kApproximated, "a node that does not reach the router by ARP is unfit, unless none does");
+    return true;
+  }
+  void finish_pings() {
+    for (const auto& [attribute, ping] : by_attribute_) {
+      if (ping.tracked) {
+        say(ping.lines, Fate::kApproximated, fmt::format("{} is asked by ARP, as vips[].track.gateway", ping.tracked->to_string()));
+      } else {
+        say(ping.lines, Fate::kApproximated, "no VIP goes by it; of two nodes such a router breaks the tie", "vips[].track.gateway");
+      }
+    }
   }
 
   void read_collection(const CibCollection& collection) {
@@ -309,8 +389,17 @@ class PacemakerReader {
     for (const std::string& id : inside) {
       VipWish* wish = vip(id);
       if (wish == nullptr) continue;
-      if (count > 1) wish->settings.group = name_from(collection.id);
+      if (count > 1) wish->settings.group = group_name(collection.id);
+      group_of_[id] = collection.id;
+      read_meta(collection.meta, *wish);
       if (with_proxy) wish->watches.push_back(collection.at);
+    }
+    std::int64_t& together = stickiness_of_group_[collection.id];
+    const auto meta = collection.meta.find("resource-stickiness");
+    const auto of_group = meta == collection.meta.end() ? std::nullopt : parse_score(meta->second.text);
+    for (const std::string& member : collection.members) {
+      const auto own = stickiness_of_.find(member);
+      together += own != stickiness_of_.end() ? own->second : of_group.value_or(stickiness_);
     }
     if (with_proxy) return;  // settle() decides about `at`.
     say(collection.lines, count == static_cast<std::ptrdiff_t>(inside.size()) ? Fate::kCarried : Fate::kApproximated,
@@ -337,6 +426,7 @@ class PacemakerReader {
       return say(constraint.lines, Fate::kLeftOut, "VIPs of a group are taken at once, and the proxy listens before its VIP comes");
     }
     const auto score = parse_score(constraint.score);
+    if (score && *score == 0) return say(constraint.lines, Fate::kLeftOut, "a score of 0 has no effect");
     if (ids.empty()) return say(constraint.lines, Fate::kLeftOut, "there is no VIP in it");
     if (score && *score < 0)
       return say(constraint.lines, Fate::kLeftOut, "VIPs can be kept together, not apart", "vips[].prefer with different nodes");
@@ -344,7 +434,10 @@ class PacemakerReader {
     for (const std::string& id : ids) {
       if (!vip(id)->settings.group.empty()) group = vip(id)->settings.group;
     }
-    if (group.empty() && ids.size() > 1) group = name_from(constraint.id);
+    if (group.empty() && ids.size() > 1) group = group_name(constraint.id);
+    if (score && *score < kInfinity && (ids.size() > 1 || proxy))
+      ledger_.approximated(constraint.at, "a score below INFINITY is a wish in Pacemaker; here it always holds",
+                           "vips[].group, vips[].requires");
     for (const std::string& id : ids) {
       if (ids.size() > 1) vip(id)->settings.group = group;
       if (proxy && vip(id)->watches.size() < 100) vip(id)->watches.push_back(constraint.at);
@@ -360,17 +453,7 @@ class PacemakerReader {
     }
     if (ids.empty()) return say(location.lines, Fate::kLeftOut, "there is no VIP in it");
     if (location.rule) {
-      if (!location.attribute.empty() && location.attribute == ping_attribute_ && ping_host_) {
-        bool used = false;
-        for (const std::string& id : ids) {
-          config::Vip& settings = vip(id)->settings;
-          if (settings.address.address.family() != ping_host_->family()) continue;
-          settings.track.gateway = ping_host_;
-          used = true;
-        }
-        if (used)
-          return say(location.lines, Fate::kApproximated, "a node that does not reach the router by ARP is unfit, unless none does");
-      }
+      if (track(location, ids)) return;
       return say(location.lines, Fate::kLeftOut, "rules are not evaluated", "vips[].prefer, vips[].track");
     }
     const auto score = parse_score(location.score);
@@ -391,10 +474,15 @@ class PacemakerReader {
   }
 
   void finish() {
+    finish_pings();
     for (const auto& [id, at] : vips_) {
       VipWish& wish = wanted_.vips[at];
       const auto own = stickiness_of_.find(id);
-      const std::int64_t stickiness = own == stickiness_of_.end() ? stickiness_ : own->second;
+      const auto group = group_of_.find(id);
+      // What moves a group has to outweigh what all its members have.
+      const std::int64_t stickiness = group != group_of_.end()      ? stickiness_of_group_[group->second]
+                                      : own == stickiness_of_.end() ? stickiness_
+                                                                    : own->second;
       const bool stronger = std::any_of(wish.prefer.begin(), wish.prefer.end(), [&](const auto& p) { return p.second > stickiness; });
       wish.settings.preempt = stronger;
     }
@@ -411,8 +499,11 @@ class PacemakerReader {
   std::size_t visits_ = 0;
   std::map<std::string, std::int64_t> stickiness_of_;
   std::int64_t stickiness_ = 0;
-  std::string ping_attribute_;
-  std::optional<IpAddress> ping_host_;
+  std::map<std::string, std::string> group_of_;  ///< VIP -> its group.
+  std::map<std::string, std::int64_t> stickiness_of_group_;
+  std::map<std::string, std::string> group_names_;
+  UniqueNames group_names_taken_;
+  std::map<std::string, Ping> by_attribute_;  ///< Node attribute -> what counts in it.
 };
 
 }  // namespace

@@ -133,6 +133,7 @@ class XmlReader {
         resource(child, depth + 1);
       } else {
         for (const Ledger::Line line : lines_below(child)) out.lines.push_back(line);
+        if (inner == "meta_attributes") out.meta.merge(pairs(child));
       }
     }
     cib_.collections.push_back(std::move(out));

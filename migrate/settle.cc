@@ -116,7 +116,15 @@ class Settler {
     std::vector<IpAddress> first;
     std::set<IpAddress> taken;
     for (NodeWish& wish : wanted_.nodes) {
-      std::erase_if(wish.links, [&](const IpAddress& link) { return !is_usable_host(link) || !taken.insert(link).second; });
+      std::erase_if(wish.links, [&](const IpAddress& link) {
+        const bool usable = is_usable_host(link) && !link.is_loopback();
+        const bool fits = usable && taken.insert(link).second;
+        if (!fits && wish.at)
+          ledger_.approximated(
+              *wish.at, fmt::format("without link {}: {}", link.to_string(), usable ? "another node has it" : "no address of one host"),
+              "cluster.nodes[].links");
+        return !fits;
+      });
       if (wish.links.empty()) {
         links = 1;
         continue;
@@ -124,16 +132,21 @@ class Settler {
       if (first.empty()) first = wish.links;
       std::size_t alike = 0;
       while (alike < wish.links.size() && alike < first.size() && wish.links[alike].family() == first[alike].family()) ++alike;
-      if (alike == 0) wish.links.clear();
+      if (alike == 0) drop_links(wish, "the other nodes' first link is of another IP version");
       links = std::min(links, std::max<std::size_t>(alike, 1));
     }
     const bool v6 = !first.empty() && !first.front().is_v4();
     const bool lacking = std::any_of(wanted_.nodes.begin(), wanted_.nodes.end(), [](const NodeWish& wish) { return wish.links.empty(); });
     if (first.empty()) return 1;
     if (v6 && lacking) {
-      for (NodeWish& wish : wanted_.nodes) wish.links.clear();  // A placeholder is IPv4, and a link is of one family.
+      for (NodeWish& wish : wanted_.nodes) drop_links(wish, "a link is IPv6 on all nodes or on none, and one of them told no address");
     }
     return links;
+  }
+
+  void drop_links(NodeWish& wish, const std::string& reason) {
+    if (wish.at && !wish.links.empty()) ledger_.approximated(*wish.at, "without its links: " + reason, "cluster.nodes[].links");
+    wish.links.clear();
   }
 
   [[nodiscard]] bool is_told_link(const IpAddress& address) const {
@@ -183,6 +196,7 @@ class Settler {
       if (wish.settings.prefer.empty()) wish.settings.preempt = false;
       if (!wish.settings.preempt) wish.settings.preempt_delay = config::Vip{}.preempt_delay;
       remark(fmt::format("vips[{}]", out_.vips.size()), "from " + ledger_.place(wish.at));
+      if (!wish.remark.empty()) remark(fmt::format("vips[{}]", out_.vips.size()), wish.remark);
       out_.vips.push_back(wish.settings);
       kept_vips_.push_back(&wish);
     }
@@ -243,6 +257,7 @@ class Settler {
   void pools() {
     for (std::size_t i = 0; i < wanted_.pools.size(); ++i) {
       remark(fmt::format("pools[{}]", i), "from " + ledger_.place(wanted_.pools[i].at));
+      if (!wanted_.pools[i].remark.empty()) remark(fmt::format("pools[{}]", i), wanted_.pools[i].remark);
       out_.pools.push_back(wanted_.pools[i].settings);
     }
   }
@@ -373,8 +388,15 @@ class Settler {
     }
     if (cluster.nodes.size() != kNodesOfAPair || cluster.qdevice) return;
     config::TieBreak tie_break;
-    for (const IpAddress& hint : wanted_.tie_break_hints) {
-      if (is_foreign_router(hint)) tie_break.targets.push_back(hint);
+    for (const auto& [hint, at] : wanted_.tie_break_hints) {
+      const bool beside =
+          std::any_of(out_.vips.begin(), out_.vips.end(), [&](const config::Vip& vip) { return vip.address.contains(hint); });
+      if (is_foreign_router(hint) && beside) {
+        tie_break.targets.push_back(hint);
+      } else {
+        ledger_.approximated(at, fmt::format("{} breaks no tie: it is no router of a VIP's own network, where ARP asks", hint.to_string()),
+                             "cluster.tie_break");
+      }
     }
     if (!tie_break.targets.empty()) {
       cluster.tie_break = tie_break;

@@ -95,7 +95,7 @@ std::string_view trimmed(std::string_view text) {
 
 std::vector<std::string> split_words(std::string_view text) {
   std::vector<std::string> out;
-  for (std::size_t at = text.find_first_not_of(kBlanks); at != std::string_view::npos && out.size() < kWordsMax;) {
+  for (std::size_t at = text.find_first_not_of(kBlanks); at != std::string_view::npos && out.size() <= kWordsMax;) {
     const std::size_t end = std::min(text.find_first_of(kBlanks, at), text.size());
     out.emplace_back(text.substr(at, end - at));
     at = text.find_first_not_of(kBlanks, end);
@@ -103,23 +103,30 @@ std::vector<std::string> split_words(std::string_view text) {
   return out;
 }
 
-std::string shown(std::string_view line) {
-  line = trimmed(line);
-  // A note is passed on more lightly than the file: what follows these words stays in the file.
-  std::string_view hidden;
-  for (const std::string_view secret : {"auth_pass", "stats auth", "password", "passwd"}) {
-    const auto at = line.find(secret);
-    if (at != std::string_view::npos && at + secret.size() < line.size()) hidden = line.substr(at + secret.size());
-  }
-  line.remove_suffix(hidden.size());
+std::string printable(std::string_view text) {
   std::string out;
-  for (const char c : line) {
+  for (const char c : trimmed(text)) {
     if (out.size() >= kNoteTextMax) return out + "...";
     const auto byte = static_cast<unsigned char>(c);
     out += byte == '\t' ? ' ' : byte < 0x20 || byte >= 0x7f ? '?' : c;
   }
-  if (!hidden.empty()) out += " ...";
   return out;
+}
+
+std::string shown(std::string_view line) {
+  line = trimmed(line);
+  // A note is passed on more lightly than the file: what follows these words stays in the file.
+  const std::string small = lower(line);
+  std::size_t secret_at = line.size();
+  for (const std::string_view secret : {"auth_pass", "stats auth", "password", "passwd", "authorization", "bearer", "hdr cookie", "api-key",
+                                        "token ", "secret", "community"}) {
+    const auto at = small.find(secret);
+    if (at != std::string::npos) secret_at = std::min(secret_at, at + secret.size());
+  }
+  // In XML the value may stand before the name.
+  const auto value = small.find("value=");
+  if (secret_at < line.size() && line.starts_with('<') && value != std::string::npos) secret_at = std::min(secret_at, value + 6);
+  return printable(line.substr(0, secret_at)) + (secret_at < line.size() ? " ..." : "");
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {

@@ -20,9 +20,11 @@ namespace fairlead::migrate {
 /// Without the line ends; "a\r\nb" is "a", "b".
 [[nodiscard]] std::vector<std::string_view> split_lines(std::string_view text);
 [[nodiscard]] std::string_view trimmed(std::string_view text);
-/// Cut at blanks.
+/// Cut at blanks; one more than kWordsMax at most.
 [[nodiscard]] std::vector<std::string> split_words(std::string_view text);
-/// A line as it may stand in a message: trimmed, cut, what is no ASCII replaced, passwords hidden.
+/// Trimmed, cut, what is no ASCII replaced.
+[[nodiscard]] std::string printable(std::string_view text);
+/// A line as it may stand in a message: printable, and passwords and tokens hidden.
 [[nodiscard]] std::string shown(std::string_view line);
 
 /// Decimal digits only.

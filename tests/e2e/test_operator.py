@@ -4,6 +4,7 @@ import os
 
 from harness import EndToEnd, main
 from support import raw
+from support.fairlead import BIN
 from support.waiting import wait_for
 
 
@@ -43,6 +44,14 @@ class OperatorTest(EndToEnd):
         self.assertIn("idle_timeout: 1h", full)
         self.assertEqual(json.loads(self.one.cli("config", "show").stdout)["pools"][0]["name"], "masters")
         self.assertEqual(json.loads(self.one.cli("config", "diff").stdout)["changes"], [])
+
+    def test_what_another_node_runs_is_compared_over_a_pipe(self):
+        command = f"{os.path.join(BIN, 'fairlead')} --socket {self.one.socket_path}"
+        piped = "{ echo 'node: another'; %s config show | sed '/^node:/d; s/round_robin/random_two/'; } | %s config diff -" % (command, command)
+        done = self.one.node.run(["bash", "-euo", "pipefail", "-c", piped])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("round_robin -> random_two", done.stdout)
+        self.assertNotIn("another", done.stdout, "whose it is is no difference")
 
     def test_drain_loses_no_request_under_load(self):
         servers = [self.tls_server(f"mast-{i}").start() for i in (1, 2, 3)]

@@ -11,7 +11,7 @@ from support.fairlead import BIN, Gateway
 from support.terminal import Terminal
 from support.waiting import wait_for
 
-CTRL_C, CTRL_U = "\x03", "\x15"
+CTRL_A, CTRL_C, CTRL_E = "\x01", "\x03", "\x05"
 SHELL_ENV = {"PATH": f"{os.path.abspath(BIN)}:{os.environ['PATH']}", "TERM": "vt100", "PS1": "$ ", "LC_ALL": "C.UTF-8"}
 
 
@@ -60,12 +60,12 @@ class CompletionTest(AtTerminal):
         return shell
 
     def completes(self, shell, typed, wanted):
-        """`wanted` is what a TAB adds to what was typed."""
-        shell.send(typed + "\t")
-        # Shells may draw the line anew; what was typed last is enough to know the place by.
-        tail = typed.rsplit(" ", 1)[-1]
-        shell.expect("".join(f"{c if c.isalnum() else chr(92) + c}" for c in tail) + ".*?" + wanted.replace("/", r"\/").replace(".", r"\."))
-        shell.send(CTRL_U)
+        """`wanted` is what a TAB adds to what was typed. The shell itself says what the line is then."""
+        shell.send(f"{typed}\t{CTRL_A}echo LINE: {CTRL_E} END\n")
+        shown = shell.expect(r"\nLINE: [^\r\n]* END\r\n")
+        line = shown[shown.rindex("\nLINE: ") + len("\nLINE: "):].split(" END\r\n")[0]
+        self.assertEqual(line.rstrip(" /"), typed + wanted, "zsh takes the slash of a folder back where the line goes on")
+        return shown
 
     def all_in(self, shell):
         self.completes(shell, "fairlead serv", "er")
@@ -75,11 +75,10 @@ class CompletionTest(AtTerminal):
         self.completes(shell, f"{self.ask} connections kill --pool mas", "ters")
         self.completes(shell, f"{self.ask} connections kill --pool=mas", "ters")
         self.completes(shell, "fairlead check some-f", "ile.yaml")
-        self.completes(shell, "fairlead bench --out fol", "der")   # zsh shows the slash in bold.
-        shell.send("fairlead --socket /nonexistent/x server drain mas\t")
-        self.completes(shell, "", "")
-        shell.send("echo st''ill here\n")
-        shown = shell.expect("still here")
+        self.completes(shell, "fairlead bench --out fol", "der")
+        self.completes(shell, "fairlead import k", "eepalived")
+        self.completes(shell, "fairlead explain SERVER_DO", "WN")
+        shown = self.completes(shell, "fairlead --socket /nonexistent/x server drain mas", "")
         self.assertNotIn("cannot reach", shown, "a daemon that is not there is silence")
 
     def test_bash(self):
@@ -160,6 +159,7 @@ class WatchTest(AtTerminal):
     def test_in_a_pipe_there_is_one_block_for_each_change(self):
         process = self.gate.spawn([self.program, "--socket", self.daemon.socket_path, "status", "--watch"], "piped")
         wait_for(lambda: "masters" in process.stdout(), 10, "the first block")
+        self.assertNotIn("drain", process.stdout())
         self.daemon.server_verb("drain", "one")
         wait_for(lambda: "drain" in process.stdout(), 10, "the change")
         self.daemon.server_verb("ready", "one")
@@ -167,6 +167,15 @@ class WatchTest(AtTerminal):
         self.assertNotIn("\x1b", process.stdout())
         process.signal(signal.SIGINT)
         self.assertEqual(process.wait(5), 0)
+
+
+    def test_a_dumb_terminal_is_sent_no_control_sequences(self):
+        screen = self.terminal([self.program, "--socket", self.daemon.socket_path, "status", "--watch"], env={**os.environ, "TERM": "dumb"})
+        screen.expect("masters")
+        screen.send(CTRL_C)
+        code, shown = screen.wait()
+        self.assertEqual(code, 0, shown)
+        self.assertNotIn("\x1b", shown)
 
 
 class ProgressTest(AtTerminal):

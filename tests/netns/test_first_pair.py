@@ -1,8 +1,10 @@
-"""Two machines become a pair by the five commands of the README: install, init, cluster setup, cluster join, status. Real Corosync, a real TLS
-server behind it; the programs lie on PATH instead of being installed, and the test starts what systemd would be told to start."""
+"""Two machines become a pair by the five commands as they stand in README.md, with the addresses of a lab: install, init, cluster setup, cluster
+join, status. Real Corosync, a real TLS server behind it; the programs lie on PATH instead of being installed, and the test starts what systemd
+would be told to start."""
 import json
 import os
 import re
+import shlex
 import ssl
 import sys
 import unittest
@@ -12,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support.backends import Nginx                              # noqa: E402
 from support.cluster_probe import main                          # noqa: E402
 from support.corosync_lab import why_unavailable                # noqa: E402
+from support.fairlead import ROOT                               # noqa: E402
 from support.lab import Lab                                     # noqa: E402
 from support.machine import Machine                             # noqa: E402
 from support.pki import Authority                               # noqa: E402
@@ -19,6 +22,14 @@ from support.waiting import wait_for                            # noqa: E402
 
 VIP = "10.77.99.1"
 UNREACHABLE = 4
+
+
+def five_commands():
+    """(where, argv) of README.md's block."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        section = file.read().split("\n## Two machines, five commands\n", 1)[1].split("\n## ", 1)[0]
+    block = re.search(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL).group(1)
+    return [(where, shlex.split(command)) for where, command in re.findall(r"^([\w-]+)#\s+(.*)$", block, re.MULTILINE)]
 
 
 def corosync_without_real_time(root):
@@ -64,18 +75,27 @@ class FirstPairTest(unittest.TestCase):
 
     def test_five_commands(self):
         one, other = self.one, self.other
-        # 1. The package is there: its programs are on PATH.
-        said = self.done(one, "fairlead", "init", "--vip", f"{VIP}/16", "--gateway", self.router.address,
-                         "--peer", f"gate-1={one.host.address}", "--peer", f"gate-2={other.host.address}", "--server", f"mast-1={self.server.address}")
+        commands = five_commands()
+        self.assertEqual([where for where, _ in commands], ["both", "gate-1", "gate-1", "gate-2", "gate-2"])
+        install, init, invite, join, look = [argv for _, argv in commands]
+        # The package is there: its programs are on PATH.
+        version = self.done(one, "fairlead", "version").split()[1]
+        self.assertEqual(install, ["apt", "install", f"./fairlead_{version}_amd64.deb"])
+        here = {"192.168.4.20/24": f"{VIP}/16", "192.168.4.254": self.router.address, "192.168.4.130": one.host.address,
+                "192.168.4.131": other.host.address, "192.168.1.11:6443": self.server.address}
+        for address in here:
+            self.assertIn(address, " ".join(init), "README.md no longer says this: bring `here` up to date")
+        said = self.done(one, *[re.sub("|".join(map(re.escape, here)), lambda found: here[found.group()], word) for word in init])
         self.assertIn("/etc/fairlead/fairlead.yaml: created", said)
         self.assertIn("valid", self.done(one, "fairlead", "check", "/etc/fairlead/fairlead.yaml"))
 
-        setup = one.spawn(["fairlead", "cluster", "setup", "--invite"], "setup")
+        setup = one.spawn(invite, "setup")
         for unit in ("corosync.service", "fairleadd.service"):
             self.obey(one, unit)
         token = wait_for(lambda: re.search(r"fairlead cluster join (\w+)", setup.stdout()), 10, f"a token: {setup.stderr()}").group(1)
 
-        joined = self.done(other, "fairlead", "cluster", "join", token)
+        self.assertEqual(join[-1], "TOKEN")
+        joined = self.done(other, *join[:-1], token)
         self.assertIn("corosync: restarted\nfairleadd: started\n", joined)
         self.assertEqual(setup.wait(10), 0, setup.stderr())
         self.assertIn("handed over to gate-2", setup.stdout())
@@ -89,7 +109,7 @@ class FirstPairTest(unittest.TestCase):
                        s["vips"][0]["holder"] and s["cluster"]["tie_break"] == "armed" and s["ready"] for s in found)
         wait_for(is_pair, 30, "both are online and the VIP is held", interval=0.2)
         for machine in (one, other):
-            text = self.done(machine, "fairlead", "status")
+            text = self.done(machine, *look)
             self.assertRegex(text, r"gate-1 +1 +yes")
             self.assertRegex(text, r"gate-2 +2 +yes")
             self.assertIn("quorate", text)

@@ -1,8 +1,11 @@
 """docs/operating/moving-in.md: keepalived + HAProxy, then Pacemaker, hold the VIP, clients ask all the time; the page's commands bring Fairlead in, and
-the others back. What is measured is printed; what is asserted: no two machines answer at once, and every client is served again."""
+the others back. From keepalived the cluster is made beside it, where no Corosync ran. What is measured is printed; what is asserted: no two machines
+answer at once, every client is served again, and silent watches are whole while nothing moves and end, instead of hanging, when something does."""
+import collections
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -14,29 +17,34 @@ sys.path[:0] = [TESTS, os.path.join(os.path.dirname(TESTS), "scripts")]
 
 from demo.figures import figures, most_holders             # noqa: E402
 from demo.records import Watch                             # noqa: E402
-from demo.testlab import FAIRLEAD, TestLab                 # noqa: E402
+from demo.testlab import FAIRLEAD, LabClient, TestLab      # noqa: E402
 from drills.pacemaker import PREPARE, cib                  # noqa: E402
 from support.cluster_probe import main                     # noqa: E402
 from support.corosync_lab import why_unavailable           # noqa: E402
 from support.fairlead import ROOT                          # noqa: E402
+from support.load import HttpConnection, error_kind        # noqa: E402
 from support.waiting import SCALE, wait_for                # noqa: E402
 
 GATEWAYS = 3
+WATCHES = 8
 BLOCK = re.compile(r"^```sh on (gate-\d)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# What systemd would do, on nodes that have none: starts a program, or ends it and waits for that.
+# What systemd would do, on nodes that have none: starts a program, or ends it and waits for that. `enable` alone is for the next boot.
 SYSTEMCTL = r"""#!/bin/bash
 set -eu
 verb=$1; shift
-[ "${1:-}" != --now ] || shift
+now=no
+if [ "${1:-}" = --now ]; then now=yes; shift; fi
+case $verb:$now in enable:no|disable:no) echo "$verb: $*"; exit 0 ;; esac
 for unit in "$@"; do
   pid=/run/tour/$unit.pid
   case $verb in
-    start|enable)
+    start|enable|restart)
       case $unit in
         keepalived) run=(keepalived -n -l -D -f /etc/keepalived/keepalived.conf -p /run/k.pid -r /run/v.pid) ;;
         haproxy) run=(haproxy -db -f /etc/haproxy/haproxy.cfg) ;;
         pacemaker) run=(env PCMK_logfile=/run/lab/pacemaker.log pacemakerd) ;;
+        corosync) printf 'system {\n  sched_rr: no\n}\n' >>/etc/corosync/corosync.conf; run=(corosync -f) ;;
         fairleadd) run=(fairleadd --config /etc/fairlead/fairlead.yaml) ;;
         *) echo "Unit $unit.service not found." >&2; exit 5 ;;
       esac
@@ -58,8 +66,8 @@ defaults
     log global
     option tcplog
     timeout connect 5s
-    timeout client 35s
-    timeout server 35s
+    timeout client 1h
+    timeout server 1h
 frontend kube-api
     bind *:6443
     default_backend masters
@@ -81,6 +89,10 @@ vrrp_instance api {{
     virtual_router_id 51
     priority {priority}
     advert_int 1
+    unicast_src_ip {own}
+    unicast_peer {{
+        {peers}
+    }}
     virtual_ipaddress {{
         192.168.4.20/24
     }}
@@ -91,6 +103,40 @@ vrrp_instance api {{
 def page():
     with open(os.path.join(ROOT, "docs", "operating", "moving-in.md"), encoding="utf-8") as file:
         return file.read()
+
+
+class SilentWatches:
+    """Connections of a client that has asked once and waits for what comes, as a watch of the API does."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.client = LabClient(lab.node("client")["keeper"])
+        self.tls = ssl.create_default_context(cafile=os.path.join(lab.files("client"), "etc/lab/ca.crt"))
+        self.open = []
+
+    def begin(self):
+        self.close()
+        for _ in range(WATCHES):
+            self.open.append(HttpConnection(self.client, self.lab.vip, self.tls, self.lab.vip[0], timeout=10 * SCALE))
+            self.open[-1].get("/readyz")
+
+    def speak(self):
+        """{how each one ended, or "answered"}: after its silence each says something."""
+        out = collections.Counter()
+        for watch in self.open:
+            try:
+                out["answered" if watch.get("/readyz")[0] == 200 else "wrong"] += 1
+            except (OSError, EOFError) as problem:
+                out[error_kind(problem)] += 1
+        return dict(out)
+
+    def all_ended(self):
+        return all(watch.closed_by_peer() for watch in self.open)
+
+    def close(self):
+        for watch in self.open:
+            watch.close()
+        self.open.clear()
 
 
 class MovingInTest(unittest.TestCase):
@@ -118,22 +164,34 @@ class MovingInTest(unittest.TestCase):
             file.write(text)
         os.chmod(path, mode)
 
-    def prepare(self):
-        """Fairlead is gone, the others' files are there."""
-        self.lab.end_programs("fairleadd")
+    def prepare(self, corosync):
+        """Fairlead is gone, the others' files are there. keepalived has no Corosync."""
+        self.lab.end_programs(*(("fairleadd",) if corosync else ("fairleadd", "corosync")))
+        self.watches = SilentWatches(self.lab)
+        self.addCleanup(self.watches.close)
+        gates = self.lab.nodes("gateway")
+        own = {gate["name"]: next(link["address"] for link in gate["links"] if link["device"] == "lan") for gate in gates}
         servers = "".join(f"    server {n['name']} {n['links'][0]['address']}:6443\n" for n in self.lab.nodes("backend"))
-        for rank, gate in enumerate(self.lab.nodes("gateway")):
-            self.write(gate["name"], "/run/tour/systemctl", SYSTEMCTL, 0o755)
-            self.write(gate["name"], "/etc/haproxy/haproxy.cfg", HAPROXY.format(servers=servers))
-            self.write(gate["name"], "/etc/keepalived/keepalived.conf",
-                       KEEPALIVED.format(name=gate["name"], state="BACKUP" if rank else "MASTER", priority=150 - 50 * rank))
-            os.unlink(self.lab.files(gate["name"]) + "/etc/fairlead/fairlead.yaml")
+        for rank, gate in enumerate(gates):
+            name = gate["name"]
+            keepalived = KEEPALIVED.format(name=name, state="BACKUP" if rank else "MASTER", priority=150 - 50 * rank, own=own[name],
+                                           peers="\n        ".join(address for other, address in own.items() if other != name))
+            self.write(name, "/run/tour/systemctl", SYSTEMCTL, 0o755)
+            self.write(name, "/etc/haproxy/haproxy.cfg", HAPROXY.format(servers=servers))
+            self.write(name, "/etc/keepalived/keepalived.conf", keepalived)
+            self.write("gate-1", f"/run/move/{name}.conf", keepalived)
+            os.unlink(self.lab.files(name) + "/etc/fairlead/fairlead.yaml")
+            if not corosync:
+                for file in ("corosync.conf", "authkey"):
+                    os.unlink(f"{self.lab.files(name)}/etc/corosync/{file}")
 
     def steps(self):
-        """The page's blocks by its headings: file, waiting (two gateways and a look), holder (address, then the rest), back (gate-1, let go, take, the others)."""
+        """The page's blocks by its headings: file, the same and a cluster beside keepalived, waiting (two gateways and a look), holder (address, then the
+        rest), back (gate-1, let go, take, the others)."""
         text = page()
-        parts = {title: BLOCK.findall(body) for title, body in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)}
-        return [parts[title] for title in ("1. The file", "2. The gateways that wait", "3. The gateway that holds it", "The way back")]
+        parts = {title: BLOCK.findall(body) for title, body in re.findall(r"^##+ (.*?)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)}
+        return [parts[title] for title in ("1. The file", "From keepalived: a cluster beside it", "2. The gateways that wait", "3. The gateway that holds it",
+                                           "The way back")]
 
     def copy_file(self):
         with open(self.lab.files("gate-1") + "/etc/fairlead/fairlead.yaml", encoding="utf-8") as file:
@@ -148,15 +206,32 @@ class MovingInTest(unittest.TestCase):
         self.assertLessEqual(seen.holders, 1, what)
         return seen
 
+    def make_cluster(self, blocks):
+        """Beside keepalived, which holds the VIP and is not touched."""
+        since = time.monotonic_ns()
+        self.run_in(*blocks[0])
+        bundle = self.lab.files("gate-1") + "/run/move/cluster"
+        for node, text in blocks[1:]:
+            os.makedirs(self.lab.files(node) + "/run/move")
+            shutil.copy(bundle, self.lab.files(node) + "/run/move/cluster")
+            self.run_in(node, text)
+        wait_for(lambda: "Quorate:          Yes" in self.run_in("gate-1", "corosync-quorumtool -s || true"), 30, "Corosync has a quorum")
+        self.assertEqual(self.lab.holder(), "gate-1")
+        self.measured("keepalived: a cluster beside it", since)
+
     def tour(self, other, translate):
         """`translate`: of the page's commands, for what holds the VIP."""
-        made, waiting, holder, back = self.steps()
-        for node, text in made:
-            self.run_in(node, text)
-        self.copy_file()
+        made, beside, waiting, holder, back = self.steps()
         self.watch = Watch(self.lab)
         self.addCleanup(self.watch.close)
         self.watch.await_quiet()
+        self.watches.begin()
+        if other == "keepalived":
+            self.make_cluster(beside)
+        else:
+            for node, text in made:
+                self.run_in(node, text)
+            self.copy_file()
 
         since = time.monotonic_ns()
         for node, text in waiting[:2]:
@@ -167,10 +242,15 @@ class MovingInTest(unittest.TestCase):
         self.assertIn("held nowhere", said)
         self.assertEqual(self.lab.holder(), "gate-1", f"{other} still has it")
         self.measured(f"{other}: waiting gateways", since)
+        self.assertEqual(self.watches.speak(), {"answered": WATCHES}, "silent watches are whole: nothing has moved")
 
         since = time.monotonic_ns()
         self.run_in(holder[0][0], translate(holder[0][1]))
         self.measured(f"{other} -> Fairlead", since)
+        ended = self.watches.speak()
+        print(f"{WATCHES} silent watches, at their next word: {ended}", flush=True)
+        self.assertEqual(sum(ended.get(how, 0) for how in ("reset", "closed")), WATCHES, "they end and can be opened anew, instead of hanging")
+        self.watches.begin()
         self.assertIn(self.lab.holder(), ("gate-2", "gate-3"))
         if other == "keepalived":   # Pacemaker's HAProxy has ended with it.
             self.run_in(*holder[1])
@@ -182,6 +262,7 @@ class MovingInTest(unittest.TestCase):
         self.assertEqual(most_holders(self.watch.record), 1)
 
     def go_back(self, other, translate, back):
+        self.assertEqual(self.watches.speak(), {"answered": WATCHES}, "through Fairlead, silent since")
         since = time.monotonic_ns()
         for node, text in back[:3]:
             if other != "keepalived" and "haproxy" in text:
@@ -189,13 +270,14 @@ class MovingInTest(unittest.TestCase):
             self.run_in(node, translate(text))
         wait_for(lambda: self.lab.holder() == "gate-1", 60, f"{other} holds it again")
         self.measured(f"Fairlead -> {other}", since)
+        self.assertTrue(self.watches.all_ended(), "Fairlead ends what is open when it lets go of an address: nobody waits for the next word")
         for node, text in back[3:]:
             self.run_in(node, translate(text))
         self.watch.await_quiet()
 
     def test_keepalived_and_haproxy(self):
         with TestLab(self.folder, f"tour-{os.getpid()}", ("--nodes", str(GATEWAYS))) as self.lab:
-            self.prepare()
+            self.prepare(corosync=False)
             for gate in self.lab.nodes("gateway"):
                 self.run_in(gate["name"], "systemctl enable --now haproxy keepalived")
             wait_for(lambda: self.lab.holder() == "gate-1", 30, "keepalived holds the VIP")
@@ -203,7 +285,7 @@ class MovingInTest(unittest.TestCase):
 
     def test_pacemaker(self):
         with TestLab(self.folder, f"tour-{os.getpid()}", ("--nodes", str(GATEWAYS))) as self.lab:
-            self.prepare()
+            self.prepare(corosync=True)
             for gate in self.lab.nodes("gateway"):
                 self.write(gate["name"], "/etc/lab/cib.xml", cib(self.lab.vip[0]))
                 self.write(gate["name"], "/etc/lab/haproxy.cfg", open(self.lab.files(gate["name"]) + "/etc/haproxy/haproxy.cfg", encoding="utf-8").read())

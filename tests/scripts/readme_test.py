@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -54,6 +55,26 @@ class ReadmeTest(unittest.TestCase):
         self.assertRegex(first, r"^[A-Z].*\.$")
         self.assertNotIn(". ", first)
         self.assertTrue(rest.lstrip().startswith("```\n$ make run\n"), "the transcript follows the first sentence")
+
+    def test_the_sections_come_in_the_order_of_who_reads_them(self):
+        self.assertEqual(re.findall(r"^## (.*)$", self.text, re.MULTILINE),
+                         ["What it is", "The two commands", "Two machines, five commands", "Coming from HAProxy, keepalived or Pacemaker", "A whole site",
+                          "Break it yourself", "Your own servers in five minutes", "How fast", "Limits of this version", "Where to read on"])
+
+    def test_the_import_is_made_as_it_stands(self):
+        section = self.text.split("\n## Coming from HAProxy", 1)[1].split("\n## ", 1)[0]
+        command = next(body for _, body in BLOCK.findall(section) if body.startswith("fairlead import "))
+        with tempfile.TemporaryDirectory() as folder:
+            for page in ("from-haproxy", "from-keepalived"):
+                with open(os.path.join(ROOT, "docs", "operating", f"{page}.md"), encoding="utf-8") as file:
+                    for name, text in re.findall(r"^```(?:haproxy|keepalived) (\S+)\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL):
+                        with open(os.path.join(folder, name), "w", encoding="utf-8") as out:
+                            out.write(text)
+            done = subprocess.run(["bash", "-euc", f"{command}fairlead check fairlead.yaml"], cwd=folder, capture_output=True, text=True, check=False,
+                                  timeout=30 * SCALE, env={**os.environ, "PATH": f"{os.path.abspath(BIN)}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("fairlead.yaml: valid", done.stdout)
+        self.assertRegex(done.stderr, r"(?m)^gate-1\.conf:\d+: ")
 
     def test_targets_of_make_exist_and_come_first(self):
         self.assertEqual(self.blocks[0], "make run\nmake test\n")

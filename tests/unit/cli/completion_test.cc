@@ -56,6 +56,19 @@ TEST_F(CompletionTest, NamesComeFromTheRunningNode) {
   EXPECT_THAT(offered({"server", "add", ""}), IsEmpty()) << "a new name is nobody's";
 }
 
+TEST_F(CompletionTest, WhatIsNoNameIsNotOfferedAsOne) {
+  auto report = testing::sample_cluster_report();
+  report.vips[0].name = "x\n:files";
+  report.vips[1].name = "$(reboot)";
+  node.set_report(report);
+  EXPECT_THAT(offered({"vip", "move", ""}), IsEmpty());
+}
+
+TEST_F(CompletionTest, KindsAndEventsAreWordsOfTheProgram) {
+  EXPECT_THAT(offered({"import", "k"}), ElementsAre("keepalived"));
+  EXPECT_THAT(offered({"explain", "SERVER_DO"}), ElementsAre("SERVER_DOWN"));
+}
+
 TEST_F(CompletionTest, ItAsksTheDaemonThatTheLineSpeaksOfAndNotForLong) {
   (void)offered({"--socket", "/tmp/x.sock", "vip", "move", ""});
   EXPECT_EQ(connected.socket, "/tmp/x.sock");
@@ -198,10 +211,21 @@ TEST_F(CliTest, ConfigDiffOfNodesNamesThoseThatDiffer) {
   node.set_report(report);
   EXPECT_EQ(run({"config", "diff", "--nodes"}), kExitFailed);
   EXPECT_TRUE(complained("gate-2: another configuration")) << err.str();
+  EXPECT_TRUE(printed("what differs on gate-2: ssh gate-2 fairlead config show | fairlead config diff -")) << out.str();
   EXPECT_TRUE(printed("not known")) << out.str();
-  for (auto& each : report.cluster->nodes) each.config_match = true;
+  for (auto& each : report.cluster->nodes) {
+    each.config_match = true;
+    if (each.digest) each.digest->config_hash = report.config_hash;
+  }
   node.set_report(report);
   EXPECT_EQ(run({"config", "diff", "--nodes"}), kExitDone) << err.str();
+  EXPECT_FALSE(printed("what differs on")) << out.str();
+  ASSERT_TRUE(report.cluster->nodes[1].online);
+  report.cluster->nodes[1].digest.emplace().config_hash = "0badc0de";
+  node.set_report(report);
+  EXPECT_EQ(run({"config", "diff", "--nodes"}), kExitDone) << "of the rest nodes may differ on purpose";
+  EXPECT_TRUE(printed("rest differs")) << out.str();
+  EXPECT_TRUE(printed("0badc0de")) << out.str();
   EXPECT_EQ(run({"config", "diff", "--nodes", "some.yaml"}), kExitUsage);
 }
 

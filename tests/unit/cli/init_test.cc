@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <sstream>
+#include <sys/stat.h>
 
 #include "base/atomic_file.h"
 #include "config/load.h"
@@ -114,6 +115,25 @@ TEST_F(InitTest, ASinglePeerIsTheOtherOne) {
   ASSERT_EQ(found.cluster->nodes.size(), 2U);
   EXPECT_EQ(found.cluster->nodes[0].name, "gate-1");
   EXPECT_EQ(found.cluster->nodes[0].links, std::vector{address("192.168.4.130")});
+}
+
+TEST_F(InitTest, OfThreeGatewaysTheMajorityDecidesAndARouterThatWasGivenIsSaidToBeUnused) {
+  ASSERT_EQ(run({"--vip", "192.168.4.20/24", "--peer", "gate-1=192.168.4.130", "--peer", "gate-2=192.168.4.131", "--peer",
+                 "gate-3=192.168.4.132", "--server", "m=192.168.1.11", "--gateway", "192.168.4.254"}),
+            kExitDone)
+      << err.str();
+  EXPECT_TRUE(complained("--gateway 192.168.4.254 is not used")) << err.str();
+  EXPECT_FALSE(snapshot().cluster->tie_break);
+}
+
+TEST_F(InitTest, TheFolderIsOpenToTheDaemonWhateverTheUmask) {
+  const mode_t before = ::umask(0077);
+  const int code = run(kPair);
+  ::umask(before);
+  ASSERT_EQ(code, kExitDone) << err.str();
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(std::filesystem::path(file()).parent_path()).permissions(), static_cast<perms>(0755));
+  EXPECT_EQ(std::filesystem::status(file()).permissions(), static_cast<perms>(0644));
 }
 
 TEST_F(InitTest, AMachineOfAnotherNameSaysWhichNodeItIs) {

@@ -139,6 +139,212 @@ TEST_F(HaproxyImport, TwoAclsInOneConditionAreAnAndAndNotCarried) {
   EXPECT_EQ(snapshot.listeners[0].deny.size(), 2U);
 }
 
+constexpr const char* kListen = "listen a\n bind :1\n server s 10.0.0.1:1\n";
+
+TEST_F(HaproxyImport, AnAcceptThatIsNotReadNeverMakesTheRejectBehindItRejectAll) {
+  for (const std::string set : {"connection", "session", "content"}) {
+    import(kListen + (" tcp-request " + set + " accept if { req.ssl_hello_type 1 }\n tcp-request " + set + " reject\n"));
+    EXPECT_TRUE(snapshot.listeners.at(0).deny.empty());
+    EXPECT_TRUE(snapshot.listeners.at(0).allow.empty());
+    EXPECT_EQ(fate(4), Fate::kLeftOut);
+    EXPECT_EQ(fate(5), Fate::kLeftOut);
+  }
+  import(
+      kListen +
+      std::string(" acl lan src -f /etc/lan\n tcp-request connection accept if lan\n tcp-request connection reject unless { src 10.0.0.0/8 "
+                  "}\n tcp-request connection reject if { src 10.6.6.6 }\n"));
+  EXPECT_TRUE(snapshot.listeners[0].allow.empty());
+  EXPECT_EQ(snapshot.listeners[0].deny.size(), 1U);
+  EXPECT_EQ(fate(7), Fate::kApproximated);
+}
+
+TEST_F(HaproxyImport, RulesAreWalkedInTheirOrder) {
+  import(kListen +
+         std::string(" tcp-request connection accept if { src 10.1.1.1 }\n tcp-request connection reject if { src 10.1.1.0/31 }\n"));
+  ASSERT_EQ(snapshot.listeners[0].deny.size(), 1U) << "10.1.1.1 was accepted before it";
+  EXPECT_EQ(snapshot.listeners[0].deny[0].to_string(), "10.1.1.0/32");
+  import(kListen + std::string(" tcp-request connection reject\n tcp-request connection accept if { src 10.1.1.1 }\n") +
+         "listen b\n bind :2\n server s 10.0.0.1:1\n");
+  ASSERT_EQ(snapshot.listeners.size(), 1U) << "who rejects everybody is left out, not opened";
+  EXPECT_EQ(snapshot.listeners[0].name, "b");
+  // One set's accept is nothing to another set.
+  import(kListen + std::string(" tcp-request connection accept\n tcp-request content reject if { src 10.6.6.6 }\n"));
+  EXPECT_EQ(snapshot.listeners[0].deny.size(), 1U);
+}
+
+TEST_F(HaproxyImport, ARateRuleWithMoreThanTheRateIsNotCarried) {
+  const std::string table =
+      " stick-table type ip size 1m expire 10s store conn_rate(10s),conn_cur\n tcp-request connection track-sc0 src\n";
+  import(kListen + table + " tcp-request connection reject if { sc0_conn_rate gt 100 } !{ src 10.0.0.0/8 }\n" +
+         " tcp-request connection reject if { src_conn_cur gt 5 } or { src 10.0.0.1 }\n tcp-request connection reject if { sc1_conn_rate "
+         "gt 100 }\n");
+  EXPECT_EQ(snapshot.listeners[0].per_source_rate, 0U);
+  EXPECT_EQ(snapshot.listeners[0].per_source_connections, 0U);
+  for (const int line : {6, 7, 8}) EXPECT_EQ(fate(line), Fate::kLeftOut);
+  import(kListen + table + " tcp-request connection reject if { sc0_conn_rate gt 100 }\n");
+  EXPECT_EQ(snapshot.listeners[0].per_source_rate, 10U);
+}
+
+TEST_F(HaproxyImport, ATableOfAnotherSectionSaysThePeriod) {
+  import(kListen +
+         std::string(
+             " tcp-request connection track-sc1 src table st\n tcp-request connection reject if { sc_conn_rate(1) gt 40 }\nbackend st\n "
+             "stick-table type ip size 1m store conn_rate(20s)\n"));
+  EXPECT_EQ(snapshot.listeners[0].per_source_rate, 2U);
+  EXPECT_EQ(snapshot.pools.size(), 1U) << "a table is no pool";
+}
+
+TEST_F(HaproxyImport, AcceptProxyIsOfItsBind) {
+  import("listen a\n bind :1\n bind :2 accept-proxy\n bind :3\n server s 10.0.0.1:1\n");
+  ASSERT_EQ(snapshot.listeners.size(), 2U);
+  EXPECT_FALSE(snapshot.listeners[0].accept_proxy);
+  EXPECT_EQ(snapshot.listeners[0].bind.size(), 2U);
+  EXPECT_TRUE(snapshot.listeners[1].accept_proxy);
+  EXPECT_EQ(snapshot.listeners[1].bind[0].port, 2);
+}
+
+TEST_F(HaproxyImport, SeveralFilesAreOneConfiguration) {
+  made = migrate({{Kind::kHaproxy, "1.cfg", "global\n maxconn 100\ndefaults\n mode tcp\n balance leastconn\n"},
+                  {Kind::kHaproxy, "2.cfg", "frontend f\n bind :1\n default_backend b\n"},
+                  {Kind::kHaproxy, "3.cfg", " server lost 10.0.0.9:1\nbackend b\n server s 10.0.0.1:1\n"}});
+  ASSERT_TRUE(made.yaml.has_value());
+  const auto loaded = config::load_text(*made.yaml, "made", config::Environment{});
+  ASSERT_TRUE(loaded.snapshot.has_value());
+  EXPECT_EQ(loaded.snapshot->pools.at(0).balance, config::Balance::kLeastConnections);
+  EXPECT_EQ(loaded.snapshot->pools[0].servers.size(), 1U) << "a file begins with a section";
+  EXPECT_EQ(loaded.snapshot->listeners.size(), 1U);
+}
+
+TEST_F(HaproxyImport, TheFirstUseBackendWithoutAConditionWinsOverDefaultBackend) {
+  const std::string pools = "backend b\n server s 10.0.0.1:1\nbackend c\n server s 10.0.0.2:1\nbackend d\n server s 10.0.0.3:1\n";
+  import(pools +
+         "frontend f\n bind :1\n use_backend d if { req.len gt 0 }\n use_backend %[src]\n use_backend b\n use_backend c\n default_backend "
+         "c\n");
+  EXPECT_EQ(snapshot.listeners[0].pool, "b");
+  for (const int line : {9, 10, 12, 13}) EXPECT_EQ(fate(line), Fate::kLeftOut) << line;
+  import("defaults\n mode tcp\n default_backend c\n" + pools + "frontend f\n bind :1\nlisten g\n bind :2\n server own 10.0.0.4:1\n");
+  EXPECT_EQ(snapshot.listeners[0].pool, "c") << "of the defaults";
+  EXPECT_EQ(snapshot.listeners[1].pool, "c") << "HAProxy prefers it to the section's own servers, too";
+  EXPECT_EQ(fate(12), Fate::kApproximated);
+}
+
+TEST_F(HaproxyImport, ATimeoutOfZeroIsNever) {
+  import(
+      "defaults\n mode tcp\n timeout client 50s\n timeout server 50s\nlisten a\n bind :1\n timeout client 0\n timeout server 0\n server s "
+      "10.0.0.1:1\n"
+      "listen b\n bind :2\n timeout client 0\n server s 10.0.0.1:1\n");
+  EXPECT_EQ(snapshot.pools[0].idle_timeout, Duration{});
+  EXPECT_EQ(snapshot.pools[1].idle_timeout, 50s);
+}
+
+TEST_F(HaproxyImport, ABackendIsNotCutByTheClientTimeoutOfItsDefaults) {
+  import(
+      "defaults\n mode tcp\n timeout client 1m\n timeout server 1h\nfrontend f\n bind :1\n timeout client 2h\n timeout client-fin 7s\n "
+      "default_backend b\n"
+      "backend b\n server s 10.0.0.1:1\n");
+  EXPECT_EQ(snapshot.pools[0].idle_timeout, 1h);
+  EXPECT_EQ(snapshot.pools[0].half_close_timeout, 7s);
+}
+
+TEST_F(HaproxyImport, WritesWhatACheckIsByDefault) {
+  import("backend b\n option httpchk\n server s 10.0.0.1:1 check\n" + std::string(kListen));
+  const config::Health& health = snapshot.pools[0].health;
+  EXPECT_EQ(health.expect.size(), 15U) << "2xx and 3xx";
+  EXPECT_EQ(health.timeout, 2s) << "inter bounds it";
+  EXPECT_EQ(health.fast_interval, 2s);
+  EXPECT_EQ(health.down_interval, 2s);
+  import(
+      "backend b\n timeout connect 1s\n timeout check 3s\n option httpchk\n http-check expect status 200-399\n server s 10.0.0.1:1 check "
+      "inter 4s fastinter 1s\n");
+  EXPECT_EQ(snapshot.pools[0].health.timeout, 4s) << "a second to connect, three to answer";
+  EXPECT_EQ(snapshot.pools[0].health.fast_interval, 1s);
+  EXPECT_EQ(snapshot.pools[0].health.down_interval, 4s);
+  EXPECT_EQ(snapshot.pools[0].health.expect.size(), 15U);
+  EXPECT_EQ(fate(5), Fate::kApproximated);
+}
+
+TEST_F(HaproxyImport, ACheckOverTlsIsOneWhereverTheLineStands) {
+  for (const std::string rules :
+       {" option httpchk\n http-check connect ssl sni k\n", " option tcp-check\n tcp-check connect port 7 ssl\n"}) {
+    import("listen a\n bind :1\n" + rules + " server s 10.0.0.1:1 check\n");
+    const config::Health before = snapshot.pools[0].health;
+    import("listen a\n bind :1\n server s 10.0.0.1:1 check\n" + rules);
+    EXPECT_EQ(snapshot.pools[0].health, before);
+    EXPECT_NE(before.type, config::HealthType::kTcp);
+    EXPECT_NE(before.type, config::HealthType::kHttp);
+  }
+  import("listen a\n bind :1\n server s 10.0.0.1:1 check\n http-check connect ssl\n");
+  EXPECT_EQ(snapshot.pools[0].health.type, config::HealthType::kTcp) << "without `option httpchk` the rule is not used";
+  EXPECT_EQ(fate(4), Fate::kLeftOut);
+}
+
+TEST_F(HaproxyImport, ASectionsOwnCheckRulesTakeThePlaceOfThoseOfItsDefaults) {
+  import(
+      "defaults\n mode tcp\n option httpchk GET /readyz\n http-check connect ssl\n http-check expect status 204\nlisten a\n bind :1\n "
+      "http-check expect "
+      "status 200\n server s 10.0.0.1:1 check\nlisten b\n bind :2\n server s 10.0.0.1:1 check\n");
+  EXPECT_EQ(snapshot.pools[0].health.type, config::HealthType::kHttp);
+  EXPECT_EQ(snapshot.pools[0].health.expect, std::vector<std::uint16_t>{200});
+  EXPECT_EQ(snapshot.pools[1].health.type, config::HealthType::kHttps);
+  EXPECT_EQ(snapshot.pools[1].health.expect, std::vector<std::uint16_t>{204});
+}
+
+TEST_F(HaproxyImport, AServerThatTracksAnotherIsCheckedAsThatIs) {
+  import(
+      "backend a\n option httpchk GET /healthz\n server s 10.0.0.1:80 check inter 3s\nbackend b\n server s 10.0.0.1:443 track a/s\n"
+      "backend c\n server s 10.0.0.1:443 track nobody/s\n");
+  EXPECT_EQ(snapshot.pools[1].health.type, config::HealthType::kHttp);
+  EXPECT_EQ(snapshot.pools[1].health.port, 80);
+  EXPECT_EQ(snapshot.pools[1].health.interval, 3s);
+  EXPECT_EQ(snapshot.pools[2].health.type, config::HealthType::kNone);
+  EXPECT_EQ(fate(7), Fate::kApproximated);
+}
+
+TEST_F(HaproxyImport, AServerWithoutAPortTakesThatOfTheFrontend) {
+  import("frontend f\n bind :6443\n default_backend b\nbackend b\n server s 10.0.0.1\n");
+  EXPECT_EQ(snapshot.pools[0].servers.at(0).address.port, 6443);
+  import(
+      "frontend f\n bind :6443\n default_backend b\nlisten g\n bind :7443\n use_backend b\nbackend b\n server s 10.0.0.1\n server t "
+      "10.0.0.2:1\n");
+  ASSERT_EQ(snapshot.pools[0].servers.size(), 1U);
+  EXPECT_EQ(fate(8), Fate::kLeftOut);
+}
+
+TEST_F(HaproxyImport, AnAddressBehindTheSectionsNameIsABind) {
+  import("listen api 10.0.0.5:6443\n server s 10.0.0.1:6443\n");
+  EXPECT_EQ(snapshot.listeners[0].bind[0].to_string(), "10.0.0.5:6443");
+  EXPECT_EQ(fate(1), Fate::kCarried);
+}
+
+TEST_F(HaproxyImport, StatsLinesDoNotMakeAPageOfAListenerThatServes) {
+  import(kListen + std::string(" stats enable\n stats uri /x\nlisten stats\n bind 127.0.0.1:9000\n mode http\n stats enable\n"));
+  ASSERT_EQ(snapshot.listeners.size(), 1U);
+  EXPECT_EQ(fate(4), Fate::kLeftOut);
+  EXPECT_EQ(snapshot.admin.listen, "127.0.0.1:9000");
+}
+
+TEST_F(HaproxyImport, NoOptionTakesNothingInThatItNames) {
+  import(kListen + std::string(" no option httpchk\n no option tcpka\n no option nolinger\n no option tcplog\n"));
+  EXPECT_EQ(snapshot.pools[0].health.type, config::HealthType::kNone);
+  EXPECT_EQ(fate(4), Fate::kLeftOut);
+  EXPECT_EQ(fate(5), Fate::kApproximated) << "keepalive is on all the same";
+  EXPECT_EQ(fate(6), Fate::kCarried);
+  EXPECT_FALSE(snapshot.listeners[0].log);
+}
+
+TEST_F(HaproxyImport, OfSeveralLogsTheOneThatWantsMostDecides) {
+  import("global\n log /dev/log local0 info warning\n log /dev/log len 800 local1 err\n" + std::string(kListen));
+  EXPECT_EQ(snapshot.log.level, LogLevel::kInfo);
+}
+
+TEST_F(HaproxyImport, TokensStayInTheFile) {
+  import(kListen +
+         std::string(
+             " option httpchk\n http-check send hdr Authorization \"Bearer top-s3cret\"\n http-check send hdr authorization top-s3cret\n"));
+  ASSERT_FALSE(made.notes.empty());
+  for (const Note& note : made.notes) EXPECT_EQ(format(note).find("s3cret"), std::string::npos) << format(note);
+}
+
 TEST_F(HaproxyImport, ReadsOnlyTheFirstBranchOfACondition) {
   import("listen a\n bind :1\n.if defined(X)\n server s 10.0.0.1:1\n.else\n server t 10.0.0.2:1\n.endif\n");
   ASSERT_EQ(snapshot.pools[0].servers.size(), 1U);

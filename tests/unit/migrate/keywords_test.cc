@@ -1,5 +1,9 @@
 // Whatever word stands in a table is decided about, and a word that stands in none is said to be unknown.
+#include <algorithm>
+#include <array>
+#include <fstream>
 #include <gtest/gtest.h>
+#include <sstream>
 
 #include "migrate/corosync_reader.h"
 #include "migrate/haproxy_keywords.h"
@@ -84,6 +88,81 @@ TEST(HaproxyKeywords, AnUnknownOneIsSaidToBe) {
   EXPECT_NE(made.notes.back().reason.find("unknown"), std::string::npos);
 }
 
+struct TheirWord {
+  std::string place, name;
+  int arguments = 0;
+};
+/// tests/golden/import_words/FILE: what the other program itself says that it knows.
+std::vector<TheirWord> their_words(const std::string& file) {
+  std::ifstream in(std::string(FL_SOURCE_DIR) + "/tests/golden/import_words/" + file);
+  std::vector<TheirWord> out;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with('#')) continue;
+    TheirWord word;
+    std::istringstream(line) >> word.place >> word.name >> word.arguments;
+    out.push_back(std::move(word));
+  }
+  EXPECT_GT(out.size(), 100U) << file;
+  return out;
+}
+bool matches(std::string_view pattern, std::string_view name) {
+  return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
+}
+
+constexpr std::array<std::pair<std::string_view, Place>, 7> kHaproxyPlaces{{{"global", Place::kGlobal},
+                                                                            {"proxy", Place::kProxy},
+                                                                            {"option", Place::kOption},
+                                                                            {"timeout", Place::kTimeout},
+                                                                            {"bind", Place::kBind},
+                                                                            {"server", Place::kServer},
+                                                                            {"resolvers", Place::kResolvers}}};
+/// Of versions before and after 2.6.
+constexpr std::array<std::string_view, 21> kOtherVersions{"nbproc",
+                                                          "setcap",
+                                                          "redispatch",
+                                                          "monitor-net",
+                                                          "guid",
+                                                          "grace",
+                                                          "appsession",
+                                                          "req*",
+                                                          "rsp*",
+                                                          "max-session-srv-conns",
+                                                          "block",
+                                                          "forwarded",
+                                                          "forceclose",
+                                                          "http_proxy",
+                                                          "rdp-cookie",
+                                                          "client-hs",
+                                                          "freebind",
+                                                          "quiet",
+                                                          "close-spread-time",
+                                                          "no-send-proxy-v2-*",
+                                                          "monitor"};
+
+TEST(HaproxyKeywords, EachOfHaproxysOwnIsInTheTable) {
+  for (const TheirWord& word : their_words("haproxy-2.6")) {
+    const auto place =
+        std::find_if(kHaproxyPlaces.begin(), kHaproxyPlaces.end(), [&](const auto& known) { return known.first == word.place; });
+    ASSERT_NE(place, kHaproxyPlaces.end()) << word.place;
+    const HaproxyKeyword* keyword = find_haproxy_keyword(place->second, word.name);
+    ASSERT_NE(keyword, nullptr) << word.place << " " << word.name;
+    const bool counts = place->second == Place::kBind || place->second == Place::kServer;
+    EXPECT_TRUE(!counts || keyword->arguments == word.arguments) << word.name;
+  }
+}
+
+TEST(HaproxyKeywords, NoneIsInTheTableThatHaproxyDoesNotHave) {
+  const auto theirs = their_words("haproxy-2.6");
+  for (const HaproxyKeyword& keyword : haproxy_keywords()) {
+    const auto place =
+        std::find_if(kHaproxyPlaces.begin(), kHaproxyPlaces.end(), [&](const auto& known) { return known.second == keyword.place; });
+    const bool known = std::any_of(theirs.begin(), theirs.end(),
+                                   [&](const TheirWord& word) { return word.place == place->first && matches(keyword.name, word.name); });
+    const bool other = std::find(kOtherVersions.begin(), kOtherVersions.end(), keyword.name) != kOtherVersions.end();
+    EXPECT_TRUE(known || other) << place->first << " " << keyword.name;
+  }
+}
+
 std::pair<std::string, int> file_with(const KeepalivedKeyword& keyword) {
   const std::string word = example_of(keyword.name);
   const std::string vip = "vrrp_instance a {\n interface eth0\n virtual_ipaddress {\n 10.0.0.1/24\n }\n}\n";
@@ -104,6 +183,38 @@ TEST(KeepalivedKeywords, EachIsDecidedAbout) {
   for (const KeepalivedKeyword& keyword : keepalived_keywords()) {
     const auto [text, line] = file_with(keyword);
     expect_decided(migrate({{Kind::kKeepalived, "keepalived.conf", text}}), line, keyword.name);
+  }
+}
+
+constexpr std::array<std::pair<std::string_view, KeepalivedPlace>, 7> kKeepalivedPlaces{
+    {{"top", KeepalivedPlace::kTop},
+     {"global", KeepalivedPlace::kGlobal},
+     {"instance", KeepalivedPlace::kInstance},
+     {"sync", KeepalivedPlace::kSync},
+     {"script", KeepalivedPlace::kScript},
+     {"virtual_server", KeepalivedPlace::kVirtualServer},
+     {"real_server", KeepalivedPlace::kRealServer}}};
+
+TEST(KeepalivedKeywords, EachOfKeepalivedsOwnIsInTheTable) {
+  for (const TheirWord& word : their_words("keepalived-2.2")) {
+    const auto place =
+        std::find_if(kKeepalivedPlaces.begin(), kKeepalivedPlaces.end(), [&](const auto& known) { return known.first == word.place; });
+    ASSERT_NE(place, kKeepalivedPlaces.end()) << word.place;
+    EXPECT_NE(find_keepalived_keyword(place->second, word.name), nullptr) << word.place << " " << word.name;
+  }
+}
+
+TEST(KeepalivedKeywords, NoneIsInTheTableThatKeepalivedDoesNotHave) {
+  // Of other versions, or not in its manual.
+  constexpr std::array<std::string_view, 5> kOthers{"net_namespace*", "use_pid_dir", "lvs_sync_daemon_interface", "thread_timer_expired",
+                                                    "linkbeat_use_polling"};
+  const auto theirs = their_words("keepalived-2.2");
+  for (const KeepalivedKeyword& keyword : keepalived_keywords()) {
+    const auto place =
+        std::find_if(kKeepalivedPlaces.begin(), kKeepalivedPlaces.end(), [&](const auto& known) { return known.second == keyword.place; });
+    const bool known = std::any_of(theirs.begin(), theirs.end(),
+                                   [&](const TheirWord& word) { return word.place == place->first && matches(keyword.name, word.name); });
+    EXPECT_TRUE(known || std::find(kOthers.begin(), kOthers.end(), keyword.name) != kOthers.end()) << place->first << " " << keyword.name;
   }
 }
 

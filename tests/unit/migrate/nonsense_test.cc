@@ -79,6 +79,25 @@ TEST(Nonsense, XmlThatIsBrokenOrDeepIsRefusedOrListed) {
   refused(Kind::kPacemaker, deep + end + "</resources></configuration></cib>");
 }
 
+TEST(Nonsense, StatementsAndBytesOfAllFilesAreBounded) {
+  std::string line;
+  for (int i = 0; i < 600; ++i) line += "a{}";
+  std::string text;
+  for (int i = 0; i < 170; ++i) text += line + "\n";
+  EXPECT_NE(refused(Kind::kKeepalived, text).message.find("statements"), std::string::npos);
+  std::string words;
+  for (std::size_t i = 0; i <= kWordsMax; ++i) words += "a ";
+  for (const Kind kind : {Kind::kKeepalived, Kind::kCorosync}) EXPECT_NE(refused(kind, words).message.find("words"), std::string::npos);
+  std::vector<Input> inputs;
+  for (int i = 0; i < 5; ++i) {
+    inputs.push_back({Kind::kHaproxy, "file-" + std::to_string(i), {}});
+    while (inputs.back().text.size() + kLineBytesMax < kInputBytesMax) inputs.back().text += std::string(kLineBytesMax - 1, '#') + "\n";
+  }
+  const Migration made = migrate(inputs);
+  ASSERT_FALSE(made.problems.empty());
+  EXPECT_NE(made.problems.front().message.find("in all files"), std::string::npos);
+}
+
 TEST(Nonsense, AFileGivenTwiceIsRefused) {
   const Migration made = migrate({{Kind::kHaproxy, "a", "global\n"}, {Kind::kHaproxy, "a", "global\n"}});
   EXPECT_FALSE(made.yaml.has_value());
