@@ -31,9 +31,9 @@ class NodePortInbox final : public admin::NodePort {
  private:
   Inbox<ControlMessage>& control_;
   const LogThread& log_;
-  mutable std::mutex mutex_;  // Guards the two below.
+  mutable std::mutex mutex_;  // Guards the two below, for as long as taking a pointer takes.
   std::shared_ptr<const admin::NodeReport> report_ = std::make_shared<admin::NodeReport>();
-  std::string yaml_;
+  std::shared_ptr<const std::string> yaml_ = std::make_shared<const std::string>();
 };
 
 }  // namespace fairlead::daemon
