@@ -114,7 +114,7 @@ bool Orchestrator::takeover_is_over() {
 /// What the takeover's eligibility needs of the rest of the node.
 void Orchestrator::tell_takeover(const admin::NodeReport& report) {
   if (!takeover_) return;
-  const bool stalled = std::any_of(pulses_.begin(), pulses_.end(), [](const Pulse& p) { return p.stalled; });
+  const bool stalled = std::any_of(pulses_.begin(), pulses_.end(), [](const WorkerPulse& p) { return p.stalled; });
   for (const config::Vip& vip : controller_.active().vips) {
     VipHealth health;
     if (stalled) health = {.loops_turn = false, .serves = true, .reason = "a worker does not turn"};
