@@ -1,15 +1,17 @@
 #include "admin/api_client.h"
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/beast/core.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
+#include <openssl/ssl.h>
+#include <optional>
 
+#include "admin/api_stream.h"
 #include "admin/asio_complete.h"
 #include "base/ip_address.h"
 #include "generated/version.h"
@@ -42,8 +44,7 @@ Request make_request(const std::string& method, const std::string& target, const
   return out;
 }
 
-template <class Stream>
-Result<ApiReply> exchange(net::io_context& io, Stream& stream, const Request& request, const std::string& where) {
+Result<ApiReply> exchange(net::io_context& io, ApiStream& stream, const Request& request, const std::string& where) {
   const auto lost = [&](error_code failed) {
     if (failed == beast::error::timeout)
       return Error{Errc::kTimeout, where + " did not answer in time. It may be overloaded or stopped: look at its log"};
@@ -68,10 +69,10 @@ class UnixClient final : public ApiPort {
       return Error{Errc::kInvalidArgument, "--socket: a path of 1 to " + std::to_string(kPathBytesMax) + " bytes is needed"};
     }
     net::io_context io(1);
-    beast::basic_stream<net::local::stream_protocol> stream(io);
+    ApiStream stream(io, Fd(), /*tls=*/nullptr);
     stream.expires_after(options_.timeout);
     const net::local::stream_protocol::endpoint endpoint(options_.socket);
-    if (const auto failed = complete(io, [&](auto done) { stream.async_connect(endpoint, done); })) {
+    if (const auto failed = complete(io, [&](auto done) { stream.async_connect(endpoint, IoDone(done)); })) {
       return Error{Errc::kUnavailable,
                    "cannot reach the daemon on " + options_.socket + ": " + failed.message() +
                        ". Is fairleadd running here (systemctl status fairleadd)? --socket PATH or --server URL lead elsewhere"};
@@ -97,39 +98,42 @@ class TcpClient final : public ApiPort {
     net::io_context io(1);
     error_code failed;
     tcp::resolver resolver(io);
-    const auto addresses = resolver.resolve(url->host, url->port, failed);
+    const auto addresses = resolver.resolve(url->host, url->port, failed);  // Never none without an error.
     if (failed) return unreachable(failed.message());
     const auto request =
         make_request(method, target, body, to_string(HostPort{url->host, static_cast<std::uint16_t>(std::stoul(url->port))}));
     const std::string where = "the daemon at " + options_.server;
-    if (!url->tls) {
-      beast::tcp_stream stream(io);
-      stream.expires_after(options_.timeout);
-      failed = complete(io, [&](auto done) { stream.async_connect(addresses, done); });
-      if (failed) return unreachable(failed.message());
-      return exchange(io, stream, request, where);
+    std::shared_ptr<ssl::context> tls;
+    if (url->tls) {
+      tls = std::make_shared<ssl::context>(ssl::context::tls_client);
+      if (auto ready = prepare(*tls, url->host); !ready) return ready.error();
     }
-    ssl::context context(ssl::context::tls_client);
-    if (auto ready = prepare(context); !ready) return ready.error();
-    beast::ssl_stream<beast::tcp_stream> stream(io, context);
-    beast::get_lowest_layer(stream).expires_after(options_.timeout);
-    failed = complete(io, [&](auto done) { beast::get_lowest_layer(stream).async_connect(addresses, done); });
+    const auto until = std::chrono::steady_clock::now() + options_.timeout;
+    std::optional<ApiStream> stream;
+    for (const auto& address : addresses) {
+      stream.emplace(io, Fd(), tls);
+      stream->expires_after(until - std::chrono::steady_clock::now());
+      failed = complete(io, [&](auto done) { stream->async_connect(address.endpoint(), IoDone(done)); });
+      if (!failed) break;
+    }
     if (failed) return unreachable(failed.message());
-    if (!parse_ip_address(url->host) && SSL_set_tlsext_host_name(stream.native_handle(), url->host.c_str()) != 1)
+    if (!url->tls) return exchange(io, *stream, request, where);
+    if (!parse_ip_address(url->host) && SSL_set_tlsext_host_name(stream->tls_handle(), url->host.c_str()) != 1)
       return unreachable("not a usable host name");
-    stream.set_verify_callback(ssl::host_name_verification(url->host), failed);
-    if (!failed) failed = complete(io, [&](auto done) { stream.async_handshake(ssl::stream_base::client, done); });
+    failed = complete(io, [&](auto done) { stream->async_handshake(beast::role_type::client, IoDone(done)); });
     if (failed) return unreachable("TLS: " + failed.message() + " (see --ca, --cert and --key)");
-    return exchange(io, stream, request, where);
+    return exchange(io, *stream, request, where);
   }
 
  private:
-  Status prepare(ssl::context& context) const {
+  Status prepare(ssl::context& context, const std::string& host) const {
     error_code failed;
     const auto wrong = [&](const char* option, const std::string& path) {
       return Error{Errc::kInvalidArgument, std::string(option) + " " + path + ": " + failed.message()};
     };
     context.set_verify_mode(ssl::verify_peer, failed);
+    if (!failed) context.set_verify_callback(ssl::host_name_verification(host), failed);
+    if (failed) return wrong("--server", options_.server);
     if (options_.ca.empty()) {
       context.set_default_verify_paths(failed);
     } else {

@@ -10,7 +10,6 @@
 #include "admin/web_assets.h"
 #include "base/ip_address.h"
 #include "base/log.h"
-#include "base/system_clock.h"
 #include "config/load.h"
 #include "generated/version.h"
 
@@ -19,6 +18,7 @@ namespace {
 
 constexpr std::size_t kListedDefault = 1000;
 constexpr std::size_t kListedMax = 10000;
+constexpr std::string_view kOtherSite = "a page of another site";  // In events; not the name a stranger gave it.
 
 std::string parameter(const ApiTarget& target, const std::string& key) {
   const auto found = target.query.find(key);
@@ -177,20 +177,19 @@ Duration ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
     if (const auto checked = check_query(*match.route, *target); !checked) return at_once(problem_response(checked.error()));
   }
   if (!takes_any_query(match.route->call)) {
-    if (const auto checked = check_host(request); !checked) return at_once(problem_response(checked.error(), 421));
+    if (const auto checked = check_host(request); !checked)
+      return at_once(refuse(match, request, "Host of another site", checked.error(), 421));
   }
   if (match.route->call == ApiCall::kAsset)
     return at_once(asset_response(*find_web_asset("/" + target->segments.front()), request.if_none_match));
-  if (match.route->call == ApiCall::kWatch) return at_once(watch(request, *target));
+  if (match.route->call == ApiCall::kWatch) return at_once(watch(match, request, *target));
   if (match.route->role == ApiRole::kOperate && request.caller.role != ApiRole::kOperate) {
-    ++counters_.refused;
-    if (const auto count = refused_said_.again(SystemClock{}.now()))
-      FL_LOG(COMMAND_REFUSED, "command", std::string(match.route->method) + " " + std::string(match.route->pattern), "by",
-             request.caller.name, "count", *count);
-    return at_once(problem_response(Error{
-        Errc::kPermission,
-        request.caller.name + " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names in "
-                              "admin.operators; plain HTTP only reads"}));
+    return at_once(
+        refuse(match, request, "no operator",
+               Error{Errc::kPermission,
+                     request.caller.name +
+                         " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names "
+                         "in admin.operators; plain HTTP only reads"}));
   }
   if (match.route->call == ApiCall::kBlackbox) return at_once(blackbox());
   if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
@@ -238,7 +237,16 @@ ApiResponse ApiDispatcher::blackbox() const {
   return {200, "application/octet-stream", std::move(*file), ""};
 }
 
-ApiResponse ApiDispatcher::watch(const ApiRequest& request, const ApiTarget& target) const {
+/// Somebody who may not, or a browser sent by somebody who may not: the audit trail has it. Whoever only reads, under a name we do not
+/// answer to, is told and no more.
+ApiResponse ApiDispatcher::refuse(const RouteMatch& match, const ApiRequest& request, std::string_view why, const Error& error,
+                                  unsigned status) {
+  if (match.route->role == ApiRole::kOperate || match.route->call == ApiCall::kWatch)
+    refusals_.refused(request.caller, std::string(match.route->method) + " " + std::string(match.route->pattern), why);
+  return problem_response(error, status);
+}
+
+ApiResponse ApiDispatcher::watch(const RouteMatch& match, const ApiRequest& request, const ApiTarget& target) {
   const auto asked = parse_watch_request(target);
   if (!asked) return problem_response(asked.error());
   const auto upgrade_to = [](const std::string& what) {
@@ -251,7 +259,7 @@ ApiResponse ApiDispatcher::watch(const ApiRequest& request, const ApiTarget& tar
   if (!is_websocket_key(request.websocket_key))
     return problem_response(Error{Errc::kInvalidArgument, "Sec-WebSocket-Key is missing or not 16 bytes in base64"});
   if (!request.body.empty()) return problem_response(Error{Errc::kInvalidArgument, "a WebSocket's handshake has no body"});
-  if (const auto checked = check_origin(request); !checked) return problem_response(checked.error());
+  if (const auto checked = check_origin(request); !checked) return refuse(match, request, kOtherSite, checked.error());
   if (node_.report() == nullptr) return problem_response(Error{Errc::kUnavailable, "the daemon is starting; ask again"});
   ApiResponse out{101, "", "", ""};
   out.watch = *asked;
@@ -266,10 +274,9 @@ void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
                           .client = parameter(target, "client"),
                           .listener = parameter(target, "listener"),
                           .id = parameter(target, "id")};
-  node_.connections(std::move(filter), *limit, [respond = std::move(respond), limit = *limit](Result<ConnectionList> result) {
+  node_.connections(std::move(filter), *limit, [respond = std::move(respond), limit = *limit](Result<LateConnections> result) {
     if (!result) return respond(problem_response(result.error()));
-    auto list = std::make_shared<const ConnectionList>(std::move(*result));
-    respond({200, "application/json", "", "", [list = std::move(list), limit] { return encode_connections(*list, limit); }});
+    respond({200, "application/json", "", "", [list = std::move(*result), limit] { return encode_connections(list(), limit); }});
   });
 }
 
@@ -278,7 +285,7 @@ Duration ApiDispatcher::change(const RouteMatch& match, const ApiRequest& reques
     respond(std::move(response));
     return Duration::zero();
   };
-  if (const auto checked = check_origin(request); !checked) return at_once(problem_response(checked.error()));
+  if (const auto checked = check_origin(request); !checked) return at_once(refuse(match, request, kOtherSite, checked.error()));
   if (const auto checked = check_content_type(request); !checked) return at_once(problem_response(checked.error(), 415));
   auto command = decode_command(match.route->call, match.parameters, request.body);
   if (!command) return at_once(problem_response(command.error()));

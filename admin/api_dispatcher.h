@@ -15,16 +15,10 @@
 #include "admin/api_routes.h"
 #include "admin/metrics.h"
 #include "admin/node_port.h"
+#include "admin/refusal_log.h"
 #include "admin/watch_plan.h"
-#include "base/seldom_said.h"
 
 namespace fairlead::admin {
-
-/// Who is on the other end of a connection, as the kernel or the TLS library says.
-struct Caller {
-  std::string name;  ///< "uid 0 (root)", "certificate CN=ops", "tcp 127.0.0.1:5000"
-  ApiRole role = ApiRole::kRead;
-};
 
 struct ApiRequest {
   std::string method;
@@ -58,8 +52,9 @@ using Respond = std::function<void(ApiResponse)>;
 
 class ApiDispatcher {
  public:
-  /// Both outlive this object; `counters` belongs to the admin thread.
-  ApiDispatcher(NodePort& node, ApiCounters& counters) : node_(node), counters_(counters) {}
+  /// All outlive this object; `counters` and `refusals` belong to the admin thread.
+  ApiDispatcher(NodePort& node, const ApiCounters& counters, RefusalLog& refusals)
+      : node_(node), counters_(counters), refusals_(refusals) {}
 
   /// How much longer than usual the answer may take: the time the caller gave the command itself.
   Duration handle(const ApiRequest& request, Respond respond);
@@ -67,13 +62,15 @@ class ApiDispatcher {
  private:
   [[nodiscard]] ApiResponse read(const RouteMatch& match, const ApiTarget& target) const;
   [[nodiscard]] ApiResponse blackbox() const;
-  [[nodiscard]] ApiResponse watch(const ApiRequest& request, const ApiTarget& target) const;
+  [[nodiscard]] ApiResponse watch(const RouteMatch& match, const ApiRequest& request, const ApiTarget& target);
+  [[nodiscard]] ApiResponse refuse(const RouteMatch& match, const ApiRequest& request, std::string_view why, const Error& error,
+                                   unsigned status = 0);
   void list_connections(const ApiTarget& target, Respond respond);
   Duration change(const RouteMatch& match, const ApiRequest& request, Respond respond);
 
   NodePort& node_;
-  ApiCounters& counters_;
-  SeldomSaid refused_said_;
+  const ApiCounters& counters_;
+  RefusalLog& refusals_;
 };
 
 }  // namespace fairlead::admin

@@ -247,8 +247,9 @@ WebSocket), 431 (header above 16 KiB), 503 (too many connections or watchers).
 
 ## Limits
 
-64 connections over TCP and 64 over the socket, 16 of the latter kept for operators; 32 of each may be watchers; 10 s for a request
-to arrive and for an answer to be taken, 60 s between requests, 60 s for a command to finish (it goes on; only the answer is given up).
+64 connections over TCP and 64 over the socket; 32 of each may be watchers. Over the socket and over TLS a quarter of both is kept for
+operators. 10 s for a request to arrive and for an answer to be taken, 60 s between requests, 60 s for a command to finish (it goes on;
+only the answer is given up).
 )";
   return out.str();
 }

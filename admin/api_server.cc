@@ -20,6 +20,7 @@
 #include "admin/tls_context.h"
 #include "base/log.h"
 #include "base/sockaddr.h"
+#include "base/system_clock.h"
 
 namespace fairlead::admin {
 
@@ -55,7 +56,8 @@ class ApiServer::Loop {
       : options_(std::move(options)),
         io_(std::make_shared<net::io_context>(1)),
         work_(net::make_work_guard(*io_)),
-        dispatcher_(node, counters_),
+        refusals_(clock_, counters_),
+        dispatcher_(node, counters_, refusals_),
         hub_(io_, node),
         unix_waiter_(*io_),
         tcp_waiter_(*io_),
@@ -182,7 +184,6 @@ class ApiServer::Loop {
       return;
     }
     tcp_listener_ = std::move(*listener);
-    v6_ = !endpoint.address.is_v4();
     const Endpoint bound = local_of(tcp_listener_.get());
     tcp_port_.store(bound.port, std::memory_order_release);
     FL_LOG(ADMIN_LISTENING, "address", (tls_ ? "https://" : "http://") + bound.to_string());
@@ -216,10 +217,17 @@ class ApiServer::Loop {
                           auto accepted = accept_one(listener);
                           if (!accepted) return rest(waiter, pause, listener, std::move(take));
                           if (!accepted->has_value()) break;
-                          take(std::move(**accepted));
+                          take_or_shed(take, std::move(**accepted));
                         }
                         wait(waiter, pause, listener, std::move(take));
                       });
+  }
+
+  /// Asio registers the socket with epoll, OpenSSL takes memory: where there is none, this one connection is refused. The listener goes on.
+  void take_or_shed(const std::function<void(Fd)>& take, Fd fd) {
+    try {
+      take(std::move(fd));
+    } catch (const std::exception&) { ++counters_.shed; }
   }
 
   /// No descriptor left: a level-triggered listener would spin.
@@ -240,8 +248,7 @@ class ApiServer::Loop {
       ++counters_.shed;
       return;
     }
-    add(counters_.unix_connections, counters_.unix_watchers, Caller{user_name(peer->uid), role},
-        [&](SessionSetup settings) { return make_unix_session(std::move(fd), std::move(settings)); });
+    add(std::move(fd), counters_.unix_connections, counters_.unix_watchers, Caller{user_name(peer->uid), role}, /*tls=*/nullptr);
   }
 
   void take_tcp(Fd fd) {
@@ -249,40 +256,34 @@ class ApiServer::Loop {
       ++counters_.shed;
       return;
     }
-    add(counters_.tcp_connections, counters_.tcp_watchers, Caller{"tcp " + peer_of(fd.get()).to_string(), ApiRole::kRead},
-        [&](SessionSetup settings) {
-          return tls_ ? make_tls_session(std::move(fd), v6_, tls_, options_.operators, std::move(settings))
-                      : make_tcp_session(std::move(fd), v6_, std::move(settings));
-        });
+    const Endpoint peer = peer_of(fd.get());
+    add(std::move(fd), counters_.tcp_connections, counters_.tcp_watchers,
+        Caller{"tcp " + peer.to_string(), ApiRole::kRead, "tcp " + peer.address.to_string()}, tls_);
   }
 
-  SessionSetup setup(Caller caller, std::uint64_t* count, std::uint64_t* watchers) {
+  /// Counts it; its on_end counts it down.
+  SessionSetup setup(Caller caller, bool has_operators, std::uint64_t* count, std::uint64_t* watchers) {
+    ++*count;
     return {.io = io_,
             .dispatcher = &dispatcher_,
             .counters = &counters_,
+            .refusals = &refusals_,
             .limits = options_.limits,
             .caller = std::move(caller),
-            .on_end =
-                [this, count, number = next_session_] {
-                  --*count;
-                  sessions_.erase(number);
-                },
+            .has_operators = has_operators,
+            .on_end = EndCall([this, count, number = next_session_] {
+              --*count;
+              sessions_.erase(number);
+            }),
             .hub = &hub_,
             .watchers = watchers,
             .on_upgrade = [this, number = next_session_](std::weak_ptr<ApiSession> next) { sessions_[number] = std::move(next); }};
   }
 
-  /// `make` may throw: Asio registers the socket with epoll, OpenSSL takes memory. Then this one connection is refused.
-  template <class Make>
-  void add(std::uint64_t& count, std::uint64_t& watchers, Caller caller, Make make) {
-    std::shared_ptr<ApiSession> session;
-    try {
-      session = make(setup(std::move(caller), &count, &watchers));
-    } catch (const std::exception&) {
-      ++counters_.shed;
-      return;
-    }
-    ++count;
+  void add(Fd fd, std::uint64_t& count, std::uint64_t& watchers, Caller caller, std::shared_ptr<net::ssl::context> tls) {
+    const bool has_operators = tls != nullptr || &count == &counters_.unix_connections;
+    const auto session =
+        make_session(std::move(fd), std::move(tls), options_.operators, setup(std::move(caller), has_operators, &count, &watchers));
     sessions_.emplace(next_session_++, session);
     session->start();
   }
@@ -298,7 +299,9 @@ class ApiServer::Loop {
   ApiOptions options_;                   // After start() the admin thread's: renew() changes the operators.
   std::shared_ptr<net::io_context> io_;  // Answers that come late hold it too.
   net::executor_work_guard<net::io_context::executor_type> work_;
+  const SystemClock clock_;
   ApiCounters counters_;
+  RefusalLog refusals_;
   ApiDispatcher dispatcher_;
   WatchHub hub_;
   std::optional<UnixListener> unix_listener_;
@@ -314,7 +317,6 @@ class ApiServer::Loop {
   std::uint64_t next_session_ = 0;
   std::map<uid_t, std::string> user_names_;
   std::atomic<std::uint16_t> tcp_port_{0};
-  bool v6_ = false;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -3,16 +3,19 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
+#include <openssl/err.h>
 #include <optional>
 
+#include "admin/api_stream.h"
 #include "admin/api_watch_session.h"
 #include "admin/tls_context.h"
-#include "base/log.h"
-#include "base/system_clock.h"
 
 namespace fairlead::admin {
 namespace {
@@ -26,9 +29,6 @@ constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kReadBytes = 4096;
 constexpr std::size_t kDrainedBytesMax = 256 * 1024;
 constexpr auto kFarewell = std::chrono::seconds(1);
-
-template <class Stream>
-inline constexpr bool kIsTls = std::is_same_v<Stream, TlsStream>;
 
 std::string text(beast::string_view value) { return {value.data(), value.size()}; }
 
@@ -49,71 +49,73 @@ std::optional<ApiResponse> refusal(error_code failed, const ApiLimits& limits) {
   return std::nullopt;
 }
 
-template <class Stream>
-class HttpSession final : public ApiSession, public std::enable_shared_from_this<HttpSession<Stream>> {
+/// Why a TLS handshake failed, for people. Our own OpenSSL says what was wrong with the client; an alert is the client's word about us.
+std::string handshake_error(error_code failed) {
+  static constexpr int kAlerts = 1000;  // SSL_AD_REASON_OFFSET: an alert of the other side.
+  static constexpr int kBadCertificate = 42;
+  static constexpr int kUnknownCa = 48;
+  if (failed.category() != net::error::get_ssl_category()) return failed.message();
+  const int alert = ERR_GET_REASON(static_cast<unsigned long>(failed.value())) - kAlerts;
+  if (alert < kBadCertificate || alert > kUnknownCa) return failed.message();
+  return "it does not take our certificate (" + failed.message() + "): see admin.tls.cert, and the authority that client trusts";
+}
+
+class HttpSession final : public ApiSession, public std::enable_shared_from_this<HttpSession> {
  public:
-  HttpSession(Stream stream, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators, SessionSetup setup)
-      : tls_(std::move(tls)),
-        operators_(std::move(operators)),
-        setup_(std::move(setup)),
-        stream_(std::move(stream)),
-        answer_timer_(*setup_.io) {}
+  HttpSession(ApiStream stream, std::vector<std::string> operators, SessionSetup setup)
+      : operators_(std::move(operators)), setup_(std::move(setup)), stream_(std::move(stream)), answer_timer_(*setup_.io) {}
 
   void start() override {
-    if constexpr (kIsTls<Stream>) {
-      lowest().expires_after(setup_.limits.request);
-      stream_.async_handshake(net::ssl::stream_base::server, [self = self()](error_code failed) {
-        if (failed) return self->turn_away(failed);
-        self->identify();
-        self->wait();
-      });
-    } else {
-      wait();
-    }
+    if (!stream_.is_tls()) return wait();
+    stream_.expires_after(setup_.limits.request);
+    stream_.async_handshake(beast::role_type::server, IoDone([self = self()](error_code failed) {
+                              if (failed) return self->turn_away(failed);
+                              if (self->identify()) self->wait();
+                            }));
   }
 
   void close() override {
     closing_ = true;
     answer_timer_.cancel();
-    lowest().close();
+    stream_.close();
     end();
   }
 
  private:
   std::shared_ptr<HttpSession> self() { return this->shared_from_this(); }
-  auto& lowest() { return beast::get_lowest_layer(stream_); }
 
   void end() {
     closing_ = true;
-    if (setup_.on_end) std::exchange(setup_.on_end, nullptr)();
+    setup_.on_end();
   }
 
   void turn_away(error_code failed) {
     // A client that goes, or never begins, is no stranger at the door.
     const bool silent = failed == beast::error::timeout || failed == net::error::eof || failed == net::error::operation_aborted ||
                         failed == net::error::connection_reset || failed == net::ssl::error::stream_truncated;
-    if (!silent) {
-      ++setup_.counters->turned_away;
-      if (const auto count = setup_.counters->turned_away_said.again(SystemClock{}.now()))
-        FL_LOG(ADMIN_CLIENT_REFUSED, "peer", setup_.caller.name, "error", failed.message(), "count", *count);
-    }
+    if (!silent) setup_.refusals->turned_away(setup_.caller, handshake_error(failed));
     end();
   }
 
-  void identify() {
-    if constexpr (kIsTls<Stream>) {
-      const std::string name = peer_common_name(stream_.native_handle());
-      setup_.caller.name = "certificate CN=" + name;
-      const bool listed = !name.empty() && std::find(operators_.begin(), operators_.end(), name) != operators_.end();
-      setup_.caller.role = listed ? ApiRole::kOperate : ApiRole::kRead;
-    }
+  /// False: no place for this one, the connection is over.
+  bool identify() {
+    const std::string name = peer_common_name(stream_.tls_handle());
+    const bool listed = !name.empty() && std::find(operators_.begin(), operators_.end(), name) != operators_.end();
+    setup_.caller = {"certificate CN=" + name, listed ? ApiRole::kOperate : ApiRole::kRead};
+    const ApiLimits& limits = setup_.limits;
+    const std::size_t kept = listed ? 0 : std::min(limits.tcp_reserved, limits.tcp_connections);
+    if (setup_.counters->tcp_connections + kept <= limits.tcp_connections) return true;
+    ++setup_.counters->shed;
+    stream_.close();
+    end();
+    return false;
   }
 
   /// For the next request's first byte. It has the idle time; from there on the request's own deadline counts.
   void wait() {
     if (closing_) return;
     if (buffer_.size() > 0) return read_header();
-    lowest().expires_after(setup_.limits.idle);
+    stream_.expires_after(setup_.limits.idle);
     stream_.async_read_some(buffer_.prepare(kReadBytes), [self = self()](error_code failed, std::size_t size) {
       if (failed) return self->finish();
       self->buffer_.commit(size);
@@ -126,7 +128,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     parser_.emplace();
     parser_->header_limit(setup_.limits.header_bytes);
     parser_->body_limit(setup_.limits.body_bytes);
-    lowest().expires_after(setup_.limits.request);
+    stream_.expires_after(setup_.limits.request);
     http::async_read_header(stream_, buffer_, *parser_, [self = self()](error_code failed, std::size_t) {
       if (failed) return self->refuse(failed);
       if (beast::iequals(self->parser_->get()[http::field::expect], "100-continue")) return self->invite_body();
@@ -173,7 +175,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
                     .host = text(request[http::field::host]),
                     .origin = text(request[http::field::origin]),
                     .caller = setup_.caller,
-                    .tls = kIsTls<Stream>,
+                    .tls = stream_.is_tls(),
                     .if_none_match = text(request[http::field::if_none_match]),
                     .websocket = beast::websocket::is_upgrade(request),
                     .websocket_version = text(request[http::field::sec_websocket_version]),
@@ -181,7 +183,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     handshake_.reset();
     if (call.websocket) handshake_.emplace(std::move(request.base()));
     const std::uint64_t number = ++request_number_;
-    lowest().expires_never();
+    stream_.expires_never();
     // The answer may come on any thread and after this session: it holds the loop, but the session only weakly.
     const Duration takes =
         setup_.dispatcher->handle(call, [io = setup_.io, weak = std::weak_ptr<HttpSession>(self()), number](ApiResponse response) {
@@ -219,7 +221,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     if (!answer.allow.empty()) response_.set(http::field::allow, answer.allow);
     if (answer.status != 304) response_.content_length(answer.body.size());  // It would be that of the body there is not (RFC 9110 8.6).
     if (!head_only_) response_.body() = std::move(answer.body);
-    lowest().expires_after(setup_.limits.request);
+    stream_.expires_after(setup_.limits.request);
     http::async_write(stream_, response_, [self = self()](error_code failed, std::size_t) {
       if (failed == beast::error::timeout) ++self->setup_.counters->timeouts;
       if (failed) return self->end();
@@ -230,10 +232,13 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
 
   /// The connection goes on as a WebSocket: false. True: `answer` became the reason why not.
   bool begin_watch(ApiResponse& answer) {
-    if (*setup_.watchers >= setup_.limits.watchers) {
-      answer = problem_response(Error{
-          Errc::kUnavailable,
-          std::to_string(setup_.limits.watchers) + " watchers are connected this way already: close a dashboard, or ask /api/v1/status"});
+    const bool kept = setup_.has_operators && setup_.caller.role != ApiRole::kOperate;
+    const std::size_t places = setup_.limits.watchers - (kept ? setup_.limits.watchers / 4 : 0);
+    if (*setup_.watchers >= places) {
+      setup_.refusals->refused(setup_.caller, "GET /api/v1/watch", "all " + std::to_string(places) + " places are taken");
+      answer = problem_response(
+          Error{Errc::kUnavailable,
+                std::to_string(places) + " watchers are connected this way already: close a dashboard, or ask /api/v1/status"});
       return true;
     }
     if (buffer_.size() > 0 || !handshake_) {
@@ -244,7 +249,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     ++setup_.counters->responses[answer.status];
     closing_ = true;  // This session is over; its connection is not.
     auto on_upgrade = std::move(setup_.on_upgrade);
-    auto next = make_watch_session(std::move(stream_), std::move(tls_), std::move(*handshake_), *answer.watch, std::move(setup_));
+    auto next = make_watch_session(std::move(stream_), std::move(*handshake_), *answer.watch, std::move(setup_));
     if (on_upgrade) on_upgrade(next);
     next->start();
     return false;
@@ -253,15 +258,11 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   /// Says good-bye in order: closing with unread input would reset the connection and may take the answer with it.
   void finish() {
     if (closing_) return end();
-    lowest().expires_after(kFarewell);
-    if constexpr (kIsTls<Stream>) {
-      stream_.async_shutdown([self = self()](error_code) { self->end(); });
-    } else {
-      error_code ignored;  // The peer may be gone already; then the read below says so.
-      lowest().socket().shutdown(net::socket_base::shutdown_send, ignored);
-      buffer_.clear();
-      drain(0);
-    }
+    stream_.expires_after(kFarewell);
+    if (stream_.is_tls()) return stream_.async_shutdown(IoDone([self = self()](error_code) { self->end(); }));
+    stream_.shut_down_sending();  // The peer may be gone already; then the read below says so.
+    buffer_.clear();
+    drain(0);
   }
 
   void drain(std::size_t drained) {
@@ -271,10 +272,9 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     });
   }
 
-  std::shared_ptr<net::ssl::context> tls_;  // Outlives stream_.
   std::vector<std::string> operators_;
   SessionSetup setup_;
-  Stream stream_;
+  ApiStream stream_;
   beast::flat_buffer buffer_{kBufferBytes};
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
@@ -287,39 +287,12 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   bool closing_ = false;
 };
 
-template <class Stream, class... Args>
-std::shared_ptr<ApiSession> make(std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators, SessionSetup setup,
-                                 Args&&... args) {
-  Stream stream(std::forward<Args>(args)...);
-  return std::make_shared<HttpSession<Stream>>(std::move(stream), std::move(tls), std::move(operators), std::move(setup));
-}
-
-net::ip::tcp::socket adopt_tcp(net::io_context& io, Fd fd, bool v6) {
-  net::ip::tcp::socket socket(io);
-  socket.assign(v6 ? net::ip::tcp::v6() : net::ip::tcp::v4(), fd.release());
-  error_code ignored;  // Only latency depends on it.
-  socket.set_option(net::ip::tcp::no_delay(true), ignored);
-  return socket;
-}
-
 }  // namespace
 
-std::shared_ptr<ApiSession> make_unix_session(Fd fd, SessionSetup setup) {
-  net::local::stream_protocol::socket socket(*setup.io);
-  socket.assign(net::local::stream_protocol(), fd.release());
-  return make<UnixStream>(nullptr, {}, std::move(setup), std::move(socket));
-}
-
-std::shared_ptr<ApiSession> make_tcp_session(Fd fd, bool v6, SessionSetup setup) {
-  auto socket = adopt_tcp(*setup.io, std::move(fd), v6);
-  return make<TcpStream>(nullptr, {}, std::move(setup), std::move(socket));
-}
-
-std::shared_ptr<ApiSession> make_tls_session(Fd fd, bool v6, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators,
-                                             SessionSetup setup) {
-  auto socket = adopt_tcp(*setup.io, std::move(fd), v6);
-  auto& context = *tls;
-  return make<TlsStream>(std::move(tls), std::move(operators), std::move(setup), std::move(socket), context);
+std::shared_ptr<ApiSession> make_session(Fd fd, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators,
+                                         SessionSetup setup) {
+  ApiStream stream(*setup.io, std::move(fd), std::move(tls));
+  return std::make_shared<HttpSession>(std::move(stream), std::move(operators), std::move(setup));
 }
 
 }  // namespace fairlead::admin

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "admin/api_dispatcher.h"
@@ -29,9 +30,10 @@ struct ApiLimits {
   std::size_t unix_connections = 64;
   std::size_t unix_reserved = 16;  ///< Of these, kept for operators: readers cannot lock them out.
   std::size_t tcp_connections = 64;
+  std::size_t tcp_reserved = 16;  ///< Likewise, with TLS: over plain TCP there are no operators.
   std::uint32_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 64 * 1024;
-  std::size_t watchers = 32;                    ///< Of the connections of one way in: those that are WebSockets.
+  std::size_t watchers = 32;                    ///< Of the connections of one way in: those that are WebSockets. A quarter is operators'.
   Duration request = std::chrono::seconds(10);  ///< For a request to arrive, and for a response to be taken.
   Duration idle = std::chrono::seconds(60);     ///< Between requests.
   Duration command = std::chrono::seconds(60);  ///< For NodePort to answer.
@@ -47,23 +49,42 @@ class ApiSession {
   virtual void close() = 0;
 };
 
+/// Calls what it holds, once: when it is told to, at the latest with its own end. An exception that takes a session away costs no place.
+class EndCall {
+ public:
+  explicit EndCall(std::function<void()> call) : call_(std::move(call)) {}
+  EndCall(EndCall&& from) noexcept : call_(std::exchange(from.call_, nullptr)) {}
+  EndCall& operator=(EndCall&&) = delete;
+  EndCall(const EndCall&) = delete;
+  EndCall& operator=(const EndCall&) = delete;
+  ~EndCall() { (*this)(); }
+  void operator()() {
+    if (call_) std::exchange(call_, nullptr)();
+  }
+  /// It has not been called.
+  explicit operator bool() const { return call_ != nullptr; }
+
+ private:
+  std::function<void()> call_;
+};
+
 struct SessionSetup {
   std::shared_ptr<boost::asio::io_context> io;
   ApiDispatcher* dispatcher = nullptr;  ///< Outlives the session: the server ends its sessions first. Likewise counters.
   ApiCounters* counters = nullptr;
+  RefusalLog* refusals = nullptr;  ///< Likewise.
   ApiLimits limits;
   Caller caller;
-  std::function<void()> on_end;       ///< Called once, on the admin thread.
+  bool has_operators = true;          ///< They may come this way: places are kept for them.
+  EndCall on_end;                     ///< On the admin thread.
   WatchHub* hub = nullptr;            ///< Outlives the session.
   std::uint64_t* watchers = nullptr;  ///< Count of those on this way in.
   /// The session went on as another one (a WebSocket); on_end is that one's now.
   std::function<void(std::weak_ptr<ApiSession>)> on_upgrade;
 };
 
-[[nodiscard]] std::shared_ptr<ApiSession> make_unix_session(Fd fd, SessionSetup setup);
-[[nodiscard]] std::shared_ptr<ApiSession> make_tcp_session(Fd fd, bool v6, SessionSetup setup);
-/// The caller's name and role follow from the client certificate.
-[[nodiscard]] std::shared_ptr<ApiSession> make_tls_session(Fd fd, bool v6, std::shared_ptr<boost::asio::ssl::context> tls,
-                                                           std::vector<std::string> operators, SessionSetup setup);
+/// `fd`: a connected unix or TCP socket. With `tls` the caller's name and role follow from the client certificate; nullptr: none.
+[[nodiscard]] std::shared_ptr<ApiSession> make_session(Fd fd, std::shared_ptr<boost::asio::ssl::context> tls,
+                                                       std::vector<std::string> operators, SessionSetup setup);
 
 }  // namespace fairlead::admin

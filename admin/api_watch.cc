@@ -31,8 +31,8 @@ WatchHub::~WatchHub() = default;
 
 void WatchHub::add(std::weak_ptr<Watcher> watcher) {
   watchers_.push_back(std::move(watcher));
-  refresh();
   arm();
+  refresh();
 }
 
 void WatchHub::stop() {
@@ -55,12 +55,12 @@ void WatchHub::tick() {
     frame_ = nullptr;
     return;
   }
+  arm();  // First: whatever goes wrong with one report or one watcher, the next tick comes.
   refresh();
   const auto watchers = watchers_;  // look() may end one.
   for (const auto& weak : watchers) {
     if (const auto watcher = weak.lock()) watcher->look();
   }
-  arm();
 }
 
 void WatchHub::refresh() {

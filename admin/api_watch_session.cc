@@ -2,10 +2,11 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket/stream.hpp>
+
+#include "admin/frame_counter.h"
 
 namespace fairlead::admin {
 namespace {
@@ -19,13 +20,10 @@ constexpr std::size_t kEventBatch = 32;
 constexpr std::size_t kReadBytesPerSecond = 64 * 1024;
 constexpr auto kFarewell = std::chrono::milliseconds(500);
 
-template <class Stream>
-class WatchSession final : public ApiSession, public Watcher, public std::enable_shared_from_this<WatchSession<Stream>> {
+class WatchSession final : public ApiSession, public Watcher, public std::enable_shared_from_this<WatchSession> {
  public:
-  WatchSession(Stream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake, const WatchRequest& request,
-               SessionSetup setup)
-      : tls_(std::move(tls)),
-        setup_(std::move(setup)),
+  WatchSession(ApiStream stream, WatchHandshake handshake, const WatchRequest& request, SessionSetup setup)
+      : setup_(std::move(setup)),
         request_(request),
         handshake_(std::move(handshake)),
         ws_(std::move(stream)),
@@ -34,10 +32,13 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
         plan_(start_plan()) {
     ++*setup_.watchers;
   }
+  /// Where an exception took the pending operations away, nothing else says so.
+  ~WatchSession() override { end(); }
 
   void start() override {
     lowest().expires_never();  // The WebSocket has timeouts of its own.
-    lowest().rate_policy().read_limit(kReadBytesPerSecond);
+    lowest().limit_reads(kReadBytesPerSecond);
+    lowest().tap_reads([this](std::span<const std::byte> bytes) { count_frames(bytes); });
     ws_.set_option(websocket::stream_base::timeout{
         .handshake_timeout = setup_.limits.request, .idle_timeout = setup_.limits.idle, .keep_alive_pings = true});
     ws_.set_option(
@@ -45,9 +46,6 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
     ws_.read_message_max(kClientMessageBytesMax);
     ws_.text(true);
     ws_.auto_fragment(false);
-    ws_.control_callback([this](websocket::frame_type kind, beast::string_view) {
-      if (kind != websocket::frame_type::close) count_frame();
-    });
     ws_.async_accept(handshake_, [self = self()](error_code failed) {
       if (failed) return self->end();
       if (self->leaving_) return self->say_farewell();
@@ -82,7 +80,7 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
 
  private:
   std::shared_ptr<WatchSession> self() { return this->shared_from_this(); }
-  auto& lowest() { return beast::get_lowest_layer(ws_); }
+  ApiStream& lowest() { return ws_.next_layer(); }
 
   /// The ring's first and last number, asked for one event at a time: whoever logs would wait while the whole ring is copied.
   WatchPlan start_plan() {
@@ -133,14 +131,17 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
       if (failed == beast::error::timeout) ++self->setup_.counters->timeouts;
       // A close of ours waits for this read to end; it ends the session then.
       if (failed) return self->leaving_ ? void() : self->end();
-      self->count_frame();
       self->listen();
     });
   }
 
-  void count_frame() {
-    if (leaving_ || budget_.take(setup_.hub->now())) return;
-    // Not from within the stream's own callback.
+  /// Here and not where messages arrive: the library puts together any number of empty frames to none.
+  void count_frames(std::span<const std::byte> bytes) {
+    const std::size_t frames = frames_.begun_in(bytes);
+    bool within = true;
+    for (std::size_t i = 0; within && i < frames; ++i) within = budget_.take(setup_.hub->now());
+    if (leaving_ || within) return;
+    // Not from within the stream's own read.
     net::post(*setup_.io, [self = self()] { self->leave(websocket::close_code::policy_error, "too many messages"); });
   }
 
@@ -163,19 +164,20 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
     leaving_ = true;
     if (!setup_.on_end) return;
     deadline_.cancel();
+    lowest().tap_reads({});
     lowest().close();
     --*setup_.watchers;
-    std::exchange(setup_.on_end, nullptr)();
+    setup_.on_end();
   }
 
-  std::shared_ptr<net::ssl::context> tls_;  // Outlives ws_.
   SessionSetup setup_;
   const WatchRequest request_;
   WatchHandshake handshake_;
-  websocket::stream<Stream> ws_;
+  websocket::stream<ApiStream, /*deflateSupported=*/false> ws_;
   beast::flat_buffer said_{kClientMessageBytesMax};
   net::steady_timer deadline_;  // Of the frame under way, or of the farewell.
   FrameBudget budget_;
+  FrameCounter frames_;
   WatchPlan plan_;
   std::vector<EventInfo> events_;  // Read from the ring, not sent yet: from next_event_ on.
   std::size_t next_event_ = 0;
@@ -186,27 +188,11 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
   bool leaving_ = false;
 };
 
-template <class Stream>
-std::shared_ptr<ApiSession> make(Stream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
-                                 const WatchRequest& request, SessionSetup setup) {
-  return std::make_shared<WatchSession<Stream>>(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
-}
-
 }  // namespace
 
-std::shared_ptr<ApiSession> make_watch_session(UnixStream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
-                                               const WatchRequest& request, SessionSetup setup) {
-  return make(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
-}
-
-std::shared_ptr<ApiSession> make_watch_session(TcpStream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
-                                               const WatchRequest& request, SessionSetup setup) {
-  return make(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
-}
-
-std::shared_ptr<ApiSession> make_watch_session(TlsStream stream, std::shared_ptr<net::ssl::context> tls, WatchHandshake handshake,
-                                               const WatchRequest& request, SessionSetup setup) {
-  return make(std::move(stream), std::move(tls), std::move(handshake), request, std::move(setup));
+std::shared_ptr<ApiSession> make_watch_session(ApiStream stream, WatchHandshake handshake, const WatchRequest& request,
+                                               SessionSetup setup) {
+  return std::make_shared<WatchSession>(std::move(stream), std::move(handshake), request, std::move(setup));
 }
 
 }  // namespace fairlead::admin

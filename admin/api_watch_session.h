@@ -8,11 +8,12 @@
 // Limits: one frame, a batch of events, 4 KiB of what the client says, 64 KiB of that a second.
 #pragma once
 
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
 #include <memory>
-#include <vector>
 
 #include "admin/api_session.h"
-#include "admin/api_streams.h"
+#include "admin/api_stream.h"
 #include "admin/api_watch.h"
 #include "admin/watch_plan.h"
 
@@ -20,12 +21,7 @@ namespace fairlead::admin {
 
 using WatchHandshake = boost::beast::http::request<boost::beast::http::empty_body>;
 
-/// `tls` is what `stream` was made with; nullptr without TLS.
-[[nodiscard]] std::shared_ptr<ApiSession> make_watch_session(UnixStream stream, std::shared_ptr<boost::asio::ssl::context> tls,
-                                                             WatchHandshake handshake, const WatchRequest& request, SessionSetup setup);
-[[nodiscard]] std::shared_ptr<ApiSession> make_watch_session(TcpStream stream, std::shared_ptr<boost::asio::ssl::context> tls,
-                                                             WatchHandshake handshake, const WatchRequest& request, SessionSetup setup);
-[[nodiscard]] std::shared_ptr<ApiSession> make_watch_session(TlsStream stream, std::shared_ptr<boost::asio::ssl::context> tls,
-                                                             WatchHandshake handshake, const WatchRequest& request, SessionSetup setup);
+[[nodiscard]] std::shared_ptr<ApiSession> make_watch_session(ApiStream stream, WatchHandshake handshake, const WatchRequest& request,
+                                                             SessionSetup setup);
 
 }  // namespace fairlead::admin

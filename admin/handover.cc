@@ -7,8 +7,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/ssl.hpp>
+#include <boost/beast/core/error.hpp>
 #include <cerrno>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "admin/api_sockets.h"
+#include "admin/api_stream.h"
 #include "admin/asio_complete.h"
 #include "base/sockaddr.h"
 
@@ -30,7 +30,6 @@ namespace ssl = boost::asio::ssl;
 namespace beast = boost::beast;
 using boost::system::error_code;
 using net::ip::tcp;
-using Stream = beast::ssl_stream<beast::tcp_stream>;
 using Fingerprint = std::array<std::uint8_t, 16>;
 
 constexpr std::string_view kHello = "FLJOIN1";
@@ -89,10 +88,10 @@ std::string printable(std::string text) {
   return text.empty() ? "a node without a name" : text;
 }
 
-error_code read_all(net::io_context& io, Stream& stream, void* into, std::size_t size) {
+error_code read_all(net::io_context& io, ApiStream& stream, void* into, std::size_t size) {
   return complete(io, [&](auto done) { net::async_read(stream, net::buffer(into, size), done); });
 }
-error_code write_all(net::io_context& io, Stream& stream, std::string_view text) {
+error_code write_all(net::io_context& io, ApiStream& stream, std::string_view text) {
   return complete(io, [&](auto done) { net::async_write(stream, net::buffer(text.data(), text.size()), done); });
 }
 
@@ -105,9 +104,8 @@ std::string head_of(std::uint8_t verdict, std::size_t size) {
 /// One that connected to a waiting host.
 class Visit {
  public:
-  Visit(Fd peer, ssl::context& context)
-      : from_(peer_of(peer.get())), stream_(tcp::socket(io_, from_.address.is_v4() ? tcp::v4() : tcp::v6(), peer.release()), context) {
-    beast::get_lowest_layer(stream_).expires_after(kPeerPatience);
+  Visit(Fd peer, std::shared_ptr<ssl::context> tls) : from_(peer_of(peer.get())), stream_(io_, std::move(peer), std::move(tls)) {
+    stream_.expires_after(kPeerPatience);
   }
 
   [[nodiscard]] const Endpoint& from() const { return from_; }
@@ -115,7 +113,7 @@ class Visit {
 
   /// Empty: it was invited. Else why not.
   std::string greet(const std::array<std::uint8_t, 16>& secret) {
-    if (const auto failed = complete(io_, [&](auto done) { stream_.async_handshake(ssl::stream_base::server, done); }))
+    if (const auto failed = complete(io_, [&](auto done) { stream_.async_handshake(beast::role_type::server, IoDone(done)); }))
       return "it spoke no TLS as expected (" + failed.message() + ")";
     std::array<char, kHello.size()> hello{};
     std::array<std::uint8_t, 16> said{};
@@ -132,7 +130,7 @@ class Visit {
   }
 
   Status give(std::string_view text) {
-    beast::get_lowest_layer(stream_).expires_after(kGuestPatience);
+    stream_.expires_after(kGuestPatience);
     error_code failed = write_all(io_, stream_, head_of(kGranted, text.size()));
     if (!failed) failed = write_all(io_, stream_, text);
     std::uint8_t ack = 0;
@@ -146,13 +144,13 @@ class Visit {
   net::io_context io_{1};
   Endpoint from_;
   std::string name_;
-  Stream stream_;
+  ApiStream stream_;
 };
 
 }  // namespace
 
 struct HandoverHost::Tls {
-  ssl::context context{ssl::context::tls_server};
+  std::shared_ptr<ssl::context> context = std::make_shared<ssl::context>(ssl::context::tls_server);
 };
 
 HandoverHost::HandoverHost(Fd listener, std::unique_ptr<Tls> tls, const Invitation& invitation)
@@ -163,7 +161,7 @@ Result<std::unique_ptr<HandoverHost>> HandoverHost::open(const Endpoint& at, Wal
   auto listener = open_tcp_listener(at, "invitation");
   if (!listener) return listener.error();
   auto tls = std::make_unique<Tls>();
-  SSL_CTX* context = tls->context.native_handle();
+  SSL_CTX* context = tls->context->native_handle();
   const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   if (!key) return openssl_failed("no key could be made");
   const CertificatePtr certificate = self_signed(key.get());
@@ -207,19 +205,20 @@ Result<std::string> fetch_handover(const Invitation& invitation, const std::stri
     return Error{Errc::kUnavailable, where + " broke off (" + failed.message() + "): the invitation was used or is over"};
   };
   net::io_context io(1);
-  ssl::context context(ssl::context::tls_client);
-  context.set_verify_mode(ssl::verify_none);  // The fingerprint is looked at below, before anything is said.
-  if (!use_tls_13(context.native_handle())) return openssl_failed("no TLS 1.3");
-  Stream stream(io, context);
-  beast::get_lowest_layer(stream).expires_after(kGuestPatience);
+  const auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
+  context->set_verify_mode(ssl::verify_none);  // The fingerprint is looked at below, before anything is said.
+  if (!use_tls_13(context->native_handle())) return openssl_failed("no TLS 1.3");
+  ApiStream stream(io, Fd(), context);
+  stream.expires_after(kGuestPatience);
   const tcp::endpoint endpoint(net::ip::make_address(invitation.at.address.to_string()), invitation.at.port);
-  if (const auto failed = complete(io, [&](auto done) { beast::get_lowest_layer(stream).async_connect(endpoint, done); })) {
+  if (const auto failed = complete(io, [&](auto done) { stream.async_connect(endpoint, IoDone(done)); })) {
     if (failed == beast::error::timeout) return lost(failed);
     return Error{Errc::kUnavailable,
                  "nobody waits at " + where + " (" + failed.message() + "): the invitation was used, is over, or was ended"};
   }
-  if (const auto failed = complete(io, [&](auto done) { stream.async_handshake(ssl::stream_base::client, done); })) return lost(failed);
-  const auto seen = fingerprint_of(SSL_get0_peer_certificate(stream.native_handle()));
+  if (const auto failed = complete(io, [&](auto done) { stream.async_handshake(beast::role_type::client, IoDone(done)); }))
+    return lost(failed);
+  const auto seen = fingerprint_of(SSL_get0_peer_certificate(stream.tls_handle()));
   if (!seen || CRYPTO_memcmp(seen->data(), invitation.fingerprint.data(), seen->size()) != 0)
     return Error{Errc::kPermission,
                  where + " is not the node that made this token: its certificate is another one. Nothing was said to it"};

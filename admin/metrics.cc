@@ -136,12 +136,8 @@ void listener_metrics(Page& page, const std::vector<ListenerStatus>& listeners) 
   each("fairlead_listener_max_connections", [&](const auto& l, const Labels& who) { page.count(who, l.max_connections); });
   each("fairlead_listener_max_connection_rate", [&](const auto& l, const Labels& who) { page.count(who, l.max_connection_rate); });
   each("fairlead_listener_accepted_connections_total", [&](const auto& l, const Labels& who) { page.count(who, l.connections.total); });
-  each("fairlead_listener_shed_connections_total", [&](const auto& l, const Labels& who) {
-    std::uint64_t named = 0;
-    for (const auto& entry : l.shed_by_cause) named += entry.count;
-    by_cause(page, who, "cause", l.shed_by_cause);
-    page.count({who[0], {"cause", "other"}}, l.connections.shed - std::min(named, l.connections.shed));
-  });
+  each("fairlead_listener_shed_connections_total",
+       [&](const auto& l, const Labels& who) { by_cause(page, who, "cause", l.shed_by_cause); });
   each("fairlead_listener_ended_connections_total",
        [&](const auto& l, const Labels& who) { by_cause(page, who, "code", l.ended_by_code); });
   each("fairlead_listener_vip_closed_connections_total",

@@ -11,7 +11,6 @@
 
 #include "admin/process_stats.h"
 #include "admin/status.h"
-#include "base/seldom_said.h"
 
 namespace fairlead::admin {
 
@@ -26,11 +25,10 @@ struct MetricInfo {
 /// What the API counts about itself. Written and read by the admin thread.
 struct ApiCounters {
   std::map<unsigned, std::uint64_t> responses;  ///< By HTTP status.
-  std::uint64_t refused = 0;                    ///< Changing calls by somebody who is no operator.
+  std::uint64_t refused = 0;                    ///< Calls of somebody who may not, or for whom there was no place.
   std::uint64_t turned_away = 0;                ///< TLS handshakes that failed.
-  SeldomSaid turned_away_said;
-  std::uint64_t shed = 0;      ///< Connections closed at the limit.
-  std::uint64_t timeouts = 0;  ///< Connections closed because the client was too slow.
+  std::uint64_t shed = 0;                       ///< Connections closed at the limit.
+  std::uint64_t timeouts = 0;                   ///< Connections closed because the client was too slow.
   std::uint64_t unix_connections = 0;
   std::uint64_t tcp_connections = 0;
   std::uint64_t unix_watchers = 0;  ///< Of the connections: WebSockets.

@@ -118,6 +118,9 @@ struct Actor {
   std::string name;
 };
 
+/// Makes the list, which takes milliseconds when it is long: on the thread that wants it, once.
+using LateConnections = std::function<ConnectionList()>;
+
 class NodePort {
  public:
   virtual ~NodePort() = default;
@@ -126,7 +129,7 @@ class NodePort {
   /// Runs a changing command; the caller has been authorised.
   virtual void execute(Command command, Actor actor, std::function<void(Result<CommandResult>)> done) = 0;
   /// At most `limit` connections matching the filter.
-  virtual void connections(ConnectionFilter filter, std::size_t limit, std::function<void(Result<ConnectionList>)> done) = 0;
+  virtual void connections(ConnectionFilter filter, std::size_t limit, std::function<void(Result<LateConnections>)> done) = 0;
   /// Events of the ring with a sequence above `after`, oldest first, at most `limit`.
   [[nodiscard]] virtual std::vector<EventInfo> events(std::uint64_t after, std::size_t limit) const = 0;
   /// The active configuration as YAML, secrets' paths only.

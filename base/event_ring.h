@@ -3,13 +3,15 @@
 // Invariants:
 //   I1  Sequence numbers start at 1, grow by one per event and are never used twice.
 //   I2  At most `capacity` events are kept; what after() returns is ascending and without gaps.
-// Threading: every call from any thread; one short lock, never held while the hook runs. Not for the data path: it copies the event.
+//   I3  The lock is held for handing over kHandedOver pointers at most, whatever is asked for: the control thread appends, and no reader
+//       may keep it waiting. No event is copied or freed below the lock.
+// Threading: every call from any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -19,9 +21,11 @@ namespace fairlead {
 
 class EventRing {
  public:
+  static constexpr std::size_t kHandedOver = 32;
+
   struct Entry {
     std::uint64_t sequence = 0;
-    LogEvent event;
+    std::shared_ptr<const LogEvent> event;  ///< Never null; shared with the ring and its other readers.
   };
 
   explicit EventRing(std::size_t capacity = 1024);
@@ -29,23 +33,20 @@ class EventRing {
   void append(LogEvent event);
 
   /// Events with a sequence above `sequence`, oldest first, at most `limit`. after(0, n) begins with the oldest kept: a reader that
-  /// finds a first sequence above the one it asked for has missed events.
+  /// finds a first sequence above the one it asked for has missed events. Fewer than there are when the ring overtakes this call; the
+  /// next one shows what was missed.
   [[nodiscard]] std::vector<Entry> after(std::uint64_t sequence, std::size_t limit) const;
 
   /// Sequence of the newest event; 0 before the first.
   [[nodiscard]] std::uint64_t last_sequence() const;
 
-  /// Called after each append on the thread that logged, so it must not block (post to a loop, signal an eventfd) and must not call
-  /// back into the ring's set_hook. Empty: none. After set_hook returns the old hook is no longer entered.
-  void set_hook(std::function<void()> hook);
-
  private:
+  [[nodiscard]] bool hand_over(std::vector<Entry>& out, std::uint64_t sequence, std::size_t limit) const;
+
   const std::size_t capacity_;
-  mutable std::mutex mutex_;  // Guards entries_ and last_.
+  mutable std::mutex mutex_;  // Guards the rest.
   std::deque<Entry> entries_;
   std::uint64_t last_ = 0;
-  std::mutex hook_mutex_;  // Guards hook_; taken alone, never with mutex_.
-  std::function<void()> hook_;
 };
 
 }  // namespace fairlead

@@ -16,7 +16,7 @@ namespace fairlead::daemon {
 
 /// Called exactly once, on whichever thread has the answer.
 using CommandDone = std::function<void(Result<admin::CommandResult>)>;
-using ConnectionsDone = std::function<void(Result<admin::ConnectionList>)>;
+using ConnectionsDone = std::function<void(Result<admin::LateConnections>)>;
 
 struct CommandRequest {
   admin::Command command;

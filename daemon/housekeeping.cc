@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "daemon/listener_counts.h"
 #include "daemon/orchestrator.h"
 #include "generated/version.h"
 #include "lb/admission.h"
-#include "lb/termination.h"
 
 namespace fairlead::daemon {
 namespace {
@@ -61,26 +61,6 @@ std::string name_workers(const std::vector<std::uint32_t>& workers) {
 
 Error too_many_questions() { return {Errc::kUnavailable, "too many questions about connections wait for a worker; try again"}; }
 
-/// Also what never happened: a series that is there from the start shows its first increase.
-void count(std::vector<admin::CauseCount>& counts, std::string_view cause, std::uint64_t n) {
-  const auto found = std::find_if(counts.begin(), counts.end(), [&](const admin::CauseCount& c) { return c.cause == cause; });
-  if (found != counts.end())
-    found->count += n;
-  else
-    counts.push_back({std::string(cause), n});
-}
-
-void count_causes(const lb::ListenerStats& from, admin::ListenerStatus& to) {
-  for (auto why = lb::Refusal::kDenied; why <= lb::kRefusalLast; why = static_cast<lb::Refusal>(static_cast<int>(why) + 1))
-    count(to.shed_by_cause, lb::to_string(why), from.shed[static_cast<std::size_t>(why)].get());
-  for (auto end = lb::EndCause::kFinished; end <= lb::kEndCauseLast; end = static_cast<lb::EndCause>(static_cast<int>(end) + 1)) {
-    const std::uint64_t n = from.ended[static_cast<std::size_t>(end)].get();
-    count(to.ended_by_code, lb::text_of(lb::letters_of(end)), n);
-    if (!lb::vip_end_name_of(end).empty()) count(to.vip_closed, lb::vip_end_name_of(end), n);
-    if (!lb::shed_name_of(end).empty()) count(to.shed_by_cause, lb::shed_name_of(end), n);
-  }
-}
-
 }  // namespace
 
 void Orchestrator::housekeeping() {
@@ -112,14 +92,14 @@ void Orchestrator::record_beat() {
 }
 
 bool Orchestrator::all_workers_turn() const {
-  return std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& p) { return p.stalled; });
+  return std::none_of(pulses_.begin(), pulses_.end(), [](const WorkerPulse& p) { return p.stalled; });
 }
 
 void Orchestrator::check_workers() {
   const Instant now = clock_.now();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     mail_[i].flush();
-    Pulse& pulse = pulses_[i];
+    WorkerPulse& pulse = pulses_[i];
     if (pulse.posted && workers_[i]->stats().pong.load(std::memory_order_relaxed) >= pulse.asked) {
       if (pulse.stalled) FL_LOG(WORKER_TURNS, "worker", i, "stalled_ms", to_ms(now - pulse.asked_at));
       pulse = {.asked = ++ping_, .asked_at = now, .posted = false, .stalled = false};
@@ -193,11 +173,11 @@ void Orchestrator::refresh_report() {
 }
 
 void Orchestrator::add_worker_counts(admin::NodeReport& report) {
-  const auto ids = controller_.listener_ids();
+  const Instant now = clock_.now();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     lb::WorkerStats& stats = workers_[i]->stats();
-    const double late = to_seconds(Duration(stats.late_ns_max.exchange(0, std::memory_order_relaxed))) * 1000;
-    late_ms_[i].add(late);
+    const Duration late(stats.late_ns_max.exchange(0, std::memory_order_relaxed));
+    late_ms_[i].add(to_seconds(std::max(late, pulses_[i].late(now))) * 1000);
     report.workers.push_back({.index = static_cast<std::uint32_t>(i),
                               .connections = stats.connections.load(std::memory_order_relaxed),
                               .buffers_in_use = stats.buffers_used.load(std::memory_order_relaxed),
@@ -207,14 +187,13 @@ void Orchestrator::add_worker_counts(admin::NodeReport& report) {
                               .engine_operations = stats.engine_operations.load(std::memory_order_relaxed),
                               .starved = stats.engine_starved.load(std::memory_order_relaxed),
                               .accept_failures = stats.accept_failures.get()});
-    for (std::size_t place = 0; place < ids.size() && place < report.listeners.size(); ++place) {
-      const lb::ListenerStats& from = stats.listeners[ids[place]];
-      admin::ListenerStatus& to = report.listeners[place];
-      to.bytes.in += from.bytes_in.get();
-      to.bytes.out += from.bytes_out.get();
-      to.retries += from.retries.get();
-      count_causes(from, to);
-    }
+  }
+  const auto ids = controller_.listener_ids();
+  std::vector<const lb::ListenerStats*> of_workers(workers_.size());
+  for (std::size_t place = 0; place < ids.size() && place < report.listeners.size(); ++place) {
+    std::transform(workers_.begin(), workers_.end(), of_workers.begin(),
+                   [&](const auto& worker) { return &worker->stats().listeners[ids[place]]; });
+    add_counts(of_workers, report.listeners[place]);
   }
 }
 
@@ -258,24 +237,31 @@ void Orchestrator::list_connections(ListRequest&& request) {
   auto query = query_of(request.filter);
   if (!query) return request.done(query.error());
   if (!may_ask()) return request.done(too_many_questions());
-  using Infos = std::vector<admin::ConnectionInfo>;
-  const auto ask = [this, query = *query, limit = request.limit](std::uint32_t worker, const std::shared_ptr<Survey<Infos>>& survey) {
-    lb::WorkerMessage message = lb::ListMatching{query, limit, [worker, survey, limit](const std::vector<lb::ConnectionView>& views) {
-                                                   survey->answer(worker, [&views, limit](Infos& all) {
-                                                     for (const lb::ConnectionView& view : views) {
-                                                       if (all.size() == limit) return;
-                                                       all.push_back(info_of(view));
-                                                     }
-                                                   });
+  // Workers hand over what they found; it is made into text on the thread that wants it. Clients wait for a worker.
+  using Found = std::vector<std::vector<lb::ConnectionView>>;
+  const auto ask = [this, query = *query, limit = request.limit](std::uint32_t worker, const std::shared_ptr<Survey<Found>>& survey) {
+    lb::WorkerMessage message = lb::ListMatching{query, limit, [worker, survey](std::vector<lb::ConnectionView> views) {
+                                                   survey->answer(worker, [&views](Found& all) { all.push_back(std::move(views)); });
                                                  }};
     return mail_[worker].try_send(message);
   };
-  const auto told = [done = request.done, unknown = controller_.unknown_name(request.filter)](Infos all,
-                                                                                              std::vector<std::uint32_t> silent) {
-    if (all.empty() && silent.empty() && unknown) return done(*unknown);
-    done(admin::ConnectionList{.connections = std::move(all), .silent_workers = std::move(silent)});
+  const auto told = [done = request.done, limit = request.limit, unknown = controller_.unknown_name(request.filter)](
+                        Found all, std::vector<std::uint32_t> silent) {
+    const bool none = std::all_of(all.begin(), all.end(), [](const auto& views) { return views.empty(); });
+    if (none && silent.empty() && unknown) return done(*unknown);
+    const auto found = std::make_shared<const Found>(std::move(all));
+    done(admin::LateConnections([found, limit, silent = std::move(silent)] {
+      admin::ConnectionList out{.connections = {}, .silent_workers = silent};
+      for (const auto& views : *found) {
+        for (const lb::ConnectionView& view : views) {
+          if (out.connections.size() == limit) return out;
+          out.connections.push_back(info_of(view));
+        }
+      }
+      return out;
+    }));
   };
-  surveys_.emplace_back(Survey<Infos>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);
+  surveys_.emplace_back(Survey<Found>::make(workers_.size(), ask, told), clock_.now() + kSurveyTime);
 }
 
 }  // namespace fairlead::daemon

@@ -112,7 +112,7 @@ void NodeController::apply_pool(PoolRecord& pool, const config::Pool& settings, 
 NodeController::ServerRecord NodeController::make_server(const config::Pool& pool, const config::Server& settings, Instant now) {
   if (identities_.size() >= identities_max_) forget_identities();
   Identity& identity = identities_[identity_of(pool.name, settings)];
-  if (identity.id == 0) identity = {++last_server_, std::make_shared<lb::ServerCounters>()};
+  if (identity.id == 0) identity = {++last_server_, std::make_shared<lb::ServerCounters>(workers_)};
   ServerRecord record{.id = identity.id,
                       .settings = settings,
                       .endpoint = {},

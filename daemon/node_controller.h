@@ -109,6 +109,8 @@ class NodeController {
   explicit NodeController(std::uint64_t seed) : seed_(seed) {}
 
   [[nodiscard]] ControlActions apply(const config::Snapshot& snapshot, Instant now);
+  /// How many count each server's bytes. Before apply().
+  void set_workers(std::size_t workers) { workers_ = workers; }
   /// What this machine has, and its VIPs: a server there may be one of our listeners.
   void set_own_addresses(std::vector<IpAddress> addresses) { own_addresses_ = std::move(addresses); }
   /// Those that this process may use now; another one that a listener or pool names is left out, for the kernel would look for its module
@@ -251,6 +253,7 @@ class NodeController {
 
   std::uint64_t seed_;
   config::Snapshot active_;
+  std::size_t workers_ = 1;
   std::vector<IpAddress> own_addresses_;
   std::vector<std::string> congestion_controls_;
   std::vector<std::unique_ptr<PoolRecord>> pools_;  ///< Configuration order.

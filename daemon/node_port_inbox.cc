@@ -25,8 +25,9 @@ void NodePortInbox::publish(std::shared_ptr<const admin::NodeReport> report) {
 }
 
 void NodePortInbox::publish_config(std::string yaml) {
+  auto next = std::make_shared<const std::string>(std::move(yaml));
   const std::lock_guard lock(mutex_);
-  yaml_.swap(yaml);
+  yaml_.swap(next);
 }
 
 std::shared_ptr<const admin::NodeReport> NodePortInbox::report() const {
@@ -34,9 +35,14 @@ std::shared_ptr<const admin::NodeReport> NodePortInbox::report() const {
   return report_;
 }
 
+/// Not copied below the lock: it may be long, and the control thread publishes.
 std::string NodePortInbox::config_yaml() const {
-  const std::lock_guard lock(mutex_);
-  return yaml_;
+  std::shared_ptr<const std::string> yaml;
+  {
+    const std::lock_guard lock(mutex_);
+    yaml = yaml_;
+  }
+  return *yaml;
 }
 
 Result<std::string> NodePortInbox::blackbox() const {
@@ -56,11 +62,11 @@ std::vector<admin::EventInfo> NodePortInbox::events(std::uint64_t after, std::si
   std::vector<admin::EventInfo> out;
   for (const EventRing::Entry& entry : log_.events().after(after, limit)) {
     admin::EventInfo info{.sequence = entry.sequence,
-                          .time = utc_text(entry.event.time),
-                          .id = std::string(to_string(entry.event.id)),
-                          .level = std::string(to_string(level_of(entry.event.id))),
+                          .time = utc_text(entry.event->time),
+                          .id = std::string(to_string(entry.event->id)),
+                          .level = std::string(to_string(level_of(entry.event->id))),
                           .fields = {}};
-    for (const LogField& field : entry.event.fields) info.fields.emplace_back(std::string(field.key), field.value);
+    for (const LogField& field : entry.event->fields) info.fields.emplace_back(std::string(field.key), field.value);
     out.push_back(std::move(info));
   }
   return out;

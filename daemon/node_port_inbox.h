@@ -23,7 +23,7 @@ class NodePortInbox final : public admin::NodePort {
 
   [[nodiscard]] std::shared_ptr<const admin::NodeReport> report() const override;
   void execute(admin::Command command, admin::Actor actor, std::function<void(Result<admin::CommandResult>)> done) override;
-  void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<admin::ConnectionList>)> done) override;
+  void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<admin::LateConnections>)> done) override;
   [[nodiscard]] std::vector<admin::EventInfo> events(std::uint64_t after, std::size_t limit) const override;
   [[nodiscard]] std::string config_yaml() const override;
   [[nodiscard]] Result<std::string> blackbox() const override;
@@ -31,9 +31,9 @@ class NodePortInbox final : public admin::NodePort {
  private:
   Inbox<ControlMessage>& control_;
   const LogThread& log_;
-  mutable std::mutex mutex_;  // Guards the two below.
+  mutable std::mutex mutex_;  // Guards the two below, for as long as taking a pointer takes.
   std::shared_ptr<const admin::NodeReport> report_ = std::make_shared<admin::NodeReport>();
-  std::string yaml_;
+  std::shared_ptr<const std::string> yaml_ = std::make_shared<const std::string>();
 };
 
 }  // namespace fairlead::daemon

@@ -172,6 +172,7 @@ Status Orchestrator::start_workers(std::uint32_t connections_max) {
     if (auto status = workers_.back()->start(); !status)
       return Error{status.error().code, "worker " + std::to_string(i) + ": " + status.error().context, status.error().sys_errno};
   }
+  controller_.set_workers(count);
   pulses_.resize(count);
   late_ms_.resize(count);
   return {};

@@ -30,6 +30,7 @@
 #include "daemon/vip_start.h"
 #include "daemon/watchdog.h"
 #include "daemon/worker_mail.h"
+#include "daemon/worker_pulse.h"
 #include "daemon/worst_by_second.h"
 #include "lb/health_prober.h"
 #include "lb/process_places.h"
@@ -131,13 +132,7 @@ class Orchestrator {
   QbLoop::TimerId stop_timer_ = 0;
   Instant controller_deadline_ = Instant::max();
   std::uint64_t ping_ = 0;
-  struct Pulse {
-    std::uint64_t asked = 0;
-    Instant asked_at{};
-    bool posted = true;
-    bool stalled = false;
-  };
-  std::vector<Pulse> pulses_;
+  std::vector<WorkerPulse> pulses_;
   Watchdog watchdog_{watchdog_limit()};
   std::vector<std::array<std::uint64_t, lb::kShedCauses>> shed_seen_;  ///< By ListenerId.
   unsigned beats_ = 0;

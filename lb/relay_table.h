@@ -75,7 +75,7 @@ class RelayTable {
     ProcessPlaces& process;                    ///< Connections of the whole process.
     std::function<void(WorkerReport)> report;  ///< To the control thread; must not block.
     bool bulk = true;                          ///< Directions that prove to be bulk go through pipes.
-    std::uint32_t index = 0;                   ///< The worker's number.
+    std::uint32_t index = 0;                   ///< The worker's number. Servers' counters have a place for it.
     std::uint32_t limit = 0;                   ///< Connections of this worker at most.
     std::uint64_t seed = 1;
   };
@@ -111,9 +111,13 @@ class RelayTable {
   void on_event(const net::Event& event);
 
   void close_server_connections(ServerId server, EndCause cause);
+  /// Goes on with that: looks at `slots` places more.
+  void close_server_connections(ServerClosing& closing, std::uint32_t slots);
   /// Closes, in order, the connection of `server` that has been idle longest; none when all are busy.
   void close_idle(ServerId server);
   [[nodiscard]] std::size_t kill(const ConnectionQuery& query, EndCause cause);
+  /// Goes on with a killing: looks at `slots` places more. Who comes meanwhile may stay.
+  void kill(ConnectionKilling& killing, std::uint32_t slots);
   [[nodiscard]] std::vector<ConnectionView> list(const ConnectionQuery& query, std::size_t limit) const;
   /// Goes on with a listing: looks at `slots` places more. Who comes or goes meanwhile may be missing.
   void list(ConnectionListing& listing, std::uint32_t slots) const;
@@ -148,8 +152,8 @@ class RelayTable {
     ListenerStats& stats = stats_of(c);
     (from == Side::kClient ? stats.bytes_in : stats.bytes_out).add(bytes);
     if (c.server == Connection::kNoServer) return;
-    ServerBytes& server = pool_of(c).servers[c.server].counters->bytes[env_.index % kByteShards];
-    (from == Side::kClient ? server.in : server.out).fetch_add(bytes, std::memory_order_relaxed);
+    ServerBytes& server = pool_of(c).servers[c.server].counters->bytes[env_.index];
+    (from == Side::kClient ? server.in : server.out).add(bytes);
   }
 
   void run(std::uint32_t slot, const RelayOps& ops);

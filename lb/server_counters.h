@@ -1,16 +1,18 @@
 // fairlead: pure
 // What is counted of one server, by all workers: relaxed atomics, and no lock.
 //
-// Touched when a connection begins or ends, but for `bytes`: a watch may last for hours, and its bytes are to show while it does. So they
-// are spread over lines that workers do not share, up to kByteShards of them.
+// Touched when a connection begins or ends, but for `bytes`: a watch may last for hours, and its bytes are to show while it does. So each
+// worker has its own, which nobody else writes, and readers sum them.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "base/time.h"
+#include "lb/counter.h"
 
 namespace fairlead::lb {
 
@@ -19,7 +21,6 @@ inline constexpr std::array<std::int64_t, 12> kConnectBoundsUs{250,    500,    1
                                                                25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000};
 inline constexpr std::size_t kConnectBuckets = kConnectBoundsUs.size() + 1;  ///< The last one: longer than any bound.
 inline constexpr std::size_t kConnectCauses = 5;                             ///< Values of ConnectCause (lb/health_values.h).
-inline constexpr std::size_t kByteShards = 8;
 
 /// How long connects that worked took.
 class ConnectTimes {
@@ -38,14 +39,16 @@ class ConnectTimes {
   std::atomic<std::uint64_t> sum_ns_{0};
 };
 
-/// Relayed, both ways. Worker n counts in shard n modulo kByteShards.
+/// Relayed by one worker, both ways. A line of its own.
 struct alignas(64) ServerBytes {
-  std::atomic<std::uint64_t> in{0};   ///< From clients, taken by the server's kernel.
-  std::atomic<std::uint64_t> out{0};  ///< To clients.
+  Counter in;   ///< From clients, taken by the server's kernel.
+  Counter out;  ///< To clients.
 };
 
 /// Process-wide truth about one server. What a connection takes a place with stands in one cache line.
 struct alignas(64) ServerCounters {
+  explicit ServerCounters(std::size_t workers = 1) : bytes(workers) {}
+
   std::atomic<std::uint32_t> current{0};  ///< Connections placed on it (connecting or open).
   std::atomic<std::uint64_t> total{0};
   std::atomic<std::uint64_t> connect_failures{0};  ///< Our own (no port, no descriptor) are none of its.
@@ -54,16 +57,16 @@ struct alignas(64) ServerCounters {
   alignas(64) std::array<std::atomic<std::uint64_t>, kConnectCauses> failed_by_cause{};  ///< By ConnectCause, our own as well.
   std::atomic<std::uint32_t> peak{0};  ///< The most that `current` was when the control thread looked. Written there only.
   ConnectTimes connect_times;
-  std::array<ServerBytes, kByteShards> bytes;
+  std::vector<ServerBytes> bytes;  ///< By worker; never resized.
 
   [[nodiscard]] std::uint64_t bytes_in() const {
     std::uint64_t sum = 0;
-    for (const ServerBytes& b : bytes) sum += b.in.load(std::memory_order_relaxed);
+    for (const ServerBytes& b : bytes) sum += b.in.get();
     return sum;
   }
   [[nodiscard]] std::uint64_t bytes_out() const {
     std::uint64_t sum = 0;
-    for (const ServerBytes& b : bytes) sum += b.out.load(std::memory_order_relaxed);
+    for (const ServerBytes& b : bytes) sum += b.out.get();
     return sum;
   }
 };

@@ -27,6 +27,7 @@ constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 constexpr int kShedPerPause = 64;
 constexpr int kQueuedMax = 4096;  ///< The longest accept queue; who comes meanwhile is the engine's.
 constexpr std::uint32_t kListedPerTurn = 512;
+constexpr std::uint32_t kClosedPerTurn = 128;
 constexpr int kPartingTurns = 100;
 constexpr Duration kPartingPause = std::chrono::milliseconds(10);
 
@@ -62,8 +63,11 @@ class Worker::Loop final : public net::EventSink {
   void run() {
     while (!stopped_ && !worker_.stopping_.load(std::memory_order_relaxed)) {
       deadline_ = std::min(relays_.next_deadline(), resume_at_);
-      engine_.poll(listings_.empty() ? deadline_ : now_, *this);
+      const bool idle = listings_.empty() && killings_.empty() && closings_.empty();
+      engine_.poll(idle ? deadline_ : now_, *this);
       if (!listings_.empty()) go_on_listing();
+      if (!killings_.empty()) go_on_killing();
+      if (!closings_.empty()) go_on_closing();
       if (resume_at_ <= now_) resume_accepting();
       relays_.run_timers();
       publish_stats();
@@ -105,6 +109,10 @@ class Worker::Loop final : public net::EventSink {
     ConnectionListing connections;
     std::function<void(std::vector<ConnectionView>)> done;
   };
+  struct Killing {
+    ConnectionKilling connections;
+    std::function<void(std::size_t killed)> done;
+  };
 
   /// Resets what is still open: the engine would close it with FINs, and a cut answer must not look complete. Bounded, and idle when
   /// nothing is open.
@@ -120,9 +128,11 @@ class Worker::Loop final : public net::EventSink {
                    [this](OpenListener&& m) { open_listener(std::move(m)); },
                    [this](CloseListener&& m) { close_listener(m.bind); },
                    [this](SetLegOptions&& m) { set_leg_options(m); },
-                   [this](CloseServerConnections&& m) { relays_.close_server_connections(m.server, m.cause); },
+                   [this](CloseServerConnections&& m) { closings_.push_back({.server = m.server, .cause = m.cause}); },
                    [this](CloseIdle&& m) { relays_.close_idle(m.server); },
-                   [this](KillMatching&& m) { m.done(relays_.kill(m.query, m.cause)); },
+                   [this](KillMatching&& m) {
+                     killings_.push_back({{.query = std::move(m.query), .cause = m.cause}, std::move(m.done)});
+                   },
                    [this](ListMatching&& m) {
                      listings_.push_back(
                          {{.query = std::move(m.query), .limit = m.limit, .next = 0, .found = {}, .is_done = false}, std::move(m.done)});
@@ -166,6 +176,21 @@ class Worker::Loop final : public net::EventSink {
     if (!first.connections.is_done) return;
     first.done(std::move(first.connections.found));
     listings_.pop_front();
+  }
+
+  /// Likewise.
+  void go_on_killing() {
+    Killing& first = killings_.front();
+    relays_.kill(first.connections, kClosedPerTurn);
+    if (!first.connections.is_done) return;
+    first.done(first.connections.killed);
+    killings_.pop_front();
+  }
+
+  /// Likewise. New connections do not come to that server meanwhile, unless it is up again within these milliseconds.
+  void go_on_closing() {
+    relays_.close_server_connections(closings_.front(), kClosedPerTurn);
+    if (closings_.front().is_done) closings_.pop_front();
   }
 
   void set_leg_options(const SetLegOptions& message) {
@@ -275,6 +300,8 @@ class Worker::Loop final : public net::EventSink {
   RelayTable relays_;
   std::vector<OpenSocket> listeners_;
   std::deque<Listing> listings_;
+  std::deque<Killing> killings_;
+  std::deque<ServerClosing> closings_;
   Fd spare_;
   Instant now_{};
   Instant deadline_ = Instant::max();

@@ -50,6 +50,23 @@ struct ConnectionListing {
   bool is_done = false;
 };
 
+/// Likewise of connections that are being closed (RelayTable::kill).
+struct ConnectionKilling {
+  ConnectionQuery query;
+  EndCause cause = EndCause::kKilled;
+  std::uint32_t next = 0;
+  std::size_t killed = 0;
+  bool is_done = false;
+};
+
+/// Likewise of a server's.
+struct ServerClosing {
+  ServerId server = 0;
+  EndCause cause = EndCause::kServerDown;
+  std::uint32_t next = 0;
+  bool is_done = false;
+};
+
 // ---- to a worker ----
 struct SetRoutes {
   std::shared_ptr<const RouteTable> table;

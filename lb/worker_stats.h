@@ -6,22 +6,13 @@
 #include <cstdint>
 
 #include "config/limits.h"
+#include "lb/counter.h"
 #include "lb/relay_core.h"
 
 namespace fairlead::lb {
 
 inline constexpr std::size_t kEndCauses = 32;   ///< Above the number of EndCause values.
 inline constexpr std::size_t kShedCauses = 16;  ///< Above the number of Refusal values.
-
-/// A counter with one writer: no locked instruction on the data path.
-class Counter {
- public:
-  void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint64_t> value_{0};
-};
 
 struct ListenerStats {
   Counter bytes_in;                       ///< From clients, taken by servers' kernels.

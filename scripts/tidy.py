@@ -4,7 +4,8 @@
   scripts/tidy.py [ROOT]
 
 Columns (140 in C++), file length (650 lines; guide value 600), an open task without an issue, sleeping tests, paths of one
-machine, headers without #pragma once, file names that are there twice. A line that must break a rule ends in `tidy: REASON`.
+machine, headers without #pragma once, a .cc that includes another header before its own (which is seen there to compile alone),
+file names that are there twice. A line that must break a rule ends in `tidy: REASON`.
 """
 import collections
 import os
@@ -22,6 +23,7 @@ TEXT = CODE + (".md", ".json", ".yaml", ".yml", ".service", ".html", ".css", ".t
 FOLDERS = source_tree.ROOMS + ("bench", "tests", "scripts", "cmake", "docs", "examples", "packaging", ".ci")
 EXCUSE = re.compile(r"tidy: \S")
 
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)', re.MULTILINE)
 OPEN_TASK = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b(?!\(#\d+\))")
 CPP_SLEEP = re.compile(r"\bsleep_(for|until)\b|\b(u|nano)?sleep\s*\(")
 PY_SLEEP = re.compile(r"\btime\.sleep\s*\(|\bsleep\s*\(")
@@ -52,7 +54,7 @@ def check_lines(path, text):
 
 def check(root):
     paths = source_tree.files(root, FOLDERS, TEXT)
-    problems, names = [], collections.defaultdict(list)
+    problems, names, known = [], collections.defaultdict(list), set(paths)
     for path in paths:
         text = source_tree.read(root, path)
         if path.startswith("tests/scripts/"):
@@ -64,6 +66,10 @@ def check(root):
         if path.endswith(".h"):
             if "#pragma once" not in text:
                 problems.append(f"{path}:1: no #pragma once")
+        if path.endswith(".cc") and path[:-3] + ".h" in known:
+            first = INCLUDE.search(text)
+            if first and first[1] != path[:-3] + ".h":
+                problems.append(f"{path}:1: its own header comes first, so that it is seen to compile alone")
         if path.endswith((".h", ".cc")):
             names[os.path.basename(path)].append(path)
     for name, there in names.items():

@@ -56,6 +56,8 @@ class WatchdogTest(EndToEnd):
             wait_for(lambda: gate.events("WORKER_STALLED"), 10, "the daemon notices")
             self.heard(0.05)   # What was said before.
             self.assertEqual(self.heard(2 * LIMIT_US / 1e6), [])
+            late = gate.metrics()['fairlead_worker_loop_lateness_seconds{worker="0"}']
+            self.assertGreater(late, LIMIT_US / 1e6, "as long as it stands, it is late; it cannot say so itself")
         self.words.settimeout(10)
         self.assertEqual(self.words.recv(4096), b"WATCHDOG=1", "it turns again")
 

@@ -203,6 +203,10 @@ class TidyTest(Tree):
         self.assert_refused({"lb/y.h": "int x;\n"}, "no #pragma once")
         self.assert_refused({"net/x.cc": "int x;\n"}, "there twice")
 
+    def test_refuses_a_header_that_is_not_the_first_of_its_own_file(self):
+        self.assert_refused({"lb/x.cc": '#include <vector>\n#include "lb/x.h"\n'}, "lb/x.cc:1", "its own header comes first")
+        self.assert_fine({"lb/x.cc": '// fairlead: pure\n#include "lb/x.h"\n#include <vector>\n'})
+
 
 class SetupTest(unittest.TestCase):
     def test_names_an_unknown_package_group(self):

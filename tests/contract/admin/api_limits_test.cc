@@ -160,6 +160,21 @@ TEST_F(ApiLimitsTest, TooManyConnectionsAreShedAndCountedAndTheNextOnesWelcome) 
   EXPECT_TRUE(eventually([&] { return curl_tcp("", "/livez").output == "ok\n"; }));
 }
 
+TEST_F(ApiLimitsTest, ACallThatBreaksCostsItsConnectionAndNoPlaceForever) {
+  options.limits.unix_connections = 2;
+  options.limits.unix_reserved = 0;
+  start();
+  node.break_report(5);
+  for (int i = 0; i < 5; ++i) {
+    auto client = RawClient::unix_socket(options.socket);
+    ASSERT_TRUE(client.send("GET /api/v1/status HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_EQ(client.read_all(), "");
+    EXPECT_TRUE(client.ended);
+  }
+  EXPECT_EQ(node.still_broken(), 0) << "all five came in";
+  EXPECT_EQ(curl("", "/livez").output, "ok\n");
+}
+
 TEST_F(ApiLimitsTest, ReadersCannotLockOperatorsOut) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
   std::filesystem::permissions(folder, std::filesystem::perms(0755));

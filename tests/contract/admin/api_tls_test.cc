@@ -91,6 +91,33 @@ TEST_F(ApiTlsTest, AnExpiredCertificateDoesNotGetIn) {
   EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
 }
 
+TEST_F(ApiTlsTest, AClientThatDoesNotTakeOurCertificateIsSaid) {
+  start();
+  EXPECT_NE(curl_tls("reader", "--cacert " + file("other.crt"), "/livez").exit_code, 0);
+  ASSERT_TRUE(testing::eventually([&] { return events.of(MessageId::ADMIN_CLIENT_REFUSED).size() == 1; }));
+  const std::string error = events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("error");
+  EXPECT_NE(error.find("does not take our certificate"), std::string::npos) << error;
+  EXPECT_NE(error.find("unknown ca"), std::string::npos) << error;
+}
+
+// The reserve counts once the certificate has said who comes.
+TEST_F(ApiTlsTest, ReadersCannotLockOperatorsOut) {
+  options.limits.tcp_connections = 4;
+  options.limits.tcp_reserved = 2;
+  options.limits.watchers = 4;
+  start();
+  const auto watch = [&](const std::string& who) {
+    std::ofstream(folder / "handshake") << testing::WatchClient::handshake_text("/api/v1/watch?interval=250ms");
+    return "openssl s_client -quiet -ign_eof -connect 127.0.0.1:" + std::to_string(server->tcp_port()) + " -cert " + file(who + ".crt") +
+           " -key " + file(who + ".key") + " -CAfile " + file("ca.crt") + " <" + file("handshake") + " 2>/dev/null";
+  };
+  // Two readers watch, which is all they may; a third is closed, and an operator comes in.
+  const std::string begin =
+      "exec 3< <(" + watch("reader") + ") 4< <(" + watch("reader") + "); head -c 400 <&3 >/dev/null; head -c 400 <&4 >/dev/null; ";
+  std::ofstream(folder / "try") << begin << watch("reader") << " | head -c 12; echo; " << watch("ops") << " | head -c 12";
+  EXPECT_EQ(run("timeout 30 bash '" + file("try") + "'").output, "\nHTTP/1.1 101");
+}
+
 TEST_F(ApiTlsTest, TlsBelow12IsNotSpoken) {
   start();
   const auto spoken = [&](const std::string& version) {

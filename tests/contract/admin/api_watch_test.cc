@@ -194,6 +194,17 @@ TEST_F(ApiWatchTest, AFloodOfMessagesOrPingsIsClosed) {
   EXPECT_EQ(curl("", "/livez").output, "ok\n");
 }
 
+// A library makes one message of them, or none.
+TEST_F(ApiWatchTest, AFloodOfContinuationsIsClosedTheyMayBeEmpty) {
+  start();
+  for (const std::string payload : {"", "x"}) {
+    auto client = watching("?interval=60s");
+    for (int i = 0; i < 100; ++i) (void)client.send(i == 0 ? Opcode::kText : Opcode::kContinuation, payload, /*fin=*/false);
+    EXPECT_EQ(client.close_code(), 1008U) << payload;
+  }
+  EXPECT_EQ(curl("", "/livez").output, "ok\n");
+}
+
 TEST_F(ApiWatchTest, AMessageOfMoreThan4KiBIsClosed) {
   start();
   auto client = watching("?interval=60s");
@@ -290,6 +301,21 @@ TEST_F(ApiWatchTest, WatchersHaveALimitOfTheirOwnAndOtherCallsGoOn) {
     EXPECT_EQ(curl("-X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output, "200");
   }
   EXPECT_TRUE(eventually([&] { return over_unix().open().starts_with("HTTP/1.1 101"); }));
+}
+
+TEST_F(ApiWatchTest, ATickThatFailsIsFollowedByTheNext) {
+  auto report = testing::sample_report();
+  start();
+  auto client = watching("?interval=250ms");
+  ASSERT_TRUE(client.next("status"));
+  node.break_report(2);
+  ASSERT_TRUE(eventually([&] { return node.still_broken() == 0; }));
+
+  report.config_reloads = 77;
+  node.set_report(report);
+  std::optional<boost::json::value> status;
+  while ((status = client.next("status")) && status->at_pointer("/status/config/reloads") != 77) {}
+  EXPECT_TRUE(status) << "no news within ten seconds";
 }
 
 TEST_F(ApiWatchTest, AtShutdownWatchersAreToldAndOneThatDoesNotAnswerDelaysNothing) {

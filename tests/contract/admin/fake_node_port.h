@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -194,6 +195,15 @@ class FakeNodePort final : public admin::NodePort {
     const std::lock_guard lock(mutex_);
     blackbox_ = std::move(file);
   }
+  /// The next `times` questions for the report fail, as they would without memory.
+  void break_report(int times) {
+    const std::lock_guard lock(mutex_);
+    broken_ = times;
+  }
+  [[nodiscard]] int still_broken() const {
+    const std::lock_guard lock(mutex_);
+    return broken_;
+  }
   [[nodiscard]] std::vector<std::string> commands() const {
     const std::lock_guard lock(mutex_);
     return commands_;
@@ -214,6 +224,10 @@ class FakeNodePort final : public admin::NodePort {
   // NodePort
   [[nodiscard]] std::shared_ptr<const admin::NodeReport> report() const override {
     const std::lock_guard lock(mutex_);
+    if (broken_ > 0) {
+      --broken_;
+      throw std::bad_alloc();
+    }
     return report_;
   }
   void execute(admin::Command command, admin::Actor actor, Done done) override {
@@ -225,7 +239,7 @@ class FakeNodePort final : public admin::NodePort {
     }
     done(answer());
   }
-  void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<admin::ConnectionList>)> done) override {
+  void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<admin::LateConnections>)> done) override {
     admin::ConnectionList out;
     {
       const std::lock_guard lock(mutex_);
@@ -233,7 +247,7 @@ class FakeNodePort final : public admin::NodePort {
       out = connections_;
     }
     if (out.connections.size() > limit) out.connections.resize(limit);
-    done(std::move(out));
+    done(admin::LateConnections([out = std::move(out)] { return out; }));
   }
   [[nodiscard]] std::vector<admin::EventInfo> events(std::uint64_t after, std::size_t limit) const override {
     const std::lock_guard lock(mutex_);
@@ -260,6 +274,7 @@ class FakeNodePort final : public admin::NodePort {
   }
 
   mutable std::mutex mutex_;
+  mutable int broken_ = 0;
   std::shared_ptr<const admin::NodeReport> report_ = std::make_shared<const admin::NodeReport>(sample_report());
   Result<admin::CommandResult> answer_ = admin::CommandResult{.summary = "done as asked", .details = {}, .needs_restart = {}};
   bool holding_ = false;

@@ -101,7 +101,10 @@ TEST_P(RelayOperator, QueriesMeanWhatTheySay) {
   EXPECT_EQ(table.list(with(&ConnectionQuery::server, "mast-1"), 10).size(), 3U);
   EXPECT_EQ(table.list(with(&ConnectionQuery::client, links[0]->address.address.to_string()), 10).size(), 6U);
 
-  EXPECT_EQ(table.kill(with(&ConnectionQuery::server, "mast-2"), EndCause::kKilled), 3U);
+  ConnectionKilling killing{.query = with(&ConnectionQuery::server, "mast-2"), .cause = EndCause::kKilled};
+  after.clear();
+  for (; !killing.is_done && after.size() < 6; after.push_back(killing.killed)) table.kill(killing, 4);
+  EXPECT_EQ(after, (std::vector<std::size_t>{2, 3})) << "in parts, so that nobody else waits for all of it";
 
   for (Link* link : links) {
     if (link->at == 1)
@@ -109,7 +112,12 @@ TEST_P(RelayOperator, QueriesMeanWhatTheySay) {
     else
       expect_relays(rig, *link);
   }
-  EXPECT_EQ(table.kill({}, EndCause::kShutdown), 3U);
+  ServerClosing closing{.server = rig.pool.servers[0].id, .cause = EndCause::kServerDown};
+  table.close_server_connections(closing, 1);
+  EXPECT_FALSE(closing.is_done) << "in parts as well";
+  while (!closing.is_done) table.close_server_connections(closing, 1);
+  EXPECT_EQ(rig.pool.servers[0].counters->resets_sent.load(), 3U);
+  EXPECT_EQ(table.kill({}, EndCause::kShutdown), 0U);
   rig.expect_nothing_left();
 }
 

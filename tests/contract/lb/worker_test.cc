@@ -80,7 +80,7 @@ class WorkerContract : public testing::TestWithParam<EngineCase> {
                                .endpoint = local_of(servers_.back().get()),
                                .weight = 100,
                                .usable = true,
-                               .counters = std::make_shared<ServerCounters>()});
+                               .counters = std::make_shared<ServerCounters>(/*workers=*/8)});
       pool_.rotation.push_back(static_cast<std::uint16_t>(i));
     }
     for (std::uint32_t i = 0; i < workers; ++i) {

@@ -6,9 +6,13 @@
 
 #include "admin/web_assets.h"
 #include "tests/contract/admin/fake_node_port.h"
+#include "tests/support/event_capture.h"
+#include "tests/support/manual_clock.h"
 
 namespace fairlead::admin {
 namespace {
+
+using namespace std::string_literals;
 
 class ApiDispatcherTest : public ::testing::Test {
  protected:
@@ -41,7 +45,9 @@ class ApiDispatcherTest : public ::testing::Test {
 
   testing::FakeNodePort node;
   ApiCounters counters;
-  ApiDispatcher dispatcher{node, counters};
+  test::ManualClock clock;
+  RefusalLog refusals{clock, counters};
+  ApiDispatcher dispatcher{node, counters, refusals};
 };
 
 TEST_F(ApiDispatcherTest, AMoveMayTakeAsLongAsItsDrain) {
@@ -137,6 +143,55 @@ TEST_F(ApiDispatcherTest, AReaderMayNotChangeAnything) {
   EXPECT_TRUE(node.commands().empty());
   EXPECT_GE(asked, 8U);
   EXPECT_EQ(counters.refused, asked);
+}
+
+TEST_F(ApiDispatcherTest, OneWhoIsRefusedAllTheTimeHidesNobodyElse) {
+  const test::EventCapture events;
+  const auto refused = [&](const std::string& name, const std::string& party = "") {
+    auto request = make("POST", "/api/v1/reload", "");
+    request.caller = {name, ApiRole::kRead, party};
+    EXPECT_EQ(ask(request).status, 403U);
+    return std::pair(events.value(MessageId::COMMAND_REFUSED, "by"), events.value(MessageId::COMMAND_REFUSED, "count"));
+  };
+  for (int i = 0; i < 5; ++i) refused("uid 1000 (jo)");
+  EXPECT_EQ(events.count(MessageId::COMMAND_REFUSED), 1U);
+  EXPECT_EQ(refused("uid 1001 (ann)"), std::pair("uid 1001 (ann)"s, "1"s));
+  for (int port = 1; port < 9; ++port) refused("tcp 127.0.0.1:" + std::to_string(port), "tcp 127.0.0.1");
+  EXPECT_EQ(events.count(MessageId::COMMAND_REFUSED), 3U) << "a port is no caller";
+
+  clock.advance(std::chrono::seconds(61));
+  EXPECT_EQ(refused("uid 1000 (jo)"), std::pair("uid 1000 (jo)"s, "5"s)) << "four of the minute before, and this one";
+  EXPECT_EQ(events.value(MessageId::COMMAND_REFUSED, "reason"), "no operator");
+}
+
+TEST_F(ApiDispatcherTest, WhoSendsABrowserHereIsInTheAuditTrail) {
+  const test::EventCapture events;
+  auto change = make("POST", "/api/v1/reload", "");
+  change.origin = "https://evil.example";
+  EXPECT_EQ(ask(change).status, 403U);
+  EXPECT_EQ(events.value(MessageId::COMMAND_REFUSED, "by"), "uid 0 (root)");
+  EXPECT_EQ(events.value(MessageId::COMMAND_REFUSED, "command"), "POST /api/v1/reload");
+  EXPECT_EQ(events.value(MessageId::COMMAND_REFUSED, "reason"), "a page of another site");
+
+  auto watch = make("GET", "/api/v1/watch", "");
+  watch.websocket = true;
+  watch.websocket_version = "13";
+  watch.websocket_key = "dGhlIHNhbXBsZSBub25jZQ==";
+  watch.caller.name = "uid 1000 (jo)";
+  watch.origin = "https://evil.example";
+  EXPECT_EQ(ask(watch).status, 403U);
+  EXPECT_EQ(events.value(MessageId::COMMAND_REFUSED, "command"), "GET /api/v1/watch");
+
+  watch.caller.name = "uid 1001 (ann)";
+  watch.origin.clear();
+  watch.host = "rebound.evil.example:9440";
+  EXPECT_EQ(ask(watch).status, 421U);
+  EXPECT_EQ(events.value(MessageId::COMMAND_REFUSED, "by"), "uid 1001 (ann)");
+  EXPECT_EQ(counters.refused, 3U);
+  auto read = make("GET", "/api/v1/status", "");
+  read.host = watch.host;
+  EXPECT_EQ(ask(read).status, 421U);
+  EXPECT_EQ(counters.refused, 3U) << "a proxy that was set up wrong changes nothing";
 }
 
 TEST_F(ApiDispatcherTest, ACommandReachesTheNodeWithItsActor) {

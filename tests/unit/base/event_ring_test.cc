@@ -19,7 +19,7 @@ TEST(EventRingTest, NumbersEventsFromOne) {
   const auto all = ring.after(0, 10);
   ASSERT_EQ(all.size(), 2U);
   EXPECT_EQ(all[0].sequence, 1U);
-  EXPECT_EQ(all[0].event.id, MessageId::POOL_EMPTY);
+  EXPECT_EQ(all[0].event->id, MessageId::POOL_EMPTY);
   EXPECT_EQ(all[1].sequence, 2U);
   EXPECT_EQ(ring.last_sequence(), 2U);
 }
@@ -44,20 +44,43 @@ TEST(EventRingTest, PagesByLimit) {
   EXPECT_TRUE(ring.after(0, 0).empty());
 }
 
-TEST(EventRingTest, CallsTheHookAfterEachEventAndNeverWhenRemoved) {
-  EventRing ring(2);
-  int calls = 0;
-  std::uint64_t seen = 0;
-  ring.set_hook([&] {
-    ++calls;
-    seen = ring.last_sequence();  // Reading back from the hook must not deadlock.
+// A copy of a thousand events takes as long as a slow turn of the control thread, which appends.
+TEST(EventRingTest, ReadersShareTheEventsAndCopyNone) {
+  EventRing ring(3);
+  for (int i = 0; i < 3; ++i) ring.append(event());
+  const auto one = ring.after(0, 10);
+  const auto other = ring.after(1, 10);
+  ASSERT_EQ(one.size(), 3U);
+  ASSERT_EQ(other.size(), 2U);
+  EXPECT_EQ(one[1].event, other[0].event);
+
+  for (int i = 0; i < 3; ++i) ring.append(event());
+  EXPECT_EQ(one[0].event->id, MessageId::POOL_EMPTY) << "what a reader has outlives its place in the ring";
+}
+
+TEST(EventRingTest, MoreThanIsHandedOverAtOnceComesInOneAnswer) {
+  EventRing ring(5 * EventRing::kHandedOver);
+  for (std::size_t i = 0; i < 4 * EventRing::kHandedOver + 1; ++i) ring.append(event());
+
+  const auto all = ring.after(0, 5 * EventRing::kHandedOver);
+  ASSERT_EQ(all.size(), 4 * EventRing::kHandedOver + 1);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].sequence, i + 1);
+  EXPECT_EQ(ring.after(3, EventRing::kHandedOver + 1).back().sequence, 3 + EventRing::kHandedOver + 1);
+}
+
+// The ring is little larger than what is handed over at once, so that it overtakes many a reader between two parts.
+TEST(EventRingTest, AnAnswerHasNoGapWhenTheRingOvertakesIt) {
+  EventRing ring(EventRing::kHandedOver + 2);
+  std::atomic<bool> ended{false};
+  std::thread writer([&] {
+    while (!ended.load()) ring.append(event());
   });
-  ring.append(event());
-  EXPECT_EQ(calls, 1);
-  EXPECT_EQ(seen, 1U);
-  ring.set_hook({});
-  ring.append(event());
-  EXPECT_EQ(calls, 1);
+  for (int round = 0; round < 3000; ++round) {
+    const auto got = ring.after(0, 1000);
+    for (std::size_t i = 1; i < got.size(); ++i) ASSERT_EQ(got[i].sequence, got[i - 1].sequence + 1);
+  }
+  ended = true;
+  writer.join();
 }
 
 TEST(EventRingTest, KeepsOrderWithoutGapsUnderManyThreads) {

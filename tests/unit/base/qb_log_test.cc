@@ -279,8 +279,8 @@ TEST(LogThreadTest, KeepsEventsOfNoticeAndAboveForReadersWhateverTheLevel) {
   log.write(event(MessageId::SERVER_DOWN));      // warning
   const auto kept = log.events().after(0, 10);
   ASSERT_EQ(kept.size(), 2U);
-  EXPECT_EQ(kept[0].event.id, MessageId::SERVER_UP);
-  EXPECT_EQ(kept[1].event.id, MessageId::SERVER_DOWN);
+  EXPECT_EQ(kept[0].event->id, MessageId::SERVER_UP);
+  EXPECT_EQ(kept[1].event->id, MessageId::SERVER_DOWN);
 }
 
 TEST(LogThreadTest, LosesNothingWhileOtherThreadsUseLibqbsLogger) {

@@ -80,8 +80,9 @@ class CliTest : public ::testing::Test {
 
   testing::FakeNodePort node;
   admin::ApiCounters counters;
-  admin::ApiDispatcher dispatcher{node, counters};
   FakeClock clock;
+  admin::RefusalLog refusals{clock, counters};
+  admin::ApiDispatcher dispatcher{node, counters, refusals};
   std::ostringstream out;
   std::ostringstream err;
   ConnectOptions connected;
@@ -93,7 +94,7 @@ class CliTest : public ::testing::Test {
   bool color = false;
   bool interactive = false;
   std::string program = "/nonexistent/bin/fairlead";
-  std::string corosync;  ///< Its folder; empty: the machine's.
+  std::string corosync;             ///< Its folder; empty: the machine's.
   std::vector<std::string> became;  ///< What a verb wanted this process to be replaced by.
 };
 

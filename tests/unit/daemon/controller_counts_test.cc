@@ -10,7 +10,10 @@ using namespace test;
 
 class ControllerCounts : public ::testing::Test {
  protected:
-  ControllerCounts() { shell.apply(usual()); }
+  ControllerCounts() {
+    shell.node.set_workers(8);
+    shell.apply(usual());
+  }
   admin::PoolStatus look() {
     shell.node.account();
     admin::NodeReport report;
@@ -20,8 +23,8 @@ class ControllerCounts : public ::testing::Test {
   lb::ServerCounters& counters(const std::string& name) { return *shell.find("masters", name)->counters; }
   void relay(const std::string& name, std::uint64_t bytes) {
     ++counters(name).total;
-    counters(name).bytes[3].in += bytes;
-    counters(name).bytes[7].out += 2 * bytes;
+    counters(name).bytes[3].in.add(bytes);
+    counters(name).bytes[7].out.add(2 * bytes);
   }
 
   Shell shell;

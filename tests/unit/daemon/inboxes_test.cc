@@ -56,7 +56,7 @@ TEST_F(NodePortInboxTest, WhatFindsNoRoomIsRefusedOnceAndTheRestIsAnsweredOnce) 
   EXPECT_EQ(answered, 3);
   EXPECT_EQ(refused, 3);
   int listed = 0;
-  port.connections({}, 10, [&](const Result<admin::ConnectionList>& r) { listed += r ? 100 : 1; });
+  port.connections({}, 10, [&](const Result<admin::LateConnections>& r) { listed += r ? 100 : 1; });
   EXPECT_EQ(listed, 1);
   inbox.drain([](ControlMessage&& m) { refuse(std::move(m)); });
   EXPECT_EQ(answered, 5);

@@ -52,6 +52,39 @@ TEST(OutgoingQueue, OnlyBeatsDigestsAndAcknowledgementsOfOneHolderReplaceEachOth
   }
 }
 
+TEST(OutgoingQueue, ADigestLetsEverythingElseGoFirst) {
+  OutgoingQueue queue;
+  ASSERT_TRUE(queue.push(one(1), kDigestKey));
+  ASSERT_TRUE(queue.push(one(2), 7));
+  ASSERT_TRUE(queue.push(one(3), std::nullopt));
+  ASSERT_TRUE(queue.push(one(4), kDigestKey));  // The newer one.
+  ASSERT_TRUE(queue.push(one(5), 7));           // Likewise.
+  EXPECT_EQ(queue.waiting(), 3U);
+
+  EXPECT_EQ(drain(queue), (std::vector{one(3), one(5), one(4)}));
+}
+
+TEST(OutgoingQueue, ADigestWaitsForWhatIsOnItsWay) {
+  OutgoingQueue queue;
+  ASSERT_TRUE(queue.push(one(1), 7));
+  ASSERT_TRUE(queue.push(one(2), kDigestKey));
+  queue.sent();
+  EXPECT_TRUE(queue.next().empty()) << "the beat is not through yet; the next one would stand behind the digest";
+  ASSERT_TRUE(queue.push(one(3), 7));
+  EXPECT_EQ(next_of(queue), one(3));
+  queue.sent();
+  queue.returned();
+  EXPECT_TRUE(queue.next().empty());
+  queue.returned();
+  EXPECT_EQ(next_of(queue), one(2));
+}
+
+TEST(OutgoingQueue, ADigestIsNoReasonToGiveUpCorosync) {
+  OutgoingQueue queue;
+  for (std::size_t i = 0; i < kQueuedMessagesMax; ++i) ASSERT_TRUE(queue.push(one(1), std::nullopt));
+  EXPECT_TRUE(queue.push(one(2), kDigestKey));
+}
+
 TEST(OutgoingQueue, HoldsBackWhatWouldBeTooMuchOnItsWay) {
   OutgoingQueue queue;
   for (std::size_t i = 0; i < kInFlightMax + 2; ++i) ASSERT_TRUE(queue.push(one(1), std::nullopt));
@@ -95,6 +128,7 @@ TEST(OutgoingQueue, StartsAnewAfterALoss) {
   ASSERT_TRUE(queue.push(one(1), std::nullopt));
   queue.sent();
   ASSERT_TRUE(queue.push(one(2), std::nullopt));
+  ASSERT_TRUE(queue.push(one(3), kDigestKey));
 
   queue.clear();
   queue.returned();  // A late one.
