@@ -8,7 +8,7 @@
 
 #include "admin/json_text.h"
 #include "base/atomic_file.h"
-#include "base/flight_recorder.h"
+#include "base/flight_files.h"
 #include "base/log_format.h"
 #include "base/units.h"
 #include "cli/text_table.h"

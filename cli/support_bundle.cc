@@ -14,7 +14,7 @@
 #include "admin/status_codec.h"
 #include "base/blackbox_file.h"
 #include "base/fd.h"
-#include "base/flight_recorder.h"
+#include "base/flight_files.h"
 #include "base/log_format.h"
 #include "base/units.h"
 #include "cli/blackbox_verb.h"

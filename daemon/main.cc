@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/daemon_options.h"
+#include "base/flight_files.h"
 #include "base/flight_recorder.h"
 #include "base/qb_log.h"
 #include "base/qb_loop.h"

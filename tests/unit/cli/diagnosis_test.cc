@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/flight_files.h"
 #include "base/flight_recorder.h"
 #include "base/system_clock.h"
 #include "cli/event_guide.h"
