@@ -85,6 +85,7 @@ class Orchestrator {
   void finish_shutdown();
   void arm_controller();
   void housekeeping();
+  void tell_systemd(const std::string& state);
   void check_workers();
   void report_shed();
   void record_beat();
@@ -138,6 +139,7 @@ class Orchestrator {
   };
   std::vector<Pulse> pulses_;
   Watchdog watchdog_{watchdog_limit()};
+  std::vector<std::string> unsaid_;                                    ///< To systemd, which takes nothing at the moment.
   std::vector<std::array<std::uint64_t, lb::kShedCauses>> shed_seen_;  ///< By ListenerId.
   unsigned beats_ = 0;
   std::uint64_t reloads_ = 0;
