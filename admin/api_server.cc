@@ -18,6 +18,7 @@
 #include "admin/api_sockets.h"
 #include "admin/api_watch.h"
 #include "admin/tls_context.h"
+#include "base/crash_stack.h"
 #include "base/log.h"
 #include "base/sockaddr.h"
 #include "base/system_clock.h"
@@ -106,6 +107,7 @@ class ApiServer::Loop {
  private:
   void run() {
     name_this_thread();
+    const CrashStack stack;
     for (;;) {
       try {
         io_->run();

@@ -111,6 +111,31 @@ std::array<std::byte, kBlackboxFileHead> blackbox_file_head(std::size_t bytes) n
   return out;
 }
 
+std::size_t BlackboxRing::room(std::uint64_t at, std::uint64_t end) const noexcept {
+  const auto word_at = [&](std::uint64_t position) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, static_cast<const std::byte*>(data) + position % size, sizeof word);
+    return word;
+  };
+  if (end < at || end - at < kBlackboxChunkHead || end - at > size) return 0;
+  const std::size_t room = blackbox_chunk_room(word_at(at));
+  return room > end - at || word_at(at + 4) != kBlackboxChunkMagic ? 0 : room;
+}
+
+void BlackboxRing::copy(std::uint64_t at, std::size_t count, std::string& out) const {
+  const auto* bytes = static_cast<const char*>(data);
+  const std::size_t first = std::min<std::size_t>(count, size - at % size);
+  out.append(bytes + at % size, first);
+  out.append(bytes, count - first);
+}
+
+std::string blackbox_file(std::string_view chunks) {
+  const auto head = blackbox_file_head(chunks.size());
+  std::string out(reinterpret_cast<const char*>(head.data()), head.size());
+  out += chunks;
+  return out.append(kBlackboxEndBytes, '\0');
+}
+
 Result<std::vector<BlackboxEntry>> parse_blackbox(std::string_view file) {
   const Error wrong{Errc::kInvalidArgument, "not a file of the flight recorder"};
   if (file.size() < kBlackboxFileHead) return wrong;
@@ -120,7 +145,7 @@ Result<std::vector<BlackboxEntry>> parse_blackbox(std::string_view file) {
   }
   const auto words = get<std::uint32_t>(at);
   const auto write = get<std::uint32_t>(at);
-  auto read = get<std::uint32_t>(at);
+  const auto read = get<std::uint32_t>(at);
   const auto version = get<std::uint32_t>(at);
   const auto sum = get<std::uint32_t>(at);
   if (version != kFileVersion || sum != words + write + read + version || words == 0 || read >= words || write >= words) return wrong;
@@ -128,26 +153,18 @@ Result<std::vector<BlackboxEntry>> parse_blackbox(std::string_view file) {
   if (data.size() != std::size_t{words} * 4) return wrong;  // Cut off: where it wraps nobody knows.
 
   std::vector<BlackboxEntry> out;
-  std::string wrapped;
-  for (std::size_t left = words; left >= 2 && read != write;) {
-    const auto word_at = [&](std::size_t n) {
-      const char* from = data.data() + (read + n) % words * 4;
-      return get<std::uint32_t>(from);
-    };
-    const std::size_t size = word_at(0);
-    const std::size_t room = blackbox_chunk_room(size) / 4;
-    if (word_at(1) != kBlackboxChunkMagic || room > left) break;
-    const std::size_t begin = (read + kBlackboxChunkHead / 4) % words * 4;
-    std::string_view payload = data.substr(begin, size);
-    if (payload.size() < size) {
-      wrapped = std::string(payload) + std::string(data.substr(0, size - payload.size()));
-      payload = wrapped;
-    }
+  const BlackboxRing ring{.data = data.data(), .size = data.size()};
+  const std::uint64_t end = std::uint64_t{read <= write ? write : write + std::uint64_t{words}} * 4;
+  std::string payload;
+  for (std::uint64_t place = std::uint64_t{read} * 4; place < end;) {
+    const std::size_t room = ring.room(place, end);
+    if (room == 0) break;
+    payload.clear();
+    ring.copy(place + kBlackboxChunkHead, room - kBlackboxChunkHead, payload);
     auto entry = entry_of(payload);
     if (!entry) break;
     out.push_back(std::move(*entry));
-    left -= room;
-    read = static_cast<std::uint32_t>((read + room) % words);
+    place += room;
   }
   return out;
 }

@@ -41,6 +41,20 @@ std::size_t put_blackbox_chunk(std::span<std::byte, kBlackboxChunkMax> out, Wall
 /// The file's beginning, for `bytes` of whole chunks in order. Likewise safe in a signal handler.
 [[nodiscard]] std::array<std::byte, kBlackboxFileHead> blackbox_file_head(std::size_t bytes) noexcept;
 
+/// Chunks that lie one behind the other in a ring of bytes, which they may wrap around. A position counts bytes from the ring's beginning
+/// on, is a multiple of 4, and its rest by `size` is the place. Safe in a signal handler, but for copy().
+struct BlackboxRing {
+  const void* data = nullptr;
+  std::size_t size = 0;  ///< A multiple of 4, above 0.
+
+  /// Room of the chunk at `at`; 0: what begins there is damaged, or does not end by `end`.
+  [[nodiscard]] std::size_t room(std::uint64_t at, std::uint64_t end) const noexcept;
+  /// Appends the `count` bytes at `at`, at most `size`.
+  void copy(std::uint64_t at, std::size_t count, std::string& out) const;
+};
+/// A whole file of chunks that lie in order.
+[[nodiscard]] std::string blackbox_file(std::string_view chunks);
+
 struct BlackboxEntry {
   WallTime time;
   LogLevel level = LogLevel::kInfo;

@@ -19,6 +19,7 @@
 #include <qb/qblog.h>
 
 #include "base/assert.h"
+#include "base/crash_stack.h"
 #include "base/event_fd.h"
 #include "base/inbox.h"
 #include "base/log_format.h"
@@ -155,6 +156,7 @@ class LogThread::Core {
 
   // The log thread's own.
   LogOptions options_;
+  std::optional<LogOptions> wanted_;  // At the start it could not be opened.
   std::unique_ptr<LogTarget> target_;
   int qb_target_ = -1;
   std::string lines_;  // Of connections, not written yet.
@@ -266,6 +268,7 @@ void LogThread::Core::open_first_target() {
     return;
   }
   const LogOptions wanted = options_;
+  wanted_ = options_;
   options_.target = LogTargetKind::kStderr;
   auto fallback = open_log_target(options_, settings_.places);
   FL_ASSERT(fallback.has_value());  // Standard error needs nothing opened.
@@ -277,6 +280,7 @@ void LogThread::Core::open_first_target() {
 
 void LogThread::Core::apply_options(LogOptions options) {
   level_.store(options.level, std::memory_order_relaxed);
+  const bool stood_in = std::exchange(wanted_, std::nullopt).has_value();
   if (options == options_) return;
   auto target = settings_.open(options, settings_.places);
   if (target) {
@@ -285,6 +289,7 @@ void LogThread::Core::apply_options(LogOptions options) {
     return;
   }
   options_.level = options.level;
+  if (stood_in) wanted_ = options;
   emit(MessageId::LOG_TARGET_FAILED, {{"target", std::string(to_string(options.target))},
                                       {"path", options.path},
                                       {"error", target.error().message()},
@@ -292,6 +297,18 @@ void LogThread::Core::apply_options(LogOptions options) {
 }
 
 void LogThread::Core::apply_reopen() {
+  if (wanted_) {  // Standard error stands in for it since the start.
+    auto target = settings_.open(*wanted_, settings_.places);
+    if (target) {
+      target_ = std::move(*target);
+      options_ = *std::exchange(wanted_, std::nullopt);
+      return emit(MessageId::LOG_REOPENED, {{"path", options_.path}});
+    }
+    return emit(MessageId::LOG_TARGET_FAILED, {{"target", std::string(to_string(wanted_->target))},
+                                               {"path", wanted_->path},
+                                               {"error", target.error().message()},
+                                               {"using", std::string(to_string(options_.target))}});
+  }
   if (auto status = target_->reopen(); !status) {
     emit(MessageId::LOG_TARGET_FAILED, {{"target", std::string(to_string(options_.target))},
                                         {"path", options_.path},
@@ -431,6 +448,7 @@ LogThread::LogThread(LogOptions options, LogThreadSettings settings)
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([core = core_] {
+    const CrashStack stack;
     ::pthread_setname_np(::pthread_self(), "log");
     core->run();
   });

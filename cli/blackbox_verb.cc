@@ -8,7 +8,7 @@
 
 #include "admin/json_text.h"
 #include "base/atomic_file.h"
-#include "base/flight_recorder.h"
+#include "base/flight_files.h"
 #include "base/log_format.h"
 #include "base/units.h"
 #include "cli/text_table.h"
@@ -49,12 +49,14 @@ WallTime newest_time(const std::string& file) {
   return entries && !entries->empty() ? entries->back().time : WallTime{};
 }
 
-/// Nothing: no daemon answers on this machine.
+/// Nothing: no daemon answers on this machine; that was said.
 std::optional<Flight> live_flight(DaemonCalls& calls) {
+  calls.expect_a_hung_daemon();
   try {
     return Flight{.origin = "the daemon", .file = calls.fetch("/api/v1/blackbox"), .live = true};
   } catch (const VerbFailure& failure) {
     if (failure.exit_code != kExitUnreachable || !calls.options().connect.server.empty()) throw;
+    calls.environment().err << failure.message << "\n";
     return std::nullopt;
   }
 }
@@ -104,7 +106,7 @@ std::string entry_text(const BlackboxEntry& entry, bool color) {
 Result<Flight> newest_local_flight(const LocalNode& node) {
   std::vector<Flight> found = rings_of(node.socket);
   if (const auto kept = kept_flights(node.state_dir); !kept.empty()) {
-    auto file = read_file(kept.back(), kFileBytesMax);
+    auto file = read_file(kept.back(), kFileBytesMax, Links::kRefuse);
     if (!file && found.empty()) return file.error();
     if (file) found.push_back({.origin = kept.back(), .file = std::move(*file)});
   }

@@ -1,5 +1,6 @@
 #include "cli/daemon_calls.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <ostream>
 
@@ -42,7 +43,10 @@ std::optional<Duration> limit_of(const admin::Command& command) {
 void fail(int code, std::string message) { throw VerbFailure{code, std::move(message)}; }
 
 ApiPort& DaemonCalls::api() {
-  if (!api_) api_ = environment_.api(options_.connect);
+  if (api_) return *api_;
+  ConnectOptions connect = options_.connect;
+  if (expects_hung_ && connect.server.empty()) connect.timeout = std::min(connect.timeout, kHungAfter);
+  api_ = environment_.api(connect);
   return *api_;
 }
 

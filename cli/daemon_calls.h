@@ -10,6 +10,8 @@
 
 namespace fairlead::cli {
 
+inline constexpr Duration kHungAfter = std::chrono::seconds(2);
+
 [[noreturn]] void fail(int code, std::string message);
 
 /// The value, or VerbFailure: the daemon speaks another language.
@@ -37,6 +39,9 @@ class DaemonCalls {
  public:
   DaemonCalls(const GlobalOptions& options, CliEnvironment& environment) : options_(options), environment_(environment) {}
 
+  /// On this machine a daemon that does not answer within kHungAfter is taken for one that hangs: for verbs that then read what lies on the
+  /// disk. Before the first call.
+  void expect_a_hung_daemon() { expects_hung_ = true; }
   /// The body of a GET.
   [[nodiscard]] std::string fetch(const std::string& target);
   [[nodiscard]] admin::NodeReport report();
@@ -58,6 +63,7 @@ class DaemonCalls {
 
   const GlobalOptions& options_;
   CliEnvironment& environment_;
+  bool expects_hung_ = false;
   std::unique_ptr<ApiPort> api_;
 };
 

@@ -1,5 +1,6 @@
 #include "cli/gather.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -20,7 +21,7 @@ namespace fairlead::cli {
 namespace {
 
 /// Its id; 0: not started, `errno` says why.
-pid_t start(const std::vector<std::string>& command, int output) {
+pid_t start(const std::vector<std::string>& command, int output, int errors) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -28,7 +29,7 @@ pid_t start(const std::vector<std::string>& command, int output) {
   ::posix_spawn_file_actions_init(&files);
   ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&files, output, STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&files, errors, STDERR_FILENO);
   posix_spawnattr_t how;
   ::posix_spawnattr_init(&how);
   ::posix_spawnattr_setpgroup(&how, 0);
@@ -41,17 +42,18 @@ pid_t start(const std::vector<std::string>& command, int output) {
   return failed == 0 ? pid : 0;
 }
 
-/// Until the end of the output or `until`. False: the time is over.
-bool read_all(int from, Instant until, std::size_t most, Gathered& out) {
+/// Until the end of the output or `until`. False: the time is over, or `stop` says so.
+bool read_all(int from, Instant until, std::size_t most, const std::function<bool()>& stop, Gathered& out) {
   const SystemClock clock;
   std::array<char, 16384> buffer;
   for (;;) {
     const auto left = to_ms(until - clock.now());
-    if (left <= 0) return false;
+    if (left <= 0 || (stop && stop())) return false;
     pollfd on{.fd = from, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&on, 1, static_cast<int>(left));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return false;
+    // In short steps where a signal may end it: one that comes just before poll(2) does not wake it.
+    const int ready = ::poll(&on, 1, static_cast<int>(stop ? std::min<decltype(left)>(left, 200) : left));
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+    if (ready < 0) return false;
     const auto n = ::read(from, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return true;
@@ -75,7 +77,7 @@ int wait_for_end(pid_t pid, Instant until) {
 
 }  // namespace
 
-Gathered gather(const std::vector<std::string>& command, Duration limit, std::size_t most) {
+Gathered gather(const std::vector<std::string>& command, Duration limit, std::size_t most, const GatherOptions& options) {
   Gathered out;
   int ends[2] = {-1, -1};
   if (::pipe2(ends, O_CLOEXEC) != 0) {
@@ -84,7 +86,7 @@ Gathered gather(const std::vector<std::string>& command, Duration limit, std::si
   }
   const Fd from(ends[0]);
   Fd to(ends[1]);
-  const pid_t pid = start(command, to.get());
+  const pid_t pid = start(command, options.output >= 0 ? options.output : to.get(), to.get());
   const int failed = errno;
   to.reset();
   if (pid == 0) {
@@ -92,13 +94,13 @@ Gathered gather(const std::vector<std::string>& command, Duration limit, std::si
     return out;
   }
   const Instant until = SystemClock().now() + limit;
-  const bool whole = read_all(from.get(), until, most, out);
+  const bool whole = read_all(from.get(), until, most, options.stop, out);
   int status = whole ? wait_for_end(pid, until) : -1;
   if (status < 0) {
     ::kill(-pid, SIGKILL);
     // One that the kernel holds (a dead disk) is not waited for: it ends when it can.
     status = wait_for_end(pid, SystemClock().now() + std::chrono::seconds(1));
-    out.problem = "took longer than " + format_duration(limit);
+    out.problem = options.stop && options.stop() ? "interrupted" : "took longer than " + format_duration(limit);
     return out;
   }
   if (WIFSIGNALED(status)) out.problem = "ended by signal " + std::to_string(WTERMSIG(status));

@@ -21,7 +21,13 @@ struct LocalNode {
 /// `config_file` empty: the environment's (/etc/fairlead/fairlead.yaml).
 [[nodiscard]] LocalNode look_at_local_node(std::string config_file, const GlobalOptions& options, CliEnvironment& environment);
 
+/// Whether a name that is a symbolic link is followed. Not where others may have put it there: a folder of the daemon's user, read by root.
+enum class Links : bool { kFollow, kRefuse };
+
 /// A file's bytes. Errors: kLimitExceeded (more than `most`), kInvalidArgument (no plain file), those of open(2) and read(2).
-[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t most);
+[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t most, Links links = Links::kFollow);
+
+/// Its last lines, `most` bytes of them at most; links are refused. Errors: as above, but for kLimitExceeded.
+[[nodiscard]] Result<std::string> read_tail(const std::string& path, std::size_t lines, std::size_t most);
 
 }  // namespace fairlead::cli

@@ -20,7 +20,7 @@ bool exists(const std::string& path) {
 }
 
 LogReader journal(bool follow, std::size_t lines, const std::vector<std::string>& what) {
-  LogReader out{.command = {"journalctl", "--no-hostname", "-n", std::to_string(lines)}};
+  LogReader out{.command = {"journalctl", "--no-hostname", "-n", std::to_string(lines)}, .file = ""};
   out.command.insert(out.command.end(), what.begin(), what.end());
   out.command.emplace_back(follow ? "--follow" : "--no-pager");
   return out;
@@ -28,11 +28,21 @@ LogReader journal(bool follow, std::size_t lines, const std::vector<std::string>
 
 Result<LogReader> file(const std::string& path, bool follow, std::size_t lines) {
   if (::access(path.c_str(), R_OK) != 0) return errno_error("the log goes to " + path + ", which cannot be read");
-  LogReader out{.command = {"tail", "-n", std::to_string(lines)}};
+  LogReader out{.command = {"tail", "-n", std::to_string(lines)}, .file = ""};
   if (follow) out.command.emplace_back("-F");  // By name: a rotation is followed, too.
   out.command.emplace_back("--");
   out.command.push_back(path);
+  out.file = path;
   return out;
+}
+
+/// Of a file that every program of the machine writes to: our lines.
+Result<LogReader> shared_file(const std::string& path, bool follow, std::size_t lines) {
+  if (::access(path.c_str(), R_OK) != 0) return errno_error("the log goes to " + path + ", which cannot be read");
+  static constexpr const char* kShow = R"(grep -aF -- "$1" "$2" | tail -n "$3")";
+  static constexpr const char* kFollow = R"(grep -aF -- "$1" "$2" | tail -n "$3"; tail -n 0 -F -- "$2" | grep --line-buffered -aF -- "$1")";
+  return LogReader{.command = {"sh", "-c", follow ? kFollow : kShow, "sh", std::string(kUnit) + "[", path, std::to_string(lines)},
+                   .file = ""};
 }
 
 /// What the daemon's standard error is connected to.
@@ -51,7 +61,7 @@ Result<LogReader> standard_error(const LogPlace& place, bool follow, std::size_t
 Result<LogReader> syslog(bool follow, std::size_t lines, const std::string& root) {
   if (exists(root + "/run/systemd/journal/socket")) return journal(follow, lines, {"-t", kUnit});
   for (const char* path : {"/var/log/syslog", "/var/log/messages"}) {
-    if (exists(root + path)) return file(root + path, follow, lines);
+    if (exists(root + path)) return shared_file(root + path, follow, lines);
   }
   return Error{Errc::kNotFound,
                "the daemon logs to syslog, and neither journald nor /var/log/syslog is here: look where the rules of your syslog "
@@ -69,13 +79,18 @@ Result<LogReader> log_reader(const LogPlace& place, bool follow, std::size_t lin
 }
 
 LogPlace find_log(const std::string& config, DaemonCalls& calls) {
+  calls.expect_a_hung_daemon();
   try {
     const auto report = calls.report();
     return {.target = report.log_target, .path = report.log_path, .daemon = report.pid};
   } catch (const VerbFailure& failure) {
     if (failure.exit_code != kExitUnreachable || !calls.options().connect.server.empty()) throw;
+    calls.environment().err << failure.message << "\nreading where the configuration says that the log is\n";
   }
-  const LocalNode node = look_at_local_node(config, calls.options(), calls.environment());
+  return log_of(look_at_local_node(config, calls.options(), calls.environment()));
+}
+
+LogPlace log_of(const LocalNode& node) {
   if (!node.config) return {};
   const auto& log = node.config->log;
   switch (log.target) {

@@ -25,10 +25,13 @@ struct LogPlace {
 /// The program that shows it, or what to tell instead. `root`: where /proc and /run are; tests have their own.
 struct LogReader {
   std::vector<std::string> command;
+  std::string file;  ///< What it reads, when that is a file of the daemon alone.
 };
 [[nodiscard]] Result<LogReader> log_reader(const LogPlace& place, bool follow, std::size_t lines, const std::string& root = "");
 
-/// As the daemon says; when none answers, as its file says.
+/// As the daemon says; when none answers, that is said and its file asked.
 [[nodiscard]] LogPlace find_log(const std::string& config, DaemonCalls& calls);
+/// As the file says.
+[[nodiscard]] LogPlace log_of(const LocalNode& node);
 
 }  // namespace fairlead::cli

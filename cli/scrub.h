@@ -1,6 +1,6 @@
 // fairlead: pure
 // Takes secrets out of what is handed to others. Two ways: what is known to be a secret (the contents of key and token files) wherever it
-// stands, and what looks like one (a private key in PEM, a password behind its name).
+// stands, and what looks like one. When in doubt it takes out: a line too few can be asked for, a password that was sent is out for good.
 #pragma once
 
 #include <string>
@@ -10,11 +10,16 @@ namespace fairlead::cli {
 
 inline constexpr std::size_t kSecretBytesMin = 6;
 
-/// Overwrites each secret with as many '*', so that a file's layout stays. Those below kSecretBytesMin are left out: they are everywhere.
+/// Overwrites each secret with as many '*', so that a file's layout stays, also where it stands as JSON or a log line writes it. Those
+/// below kSecretBytesMin are left out: they are everywhere.
 void blot_out(std::string& text, const std::vector<std::string>& secrets);
 
-/// Text only. Private keys become one line; behind `password`, `secret`, `token` and their like, a ':' or '=' (or, for an option, a
-/// blank), what follows on the line becomes "(removed)". Times, numbers and paths stay: `token: 800ms` and `token_file: /etc/t` are none.
+/// Text only. What is taken out:
+///   private keys in PEM, also in one line of JSON
+///   what follows on the line behind the name of a secret (password, X-Api-Key, private_key, psk, auth_pass, token, ...) and ':', '=', '>',
+///     a blank (behind an option and behind the names of passwords), or the next item of a list; and lines that go on deeper than that one
+///   user:password@ of a URL or behind curl's -u; what follows Bearer and Basic; tokens of JWT's and kubeadm's form
+/// Truth values, paths behind the name of a file and Corosync's times stay: `token: 800ms` and `token_file: /etc/t` are none.
 [[nodiscard]] std::string scrub(const std::string& text);
 
 /// What is secret in the contents of a key or token file: the whole of it, and each of its longer lines.

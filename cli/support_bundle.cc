@@ -14,12 +14,14 @@
 #include "admin/status_codec.h"
 #include "base/blackbox_file.h"
 #include "base/fd.h"
-#include "base/flight_recorder.h"
+#include "base/flight_files.h"
+#include "base/ip_address.h"
 #include "base/log_format.h"
 #include "base/units.h"
 #include "cli/blackbox_verb.h"
 #include "cli/gather.h"
 #include "cli/logs_verb.h"
+#include "cli/noted_signals.h"
 #include "cli/scrub.h"
 #include "cli/text_table.h"
 #include "config/print.h"
@@ -32,10 +34,14 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLogLines = 5000;
 constexpr Duration kPackLimit = std::chrono::seconds(120);
+constexpr std::size_t kCutSlack = std::size_t{64} << 10;  ///< Read beyond kPartBytesMax: a secret that ends there is known as a whole.
+constexpr std::size_t kFlightFileMax = std::size_t{80} << 20;
+constexpr std::size_t kHookWordMin = 8;
 constexpr const char* kLeftOut =
-    "Left out on purpose: keys, certificates, tokens, Corosync's authkey, comments of the configuration file, connections and their "
-    "clients.\n"
-    "It does name addresses, hosts and VIPs of your network: look into it before you send it.\n";
+    "Left out on purpose: keys, certificates, tokens, Corosync's authkey, arguments of hooks, comments of configuration files; what looks "
+    "like a secret elsewhere is \"(removed)\" or stars.\n"
+    "It does name addresses, hosts and VIPs of your network. Log, events and recorder name operators and clients, too: those that were "
+    "refused, and with `log: true` on a listener every client's address and port. Look into it before you send it.\n";
 
 constexpr std::array kSysctls{"net/core/somaxconn",
                               "net/core/netdev_max_backlog",
@@ -88,6 +94,7 @@ class Bundle {
     const bool known = config.empty() && report_ && !report_->config_file.empty();
     node_ = look_at_local_node(known ? report_->config_file : config, calls_.options(), environment_);
     learn_secrets();
+    look_at_process();
     describe_config();
     read_recorder();
     read_log();
@@ -103,19 +110,15 @@ class Bundle {
     std::string content;
     std::string how;
     std::string problem;
-    bool text = true;
+    bool flight = false;  ///< A file of the recorder; else text.
   };
 
-  void add(std::string name, std::string how, std::string content, std::string problem = "", bool text = true) {
-    if (content.size() > kPartBytesMax && text) {
-      content.resize(kPartBytesMax);
-      problem += (problem.empty() ? "" : "; ") + std::string("cut at ") + bytes_text(kPartBytesMax);
-    }
-    parts_.push_back({std::move(name), std::move(content), std::move(how), std::move(problem), text});
+  void add(std::string name, std::string how, std::string content, std::string problem = "", bool flight = false) {
+    if (NotedSignals::came()) fail(kExitFailed, "interrupted; nothing was written");
+    parts_.push_back({std::move(name), std::move(content), std::move(how), std::move(problem), flight});
   }
   void add_command(const std::string& name, const std::vector<std::string>& command) {
-    auto got = gather(command, kCommandLimit, kPartBytesMax);
-    if (got.cut) got.problem += (got.problem.empty() ? "" : "; ") + std::string("cut at ") + bytes_text(kPartBytesMax);
+    auto got = gather(command, kCommandLimit, kPartBytesMax + kCutSlack, {.output = -1, .stop = NotedSignals::came});
     std::string how;
     for (const std::string& word : command) how += (how.empty() ? "" : " ") + word;
     add(name, how, std::move(got.output), std::move(got.problem));
@@ -124,12 +127,26 @@ class Bundle {
     auto got = read_file(path, kPartBytesMax);
     add(name, path, got ? std::move(*got) : std::string(), got ? std::string() : got.error().message());
   }
-  /// Nothing: it did not answer. Asked for no longer once it has not been reached.
-  std::optional<std::string> add_answer(const std::string& name, const std::string& target, bool text = true);
+  /// Only what is one: a folder of the daemon's user may hold anything. Says whether it was.
+  bool add_flight(const std::string& name, const std::string& how, const Result<std::string>& file) {
+    const Status fine = !file ? Status(file.error()) : is_flight(*file);
+    add(name, how, fine ? *file : std::string(), fine ? "" : fine.error().message(), /*flight=*/true);
+    return fine.has_value();
+  }
+  static Status is_flight(const std::string& file) {
+    const auto parsed = parse_blackbox(file);
+    return parsed ? Status() : Status(parsed.error());
+  }
+  /// What it answers; nothing: it does not, and `problem` says why. Asked for no longer once it has not been reached.
+  std::optional<std::string> answer(const std::string& target, std::string& problem);
+  std::optional<std::string> add_answer(const std::string& name, const std::string& target);
 
   void learn_secrets();
   void learn_secret(const std::string& path);
+  void learn_hooks(const config::Snapshot& snapshot);
   void ask_daemon();
+  void look_at_process();
+  void clean(Part& part) const;
   void describe_config();
   void read_recorder();
   void read_log();
@@ -144,6 +161,7 @@ class Bundle {
   LocalNode node_;
   std::optional<admin::NodeReport> report_;
   std::string active_config_;
+  std::string active_problem_;
   std::string unreachable_;
   std::vector<std::string> secrets_;
   std::vector<Part> parts_;
@@ -171,44 +189,87 @@ void Bundle::learn_secrets() {
       learn_secret(pool.health.key);
       learn_secret(pool.health.token_file);
     }
+    learn_hooks(**snapshot);
   }
   // The longest first: a part of a secret must not hide the rest of it.
   std::sort(secrets_.begin(), secrets_.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
 }
 
-std::optional<std::string> Bundle::add_answer(const std::string& name, const std::string& target, bool text) {
-  const std::string how = "GET " + target;
+/// Arguments of hooks may be passwords, and stand in lists of processes while a hook runs.
+void Bundle::learn_hooks(const config::Snapshot& snapshot) {
+  for (const config::Vip& vip : snapshot.vips) {
+    for (const auto* hooks : {&vip.on_acquire, &vip.on_release}) {
+      for (const config::Hook& hook : *hooks) {
+        for (std::size_t i = 1; i < hook.command.size(); ++i) {
+          const std::string& word = hook.command[i];
+          const std::string value = word.starts_with('-') && word.find('=') != std::string::npos ? word.substr(word.find('=') + 1) : word;
+          const bool plain = value.starts_with('/') || value.starts_with('-') || parse_ip_address(value) || parse_ip_prefix(value);
+          if (!plain && value.size() >= kHookWordMin) secrets_.push_back(value);
+        }
+      }
+    }
+  }
+}
+
+std::optional<std::string> Bundle::answer(const std::string& target, std::string& problem) {
   if (!unreachable_.empty()) {
-    add(name, how, "", "no daemon answers");
+    problem = "no daemon answers";
     return std::nullopt;
   }
   try {
-    std::string body = calls_.fetch(target);
-    add(name, how, body, "", text);
-    return body;
+    return calls_.fetch(target);
   } catch (const VerbFailure& failure) {
     if (failure.exit_code == kExitUnreachable) unreachable_ = failure.message;
-    add(name, how, "", failure.message);
+    problem = failure.message;
     return std::nullopt;
   }
 }
 
+std::optional<std::string> Bundle::add_answer(const std::string& name, const std::string& target) {
+  std::string problem;
+  auto body = answer(target, problem);
+  add(name, "GET " + target, body.value_or(""), problem);
+  return body;
+}
+
 void Bundle::ask_daemon() {
+  calls_.expect_a_hung_daemon();
   if (const auto status = add_answer("daemon/status.json", "/api/v1/status")) {
     if (auto report = admin::decode_status(*status)) report_ = std::move(*report);
   }
   add_answer("daemon/readyz.json", "/readyz?verbose");
   add_answer("daemon/events.json", "/api/v1/events?after=0&limit=10000");
   add_answer("daemon/metrics.txt", "/metrics");
-  active_config_ = add_answer("daemon/config-active.yaml", "/api/v1/config").value_or("");
-  if (!report_ || report_->pid == 0) {
-    add("daemon/proc-status.txt", "/proc/PID/status", "", "no daemon answers");
-    return;
+  active_config_ = answer("/api/v1/config", active_problem_).value_or("");
+  if (!unreachable_.empty()) environment_.err << unreachable_ << "\ngoing on with what lies on this machine's disk\n";
+}
+
+/// Also of a daemon that hangs: its ring is named by its process.
+void Bundle::look_at_process() {
+  std::string pid = report_ && report_->pid != 0 ? std::to_string(report_->pid) : "";
+  if (const auto ring = read_flight(node_.socket + std::string(kFlightRingSuffix)); pid.empty() && ring && *ring) {
+    const std::string& name = (*ring)->name;
+    pid = name.substr(name.find('-') + 1, name.find('.') - name.find('-') - 1);
+    const auto comm = read_file("/proc/" + pid + "/comm", 64);
+    if (!comm || *comm != "fairleadd\n") pid.clear();
   }
-  const std::string proc = "/proc/" + std::to_string(report_->pid);
-  add_file("daemon/proc-status.txt", proc + "/status");
-  add_file("daemon/proc-limits.txt", proc + "/limits");
-  add_file("daemon/proc-sched.txt", proc + "/sched");
+  if (pid.empty()) return add("daemon/proc-status.txt", "/proc/PID/status", "", "no daemon runs");
+  for (const char* name : {"status", "limits", "sched", "wchan", "stack"})
+    add_file("daemon/proc-" + std::string(name) + ".txt", "/proc/" + pid + "/" + name);
+}
+
+/// As a file, without what hooks are told.
+std::string without_arguments(config::Snapshot snapshot) {
+  for (config::Vip& vip : snapshot.vips) {
+    for (auto* hooks : {&vip.on_acquire, &vip.on_release}) {
+      for (config::Hook& hook : *hooks) {
+        if (hook.command.size() < 2) continue;
+        hook.command.resize(1);
+        hook.command.emplace_back("(removed)");
+      }
+    }
+  }
+  return config::print(snapshot);
 }
 
 void Bundle::describe_config() {
@@ -216,24 +277,29 @@ void Bundle::describe_config() {
   for (const config::Problem& p : node_.problems) problems += config::format(p) + "\n";
   add("config/check.txt", "fairlead check " + node_.config_file, problems.empty() ? node_.config_file + ": valid\n" : problems);
   if (node_.config)
-    add("config/fairlead.yaml", node_.config_file + " as it was understood, without comments", config::print(*node_.config));
+    add("config/fairlead.yaml", node_.config_file + " as it was understood, without comments", without_arguments(*node_.config));
   else
     add("config/fairlead.yaml", node_.config_file, "", "not valid: only its problems are here, since nobody knows what else is in it");
+  const auto active = config::load_text(active_config_, "the active configuration", config::Environment{});
+  const std::string unclear = active_config_.empty() ? active_problem_ : "is of another version: nobody knows what else is in it";
+  add("daemon/config-active.yaml", "GET /api/v1/config",
+      active.snapshot && !active_config_.empty() ? without_arguments(*active.snapshot) : "",
+      active.snapshot && !active_config_.empty() ? "" : unclear);
 }
 
 void Bundle::read_recorder() {
-  const auto live = add_answer("recorder/daemon.fdata", "/api/v1/blackbox", /*text=*/false);
-  std::string file = live.value_or("");
-  if (!live) {
-    auto left = newest_local_flight(node_);
-    if (left) file = left->file;
-    add("recorder/last.fdata", left ? left->origin : "the newest file of a daemon that ended", left ? left->file : "",
-        left ? "" : left.error().message(), /*text=*/false);
+  std::string problem;
+  std::string file;
+  if (auto live = answer("/api/v1/blackbox", problem)) {
+    if (add_flight("recorder/daemon.fdata", "GET /api/v1/blackbox", *live)) file = std::move(*live);
+  } else {
+    add("recorder/daemon.fdata", "GET /api/v1/blackbox", "", problem, /*flight=*/true);
+    const auto left = newest_local_flight(node_);
+    const auto bytes = left ? Result<std::string>(left->file) : Result<std::string>(left.error());
+    if (add_flight("recorder/last.fdata", left ? left->origin : "the newest file of a daemon that ended", bytes)) file = left->file;
   }
-  for (const std::string& path : kept_flights(node_.state_dir)) {
-    auto kept = read_file(path, std::size_t{80} << 20);
-    add("recorder/" + fs::path(path).filename().string(), path, kept ? std::move(*kept) : "", kept ? "" : kept.error().message(), false);
-  }
+  for (const std::string& path : kept_flights(node_.state_dir))
+    add_flight("recorder/" + fs::path(path).filename().string(), path, read_file(path, kFlightFileMax, Links::kRefuse));
   std::string text;
   if (const auto entries = parse_blackbox(file)) {
     for (const BlackboxEntry& entry : *entries) text += entry_text(entry, /*color=*/false);
@@ -243,38 +309,26 @@ void Bundle::read_recorder() {
 }
 
 void Bundle::read_log() {
-  LogPlace place;
-  if (report_) {
-    place = {.target = report_->log_target, .path = report_->log_path, .daemon = report_->pid};
-  } else {
-    try {
-      place = find_log(node_.config_file, calls_);
-    } catch (const VerbFailure&) {}  // Refused: as when nobody knows.
-  }
+  const LogPlace place =
+      report_ ? LogPlace{.target = report_->log_target, .path = report_->log_path, .daemon = report_->pid} : log_of(node_);
   const auto reader = log_reader(place, /*follow=*/false, kLogLines);
-  if (reader)
-    add_command("log.txt", reader->command);
-  else
-    add("log.txt", "the daemon's log", "", reader.error().message());
+  if (!reader) return add("log.txt", "the daemon's log", "", reader.error().message());
+  if (reader->file.empty()) return add_command("log.txt", reader->command);
+  const auto tail = read_tail(reader->file, kLogLines, kPartBytesMax);
+  add("log.txt", "the end of " + reader->file, tail ? *tail : std::string(), tail ? "" : tail.error().message());
 }
 
 void Bundle::read_corosync() {
   const std::string path = environment_.cluster_paths.corosync + "/corosync.conf";
   auto conf = read_file(path, kPartBytesMax);
   std::string text;
-  if (conf) {  // totem.key is a key, not a file's name.
-    for (std::size_t begin = 0; begin < conf->size();) {
-      const std::size_t end = std::min(conf->find('\n', begin), conf->size());
-      const std::string line = conf->substr(begin, end - begin);
-      const std::size_t word = std::min(line.find_first_not_of(" \t"), line.size());
-      const std::size_t colon = line.find(':');
-      std::string name = colon == std::string::npos ? std::string() : line.substr(word, colon - word);
-      name.erase(std::find_if(name.rbegin(), name.rend(), [](char c) { return c != ' ' && c != '\t'; }).base(), name.end());
-      text += (name == "key" ? line.substr(0, colon + 1) + " (removed)" : line) + "\n";
-      begin = end + 1;
-    }
+  for (std::size_t begin = 0; conf && begin < conf->size();) {  // Its totem.key is taken out with all that looks like a secret.
+    const std::size_t end = std::min(conf->find('\n', begin), conf->size());
+    const std::size_t word = conf->find_first_not_of(" \t", begin);
+    if (word >= end || (*conf)[word] != '#') text += conf->substr(begin, end - begin) + "\n";
+    begin = end + 1;
   }
-  add("corosync/corosync.conf", path, std::move(text), conf ? "" : conf.error().message());
+  add("corosync/corosync.conf", path + ", without comments", std::move(text), conf ? "" : conf.error().message());
   add_command("corosync/cfgtool.txt", {"corosync-cfgtool", "-s"});
   add_command("corosync/nodes.txt", {"corosync-cfgtool", "-n"});
   add_command("corosync/quorumtool.txt", {"corosync-quorumtool", "-s"});
@@ -337,19 +391,39 @@ void Bundle::pack(const Workshop& workshop, const std::string& folder, const std
   // Made by us, so that nobody else can read it, and nothing that lies there is written over.
   const Fd file(::open(out.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.valid()) fail(kExitFailed, errno_error("create " + out).message() + " (--out names another file)");
-  const auto packed =
-      gather({"tar", "--owner=0", "--group=0", "--numeric-owner", "-C", workshop.path(), "-czf", out, "--", folder}, kPackLimit, 4096);
+  const auto packed = gather({"tar", "--owner=0", "--group=0", "--numeric-owner", "-C", workshop.path(), "-czf", "-", "--", folder},
+                             kPackLimit, 4096, {.output = file.get(), .stop = NotedSignals::came});
   if (packed.problem.empty()) return;
   ::unlink(out.c_str());
   fail(kExitFailed, "tar: " + packed.problem + (packed.output.empty() ? "" : ": " + packed.output));
 }
 
-void Bundle::write(const std::string& wanted) {
-  for (Part& part : parts_) {
+/// Secrets first: one that the cut goes through would be half there.
+void Bundle::clean(Part& part) const {
+  if (part.flight) {
+    const auto entries = parse_blackbox(part.content);
+    std::string chunks;
+    for (BlackboxEntry entry : entries ? *entries : std::vector<BlackboxEntry>()) {
+      blot_out(entry.text, secrets_);
+      std::array<std::byte, kBlackboxChunkMax> chunk;
+      const std::size_t room = put_blackbox_chunk(chunk, entry.time, entry.level, entry.name, scrub(entry.text));
+      chunks.append(reinterpret_cast<const char*>(chunk.data()), room);
+    }
+    if (!part.content.empty()) part.content = blackbox_file(chunks);
+  } else {
     blot_out(part.content, secrets_);
-    if (part.text) part.content = scrub(part.content);
-    blot_out(part.problem, secrets_);
+    part.content = scrub(part.content);
+    if (part.content.size() > kPartBytesMax) {
+      part.content.resize(part.content.rfind('\n', kPartBytesMax) == std::string::npos ? 0 : part.content.rfind('\n', kPartBytesMax) + 1);
+      part.problem += (part.problem.empty() ? "" : "; ") + std::string("cut at ") + bytes_text(kPartBytesMax);
+    }
   }
+  blot_out(part.problem, secrets_);
+  part.problem = scrub(part.problem);
+}
+
+void Bundle::write(const std::string& wanted) {
+  for (Part& part : parts_) clean(part);
   std::string stamp = format_log_time(environment_.clock.wall()).substr(0, 19);
   std::erase_if(stamp, [](char c) { return c == ':' || c == '-'; });
   std::string name = report_                                       ? report_->node
@@ -360,7 +434,7 @@ void Bundle::write(const std::string& wanted) {
   const std::string out = wanted.empty() ? folder + ".tar.gz" : wanted;
 
   const Workshop workshop;
-  parts_.insert(parts_.begin(), Part{"MANIFEST.txt", "", "this list", "", true});
+  parts_.insert(parts_.begin(), Part{"MANIFEST.txt", "", "this list", "", false});
   parts_.front().content = manifest();
   for (const Part& part : parts_) {
     if (part.content.empty()) continue;
@@ -386,6 +460,7 @@ void Bundle::write(const std::string& wanted) {
 void make_support_bundle(const BundleRequest& request, DaemonCalls& calls) {
   if (!calls.options().connect.server.empty())
     fail(kExitUsage, "a bundle is made on the machine of the daemon: run `fairlead support bundle` there");
+  const NotedSignals signals;  // What was made so far goes, before this process does.
   Bundle bundle(calls);
   bundle.collect(request.config);
   bundle.write(request.out);

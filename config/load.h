@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/environment.h"
+#include "config/named_files.h"
 #include "config/problem.h"
 #include "config/settings.h"
 
@@ -15,6 +16,9 @@ namespace fairlead::config {
 struct LoadResult {
   std::optional<Snapshot> snapshot;  ///< Absent when there is an error among the problems; warnings alone leave it.
   std::vector<Problem> problems;     ///< By place in the file.
+  std::vector<NamedFile> files{};    ///< What the snapshot names.
+  /// Without a snapshot: what could be read of it, and defaults elsewhere. For who cleans up after a daemon; nobody else may use it.
+  Snapshot rest{};
 };
 
 /// Pure: parse, then validate. `file` is a name for messages.

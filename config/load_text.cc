@@ -12,7 +12,7 @@ LoadResult load_text(std::string_view text, std::string file, const Environment&
   std::vector<Problem> problems = std::move(parsed.problems);
   problems.insert(problems.end(), std::make_move_iterator(validated.problems.begin()), std::make_move_iterator(validated.problems.end()));
   sort_and_bound(problems);
-  return {std::move(validated.snapshot), std::move(problems)};
+  return {std::move(validated.snapshot), std::move(problems), std::move(validated.files), std::move(validated.rest)};
 }
 
 }  // namespace fairlead::config

@@ -161,7 +161,12 @@ ValidateResult validate(const Document& document, const Environment& environment
   ValidateResult result;
   result.problems = std::move(reader.problems());
   sort_and_bound(result.problems);
-  if (!has_errors(result.problems)) result.snapshot = std::move(root.snapshot);
+  if (has_errors(result.problems)) {
+    result.rest = std::move(root.snapshot);
+    return result;
+  }
+  result.files = named_files(root.snapshot, reader.places());
+  result.snapshot = std::move(root.snapshot);
   return result;
 }
 

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "config/document.h"
 #include "config/environment.h"
+#include "config/named_files.h"
 #include "config/problem.h"
 #include "config/settings.h"
 
@@ -19,6 +20,8 @@ namespace fairlead::config {
 struct ValidateResult {
   std::optional<Snapshot> snapshot;  ///< Absent when there is an error among the problems.
   std::vector<Problem> problems;
+  std::vector<NamedFile> files{};  ///< As in LoadResult, also the rest.
+  Snapshot rest{};
 };
 [[nodiscard]] ValidateResult validate(const Document& document, const Environment& environment);
 

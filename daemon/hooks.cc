@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "daemon/privileges.h"
 
 namespace fairlead::daemon {
 namespace {
@@ -68,6 +69,7 @@ int spawn(pid_t& pid, const config::Hook& hook, const std::vector<std::string>& 
 Result<HookRunner::Child> start(const config::Hook& hook, const std::vector<std::string>& environment) {
   HookRunner::Child out;
   if (const int failed = spawn(out.pid, hook, environment); failed != 0) return errno_error("start it", failed);
+  reset_oom_score(out.pid);
   out.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, out.pid, 0)));
   if (out.pidfd.valid()) return out;
   const Error error = errno_error("pidfd of it");

@@ -66,7 +66,8 @@ Error too_many_questions() { return {Errc::kUnavailable, "too many questions abo
 void Orchestrator::housekeeping() {
   loop_.after(kBeat, [this] { housekeeping(); });
   check_workers();
-  if (watchdog_.due(all_workers_turn(), clock_.now())) notify_systemd("WATCHDOG=1");
+  if (watchdog_.due(all_workers_turn(), clock_.now())) tell_systemd("WATCHDOG=1");
+  if (!unsaid_.empty()) tell_systemd("");
   tend_surveys();
   refresh_report();
   if (++beats_ % kBeatsPerSecond == 0) report_shed();
@@ -74,6 +75,12 @@ void Orchestrator::housekeeping() {
   record_beat();
   control_late_ms_.turn();
   for (RecentWorst& late : late_ms_) late.turn();
+}
+
+/// In the order said; what is not taken is said with the next beat. Empty: only what waits.
+void Orchestrator::tell_systemd(const std::string& state) {
+  if (!state.empty() && std::find(unsaid_.begin(), unsaid_.end(), state) == unsaid_.end()) unsaid_.push_back(state);
+  while (!unsaid_.empty() && notify_systemd(unsaid_.front())) unsaid_.erase(unsaid_.begin());
 }
 
 /// For the flight recorder: how busy and how late this node was, every ten seconds.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace fairlead::daemon {
@@ -14,10 +15,14 @@ Status lock(const std::string& path, InstanceLock& held) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
   Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.valid()) {
-    const bool of_another = (errno == EACCES || errno == EPERM) && ::access(path.c_str(), F_OK) == 0;
-    if (!of_another) return {};  // No folder, or one that cannot be written: what needs it says so.
-    return Error{Errc::kConflict,
-                 "a fairleadd of another user has run, or runs (its " + path + " cannot be opened): start this one as that user"};
+    const int why = errno;
+    // No folder, or one that cannot be written and has no such file: what needs it says so.
+    if (why == EACCES || why == EPERM ? ::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_EACCESS) != 0 && errno == ENOENT
+                                      : why != ELOOP && why != EISDIR)
+      return {};
+    return Error{Errc::kConflict, "a fairleadd of another user has run, or runs (" + path +
+                                      " cannot be opened: " + std::generic_category().message(why) +
+                                      "): start this one as that user, or chown what that one left while no daemon runs"};
   }
   while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
@@ -31,12 +36,12 @@ Status lock(const std::string& path, InstanceLock& held) {
 
 }  // namespace
 
-Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot) {
+Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot, bool with_state_dir) {
   InstanceLock held;
   if (!snapshot.admin.socket.empty()) {
     if (auto status = lock(snapshot.admin.socket + ".lock", held); !status) return status.error();
   }
-  if (!snapshot.vips.empty() || snapshot.cluster) {
+  if (with_state_dir) {
     if (auto status = lock(snapshot.state_dir + "/lock", held); !status) return status.error();
   }
   return held;

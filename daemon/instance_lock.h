@@ -16,8 +16,9 @@ namespace fairlead::daemon {
 /// Held as long as it lives.
 using InstanceLock = std::vector<Fd>;
 
-/// Waits for nobody. A place where no file can be made is not locked: who serves finds out by itself that it cannot use it.
-/// Errors: kConflict, naming the file: another daemon runs.
-[[nodiscard]] Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot);
+/// Waits for nobody. `with_state_dir`: also the one there. A place where no file is or can be made is not locked: who serves finds out by
+/// itself that it cannot use it. What cannot be looked at is no free place.
+/// Errors: kConflict, naming the file: another daemon runs, or may.
+[[nodiscard]] Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot, bool with_state_dir);
 
 }  // namespace fairlead::daemon

@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "base/crash_stack.h"
+
 namespace fairlead::daemon {
 namespace {
 constexpr std::size_t kJobsMax = 64;
@@ -16,6 +18,7 @@ Jobs::~Jobs() {
 }
 
 void Jobs::run() {
+  const CrashStack stack;
   ::pthread_setname_np(::pthread_self(), "jobs");
   while (!stopped_) {
     pollfd wait{.fd = inbox_.event_fd(), .events = POLLIN, .revents = 0};

@@ -1,7 +1,10 @@
 #include "daemon/machine.h"
 
 #include <algorithm>
-#include <linux/capability.h>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -9,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -82,13 +85,6 @@ std::string harden_control_thread() {
   return refused;
 }
 
-bool may_change_addresses() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  __user_cap_data_struct data[2]{};
-  if (::syscall(SYS_capget, &header, data) != 0) return true;  // The kernel's answer to the first address says it, too.
-  return (data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN)) != 0;
-}
-
 Result<EngineDecision> choose_engine(config::EngineChoice choice) {
   if (choice == config::EngineChoice::kEpoll) return EngineDecision{false, "proxy.engine says epoll"};
   const auto unusable = net::uring_unusable_reason();
@@ -105,6 +101,19 @@ Duration watchdog_limit() {
   return ::sd_watchdog_enabled(0, &us) > 0 ? Duration(std::chrono::microseconds(us)) : Duration::zero();
 }
 
-void notify_systemd(const std::string& state) { (void)::sd_notify(0, state.c_str()); }
+bool notify_systemd(const std::string& state) {
+  const char* const path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::size_t size = path == nullptr ? 0 : std::strlen(path);
+  if (size < 2 || size >= sizeof address.sun_path || (path[0] != '/' && path[0] != '@')) return true;
+  std::memcpy(address.sun_path, path, size);
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size + (path[0] == '@' ? 0 : 1));
+  const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return false;
+  if (::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length) >= 0) return true;
+  return errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != EINTR;
+}
 
 }  // namespace fairlead::daemon

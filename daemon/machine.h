@@ -30,9 +30,6 @@ struct LoadedHere {
 /// CPUs this process may run on, in order.
 [[nodiscard]] std::vector<int> allowed_cpus();
 
-/// Addresses can be added and removed: CAP_NET_ADMIN is among the effective capabilities.
-[[nodiscard]] bool may_change_addresses();
-
 /// R22, for the calling thread: memory locked, real-time below Corosync. Threads and children it starts later are ordinary ones again.
 /// Returns what was refused; empty: nothing.
 [[nodiscard]] std::string harden_control_thread();
@@ -46,7 +43,8 @@ struct EngineDecision {
 
 /// systemd's WatchdogSec for this process; zero: none.
 [[nodiscard]] Duration watchdog_limit();
-/// sd_notify(3); nothing happens outside systemd.
-void notify_systemd(const std::string& state);
+/// As sd_notify(3), which may wait for a systemd that does not read; this never does. False: nothing is taken at the moment, say it again.
+/// True also where nobody wants to know.
+[[nodiscard]] bool notify_systemd(const std::string& state);
 
 }  // namespace fairlead::daemon

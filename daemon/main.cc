@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "base/daemon_options.h"
+#include "base/flight_files.h"
 #include "base/flight_recorder.h"
 #include "base/qb_log.h"
 #include "base/qb_loop.h"
 #include "config/host_environment.h"
 #include "config/load.h"
+#include "daemon/file_check.h"
 #include "daemon/guard_main.h"
 #include "daemon/instance_lock.h"
 #include "daemon/machine.h"
@@ -95,11 +97,8 @@ int run(const std::string& file, config::Snapshot snapshot, EngineDecision engin
 }
 
 int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vector<config::Problem>& warnings) {
-  if (auto status = LogThread::check(log_options_of(snapshot.log)); !status) {
-    std::fprintf(stderr, "fairleadd: log: %s\n", status.error().message().c_str());
-    return kFailed;
-  }
-  const auto alone = take_instance_lock(snapshot);  // Until the end: also what is left of VIPs is removed under it.
+  const auto alone = take_instance_lock(
+      snapshot, !snapshot.vips.empty() || snapshot.cluster);  // Until the end: also what is left of VIPs is removed under it.
   if (!alone) {
     std::fprintf(stderr, "fairleadd: %s\n", alone.error().message().c_str());
     return kFailed;
@@ -171,26 +170,46 @@ int become_named(const Arguments& arguments) {
   return user ? kFailed : kUsage;
 }
 
-/// No `--user`: root becomes who owns state_dir, so that what it writes there stays the daemon's own. The file is read once more: what it
-/// names must be readable to that user, now and at each reload. -1: go on; else the exit code.
+/// No `--user`: root becomes who owns state_dir, so that what it writes there stays the daemon's own, and gives up all that lets root read
+/// what it may not. Then the file is read once more: it and what it names must be readable from now on, or a reload would be the first to
+/// find out. -1: go on; else the exit code.
 int become_owner(const Arguments& arguments, config::LoadResult& loaded) {
   if (!arguments.user.empty()) return -1;
-  const auto owner = owner_to_become(loaded.snapshot->state_dir);
+  const config::Snapshot& known = loaded.snapshot ? *loaded.snapshot : loaded.rest;
+  const auto owner = owner_to_become(known.state_dir);
   if (const Status dropped = drop_privileges(owner); !dropped) {
     std::fprintf(stderr, "fairleadd: %s\n", dropped.error().message().c_str());
     return kFailed;
   }
-  if (!owner) return -1;
+  if (arguments.release_vips) return -1;  // What was read as root will do.
   loaded = load(arguments);
   if (loaded.snapshot) return -1;
-  const std::string who = owner->name.empty() ? std::to_string(owner->uid) : owner->name;
-  std::fprintf(stderr, "fairleadd: read as user %s, who owns state_dir (--user NAME names another)\n", who.c_str());
+  if (owner) {
+    const std::string who = owner->name.empty() ? std::to_string(owner->uid) : owner->name;
+    std::fprintf(stderr, "fairleadd: read as user %s, who owns state_dir (--user NAME names another)\n", who.c_str());
+  } else {
+    std::fprintf(stderr,
+                 "fairleadd: read without the right to read what belongs to others (CAP_DAC_OVERRIDE), which the daemon gives up\n");
+  }
   return kInvalidConfig;
 }
 
-/// `--release-vips`: what systemd runs after the daemon's end, and an operator after the worst.
-int release(const config::Snapshot& snapshot) {
-  const auto alone = take_instance_lock(snapshot);
+/// `--check`: the file is valid; can what it names be used?
+int check_files(const Arguments& arguments, const config::LoadResult& loaded) {
+  const auto problems = check_named_files(arguments.config, *loaded.snapshot, loaded.files, arguments.user);
+  for (const config::Problem& problem : problems) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
+  return config::has_errors(problems) ? kInvalidConfig : kDone;
+}
+
+/// `--release-vips`: what systemd runs after the daemon's end, and an operator after the worst. A file that is not valid does not keep
+/// addresses here: they are found by what the kernel says of them.
+int release(const config::LoadResult& loaded) {
+  const config::Snapshot& snapshot = loaded.snapshot ? *loaded.snapshot : loaded.rest;
+  if (!loaded.snapshot) {
+    std::fprintf(stderr, "fairleadd: --release-vips: the configuration is not valid; going by state_dir %s and admin.socket %s\n",
+                 snapshot.state_dir.c_str(), snapshot.admin.socket.c_str());
+  }
+  const auto alone = take_instance_lock(snapshot, /*with_state_dir=*/true);
   if (!alone) {
     std::fprintf(stderr, "fairleadd: --release-vips: %s\n", alone.error().message().c_str());
     return kRefused;
@@ -201,7 +220,8 @@ int release(const config::Snapshot& snapshot) {
     std::fprintf(stderr, "fairleadd: flight recorder: %s\n", kept.error().message().c_str());
   for (const std::string& address : removed) std::printf("removed %s\n", address.c_str());
   for (const Error& problem : problems) std::fprintf(stderr, "fairleadd: %s\n", problem.message().c_str());
-  return problems.empty() ? kDone : kFailed;
+  if (!problems.empty()) return kFailed;
+  return loaded.snapshot ? kDone : kInvalidConfig;
 }
 
 int main(int argc, char** argv) {
@@ -213,10 +233,10 @@ int main(int argc, char** argv) {
   const std::uint64_t descriptors = raise_descriptor_limit();  // First: what fits is checked against what there will be.
   if (const int code = become_named(arguments); code >= 0) return code;
   auto loaded = load(arguments);
-  if (!loaded.snapshot) return kInvalidConfig;
-  if (arguments.check) return kDone;
+  if (!loaded.snapshot && !arguments.release_vips) return kInvalidConfig;
+  if (arguments.check && loaded.snapshot) return check_files(arguments, loaded);
   if (const int code = become_owner(arguments, loaded); code >= 0) return code;
-  if (arguments.release_vips) return release(*loaded.snapshot);
+  if (arguments.release_vips) return release(loaded);
   if (loaded.snapshot->node.empty()) {
     char name[256] = "";
     if (::gethostname(name, sizeof name - 1) == 0) loaded.snapshot->node = name;

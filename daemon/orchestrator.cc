@@ -150,7 +150,7 @@ Status Orchestrator::start() {
   housekeeping();
   FL_LOG(DAEMON_STARTED, "version", kVersion, "node", started_with_.node, "engine", engine_.uring ? "io_uring" : "epoll", "workers",
          workers_.size(), "config", config_file_);
-  notify_systemd("READY=1");
+  tell_systemd("READY=1");
   return {};
 }
 
@@ -320,7 +320,8 @@ void Orchestrator::loaded(Loaded&& loaded) {
   std::vector<std::string> lines;
   for (const config::Problem& p : problems) {
     lines.push_back(config::format(p));
-    if (!loaded.dry_run) {
+    const bool in_force = loaded.result.snapshot.has_value();  // Else it is not these settings that will surprise anybody.
+    if (!loaded.dry_run && (in_force || p.severity == config::Severity::kError)) {
       const MessageId id = p.severity == config::Severity::kError ? MessageId::CONFIG_REFUSED : MessageId::CONFIG_WARNING;
       log_event(id, "file", p.file, "line", p.line, "column", p.column, "message", p.message, "hint", p.hint);
     }
@@ -357,8 +358,7 @@ void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const st
   ++reloads_;
   last_reload_ok_ = true;
   loaded_at_ = clock_.wall();
-  const config::Log before = controller_.active().log;
-  if (next.log != before) log_.reconfigure(log_options_of(next.log));
+  log_.reconfigure(log_options_of(next.log));  // Also the same: a target that could not be opened before may be opened now.
   limit_connections(next);
   api_->renew(next.admin.tls, next.admin.operators);
   port_.publish_config(config::print(next, /*with_defaults=*/false));
@@ -389,7 +389,7 @@ void Orchestrator::begin_shutdown(int signal) {
     return finish_shutdown();
   }
   stopping_ = true;
-  notify_systemd("STOPPING=1");
+  tell_systemd("STOPPING=1");
   if (takeover_) takeover_->leave();
   const Duration grace = controller_.active().shutdown_grace;
   FL_LOG(DAEMON_STOPPING, "signal", signal == SIGINT ? "SIGINT" : "SIGTERM", "grace", to_seconds(grace), "connections", places_.current());

@@ -86,6 +86,7 @@ class Orchestrator {
   void finish_shutdown();
   void arm_controller();
   void housekeeping();
+  void tell_systemd(const std::string& state);
   void check_workers();
   [[nodiscard]] bool all_workers_turn() const;
   void report_shed();
@@ -134,6 +135,7 @@ class Orchestrator {
   std::uint64_t ping_ = 0;
   std::vector<WorkerPulse> pulses_;
   Watchdog watchdog_{watchdog_limit()};
+  std::vector<std::string> unsaid_;                                    ///< To systemd, which takes nothing at the moment.
   std::vector<std::array<std::uint64_t, lb::kShedCauses>> shed_seen_;  ///< By ListenerId.
   unsigned beats_ = 0;
   std::uint64_t reloads_ = 0;

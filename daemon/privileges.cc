@@ -48,13 +48,6 @@ Status set_capabilities(CapabilitySet kept, CapabilitySet inheritable) {
   return {};
 }
 
-/// Nothing: it cannot be read, as in a container without /proc.
-std::optional<int> oom_score() {
-  const auto text = read_small_file(kOomScore);
-  if (!text || !*text) return std::nullopt;
-  return std::atoi((*text)->c_str());
-}
-
 void set_oom_score(int score) {
   const Fd fd(::open(kOomScore, O_WRONLY | O_CLOEXEC));
   const std::string text = std::to_string(score);
@@ -76,6 +69,12 @@ Status become(const User& user) {
 }
 
 }  // namespace
+
+std::optional<int> own_oom_score() {
+  const auto text = read_small_file(kOomScore);
+  if (!text || !*text) return std::nullopt;
+  return std::atoi((*text)->c_str());
+}
 
 Result<User> find_user(const std::string& name) {
   passwd entry{};
@@ -103,7 +102,7 @@ std::optional<User> owner_to_become(const std::string& state_dir) {
 Status drop_privileges(const std::optional<User>& user) {
   const auto had = own_capabilities();
   if (!had) return had.error();
-  const auto score = oom_score();
+  const auto score = own_oom_score();
   // Who may go down to -1000 may do so ever after, its children too; going up again without CAP_SYS_RESOURCE leaves that as it is.
   if (score && (had->effective & capability_bit(CAP_SYS_RESOURCE)) != 0) set_oom_score(kOomNever);
   if ((had->effective & capability_bit(CAP_SETPCAP)) != 0) {
@@ -125,6 +124,13 @@ Status drop_privileges(const std::optional<User>& user) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno_error("set no_new_privs");
   if (score) set_oom_score(*score == kOomNever ? kOomDaemon : *score);
   return {};
+}
+
+// Refused: it has ended, or shows nothing of itself to us; then it keeps what it has.
+void reset_oom_score(pid_t program, std::optional<int> own) {
+  if (!own || *own >= 0) return;
+  const Fd fd(::open(("/proc/" + std::to_string(program) + "/oom_score_adj").c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.valid()) (void)!::write(fd.get(), "0", 1);
 }
 
 // Refused: it is none of ours. The guard says what it could not do without it.

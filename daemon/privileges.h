@@ -43,6 +43,12 @@ struct User {
 /// it. One thread only. Errors: kPermission (another user's, and this is not root), what the kernel refuses.
 [[nodiscard]] Status drop_privileges(const std::optional<User>& user);
 
+/// This process's oom_score_adj; nothing: it cannot be read, as in a container without /proc.
+[[nodiscard]] std::optional<int> own_oom_score();
+/// Takes back what a program that was just started has got of the daemon's protection from the OOM killer (`own`): a hook that eats the
+/// memory is to go before everything else does. A score that protects nobody stays.
+void reset_oom_score(pid_t program, std::optional<int> own = own_oom_score());
+
 /// While it lives, programs that this thread starts get `capabilities`, as far as the daemon has them.
 class LentCapabilities {
  public:

@@ -9,6 +9,7 @@
 #include "daemon/orchestrator.h"
 #include "daemon/takeover_settings.h"
 #include "generated/version.h"
+#include "vip/netlink_address_driver.h"
 
 namespace fairlead::daemon {
 
@@ -24,7 +25,7 @@ std::optional<lb::PortRange> kernel_ports() {
   return range;
 }
 
-std::string missing_right() { return may_change_addresses() ? "" : "fairleadd needs CAP_NET_ADMIN"; }
+std::string missing_right() { return vip::may_change_addresses() ? "" : "fairleadd needs CAP_NET_ADMIN"; }
 
 }  // namespace
 

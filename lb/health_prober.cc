@@ -30,6 +30,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/crash_stack.h"
 #include "base/sockaddr.h"
 #include "base/system_clock.h"
 #include "base/units.h"
@@ -431,6 +432,7 @@ class HealthProber::Impl {
 
  private:
   void run() {
+    const CrashStack stack;
     for (;;) {
       try {
         io_.run();

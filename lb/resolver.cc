@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/crash_stack.h"
+
 namespace fairlead::lb {
 
 /// Shared with the threads, so that one stuck in the system's resolver may outlive the NameResolver.
@@ -23,6 +25,7 @@ struct NameResolver::State {
   const Options options;
 
   void serve() {
+    const CrashStack stack;
     std::unique_lock lock(mutex);
     for (;;) {
       changed.wait(lock, [this] { return stopping || !waiting.empty(); });

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/crash_stack.h"
 #include "base/overloaded.h"
 #include "base/sockaddr.h"
 #include "base/system_clock.h"
@@ -339,6 +340,7 @@ Status Worker::start() {
 }
 
 void Worker::run(const std::function<void(Status)>& started) {
+  const CrashStack stack;
   ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(options_.index)).substr(0, 15).c_str());
   if (options_.cpu >= 0) {
     cpu_set_t cpus;

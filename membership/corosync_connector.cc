@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "base/crash_stack.h"
 #include "base/inbox.h"
 #include "base/system_clock.h"
 #include "membership/corosync_facts.h"
@@ -79,6 +80,7 @@ struct CorosyncConnector::Shared {
 };
 
 void CorosyncConnector::Shared::run() {
+  const CrashStack stack;
   ::pthread_setname_np(::pthread_self(), "corosync");
   sched_param ordinary{};
   ::pthread_setschedparam(::pthread_self(), SCHED_OTHER, &ordinary);  // The control thread's real-time priority is not for this.

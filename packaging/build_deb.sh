@@ -60,9 +60,9 @@ dh_installdocs
 dh_installsysusers
 dh_installtmpfiles
 dh_installlogrotate
-# Nobody's machine starts to balance because a package came: the operator enables the unit, once there is a configuration. An upgrade
-# restarts a daemon that runs, and no other.
-dh_installsystemd --name=fairleadd --no-enable --no-start --restart-after-upgrade
+# Nobody's machine starts to balance because a package came: the operator enables the unit, once there is a configuration. What an upgrade
+# restarts, and when not, says fairlead.postinst.
+dh_installsystemd --name=fairleadd --no-enable --no-start --no-restart-after-upgrade --no-stop-on-upgrade
 dh_link
 dh_strip
 dh_compress -X.md -X.json   # The documents refer to each other by name.

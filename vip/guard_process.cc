@@ -39,6 +39,8 @@ std::string harden() {
   if (::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0) note("real-time scheduling");
   const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
   if (!score.valid() || ::write(score.get(), "-1000", 5) != 5) note("oom_score_adj -1000");
+  // All else is a better chance; without this it is no guard.
+  if (!may_change_addresses()) notes += (notes.empty() ? "" : "; ") + std::string("CAP_NET_ADMIN is missing: it cannot delete addresses");
   return notes;
 }
 

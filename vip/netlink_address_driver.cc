@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <linux/capability.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "vip/netlink_messages.h"
@@ -41,6 +44,13 @@ bool means_absent(const Status& status, std::initializer_list<int> numbers) {
 }
 
 }  // namespace
+
+bool may_change_addresses() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[2]{};
+  if (::syscall(SYS_capget, &header, data) != 0) return true;  // The kernel's answer to the first address says it, too.
+  return (data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN)) != 0;
+}
 
 Result<std::unique_ptr<NetlinkAddressDriver>> NetlinkAddressDriver::open(Events which) {
   // Notifications first: what happens between the two is then in the queue.

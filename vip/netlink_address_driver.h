@@ -26,6 +26,9 @@ namespace fairlead::vip {
 
 inline constexpr std::size_t kHeldAddressesMax = 64;
 
+/// Addresses can be added and removed: CAP_NET_ADMIN is among this thread's effective capabilities.
+[[nodiscard]] bool may_change_addresses();
+
 class NetlinkAddressDriver final : public AddressDriver {
  public:
   /// kNone is for who only removes and lists: nothing is told, and refresh() cannot know what others did.

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
+import time
 import unittest
 
 from harness import SANITIZER, EndToEnd, main
@@ -41,6 +42,11 @@ class FlightRecorderTest(EndToEnd):
     def _entries(self, gate, *arguments, check=True):
         done = gate.cli("blackbox", "--config", gate.config_path, *arguments, check=check)
         return json.loads(done.stdout)["entries"] if done.returncode == 0 else done
+
+    @staticmethod
+    def _parts(archive):
+        with tarfile.open(archive) as tar:
+            return {m.name.partition("/")[2]: tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
 
     def _ids(self, entries):
         return [e["id"] for e in entries]
@@ -137,17 +143,42 @@ class FlightRecorderTest(EndToEnd):
         self.assertEqual(len(self._files(gate)), 1)
         self.assertFalse(os.path.exists(gate.socket_path + ".flight"))
 
-    def test_a_stopped_daemon_is_read_from_memory(self):
+    def test_release_vips_keeps_it_also_when_the_file_is_not_valid(self):
         gate = self._gate()
+        gate.process.kill()
+        with open(gate.config_path, "a", encoding="utf-8") as file:
+            file.write("nonsense: 1\n")
+
+        done = self.gate.run([os.path.join(BIN, "fairleadd"), "--config", gate.config_path, "--release-vips"])
+
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("nonsense", done.stderr)
+        self.assertIn(f"going by state_dir {self._state(gate)} and admin.socket {gate.socket_path}", done.stderr)
+        self.assertEqual(len(self._files(gate)), 1)
+        self.assertFalse(os.path.exists(gate.socket_path + ".flight"))
+
+    def test_a_stopped_daemon_is_read_from_memory_after_two_seconds(self):
+        log = os.path.join(self.memory, "fairleadd.log")
+        gate = self._gate(log={"level": "info", "target": "file", "path": log})
         gate.server_verb("weight", "a", 7)
         gate.process.signal(signal.SIGSTOP)
         self.addCleanup(gate.process.signal, signal.SIGCONT)
-        # What a call finds that nobody answers; the verb's own patience is a minute.
-        gate.socket_path, socket = gate.socket_path + "x", gate.socket_path
-        os.link(socket + ".flight", gate.socket_path + ".flight")
+        begin = time.monotonic()
 
-        self.assertIn("COMMAND_DONE", self._ids(self._entries(gate)))
-        gate.socket_path = socket
+        done = gate.cli("blackbox", "--config", gate.config_path)
+        self.assertIn("COMMAND_DONE", self._ids(json.loads(done.stdout)["entries"]))
+        self.assertIn("did not answer in time", done.stderr)
+        done = gate.cli("logs", "--config", gate.config_path, as_json=False)
+        self.assertIn("DAEMON_STARTED", done.stdout)
+        self.assertIn("did not answer in time", done.stderr)
+        archive = os.path.join(self.memory, "bundle.tar.gz")
+        done = gate.cli("support", "bundle", "--config", gate.config_path, "--out", archive, as_json=False)
+        self.assertIn("did not answer in time", done.stderr)
+        parts = self._parts(archive)
+        for name in ("recorder/last.fdata", "recorder/newest.txt", "log.txt", "daemon/proc-status.txt"):
+            self.assertIn(name, parts)
+        self.assertIn(f"\nPid:\t{gate.process.pid}\n".encode(), parts["daemon/proc-status.txt"])
+        self.assertLess(time.monotonic() - begin, 40, "the calls' own patience is 70 s")
 
     def test_an_end_in_order_leaves_nothing(self):
         gate = self._gate()
@@ -189,23 +220,25 @@ class FlightRecorderTest(EndToEnd):
         if os.geteuid() != 0:
             self.skipTest("needs root, to mount")
         gate = self._gate(start=False)
-        state = self._state(gate)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", state], check=False, capture_output=True).returncode != 0:
+        # Seen by this daemon alone, and gone with it. A little room is left: the file can be begun.
+        full = 'mount -t tmpfs -o size=64k tmpfs "$0" && mkdir "$0/blackbox" && head -c 48k /dev/zero >"$0/filler" && exec "$@"'
+        if self.gate.run(["unshare", "--mount", "sh", "-c", full, self._state(gate), "true"]).returncode != 0:
             self.skipTest("cannot mount here")
-        self.addCleanup(subprocess.run, ["umount", "-l", state], check=False)
-        with open(os.path.join(state, "filler"), "wb") as file:
-            try:
-                file.write(b"x" * 200_000)
-                file.flush()
-            except OSError:
-                pass
+        gate.prefix = ["unshare", "--mount", "sh", "-c", full, self._state(gate)]
         gate.start()
+        for weight in range(1, 121):   # More than fits.
+            gate.request("PUT", "/api/v1/servers/masters/a/weight", {"weight": weight})
+        folder = f"/proc/{gate.process.pid}/root{self._state(gate)}/blackbox"
+        mounts = os.open(f"/proc/{gate.process.pid}/root{self._state(gate)}", os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, mounts)
+        self.assertEqual(os.listdir(folder), [])
         gate.process.signal(signal.SIGSEGV)
 
         code = gate.process.wait(20)
 
         if not SANITIZER:
             self.assertEqual(code, -signal.SIGSEGV)
+        self.assertEqual(os.listdir(f"/proc/self/fd/{mounts}/blackbox"), [], "no half file is left to take what room there is")
         self.assertEqual(self._ids(self._entries(gate))[-1], "DAEMON_CRASHED")
         gate.start()
         self.assertEqual(len(gate.events("RECORDER_NOT_KEPT")), 1)
@@ -261,8 +294,7 @@ class FlightRecorderTest(EndToEnd):
 
         done = gate.cli("support", "bundle", "--out", archive, as_json=False)
 
-        with tarfile.open(archive) as tar:
-            parts = {m.name.partition("/")[2]: tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
+        parts = self._parts(archive)
         for name in ("MANIFEST.txt", "daemon/status.json", "daemon/proc-limits.txt", "recorder/newest.txt", "log.txt", "system/kernel.txt", "config/fairlead.yaml"):
             self.assertIn(name, parts)
         self.assertIn(b"token_file", parts["config/fairlead.yaml"])

@@ -98,13 +98,12 @@ class HealthFailuresTest(EndToEnd):
         gate = self.gateway([server], health=self.https_health(ca=missing), start=False)
 
         done = gate.check()
-        if done.returncode == 0:
-            gate.launch()
-            check = wait_for(lambda: (c := gate.server("mast-1")["check"])["result"] == "local" and c, 10, "the check says it is our fault")
-            self.assertIn("no-such-ca.crt", check["detail"])
-        else:
-            self.assertEqual(done.returncode, 3)
-            self.assertRegex(done.stdout + done.stderr, r"fairlead\.yaml:\d+:\d+: error: .*no-such-ca\.crt")
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stdout + done.stderr, r"fairlead\.yaml:\d+:\d+: error: health.ca .*no-such-ca\.crt")
+
+        gate.launch()
+        check = wait_for(lambda: (c := gate.server("mast-1")["check"])["result"] == "local" and c, 10, "the check says it is our fault")
+        self.assertIn("no-such-ca.crt", check["detail"])
 
     def test_a_replaced_certificate_is_noticed(self):
         node = self.lab.node("renewed")

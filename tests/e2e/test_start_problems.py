@@ -116,13 +116,20 @@ class StartProblemsTest(EndToEnd):
             self.assertIn(str(port), dict(failed["fields"])["address"])
             wait_for(lambda: self.ask() == "a", 10, "traffic flows")
 
-    def test_a_log_file_that_cannot_be_written_is_named(self):
-        gate = self.gateway([self.raw_server("a")], log={"target": "file", "path": os.path.join(self.gate.dir, "nowhere", "x.log")}, start=False)
+    def test_a_log_file_that_cannot_be_written_is_named_on_standard_error_and_traffic_flows(self):
+        path = os.path.join(self.gate.dir, "nowhere", "x.log")
+        gate = self.gateway([self.raw_server("a")], log={"target": "file", "path": path}, start=False)
 
-        gate.launch()
+        gate.start()
 
-        self.assertEqual(gate.process.wait(10), 1)
-        self.assertIn("nowhere", gate.log())
+        self.assertEqual(self.ask(), "a")
+        failed = dict(wait_for(lambda: gate.events("LOG_TARGET_FAILED"), 5, "it is said")[0]["fields"])
+        self.assertEqual((failed["path"], failed["using"]), (path, "stderr"))
+        self.assertIn("LOG_TARGET_FAILED", gate.log())
+        os.mkdir(os.path.dirname(path))
+        gate.hang_up()
+        wait_for(lambda: gate.events("CONFIG_APPLIED"), 5, "it is read again")
+        wait_for(lambda: os.path.exists(path), 5, "the log goes where it should")
 
     def test_very_few_descriptors_are_named(self):
         gate = self.gateway([self.raw_server("a")], start=False)

@@ -127,6 +127,17 @@ class DebTest(unittest.TestCase):
     def has_vip(self):
         return f" {VIP}/" in self.gate.run(["ip", "-o", "addr", "show", "dev", "eth0"]).stdout
 
+    def flights(self, machine):
+        return sorted(machine.must(["find", "/var/lib/fairlead/blackbox", "-name", "*.fdata"]).split())
+
+    def upgrade(self, machine):
+        """To a newer version of the same; what apt said."""
+        shutil.copy(newer(self.deb, self.out), machine.path("/srv/files/newer.deb"))
+        done = machine.run(["apt-get", "install", "-y", "-q", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
+                            "/srv/files/newer.deb"], timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
     # ---- the package ----
     def test_lintian_finds_nothing(self):
         done = subprocess.run(["lintian", "--allow-root", "--tag-display-limit", "0", self.deb], capture_output=True, text=True, timeout=120, check=False)
@@ -168,8 +179,9 @@ class DebTest(unittest.TestCase):
     # ---- the service ----
     def test_the_service_serves_and_moves_addresses_as_its_own_user(self):
         machine = self.machine()
-        hook = {"command": ["/bin/sh", "-c", "cat /proc/self/status > /var/lib/fairlead/hook.new; mv /var/lib/fairlead/hook.new /var/lib/fairlead/hook"],
-                "timeout": "5s"}
+        # It waits until it has lost the daemon's protection from the OOM killer.
+        hook = {"command": ["/bin/sh", "-c", 'until read -r score </proc/self/oom_score_adj && [ "$score" -ge 0 ]; do :; done; '
+                            "cat /proc/self/status > /var/lib/fairlead/hook.new; mv /var/lib/fairlead/hook.new /var/lib/fairlead/hook"], "timeout": "5s"}
         config = self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0", "on_acquire": [hook]}])
         wait_for(self.has_vip, 20, "the VIP is here")
         self.assertEqual(self.answer(VIP), "server")
@@ -196,10 +208,24 @@ class DebTest(unittest.TestCase):
         machine.must(["systemctl", "reload", "fairleadd"])
         wait_for(lambda: self.events(machine, "CONFIG_APPLIED"), 10, "it is applied")
 
+        score = machine.read(f"/proc/{daemon}/oom_score_adj").strip()
+        self.assertIn(score, ("-500", "0"), "0: systemd may not give it any")
         machine.must(["systemctl", "kill", "--signal=KILL", "--kill-whom=main", "fairleadd"])
         wait_for(lambda: machine.property("fairleadd", "NRestarts") == "1", 10, "it is started again")
         wait_for(lambda: self.has_vip() and self.status(machine)["ready"], 20, "the VIP is back")
         self.assertEqual(self.answer(VIP), "server")
+        kept = self.flights(machine)
+        self.assertEqual([event["fields"]["recorder"] for event in self.events(machine, "DAEMON_ENDED_BADLY")], kept)
+        self.assertIn("VIP_ACQUIRED", machine.must(["fairlead", "blackbox", kept[0]]))
+
+        # Through the unit's system call filter: what the handler does, none of it ends the process sooner.
+        machine.must(["systemctl", "kill", "--signal=SEGV", "--kill-whom=main", "fairleadd"])
+        wait_for(lambda: machine.property("fairleadd", "NRestarts") == "2", 10, "it is started again")
+        wait_for(lambda: self.has_vip() and self.status(machine)["ready"], 20, "the VIP is back")
+        crashed = self.flights(machine)
+        self.assertEqual(crashed[:1], kept)
+        self.assertEqual(len(crashed), 2)
+        self.assertIn("DAEMON_CRASHED signal=SIGSEGV", machine.must(["fairlead", "blackbox", "--last", "1", crashed[1]]))
         machine.must(["systemctl", "stop", "fairleadd"])
         self.assertFalse(self.has_vip())
         self.assertEqual(machine.property("fairleadd", "Result"), "success")
@@ -266,9 +292,7 @@ class DebTest(unittest.TestCase):
         config = machine.read("/etc/fairlead/fairlead.yaml")
 
         old = machine.property("fairleadd", "MainPID")
-        upgrade = newer(self.deb, self.out)
-        shutil.copy(upgrade, machine.path("/srv/files/newer.deb"))
-        machine.must(["apt-get", "install", "-y", "-q", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "/srv/files/newer.deb"])
+        self.upgrade(machine)
         self.assertNotIn(machine.property("fairleadd", "MainPID"), (old, "0"), "the new one runs")
         self.assertEqual(machine.run(["systemctl", "is-enabled", "fairleadd"]).stdout.strip(), "enabled")
         wait_for(lambda: self.status(machine)["ready"], 20, "it is ready")
@@ -287,6 +311,63 @@ class DebTest(unittest.TestCase):
         self.assertEqual(self.listing(machine) - fresh, set())
         self.assertEqual(fresh - self.listing(machine), set())
         self.assertEqual(machine.run(["id", "-un", "fairlead"]).stdout.strip(), "fairlead", "the user stays, as is Debian's custom")
+
+    def test_an_upgrade_that_would_not_start_leaves_the_daemon_running_and_says_what_to_do(self):
+        machine = self.machine()
+        machine.write("/etc/fairlead/token", "abcdef0123456789\n")
+        machine.must(["chown", "root:fairlead", "/etc/fairlead/token"])
+        machine.must(["chmod", "640", "/etc/fairlead/token"])
+        config = self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}])
+        wait_for(self.has_vip, 20, "the VIP is here")
+        config["pools"].append({"name": "more", "health": {"type": "https", "verify": False, "token_file": "/etc/fairlead/token"},
+                                "servers": [{"name": "a", "address": "127.0.0.1:1"}]})
+        machine.write("/etc/fairlead/fairlead.yaml", json.dumps(config, indent=1))
+        machine.must(["chmod", "600", "/etc/fairlead/token"])
+        old = machine.property("fairleadd", "MainPID")
+
+        said = self.upgrade(machine)
+
+        self.assertEqual(machine.property("fairleadd", "MainPID"), old, "the old one runs")
+        self.assertTrue(self.has_vip())
+        self.assertEqual(self.answer(VIP), "server")
+        line = 1 + machine.read("/etc/fairlead/fairlead.yaml").splitlines().index('    "token_file": "/etc/fairlead/token"')
+        self.assertIn("fairleadd was NOT restarted", said)
+        self.assertIn(f"/etc/fairlead/fairlead.yaml:{line}:", said)
+        self.assertIn("/etc/fairlead/token: Permission denied (as user fairlead)", said)
+        remedy = "fairleadd --check --user fairlead --config /etc/fairlead/fairlead.yaml && systemctl restart fairleadd"
+        self.assertIn(remedy, said)
+
+        self.assertEqual(machine.run(["sh", "-c", remedy]).returncode, 3)
+        self.assertEqual(machine.property("fairleadd", "MainPID"), old)
+        machine.must(["chmod", "640", "/etc/fairlead/token"])
+        machine.must(["sh", "-c", remedy])
+        self.assertNotIn(machine.property("fairleadd", "MainPID"), (old, "0"))
+        wait_for(lambda: self.has_vip() and self.status(machine)["ready"], 20, "the new one serves")
+
+    def test_what_a_daemon_that_ran_as_root_left_is_the_new_ones(self):
+        machine = self.machine()
+        # As a version did that ran as root, from its unit and by hand.
+        machine.write("/etc/systemd/system/fairleadd.service.d/root.conf", "[Service]\nUser=root\nGroup=root\n")
+        machine.must(["systemctl", "daemon-reload"])
+        self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}], log={"target": "file", "path": "/var/log/fairlead/fairlead.log"})
+        machine.must(["fairlead", "vip", "disable", "api"])
+        machine.must(["systemctl", "kill", "--signal=KILL", "--kill-whom=main", "fairleadd"])
+        wait_for(lambda: machine.property("fairleadd", "NRestarts") == "1" and self.status(machine)["ready"], 20, "it runs again, and left a recorder")
+        owners = ["find", "/var/lib/fairlead", "/run/fairlead", "/var/log/fairlead", "-not", "-user", "fairlead"]
+        self.assertIn("/var/lib/fairlead/wishes", machine.must(owners))
+        machine.must(["rm", "-r", "/etc/systemd/system/fairleadd.service.d"])
+        machine.must(["systemctl", "daemon-reload"])
+
+        self.upgrade(machine)
+
+        self.assertEqual(machine.must(owners), "")
+        self.assertEqual(self.process(machine, machine.property("fairleadd", "MainPID"))["Uid"].split()[0], machine.must(["id", "-u", "fairlead"]).strip())
+        wait_for(lambda: self.status(machine)["ready"], 20, "it serves")
+        self.assertFalse(self.has_vip(), "as an operator wanted")
+        for problem in ("VIP_START_PROBLEM", "WISHES_NOT_SAVED", "RECORDER_NOT_KEPT", "LOG_TARGET_FAILED"):
+            self.assertEqual(self.events(machine, problem), [])
+        machine.must(["fairlead", "vip", "enable", "api"])
+        wait_for(self.has_vip, 20, "what was root's can be written")
 
     @staticmethod
     def listing(machine):

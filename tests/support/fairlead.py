@@ -62,6 +62,7 @@ class Gateway:
         self.config_path = os.path.join(self.dir, "fairlead.yaml")
         self.socket_path = os.path.join(self.dir, "fairlead.sock")
         self.arguments = []   # More of the daemon's.
+        self.prefix = []      # What it is started by: a program that becomes it.
         self.process = None
         self._processes = []
         engine = engine or os.environ.get("FL_ENGINE", "auto")
@@ -93,7 +94,7 @@ class Gateway:
         program = os.path.join(BIN, "fairleadd")
         if not os.path.exists(program):
             raise RuntimeError(f"{program} is missing: run `make build` (or set FL_BIN)")
-        self.process = self.node.spawn([program, "--config", self.config_path, *self.arguments], f"{self.name}.{len(self._processes) + 1}", nofile=nofile,
+        self.process = self.node.spawn([*self.prefix, program, "--config", self.config_path, *self.arguments], f"{self.name}.{len(self._processes) + 1}", nofile=nofile,
                                        stderr=stderr, env=env)
         self._processes.append(self.process)
         return self

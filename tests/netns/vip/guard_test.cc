@@ -1,4 +1,5 @@
 // The guard with real processes: a daemon reduced to its VIP (guard_stand_in.h), killed, stopped and let go.
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -6,14 +7,18 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/net_namespace.h"
 #include "tests/support/temp_dir.h"
+#include "vip/guard_link.h"
 #include "vip/netlink_address_driver.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
@@ -250,6 +255,28 @@ TEST_F(GuardTest, NoDescriptorOfTheDaemonsIsOpenInTheGuard) {
   const std::string folder = "/proc/" + std::to_string(guard_pid_) + "/fd";
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     EXPECT_NE(std::filesystem::read_symlink(entry.path()), "/dev/zero") << "the stand-in leaves that one open over exec";
+}
+
+/// Whether it says that it cannot do what it is for. In a child: what is given up there is given up for good.
+TEST_F(GuardTest, AGuardWithoutTheRightToDeleteAddressesSaysSo) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0) != 0) ::_exit(2);
+    auto guard = spawn_guard({.path = "/proc/self/exe", .arguments = {"stand-in", "--guard"}});
+    if (!guard) ::_exit(3);
+    pollfd on{.fd = guard->link(), .events = POLLIN, .revents = 0};
+    (void)::poll(&on, 1, 10'000);
+    std::array<std::byte, kGuardMessageBytesMax> buffer{};
+    const auto got = ::recv(guard->link(), buffer.data(), buffer.size(), 0);
+    const auto word = got > 0 ? parse_guard_word(std::span(buffer).first(static_cast<std::size_t>(got))) : std::nullopt;
+    const auto* ready = word ? std::get_if<GuardReady>(&*word) : nullptr;
+    const bool said = ready != nullptr && ready->notes.find("CAP_NET_ADMIN is missing") != std::string::npos;
+    (void)::waitpid(guard->kill(), nullptr, 0);
+    ::_exit(said ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 }  // namespace

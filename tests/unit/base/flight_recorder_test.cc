@@ -6,12 +6,16 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
 #include "base/blackbox_file.h"
+#include "base/crash_stack.h"
+#include "base/flight_files.h"
 #include "base/system_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -177,6 +181,74 @@ TEST_F(FlightTest, AStackThatOverranLeavesAFile) {
   EXPECT_EQ(kept_flights(state).size(), 1U);
 }
 
+/// Runs out of stack, on whatever thread.
+[[noreturn]] void overrun() {
+  struct Deep {
+    static int down(int n) {  // NOLINT(misc-no-recursion)
+      volatile char room[4096];
+      room[0] = static_cast<char>(n);
+      return n < 0 ? 0 : down(n + 1) + room[0];  // Of a stack of less than 2^31 pages it is never done.
+    }
+  };
+  ::_exit(Deep::down(0) & 1);
+}
+
+TEST_F(FlightTest, AnotherThreadsStackThatOverranLeavesAFile) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "its run time starts no thread after a fork";
+#endif
+  const int status = in_child([](FlightRecorder&) {
+    std::thread([] {
+      const CrashStack stack;
+      overrun();
+    }).join();
+  });
+
+  EXPECT_TRUE(kOwnHandlers || WTERMSIG(status) == SIGSEGV) << status;
+  EXPECT_EQ(kept_flights(state).size(), 1U);
+}
+
+// A pipe that nobody reads stands for a disk that does not answer. Other threads must not go on for ever beside one that crashed.
+TEST_F(FlightTest, ADiskThatDoesNotAnswerDoesNotKeepTheProcess) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "its run time starts no thread after a fork";
+#endif
+  const Instant begin = SystemClock().now();
+  const int status = in_child([&](FlightRecorder& recorder) {
+    recorder.append(event(1));
+    if (::mkdir((state + "/blackbox").c_str(), 0750) != 0 || ::mkfifo(recorder.crash_file().c_str(), 0600) != 0) ::_exit(9);
+    std::thread([] {
+      sigset_t all;
+      ::sigfillset(&all);
+      ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // As most of the daemon's threads.
+      std::abort();
+    }).join();
+  });
+
+  EXPECT_EQ(WTERMSIG(status), SIGALRM) << status;
+  EXPECT_LT(SystemClock().now() - begin, std::chrono::seconds(20));
+  const auto left = read_flight(ring);
+  ASSERT_TRUE(left.has_value() && left->has_value());
+  EXPECT_EQ(entries_of((*left)->dump).back().name, "DAEMON_CRASHED") << "it is in memory";
+}
+
+TEST_F(FlightTest, AFullDiskIsLeftNoHalfFile) {
+  const int status = in_child([](FlightRecorder& recorder) {
+    for (int i = 0; i < 1000; ++i) recorder.append(event(i));
+    const rlimit few{.rlim_cur = 4096, .rlim_max = 4096};  // A write beyond it fails as on a full disk.
+    std::signal(SIGXFSZ, SIG_IGN);
+    if (::setrlimit(RLIMIT_FSIZE, &few) != 0) ::_exit(9);
+    std::abort();
+  });
+
+  EXPECT_EQ(WTERMSIG(status), SIGABRT) << status;
+  EXPECT_TRUE(kept_flights(state).empty());
+  EXPECT_TRUE(std::filesystem::is_empty(state + "/blackbox"));
+  EXPECT_FALSE((*read_flight(ring))->saved) << "the next start tries again";
+  ASSERT_TRUE(keep_last_flight(ring, state).has_value());
+  EXPECT_EQ(entries_of(read_file(kept_flights(state).at(0))).back().name, "DAEMON_CRASHED");
+}
+
 TEST_F(FlightTest, ACrashWhileAnotherThreadHoldsStdioStillEnds) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "its run time starts no thread after a fork";
@@ -235,6 +307,50 @@ TEST_F(FlightTest, OnlyTheNewestFilesStay) {
   EXPECT_EQ(newest, state + "/blackbox/20260118T000000Z-1.fdata");
   EXPECT_EQ(kept_flights(state).size(), kFlightsKept);
   EXPECT_EQ(kept_flights(state).front(), state + "/blackbox/20260114T000000Z-1.fdata");
+}
+
+TEST_F(FlightTest, FilesAreInTheOrderOfTheirLivesAndOthersAreLeftAlone) {
+  const std::string folder = state + "/blackbox/";
+  std::filesystem::create_directory(folder);
+  const auto now = std::filesystem::file_time_type::clock::now();
+  const std::vector<std::string> lives{"20260101T000000Z-99.fdata", "20260102T000000Z-1000.fdata", "20260102T000000Z-999.fdata",
+                                       "20260102T000000Z-12.fdata"};
+  for (std::size_t i = 0; i < lives.size(); ++i) {
+    std::ofstream(folder + lives[i]) << "x";
+    std::filesystem::last_write_time(folder + lives[i], now + std::chrono::seconds(i));
+  }
+  for (const char* other : {"mine.fdata", "20260103T000000Z-1.fdata.new", "20260103T000000-1.fdata", "20260103T000000Z-x.fdata", "told"})
+    std::ofstream(folder + other) << "x";
+
+  std::vector<std::string> names;
+  for (const std::string& path : kept_flights(state)) names.push_back(path.substr(folder.size()));
+
+  EXPECT_EQ(names, lives);
+}
+
+TEST_F(FlightTest, ARingOfAnotherUserIsPutAsideAndNotLost) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
+  const int status = in_child([](FlightRecorder& recorder) {
+    recorder.append(event(1));
+    ::kill(::getpid(), SIGKILL);
+  });
+  ASSERT_EQ(WTERMSIG(status), SIGKILL);
+  ASSERT_EQ(::chmod(memory.c_str(), 0777), 0);
+
+  const pid_t other = ::fork();
+  if (other == 0) {
+    if (::setuid(65534) != 0) ::_exit(9);
+    const auto kept = keep_last_flight(ring, state);
+    ::_exit(!kept && kept.error().code == Errc::kPermission && kept.error().message().find(".old") != std::string::npos ? 0 : 1);
+  }
+  int ended = -1;
+  ASSERT_EQ(::waitpid(other, &ended, 0), other);
+
+  EXPECT_EQ(ended, 0);
+  EXPECT_FALSE(std::filesystem::exists(ring)) << "it is not in the way of the next one";
+  const auto left = read_flight(ring + ".old");
+  ASSERT_TRUE(left.has_value() && left->has_value());
+  EXPECT_EQ(entries_of((*left)->dump).size(), 1U);
 }
 
 TEST_F(FlightTest, ARingOnADiskHasNoFile) {

@@ -249,6 +249,29 @@ TEST(LogThreadTest, FallsBackToStandardErrorWhenItsFirstTargetCannotBeOpened) {
   EXPECT_THAT(lines[0], HasSubstr("using=stderr"));
 }
 
+TEST(LogThreadTest, WritesToItsTargetOnceThatCanBeOpened) {
+  test::TempDir dir;
+  for (const bool by_reload : {false, true}) {
+    const std::string folder = dir.path(by_reload ? "a" : "b");
+    Pipe pipe = make_pipe();
+    LogThreadSettings settings;
+    settings.places.stderr_fd = pipe.write.get();
+    LogThread log(to_file(folder + "/log"), settings);
+    ASSERT_TRUE(log.flush(seconds(10)));
+    by_reload ? log.reconfigure(to_file(folder + "/log")) : log.reopen();
+    const auto lines = read_lines(pipe.read.get(), [](const auto& l) { return l.size() == 2; });
+    EXPECT_THAT(lines.back(), HasSubstr("LOG_TARGET_FAILED")) << "it says so each time";
+    std::filesystem::create_directory(folder);
+
+    by_reload ? log.reconfigure(to_file(folder + "/log")) : log.reopen();
+    ASSERT_TRUE(log.flush(seconds(10)));
+    log.write(event(MessageId::SERVER_DOWN));
+
+    ASSERT_TRUE(log.stop(seconds(10)));
+    EXPECT_THAT(test::TempDir::read(folder + "/log"), HasSubstr("SERVER_DOWN"));
+  }
+}
+
 TEST(LogThreadTest, KeepsItsTargetButTakesTheLevelWhenANewTargetCannotBeOpened) {
   test::TempDir dir;
   LogThread log(to_file(dir.path("log")));

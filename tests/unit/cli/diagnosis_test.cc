@@ -7,12 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/flight_files.h"
 #include "base/flight_recorder.h"
 #include "base/system_clock.h"
 #include "cli/event_guide.h"
 #include "cli/gather.h"
 #include "cli/logs_verb.h"
-#include "cli/scrub.h"
+#include "cli/support_bundle.h"
 #include "cli/when.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/cli/cli_fixture.h"
@@ -236,36 +237,6 @@ TEST(Gather, EndsWhatTakesTooLongWithItsChildren) {
   EXPECT_TRUE(stat.empty() || stat.find(") Z") != std::string::npos) << "a child is left: " << stat;
 }
 
-// ---- secrets ----
-
-TEST(Scrub, TakesOutWhatLooksLikeASecretAndLeavesTheRest) {
-  EXPECT_EQ(scrub("a\n-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\n-----END EC PRIVATE KEY-----\nb\n"), "a\n(a private key was removed)\nb\n");
-  EXPECT_EQ(scrub("x -----BEGIN PRIVATE KEY-----\nMHcCAQ"), "(a private key was removed)\n") << "cut off";
-  EXPECT_EQ(scrub("password: hunter22"), "password: (removed)");
-  EXPECT_EQ(scrub("up --token=abcdef0123456789"), "up --token=(removed)");
-  EXPECT_EQ(scrub("up --token abcdef0123456789 x"), "up --token (removed)");
-  EXPECT_EQ(scrub("Authorization: Bearer abc"), "Authorization: (removed)");
-  EXPECT_EQ(scrub("{\"client_secret\": \"s3cr3tvalue\"}"), "{\"client_secret\": (removed)");
-  for (const char* fine : {"token: 800ms", "token: 3000", "token_file: /etc/fairlead/token", "secauth: on", "the token was lost",
-                           "token_ms=800", "authkey: /etc/corosync/authkey", "passwords are kept elsewhere", "password: \"\""})
-    EXPECT_EQ(scrub(fine), fine);
-}
-
-TEST(Scrub, BlotsOutKnownSecretsWhereverTheyStandAndKeepsTheLength) {
-  std::string text = std::string("a\0b", 3) + "TOPSECRETTOKEN" + "c";
-  blot_out(text, secrets_in("TOPSECRETTOKEN\n"));
-  EXPECT_EQ(text, std::string("a\0b", 3) + "**************" + "c");
-  std::string pem = "log: MHcCAQEEIAabcdefghijklmnop";
-  blot_out(pem, secrets_in("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIAabcdefghijklmnop\nqqqq\n-----END EC PRIVATE KEY-----\n"));
-  EXPECT_EQ(pem, "log: **************************");
-}
-
-TEST(Scrub, FindsTheFilesOfSecretsInAFileThatIsNotValid) {
-  EXPECT_EQ(
-      secret_paths_in("pols:\n  - health: {token_file: /a/token, key: \"/b/k.pem\"}\n  key: '/c'\n  turkey: /d\n  key: relative\nkey:"),
-      (std::vector<std::string>{"/b/k.pem", "/c", "/a/token"}));
-}
-
 // ---- bundle ----
 
 class BundleTest : public DiagnosisTest {
@@ -283,6 +254,15 @@ class BundleTest : public DiagnosisTest {
     }
     return all;
   }
+  /// A folder with scripts of these names.
+  std::string programs(const std::vector<std::pair<std::string, std::string>>& scripts) {
+    fs::create_directories(dir.path("bin"));
+    for (const auto& [name, script] : scripts) {
+      write(dir.path("bin/" + name), "#!/bin/sh\n" + script + "\n");
+      fs::permissions(dir.path("bin/" + name), fs::perms::owner_all);
+    }
+    return dir.path("bin");
+  }
 };
 
 /// Secrets in every place they are kept in, and written where they should not be.
@@ -293,20 +273,20 @@ class PlantedBundleTest : public BundleTest {
     write(dir.path("client.key"), "-----BEGIN EC PRIVATE KEY-----\n" + key_line + "\n-----END EC PRIVATE KEY-----\n");
     write(dir.path("authkey"), std::string("\x01\x02\0KEYOFCOROSYNC\xff", 17));
     write(dir.path("corosync.conf"), "totem {\n  version: 2\n  token: 800\n  key: INLINEKEYOFCOROSYNC\n}\n");
-    write(dir.path("log"), "started with token " + token + "\nand " + key_line + "\n");
+    if (!fs::exists(dir.path("log"))) write(dir.path("log"), "started with token " + token + "\nand " + key_line + "\n");
     const auto pool = [](const std::string& name, const std::string& checks) {
       return "  - name: " + name + "\n    health: {" + checks + "}\n    servers:\n      - {name: a, address: \"127.0.0.1:8081\"}\n";
     };
     const std::string file =
         config("# password hunter2 in a comment\nlog: {target: file, path: " + dir.path("log") + "}\npools:\n" +
                pool("web", type + ", verify: false, token_file: " + dir.path("token")) +
-               pool("api", "type: https, verify: false, cert: " + dir.path("client.crt") + ", key: " + dir.path("client.key")));
+               pool("api", "type: https, verify: false, cert: " + dir.path("client.crt") + ", key: " + dir.path("client.key")) + more);
     auto report = testing::sample_report();
     report.config_file = file;
     report.log_path = dir.path("log");
     report.pid = static_cast<std::uint32_t>(::getpid());
     node.set_report(report);
-    node.set_config("apiVersion: fairlead/v1\nnode: gate-1\n");
+    node.set_config(active);
     FlightRecorder recorder({.ring = "", .state_dir = "", .bytes = kFlightBytes});
     recorder.append({WallTime{}, MessageId::CONFIG_REFUSED, {{"message", "token " + token + " is not understood"}}});
     node.set_blackbox(recorder.dump());
@@ -318,6 +298,8 @@ class PlantedBundleTest : public BundleTest {
     for (const std::string& secret : {token, key_line, std::string("KEYOFCOROSYNC"), std::string("hunter2"), std::string("PRIVATE KEY")})
       EXPECT_EQ(all.find(secret), std::string::npos) << secret;
   }
+  std::string more;  ///< Sections of the file.
+  std::string active = "apiVersion: fairlead/v1\nnode: gate-1\n";
   const std::string token = "kube-TOKEN-9d8f7e6c5b4a";
   const std::string key_line = "MHcCAQEEIBm3dThisIsTheKeysOwnLine0123456789";
 };
@@ -374,6 +356,95 @@ TEST_F(BundleTest, NeverWritesOverAFileAndLeavesNothingWhenItFails) {
   EXPECT_EQ(run({"support", "bundle", "--config", config(), "--out", "/dev/full/x"}), kExitFailed);
   EXPECT_EQ(left(), before);
   EXPECT_EQ(run({"--server", "http://127.0.0.1:1", "support", "bundle"}), kExitUsage);
+}
+
+TEST_F(PlantedBundleTest, HooksAreThereWithoutTheirArguments) {
+  more =
+      "vips:\n  - name: api\n    address: 10.0.0.1/24\n    interface: lo\n    on_acquire:\n"
+      "      - command: [/usr/local/bin/up, hook-argument-1, \"--with=hook-argument-2\", 10.0.0.7, x]\n";
+  write(dir.path("log"), "ran /usr/local/bin/up hook-argument-1 --with=hook-argument-2 10.0.0.7\n");
+  active = "apiVersion: fairlead/v1\n" + more;
+  const std::string all = bundle("type: https");
+
+  EXPECT_EQ(all.find("hook-argument"), std::string::npos);
+  EXPECT_NE(all.find("/usr/local/bin/up"), std::string::npos);
+  EXPECT_NE(all.find("10.0.0.7"), std::string::npos) << "an address is no secret";
+}
+
+TEST_F(PlantedBundleTest, RecordersHaveNoSecretEitherWhereOnlyItsNameIsKnown) {
+  fs::create_directories(dir.path("state/blackbox"));
+  FlightRecorder recorder({.ring = "", .state_dir = "", .bytes = kFlightBytes});
+  recorder.append({WallTime{}, MessageId::CONFIG_REFUSED, {{"message", "http://bob:planted-in-url@host/ and password=planted-by-name"}}});
+  write(dir.path("state/blackbox/20240131T110000Z-7.fdata"), recorder.dump());
+  const std::string all = bundle("type: https");
+
+  EXPECT_EQ(all.find("planted-"), std::string::npos);
+  EXPECT_NE(all.find("20240131T110000Z-7.fdata"), std::string::npos);
+  EXPECT_NE(all.find("(removed)@host/"), std::string::npos) << "what is no secret is there";
+}
+
+TEST_F(PlantedBundleTest, ASecretThatTheCutGoesThroughDoesNotComeOutInHalf) {
+  write(dir.path("said"), std::string(kPartBytesMax - token.size() / 2 - 1, 'x') + "\n" + token + "\n" + std::string(1000, 'y') + "\n");
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", (programs({{"ip", "cat " + dir.path("said")}}) + ":" + path).c_str(), 1);
+  const std::string all = bundle("type: https");
+  ::setenv("PATH", path.c_str(), 1);
+
+  EXPECT_NE(all.find(std::string(1000, 'x')), std::string::npos) << "the rest is there";
+  EXPECT_TRUE(printed("cut at")) << out.str();
+  EXPECT_EQ(all.find(token.substr(0, token.size() / 2 - 1)), std::string::npos);
+  EXPECT_EQ(all.find(token.substr(token.size() / 2 + 1)), std::string::npos);
+}
+
+TEST_F(BundleTest, TakesNothingOutOfTheDaemonsFolderButRecorders) {
+  const std::string file = config("log: {target: file, path: " + dir.path("log") + "}\n");
+  write(dir.path("elsewhere"), "not for others\n");
+  fs::create_symlink(dir.path("elsewhere"), dir.path("log"));
+  fs::create_directories(dir.path("state/blackbox"));
+  fs::create_symlink(dir.path("elsewhere"), dir.path("state/blackbox/20240131T110000Z-7.fdata"));
+  write(dir.path("state/blackbox/20240131T110000Z-8.fdata"), "not for others\n");
+  fs::create_directory(dir.path("state/blackbox/20240131T110000Z-9.fdata"));
+  write(dir.path("state/blackbox/20240131T110000Z-10.fdata"), a_flight(3));
+  reachable = false;
+
+  ASSERT_EQ(run({"support", "bundle", "--config", file, "--out", dir.path("b.tar.gz")}), kExitDone) << err.str();
+
+  const std::string all = unpacked(dir.path("b.tar.gz"));
+  EXPECT_EQ(all.find("not for others"), std::string::npos);
+  EXPECT_NE(all.find("/recorder/20240131T110000Z-10.fdata\n"), std::string::npos) << "what is one is there";
+  for (const char* said : {"-7.fdata: ", "is a symbolic link", "-8.fdata: ", "not a file of the flight recorder", "-9.fdata: "})
+    EXPECT_NE(out.str().find(said, out.str().find("Not gathered:")), std::string::npos) << said << out.str();
+}
+
+TEST_F(DiagnosisTest, OfALogThatAllWriteToOnlyOurLinesAreShown) {
+  fs::create_directories(dir.path("var/log"));
+  write(dir.path("var/log/syslog"),
+        "h sshd[7]: Accepted key\nh fairleadd[8]: one\nh sudo: x\nh fairleadd[8]: two\nh fairleadd[8]: three\nh cron\n");
+  const auto reader = log_reader({.target = "syslog", .path = "", .daemon = 0}, false, 2, dir.path(""));
+  ASSERT_TRUE(reader.has_value()) << reader.error().message();
+
+  EXPECT_EQ(gather(reader->command, std::chrono::seconds(20), 4096).output, "h fairleadd[8]: two\nh fairleadd[8]: three\n");
+}
+
+TEST_F(BundleTest, ASignalEndsItAndLeavesNothing) {
+  reachable = false;
+  const std::string file = config();
+  const std::string folder = dir.path("tmp");
+  fs::create_directory(folder);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("TMPDIR", folder.c_str(), 1);
+    // One of the bundle's programs asks for the end.
+    ::setenv("PATH", (programs({{"ip", "kill -TERM $PPID\nexec sleep 60"}}) + ":/usr/bin:/bin").c_str(), 1);
+    const int code = run({"support", "bundle", "--config", file, "--out", dir.path("b.tar.gz")});
+    ::_exit(code == kExitFailed && complained("interrupted") ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_TRUE(fs::is_empty(folder));
+  EXPECT_FALSE(fs::exists(dir.path("b.tar.gz")));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "daemon/machine.h"
 
+#include <cstddef>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
@@ -8,12 +10,17 @@
 #include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "config/descriptors.h"
+#include "tests/support/temp_dir.h"
+#include "vip/netlink_address_driver.h"
 
 namespace fairlead::daemon {
 namespace {
@@ -87,12 +94,72 @@ TEST(Machine, AddressesCanBeChangedWithCapNetAdminOnly) {
               __user_cap_data_struct data[2]{};
               if (::syscall(SYS_capget, &header, data) != 0) return 2;
               const bool has = (data[0].effective & (1U << CAP_NET_ADMIN)) != 0;
-              if (may_change_addresses() != has) return 3;
+              if (vip::may_change_addresses() != has) return 3;
               data[0].effective &= ~(1U << CAP_NET_ADMIN);
               if (::syscall(SYS_capset, &header, data) != 0) return 4;
-              return may_change_addresses() ? 1 : 0;
+              return vip::may_change_addresses() ? 1 : 0;
             }),
             0);
+}
+
+/// A socket that stands for systemd's and takes as much as fits.
+class NotifyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    path = dir.path("notify");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    systemd.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(systemd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  }
+  void TearDown() override { ::unsetenv("NOTIFY_SOCKET"); }
+  std::string read() {
+    char text[64] = "";
+    const auto n = ::recv(systemd.get(), text, sizeof text, MSG_DONTWAIT);
+    return n < 0 ? "" : std::string(text, static_cast<std::size_t>(n));
+  }
+  test::TempDir dir;
+  std::string path;
+  Fd systemd;
+};
+
+TEST_F(NotifyTest, ASystemdThatDoesNotReadIsNotWaitedForAndAskedAgain) {
+  ASSERT_TRUE(notify_systemd("READY=1"));
+  int said = 1;
+  while (said < 100'000 && notify_systemd("WATCHDOG=1")) ++said;  // Would hang here.
+  ASSERT_LT(said, 100'000);
+
+  EXPECT_EQ(read(), "READY=1");
+  EXPECT_TRUE(notify_systemd("STOPPING=1"));
+}
+
+TEST_F(NotifyTest, WhereNobodyListensNothingIsToBeSaid) {
+  systemd.reset();
+  EXPECT_TRUE(notify_systemd("READY=1"));
+  for (const char* nobody : {"", "relative", "/", "/no/such/socket"}) {
+    ::setenv("NOTIFY_SOCKET", nobody, 1);
+    EXPECT_TRUE(notify_systemd("READY=1")) << nobody;
+  }
+  ::setenv("NOTIFY_SOCKET", std::string(200, '/').c_str(), 1);
+  EXPECT_TRUE(notify_systemd("READY=1"));
+}
+
+TEST(Notify, AnAbstractSocketIsReached) {
+  const std::string name = "fairlead-test-" + std::to_string(::getpid());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, sizeof address.sun_path - 2);
+  const Fd systemd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(systemd.get(), reinterpret_cast<const sockaddr*>(&address),
+                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size())),
+            0);
+  ::setenv("NOTIFY_SOCKET", ("@" + name).c_str(), 1);
+  EXPECT_TRUE(notify_systemd("READY=1"));
+  ::unsetenv("NOTIFY_SOCKET");
+  char text[64] = "";
+  EXPECT_EQ(::recv(systemd.get(), text, sizeof text, MSG_DONTWAIT), 7);
 }
 
 TEST(Machine, ThereIsACpuAndTheEpollEngineIsAlwaysToBeHad) {

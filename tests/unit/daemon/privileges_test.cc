@@ -161,5 +161,31 @@ TEST(Privileges, AnUnknownUserIsNotFound) {
   EXPECT_EQ(user.error().code, Errc::kNotFound);
 }
 
+// Without CAP_SYS_RESOURCE no process can be given such a protection; any score can be lowered again to what it was, so one is raised here.
+TEST(Privileges, AProgramThatWasStartedLosesTheDaemonsOwnProtectionFromTheOomKiller) {
+  for (const auto& [own, wanted] : {std::pair{-500, "0"}, std::pair{-1, "0"}, std::pair{0, "300"}, std::pair{100, "300"}}) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t program = ::fork();
+    if (program == 0) {
+      ::close(ends[1]);
+      char byte = 0;
+      (void)!::read(ends[0], &byte, 1);
+      ::_exit(0);
+    }
+    const std::string path = "/proc/" + std::to_string(program) + "/oom_score_adj";
+    std::ofstream(path) << "300";
+
+    reset_oom_score(program, own);
+
+    std::string score;
+    std::ifstream(path) >> score;
+    EXPECT_EQ(score, wanted) << own;
+    ::close(ends[0]);
+    ::close(ends[1]);
+    ::waitpid(program, nullptr, 0);
+  }
+}
+
 }  // namespace
 }  // namespace fairlead::daemon

@@ -1,0 +1,18 @@
+// `fairleadd --check`: whether this process can use the files that its configuration names, as the daemon would at its start and at each
+// reload. As whom it asks is the caller's business (--user, daemon/privileges.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+
+namespace fairlead::daemon {
+
+/// Errors, by place: a certificate, key or token that cannot be opened or is none; state_dir, or a file in it or beside admin.socket, that
+/// belongs to somebody else. Warnings: what the daemon does without, a hook's program and the log's file. Empty: all can be used.
+/// `user`: how this process's user is called in remedies; empty: nobody in particular asked, and what the daemon writes is not looked at.
+[[nodiscard]] std::vector<config::Problem> check_named_files(const std::string& file, const config::Snapshot& snapshot,
+                                                             const std::vector<config::NamedFile>& named, const std::string& user);
+
+}  // namespace fairlead::daemon
