@@ -172,6 +172,7 @@ class TakeoverCore {
     std::uint64_t first_beat = kNotNamed;  ///< The first beat that names this wish to hold.
     bool forced = false;                   ///< R16: whatever the quorum says.
     std::deque<Instant> moves;             ///< R17
+    NodeId seen_on = kNoNode;              ///< Who had it last.
     bool flapping_said = false;
     bool yield_said = false;       ///< R20: in its last state this node did not offer itself.
     std::uint64_t owner_hash = 0;  ///< R15
@@ -211,6 +212,7 @@ class TakeoverCore {
   void on_wish(const Override& wish, TakeoverActions& out);
   void adopt(const std::string& vip, Record& record, const Assignment& assignment, TakeoverActions& out);
   void merge_states();
+  void count_move(const std::string& vip, Record& record);
   void learn_hash(const std::string& vip, Record& record);
   void settle_forced();
   void agree_on_timing();

@@ -158,6 +158,7 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     }
     if (found->second.owner == from.node) found->second.owner_hash = vip.config_hash;
     if (completed_ && !vip.holding) found->second.claims.erase(from.node);
+    if (completed_) count_move(vip.name, found->second);
   }
   if (!completed_ && exchange_.is_complete()) return completed(out);
   if (returns) {  // It may know of assignments that nobody here does; the plan begins anew, in the same place of the order everywhere.
@@ -165,6 +166,14 @@ void TakeoverCore::on_state(const ClusterProcess& from, const NodeState& state, 
     assigned_ = false;
     proposed_.reset();
   }
+}
+
+/// R17, by who is seen to have it: what a half assigned that could not take it, and what was taken back by its holder, moved nothing.
+void TakeoverCore::count_move(const std::string& vip, Record& record) {
+  const NodeId holder = holder_of(vip, record);
+  if (holder == kNoNode) return;
+  const NodeId before = std::exchange(record.seen_on, holder);
+  if (before != kNoNode && before != holder) record.moves.push_back(now_);
 }
 
 /// R4: the longest of the members', as they were delivered. While some are still to speak it only grows.
@@ -212,6 +221,7 @@ void TakeoverCore::completed(TakeoverActions& out) {
   count_silent();
   for (const NodeId node : silent_) fell_silent(node, round_began_);
   merge_states();
+  for (auto& [vip, record] : records_) count_move(vip, record);
   settle_lease();  // The silent ones' votes are known now.
   if (is_everybody_here()) {
     met_everybody_ = true;
@@ -358,7 +368,6 @@ void TakeoverCore::adopt(const std::string& vip, Record& record, const Assignmen
       record.owner_before = record.owner;
       record.released_before = record.released;
     }
-    if (record.owner != a.owner && record.owner != kNoNode) record.moves.push_back(now_);
     record.released = a.owner == kNoNode && record.released;
     record.given_up = false;
     record.epoch = a.epoch;
