@@ -37,6 +37,16 @@ class ApiTlsTest : public testing::ApiFixture {
             ".key -CAcreateserial -days 2 -extfile " + name + ".ext -out " + name + ".crt");
     ASSERT_EQ(made.exit_code, 0) << made.output;
   }
+  /// A command that watches as `who` and prints what comes, until nobody reads it or the server closes.
+  [[nodiscard]] std::string watching(const std::string& who) const {
+    std::ofstream(folder / "handshake") << testing::WatchClient::handshake_text("/api/v1/watch?interval=250ms");
+    return "exec openssl s_client -quiet -ign_eof -connect 127.0.0.1:" + std::to_string(server->tcp_port()) + " -cert " +
+           file(who + ".crt") + " -key " + file(who + ".key") + " -CAfile " + file("ca.crt") + " <" + file("handshake") + " 2>/dev/null";
+  }
+  [[nodiscard]] std::string run_script(const std::string& text) const {
+    std::ofstream(folder / "script") << text;
+    return run("timeout 30 bash '" + file("script") + "'").output;
+  }
   [[nodiscard]] testing::Outcome curl_tls(const std::string& who, const std::string& arguments, const std::string& path) const {
     const std::string certificate = who.empty() ? "" : " --cert " + file(who + ".crt") + " --key " + file(who + ".key");
     return run("curl -sS --noproxy '*' --max-time 20 --cacert " + file("ca.crt") + certificate + " " + arguments +
@@ -100,22 +110,29 @@ TEST_F(ApiTlsTest, AClientThatDoesNotTakeOurCertificateIsSaid) {
   EXPECT_NE(error.find("unknown ca"), std::string::npos) << error;
 }
 
-// The reserve counts once the certificate has said who comes.
+// The reserve counts once the certificate has said who comes. Two readers watch, which is all they may; a third is closed.
 TEST_F(ApiTlsTest, ReadersCannotLockOperatorsOut) {
   options.limits.tcp_connections = 4;
   options.limits.tcp_reserved = 2;
+  start();
+  const std::string reader = watching("reader");
+  EXPECT_EQ(
+      run_script("exec 3< <(" + reader + ") 4< <(" + reader + "); head -c 400 <&3 >/dev/null; head -c 400 <&4 >/dev/null; head -c 12 < <(" +
+                 reader + "); echo; head -c 12 < <(" + watching("ops") + ")"),
+      "\nHTTP/1.1 101");
+}
+
+TEST_F(ApiTlsTest, ReadersCannotTakeAllPlacesToWatch) {
   options.limits.watchers = 4;
   start();
-  const auto watch = [&](const std::string& who) {
-    std::ofstream(folder / "handshake") << testing::WatchClient::handshake_text("/api/v1/watch?interval=250ms");
-    return "openssl s_client -quiet -ign_eof -connect 127.0.0.1:" + std::to_string(server->tcp_port()) + " -cert " + file(who + ".crt") +
-           " -key " + file(who + ".key") + " -CAfile " + file("ca.crt") + " <" + file("handshake") + " 2>/dev/null";
-  };
-  // Two readers watch, which is all they may; a third is closed, and an operator comes in.
-  const std::string begin =
-      "exec 3< <(" + watch("reader") + ") 4< <(" + watch("reader") + "); head -c 400 <&3 >/dev/null; head -c 400 <&4 >/dev/null; ";
-  std::ofstream(folder / "try") << begin << watch("reader") << " | head -c 12; echo; " << watch("ops") << " | head -c 12";
-  EXPECT_EQ(run("timeout 30 bash '" + file("try") + "'").output, "\nHTTP/1.1 101");
+  const std::string reader = watching("reader");
+  EXPECT_EQ(run_script("exec 3< <(" + reader + ") 4< <(" + reader + ") 5< <(" + reader +
+                       "); for n in 3 4 5; do head -c 400 <&$n >/dev/null; done; head -c 12 < <(" + reader + "); echo; head -c 12 < <(" +
+                       watching("ops") + ")"),
+            "HTTP/1.1 503\nHTTP/1.1 101");
+  ASSERT_EQ(events.of(MessageId::COMMAND_REFUSED).size(), 1U);
+  EXPECT_EQ(events.of(MessageId::COMMAND_REFUSED)[0].at("by"), "certificate CN=reader");
+  EXPECT_EQ(events.of(MessageId::COMMAND_REFUSED)[0].at("reason"), "all 3 places are taken");
 }
 
 TEST_F(ApiTlsTest, TlsBelow12IsNotSpoken) {
@@ -131,13 +148,7 @@ TEST_F(ApiTlsTest, TlsBelow12IsNotSpoken) {
 // Head, hello and the beginning of the status; the next status ends the client, whose reader is gone.
 TEST_F(ApiTlsTest, AWatcherIsWhoItsCertificateSays) {
   start();
-  const auto watch = [&](const std::string& who) {
-    std::ofstream(folder / "handshake") << testing::WatchClient::handshake_text("/api/v1/watch?interval=250ms");
-    return run("openssl s_client -quiet -ign_eof -connect 127.0.0.1:" + std::to_string(server->tcp_port()) + " -cert " +
-               file(who + ".crt") + " -key " + file(who + ".key") + " -CAfile " + file("ca.crt") + " <" + file("handshake") +
-               " 2>/dev/null | head -c 800")
-        .output;
-  };
+  const auto watch = [&](const std::string& who) { return run(watching(who) + " | head -c 800").output; };
   const auto operators = watch("ops");
   EXPECT_TRUE(operators.starts_with("HTTP/1.1 101")) << operators;
   EXPECT_NE(operators.find(R"("caller":{"name":"certificate CN=ops","role":"operator"})"), std::string::npos) << operators;
