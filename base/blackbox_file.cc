@@ -102,7 +102,7 @@ std::size_t put_blackbox_chunk(std::span<std::byte, kBlackboxChunkMax> out, Wall
 }
 
 std::array<std::byte, kBlackboxFileHead> blackbox_file_head(std::size_t bytes) noexcept {
-  std::array<std::byte, kBlackboxFileHead> out;
+  std::array<std::byte, kBlackboxFileHead> out{};
   std::byte* at = out.data();
   for (const std::uint32_t word : kNewFormat) at = put(at, word);
   const auto write = static_cast<std::uint32_t>(bytes / 4);

@@ -47,7 +47,7 @@ Status write_flight(const std::string& path, const std::string& dump) {
 
 /// `bytes`: the file's, page and ring. `tail_now`: as it is after they were read.
 std::optional<std::string> dump_of(std::string_view bytes, std::uint64_t tail_now) {
-  alignas(FlightPage) std::array<std::byte, sizeof(FlightPage)> raw;
+  alignas(FlightPage) std::array<std::byte, sizeof(FlightPage)> raw{};
   std::memcpy(raw.data(), bytes.data(), raw.size());
   const auto* page = reinterpret_cast<const FlightPage*>(raw.data());
   if (page->magic != kFlightMagic || page->bytes != bytes.size() - kFlightPageBytes || page->bytes % 4 != 0 || tail_now % 4 != 0)
@@ -96,7 +96,7 @@ Result<std::optional<LastFlight>> read_flight(const std::string& ring) {
     got += static_cast<std::size_t>(n);
   }
   // Its owner may run: what was written over while this was read is before the tail as it is now.
-  alignas(FlightPage) std::array<std::byte, sizeof(FlightPage)> raw;
+  alignas(FlightPage) std::array<std::byte, sizeof(FlightPage)> raw{};
   if (::pread(file.get(), raw.data(), raw.size(), 0) != static_cast<ssize_t>(raw.size())) return wrong;
   const auto* page = reinterpret_cast<const FlightPage*>(raw.data());
   auto dump = dump_of(bytes, page->tail.load());
@@ -116,6 +116,7 @@ std::vector<std::string> kept_flights(const std::string& state_dir) {
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> out;
+  out.reserve(found.size());
   for (auto& one : found) out.push_back(std::move(std::get<2>(one)));
   return out;
 }
@@ -137,7 +138,7 @@ Status keep_last_flight(const std::string& ring, const std::string& state_dir) {
   if (!(*left)->saved) {
     const std::string folder = flight_folder(state_dir);
     const bool there = ::mkdir(folder.c_str(), 0750) == 0 || errno == EEXIST;
-    const Status written = there ? write_flight(folder + "/" + (*left)->name, (*left)->dump) : Status(errno_error("create " + folder));
+    Status written = there ? write_flight(folder + "/" + (*left)->name, (*left)->dump) : Status(errno_error("create " + folder));
     if (!written) {
       ::rename(ring.c_str(), aside.c_str());
       return written;

@@ -48,7 +48,7 @@ class ShortText {
     return *this;
   }
   ShortText& add_number(std::uint64_t value, unsigned base) {
-    std::array<char, 24> digits;
+    std::array<char, 24> digits{};
     std::size_t at = digits.size();
     do {
       digits[--at] = "0123456789abcdef"[value % base];
@@ -218,7 +218,7 @@ void FlightRecorder::Core::crashed(int signal, const siginfo_t& info) {
       text.add(" address=0x").add_number(reinterpret_cast<std::uintptr_t>(info.si_addr), 16);
     else
       text.add(" sent_by=").add_number(static_cast<std::uint64_t>(info.si_pid), 10);
-    std::array<std::byte, kBlackboxChunkMax> chunk;
+    std::array<std::byte, kBlackboxChunkMax> chunk{};
     const std::size_t size =
         put_blackbox_chunk(chunk, SystemClock().wall(), LogLevel::kError, to_string(MessageId::DAEMON_CRASHED), text.text());
     append_chunk(std::span(chunk).first(size));
@@ -291,7 +291,7 @@ void FlightRecorder::append(const LogEvent& event) noexcept {
   const std::string_view name = to_string(event.id);
   std::string_view text = body;
   text.remove_prefix(std::min(name.size() + 1, text.size()));
-  std::array<std::byte, kBlackboxChunkMax> chunk;
+  std::array<std::byte, kBlackboxChunkMax> chunk{};
   const std::size_t size = put_blackbox_chunk(chunk, event.time, level_of(event.id), name, text);
   const std::lock_guard lock(core_->mutex);
   core_->writer.store(own_tid());

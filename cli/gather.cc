@@ -15,7 +15,7 @@
 #include "base/system_clock.h"
 #include "base/units.h"
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration)
 
 namespace fairlead::cli {
 namespace {
@@ -23,6 +23,7 @@ namespace {
 /// Its id; 0: not started, `errno` says why.
 pid_t start(const std::vector<std::string>& command, int output, int errors) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t files;
@@ -45,7 +46,7 @@ pid_t start(const std::vector<std::string>& command, int output, int errors) {
 /// Until the end of the output or `until`. False: the time is over, or `stop` says so.
 bool read_all(int from, Instant until, std::size_t most, const std::function<bool()>& stop, Gathered& out) {
   const SystemClock clock;
-  std::array<char, 16384> buffer;
+  std::array<char, 16384> buffer{};
   for (;;) {
     const auto left = to_ms(until - clock.now());
     if (left <= 0 || (stop && stop())) return false;

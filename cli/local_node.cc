@@ -46,7 +46,7 @@ Result<std::string> read_file(const std::string& path, std::size_t most, Links l
   if (!opened) return opened.error();
   const Fd& file = *opened;
   std::string out;
-  std::array<char, 65536> buffer;
+  std::array<char, 65536> buffer{};
   for (;;) {
     const auto n = ::read(file.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;

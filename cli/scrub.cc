@@ -363,10 +363,8 @@ std::vector<std::string> secrets_in(const std::string& file) {
     while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) line.pop_back();
     while (!line.empty() && std::isspace(static_cast<unsigned char>(line.front())) != 0) line.erase(0, 1);
     const bool frame = line.starts_with("-----");
-    if (!frame && line.size() >= kLineMin)
-      out.push_back(std::move(line));
-    else if (!frame && file.size() < 256 && line.size() >= kSecretBytesMin)
-      out.push_back(std::move(line));
+    const std::size_t least = file.size() < 256 ? kSecretBytesMin : kLineMin;
+    if (!frame && line.size() >= least) out.push_back(std::move(line));
     begin = end + 1;
   }
   return out;

@@ -102,7 +102,7 @@ class Bundle {
     read_network();
     read_system();
   }
-  void write(const std::string& out);
+  void write(const std::string& wanted);
 
  private:
   struct Part {
@@ -405,7 +405,7 @@ void Bundle::clean(Part& part) const {
     std::string chunks;
     for (BlackboxEntry entry : entries ? *entries : std::vector<BlackboxEntry>()) {
       blot_out(entry.text, secrets_);
-      std::array<std::byte, kBlackboxChunkMax> chunk;
+      std::array<std::byte, kBlackboxChunkMax> chunk{};
       const std::size_t room = put_blackbox_chunk(chunk, entry.time, entry.level, entry.name, scrub(entry.text));
       chunks.append(reinterpret_cast<const char*>(chunk.data()), room);
     }
