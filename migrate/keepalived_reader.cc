@@ -67,8 +67,7 @@ std::string router_id(const std::vector<Block>& blocks) {
 }  // namespace
 
 bool includes(const KeepalivedFile& from, const KeepalivedFile& to, std::string_view pattern) {
-  const auto back = [&](const std::string& its) { return means(to, from, its); };
-  return means(from, to, std::string(pattern)) && std::none_of(to.patterns.begin(), to.patterns.end(), back);
+  return !to.means.contains(from.name) && means(from, to, std::string(pattern));
 }
 
 void KeepalivedReader::leave_out(const Block& block, const KeepalivedKeyword& keyword) {
@@ -487,18 +486,21 @@ std::vector<config::Problem> read_keepalived(const std::vector<const Input*>& in
       problems.push_back(*tree.problem);
       continue;
     }
-    KeepalivedFile file{input->name, std::move(tree.blocks), {}};
-    for (const Block& block : file.blocks) {
-      if (is_include(block) && file.patterns.size() < kIncludesMax) file.patterns.emplace_back(block.word(1));
-    }
-    files.push_back(std::move(file));
+    files.push_back({input->name, std::move(tree.blocks)});
   }
   if (!problems.empty()) return problems;
+  for (KeepalivedFile& from : files) {
+    std::size_t patterns = 0;
+    for (const Block& block : from.blocks) {
+      if (!is_include(block) || ++patterns > kIncludesMax) continue;
+      for (const KeepalivedFile& to : files) {
+        if (means(from, to, std::string(block.word(1)))) from.means.insert(to.name);
+      }
+    }
+  }
   const auto is_included = [&](const KeepalivedFile& file) {
-    return std::any_of(files.begin(), files.end(), [&](const KeepalivedFile& from) {
-      return std::any_of(from.patterns.begin(), from.patterns.end(),
-                         [&](const std::string& pattern) { return includes(from, file, pattern); });
-    });
+    return std::any_of(files.begin(), files.end(),
+                       [&](const KeepalivedFile& from) { return from.means.contains(file.name) && !file.means.contains(from.name); });
   };
   std::vector<const KeepalivedFile*> roots;
   for (const KeepalivedFile& file : files) {

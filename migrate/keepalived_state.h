@@ -19,7 +19,7 @@ namespace fairlead::migrate {
 struct KeepalivedFile {
   std::string name;  ///< As it was given.
   std::vector<Block> blocks;
-  std::vector<std::string> patterns;  ///< Of its `include` lines.
+  std::set<std::string> means{};  ///< Names of the files that its `include` lines could mean.
 };
 using KeepalivedFiles = std::vector<KeepalivedFile>;
 /// Whether `pattern`, which stands in `from`, means `to`. A file does not include itself, and none that includes it.

@@ -22,7 +22,9 @@ from support.fairlead import ROOT                # noqa: E402
 from support.waiting import SCALE                # noqa: E402
 
 GATEWAYS = 3
-COMMAND = re.compile(r"\s*(?:gate-\d# |\$ )?((?:fairlead|fairleadd|curl|corosync-\w+) .*)")
+PROGRAMS = ("fairlead|fairleadd|curl|corosync-\\w+|systemctl|apt|apt-get|dpkg|crm|crm_\\w+|pcs|cibadmin|journalctl|promtool|openssl|tar|rm|cp|mv|ssh|scp|ip|make|sed|"
+            "echo|printf|install|chmod|chown|getent|kubectl|kubeadm|docker|python3|source")
+COMMAND = re.compile(rf"\s*(?:gate-\d# |\$ )?((?:{PROGRAMS}) .*)")
 # Commands that are shown with what they say or cannot run in a lab: page, their beginning, why not here.
 ELSEWHERE = [
     ("docs/operating/cluster.md", "fairlead cluster setup", "tests/netns/test_cluster_verbs.py"),
@@ -34,8 +36,20 @@ ELSEWHERE = [
     ("docs/operating/drills.md", "fairlead --server", "certificates of one's own: tests/netns/test_drill.py"),
     ("docs/operating/split-brain.md", "fairlead vip force", "two nodes have to be lost: tests/netns/test_operators.py"),
     ("docs/reference/cli.md", "fairlead [OPTIONS]", "a synopsis"),
+    ("docs/operating/cluster.md", "rm /etc/corosync/authkey", "tests/netns/test_cluster_verbs.py"),
+    *[("docs/operating/cluster.md", f"systemctl enable {unit}", "no systemd in a lab: tests/netns/test_first_pair.py obeys it") for unit in ("corosync", "--now fairleadd")],
+    ("docs/operating/cluster.md", "ip -br address", "shown with what it says on two machines: tests/netns/test_two_nodes.py"),
+    ("docs/operating/connection-log.md", "journalctl", "no journal in a lab: tests/e2e/test_connection_log.py reads the same lines"),
+    ("docs/operating/drills.md", "make drill", "hours: make test-long"),
+    ("docs/operating/from-pacemaker.md", "crm configure show", "Pacemaker's own; its output is tests/golden/import/pacemaker-crm"),
+    *[("docs/operating/health-checks.md", program, "a Kubernetes cluster with its CA's key") for program in ("openssl", "kubectl")],
+    ("docs/operating/install.md", "apt install", "tests/packaging/test_deb.py"),
+    ("docs/operating/install.md", "cp ", "needs systemd-networkd"),
+    *[("docs/operating/running.md", command, "no systemd in a lab: tests/netns/test_trace.py gives the option itself") for command in ("printf", "systemctl")],
+    *[("docs/internals/performance.md", command, "minutes of a quiet machine: bench/tests/") for command in ("make bench", "python3 bench/micro.py")],
 ]
 OWN_TEST = {"docs/operating/moving-in.md": "test_moving_in.py"}   # Pages that need another lab.
+PLAIN_SH = {"docs/start.md": "tests/e2e/test_start_page.py"}      # Pages whose ```sh blocks another test runs as they stand.
 PLACED = re.compile(r"^```sh on (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -83,7 +97,7 @@ class DocsTest(unittest.TestCase):
     def test_what_can_run_is_in_a_block_that_runs(self):
         unknown, used = [], set()
         for path, text in pages():
-            for line, command in self._shown_only(text):
+            for line, command in self._shown_only(text, path in PLAIN_SH):
                 found = next((e for e in ELSEWHERE if e[0] == path and command.startswith(e[1])), None)
                 used.add(found)
                 if found is None:
@@ -92,13 +106,13 @@ class DocsTest(unittest.TestCase):
         self.assertEqual(set(ELSEWHERE) - used, set(), "nothing like this is there any more")
 
     @staticmethod
-    def _shown_only(text):
-        """(line, command) in blocks that no test runs: plain fences, and indented ones."""
+    def _shown_only(text, plain_sh_runs):
+        """(line, command) in blocks that no test runs: plain fences, ```sh without a place, and indented ones."""
         fence = None
         for number, line in enumerate(text.splitlines(), 1):
             if line.startswith("```"):
                 fence = line[3:] if fence is None else None
-            elif (fence is not None and not fence.startswith("sh")) or (fence is None and line.startswith("    ")):
+            elif (fence is not None and not fence.startswith("sh on ") and not (fence == "sh" and plain_sh_runs)) or (fence is None and line.startswith("    ")):
                 command = COMMAND.match(line)
                 if command:
                     yield number, command[1]
