@@ -71,6 +71,13 @@ export async function noSidewaysScroll(page, what) {
   assert.ok(wide <= has, `${what}: the page is ${wide} wide in a window of ${has}`);
 }
 
+/** Nothing of a card stands over its edge. */
+export async function withinCards(page, what) {
+  const wide = await page.$$eval('.card', (cards) => cards.filter((c) => c.scrollWidth > c.clientWidth).map((c) => `${c.innerText.slice(0, 20)} `
+    + `is ${c.scrollWidth} wide in ${c.clientWidth}`));
+  assert.deepEqual(wide, [], what);
+}
+
 /** What is focused, in words. */
 export const focused = (page) => page.evaluate(() => {
   const e = document.activeElement;

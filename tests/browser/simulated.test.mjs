@@ -2,7 +2,7 @@
 // them: facts.test.mjs.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {accessible, focused, noSidewaysScroll, picture, until, words} from './browser.mjs';
+import {accessible, focused, noSidewaysScroll, picture, until, withinCards, words} from './browser.mjs';
 import {STATES, browser, changed, down, on, server} from './cases.mjs';
 import {Simulated, healthyStatus, like, serverLike, settle, vipLike} from './sim.mjs';
 
@@ -22,9 +22,12 @@ for (const [name, change] of Object.entries(STATES)) {
         await accessible(page, `${name}, dark`);
         await picture(page, `sim-${name}-dark`, true);
       }
-      await page.setViewportSize({width: 360, height: 740});
-      await until(page, () => innerWidth === 360);
-      await noSidewaysScroll(page, name);
+      for (const width of [1280, 1241, 1240, 801, 800, 360]) {   // Each layout at its narrowest.
+        await page.setViewportSize({width, height: 740});
+        await until(page, (wanted) => innerWidth === wanted, width);
+        await noSidewaysScroll(page, `${name}, ${width}`);
+        await withinCards(page, `${name}, ${width}`);
+      }
       if (name === 'maintenance') await accessible(page, `${name}, phone`);
       await picture(page, `sim-${name}-phone`, true);
     });
