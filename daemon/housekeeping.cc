@@ -66,8 +66,7 @@ Error too_many_questions() { return {Errc::kUnavailable, "too many questions abo
 void Orchestrator::housekeeping() {
   loop_.after(kBeat, [this] { housekeeping(); });
   check_workers();
-  const bool all_turn = std::none_of(pulses_.begin(), pulses_.end(), [](const WorkerPulse& p) { return p.stalled; });
-  if (watchdog_.due(all_turn, clock_.now())) notify_systemd("WATCHDOG=1");
+  if (watchdog_.due(all_workers_turn(), clock_.now())) notify_systemd("WATCHDOG=1");
   tend_surveys();
   refresh_report();
   if (++beats_ % kBeatsPerSecond == 0) report_shed();
@@ -90,6 +89,10 @@ void Orchestrator::record_beat() {
   for (const RecentWorst& worker : late_ms_) late = std::max(late, worker.value());
   FL_LOG(NODE_BEAT, "connections", places_.current(), "accepted", accepted, "shed", shed, "control_late_ms", control_late_ms_.value(),
          "worker_late_ms", late, "log_dropped", log_.dropped());
+}
+
+bool Orchestrator::all_workers_turn() const {
+  return std::none_of(pulses_.begin(), pulses_.end(), [](const WorkerPulse& p) { return p.stalled; });
 }
 
 void Orchestrator::check_workers() {

@@ -87,6 +87,7 @@ class Orchestrator {
   void arm_controller();
   void housekeeping();
   void check_workers();
+  [[nodiscard]] bool all_workers_turn() const;
   void report_shed();
   void record_beat();
   void refresh_report();

@@ -138,7 +138,7 @@ void TakeoverRunner::tell_local(const std::string& name, Vip& v) {
   }
   if (!options_.missing_right.empty() && v.problem.empty()) local.able = false, local.reason = options_.missing_right;
   if (!guard_.can_guard(now)) local.able = false, local.reason = "no guard is running";
-  if (!v.health.loops_turn) local.able = false, local.reason = v.health.reason;
+  if (!loops_turn_) local.able = false, local.reason = "a worker does not turn";
   tell_able(name, v, local);
   enter(vip::LocalInput{name, local});
 }
@@ -156,6 +156,11 @@ void TakeoverRunner::health(const std::string& vip, VipHealth health) {
   if (found == vips_.end() || found->second.health == health) return;
   found->second.health = std::move(health);
   tell_local(vip, found->second);
+}
+
+void TakeoverRunner::loops_turn(bool all) {
+  if (std::exchange(loops_turn_, all) == all) return;
+  for (auto& [name, v] : vips_) tell_local(name, v);
 }
 
 // ---- neighbours ----

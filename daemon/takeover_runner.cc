@@ -380,7 +380,7 @@ void TakeoverRunner::tell_qdevice(const membership::CorosyncFacts& facts) {
 
 void TakeoverRunner::beat() {
   loop_.after(kBeat, [this] { beat(); });
-  guard_.beat();
+  if (loops_turn_) guard_.beat();
   if (options_.trace) options_.trace->flush();
   guard_turn();
   tend_drains();

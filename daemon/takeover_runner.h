@@ -71,9 +71,8 @@ struct TakeoverHost {
 
 /// What only the rest of the daemon knows about one VIP.
 struct VipHealth {
-  bool loops_turn = true;  ///< No worker is stalled.
-  bool serves = true;      ///< Its required listeners accept and have a server up.
-  std::string reason;      ///< Why not.
+  bool serves = true;  ///< Its required listeners accept and have a server up.
+  std::string reason;  ///< Why not.
   bool operator==(const VipHealth&) const = default;
 };
 
@@ -101,6 +100,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   /// What was said was delivered to everybody: Released, last of all.
   [[nodiscard]] bool is_heard() const { return client_ == nullptr || client_->settled(); }
   void health(const std::string& vip, VipHealth health);
+  /// R10: while a worker is stalled this node may hold nothing, and its guard gets no beat: for `guard.hang`, then it ends the daemon.
+  void loops_turn(bool all);
   /// Another configuration of the same cluster and node (config::needs_restart() names no takeover key). The kernel's side of new
   /// interfaces is prepared (daemon/vip_start.h). Errors: as takeover_settings(); then nothing changed.
   [[nodiscard]] Status configure(const config::Snapshot& snapshot);
@@ -247,6 +248,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::unique_ptr<membership::CorosyncClient> client_;  ///< Nothing: alone.
   std::unique_ptr<vip::AddressDriver> driver_;
   vip::GuardLink guard_;
+  bool loops_turn_ = true;
   int guard_link_fd_ = -1;
   int guard_death_fd_ = -1;
   std::map<std::string, Vip> vips_;

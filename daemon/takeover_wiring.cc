@@ -114,10 +114,9 @@ bool Orchestrator::takeover_is_over() {
 /// What the takeover's eligibility needs of the rest of the node.
 void Orchestrator::tell_takeover(const admin::NodeReport& report) {
   if (!takeover_) return;
-  const bool stalled = std::any_of(pulses_.begin(), pulses_.end(), [](const WorkerPulse& p) { return p.stalled; });
+  takeover_->loops_turn(all_workers_turn());
   for (const config::Vip& vip : controller_.active().vips) {
     VipHealth health;
-    if (stalled) health = {.loops_turn = false, .serves = true, .reason = "a worker does not turn"};
     for (const std::string& name : vip.requires_listeners) {
       const auto listener = std::find_if(report.listeners.begin(), report.listeners.end(), [&](const auto& l) { return l.name == name; });
       if (listener == report.listeners.end()) continue;

@@ -35,12 +35,12 @@ class Workload:
     @property
     def countable(self):
         """Whether it has a window that can begin and end at rest."""
-        return self.unit in ("request", "connection", "GB") and not self.tool
+        return self.unit in ("request", "connection", "GB", "event") and not self.tool
 
     @property
     def in_turns(self):
         """Whether the load goes to one contender after the other in short turns. Bulk does not: the last of its big messages would be much of a turn."""
-        return self.unit in ("request", "connection") and not self.tool
+        return self.unit in ("request", "connection", "event", "latency") and not self.tool
 
     @property
     def paced(self):

@@ -56,6 +56,7 @@ class Backend {
   /// Sends the events that are due; returns how long nothing more is.
   Duration send_events(Instant now);
 
+  SystemClock clock_;
   Poller poller_;
   Fd signals_;
   std::vector<Fd> listeners_;
@@ -66,6 +67,7 @@ class Backend {
   std::vector<Watch> watches_;
   std::vector<bool> watching_;  ///< By link: most requests come from connections that have no watch, and need not be looked for.
   std::size_t next_watch_ = 0;
+  bool held_ = false;          ///< No events for now.
   Duration event_interval_{};  ///< 0: no events.
   Instant event_due_{};
 };
@@ -141,6 +143,11 @@ void Backend::answer(std::uint32_t index, const Header& request, bool intact) {
   counts_.damaged += intact ? 0 : 1;
   const std::uint64_t length = std::clamp<std::uint64_t>(request.reply_length, sizeof(Header), kMessageMax);
   end_watch(index);
+  if ((request.flags & kFlagHoldEvents) != 0) held_ = true;
+  if ((request.flags & kFlagGoOn) != 0) {
+    held_ = false;
+    event_due_ = clock_.now();
+  }
   if ((request.flags & kFlagWatch) != 0) {
     watching_[index] = true;
     watches_.push_back({.link = index, .next_tag = request.tag, .length = length});
@@ -156,7 +163,7 @@ void Backend::end_watch(std::uint32_t index) {
 }
 
 Duration Backend::send_events(Instant now) {
-  if (watches_.empty() || event_interval_ <= Duration{}) {
+  if (watches_.empty() || held_ || event_interval_ <= Duration{}) {
     event_due_ = now;  // the rate begins with the first watch: nothing is made up for
     return kIdleWait;
   }
@@ -196,10 +203,9 @@ void Backend::turn(std::uint32_t index, std::uint32_t events) {
 }
 
 Status Backend::serve(Instant until) {
-  const SystemClock clock;
   std::array<epoll_event, kEventsPerWait> storage{};
   std::vector<std::uint64_t> turn_now;
-  for (Instant now = clock.now(); now < until; now = clock.now()) {
+  for (Instant now = clock_.now(); now < until; now = clock_.now()) {
     const Duration nothing_due = send_events(now);
     const auto events = poller_.wait(storage, again_.empty() ? std::min({until - now, nothing_due, kIdleWait}) : Duration{});
     if (!events) return events.error();

@@ -44,10 +44,10 @@ void ClientPool::open(Slot slot) {
     lose(slot, &ErrorCounts::connect, added.error().message());
 }
 
-void ClientPool::request(Slot slot) {
+void ClientPool::request(Slot slot, std::uint32_t flags) {
   Client& client = clients_[slot];
   client.link.writer.add({.magic = kRequestMagic,
-                          .flags = 0,
+                          .flags = flags,
                           .length = client.shape.request_length,
                           .reply_length = client.shape.reply_length,
                           .tag = std::uint64_t{slot} << 32 | (client.asked & 0xffffffffU)});

@@ -77,8 +77,8 @@ class ClientPool {
   void open(Slot slot);
   /// Opens it at the next turn of the loop: what fails at once must not call itself.
   void open_later(Slot slot) { to_open_.push_back(slot); }
-  /// Queues a request; it leaves at the end of this turn, or with `flush`.
-  void request(Slot slot);
+  /// Queues a request; it leaves at the end of this turn, or with `flush`. `flags`: of bench/macro/message.h.
+  void request(Slot slot, std::uint32_t flags = 0);
   /// Asks for events; an ordinary request ends them.
   void watch(Slot slot);
   void flush(Slot slot);

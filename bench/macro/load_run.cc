@@ -1,20 +1,14 @@
 #include "bench/macro/load_run.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <fmt/format.h>
-#include <optional>
-#include <unistd.h>
 
 #include "base/system_clock.h"
+#include "bench/macro/turns.h"
 #include "bench/macro/window_edge.h"
 
 namespace fairlead::bench {
 namespace {
-
-/// What a proxy still does once the last answer is out (it closes, it writes gathered lines) belongs to the turn that caused it.
-constexpr Duration kAftermath = std::chrono::milliseconds(20);
 
 class LoadRun final : public ClientPool {
  public:
@@ -42,29 +36,22 @@ class LoadRun final : public ClientPool {
     return {};
   }
   Result<std::string> run_in_turns() {
-    Window sum;
-    std::optional<WindowEdge> first;
-    WindowEdge last;
     if (auto done = come_to_rest(); !done) return done.error();
-    for (std::uint32_t turn = 0; turn < plan_.turns && errors().total() == 0; ++turn) {
-      if (auto told = await_leave(); !told) return told.error();
-      const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
-      if (!first) first = from;
-      resume();
-      if (auto done = turn_until(from.at + plan_.measured, /*stop_when_answered=*/false); !done) return done.error();
-      if (auto done = come_to_rest(); !done) return done.error();
-      const Duration loaded = clock_.now() - from.at;
-      if (auto done = turn_until(clock_.now() + kAftermath, /*stop_when_answered=*/false); !done) return done.error();
-      last = take_edge(clock_, totals(), plan_.watched);
-      Window window = window_between(from, last);
-      window.length = loaded;
-      sum = sum_of(sum, window);
-    }
-    if (errors().total() == 0) {
-      if (auto told = await_leave(); !told) return told.error();
-    }
-    const std::uint64_t whole = first ? use_between(first->proxy, last.proxy).all.cpu_ns : 0;
-    return fmt::format(R"({{"proxy_between_ns": {}, {}}})", whole - std::min(whole, sum.proxy.all.cpu_ns), json_members(sum, errors()));
+    const auto taken = take({.count = plan_.turns,
+                             .clock = clock_,
+                             .watched = plan_.watched,
+                             .totals = totals(),
+                             .errors = errors(),
+                             .load = [this] { return one_turn(); },
+                             .idle = [this](Duration length) { return turn_until(clock_.now() + length, /*stop_when_answered=*/false); }});
+    if (!taken) return taken.error();
+    return "{" + json_members(*taken, errors()) + "}";
+  }
+  Status one_turn() {
+    const Instant end = clock_.now() + plan_.measured;
+    resume();
+    if (auto done = turn_until(end, /*stop_when_answered=*/false); !done) return done;
+    return come_to_rest();
   }
   /// Lets everything under way come to its end.
   Status come_to_rest() {
@@ -74,18 +61,6 @@ class LoadRun final : public ClientPool {
       if (auto polled = poll(kPollMax); !polled) return polled;
     }
     if (!quiet()) fail(&ErrorCounts::unfinished, "the load did not come to rest within the drain limit");
-    return {};
-  }
-  /// Says that nothing is under way, and waits for leave to go on.
-  static Status await_leave() {
-    fmt::print("{{\"edge\": \"quiet\"}}\n");
-    std::fflush(stdout);
-    char c = 0;
-    while (c != '\n') {
-      const auto n = ::read(STDIN_FILENO, &c, 1);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return Error{Errc::kUnavailable, "nobody answered on standard input"};
-    }
     return {};
   }
   void resume() {

@@ -147,6 +147,7 @@ int run_client(const CLI::App& app, Arguments& a) {
     p.warmup = seconds(a.warmup_s);
     p.measured = seconds(a.seconds_s);
     p.drain_limit = seconds(a.drain_s);
+    p.turns = a.turns;
     return finish(run_paced(p));
   }
   return finish(run_load({.client = a.client,
@@ -186,10 +187,8 @@ int main(int argc, char** argv) {
   for (const Mode& mode : kModes) {
     CLI::App& sub = *app.add_subcommand(mode.name, mode.help);
     add_client_options(sub, a, mode.connections);
-    if (std::string_view(mode.name) == "paced") {
-      add_paced_options(sub, a.paced);
-      sub.add_option("--warmup", a.warmup_s, "seconds before the measured window")->check(CLI::Range(0.0, 600.0));
-    } else if (std::string_view(mode.name) == "idle") {
+    if (std::string_view(mode.name) == "paced") add_paced_options(sub, a.paced);
+    if (std::string_view(mode.name) == "idle") {
       sub.add_option("--marks", a.marks, "numbers of connections at which memory is read")->delimiter(',');
       sub.add_option("--settle", a.settle_s, "rest before memory is read")->check(CLI::Range(0.0, 60.0));
     } else {

@@ -3,6 +3,7 @@
 //   message = header (32 bytes) + body; a request names the length of the reply it wants, a reply repeats the request's tag.
 //   A request with kFlagWatch is answered by events, each as a reply of that length whose tag is one higher than the last one's, until
 //   an ordinary request comes on the same connection: its reply stands behind the last event.
+//   A request with kFlagHoldEvents or kFlagGoOn is answered like any other; from then on the backend sends no events, or does again.
 //   body byte at message offset o = pattern[o % kPeriod]
 //
 // Invariants:
@@ -26,6 +27,8 @@ inline constexpr std::uint32_t kRequestMagic = 0x31514c46;  // "FLQ1"
 inline constexpr std::uint32_t kReplyMagic = 0x31524c46;    // "FLR1"
 inline constexpr std::uint32_t kFlagDamaged = 1;            ///< In a reply: the request's body was not what the pattern says.
 inline constexpr std::uint32_t kFlagWatch = 2;              ///< In a request: send events.
+inline constexpr std::uint32_t kFlagHoldEvents = 4;         ///< In a request: send nobody any.
+inline constexpr std::uint32_t kFlagGoOn = 8;               ///< In a request: send them again.
 inline constexpr std::uint64_t kEventTag = 1ULL << 63;      ///< In the tags of a watch, so that no reply is taken for an event.
 inline constexpr std::uint64_t kFullCheckMax = 64 * 1024;
 inline constexpr std::uint64_t kMessageMax = 1ULL << 32;

@@ -1,11 +1,14 @@
 #include "bench/macro/paced_run.h"
 
+#include <algorithm>
 #include <deque>
 #include <fmt/format.h>
 #include <memory>
 
 #include "base/system_clock.h"
 #include "bench/macro/latency_histogram.h"
+#include "bench/macro/message.h"
+#include "bench/macro/turns.h"
 
 namespace fairlead::bench {
 namespace {
@@ -40,6 +43,14 @@ class PacedRun final : public ClientPool {
     if (auto done = ramp(); !done) return done.error();
     timed_.due = bulk_.due = clock_.now();
     if (auto done = keep_rate_until(clock_.now() + plan_.warmup); !done) return done.error();
+    auto members = plan_.turns > 0 ? in_turns() : in_one();
+    if (!members) return members.error();
+    return fmt::format(R"({{{}, "latency": {}, "send_lag": {}, "events_in_all": {}}})", *members, json_of(latency_), json_of(lag_),
+                       totals().events);
+  }
+
+ private:
+  Result<std::string> in_one() {
     const WindowEdge from = take_edge(clock_, totals(), plan_.watched);
     // Looking at the processes took a while, longer for those of many threads: that is not the proxy's latency.
     window_begin_ = clock_.now();
@@ -48,15 +59,53 @@ class PacedRun final : public ClientPool {
     const WindowEdge to = take_edge(clock_, totals(), plan_.watched);
     if (auto done = drain(to.at + plan_.drain_limit); !done) return done.error();
     count_unfinished();
-    return fmt::format(R"({{{}, "latency": {}, "send_lag": {}, "events_in_all": {}}})", json_members(window_between(from, to), errors()),
-                       json_of(latency_), json_of(lag_), totals().events);
+    return json_members(window_between(from, to), errors());
   }
-
- private:
+  Result<std::string> in_turns() {
+    if (auto done = come_to_rest(); !done) return done.error();
+    const auto taken = take({.count = plan_.turns,
+                             .clock = clock_,
+                             .watched = plan_.watched,
+                             .totals = totals(),
+                             .errors = errors(),
+                             .load = [this] { return one_turn(); },
+                             .idle = [this](Duration length) { return wait(clock_.now() + length, /*for_answers=*/false); }});
+    if (!taken) return taken.error();
+    if (auto done = drain(clock_.now() + plan_.drain_limit); !done) return done.error();
+    count_unfinished();
+    return json_members(*taken, errors());
+  }
+  Status one_turn() {
+    if (plan_.watches > 0) tell_backend(kFlagGoOn);
+    window_begin_ = timed_.due = bulk_.due = clock_.now();
+    window_end_ = window_begin_ + plan_.measured;
+    if (auto done = keep_rate_until(window_end_); !done) return done;
+    return come_to_rest();
+  }
+  /// No more events, and everything under way at its end.
+  Status come_to_rest() {
+    if (plan_.watches > 0) tell_backend(kFlagHoldEvents);
+    if (auto done = wait(clock_.now() + plan_.drain_limit, /*for_answers=*/true); !done) return done;
+    if (outstanding() > 0) fail(&ErrorCounts::unfinished, "the load did not come to rest within the drain limit");
+    return {};
+  }
+  void tell_backend(std::uint32_t flag) {
+    if (!is_connected(teller_)) return;  // lost, and counted as that
+    request(teller_, flag);
+    flush(teller_);
+  }
+  Status wait(Instant end, bool for_answers) {
+    for (Instant now = clock_.now(); now < end && errors().total() < kErrorsMax; now = clock_.now()) {
+      if (for_answers && outstanding() == 0) break;
+      if (auto polled = poll(std::min(end - now, kPollMax)); !polled) return polled;
+    }
+    return {};
+  }
   void add_connections() {
     for (std::uint32_t i = 0; i < plan_.watches; ++i) (void)add_slot({plan_.timed.shape.request_length, plan_.event_length});
     timed_ = schedule_of(plan_.timed);
     bulk_ = schedule_of(plan_.bulk);
+    if (plan_.watches > 0 && plan_.turns > 0) teller_ = add_slot(plan_.timed.shape);
     intended_.resize(slots());
   }
   Schedule schedule_of(const PacedStream& stream) {
@@ -117,10 +166,7 @@ class PacedRun final : public ClientPool {
       request(slot);
       flush(slot);
     }
-    while (outstanding() > 0 && clock_.now() < limit && errors().total() < kErrorsMax) {
-      if (auto polled = poll(kPollMax); !polled) return polled;
-    }
-    return {};
+    return wait(limit, /*for_answers=*/true);
   }
   [[nodiscard]] bool in_window(Instant at) const { return at >= window_begin_ && at < window_end_; }
 
@@ -147,6 +193,7 @@ class PacedRun final : public ClientPool {
   Instant window_begin_{};
   Instant window_end_{};
   std::uint32_t connected_ = 0;
+  Slot teller_ = 0;  ///< Where there are watches in turns: the connection over which the backend is told to hold its events.
 };
 
 }  // namespace

@@ -32,7 +32,8 @@ struct PacedOptions {
   PacedStream bulk;
   Duration warmup{};
   Duration measured{};
-  Duration drain_limit{};  ///< Also for the connections to come up.
+  Duration drain_limit{};   ///< Also for the connections to come up.
+  std::uint32_t turns = 0;  ///< 0: one window. Else so many, each of `measured`: bench/macro/turns.h.
 };
 
 /// Ramp, warm-up, measured window, drain. Returns the report, one JSON object. Errors: the loop itself failed.

@@ -68,8 +68,8 @@ class LoadgenTest(unittest.TestCase):
         self.loadgen = os.path.join(BIN, "fairlead-loadgen")
 
     @contextlib.contextmanager
-    def backend(self):
-        process = subprocess.Popen([self.loadgen, "serve", "--listen", "127.0.0.1:0", "--lifetime", "60"], stdout=subprocess.PIPE, text=True)
+    def backend(self, *more):
+        process = subprocess.Popen([self.loadgen, "serve", "--listen", "127.0.0.1:0", "--lifetime", "60", *more], stdout=subprocess.PIPE, text=True)
         try:
             yield process, json.loads(process.stdout.readline())["ready"][0]
         finally:
@@ -91,16 +91,11 @@ class LoadgenTest(unittest.TestCase):
                     self.assertGreater(got["replies"] + got["received"] + got["sent"] + len(got.get("marks", [])), 0)
 
     def test_events_of_watches_arrive_and_are_counted_at_both_ends(self):
-        process = subprocess.Popen([self.loadgen, "serve", "--listen", "127.0.0.1:0", "--lifetime", "60", "--event-rate", "1000"], stdout=subprocess.PIPE, text=True)
-        try:
-            target = json.loads(process.stdout.readline())["ready"][0]
+        with self.backend("--event-rate", "1000") as (process, target):
             code, got = self.load("paced", "--watches", "20", "--event", "300", "--rate", "200", "--burst", "4", "--connections", "8", "--bulk-connections", "1",
                                   "--bulk-rate", "10", "--bulk-reply", "100000", "--target", target, "--seconds", "0.3", "--warmup", "0.1")
-            process.send_signal(signal.SIGTERM)
-            counts = json.loads(process.stdout.readline())
-        finally:
             process.terminate()
-            process.communicate()
+            counts = json.loads(process.stdout.readline())
 
         self.assertEqual((code, got["errors"]["total"]), (0, 0))
         self.assertGreater(got["events_in_all"], 100)
@@ -169,6 +164,19 @@ class LoadgenTest(unittest.TestCase):
             report = self.turns(target, ["requests", "--connections", "8"], 2, pause=1.0)
 
             self.assertLess(report["seconds"], time.monotonic() - began - 3.0)
+
+    def test_events_and_requests_at_a_rate_stop_between_turns(self):
+        with self.backend("--event-rate", "1000") as (process, target):
+            report = self.turns(target, ["paced", "--watches", "20", "--event", "300", "--connections", "4", "--rate", "500"], 3, pause=0.5)
+            process.terminate()
+            counts = json.loads(process.stdout.readline())
+
+        self.assertEqual(report["errors"]["total"], 0)
+        self.assertEqual(report["events_in_all"], counts["events"])
+        self.assertTrue(540 <= report["events"] <= 700, report["events"])                    # 1,000/s in 3 turns of 0.2 s, and what it takes to tell the backend
+        self.assertLessEqual(report["events_in_all"] - report["events"], 200, "the warm-up's")   # 1.5 s of pauses would have been 1,500
+        self.assertTrue(297 <= report["latency"]["n"] <= 303, report["latency"])
+        self.assertTrue(0.6 <= report["seconds"] < 1.0, report["seconds"])
 
     def test_turns_without_attendant_end(self):
         with self.backend() as (_, target):

@@ -1,41 +1,15 @@
 """systemd's watchdog: what the daemon says over NOTIFY_SOCKET, and that it says nothing while a worker stands."""
 import contextlib
-import ctypes
 import os
 import socket
 import time
 import unittest
 
 from harness import SANITIZER, EndToEnd, main
+from support.threads import held, thread_named
 from support.waiting import wait_for
 
-PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
-WAIT_ALL = 0x40000000   # __WALL
 LIMIT_US = 400_000
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def thread_named(pid, name):
-    for tid in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{tid}/comm", encoding="utf-8") as file:
-            if file.read().strip() == name:
-                return int(tid)
-    raise KeyError(name)
-
-
-@contextlib.contextmanager
-def held(tid):
-    """One thread stands, as one that hangs; the others go on."""
-    def ptrace(request):
-        if libc.ptrace(request, tid, None, None) != 0:
-            raise unittest.SkipTest(f"ptrace is not allowed here: {os.strerror(ctypes.get_errno())}")
-    ptrace(PTRACE_SEIZE)
-    ptrace(PTRACE_INTERRUPT)
-    os.waitpid(tid, WAIT_ALL)
-    try:
-        yield
-    finally:
-        ptrace(PTRACE_DETACH)
 
 
 class WatchdogTest(EndToEnd):

@@ -17,7 +17,7 @@ from support.lab import Lab                                  # noqa: E402
 from support.prober import probing                           # noqa: E402
 from support.raw import TcpServer                            # noqa: E402
 from support.vip_nodes import VIP                            # noqa: E402
-from support.waiting import wait_for                         # noqa: E402
+from support.waiting import Timeout, wait_for                         # noqa: E402
 
 # Both answer ARP for so long at most (docs/internals/takeover.md, bounds), and what emulation may take longer.
 KNOWS_MS = 50
@@ -71,6 +71,10 @@ class MachinePauseTest(unittest.TestCase):
         members = [(re.findall(r" CLUSTER_MEMBERS .*", g.console()) or [""])[-1] for g in self.guests]
         return all('members="1 2"' in line and "quorate=true" in line for line in members) and len(self.holder()) == 1
 
+    def story(self):
+        """What the two said of members and of the VIP, for who reads of a failure."""
+        return "\n".join(f"{g.name}: {line}" for g in self.guests for line in g.console().splitlines() if re.search(r" (VIP|CLUSTER|GUARD|DAEMON)_\w+ ", line))
+
     def pause(self, stop, go_on, name):
         wait_for(self.together, 60, "both machines are members, and one holds the VIP")
         paused = self.holder()[0]
@@ -80,7 +84,10 @@ class MachinePauseTest(unittest.TestCase):
         stop(paused)
         wait_for(lambda: other.said("VIP_ACQUIRED") > acquired, 30, "the other machine takes it")
         go_on(paused)
-        wait_for(lambda: self.holder() == [other], 30, "the one that was paused gives it up")
+        try:
+            wait_for(lambda: self.holder() == [other], 30, "the one that was paused gives it up")
+        except Timeout as late:
+            raise AssertionError(f"{late}\n{self.story()}") from None
         seen = verdict()
         print(f"{name}: outage {seen['outage_ms']:.0f} ms, at most {seen['holders_max']} answered ARP, both for {seen['overlap_ms_max']:.0f} ms", flush=True)
         return seen

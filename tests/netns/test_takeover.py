@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import arp                                      # noqa: E402
 from support.corosync_lab import CorosyncLab                 # noqa: E402
 from support.cluster_probe import main                      # noqa: E402
+from support.threads import held, thread_named               # noqa: E402
 from support.vip_nodes import GatesTest, VipNode, holders    # noqa: E402
 from support.waiting import wait_for                             # noqa: E402
 
@@ -75,6 +76,26 @@ class TakeoverTest(GatesTest):
         for gate in gates:
             self.assertEqual([e["fields"] for e in gate.events("VIP_INELIGIBLE") if "guard" in e["fields"]["reason"]], [])
         self.assertEqual(len(holder.events("VIP_ACQUIRED")), 1, "it was never given up")
+
+    def test_a_worker_that_stands_moves_the_vip_and_is_the_daemons_end_only_after_the_guards_patience(self):
+        gates = self.gates(3)
+        holder = holders(gates)[0]
+
+        with self.subTest("for a moment: another node holds the VIP, and the daemon lives"):
+            with held(thread_named(holder.process.pid, "worker-0")):
+                wait_for(lambda: holder.events("WORKER_STALLED"), 10, "the daemon notices")
+            wait_for(lambda: holder.events("WORKER_TURNS"), 10, "it turns again")
+            second = self.other_holder(gates, holder)
+            self.assertIn("a worker does not turn", [e["fields"]["reason"] for e in holder.events("VIP_INELIGIBLE")])
+            wait_for(lambda: holder.events("VIP_ELIGIBLE"), 10, "it may hold one again")
+            self.assertIsNone(holder.process.returncode, "its guard waits longer")
+
+        with self.subTest("for longer: its guard ends the daemon"):
+            with held(thread_named(second.process.pid, "worker-0")) as worker:
+                wait_for(worker.ended, 10, "it is killed")
+            self.assertEqual(second.process.wait(10), -signal.SIGKILL)
+            wait_for(lambda: second.processes() == [], 20, "the guard ends too")
+            self.other_holder(gates, second)
 
     def test_three_nodes_take_over_from_each_other(self):
         gates = self.gates(3)
