@@ -73,8 +73,8 @@ export async function noSidewaysScroll(page, what) {
 
 /** Nothing of a card stands over its edge. */
 export async function withinCards(page, what) {
-  const wide = await page.$$eval('.card', (cards) => cards.filter((c) => c.scrollWidth > c.clientWidth).map((c) => `${c.innerText.slice(0, 20)} `
-    + `is ${c.scrollWidth} wide in ${c.clientWidth}`));
+  const wide = await page.$$eval('.card', (cards) => cards.filter((c) => c.scrollWidth > c.clientWidth)
+    .map((c) => `${c.innerText.slice(0, 20)} is ${c.scrollWidth} wide in ${c.clientWidth}`));
   assert.deepEqual(wide, [], what);
 }
 
