@@ -22,7 +22,7 @@ for (const [name, change] of Object.entries(STATES)) {
         await accessible(page, `${name}, dark`);
         await picture(page, `sim-${name}-dark`, true);
       }
-      for (const width of [1280, 1241, 1240, 801, 800, 360]) {   // Each layout at its narrowest.
+      for (const width of [1280, 1261, 1260, 821, 820, 360]) {   // Each layout at its narrowest.
         await page.setViewportSize({width, height: 740});
         await until(page, (wanted) => innerWidth === wanted, width);
         await noSidewaysScroll(page, `${name}, ${width}`);
