@@ -247,9 +247,10 @@ WebSocket), 431 (header above 16 KiB), 503 (too many connections or watchers).
 
 ## Limits
 
-64 connections over TCP and 64 over the socket; 32 of each may be watchers. Over the socket and over TLS a quarter of both is kept for
-operators. 10 s for a request to arrive and for an answer to be taken, 60 s between requests, 60 s for a command to finish (it goes on;
-only the answer is given up).
+64 connections over TCP and 64 over the socket; 32 of each may be watchers. A quarter of both is kept for operators: over the socket,
+and over TLS once the certificate says who comes.
+10 s for a request to arrive and for an answer to be taken, 60 s between requests, 60 s for a command to finish (it goes on; only the
+answer is given up).
 )";
   return out.str();
 }

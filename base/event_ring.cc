@@ -1,6 +1,7 @@
 #include "base/event_ring.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "base/assert.h"

@@ -12,10 +12,10 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/log.h"
+#include "base/priority_mutex.h"
 
 namespace fairlead {
 
@@ -44,7 +44,7 @@ class EventRing {
   [[nodiscard]] bool hand_over(std::vector<Entry>& out, std::uint64_t sequence, std::size_t limit) const;
 
   const std::size_t capacity_;
-  mutable std::mutex mutex_;  // Guards the rest.
+  mutable PriorityMutex mutex_;  // Guards the rest.
   std::deque<Entry> entries_;
   std::uint64_t last_ = 0;
 };

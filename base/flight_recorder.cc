@@ -68,8 +68,8 @@ void wait_a_millisecond() {
   ::nanosleep(&pause, nullptr);
 }
 
-/// A disk may not answer, and the rest of the process must not go on meanwhile as if nothing were: SIGALRM then ends it, the process id's
-/// watchers see it, and the other threads stop. Unblocked here, since most threads block every signal.
+/// A disk may not answer, and the rest of the process must not go on meanwhile as if nothing were: SIGALRM then ends it, and the
+/// other threads stop. Unblocked here, since most threads block every signal.
 void limit_time() {
   struct sigaction usual {};
   usual.sa_handler = SIG_DFL;

@@ -10,8 +10,9 @@
 // Invariants:
 //   I1  append() takes one lock for as long as copying one entry takes (640 bytes at most); reading holds it for 32 KiB at a time.
 //   I2  Whatever moment the process ends at, what append() had returned for is in the ring, unless newer entries took its place.
-//   I3  On a fatal signal: no lock, no memory, no stdio; what fails is left, and the signal's own action follows. After 2 s the process
-//       ends whatever the disk does (by SIGALRM), and a file that could not be finished is removed.
+//   I3  On a fatal signal: no lock, no memory, no stdio; what fails is left, and the signal's own action follows. After 2 s SIGALRM
+//       ends the process, and a file that could not be finished is removed. A thread that the kernel keeps in an uninterruptible wait for
+//       a dead disk holds up the process's end all the same; the other threads stop.
 // Threading: append() and dump() from any thread; construction, dump_when_it_crashes() and destruction from one, before and after all
 // others. One recorder at a time may be armed for crashes.
 #pragma once

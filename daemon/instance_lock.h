@@ -21,4 +21,10 @@ using InstanceLock = std::vector<Fd>;
 /// Errors: kConflict, naming the file: another daemon runs, or may.
 [[nodiscard]] Result<InstanceLock> take_instance_lock(const config::Snapshot& snapshot, bool with_state_dir);
 
+/// A daemon with VIPs holds this as long as it lives: what is swept is known by the kernel's mark alone, whoever set it, so a sweep is for
+/// the whole network namespace. Not valid: no lock could be had, and none is missed but by who asks for the next one.
+[[nodiscard]] Fd keep_sweeps_away();
+/// Until it is dropped no daemon with VIPs is here, as far as they say so. Errors: kConflict: one runs in this network namespace.
+[[nodiscard]] Result<Fd> be_alone_to_sweep();
+
 }  // namespace fairlead::daemon

@@ -77,6 +77,10 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
     std::fprintf(stderr, "fairleadd: unexpected argument '%s'. Try: fairleadd --help\n", argv[::optind]);
     return kUsage;
   }
+  if (out.check && out.release_vips) {
+    std::fputs("fairleadd: --check changes nothing and --release-vips does: name one of them. Try: fairleadd --help\n", stderr);
+    return kUsage;
+  }
   return -1;
 }
 
@@ -97,12 +101,13 @@ int run(const std::string& file, config::Snapshot snapshot, EngineDecision engin
 }
 
 int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vector<config::Problem>& warnings) {
-  const auto alone = take_instance_lock(
-      snapshot, !snapshot.vips.empty() || snapshot.cluster);  // Until the end: also what is left of VIPs is removed under it.
+  const bool has_vips = !snapshot.vips.empty() || snapshot.cluster;
+  const auto alone = take_instance_lock(snapshot, has_vips);  // Until the end: also what is left of VIPs is removed under it.
   if (!alone) {
     std::fprintf(stderr, "fairleadd: %s\n", alone.error().message().c_str());
     return kFailed;
   }
+  const Fd network = has_vips ? keep_sweeps_away() : Fd();
   Fd trace;
   if (!arguments.trace_takeover.empty()) {
     if (snapshot.vips.empty() && !snapshot.cluster) {
@@ -212,6 +217,11 @@ int release(const config::LoadResult& loaded) {
   const auto alone = take_instance_lock(snapshot, /*with_state_dir=*/true);
   if (!alone) {
     std::fprintf(stderr, "fairleadd: --release-vips: %s\n", alone.error().message().c_str());
+    return kRefused;
+  }
+  const auto network = be_alone_to_sweep();
+  if (!network) {
+    std::fprintf(stderr, "fairleadd: --release-vips: %s\n", network.error().message().c_str());
     return kRefused;
   }
   std::vector<std::string> removed;

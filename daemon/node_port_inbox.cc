@@ -1,5 +1,7 @@
 #include "daemon/node_port_inbox.h"
 
+#include <mutex>
+
 #include "base/utc_text.h"
 
 namespace fairlead::daemon {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "admin/node_port.h"
 #include "base/inbox.h"
+#include "base/priority_mutex.h"
 #include "base/qb_log.h"
 #include "daemon/control_message.h"
 
@@ -31,7 +31,7 @@ class NodePortInbox final : public admin::NodePort {
  private:
   Inbox<ControlMessage>& control_;
   const LogThread& log_;
-  mutable std::mutex mutex_;  // Guards the two below, for as long as taking a pointer takes.
+  mutable PriorityMutex mutex_;  // Guards the two below, for as long as taking a pointer takes.
   std::shared_ptr<const admin::NodeReport> report_ = std::make_shared<admin::NodeReport>();
   std::shared_ptr<const std::string> yaml_ = std::make_shared<const std::string>();
 };

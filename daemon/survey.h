@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/priority_mutex.h"
 #include "base/time.h"
 
 namespace fairlead::daemon {
@@ -73,7 +74,7 @@ class Survey final : public OpenSurvey, public std::enable_shared_from_this<Surv
   Survey(std::size_t workers, Ask ask, Done done)
       : ask_(std::move(ask)), asked_(workers), done_(std::move(done)), answered_(workers), left_(workers) {}
 
-  void finish(std::unique_lock<std::mutex>& lock) {
+  void finish(std::unique_lock<PriorityMutex>& lock) {
     over_ = true;
     Silent silent;
     for (std::uint32_t i = 0; i < answered_.size(); ++i) {
@@ -86,7 +87,7 @@ class Survey final : public OpenSurvey, public std::enable_shared_from_this<Surv
 
   const Ask ask_;
   std::vector<bool> asked_;
-  mutable std::mutex mutex_;  // Guards what follows. Answers are rare, and once each.
+  mutable PriorityMutex mutex_;  // Guards what follows. Answers are rare, and once each.
   Done done_;
   std::vector<bool> answered_;
   std::size_t left_;

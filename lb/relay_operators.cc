@@ -1,6 +1,7 @@
 // What operators, and the control thread about a whole server, want of a worker's connections.
 //
-// What looks at all connections does so in parts, one a loop turn: however many there are, no other client waits for all of them.
+// What closes or lists many does so in parts, one a loop turn: however many there are, no other client waits for all of them. close_idle
+// looks at all of them at once, for the one that is idle longest.
 #include <algorithm>
 
 #include "base/sockaddr.h"
@@ -20,6 +21,7 @@ void RelayTable::close_server_connections(ServerClosing& closing, std::uint32_t 
     if (!connections_.is_live(slot)) continue;
     Connection& c = connections_[slot];
     if (c.server == Connection::kNoServer || pool_of(c).servers[c.server].id != closing.server || c.core.is_closing()) continue;
+    if (c.core.started() > closing.before) continue;
     if (c.core.is_connecting()) {  // Nothing was sent: another server takes it. No failure of the server's: the order came from control.
       leave_server(slot, closing.cause);
       continue;

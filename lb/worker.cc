@@ -129,7 +129,7 @@ class Worker::Loop final : public net::EventSink {
                    [this](OpenListener&& m) { open_listener(std::move(m)); },
                    [this](CloseListener&& m) { close_listener(m.bind); },
                    [this](SetLegOptions&& m) { set_leg_options(m); },
-                   [this](CloseServerConnections&& m) { closings_.push_back({.server = m.server, .cause = m.cause}); },
+                   [this](CloseServerConnections&& m) { close_connections_of(m); },
                    [this](CloseIdle&& m) { relays_.close_idle(m.server); },
                    [this](KillMatching&& m) {
                      killings_.push_back({{.query = std::move(m.query), .cause = m.cause}, std::move(m.done)});
@@ -188,10 +188,13 @@ class Worker::Loop final : public net::EventSink {
     killings_.pop_front();
   }
 
-  /// Likewise. New connections do not come to that server meanwhile, unless it is up again within these milliseconds.
+  void close_connections_of(const CloseServerConnections& m) {
+    closings_.push_back({.server = m.server, .cause = m.cause, .before = clock_.now()});
+  }
+  /// Likewise, of all servers at once: many may go down together.
   void go_on_closing() {
-    relays_.close_server_connections(closings_.front(), kClosedPerTurn);
-    if (closings_.front().is_done) closings_.pop_front();
+    for (ServerClosing& closing : closings_) relays_.close_server_connections(closing, kClosedPerTurn);
+    std::erase_if(closings_, [](const ServerClosing& closing) { return closing.is_done; });
   }
 
   void set_leg_options(const SetLegOptions& message) {
@@ -302,7 +305,7 @@ class Worker::Loop final : public net::EventSink {
   std::vector<OpenSocket> listeners_;
   std::deque<Listing> listings_;
   std::deque<Killing> killings_;
-  std::deque<ServerClosing> closings_;
+  std::vector<ServerClosing> closings_;
   Fd spare_;
   Instant now_{};
   Instant deadline_ = Instant::max();

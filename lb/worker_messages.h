@@ -63,6 +63,7 @@ struct ConnectionKilling {
 struct ServerClosing {
   ServerId server = 0;
   EndCause cause = EndCause::kServerDown;
+  Instant before = Instant::max();  ///< What began later is not meant: the server is up again.
   std::uint32_t next = 0;
   bool is_done = false;
 };

@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import arp                                      # noqa: E402
 from support.corosync_lab import CorosyncLab                 # noqa: E402
 from support.cluster_probe import main                      # noqa: E402
+from support.fairlead import BIN                             # noqa: E402
 from support.threads import held, thread_named               # noqa: E402
 from support.vip_nodes import GatesTest, VipNode, holders    # noqa: E402
 from support.waiting import wait_for                             # noqa: E402
@@ -40,6 +41,12 @@ class TakeoverTest(GatesTest):
         released = gate.release_vips()
         self.assertEqual(released.returncode, 5, released.stderr)
         self.assertIn("another fairleadd runs", released.stderr)
+        broken = os.path.join(os.path.dirname(gate.config_path), "broken.yaml")
+        with open(broken, "w", encoding="utf-8") as file:
+            file.write("vips: [")   # It does not say which daemon's addresses are meant, and these are somebody's.
+        released = gate.node.run([os.path.join(BIN, "fairleadd"), "--config", broken, "--release-vips"])
+        self.assertEqual(released.returncode, 5, released.stderr)
+        self.assertIn("another fairleadd with virtual IPs runs in this network", released.stderr)
         gate.launch()
         self.assertEqual(gate.process.wait(10), 1)
         gate.process = first

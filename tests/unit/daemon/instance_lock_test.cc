@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +70,20 @@ TEST_F(InstanceLockTest, WhereNoLockIsAndNoneCanBeMadeNobodyHoldsOne) {
   snapshot.admin.socket = "/no/such/folder/fl.sock";
   snapshot.state_dir = "/no/such/state";
   EXPECT_EQ(as_nobody(tries("")), 0);
+}
+
+TEST(SweepLock, NobodySweepsWhereADaemonHasVips) {
+  if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs root, for a network of its own";
+  ASSERT_TRUE(be_alone_to_sweep());
+  {
+    const Fd daemon = keep_sweeps_away();
+    ASSERT_TRUE(daemon.valid());
+    EXPECT_TRUE(keep_sweeps_away().valid()) << "of another socket and state_dir";
+    const auto refused = be_alone_to_sweep();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::kConflict);
+  }
+  EXPECT_TRUE(be_alone_to_sweep()) << "it has ended";
 }
 
 }  // namespace
