@@ -199,7 +199,9 @@ void HaproxyReader::track_rule(const HaproxyLine& line, std::string_view counter
   const bool of_peer = line.word(1) == "connection";
   if (line.word(at) != "src") return ledger_.left_out(line.at, "clients are told apart by address");
   const bool other_table = line.word(at + 1) == "table";
-  section().tracked[std::string(counter)] = {other_table ? std::string(line.word(at + 2)) : section().name, of_peer};
+  TrackedCounter next{other_table ? std::string(line.word(at + 2)) : section().name, of_peer};
+  const auto known = section().tracked.try_emplace(std::string(counter), next).first;
+  if (of_peer && !known->second.of_peer) known->second = std::move(next);  // What a connection tracks first, it tracks to its end.
   if (!line.word(other_table ? at + 3 : at + 1).empty()) return ledger_.approximated(line.at, "limits hold for every client");
   ledger_.carried(line.at);
 }

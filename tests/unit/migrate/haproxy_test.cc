@@ -241,6 +241,19 @@ TEST_F(HaproxyImport, RulesAfterAProxyHeaderAreCarriedWithIt) {
   for (const int line : {5, 6, 7}) EXPECT_EQ(fate(line), Fate::kCarried) << line;
 }
 
+TEST_F(HaproxyImport, ACounterCountsWhatItIsGivenFirst) {
+  const std::string peer = " tcp-request connection track-sc0 src\n";
+  const std::string client = " tcp-request session track-sc0 src\n";
+  for (const std::string& tracks : {peer + client, client + peer}) {
+    import(kListen + std::string(" stick-table type ip size 1m expire 10s store conn_cur\n bind :2 accept-proxy\n") + tracks +
+           " tcp-request session reject if { sc0_conn_cur gt 7 }\n");
+    ASSERT_EQ(snapshot.listeners.size(), 2U);
+    EXPECT_EQ(snapshot.listeners[0].per_source_connections, 7U);
+    EXPECT_TRUE(snapshot.listeners[1].accept_proxy);
+    EXPECT_EQ(snapshot.listeners[1].per_source_connections, 0U) << tracks;
+  }
+}
+
 TEST_F(HaproxyImport, BindsWithAndWithoutAcceptProxyHaveRulesOfTheirOwn) {
   import(std::string("listen a\n bind :1\n bind :2 accept-proxy\n server s 10.0.0.1:1\n") + kPeerRules +
          " tcp-request content reject if { src 10.6.6.6 }\n");
