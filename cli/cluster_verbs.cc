@@ -85,6 +85,22 @@ std::string no_node(const config::Cluster& cluster, const config::Environment& h
                      joined(host.local_addresses.value_or(std::vector<IpAddress>{})), cluster.name, fmt::join(nodes, ", "), remedy);
 }
 
+/// Links that `fairlead import` wrote because no file told them, from 192.0.2.0/24: for documents, no machine has them (RFC 5737).
+void refuse_placeholders(const config::Cluster& cluster, const std::string& file) {
+  const IpPrefix documents{IpAddress::v4({192, 0, 2, 0}), 24};
+  std::vector<std::string> found;
+  for (const config::Node& node : cluster.nodes) {
+    for (const IpAddress& link : node.links) {
+      if (documents.contains(link)) found.push_back(fmt::format("{} of {}", link.to_string(), node.name));
+    }
+  }
+  if (found.empty()) return;
+  throw VerbFailure{kExitFailed, fmt::format("{}: cluster.nodes[].links has {}, which stands for an address that was not known: no machine "
+                                             "has one of {}. Write each node's own address there, and its host name as name "
+                                             "(`grep -n CHANGE: {}` finds what else to look at). Nothing was written",
+                                             file, fmt::join(found, ", "), documents.to_string(), file)};
+}
+
 std::string_view word_of(FileChange change) {
   switch (change) {
     case FileChange::kUnchanged: return "unchanged";
@@ -365,6 +381,7 @@ void setup_cluster(const SetupOptions& setup, const GlobalOptions& options, CliE
   const ClusterPaths& paths = environment.cluster_paths;
   const std::string file = setup.file.empty() ? paths.config : setup.file;
   const auto snapshot = load_cluster(file, environment);
+  refuse_placeholders(*snapshot.cluster, file);
   const auto host = environment.host();
   const config::Node* me = own_node(*snapshot.cluster, snapshot.node, host);
   if (me == nullptr && !setup.dry_run)

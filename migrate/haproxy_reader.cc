@@ -425,9 +425,8 @@ void HaproxyReader::add_listeners(const Section& done, const std::string& pool) 
   const std::uint32_t process_max = wanted_.process.proxy.max_connections.value_or(0);
   std::vector<ListenerWish> made;
   for (const Bind& bind : done.binds) {
-    const bool accept_proxy = bind.accept_proxy || done.expect_proxy;
     const auto fits = [&](const ListenerWish& wish) {
-      return wish.settings.accept_proxy == accept_proxy && wish.settings.bind.size() < config::kBindsPerListenerMax;
+      return wish.settings.accept_proxy == bind.accept_proxy && wish.settings.bind.size() < config::kBindsPerListenerMax;
     };
     auto into = std::find_if(made.begin(), made.end(), fits);
     if (into == made.end()) {
@@ -437,13 +436,13 @@ void HaproxyReader::add_listeners(const Section& done, const std::string& pool) 
       }
       ListenerWish wish;
       wish.at = done.at;
-      wish.settings = done.rules;
+      wish.settings = bind.accept_proxy ? done.proxied_rules : done.rules;
       wish.settings.name = name;
       wish.settings.pool = pool;
       // A frontend without a limit of its own may fill the process.
       wish.settings.max_connections = done.settings.max_connections.value_or(std::max(process_max, config::Listener{}.max_connections));
       wish.settings.max_connection_rate = done.settings.connection_rate;
-      wish.settings.accept_proxy = accept_proxy;
+      wish.settings.accept_proxy = bind.accept_proxy;
       wish.settings.log = done.settings.log_lines;
       into = made.insert(made.end(), std::move(wish));
     }

@@ -20,6 +20,7 @@ constexpr std::size_t kRulesWorkMax = 20'000'000;  ///< Comparisons of two netwo
 constexpr std::size_t kRatesMax = 100;             ///< Of one section.
 constexpr std::string_view kNotSource = "only rules on the client's address (src) are carried over";
 constexpr std::string_view kLists = "listeners[].allow and deny";
+constexpr std::size_t kPeerSet = 0;  ///< `tcp-request connection`: walked before a PROXY header is read.
 
 /// "gt", "ge" and what follows: the most that is allowed.
 std::optional<std::uint32_t> limit_of(std::string_view comparison, std::string_view number, std::uint32_t most) {
@@ -159,6 +160,7 @@ void HaproxyReader::reject_rule(const HaproxyLine& line, RuleSet& rules, const s
 
 /// "{ src_conn_cur gt 20 }", "{ sc0_conn_rate ge 10 }", "{ sc_conn_cur(0) gt 5 }": a client's own limits.
 bool HaproxyReader::rate_rule(const HaproxyLine& line, RuleSet& rules, std::size_t condition) {
+  const bool of_peer = &rules == &section().rule_sets[kPeerSet];
   // if { WHAT gt NUMBER } and nothing behind it.
   if (line.word(condition) != "if" || line.word(condition + 1) != "{" || line.word(condition + 5) != "}" ||
       line.words.size() != condition + 6)
@@ -172,7 +174,7 @@ bool HaproxyReader::rate_rule(const HaproxyLine& line, RuleSet& rules, std::size
   if (!limit || *limit == 0) return false;
   std::string inside;
   if (name.size() < what.size()) inside = std::string(what.substr(name.size() + 1, what.size() - name.size() - 2));
-  RateRule rule{line.at, *limit, inside.empty() ? section().name : inside};
+  RateRule rule{line.at, *limit, inside.empty() ? section().name : inside, current, of_peer};
   if (!what.starts_with("src_")) {
     const std::string counter = what.starts_with("sc_") ? inside.substr(0, inside.find(',')) : std::string(what.substr(2, 1));
     const auto tracked = section().tracked.find(counter);
@@ -180,23 +182,26 @@ bool HaproxyReader::rate_rule(const HaproxyLine& line, RuleSet& rules, std::size
       ledger_.left_out(line.at, fmt::format("counter {} does not count clients by address", shown(counter)), "listeners[].per_source_rate");
       return true;
     }
-    rule.table = tracked->second;
+    rule.table = tracked->second.table;
+    rule.of_peer = of_peer || tracked->second.of_peer;
+  }
+  if (section().rates.size() >= kRatesMax) {
+    ledger_.left_out(line.at, fmt::format("more than {} limits", kRatesMax));
+    return true;
   }
   if (rules.unread_accept || rules.walk.accepts_some())
     ledger_.approximated(line.at, "the limit holds for those who were accepted before it, too");
-  if (current) {
-    section().rules.per_source_connections = *limit;
-    ledger_.carried(line.at);
-  } else if (section().rates.size() < kRatesMax) {
-    section().rates.push_back(std::move(rule));
-  }
+  section().rates.push_back(std::move(rule));
   return true;
 }
 
 void HaproxyReader::track_rule(const HaproxyLine& line, std::string_view counter, std::size_t at) {
+  const bool of_peer = line.word(1) == "connection";
   if (line.word(at) != "src") return ledger_.left_out(line.at, "clients are told apart by address");
   const bool other_table = line.word(at + 1) == "table";
-  section().tracked[std::string(counter)] = other_table ? std::string(line.word(at + 2)) : section().name;
+  TrackedCounter next{other_table ? std::string(line.word(at + 2)) : section().name, of_peer};
+  const auto known = section().tracked.try_emplace(std::string(counter), next).first;
+  if (of_peer && !known->second.of_peer) known->second = std::move(next);  // What a connection tracks first, it tracks to its end.
   if (!line.word(other_table ? at + 3 : at + 1).empty()) return ledger_.approximated(line.at, "limits hold for every client");
   ledger_.carried(line.at);
 }
@@ -204,11 +209,12 @@ void HaproxyReader::track_rule(const HaproxyLine& line, std::string_view counter
 void HaproxyReader::tcp_request(const HaproxyLine& line) {
   std::string_view action = line.word(1);
   std::size_t at = 2;
-  const std::size_t set = action == "connection" ? 0 : action == "session" ? 1 : 2;
+  const std::size_t set = action == "connection" ? kPeerSet : action == "session" ? 1 : 2;
   if (action == "connection" || action == "session" || action == "content") action = line.word(at++);
   if (action == "inspect-delay") return ledger_.left_out(line.at, "nothing is looked into", "");
   if (section().kind == SectionKind::kDefaults || section().kind == SectionKind::kBackend)
     return ledger_.left_out(line.at, "rules belong to a listener", std::string(kLists));
+  if (set == kPeerSet && action != "expect-proxy") section().peer_rules.push_back(line.at);
   if (action.starts_with("track-sc")) return track_rule(line, action.substr(8), at);
   if (action == "expect-proxy") {
     section().expect_proxy = true;
@@ -244,22 +250,49 @@ void HaproxyReader::stick_on(const HaproxyLine& line) {
   ledger_.approximated(line.at, "balance: source_hash: the same client, the same server, without a table");
 }
 
-std::string HaproxyReader::settle_rules(Section& done) {
-  for (const RateRule& rule : done.rates) {
-    const auto period = rate_periods_.find(rule.table);
-    if (period == rate_periods_.end() || period->second <= Duration{}) {
-      ledger_.left_out(rule.at, fmt::format("no table {} says over what time conn_rate counts", shown(rule.table)),
-                       "listeners[].per_source_rate");
+std::optional<std::uint32_t> HaproxyReader::per_second(const RateRule& rule) {
+  const auto period = rate_periods_.find(rule.table);
+  if (period == rate_periods_.end() || period->second <= Duration{}) {
+    ledger_.left_out(rule.at, fmt::format("no table {} says over what time conn_rate counts", shown(rule.table)),
+                     "listeners[].per_source_rate");
+    return std::nullopt;
+  }
+  const auto seconds = std::max(1.0, to_seconds(period->second));
+  return static_cast<std::uint32_t>(std::min<double>(config::kSourceRateMax, std::max(1.0, rule.limit / seconds + 0.999)));
+}
+
+/// Whoever passes the smallest limit passes all.
+void HaproxyReader::settle_limits(const Section& section, bool accept_proxy, config::Listener& rules) {
+  std::vector<std::pair<const RateRule*, std::uint32_t>> limits;
+  for (const RateRule& rule : section.rates) {
+    if (accept_proxy && rule.of_peer) continue;
+    const auto limit = rule.at_a_time ? rule.limit : per_second(rule);
+    if (!limit) continue;
+    limits.emplace_back(&rule, *limit);
+    std::uint32_t& smallest = rule.at_a_time ? rules.per_source_connections : rules.per_source_rate;
+    smallest = smallest == 0 ? *limit : std::min(smallest, *limit);
+  }
+  for (const auto& [rule, limit] : limits) {
+    if (limit > (rule->at_a_time ? rules.per_source_connections : rules.per_source_rate)) {
+      ledger_.approximated(rule->at, "a smaller limit holds");
+    } else if (rule->at_a_time) {
+      ledger_.carried(rule->at);
+    } else {
+      ledger_.approximated(rule->at, fmt::format("{} in one second", limit), "listeners[].per_source_rate");
+    }
+  }
+}
+
+/// The rules of all sets that are asked there, as one pair of lists.
+std::string HaproxyReader::settle_access(Section& done, bool accept_proxy) {
+  AccessLists all;
+  for (std::size_t set = 0; set < done.rule_sets.size(); ++set) {
+    const RuleSet& rules = done.rule_sets[set];
+    const auto lists = rules.walk.lists();
+    if (set == kPeerSet && accept_proxy) {
+      if (lists && lists->nobody()) all = *lists;  // Not even the balancer in front: such a listener is not opened.
       continue;
     }
-    const auto seconds = std::max(1.0, to_seconds(period->second));
-    const auto rate = static_cast<std::uint32_t>(std::min<double>(config::kSourceRateMax, std::max(1.0, rule.limit / seconds + 0.999)));
-    done.rules.per_source_rate = rate;
-    ledger_.approximated(rule.at, fmt::format("{} in one second", rate), "listeners[].per_source_rate");
-  }
-  AccessLists all;
-  for (const RuleSet& rules : done.rule_sets) {
-    const auto lists = rules.walk.lists();
     if (!lists || !add_networks(all.deny, lists->deny)) return too_many();
     if (lists->allow && all.allow) {
       all.allow = in_both(*all.allow, *lists->allow);
@@ -270,8 +303,47 @@ std::string HaproxyReader::settle_rules(Section& done) {
     for (const Ledger::Line line : rules.accepted_at) ledger_.approximated(line, "nobody is rejected after it, so it changes nothing");
   }
   if (all.nobody()) return "its rules reject every client";
-  done.rules.allow = all.allow.value_or(Networks{});
-  done.rules.deny = all.deny;
+  config::Listener& rules = accept_proxy ? done.proxied_rules : done.rules;
+  rules.allow = all.allow.value_or(Networks{});
+  rules.deny = all.deny;
+  settle_limits(done, accept_proxy, rules);
+  return "";
+}
+
+/// HAProxy walks `tcp-request connection` before it reads a PROXY header; a listener with accept_proxy knows only whom the header names.
+void HaproxyReader::leave_out_peer_rules(const Section& done) {
+  const auto proxied = [](const Bind& bind) { return bind.accept_proxy; };
+  if (std::none_of(done.binds.begin(), done.binds.end(), proxied)) return;
+  const bool of_all = std::all_of(done.binds.begin(), done.binds.end(), proxied);
+  constexpr std::string_view kWhy = "it goes by whoever connects, a listener with accept_proxy by the client that the header names";
+  constexpr std::string_view kInstead = "keep others away by firewall";
+  std::vector<Ledger::Line> lines = done.peer_rules;
+  for (const RateRule& rule : done.rates) {
+    if (rule.of_peer && std::find(lines.begin(), lines.end(), rule.at) == lines.end()) lines.push_back(rule.at);
+  }
+  for (const Ledger::Line line : lines) {
+    if (ledger_.said_to_be_out(line)) continue;
+    if (of_all) {
+      ledger_.left_out(line, std::string(kWhy), std::string(kInstead));
+    } else {
+      ledger_.approximated(line, fmt::format("not at binds with accept-proxy: {}", kWhy), std::string(kInstead));
+    }
+  }
+}
+
+/// Binds with and without accept-proxy have rules of their own.
+std::string HaproxyReader::settle_rules(Section& done) {
+  for (Bind& bind : done.binds) bind.accept_proxy = bind.accept_proxy || done.expect_proxy;
+  leave_out_peer_rules(done);
+  for (const bool accept_proxy : {false, true}) {
+    const auto such = [&](const Bind& bind) { return bind.accept_proxy == accept_proxy; };
+    if (std::none_of(done.binds.begin(), done.binds.end(), such)) continue;
+    const std::string why = settle_access(done, accept_proxy);
+    if (why.empty()) continue;
+    std::erase_if(done.binds, such);
+    if (done.binds.empty()) return why;
+    ledger_.approximated(done.at, fmt::format("without its binds {} accept-proxy: {}", accept_proxy ? "with" : "without", why));
+  }
   return "";
 }
 

@@ -107,8 +107,14 @@ struct RuleSet {
 };
 struct RateRule {
   Ledger::Line at = 0;
-  std::uint32_t limit = 0;  ///< Connections in the table's period.
+  std::uint32_t limit = 0;  ///< Connections at a time, or in the table's period.
   std::string table;
+  bool at_a_time = false;
+  bool of_peer = false;  ///< Of whoever connects, which is not always the client.
+};
+struct TrackedCounter {
+  std::string table;
+  bool of_peer = false;  ///< As above.
 };
 
 struct Section {
@@ -127,9 +133,10 @@ struct Section {
   std::optional<std::pair<std::string, Ledger::Line>> always_target;  ///< The first use_backend without a condition.
   std::map<std::string, SourceAcl> acls;
   std::array<RuleSet, 3> rule_sets;
-  std::map<std::string, std::string> tracked;  ///< Counter "0" counts clients' addresses, in this table.
+  std::map<std::string, TrackedCounter> tracked;  ///< Counter "0" counts addresses, in this table.
   std::vector<RateRule> rates;
-  config::Listener rules;                                       ///< per_source_*; at the end allow and deny
+  std::vector<Ledger::Line> peer_rules;                         ///< Rules and counters of `tcp-request connection`.
+  config::Listener rules, proxied_rules;                        ///< At the end: allow, deny, per_source_*; the latter with accept-proxy.
   std::vector<std::pair<Ledger::Line, CheckKind>> check_rules;  ///< Of a check of this kind only.
   // backend, listen
   struct ServerWish {
@@ -169,8 +176,6 @@ class HaproxyReader {
   void settle_tracks();
   void take_timeouts(const Section& frontend, const std::string& backend);
   void add_listeners(const Section& done, const std::string& pool);
-  /// Why it cannot be a listener, or "".
-  std::string settle_rules(Section& section);
 
   // haproxy_proxy.cc: what stands in defaults, frontend, backend, listen
   void proxy(const HaproxyLine& line);
@@ -219,6 +224,13 @@ class HaproxyReader {
   void track_rule(const HaproxyLine& line, std::string_view counter, std::size_t at);
   std::optional<SourceAcl> condition_of(const HaproxyLine& line, std::size_t at, bool& negated);
   SourceAcl read_networks(const HaproxyLine& line, std::size_t from, std::size_t to);
+  /// Takes away binds that nobody may use. Why none is left, or "".
+  std::string settle_rules(Section& section);
+  /// Why there can be no such listener, or "".
+  std::string settle_access(Section& section, bool accept_proxy);
+  void settle_limits(const Section& section, bool accept_proxy, config::Listener& rules);
+  std::optional<std::uint32_t> per_second(const RateRule& rule);
+  void leave_out_peer_rules(const Section& section);
   void stick_table(const HaproxyLine& line);
   void stick_on(const HaproxyLine& line);
 

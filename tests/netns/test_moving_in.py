@@ -209,9 +209,12 @@ class MovingInTest(unittest.TestCase):
     def make_cluster(self, blocks):
         """Beside keepalived, which holds the VIP and is not touched."""
         since = time.monotonic_ns()
-        self.run_in(*blocks[0])
+        marked = self.run_in(*blocks[0])
+        self.assertIn("# CHANGE: any name", marked)
+        self.assertNotIn("192.0.2.", marked, "unicast tells each node's address")
+        self.run_in(*blocks[1])
         bundle = self.lab.files("gate-1") + "/run/move/cluster"
-        for node, text in blocks[1:]:
+        for node, text in blocks[2:]:
             os.makedirs(self.lab.files(node) + "/run/move")
             shutil.copy(bundle, self.lab.files(node) + "/run/move/cluster")
             self.run_in(node, text)

@@ -1,4 +1,5 @@
 #include <boost/json.hpp>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/support/temp_dir.h"
@@ -33,6 +34,27 @@ TEST_F(ImportVerbTest, WhatItPrintsPassesCheck) {
   ASSERT_EQ(run({"import", "haproxy", file("haproxy.cfg", haproxy), "--keepalived", file("keepalived.conf", keepalived)}), kExitDone);
   const std::string made = file("fairlead.yaml", out.str());
   EXPECT_EQ(run({"check", made}), kExitDone) << out.str() << err.str();
+}
+
+TEST_F(ImportVerbTest, NoClusterIsSetUpWithAddressesThatNobodyHas) {
+  corosync = dir.path("corosync");
+  std::filesystem::create_directory(corosync);
+  const auto gate = [&](const std::string& name) {
+    return file(name + ".conf", "global_defs {\n  router_id " + name + "\n}\n" + keepalived);  // Multicast: no address of its own.
+  };
+  ASSERT_EQ(run({"import", "keepalived", gate("gate-1"), gate("gate-2")}), kExitDone) << err.str();
+  std::string text = out.str();
+  const std::string made = file("fairlead.yaml", text);
+  EXPECT_EQ(run({"check", made}), kExitDone) << err.str();
+  for (const char* more : {"--dry-run", "--no-start", "--force"}) {
+    EXPECT_EQ(run({"cluster", "setup", made, more}), kExitFailed) << more;
+    EXPECT_TRUE(complained("192.0.2.1 of gate-1, 192.0.2.2 of gate-2")) << err.str();
+    EXPECT_TRUE(complained("grep -n CHANGE: " + made)) << err.str();
+    EXPECT_TRUE(std::filesystem::is_empty(corosync)) << more;
+  }
+  for (const std::string last : {"1", "2"}) text.replace(text.find("links: [192.0.2." + last) + 8, 9, "192.0.3." + last);
+  EXPECT_EQ(run({"cluster", "setup", file("fairlead.yaml", text), "--dry-run"}), kExitDone) << err.str();
+  EXPECT_TRUE(printed("ring0_addr: 192.0.3.2")) << out.str();
 }
 
 TEST_F(ImportVerbTest, FilesOfSeveralKindsMakeOne) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "config/load.h"
@@ -34,6 +35,10 @@ class HaproxyImport : public testing::Test {
       if (one.line == line) return one.fate;
     }
     return Fate::kCarried;
+  }
+  [[nodiscard]] bool said(int line, std::string_view reason) const {
+    return std::any_of(made.notes.begin(), made.notes.end(),
+                       [&](const Note& note) { return note.line == line && note.reason.find(reason) != std::string::npos; });
   }
   Migration made;
   config::Snapshot snapshot;
@@ -201,6 +206,101 @@ TEST_F(HaproxyImport, AcceptProxyIsOfItsBind) {
   EXPECT_EQ(snapshot.listeners[0].bind.size(), 2U);
   EXPECT_TRUE(snapshot.listeners[1].accept_proxy);
   EXPECT_EQ(snapshot.listeners[1].bind[0].port, 2);
+}
+
+/// What HAProxy asks before it reads the PROXY header, about the balancer in front.
+constexpr const char* kPeerRules =
+    " stick-table type ip size 1m expire 10s store conn_rate(10s),conn_cur\n tcp-request connection track-sc0 src\n"
+    " tcp-request connection reject if { src_conn_cur gt 50 }\n tcp-request session reject if { sc0_conn_rate gt 100 }\n"
+    " tcp-request connection accept if { src 10.0.0.5 }\n tcp-request connection reject\n";
+
+TEST_F(HaproxyImport, RulesOnWhoeverConnectsAreNotThoseOnTheClientOfAProxyHeader) {
+  for (const char* binds : {" bind :1 accept-proxy\n", " bind :1\n tcp-request connection expect-proxy layer4\n"}) {
+    import(std::string("listen a\n server s 10.0.0.1:1\n") + kPeerRules + binds);
+    ASSERT_EQ(snapshot.listeners.size(), 1U);
+    const config::Listener& listener = snapshot.listeners[0];
+    EXPECT_TRUE(listener.accept_proxy);
+    EXPECT_TRUE(listener.allow.empty()) << "every client would be refused: the rule lets the balancer in";
+    EXPECT_TRUE(listener.deny.empty());
+    EXPECT_EQ(listener.per_source_connections, 0U);
+    EXPECT_EQ(listener.per_source_rate, 0U) << "its counter counts whoever connects";
+    for (const int line : {4, 5, 6, 7, 8}) {
+      EXPECT_EQ(fate(line), Fate::kLeftOut) << line;
+      EXPECT_TRUE(said(line, "it goes by whoever connects")) << line;
+    }
+  }
+}
+
+TEST_F(HaproxyImport, RulesAfterAProxyHeaderAreCarriedWithIt) {
+  import(
+      "listen a\n bind :1 accept-proxy\n server s 10.0.0.1:1\n stick-table type ip size 1m expire 10s store conn_cur\n"
+      " tcp-request session track-sc1 src\n tcp-request session reject if { sc1_conn_cur gt 7 }\n"
+      " tcp-request content reject if { src 10.6.6.6 }\n");
+  EXPECT_EQ(snapshot.listeners.at(0).per_source_connections, 7U);
+  EXPECT_EQ(snapshot.listeners[0].deny.size(), 1U);
+  for (const int line : {5, 6, 7}) EXPECT_EQ(fate(line), Fate::kCarried) << line;
+}
+
+TEST_F(HaproxyImport, ACounterCountsWhatItIsGivenFirst) {
+  const std::string peer = " tcp-request connection track-sc0 src\n";
+  const std::string client = " tcp-request session track-sc0 src\n";
+  for (const std::string& tracks : {peer + client, client + peer}) {
+    import(kListen + std::string(" stick-table type ip size 1m expire 10s store conn_cur\n bind :2 accept-proxy\n") + tracks +
+           " tcp-request session reject if { sc0_conn_cur gt 7 }\n");
+    ASSERT_EQ(snapshot.listeners.size(), 2U);
+    EXPECT_EQ(snapshot.listeners[0].per_source_connections, 7U);
+    EXPECT_TRUE(snapshot.listeners[1].accept_proxy);
+    EXPECT_EQ(snapshot.listeners[1].per_source_connections, 0U) << tracks;
+  }
+}
+
+TEST_F(HaproxyImport, BindsWithAndWithoutAcceptProxyHaveRulesOfTheirOwn) {
+  import(std::string("listen a\n bind :1\n bind :2 accept-proxy\n server s 10.0.0.1:1\n") + kPeerRules +
+         " tcp-request content reject if { src 10.6.6.6 }\n");
+  ASSERT_EQ(snapshot.listeners.size(), 2U);
+  ASSERT_EQ(snapshot.listeners[0].allow.size(), 1U);
+  EXPECT_EQ(snapshot.listeners[0].allow[0].to_string(), "10.0.0.5/32");
+  EXPECT_EQ(snapshot.listeners[0].per_source_connections, 50U);
+  EXPECT_EQ(snapshot.listeners[0].per_source_rate, 10U);
+  EXPECT_TRUE(snapshot.listeners[1].accept_proxy);
+  EXPECT_TRUE(snapshot.listeners[1].allow.empty());
+  EXPECT_EQ(snapshot.listeners[1].deny.size(), 1U);
+  EXPECT_EQ(snapshot.listeners[1].per_source_connections, 0U);
+  EXPECT_EQ(snapshot.listeners[1].per_source_rate, 0U);
+  for (const int line : {6, 7, 8, 9, 10}) {
+    EXPECT_EQ(fate(line), Fate::kApproximated) << line;
+    EXPECT_TRUE(said(line, "not at binds with accept-proxy")) << line;
+  }
+  import(std::string("listen a\n bind :1\n bind :2 accept-proxy\n server s 10.0.0.1:1\n") + kPeerRules +
+         " tcp-request session accept if { src 10.8.0.0/16 }\n tcp-request session reject\n");
+  ASSERT_EQ(snapshot.listeners.size(), 1U) << "without a header 10.0.0.5 is rejected as well";
+  EXPECT_TRUE(snapshot.listeners[0].accept_proxy);
+  ASSERT_EQ(snapshot.listeners[0].allow.size(), 1U);
+  EXPECT_EQ(snapshot.listeners[0].allow[0].to_string(), "10.8.0.0/16");
+  EXPECT_TRUE(said(1, "without its binds without accept-proxy: its rules reject every client"));
+}
+
+TEST_F(HaproxyImport, WhoLetsNotEvenTheBalancerConnectIsLeftOutNotOpened) {
+  import(
+      "listen a\n bind :1 accept-proxy\n tcp-request connection reject\n server s 10.0.0.1:1\nlisten b\n bind :2\n"
+      " server s 10.0.0.1:1\n");
+  ASSERT_EQ(snapshot.listeners.size(), 1U);
+  EXPECT_EQ(snapshot.listeners[0].name, "b");
+  EXPECT_TRUE(said(1, "its rules reject every client"));
+}
+
+TEST_F(HaproxyImport, TheSmallestOfSeveralLimitsHolds) {
+  import(
+      "listen a\n bind :1\n server s 10.0.0.1:1\n stick-table type ip size 1m expire 10s store conn_rate(10s),conn_cur\n"
+      " tcp-request connection track-sc0 src\n tcp-request connection reject if { src_conn_cur gt 20 }\n"
+      " tcp-request connection reject if { src_conn_cur gt 50 }\n tcp-request connection reject if { sc0_conn_rate gt 100 }\n"
+      " tcp-request content reject if { sc0_conn_rate gt 900 }\n");
+  EXPECT_EQ(snapshot.listeners.at(0).per_source_connections, 20U);
+  EXPECT_EQ(snapshot.listeners[0].per_source_rate, 10U);
+  EXPECT_EQ(fate(6), Fate::kCarried);
+  EXPECT_TRUE(said(7, "a smaller limit holds"));
+  EXPECT_FALSE(said(8, "a smaller limit holds"));
+  EXPECT_TRUE(said(9, "a smaller limit holds"));
 }
 
 TEST_F(HaproxyImport, SeveralFilesAreOneConfiguration) {
