@@ -321,8 +321,10 @@ class DebTest(unittest.TestCase):
         wait_for(self.has_vip, 20, "the VIP is here")
         config["pools"].append({"name": "more", "health": {"type": "https", "verify": False, "token_file": "/etc/fairlead/token"},
                                 "servers": [{"name": "a", "address": "127.0.0.1:1"}]})
+        config["admin"] = {"tls": {"cert": "/no/such/cert", "key": "/no/such/key", "client_ca": "/no/such/ca"}}
         machine.write("/etc/fairlead/fairlead.yaml", json.dumps(config, indent=1))
         machine.must(["chmod", "600", "/etc/fairlead/token"])
+        machine.must(["mkdir", "-m", "700", "/var/lib/fairlead/lost+found"])   # As where it is a mount point.
         old = machine.property("fairleadd", "MainPID")
 
         said = self.upgrade(machine)
@@ -334,8 +336,9 @@ class DebTest(unittest.TestCase):
         self.assertIn("fairleadd was NOT restarted", said)
         self.assertIn(f"/etc/fairlead/fairlead.yaml:{line}:", said)
         self.assertIn("/etc/fairlead/token: Permission denied (as user fairlead)", said)
-        remedy = "fairleadd --check --user fairlead --config /etc/fairlead/fairlead.yaml && systemctl restart fairleadd"
+        remedy = "fairleadd --check-start --user fairlead --config /etc/fairlead/fairlead.yaml && systemctl restart fairleadd"
         self.assertIn(remedy, said)
+        self.assertRegex(said, ": warning: admin.tls.cert /no/such/cert: No such file", "what is not in the way")
 
         self.assertEqual(machine.run(["sh", "-c", remedy]).returncode, 3)
         self.assertEqual(machine.property("fairleadd", "MainPID"), old)
