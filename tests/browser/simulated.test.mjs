@@ -278,7 +278,8 @@ test('events missed while nobody listened are counted; a daemon started anew beg
 });
 
 test('a clock that was put back within one life of the daemon repeats no row', async () => {
-  await on({events: [...many(5, () => 'notice', Date.now()), ...many(8, () => 'notice', Date.now() - 3600e3).slice(5)]}, async (page, sim) => {
+  const events = [...many(5, () => 'notice', Date.now()), ...many(8, () => 'notice', Date.now() - 3600e3).slice(5)];
+  await on({events}, async (page, sim) => {
     await until(page, () => document.querySelectorAll('.event').length === 8);
     await reconnected(page, sim);
     sim.event('SERVER_DOWN', 'warning', {pool: 'masters', server: 'after', reason: 'refused'});
