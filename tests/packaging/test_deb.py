@@ -282,7 +282,8 @@ class DebTest(unittest.TestCase):
         machine = self.machine(installed=False)
         fresh = self.listing(machine)
         self.install(machine, self.deb)
-        self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}])
+        lacking = {"tls": {"cert": "/no/such/cert", "key": "/no/such/key", "client_ca": "/no/such/ca"}}   # The daemon goes on without them.
+        self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}], admin=lacking)
         wait_for(self.has_vip, 20, "the VIP is here")
         machine.must(["fairlead", "vip", "disable", "api"])   # A wish, kept in state_dir.
         wait_for(lambda: not self.has_vip(), 10, "it is given up")
@@ -292,7 +293,8 @@ class DebTest(unittest.TestCase):
         config = machine.read("/etc/fairlead/fairlead.yaml")
 
         old = machine.property("fairleadd", "MainPID")
-        self.upgrade(machine)
+        said = self.upgrade(machine)
+        self.assertRegex(said, ": warning: admin.tls.cert /no/such/cert: No such file", "it is told, and holds nothing up")
         self.assertNotIn(machine.property("fairleadd", "MainPID"), (old, "0"), "the new one runs")
         self.assertEqual(machine.run(["systemctl", "is-enabled", "fairleadd"]).stdout.strip(), "enabled")
         wait_for(lambda: self.status(machine)["ready"], 20, "it is ready")
