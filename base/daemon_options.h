@@ -18,8 +18,10 @@ inline constexpr const char* kDaemonSummary =
 inline constexpr std::array kDaemonOptions{
     DaemonOption{"--config", "FILE", "the node's fairlead.yaml (default /etc/fairlead/fairlead.yaml)"},
     DaemonOption{"--check", "", "report problems of the file, and of the files it names, as FILE:LINE:COLUMN and exit"},
+    DaemonOption{"--check-start", "",
+                 "as --check, but errors are only what a restart would do harm with: no start, servers down, VIPs or wishes forgotten"},
     DaemonOption{"--user", "NAME",
-                 "started by root: who serves (default: the owner of state_dir); with --check: who has to be able to use the files"},
+                 "started by root: who serves (default: the owner of state_dir); with a check: who has to be able to use the files"},
     DaemonOption{"--trace-takeover", "FILE",
                  "append what decides about VIPs and what was decided, to replay it (docs/internals/takeover.md)"},
     DaemonOption{"--release-vips", "", "remove the addresses an earlier life left, and exit; refused while a daemon runs"},

@@ -140,7 +140,7 @@ std::string daemon_page(const std::string& date) {
   page.heading("name");
   page.paragraph("fairleadd - L4 proxy and virtual IPs for the API servers of a Kubernetes cluster");
   page.heading("synopsis");
-  page.synopsis("fairleadd --config", " FILE [--check | --release-vips]");
+  page.synopsis("fairleadd --config", " FILE [--check | --check-start | --release-vips]");
   page.heading("description");
   page.paragraph(kDaemonSummary);
   page.paragraph(

@@ -128,7 +128,7 @@ std::size_t value_after(std::string_view line, std::size_t begin, std::size_t en
   if (const std::size_t next = value_of_next(line, quoted); next != kNone) return next;
   if (is_option) return skip(line, at, [](char c) { return is_quote(c) || is_blank(c) || c == ','; });
   const bool blank_is_enough = ends_with_any(name, kBlankIsEnough) && !in_path;
-  return blank_is_enough && at > end && at < line.size() ? at : kNone;
+  return blank_is_enough && at > quoted && at < line.size() ? at : kNone;
 }
 
 /// Where the first secret behind its name begins. `opens`: deeper lines below belong to it. `next`: all of the next line does. `named`: the

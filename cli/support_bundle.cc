@@ -43,6 +43,12 @@ constexpr const char* kLeftOut =
     "It does name addresses, hosts and VIPs of your network. Log, events and recorder name operators and clients, too: those that were "
     "refused, and with `log: true` on a listener every client's address and port. Look into it before you send it.\n";
 
+/// Not `systemctl status`: its tree of processes has the arguments of hooks that run.
+constexpr std::string_view kUnitProperties =
+    "Id,LoadState,UnitFileState,FragmentPath,DropInPaths,ActiveState,SubState,Result,StateChangeTimestamp,ActiveEnterTimestamp,"
+    "ExecMainStartTimestamp,ExecMainExitTimestamp,ExecMainCode,ExecMainStatus,MainPID,NRestarts,NeedDaemonReload,StatusText,StatusErrno,"
+    "User,TasksCurrent,MemoryCurrent,MemoryPeak,CPUUsageNSec,LimitNOFILE,WatchdogUSec,WatchdogTimestamp";
+
 constexpr std::array kSysctls{"net/core/somaxconn",
                               "net/core/netdev_max_backlog",
                               "net/ipv4/ip_local_port_range",
@@ -195,7 +201,7 @@ void Bundle::learn_secrets() {
   std::sort(secrets_.begin(), secrets_.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
 }
 
-/// Arguments of hooks may be passwords, and stand in lists of processes while a hook runs.
+/// Arguments of hooks may be passwords, and whatever runs them may log them.
 void Bundle::learn_hooks(const config::Snapshot& snapshot) {
   for (const config::Vip& vip : snapshot.vips) {
     for (const auto* hooks : {&vip.on_acquire, &vip.on_release}) {
@@ -360,7 +366,8 @@ void Bundle::read_system() {
     sysctls += std::string(key) + " = " + (value ? *value : "(" + value.error().message() + ")\n");
   }
   add("system/sysctl.txt", "/proc/sys/...", std::move(sysctls));
-  add_command("system/units.txt", {"systemctl", "--no-pager", "--lines=0", "status", "fairleadd", "corosync", "corosync-qdevice"});
+  add_command("system/units.txt", {"systemctl", "show", "--no-pager", "--property=" + std::string(kUnitProperties), "fairleadd", "corosync",
+                                   "corosync-qdevice"});
   for (const char* name : {"loadavg", "meminfo", "uptime", "pressure/cpu", "pressure/memory", "pressure/io"}) {
     std::string as = name;
     std::replace(as.begin(), as.end(), '/', '-');

@@ -30,11 +30,12 @@ std::string text_of(int number) { return std::generic_category().message(number)
 
 class FileCheck {
  public:
-  FileCheck(const std::string& file, const std::string& user) : file_(file), user_(user) {}
+  FileCheck(const std::string& file, const std::string& user, CheckFor purpose, bool has_state)
+      : file_(file), user_(user), purpose_(purpose), has_state_(has_state) {}
 
   void check(const NamedFile& named) {
     switch (named.use) {
-      case NamedFile::Use::kRead: return report(named, Severity::kError, named.path, unreadable(named.path));
+      case NamedFile::Use::kRead: return report(named, severity_of(named), named.path, unreadable(named.path));
       case NamedFile::Use::kRun: return report(named, Severity::kWarning, named.path, not_runnable(named.path));
       case NamedFile::Use::kAppend:
         if (!user_.empty()) report(named, Severity::kWarning, named.path, not_writable(named.path, "it logs to standard error instead"));
@@ -48,7 +49,7 @@ class FileCheck {
   }
   /// What whoever uses the file says of it: "health.ca /etc/ca.crt: holds no PEM certificate".
   void refused(const NamedFile& named, const std::string& why) {
-    problems_.push_back(at(named, Severity::kError, why, "put the right file there"));
+    problems_.push_back(at(named, severity_of(named), why, "put the right file there"));
   }
   [[nodiscard]] bool has_trouble(const NamedFile& named) const {
     return std::any_of(problems_.begin(), problems_.end(), [&](const config::Problem& p) {
@@ -61,6 +62,11 @@ class FileCheck {
   }
 
  private:
+  [[nodiscard]] Severity unless_start_goes_on(bool goes_on) const {
+    return purpose_ == CheckFor::kStart && goes_on ? Severity::kWarning : Severity::kError;
+  }
+  /// The admin address is not served without its files, and that is all.
+  [[nodiscard]] Severity severity_of(const NamedFile& named) const { return unless_start_goes_on(named.key.starts_with("admin.tls.")); }
   [[nodiscard]] config::Problem at(const NamedFile& named, Severity severity, std::string message, std::string hint) const {
     return {.file = file_,
             .line = named.at.line,
@@ -107,30 +113,39 @@ class FileCheck {
     return {text_of(number), "a daemon of another user has left it: chown -R " + who() + ": " + what + ", while no daemon runs"};
   }
 
-  /// A folder that is not there yet is made by systemd, or by nobody: then the start says so.
+  /// A folder that is not there yet is made by systemd, or by nobody: then the start says so. What else lies in it (lost+found, a copy) is
+  /// not the daemon's.
   void check_own_folder(const NamedFile& named) {
     if (::access(named.path.c_str(), F_OK) != 0 && errno == ENOENT) return;
     if (::access(named.path.c_str(), R_OK | W_OK | X_OK) != 0)
-      return report(named, Severity::kError, named.path, of_another(errno, named.path));
-    for (const std::string& folder : {named.path, named.path + "/" + std::string(kFlightFolder)}) {
-      std::error_code failed;
-      for (fs::directory_iterator one(folder, failed), end; !failed && one != end; one.increment(failed)) {
-        const std::string path = one->path().string();
-        if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_SYMLINK_NOFOLLOW) == 0) continue;
-        return report(named, Severity::kError, path, of_another(errno, named.path));
-      }
+      return report(named, unless_start_goes_on(!has_state_), named.path, of_another(errno, named.path));
+    const std::string flights = named.path + "/" + std::string(kFlightFolder);
+    std::vector<std::string> without = kept_flights(named.path);  // These the daemon does without.
+    without.insert(without.begin(), {named.path + "/drills.json", flights});
+    for (const char* name : {"lock", "vips.journal", "wishes"}) {
+      if (is_of_another(named.path + "/" + name, R_OK | W_OK))
+        return report(named, unless_start_goes_on(!has_state_), named.path + "/" + name, of_another(EACCES, named.path));
     }
+    for (const std::string& path : without) {
+      if (is_of_another(path, path == flights ? R_OK | W_OK | X_OK : R_OK | W_OK))
+        return report(named, unless_start_goes_on(true), path, of_another(EACCES, named.path));
+    }
+  }
+  static bool is_of_another(const std::string& path, int wanted) {
+    return ::faccessat(AT_FDCWD, path.c_str(), wanted, AT_SYMLINK_NOFOLLOW) != 0 && (errno == EACCES || errno == EPERM);
   }
   void check_beside(const NamedFile& named) {
     for (const std::string& suffix : {std::string(".lock"), std::string(kFlightRingSuffix)}) {
       const std::string path = named.path + suffix;
       if (::access(path.c_str(), R_OK | W_OK) == 0 || errno == ENOENT) continue;
-      report(named, Severity::kError, path, of_another(errno, path));
+      report(named, unless_start_goes_on(suffix != ".lock"), path, of_another(errno, path));
     }
   }
 
   const std::string& file_;
   const std::string& user_;
+  const CheckFor purpose_;
+  const bool has_state_;  ///< VIPs or a cluster: the start takes a lock in state_dir, and reads what is written there.
   std::vector<config::Problem> problems_;
 };
 
@@ -150,8 +165,8 @@ void check_content(FileCheck& check, const std::vector<const NamedFile*>& files,
 }  // namespace
 
 std::vector<config::Problem> check_named_files(const std::string& file, const config::Snapshot& snapshot,
-                                               const std::vector<NamedFile>& named, const std::string& user) {
-  FileCheck check(file, user);
+                                               const std::vector<NamedFile>& named, const std::string& user, CheckFor purpose) {
+  FileCheck check(file, user, purpose, !snapshot.vips.empty() || snapshot.cluster.has_value());
   for (const NamedFile& one : named) check.check(one);
   const auto opened = [&](const auto& belongs) {
     std::vector<const NamedFile*> out;

@@ -29,7 +29,7 @@ namespace {
 enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInvalidConfig = 3, kRefused = 5 };
 
 void print_help() {
-  std::printf("Usage: fairleadd --config FILE [--check]\n\n%s\n\n", kDaemonSummary);
+  std::printf("Usage: fairleadd --config FILE [--check | --check-start | --release-vips]\n\n%s\n\n", kDaemonSummary);
   for (const DaemonOption& one : kDaemonOptions) {
     const std::string named = std::string(one.name) + (*one.value == '\0' ? "" : " ") + one.value;
     std::printf("  %-21s %s\n", named.c_str(), one.text);
@@ -42,6 +42,7 @@ struct Arguments {
   std::string guard_of;
   std::string config = "/etc/fairlead/fairlead.yaml";
   bool check = false;
+  CheckFor check_for = CheckFor::kUse;
   bool release_vips = false;
   std::string trace_takeover;
   std::string user;  ///< Whom root becomes; empty: who owns state_dir.
@@ -51,6 +52,7 @@ struct Arguments {
 int parse_arguments(int argc, char** argv, Arguments& out) {
   static constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},
                                         {"check", no_argument, nullptr, 'k'},
+                                        {"check-start", no_argument, nullptr, 's'},
                                         {"release-vips", no_argument, nullptr, 'r'},
                                         {"version", no_argument, nullptr, 'v'},
                                         {"help", no_argument, nullptr, 'h'},
@@ -63,6 +65,10 @@ int parse_arguments(int argc, char** argv, Arguments& out) {
     switch (c) {
       case 'c': out.config = ::optarg; break;
       case 'k': out.check = true; break;
+      case 's':
+        out.check = true;
+        out.check_for = CheckFor::kStart;
+        break;
       case 'r': out.release_vips = true; break;
       case 'u': out.user = ::optarg; break;
       case 't': out.trace_takeover = ::optarg; break;
@@ -199,9 +205,9 @@ int become_owner(const Arguments& arguments, config::LoadResult& loaded) {
   return kInvalidConfig;
 }
 
-/// `--check`: the file is valid; can what it names be used?
+/// `--check`, `--check-start`: the file is valid; can what it names be used?
 int check_files(const Arguments& arguments, const config::LoadResult& loaded) {
-  const auto problems = check_named_files(arguments.config, *loaded.snapshot, loaded.files, arguments.user);
+  const auto problems = check_named_files(arguments.config, *loaded.snapshot, loaded.files, arguments.user, arguments.check_for);
   for (const config::Problem& problem : problems) std::fprintf(stderr, "%s\n", config::format(problem).c_str());
   return config::has_errors(problems) ? kInvalidConfig : kDone;
 }

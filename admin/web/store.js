@@ -56,7 +56,7 @@ export class Store {
     const now = this.clock();
     if (this.status && isAnotherLife(this.status, status)) {
       this.rates.clear();
-      this.newest = {sequence: 0, time: ''};   // Its events are numbered anew; those of the life before stay.
+      this.newest = 0;   // Its events are numbered anew; those of the life before stay.
     }
     if (!this.status || status.uptime_s !== this.status.uptime_s) this.freshAt = now;
     if (!this.since) this.since = now;
@@ -68,10 +68,9 @@ export class Store {
 
   /** True: it is new. After a reconnect the node sends its whole ring again, which is longer than what is kept here. */
   takeEvent(event) {
-    const {sequence, time} = this.newest;
-    if (event.sequence <= sequence && event.time <= time) return false;
-    if (sequence > 0 && event.sequence > sequence + 1) this.lost += event.sequence - sequence - 1;
-    this.newest = {sequence: event.sequence, time: event.time};
+    if (event.sequence <= this.newest) return false;
+    if (this.newest > 0 && event.sequence > this.newest + 1) this.lost += event.sequence - this.newest - 1;
+    this.newest = event.sequence;
     event.arrival = ++this.arrivals;
     this.events.push(event);
     if (this.events.length > EVENTS_MAX) this.events.shift();
@@ -107,7 +106,7 @@ export class Store {
     this.since = 0;          // When this page first saw a status.
     this.events = [];        // Newest last.
     this.arrivals = 0;       // Events taken so far; each knows its number.
-    this.newest = {sequence: 0, time: ''};
+    this.newest = 0;         // Its number, in the daemon's life; a clock may be put back, a number is not.
     this.lost = 0;
     this.rates = new Map();
     this.latency = new Map();

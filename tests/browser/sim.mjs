@@ -105,7 +105,7 @@ export function settle(status) {
 }
 
 export class Simulated {
-  constructor({role = 'operator', status = healthyStatus(), events = []} = {}) {
+  constructor({role = 'operator', status = healthyStatus(), events = [], ticking = true} = {}) {
     this.role = role;
     this.status = status;
     this.events = events;
@@ -117,7 +117,7 @@ export class Simulated {
     this.answer = null;      // What a POST is answered with; default: 200 with a summary.
     this.refusing = false;   // No WebSocket is taken.
     this.silent = false;     // Nothing is sent any more.
-    this.ticking = true;
+    this.ticking = ticking;  // Every second a status, a second later.
     this.http = createServer((request, response) => this.#serve(request, response));
     this.http.on('upgrade', (request, socket) => this.#upgrade(request, socket));
   }

@@ -277,6 +277,17 @@ test('events missed while nobody listened are counted; a daemon started anew beg
   }, {expected: /WebSocket/});
 });
 
+test('a clock that was put back within one life of the daemon repeats no row', async () => {
+  const events = [...many(5, () => 'notice', Date.now()), ...many(8, () => 'notice', Date.now() - 3600e3).slice(5)];
+  await on({events}, async (page, sim) => {
+    await until(page, () => document.querySelectorAll('.event').length === 8);
+    await reconnected(page, sim);
+    sim.event('SERVER_DOWN', 'warning', {pool: 'masters', server: 'after', reason: 'refused'});
+    await until(page, () => document.querySelector('.event[data-sequence="9"]'));
+    assert.deepEqual(await rows(page), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+  }, {expected: /WebSocket/});
+});
+
 test('another role after a reconnect: its actions come or go, and nothing listens twice', async () => {
   const first = () => {
     globalThis.listens = 0;

@@ -26,10 +26,10 @@ class FileCheckTest(EndToEnd):
         os.chmod(path, mode)
         return path
 
-    def _check(self, *arguments):
+    def _check(self, *arguments, how="--check"):
         self.configured.write()
         os.chmod(self.configured.config_path, 0o644)
-        done = self.gate.run([os.path.join(BIN, "fairleadd"), "--config", self.configured.config_path, "--check", *arguments])
+        done = self.gate.run([os.path.join(BIN, "fairleadd"), "--config", self.configured.config_path, how, *arguments])
         return done.returncode, done.stdout + done.stderr
 
     def _health(self, **health):
@@ -116,6 +116,49 @@ class FileCheckTest(EndToEnd):
         self.assertEqual(code, 3)
         self.assertRegex(said, rf"error: state_dir {state}/wishes: Permission denied \(as user {USER}\) \(a daemon of another user has left it: chown -R {USER}: {state}")
         self.assertRegex(said, rf"error: admin.socket {self.configured.socket_path}.lock: Permission denied")
+
+    def test_what_somebody_else_keeps_in_state_dir_is_none_of_the_daemons(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become another user")
+        state = self.configured.config["state_dir"]
+        os.chown(state, int(subprocess.run(["id", "-u", USER], capture_output=True, text=True, check=True).stdout), -1)
+        os.mkdir(os.path.join(state, "lost+found"), 0o700)
+        with open(os.path.join(state, "wishes.copy"), "w", encoding="ascii"):
+            pass
+        os.chmod(os.path.join(state, "wishes.copy"), 0o600)
+        self.assertEqual(self._check("--user", USER), (0, ""))
+
+    def test_what_a_restart_goes_on_without_is_a_warning_of_check_start(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become another user")
+        state = self.configured.config["state_dir"]
+        os.chown(state, int(subprocess.run(["id", "-u", USER], capture_output=True, text=True, check=True).stdout), -1)
+        self.configured.config["admin"]["tls"] = {"cert": "/no/such/cert", "key": "/no/such/key", "client_ca": self._file("no.pem")}
+        os.mkdir(os.path.join(state, "blackbox"), 0o700)
+        for how, code, word in (("--check", 3, "error"), ("--check-start", 0, "warning")):
+            with self.subTest(how):
+                got, said = self._check("--user", USER, how=how)
+                self.assertEqual(got, code, said)
+                for what in ("admin.tls.cert", "admin.tls.key", f"state_dir {state}/blackbox"):
+                    self.assertIn(f": {word}: {what}", said)
+
+        with self.subTest("without VIPs nothing of state_dir is needed"):
+            with open(os.path.join(state, "lock"), "w", encoding="ascii"):
+                pass
+            os.chmod(os.path.join(state, "lock"), 0o600)
+            self.assertEqual(self._check("--user", USER, how="--check-start")[0], 0)
+        with self.subTest("with VIPs the start takes a lock there"):
+            self.configured.config["vips"] = [{"name": "api", "address": "10.77.99.9/16", "interface": "lo"}]
+            code, said = self._check("--user", USER, how="--check-start")
+            self.assertEqual(code, 3, said)
+            self.assertIn(f": error: state_dir {state}/lock: Permission denied", said)
+            os.remove(os.path.join(state, "lock"))
+            self.assertEqual(self._check("--user", USER, how="--check-start")[0], 0)
+        with self.subTest("without its CA a new daemon calls no server up"):
+            self._health(ca="/no/such/ca.crt")
+            code, said = self._check("--user", USER, how="--check-start")
+            self.assertEqual(code, 3, said)
+            self.assertRegex(said, ": error: health.ca /no/such/ca.crt: No such file")
 
     def test_a_file_that_only_roots_rights_can_read_is_refused_at_the_start_and_not_at_a_reload(self):
         if os.geteuid() != 0:

@@ -85,7 +85,7 @@ class TakeoverTest(GatesTest):
         self.assertEqual(len(holder.events("VIP_ACQUIRED")), 1, "it was never given up")
 
     def test_a_worker_that_stands_moves_the_vip_and_is_the_daemons_end_only_after_the_guards_patience(self):
-        gates = self.gates(3)
+        gates = self.gates(3, prepare=lambda _cluster: lambda gate: gate.config.update(guard={"hang": "5s"}))   # For a busy machine.
         holder = holders(gates)[0]
 
         with self.subTest("for a moment: another node holds the VIP, and the daemon lives"):
@@ -99,7 +99,7 @@ class TakeoverTest(GatesTest):
 
         with self.subTest("for longer: its guard ends the daemon"):
             with held(thread_named(second.process.pid, "worker-0")) as worker:
-                wait_for(worker.ended, 10, "it is killed")
+                wait_for(worker.ended, 20, "it is killed")
             self.assertEqual(second.process.wait(10), -signal.SIGKILL)
             wait_for(lambda: second.processes() == [], 20, "the guard ends too")
             self.other_holder(gates, second)

@@ -282,7 +282,8 @@ class DebTest(unittest.TestCase):
         machine = self.machine(installed=False)
         fresh = self.listing(machine)
         self.install(machine, self.deb)
-        self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}])
+        lacking = {"tls": {"cert": "/no/such/cert", "key": "/no/such/key", "client_ca": "/no/such/ca"}}   # The daemon goes on without them.
+        self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0"}], admin=lacking)
         wait_for(self.has_vip, 20, "the VIP is here")
         machine.must(["fairlead", "vip", "disable", "api"])   # A wish, kept in state_dir.
         wait_for(lambda: not self.has_vip(), 10, "it is given up")
@@ -292,7 +293,8 @@ class DebTest(unittest.TestCase):
         config = machine.read("/etc/fairlead/fairlead.yaml")
 
         old = machine.property("fairleadd", "MainPID")
-        self.upgrade(machine)
+        said = self.upgrade(machine)
+        self.assertRegex(said, ": warning: admin.tls.cert /no/such/cert: No such file", "it is told, and holds nothing up")
         self.assertNotIn(machine.property("fairleadd", "MainPID"), (old, "0"), "the new one runs")
         self.assertEqual(machine.run(["systemctl", "is-enabled", "fairleadd"]).stdout.strip(), "enabled")
         wait_for(lambda: self.status(machine)["ready"], 20, "it is ready")
@@ -321,8 +323,10 @@ class DebTest(unittest.TestCase):
         wait_for(self.has_vip, 20, "the VIP is here")
         config["pools"].append({"name": "more", "health": {"type": "https", "verify": False, "token_file": "/etc/fairlead/token"},
                                 "servers": [{"name": "a", "address": "127.0.0.1:1"}]})
+        config["admin"] = {"tls": {"cert": "/no/such/cert", "key": "/no/such/key", "client_ca": "/no/such/ca"}}
         machine.write("/etc/fairlead/fairlead.yaml", json.dumps(config, indent=1))
         machine.must(["chmod", "600", "/etc/fairlead/token"])
+        machine.must(["mkdir", "-m", "700", "/var/lib/fairlead/lost+found"])   # As where it is a mount point.
         old = machine.property("fairleadd", "MainPID")
 
         said = self.upgrade(machine)
@@ -334,8 +338,9 @@ class DebTest(unittest.TestCase):
         self.assertIn("fairleadd was NOT restarted", said)
         self.assertIn(f"/etc/fairlead/fairlead.yaml:{line}:", said)
         self.assertIn("/etc/fairlead/token: Permission denied (as user fairlead)", said)
-        remedy = "fairleadd --check --user fairlead --config /etc/fairlead/fairlead.yaml && systemctl restart fairleadd"
+        remedy = "fairleadd --check-start --user fairlead --config /etc/fairlead/fairlead.yaml && systemctl restart fairleadd"
         self.assertIn(remedy, said)
+        self.assertRegex(said, ": warning: admin.tls.cert /no/such/cert: No such file", "what is not in the way")
 
         self.assertEqual(machine.run(["sh", "-c", remedy]).returncode, 3)
         self.assertEqual(machine.property("fairleadd", "MainPID"), old)

@@ -371,6 +371,19 @@ TEST_F(PlantedBundleTest, HooksAreThereWithoutTheirArguments) {
   EXPECT_NE(all.find("10.0.0.7"), std::string::npos) << "an address is no secret";
 }
 
+TEST_F(PlantedBundleTest, UnitsAreThereWithoutTheProcessesThatRunInThem) {
+  const std::string path = std::getenv("PATH");
+  const std::string systemctl =
+      "case \"$*\" in *status*) echo 'CGroup: 77 /usr/local/bin/up s3cret -pw /from/a/hook' ;; *show*MainPID*fairleadd*) echo MainPID=4711 "
+      ";; esac";
+  ::setenv("PATH", (programs({{"systemctl", systemctl}}) + ":" + path).c_str(), 1);
+  const std::string all = bundle("type: htps");
+  ::setenv("PATH", path.c_str(), 1);
+
+  EXPECT_NE(all.find("MainPID=4711"), std::string::npos);
+  EXPECT_EQ(all.find("s3cret"), std::string::npos);
+}
+
 TEST_F(PlantedBundleTest, RecordersHaveNoSecretEitherWhereOnlyItsNameIsKnown) {
   fs::create_directories(dir.path("state/blackbox"));
   FlightRecorder recorder({.ring = "", .state_dir = "", .bytes = kFlightBytes});

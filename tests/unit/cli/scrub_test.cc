@@ -24,6 +24,7 @@ TEST(Scrub, TakesOutWhatLooksLikeASecret) {
   EXPECT_EQ(scrub("{\"client_secret\": \"s3cr3tvalue\"}"), "{\"client_secret\": (removed)");
   EXPECT_EQ(scrub(R"(body="{\"db_password\": \"abc\"}")"), R"(body="{\"db_password\": (removed))");
   EXPECT_EQ(scrub("  auth_pass 1111"), "  auth_pass (removed)");
+  EXPECT_EQ(scrub("\"auth_pass\" 1111"), "\"auth_pass\" (removed)");
   EXPECT_EQ(scrub("#key: abc"), "#key: (removed)");
   EXPECT_EQ(scrub("wpa-psk=abc"), "wpa-psk=(removed)");
   EXPECT_EQ(scrub("get https://bob:pw@host/x and y"), "get https://(removed)@host/x and y");
@@ -45,6 +46,8 @@ TEST(Scrub, TakesOutWhatGoesOnInTheNextLines) {
 }
 
 TEST(Scrub, LeavesWhatOpensNothing) {
+  EXPECT_EQ(scrub(R"({"name":"compass","servers":[{"name":"db-pass","up":3}]})"),
+            R"({"name":"compass","servers":[{"name":"db-pass","up":3}]})");
   for (const char* fine : {"token: 800ms",
                            "token: 3000",
                            "token_ms=800 consensus_ms=960",
