@@ -5,6 +5,7 @@ docs/internals/takeover.md. Emulation is slow, so nothing here is a figure of a 
 import os
 import re
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -20,6 +21,7 @@ from support.vip_nodes import VIP                            # noqa: E402
 from support.waiting import Timeout, wait_for                         # noqa: E402
 
 # Both answer ARP for so long at most (docs/internals/takeover.md, bounds), and what emulation may take longer.
+HELD_ALONE_S = 1     # Within 150 ms of its taking both give it up (VipHolder::hold), and one comes back: also right, and not what is asked here.
 KNOWS_MS = 50
 IS_TOLD_MS = 250
 EMULATION_MS = 150
@@ -83,6 +85,8 @@ class MachinePauseTest(unittest.TestCase):
         acquired = other.said("VIP_ACQUIRED")
         stop(paused)
         wait_for(lambda: other.said("VIP_ACQUIRED") > acquired, 30, "the other machine takes it")
+        taken = time.monotonic()
+        wait_for(lambda: time.monotonic() > taken + HELD_ALONE_S, 10, "it has held it for longer than two that took it together (R8)")
         go_on(paused)
         try:
             wait_for(lambda: self.holder() == [other], 30, "the one that was paused gives it up")
