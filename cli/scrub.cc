@@ -52,7 +52,7 @@ bool is_secret_name(const std::string& name) {
 
 bool is_path(std::string_view value) {
   for (const std::string_view root :
-       {"/etc/", "/var/", "/run/", "/usr/", "/srv/", "/opt/", "/home/", "/root/", "/tmp/", "/mnt/", "/dev/", "/proc/"}) {
+       {"/etc/", "/var/", "/run/", "/usr/", "/srv/", "/opt/", "/home/", "/tmp/", "/mnt/", "/dev/", "/proc/"}) {
     if (value.starts_with(root)) return value.find('=') == kNone;
   }
   return false;
