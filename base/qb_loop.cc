@@ -83,6 +83,7 @@ void QbLoop::cancel(TimerId id) {
 void QbLoop::fire_due_timers() {
   std::uint64_t expirations = 0;
   [[maybe_unused]] const auto n = ::read(timer_fd_.get(), &expirations, sizeof expirations);  // Level-triggered: clears it.
+  armed_for_ = Instant::max();
   const Instant due = now();
   const TimerId newest = last_timer_;  // What callbacks add waits for the next turn, so that descriptors get theirs.
   for (auto it = timers_.begin(); it != timers_.end() && it->first.first <= due;) {
@@ -101,7 +102,8 @@ void QbLoop::fire_due_timers() {
 }
 
 void QbLoop::arm_timer() {
-  if (timers_.empty()) return;
+  if (timers_.empty() || timers_.begin()->first.first == armed_for_) return;
+  armed_for_ = timers_.begin()->first.first;
   // Deadlines up to the clock's zero would disarm the timer: 1 ns is in the past as well.
   const auto since_boot = std::max<std::int64_t>(timers_.begin()->first.first.time_since_epoch().count(), 1);
   itimerspec when{};

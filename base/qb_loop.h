@@ -81,6 +81,7 @@ class QbLoop {
   TimerId last_timer_ = 0;
   Duration lateness_{};
   Fd timer_fd_;
+  Instant armed_for_ = Instant::max();  ///< What timer_fd_ will fire for; max: for nothing.
   EventFd stop_event_;
   Fd signal_fd_;
 };

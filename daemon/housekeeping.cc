@@ -108,12 +108,17 @@ void Orchestrator::check_workers() {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     mail_[i].flush();
     WorkerPulse& pulse = pulses_[i];
-    if (pulse.posted && workers_[i]->stats().pong.load(std::memory_order_relaxed) >= pulse.asked) {
-      if (pulse.stalled) FL_LOG(WORKER_TURNS, "worker", i, "stalled_ms", to_ms(now - pulse.asked_at));
-      pulse = {.asked = ++ping_, .asked_at = now, .posted = false, .stalled = false};
+    const bool was_stalled = pulse.stalled;
+    if (pulse.look(workers_[i]->stats().turns.get())) {
+      if (was_stalled) FL_LOG(WORKER_TURNS, "worker", i, "stalled_ms", to_ms(now - pulse.asked_at));
+      continue;
     }
-    if (!pulse.posted) {  // A full inbox gives no pong, which is the finding; the question is put until it fits.
-      lb::WorkerMessage ping = lb::Ping{pulse.asked};
+    if (!pulse.asked) {
+      pulse.asked = true;
+      pulse.asked_at = now;
+    }
+    if (!pulse.posted) {  // A full inbox makes no turn, which is the finding; the question is put until it fits.
+      lb::WorkerMessage ping = lb::Ping{};
       pulse.posted = mail_[i].try_send(ping);
     }
     if (pulse.stalled || now - pulse.asked_at <= kStallLimit) continue;

@@ -132,7 +132,6 @@ class Orchestrator {
   QbLoop::TimerId controller_timer_ = 0;
   QbLoop::TimerId stop_timer_ = 0;
   Instant controller_deadline_ = Instant::max();
-  std::uint64_t ping_ = 0;
   std::vector<WorkerPulse> pulses_;
   Watchdog watchdog_{watchdog_limit()};
   std::vector<std::string> unsaid_;                                    ///< To systemd, which takes nothing at the moment.

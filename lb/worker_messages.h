@@ -125,7 +125,7 @@ struct DrainAddress {
 struct StopDraining {
   IpAddress address;
 };
-/// Answered by raising WorkerStats::pong: shows that the loop turns.
+/// Makes the loop turn (WorkerStats::turns shows it). When what was posted before it is done, WorkerStats::pong is `sequence`.
 struct Ping {
   std::uint64_t sequence = 0;
 };
