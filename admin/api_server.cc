@@ -14,6 +14,7 @@
 #include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "admin/api_sockets.h"
 #include "admin/api_watch.h"
@@ -152,10 +153,11 @@ class ApiServer::Loop {
       if (!context) return failed(context.error(), hint_for(context.error()));
       tls_ = std::move(*context);
     }
+    tcp_wanted_ = true;
     bind_tcp(*endpoint, /*first=*/true);
   }
 
-  /// The listener stays as it is: off loopback it needs TLS until its end.
+  /// A listener that is there stays as it is: off loopback it needs TLS until its end. One that failed for its certificates opens now.
   void renew_tls(const config::AdminTls& tls) {
     const auto listen = parse_endpoint(options_.listen);
     if (stopping_ || !listen) return;
@@ -164,11 +166,16 @@ class ApiServer::Loop {
       return;
     }
     auto context = make_tls_context(tls);
-    if (context)
-      tls_ = std::move(*context);
-    else
+    if (!context) {
       FL_LOG(ADMIN_FAILED, "address", options_.listen, "error", context.error().message(), "hint",
-             "correct admin.tls and reload; the certificates from before are in use meanwhile");
+             tcp_wanted_ ? "correct admin.tls and reload; the certificates from before are in use meanwhile"
+                         : "correct admin.tls and reload; the unix socket works meanwhile");
+      return;
+    }
+    tls_ = std::move(*context);
+    if (std::exchange(tcp_wanted_, true)) return;
+    bind_tcp(*listen, /*first=*/true);
+    if (tcp_listener_.valid()) watch_tcp();
   }
 
   /// Tries to bind; a failure is logged the first time and tried again, because the address may become free or appear.
@@ -318,6 +325,7 @@ class ApiServer::Loop {
   std::map<std::uint64_t, std::weak_ptr<ApiSession>> sessions_;
   std::uint64_t next_session_ = 0;
   std::map<uid_t, std::string> user_names_;
+  bool tcp_wanted_ = false;  ///< It is bound, or is being tried: what it needs was there.
   std::atomic<std::uint16_t> tcp_port_{0};
   bool stopping_ = false;
   std::thread thread_;

@@ -74,6 +74,8 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_server_connect_duration_seconds", "histogram", "pool server",
                "How long connects that worked took, to the turn of the worker's loop."},
     MetricInfo{"fairlead_server_reset_connections_total", "counter", "pool server", "Connections reset because the server went down."},
+    MetricInfo{"fairlead_server_ended_connections_total", "counter", "pool server code",
+               "Connections of the server that ended, by the two termination letters; one that had none counts where it tried last."},
     MetricInfo{"fairlead_server_check_ok", "gauge", "pool server", "1 when the last check succeeded."},
     MetricInfo{"fairlead_server_check_code", "gauge", "pool server", "HTTP status of the last check; 0: none came."},
     MetricInfo{"fairlead_server_check_duration_seconds", "gauge", "pool server", "How long the last check took."},

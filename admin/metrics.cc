@@ -203,6 +203,7 @@ void server_metrics(Page& page, const std::vector<PoolStatus>& pools) {
        [&](const auto& s, const Labels& who) { by_cause(page, who, "cause", s.connect_failures_by_cause); });
   each("fairlead_server_connect_duration_seconds", [&](const auto& s, const Labels& who) { page.histogram(who, s.connect_times); });
   each("fairlead_server_reset_connections_total", [&](const auto& s, const Labels& who) { page.count(who, s.reset_connections); });
+  each("fairlead_server_ended_connections_total", [&](const auto& s, const Labels& who) { by_cause(page, who, "code", s.ended_by_code); });
   each("fairlead_server_check_ok", [&](const auto& s, const Labels& who) { page.flag(who, s.check.result == "ok"); });
   each("fairlead_server_check_code", [&](const auto& s, const Labels& who) { page.count(who, http_code_of(s.check)); });
   each("fairlead_server_check_duration_seconds", [&](const auto& s, const Labels& who) { page.number(who, s.check.duration_ms / 1000.0); });

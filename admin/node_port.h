@@ -124,7 +124,7 @@ using LateConnections = std::function<ConnectionList()>;
 class NodePort {
  public:
   virtual ~NodePort() = default;
-  /// The newest report, at most 250 ms old. Cheap.
+  /// The newest report, at most 250 ms old unless the node is too busy to make one. Cheap; after a pause it may wait 50 ms. Admin thread.
   [[nodiscard]] virtual std::shared_ptr<const NodeReport> report() const = 0;
   /// Runs a changing command; the caller has been authorised.
   virtual void execute(Command command, Actor actor, std::function<void(Result<CommandResult>)> done) = 0;

@@ -61,6 +61,7 @@ struct ServerStatus {
   std::vector<CauseCount> connect_failures_by_cause;  ///< Every cause, 0 included; "local" ones are none of the server's.
   TimesTaken connect_times;                           ///< Of connects that worked.
   std::uint64_t reset_connections = 0;                ///< Closed because it went down.
+  std::vector<CauseCount> ended_by_code;              ///< By termination letters, 0 included.
   double state_since_s = 0;                           ///< Seconds in this state.
   CheckStatus check;
   std::vector<CauseCount> checks;  ///< Finished ones by result ("ok", "refused", ...), 0 included; empty: it is not checked.

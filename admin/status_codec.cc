@@ -52,6 +52,7 @@ json::object server_json(const ServerStatus& s) {
           {"connect_failures_by_cause", causes(s.connect_failures_by_cause)},
           {"connect_times", times_json(s.connect_times)},
           {"reset_connections", s.reset_connections},
+          {"ended_by_code", causes(s.ended_by_code)},
           {"state_since_s", rounded(s.state_since_s)},
           {"check", json::object{{"result", json_string(s.check.result)},
                                  {"detail", json_string(s.check.detail)},
@@ -203,6 +204,7 @@ void read_server(JsonFields& f, ServerStatus& s) {
   read_causes(f, "connect_failures_by_cause", s.connect_failures_by_cause);
   read_times(f, "connect_times", s.connect_times);
   f.get("reset_connections", s.reset_connections);
+  read_causes(f, "ended_by_code", s.ended_by_code);
   f.get("state_since_s", s.state_since_s);
   read_causes(f, "checks", s.checks);
   f.get("ups", s.ups);

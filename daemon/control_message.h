@@ -41,7 +41,10 @@ struct Loaded {
 struct OnControl {
   std::function<void()> run;
 };
-using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded, OnControl>;
+/// Somebody reads the node's report, and the newest one is old.
+struct ReportWanted {};
+using ControlMessage =
+    std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded, OnControl, ReportWanted>;
 
 /// Tells whoever waits for the answer that there will be none: the daemon stops.
 void refuse(ControlMessage&& message);

@@ -70,7 +70,12 @@ void Orchestrator::housekeeping() {
   // Not taken: said again when it is due again. Kept, it would speak of a moment that is over.
   if (watchdog_.due(all_workers_turn(), clock_.now())) (void)notify_systemd("WATCHDOG=1");
   tend_surveys();
-  refresh_report();
+  take_stock();
+  // With VIPs it also goes to the other nodes, and decides about this one's eligibility.
+  if (takeover_ || port_.take_asked())
+    refresh_report();
+  else
+    controller_.account();
   if (++beats_ % kBeatsPerSecond == 0) report_shed();
   if (beats_ % (10 * kBeatsPerSecond) != 0) return;
   record_beat();
@@ -88,7 +93,8 @@ void Orchestrator::tell_systemd(const std::string& state) {
 void Orchestrator::record_beat() {
   std::uint64_t accepted = 0;
   std::uint64_t shed = 0;
-  const auto report = port_.report();
+  refresh_report();
+  const auto report = port_.last();
   for (const admin::ListenerStatus& listener : report->listeners) {
     accepted += listener.connections.total;
     shed += listener.connections.shed;
@@ -143,6 +149,21 @@ void Orchestrator::report_shed() {
   }
 }
 
+/// What is lost when nobody looks at each beat: the peak, and the worst lateness.
+void Orchestrator::take_stock() {
+  const Instant now = clock_.now();
+  const double late_ms = to_seconds(loop_.take_lateness()) * 1000;
+  control_late_ms_.add(late_ms);
+  // The second is that of the uptime as it is printed: whoever reads both can tell which second each value belongs to.
+  control_late_us_.add(static_cast<std::uint32_t>(std::min(late_ms * 1000, 4e9)),
+                       static_cast<std::uint64_t>(std::llround(to_seconds(now - born_) * 1000)) / 1000);
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const Duration late(workers_[i]->stats().late_ns_max.exchange(0, std::memory_order_relaxed));
+    late_ms_[i].add(to_seconds(std::max(late, pulses_[i].late(now))) * 1000);
+  }
+  peak_connections_ = std::max<std::uint64_t>(peak_connections_, places_.current());
+}
+
 void Orchestrator::refresh_report() {
   auto report = std::make_shared<admin::NodeReport>();
   const Instant now = clock_.now();
@@ -153,12 +174,7 @@ void Orchestrator::refresh_report() {
   report->uptime_s = to_seconds(now - born_);
   report->max_connections = places_.limit();
   report->log_lines_dropped = log_.dropped();
-  const double late_ms = to_seconds(loop_.take_lateness()) * 1000;
-  control_late_ms_.add(late_ms);
   report->control_lateness_ms = control_late_ms_.value();
-  // The second is that of the uptime as it is printed: whoever reads both can tell which second each value belongs to.
-  control_late_us_.add(static_cast<std::uint32_t>(std::min(late_ms * 1000, 4e9)),
-                       static_cast<std::uint64_t>(std::llround(report->uptime_s * 1000)) / 1000);
   report->control_late_us_by_second = control_late_us_.values();
   report->config_file = config_file_;
   report->config_hash = config_hash_;
@@ -169,7 +185,6 @@ void Orchestrator::refresh_report() {
   report->log_path = controller_.active().log.path;
   controller_.account();
   controller_.describe(*report, now);
-  peak_connections_ = std::max<std::uint64_t>(peak_connections_, places_.current());
   report->peak_connections = peak_connections_;
   report->config_loaded_at_s = to_seconds(loaded_at_.time_since_epoch());
   for (const auto& [name, result] : drills_) report->drills.push_back(result);
@@ -186,11 +201,8 @@ void Orchestrator::refresh_report() {
 }
 
 void Orchestrator::add_worker_counts(admin::NodeReport& report) {
-  const Instant now = clock_.now();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    lb::WorkerStats& stats = workers_[i]->stats();
-    const Duration late(stats.late_ns_max.exchange(0, std::memory_order_relaxed));
-    late_ms_[i].add(to_seconds(std::max(late, pulses_[i].late(now))) * 1000);
+    const lb::WorkerStats& stats = workers_[i]->stats();
     report.workers.push_back({.index = static_cast<std::uint32_t>(i),
                               .connections = stats.connections.load(std::memory_order_relaxed),
                               .buffers_in_use = stats.buffers_used.load(std::memory_order_relaxed),

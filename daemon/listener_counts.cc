@@ -59,13 +59,24 @@ struct CauseTable {
   }
 };
 
-/// Worked out once: reports are made ten times a second.
+/// Worked out once: reports are made ten times a second while somebody reads them.
 const CauseTable& cause_table() {
   static const CauseTable table;
   return table;
 }
 
 }  // namespace
+
+std::vector<admin::CauseCount> ended_by_code(const lb::ServerCounters& counters) {
+  const CauseTable& table = cause_table();
+  auto out = table.codes.zeros();
+  for (const lb::ServerShare& share : counters.shares) {
+    for (std::size_t end = 0; end < table.ends.size(); ++end) {
+      if (table.ends[end].code != CauseNames::kNone) out[table.ends[end].code].count += share.ended[end].get();
+    }
+  }
+  return out;
+}
 
 void add_counts(std::span<const lb::ListenerStats* const> of_workers, admin::ListenerStatus& to) {
   const CauseTable& table = cause_table();

@@ -7,6 +7,8 @@
 namespace fairlead::daemon {
 namespace {
 
+constexpr Duration kReportPatience = std::chrono::milliseconds(50);
+
 Error busy() { return {Errc::kUnavailable, "the control thread has too much to do; try again"}; }
 
 }  // namespace
@@ -22,8 +24,12 @@ void refuse(ControlMessage&& message) {
 }
 
 void NodePortInbox::publish(std::shared_ptr<const admin::NodeReport> report) {
-  const std::lock_guard lock(mutex_);
-  report_.swap(report);
+  {
+    const std::lock_guard lock(mutex_);
+    report_.swap(report);
+    published_at_ = clock_.now();
+  }
+  if (waits_.exchange(false)) news_.release();
 }
 
 void NodePortInbox::publish_config(std::string yaml) {
@@ -32,9 +38,21 @@ void NodePortInbox::publish_config(std::string yaml) {
   yaml_.swap(next);
 }
 
-std::shared_ptr<const admin::NodeReport> NodePortInbox::report() const {
+std::shared_ptr<const admin::NodeReport> NodePortInbox::last() const {
   const std::lock_guard lock(mutex_);
   return report_;
+}
+
+std::shared_ptr<const admin::NodeReport> NodePortInbox::report() const {
+  asked_.store(true, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    if (clock_.now() - published_at_ <= kReportAge) return report_;
+  }
+  while (news_.try_acquire()) {}  // Of somebody who did not wait to the end.
+  waits_.store(true);
+  if (control_.post(ReportWanted{})) (void)news_.try_acquire_for(kReportPatience);
+  return last();
 }
 
 /// Not copied below the lock: it may be long, and the control thread publishes.

@@ -1,16 +1,23 @@
 // The API's way to the node: values in and out, from the `admin` thread to the control thread.
+//
+// A report costs more than all else an idle node does, so it is made while somebody reads. Who comes first after a pause asks for one.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <semaphore>
 #include <string>
 
 #include "admin/node_port.h"
 #include "base/inbox.h"
 #include "base/priority_mutex.h"
 #include "base/qb_log.h"
+#include "base/system_clock.h"
 #include "daemon/control_message.h"
 
 namespace fairlead::daemon {
+
+inline constexpr Duration kReportAge = std::chrono::milliseconds(200);
 
 class NodePortInbox final : public admin::NodePort {
  public:
@@ -19,8 +26,14 @@ class NodePortInbox final : public admin::NodePort {
 
   /// Control thread: what report() and config_yaml() show from now on.
   void publish(std::shared_ptr<const admin::NodeReport> report);
+  /// Whether report() was called since the last time this was asked.
+  [[nodiscard]] bool take_asked() { return asked_.exchange(false, std::memory_order_relaxed); }
+  /// What was published last, however old.
+  [[nodiscard]] std::shared_ptr<const admin::NodeReport> last() const;
   void publish_config(std::string yaml);
 
+  /// One thread at a time, not the control thread. Waits up to 50 ms for a new one when the last is older than kReportAge; a control thread
+  /// that has no time for that leaves the old one.
   [[nodiscard]] std::shared_ptr<const admin::NodeReport> report() const override;
   void execute(admin::Command command, admin::Actor actor, std::function<void(Result<admin::CommandResult>)> done) override;
   void connections(admin::ConnectionFilter filter, std::size_t limit, std::function<void(Result<admin::LateConnections>)> done) override;
@@ -31,8 +44,13 @@ class NodePortInbox final : public admin::NodePort {
  private:
   Inbox<ControlMessage>& control_;
   const LogThread& log_;
-  mutable PriorityMutex mutex_;  // Guards the two below, for as long as taking a pointer takes.
+  SystemClock clock_;
+  mutable std::atomic<bool> asked_{false};
+  mutable std::atomic<bool> waits_{false};     ///< report() waits for news_.
+  mutable std::counting_semaphore<> news_{0};  ///< Unlike a condition's, its signal never makes the control thread wait.
+  mutable PriorityMutex mutex_;                // Guards the three below, for as long as taking a pointer takes.
   std::shared_ptr<const admin::NodeReport> report_ = std::make_shared<admin::NodeReport>();
+  Instant published_at_{};
   std::shared_ptr<const std::string> yaml_ = std::make_shared<const std::string>();
 };
 

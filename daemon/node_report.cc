@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "daemon/listener_counts.h"
 #include "daemon/node_controller.h"
 
 namespace fairlead::daemon {
@@ -29,6 +30,11 @@ admin::ServerState state_of(const lb::ServerHealth& health) {
   return admin::ServerState::kUnknown;
 }
 
+/// Of state_of(): what checks find changes nothing as long as an operator's wish stands, and its end is a change too.
+Instant state_since(const lb::ServerHealth& health) {
+  return health.admin == lb::AdminState::kReady ? std::max(health.since, health.admin_since) : health.admin_since;
+}
+
 /// What workers counted.
 void describe_counters(const lb::ServerCounters& from, admin::ServerStatus& out) {
   const auto read = [](const auto& value) { return value.load(std::memory_order_relaxed); };
@@ -37,6 +43,7 @@ void describe_counters(const lb::ServerCounters& from, admin::ServerStatus& out)
   for (std::size_t i = 0; i < lb::kConnectCauses; ++i)
     out.connect_failures_by_cause.push_back({std::string(lb::word_of(static_cast<lb::ConnectCause>(i))), read(from.failed_by_cause[i])});
   out.reset_connections = read(from.resets_sent);
+  out.ended_by_code = ended_by_code(from);
   out.bytes = {.in = from.bytes_in(), .out = from.bytes_out()};
   out.connect_times.buckets.reserve(lb::kConnectBuckets);
   for (std::size_t i = 0; i < lb::kConnectBuckets; ++i) {
@@ -91,7 +98,7 @@ admin::ServerStatus NodeController::describe_server(const PoolRecord& pool, cons
   out.state = state_of(*health);
   out.weight = health->weight;
   out.effective_weight = health->effective_weight;
-  out.state_since_s = to_seconds(now - health->since);
+  out.state_since_s = to_seconds(now - state_since(*health));
   if (health->endpoint) out.endpoint = health->endpoint->to_string();
   if (pool.settings.health.type == config::HealthType::kNone) {
     out.check.result = "none";

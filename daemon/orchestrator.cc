@@ -272,6 +272,7 @@ void Orchestrator::handle(ControlMessage&& message) {
                  [this](ListRequest&& m) { list_connections(std::move(m)); },
                  [this](Loaded&& m) { loaded(std::move(m)); },
                  [](OnControl&& m) { m.run(); },
+                 [this](ReportWanted&&) { refresh_report(); },
              },
              std::move(message));
 }

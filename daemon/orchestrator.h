@@ -91,6 +91,7 @@ class Orchestrator {
   [[nodiscard]] bool all_workers_turn() const;
   void report_shed();
   void record_beat();
+  void take_stock();
   void refresh_report();
   void tend_surveys();
   [[nodiscard]] bool may_ask();

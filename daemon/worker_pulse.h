@@ -17,7 +17,7 @@ struct WorkerPulse {
   bool posted = false;  ///< It is in the worker's inbox. A full inbox takes none; it is put until it fits.
   bool stalled = false;
 
-  /// At a beat: the worker has made `now_turns` turns so far. Returns whether it turned since the last look; if so nothing is open any more.
+  /// At a beat: it has made `now_turns` turns so far. Returns whether it turned since the last look; if so nothing is open any more.
   bool look(std::uint64_t now_turns) {
     if (now_turns == std::exchange(turns, now_turns)) return false;
     asked = posted = stalled = false;

@@ -1,3 +1,4 @@
+// fairlead: pure
 #include "dnsdhcp/lease.h"
 
 #include <algorithm>

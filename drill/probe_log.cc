@@ -48,6 +48,17 @@ Duration longest_silence(const ProbeLog& log) {
   return longest;
 }
 
+Duration usual_time(const ProbeLog& log) {
+  std::vector<Duration> times;
+  for (const Try& t : log.tries) {
+    if (t.end == TryEnd::kAnswered) times.push_back(t.ended - t.begun);
+  }
+  if (times.empty()) return {};
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
 void judge_rounds(const ProbeLog& log, Verdict& out) {
   out.arp_watched = log.arp_watched;
   Duration since{};
@@ -86,6 +97,7 @@ Verdict judge(const ProbeLog& log, Duration slow) {
   Verdict out;
   judge_tries(log, slow, out);
   out.silence = longest_silence(log);
+  out.usual = usual_time(log);
   judge_rounds(log, out);
   out.announcements = log.announcements.size();
   return out;
@@ -112,7 +124,7 @@ std::vector<std::string> not_as_promised(const Verdict& v, const Promise& promis
   const Duration most = *promise.outage_max + promise.interval + promise.late;
   if (*promise.outage_max == Duration{} && v.failed > 0)
     out.push_back(fmt::format("{} {} failed, promised none", v.failed, v.failed == 1 ? "try" : "tries"));
-  else if (v.outage > most)
+  else if (v.outage > most + v.usual)
     out.push_back(fmt::format("an outage of {:.1f} ms, promised {:g}", ms(v.outage), ms(*promise.outage_max)));
   else if (v.silence > most + kSilenceAllowed)
     out.push_back(fmt::format("for {:.1f} ms no try was answered, promised {:g}", ms(v.silence), ms(*promise.outage_max)));
@@ -137,6 +149,7 @@ std::string to_json(const ProbeLog& log, const Verdict& v) {
                          {"resets", v.resets},
                          {"outage_ms", ms(v.outage)},
                          {"silence_ms_max", ms(v.silence)},
+                         {"answer_ms_usual", ms(v.usual)},
                          {"recovered", v.recovered},
                          {"gaps", std::move(gaps)},
                          {"arp_watched", v.arp_watched},

@@ -60,6 +60,7 @@ struct Verdict {
   std::vector<Gap> gaps;     ///< In order.
   Duration outage{};         ///< The longest gap.
   Duration silence{};        ///< The longest time between two answers, whichever tries they were for.
+  Duration usual{};          ///< The median time an answer took: a gap ends with one, so it is that much longer than what was broken.
   bool recovered = true;     ///< The last try was answered.
   std::uint64_t announcements = 0;
   bool arp_watched = false;                     ///< As the log has it.

@@ -230,17 +230,20 @@ Result<int> run_inside(const NodeCommand& command) {
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != caller) ::_exit(kNotExecuted);
-    enter_or_exit(*keeper, kNode);
+    const auto give_up = [](std::string_view what) {
+      (void)write_all(STDERR_FILENO, fmt::format("fairlead: {}: {}\n", what, std::strerror(errno)));
+      ::_exit(kNotExecuted);
+    };
+    if (::setns(keeper->get(), kNode) != 0) give_up("cannot enter the node; was it switched off this moment?");
     const pid_t inner = ::fork();
-    if (inner < 0) ::_exit(kNotExecuted);
+    if (inner < 0) give_up("fork");
     if (inner == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       default_signals();
       set_environment(command.programs);
-      if (::chdir("/") != 0) ::_exit(kNotExecuted);
+      if (::chdir("/") != 0) give_up("cannot enter /");
       become(command.argv);
-      (void)write_all(STDERR_FILENO, fmt::format("fairlead: cannot run {}: {}\n", command.argv.front(), std::strerror(errno)));
-      ::_exit(kNotExecuted);
+      give_up("cannot run " + command.argv.front());
     }
     // Ctrl-C is for the program; SIGTERM is handed on by dying with it.
     for (const int number : {SIGINT, SIGQUIT}) ::signal(number, SIG_IGN);

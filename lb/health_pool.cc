@@ -145,6 +145,7 @@ std::optional<ServerHealth> PoolHealth::find(ServerId server) const {
                       .effective_weight = entry->effective_weight,
                       .endpoint = entry->server.endpoint,
                       .since = tracker.since(),
+                      .admin_since = tracker.admin_since(),
                       .check = tracker.last_check(),
                       .counts = tracker.counts()};
 }

@@ -78,7 +78,8 @@ struct ServerHealth {
   std::uint32_t weight = 0;            ///< Configured or set at run time.
   std::uint32_t effective_weight = 0;  ///< After slow start, as published last.
   std::optional<Endpoint> endpoint;
-  Instant since;
+  Instant since;  ///< Of the verdict.
+  Instant admin_since;
   HealthTracker::LastCheck check;
   HealthCounts counts;
 };

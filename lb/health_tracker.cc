@@ -33,7 +33,13 @@ TrackerSettings tracker_settings(const config::Health& health, const config::Pas
 }
 
 HealthTracker::HealthTracker(const TrackerSettings& settings, bool has_address, Instant now)
-    : settings_(settings), has_address_(has_address), since_(now), next_probe_(now), last_passive_(now), stay_until_(now) {
+    : settings_(settings),
+      has_address_(has_address),
+      since_(now),
+      admin_since_(now),
+      next_probe_(now),
+      last_passive_(now),
+      stay_until_(now) {
   settings_.rise = at_least_one(settings_.rise);
   settings_.fall = at_least_one(settings_.fall);
   if (!settings_.checked && has_address_) verdict_ = Verdict::kUp;
@@ -67,6 +73,7 @@ HealthTracker::Change HealthTracker::change_settings(const TrackerSettings& sett
 
 HealthTracker::Change HealthTracker::set_admin(AdminState state, Instant now) {
   const AdminState before = std::exchange(admin_, state);
+  if (before != state) admin_since_ = now;
   if (before == state || (before != AdminState::kMaint && state != AdminState::kMaint)) return std::nullopt;
   // Into maintenance and out of it: unchecked time passes in between, so what was known is void either way.
   forget_history();

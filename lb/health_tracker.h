@@ -111,6 +111,8 @@ class HealthTracker {
   /// When `probe_due` or `tick` has something to do; nullopt: only an input can change anything.
   [[nodiscard]] std::optional<Instant> next_deadline() const;
   [[nodiscard]] Instant since() const { return since_; }
+  /// Of the operator's wish.
+  [[nodiscard]] Instant admin_since() const { return admin_since_; }
   /// Last time it came up after having been out (down or maint); nullopt: never, so there is nothing to ramp up.
   [[nodiscard]] std::optional<Instant> back_since() const { return back_since_; }
   /// Last finished check; the outcome is nullopt before the first.
@@ -138,6 +140,7 @@ class HealthTracker {
   bool has_address_;
   bool decide_at_once_ = true;  ///< The next verdict needs no rise or fall: nothing (or nothing checked) is known yet.
   Instant since_;
+  Instant admin_since_;
   std::optional<Instant> back_since_;
   bool was_out_ = false;  ///< Down or maint since it was last up.
   LastCheck last_;

@@ -60,6 +60,7 @@ enum class EndCause : std::uint8_t {
 };
 
 inline constexpr EndCause kEndCauseLast = EndCause::kVipLost;
+inline constexpr std::size_t kEndCauses = 32;  ///< Above the number of EndCause values.
 
 enum class RelayOpKind : std::uint8_t {
   kConnect,  ///< Choose a server (not one tried before) and connect.

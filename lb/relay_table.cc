@@ -495,7 +495,9 @@ void RelayTable::give_places_back(Connection& c) {
 
 void RelayTable::finish(std::uint32_t slot) {
   Connection& c = connections_[slot];
-  stats_of(c).ended[static_cast<std::size_t>(c.core.cause())].add();
+  const auto cause = static_cast<std::size_t>(c.core.cause());
+  stats_of(c).ended[cause].add();
+  if (const RouteServer* server = last_server(c)) server->counters->shares[env_.index].ended[cause].add();
   if (!shed_name_of(c.core.cause()).empty()) listener_of(c).counters->shed.fetch_add(1, std::memory_order_relaxed);
   give_places_back(c);
   leave_parting(c);

@@ -152,8 +152,8 @@ class RelayTable {
     ListenerStats& stats = stats_of(c);
     (from == Side::kClient ? stats.bytes_in : stats.bytes_out).add(bytes);
     if (c.server == Connection::kNoServer) return;
-    ServerBytes& server = pool_of(c).servers[c.server].counters->bytes[env_.index];
-    (from == Side::kClient ? server.in : server.out).add(bytes);
+    ServerShare& share = pool_of(c).servers[c.server].counters->shares[env_.index];
+    (from == Side::kClient ? share.in : share.out).add(bytes);
   }
 
   void run(std::uint32_t slot, const RelayOps& ops);

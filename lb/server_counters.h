@@ -1,8 +1,8 @@
 // fairlead: pure
 // What is counted of one server, by all workers: relaxed atomics, and no lock.
 //
-// Touched when a connection begins or ends, but for `bytes`: a watch may last for hours, and its bytes are to show while it does. So each
-// worker has its own, which nobody else writes, and readers sum them.
+// Touched when a connection begins or ends, but for bytes: a watch may last for hours, and its bytes are to show while it does. So each
+// worker has a share of its own, which nobody else writes, and readers sum them.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 
 #include "base/time.h"
 #include "lb/counter.h"
+#include "lb/relay_core.h"
 
 namespace fairlead::lb {
 
@@ -39,15 +40,16 @@ class ConnectTimes {
   std::atomic<std::uint64_t> sum_ns_{0};
 };
 
-/// Relayed by one worker, both ways. A line of its own.
-struct alignas(64) ServerBytes {
-  Counter in;   ///< From clients, taken by the server's kernel.
-  Counter out;  ///< To clients.
+/// What one worker counts, and nobody else writes. Lines of its own.
+struct alignas(64) ServerShare {
+  Counter in;                             ///< Bytes from clients, taken by the server's kernel.
+  Counter out;                            ///< To clients.
+  std::array<Counter, kEndCauses> ended;  ///< Connections it had when they ended, or that had tried it last; by EndCause.
 };
 
 /// Process-wide truth about one server. What a connection takes a place with stands in one cache line.
 struct alignas(64) ServerCounters {
-  explicit ServerCounters(std::size_t workers = 1) : bytes(workers) {}
+  explicit ServerCounters(std::size_t workers = 1) : shares(workers) {}
 
   std::atomic<std::uint32_t> current{0};  ///< Connections placed on it (connecting or open).
   std::atomic<std::uint64_t> total{0};
@@ -57,16 +59,16 @@ struct alignas(64) ServerCounters {
   alignas(64) std::array<std::atomic<std::uint64_t>, kConnectCauses> failed_by_cause{};  ///< By ConnectCause, our own as well.
   std::atomic<std::uint32_t> peak{0};  ///< The most that `current` was when the control thread looked. Written there only.
   ConnectTimes connect_times;
-  std::vector<ServerBytes> bytes;  ///< By worker; never resized.
+  std::vector<ServerShare> shares;  ///< By worker; never resized.
 
   [[nodiscard]] std::uint64_t bytes_in() const {
     std::uint64_t sum = 0;
-    for (const ServerBytes& b : bytes) sum += b.in.get();
+    for (const ServerShare& share : shares) sum += share.in.get();
     return sum;
   }
   [[nodiscard]] std::uint64_t bytes_out() const {
     std::uint64_t sum = 0;
-    for (const ServerBytes& b : bytes) sum += b.out.get();
+    for (const ServerShare& share : shares) sum += share.out.get();
     return sum;
   }
 };

@@ -11,7 +11,6 @@
 
 namespace fairlead::lb {
 
-inline constexpr std::size_t kEndCauses = 32;   ///< Above the number of EndCause values.
 inline constexpr std::size_t kShedCauses = 16;  ///< Above the number of Refusal values.
 
 struct ListenerStats {

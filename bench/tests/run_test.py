@@ -42,6 +42,16 @@ class MissingTest(unittest.TestCase):
         self.assertEqual(missing, {"fairlead-uring": "/nonexistent/fairleadd is not built"})
 
 
+class OursTest(unittest.TestCase):
+    def test_a_run_without_anything_of_fairlead_is_no_success_one_engine_alone_is(self):
+        uring, epoll = (contenders.Fairlead(f"fairlead-{engine}", "", "/nonexistent/fairleadd", "") for engine in ("uring", "epoll"))
+        here = [contenders.Direct(), uring, epoll]
+
+        self.assertEqual(run.ours_missed([{"contender": "direct"}], here), ["fairlead-uring", "fairlead-epoll"])
+        self.assertEqual(run.ours_missed([{"contender": "direct"}, {"contender": "fairlead-epoll"}], here), [])
+        self.assertEqual(run.ours_missed([{"contender": "direct"}], [contenders.Direct()]), [], "nobody asked for it")
+
+
 class StandIn(contenders.Contender):
     """A program that is put where a proxy belongs."""
     forwards = proxies = True

@@ -69,8 +69,10 @@ def row_of(key, runs):
 
 
 def beyond(verdict, what, allowed_ms):
-    """By how much a run took longer than is allowed. The prober's own grain (one interval) and lateness are not the system's."""
-    return max(0, round(verdict[what] - allowed_ms - PROBE_INTERVAL_MS - verdict["prober_late_ms_max"], 3))
+    """By how much a run took longer than is allowed. The prober's own grain (one interval; an outage ends with an answer, which takes its usual time)
+    and lateness are not the system's."""
+    grain = PROBE_INTERVAL_MS + (verdict["answer_ms_usual"] if what == "outage_ms" else 0)
+    return max(0, round(verdict[what] - allowed_ms - grain - verdict["prober_late_ms_max"], 3))
 
 
 def too_late(verdict, bound_ms):

@@ -27,6 +27,7 @@ def answered(*names):
 
 def verdict(**changes):
     return {"outage_ms": 10.0, "silence_ms_max": 15.0, "failed": 2, "resets": 0, "holders_max": 1, "overlap_ms_max": 0.0, "announcements": [{"at_ms": 1.0, "from": "gate-1"}],
+            "answer_ms_usual": 0.0,
             "rounds_by_station": {"gate-1": 90, "gate-2": 10}, "answered_by": answered("gate-1", "gate-2"),
             "prober_late_ms_max": 0.0, "recovered": True, "arp_watched": True, **changes}
 
@@ -175,6 +176,8 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(report.broken(row(run(outage_ms=25.0))), [])
         self.assertEqual(report.broken(row(run(outage_ms=25.1))), ["outage 25.1 ms, promised 20 ms"])
         self.assertEqual(report.broken(row(run(outage_ms=25.1, prober_late_ms_max=1.0))), [])
+        self.assertEqual(report.broken(row(run(outage_ms=25.3, answer_ms_usual=0.3))), [], "the answer that ended it took its usual time")
+        self.assertEqual(len(report.broken(row(run(case="reload", outage_ms=0.0, failed=0, silence_ms_max=55.3, answer_ms_usual=0.3)))), 1, "no answer begins a silence")
         self.assertEqual(len(report.broken(row(run(outage_ms=25.1), run(prober_late_ms_max=15.0)))), 1, "the lateness of another run excuses nothing")
 
     def test_a_stall_without_a_failed_try_is_broken(self):

@@ -204,5 +204,19 @@ TEST_F(ApiTlsTest, AMissingOrWrongFileIsAnEventThatNamesIt) {
   EXPECT_NE(failures[2].at("error").find("nowhere.crt"), std::string::npos);
 }
 
+TEST_F(ApiTlsTest, AListenerThatFailedForItsCertificatesOpensWhenAReloadHasThem) {
+  const config::AdminTls right = options.tls;
+  options.tls.cert = file("nowhere.crt");
+  start();
+  EXPECT_EQ(server->tcp_port(), 0);
+
+  server->renew(options.tls, {"ops"});
+  EXPECT_TRUE(testing::eventually([&] { return events.of(MessageId::ADMIN_FAILED).size() == 2; })) << "still not there";
+  EXPECT_EQ(server->tcp_port(), 0);
+  server->renew(right, {"ops"});
+  ASSERT_TRUE(testing::eventually([&] { return server->tcp_port() != 0; }));
+  EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n");
+}
+
 }  // namespace
 }  // namespace fairlead::admin

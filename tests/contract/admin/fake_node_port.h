@@ -72,6 +72,7 @@ inline admin::NodeReport sample_report() {
     server.connect_failures_by_cause = {{"refused", 7}, {"timeout", 0}};
     server.connect_times = {4, 0.0035, {{0.00025, 1}, {0.0005, 0}, {1, 2}, {std::numeric_limits<double>::infinity(), 1}}};
     server.reset_connections = 2;
+    server.ended_by_code = {{"--", 25}, {"CD", 4}};
     server.checks = {{"ok", 40}, {"refused", 3}};
     server.ups = 2;
     server.downs = 1;

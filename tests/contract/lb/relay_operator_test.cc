@@ -39,7 +39,9 @@ TEST_P(RelayOperator, AServerThatIsDownLosesItsConnectionsInEveryState) {
   });
   rig.expect_ended(EndCause::kServerDown, 2 * kEveryState.size());
   EXPECT_TRUE(rig.reports().empty()) << "the order came from control; nothing failed by itself";
-  EXPECT_EQ(rig.pool.servers[0].counters->resets_sent.load(), 2 * (kEveryState.size() - 1));
+  const ServerCounters& server = *rig.pool.servers[0].counters;
+  EXPECT_EQ(server.resets_sent.load(), 2 * (kEveryState.size() - 1));
+  EXPECT_EQ(server.shares[0].ended[static_cast<std::size_t>(EndCause::kServerDown)].get(), 2 * kEveryState.size());
 }
 
 // It was connecting: nothing was sent, so another server takes it with all its bytes.

@@ -1,4 +1,5 @@
 // What a pool counts over the servers that come and go.
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "tests/unit/daemon/controller_fixture.h"
@@ -23,8 +24,8 @@ class ControllerCounts : public ::testing::Test {
   lb::ServerCounters& counters(const std::string& name) { return *shell.find("masters", name)->counters; }
   void relay(const std::string& name, std::uint64_t bytes) {
     ++counters(name).total;
-    counters(name).bytes[3].in.add(bytes);
-    counters(name).bytes[7].out.add(2 * bytes);
+    counters(name).shares[3].in.add(bytes);
+    counters(name).shares[7].out.add(2 * bytes);
   }
 
   Shell shell;
@@ -43,6 +44,26 @@ TEST_F(ControllerCounts, APoolIsTheSumOfItsServers) {
   EXPECT_EQ(pool.connect_failures, 1U);
   EXPECT_EQ(pool.servers.front().bytes.out, 200U);
   EXPECT_EQ(look().bytes.in, 110U) << "looking twice counts once";
+}
+
+TEST_F(ControllerCounts, HowConnectionsOfAServerEndedIsTheSumOfTheWorkers) {
+  counters("a").shares[0].ended[static_cast<std::size_t>(lb::EndCause::kClientAborted)].add(2);
+  counters("a").shares[7].ended[static_cast<std::size_t>(lb::EndCause::kClientAborted)].add();
+  counters("a").shares[7].ended[static_cast<std::size_t>(lb::EndCause::kKilled)].add();
+  counters("a").shares[7].ended[static_cast<std::size_t>(lb::EndCause::kShutdown)].add();
+  const auto count = [](const admin::ServerStatus& server, const std::string& code) {
+    for (const admin::CauseCount& each : server.ended_by_code) {
+      if (each.cause == code) return each.count;
+    }
+    return std::uint64_t{999};
+  };
+  const auto pool = look();
+  const auto& a = *std::find_if(pool.servers.begin(), pool.servers.end(), [](const auto& s) { return s.name == "a"; });
+  const auto& b = *std::find_if(pool.servers.begin(), pool.servers.end(), [](const auto& s) { return s.name == "b"; });
+  EXPECT_EQ(count(a, "CD"), 3U);
+  EXPECT_EQ(count(a, "KD"), 2U) << "two causes, one code";
+  EXPECT_EQ(count(a, "--"), 0U) << "a series from the start";
+  EXPECT_EQ(count(b, "CD"), 0U);
 }
 
 TEST_F(ControllerCounts, ItNeverShrinksAndCountsNothingTwice) {

@@ -268,6 +268,21 @@ TEST_F(ControllerListenersTest, ANameInAFilterThatNobodyHasIsNamed) {
   EXPECT_EQ(unknown({.pool = "", .server = "", .client = "", .listener = "apo", .id = ""}), "no listener apo");
 }
 
+TEST_F(ControllerListenersTest, TheTimeInAStateBeginsWithAnOperatorsWishAndWithItsEnd) {
+  apply(usual());
+  all_up();
+  const auto since = [&] { return report().pools[0].servers[0].state_since_s; };
+  now += 1h;
+  ASSERT_TRUE(command(admin::SetServerState{"masters", "a", admin::AdminState::kDrain}));
+  now += 5s;
+  EXPECT_NEAR(since(), 5.0, 0.1) << "draining, not up";
+  ASSERT_TRUE(command(admin::SetServerState{"masters", "a", admin::AdminState::kDrain}));
+  EXPECT_NEAR(since(), 5.0, 0.1) << "it was so already";
+  ASSERT_TRUE(command(admin::SetServerState{"masters", "a", admin::AdminState::kReady}));
+  now += 2s;
+  EXPECT_NEAR(since(), 2.0, 0.1) << "up again";
+}
+
 TEST_F(ControllerListenersTest, TheReportShowsEveryStateAndWhyTheNodeIsOrIsNotReady) {
   auto config = usual();
   config.pools.push_back(pool("spare", {server("s", "10.3.0.1:80")}));

@@ -1,6 +1,8 @@
 // Jobs and the API's way to the control thread: everything asked is answered exactly once.
+#include <atomic>
 #include <future>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "daemon/jobs.h"
 #include "daemon/node_port_inbox.h"
@@ -82,6 +84,39 @@ TEST_F(NodePortInboxTest, ShowsWhatWasPublishedLast) {
   EXPECT_EQ(port.report()->node, "gw-1");
   EXPECT_EQ(port.config_yaml(), "node: gw-1\n");
   EXPECT_TRUE(port.events(0, 10).empty());
+}
+
+TEST_F(NodePortInboxTest, WhoReadsAfterAPauseGetsANewReportAndOneThatIsNewIsNotAskedFor) {
+  std::atomic<bool> over{false};
+  unsigned asked = 0;
+  std::thread control([&] {
+    while (!over) {
+      inbox.drain([&](ControlMessage&& m) {
+        if (!std::holds_alternative<ReportWanted>(m)) return;
+        auto report = std::make_shared<admin::NodeReport>();
+        report->uptime_s = ++asked;
+        port.publish(std::move(report));
+      });
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_FALSE(port.take_asked());
+  const double first = port.report()->uptime_s;
+  const double second = port.report()->uptime_s;
+  EXPECT_TRUE(port.take_asked());
+  EXPECT_FALSE(port.take_asked());
+  over = true;
+  control.join();
+  EXPECT_EQ(first, 1) << "there was only an empty one";
+  EXPECT_GE(second, 1);
+  EXPECT_EQ(asked, second) << "made for a reader and for nobody else";
+}
+
+TEST_F(NodePortInboxTest, AControlThreadWithoutTimeLeavesTheOldReport) {
+  for (int i = 0; i < 4; ++i) EXPECT_NE(port.report(), nullptr) << "also when its inbox is full";
+  std::size_t asked = 0;
+  inbox.drain([&](ControlMessage&& m) { asked += std::holds_alternative<ReportWanted>(m) ? 1 : 100; });
+  EXPECT_EQ(asked, 2U) << "as often as there was room";
 }
 
 }  // namespace

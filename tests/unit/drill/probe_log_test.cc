@@ -111,6 +111,17 @@ TEST(ProbeLog, WhatIsNotAsPromisedIsSaid) {
   EXPECT_EQ(not_as_promised(judge(log, kSlow), {}), Lines{"2 nodes answered ARP at once, for 5.0 ms"});
 }
 
+TEST(ProbeLog, TheAnswerThatEndsAnOutageTakesItsUsualTime) {
+  ProbeLog log = log_of("..R....");
+  for (Try& t : log.tries) t.ended = t.begun + 3ms;
+  const Verdict v = judge(log, kSlow);
+  EXPECT_EQ(v.outage, 8ms);
+  EXPECT_EQ(v.usual, 3ms);
+  EXPECT_TRUE(not_as_promised(v, {.outage_max = 1us, .interval = 5ms}).empty()) << "one try, and the next one was answered as ever";
+  log.tries[3].ended += 1ms;
+  EXPECT_EQ(not_as_promised(judge(log, kSlow), {.outage_max = 1us, .interval = 5ms}).size(), 1U);
+}
+
 TEST(ProbeLog, NobodyWhoAnswersIsNotOneHolder) {
   using Lines = std::vector<std::string>;
   ProbeLog log = log_of("....");

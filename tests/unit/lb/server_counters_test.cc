@@ -29,7 +29,7 @@ TEST(ServerCounters, NothingIsLostBetweenWorkers) {
   std::vector<std::thread> workers;
   for (std::size_t worker = 0; worker < 12; ++worker) {
     workers.emplace_back([&counters, worker] {
-      ServerBytes& mine = counters.bytes[worker];
+      ServerShare& mine = counters.shares[worker];
       for (int i = 0; i < 20'000; ++i) {
         mine.in.add(1);
         mine.out.add(3);
