@@ -20,7 +20,7 @@ build/build.ninja: CMakePresets.json | setup
 	@cmake --preset release
 
 build: setup build/build.ninja
-	@cmake --build build -j $(JOBS) --target fairleadd fairlead
+	@cmake --build build -j $(JOBS) --target fairleadd fairlead fairlead-dhcp-event
 
 # VERSUS=1: keepalived and HAProxy do the same acts afterwards, and the figures are shown side by side.
 run:

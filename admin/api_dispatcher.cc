@@ -6,6 +6,8 @@
 #include "admin/api_document.h"
 #include "admin/api_problem.h"
 #include "admin/command_codec.h"
+#include "admin/dhcp_codec.h"
+#include "admin/router_codec.h"
 #include "admin/status_codec.h"
 #include "admin/web_assets.h"
 #include "base/ip_address.h"
@@ -144,6 +146,47 @@ DrillTimes drill_times(const NodePort& node) {
   return out;
 }
 
+Error no_dhcp() {
+  return {Errc::kNotFound,
+          "no dnsdhcp is in the configuration of this node: it serves neither DNS nor DHCP; `fairlead explain dnsdhcp` tells "
+          "what to write"};
+}
+
+/// The network that a query names; empty: all of them. A misspelt one would look like one without leases.
+Result<std::string> network_of(const DhcpStatus& dhcp, const ApiTarget& target) {
+  std::string wanted = parameter(target, "network");
+  std::string known;
+  for (const auto& network : dhcp.networks) {
+    if (network.name == wanted) return wanted;
+    known += (known.empty() ? "" : ", ") + network.name;
+  }
+  if (wanted.empty()) return wanted;
+  return Error{Errc::kNotFound, "no network '" + wanted + "' (there are: " + (known.empty() ? std::string("none") : known) + ")"};
+}
+
+Result<LeaseFilter> lease_filter(const DhcpStatus& dhcp, const ApiTarget& target) {
+  LeaseFilter out;
+  auto network = network_of(dhcp, target);
+  if (!network) return network.error();
+  out.network = std::move(*network);
+  out.name = parameter(target, "name");
+  if (const std::string text = parameter(target, "mac"); !text.empty()) {
+    const auto mac = parse_mac_address(text);
+    if (!mac) return Error{Errc::kInvalidArgument, "query mac: " + mac.error().context};
+    out.mac = *mac;
+  }
+  if (const std::string text = parameter(target, "address"); !text.empty()) {
+    const auto address = parse_ip_address(text);
+    if (!address) return Error{Errc::kInvalidArgument, "query address: " + address.error().context};
+    out.address = *address;
+  }
+  const std::string released = parameter(target, "released");
+  if (!released.empty() && released != "true" && released != "false")
+    return Error{Errc::kInvalidArgument, "query released: '" + released + "' is not true or false"};
+  out.released = released == "true";
+  return out;
+}
+
 void audit(const std::string& what, const std::string& who, const Result<CommandResult>& result) {
   std::string outcome = "done";
   if (!result) outcome = std::string(to_string(result.error().code)) + ": " + result.error().message();
@@ -193,9 +236,22 @@ Duration ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
   }
   if (match.route->call == ApiCall::kBlackbox) return at_once(blackbox());
   if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
-  if (match.route->call != ApiCall::kConnections) return at_once(read(match, *target));
-  list_connections(*target, std::move(respond));
-  return Duration::zero();
+  if (match.route->call == ApiCall::kConnections) {
+    list_connections(*target, std::move(respond));
+    return Duration::zero();
+  }
+  if (match.route->call == ApiCall::kDhcpLeases) {
+    list_leases(*target, std::move(respond));
+    return Duration::zero();
+  }
+  if (match.route->call == ApiCall::kRouter) {
+    node_.router([respond = std::move(respond)](const Result<RouterReport>& report) {
+      if (!report) return respond(problem_response(report.error()));
+      respond({200, "application/json", encode_router(*report), ""});
+    });
+    return Duration::zero();
+  }
+  return at_once(read(match, *target));
 }
 
 ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target) const {
@@ -226,6 +282,9 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
     case ApiCall::kServers: return {200, "application/json", encode_servers(*report), ""};
     case ApiCall::kVips: return {200, "application/json", encode_vips(*report), ""};
     case ApiCall::kNodes: return {200, "application/json", encode_nodes(*report), ""};
+    case ApiCall::kDns:
+      return report->dhcp ? ApiResponse{200, "application/json", encode_dns(*report->dhcp), ""} : problem_response(no_dhcp());
+    case ApiCall::kDhcpReservations: return report->dhcp ? list_reservations(*report->dhcp, target) : problem_response(no_dhcp());
     default: return problem_response(Error{Errc::kUnsupported, "this call is not in this version"});
   }
 }
@@ -280,6 +339,30 @@ void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
   });
 }
 
+/// Of the configuration that is active, where they stand whether dnsmasq runs or not.
+ApiResponse ApiDispatcher::list_reservations(const DhcpStatus& dhcp, const ApiTarget& target) const {
+  const auto network = network_of(dhcp, target);
+  if (!network) return problem_response(network.error());
+  const auto loaded = config::load_text(node_.config_yaml(), "the active configuration", config::Environment{});
+  if (!loaded.snapshot || !loaded.snapshot->dnsdhcp)
+    return problem_response(Error{Errc::kUnavailable, "the configuration is just changing; ask again"});
+  return {200, "application/json", encode_reservations(reservations_of(*loaded.snapshot->dnsdhcp, *network)), ""};
+}
+
+void ApiDispatcher::list_leases(const ApiTarget& target, Respond respond) {
+  const auto limit = listed(target);
+  if (!limit) return respond(problem_response(limit.error()));
+  const auto report = node_.report();
+  if (report == nullptr) return respond(problem_response(Error{Errc::kUnavailable, "the daemon is starting; ask again"}));
+  if (!report->dhcp) return respond(problem_response(no_dhcp()));
+  auto filter = lease_filter(*report->dhcp, target);
+  if (!filter) return respond(problem_response(filter.error()));
+  node_.leases(std::move(*filter), *limit, [respond = std::move(respond), limit = *limit](Result<LateLeases> result) {
+    if (!result) return respond(problem_response(result.error()));
+    respond({200, "application/json", "", "", [list = std::move(*result), limit] { return encode_leases(list(), limit); }});
+  });
+}
+
 Duration ApiDispatcher::change(const RouteMatch& match, const ApiRequest& request, Respond respond) {
   const auto at_once = [&](ApiResponse response) {
     respond(std::move(response));
@@ -289,6 +372,10 @@ Duration ApiDispatcher::change(const RouteMatch& match, const ApiRequest& reques
   if (const auto checked = check_content_type(request); !checked) return at_once(problem_response(checked.error(), 415));
   auto command = decode_command(match.route->call, match.parameters, request.body);
   if (!command) return at_once(problem_response(command.error()));
+  if (std::holds_alternative<ReleaseLease>(*command)) {
+    const auto report = node_.report();
+    if (report == nullptr || !report->dhcp) return at_once(problem_response(no_dhcp()));
+  }
   const auto* move = std::get_if<MoveVip>(&*command);
   const Duration takes = move == nullptr ? Duration::zero() : move->drain;
   std::string what = describe(*command);

@@ -66,6 +66,8 @@ class ApiDispatcher {
   [[nodiscard]] ApiResponse refuse(const RouteMatch& match, const ApiRequest& request, std::string_view why, const Error& error,
                                    unsigned status = 0);
   void list_connections(const ApiTarget& target, Respond respond);
+  [[nodiscard]] ApiResponse list_reservations(const DhcpStatus& dhcp, const ApiTarget& target) const;
+  void list_leases(const ApiTarget& target, Respond respond);
   Duration change(const RouteMatch& match, const ApiRequest& request, Respond respond);
 
   NodePort& node_;

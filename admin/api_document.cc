@@ -42,7 +42,7 @@ json::object parameter(const std::string& name, std::string_view where) {
 
 std::string_view type_of(std::string_view key) {
   if (key == "weight" || key == "max_connections") return "integer";
-  if (key == "backup" || key == "dry_run" || key == "all" || key == "force" || key == "passed") return "boolean";
+  if (key == "backup" || key == "dry_run" || key == "all" || key == "force" || key == "yes" || key == "passed") return "boolean";
   if (key == "outage_ms" || key == "bound_ms") return "number";
   if (key == "fenced") return "array";  // Of strings.
   return "string";

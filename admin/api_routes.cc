@@ -42,6 +42,8 @@ constexpr std::array kRoutes{
         "an earlier one on",
         "interval after", ""},
     ApiRoute{ApiCall::kConfig, "GET", "/api/v1/config", kRead, "The active configuration as YAML", "", ""},
+    ApiRoute{ApiCall::kRouter, "GET", "/api/v1/router", kRead,
+             "The router's rules in force as nft lists them, those of the active configuration, and whether they are on trial", "", ""},
     ApiRoute{ApiCall::kBlackbox, "GET", "/api/v1/blackbox", kOperate,
              "The flight recorder: the last minutes of everything, as a file for `fairlead blackbox FILE` or qb-blackbox", "", ""},
     ApiRoute{ApiCall::kReload, "POST", "/api/v1/reload", kOperate,
@@ -83,6 +85,24 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kRecordDrill, "PUT", "/api/v1/drills/{drill}/result", kOperate,
              "Keeps how a drill went, for /metrics and this list, over restarts; `fairlead drill run` calls it", "",
              "passed* outage_ms* bound_ms vip problem"},
+    ApiRoute{ApiCall::kDns, "GET", "/api/v1/dns", kRead,
+             "DNS: dnsmasq, the addresses that answer and who holds them, upstreams, queries, cache; 404 without dnsdhcp in the "
+             "configuration, as all of these",
+             "", ""},
+    ApiRoute{ApiCall::kDhcpLeases, "GET", "/api/v1/dhcp/leases", kRead,
+             "DHCP leases of all gateways, filtered, the newest record first; at most limit (1000; 10000 at the most); with released=true "
+             "also those given back or expired",
+             "network mac name address released limit", ""},
+    ApiRoute{ApiCall::kDhcpReservations, "GET", "/api/v1/dhcp/reservations", kRead,
+             "Machines with an address of their own (dnsdhcp.hosts of the active configuration)", "network", ""},
+    ApiRoute{ApiCall::kReleaseLease, "POST", "/api/v1/dhcp/release", kOperate,
+             "Ends the lease of an address on every node; its client is not told and may use the address until it renews", "", "address*"},
+    ApiRoute{ApiCall::kApplyRouter, "POST", "/api/v1/router/apply", kOperate,
+             "Puts the router's rules of the file in force, on trial for 60 s; with yes for good. session tells the caller's connections "
+             "apart (SSH_CONNECTION)",
+             "", "yes session"},
+    ApiRoute{ApiCall::kConfirmRouter, "POST", "/api/v1/router/confirm", kOperate,
+             "Keeps the rules on trial; only from another session than the one that applied them", "", "session"},
     ApiRoute{ApiCall::kAsset, "GET", "/", kRead, "The dashboard", "", ""},
     ApiRoute{ApiCall::kAsset, "GET", "/{file}", kRead, "What the dashboard is made of", "", ""},
 };

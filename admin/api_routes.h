@@ -29,6 +29,7 @@ enum class ApiCall : std::uint8_t {
   kEvents,
   kWatch,
   kConfig,
+  kRouter,
   kBlackbox,
   kReload,
   kSetServerState,
@@ -49,6 +50,12 @@ enum class ApiCall : std::uint8_t {
   kUnfreezeCluster,
   kRunDrill,
   kRecordDrill,
+  kDhcpLeases,
+  kDhcpReservations,
+  kReleaseLease,
+  kDns,
+  kApplyRouter,
+  kConfirmRouter,
   kAsset,
 };
 

@@ -85,6 +85,37 @@ Result<Command> record_drill(JsonFields& fields, const Parameters& parameters) {
   return Command{RecordDrill{std::move(out)}};
 }
 
+Result<Command> release_lease(JsonFields& fields) {
+  std::string text;
+  fields.get("address", text);
+  if (fields.error()) return *fields.error();
+  if (!fields.has("address")) return Error{Errc::kInvalidArgument, "address: is missing"};
+  const auto address = parse_ip_address(text);
+  if (!address) return Error{Errc::kInvalidArgument, "address: " + address.error().context};
+  return Command{ReleaseLease{*address}};
+}
+
+/// Goes into a log line, and is compared with another one.
+Result<std::string> session_of(JsonFields& fields) {
+  std::string session;
+  fields.get("session", session);
+  if (session.size() > kSessionBytesMax)
+    return Error{Errc::kInvalidArgument, "session: longer than " + std::to_string(kSessionBytesMax) + " bytes"};
+  for (const char c : session) {
+    if (static_cast<unsigned char>(c) < 0x20U || c == 0x7F) return Error{Errc::kInvalidArgument, "session: has a control character"};
+  }
+  return session;
+}
+
+Result<Command> read_router_command(ApiCall call, JsonFields& fields) {
+  auto session = session_of(fields);
+  if (!session) return session.error();
+  if (call == ApiCall::kConfirmRouter) return Command{ConfirmRouter{std::move(*session)}};
+  ApplyRouter out{false, std::move(*session)};
+  fields.get("yes", out.yes);
+  return Command{std::move(out)};
+}
+
 Result<Command> read_cluster_command(ApiCall call, const Parameters& parameters, JsonFields& fields) {
   const std::string vip = at(parameters, "vip");
   const std::string node = at(parameters, "node");
@@ -121,8 +152,11 @@ Result<Command> read_cluster_command(ApiCall call, const Parameters& parameters,
       fields.get("vip", out.vip);
       return Command{std::move(out)};
     }
+    case ApiCall::kApplyRouter:
+    case ApiCall::kConfirmRouter: return read_router_command(call, fields);
     case ApiCall::kFreezeCluster: return Command{SetClusterFrozen{true}};
     case ApiCall::kUnfreezeCluster: return Command{SetClusterFrozen{false}};
+    case ApiCall::kReleaseLease: return release_lease(fields);
     default: return Error{Errc::kUnsupported, "this call changes nothing"};
   }
 }
@@ -287,8 +321,21 @@ CommandCall encode_command(const Command& command) {
             if (!c.result.problem.empty()) body["problem"] = json_string(c.result.problem);
             return call_of("PUT", "/api/v1/drills/" + percent_encode(c.result.name) + "/result", body);
           },
+          [](const ApplyRouter& c) {
+            json::object body;
+            if (c.yes) body["yes"] = true;
+            if (!c.session.empty()) body["session"] = json_string(c.session);
+            return call_of("POST", "/api/v1/router/apply", body);
+          },
+          [](const ConfirmRouter& c) {
+            return call_of("POST", "/api/v1/router/confirm",
+                           c.session.empty() ? json::object{} : json::object{{"session", json_string(c.session)}});
+          },
           [](const SetClusterFrozen& c) {
             return call_of("POST", std::string("/api/v1/cluster/") + (c.frozen ? "freeze" : "unfreeze"), {});
+          },
+          [](const ReleaseLease& c) {
+            return call_of("POST", "/api/v1/dhcp/release", json::object{{"address", json_string(c.address.to_string())}});
           },
       },
       command);
@@ -335,7 +382,10 @@ std::string describe(const Command& command) {
           [](const SetNodeStandby& c) { return "node " + c.node + (c.standby ? " standby" : " online") + (c.force ? " force" : ""); },
           [](const RunDrill& c) { return "drill " + c.name + (c.vip.empty() ? "" : " vip " + c.vip); },
           [](const RecordDrill& c) { return "drill " + c.result.name + " result " + (c.result.passed ? "passed" : "failed"); },
+          [](const ApplyRouter& c) { return std::string(c.yes ? "router apply yes" : "router apply"); },
+          [](const ConfirmRouter&) { return std::string("router apply confirm"); },
           [](const SetClusterFrozen& c) { return std::string(c.frozen ? "cluster freeze" : "cluster unfreeze"); },
+          [](const ReleaseLease& c) { return "dhcp release " + c.address.to_string(); },
       },
       command);
 }

@@ -14,6 +14,7 @@ namespace fairlead::admin {
 
 inline constexpr std::uint32_t kWeightMax = 1000;
 inline constexpr std::size_t kNameBytesMax = 253;
+inline constexpr std::size_t kSessionBytesMax = 200;
 
 inline constexpr Duration kDrainMax = std::chrono::hours(1);
 

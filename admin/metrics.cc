@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/dhcp_codec.h"
 #include "admin/status_codec.h"
 #include "base/assert.h"
 
@@ -312,6 +313,60 @@ void drill_metrics(Page& page, const std::vector<DrillResult>& drills) {
        [&](const auto& d, const Labels& who) { page.number(who, to_seconds(d.at.time_since_epoch())); });
 }
 
+/// What dnsmasq counts itself.
+void dnsmasq_metrics(Page& page, const DnsmasqCounters& c) {
+  page.family("fairlead_dhcp_messages_total");
+  for (const auto& [type, count] : by_kind(c.messages)) page.count({{"type", type}}, count);
+  page.family("fairlead_dns_queries_total");
+  page.count({{"answer", "local"}}, c.local);
+  page.count({{"answer", "authoritative"}}, c.authoritative);
+  page.count({{"answer", "stale"}}, c.stale);
+  page.count({{"answer", "forwarded"}}, c.forwarded);
+  page.family("fairlead_dns_unanswered_queries_total");
+  page.count({}, c.unanswered);
+  page.family("fairlead_dns_cache_insertions_total");
+  page.count({}, c.cache_insertions);
+  page.family("fairlead_dns_cache_evictions_total");
+  page.count({}, c.cache_evictions);
+}
+
+void dhcp_metrics(Page& page, const DhcpStatus& d) {
+  const auto each = [&](std::string_view name, auto sample) {
+    page.family(name);
+    for (const auto& network : d.networks) sample(network, Labels{{"network", network.name}});
+  };
+  const auto count = [&](std::string_view name, std::uint64_t value) {
+    page.family(name);
+    page.count({}, value);
+  };
+  page.family("fairlead_dhcp_dnsmasq_ready");
+  page.flag({}, d.dnsmasq.state == DnsmasqState::kReady);
+  count("fairlead_dhcp_dnsmasq_restarts_total", d.dnsmasq.restarts);
+  each("fairlead_dhcp_serving", [&](const auto& n, const Labels& who) { page.flag(who, n.serving); });
+  each("fairlead_dhcp_leases", [&](const auto& n, const Labels& who) {
+    page.count({who[0], {"state", "held"}}, n.leases_held);
+    page.count({who[0], {"state", "released"}}, n.leases_released);
+  });
+  each("fairlead_dhcp_reservations", [&](const auto& n, const Labels& who) { page.count(who, n.reservations); });
+  each("fairlead_dhcp_pool_addresses", [&](const auto& n, const Labels& who) {
+    if (n.pool_size != 0) page.count(who, n.pool_size);
+  });
+  each("fairlead_dhcp_pool_leased", [&](const auto& n, const Labels& who) {
+    if (n.pool_size != 0) page.count(who, n.pool_leased);
+  });
+  each("fairlead_dhcp_adopted_addresses_total", [&](const auto& n, const Labels& who) { page.count(who, n.adopted); });
+  count("fairlead_dhcp_lease_conflicts_total", d.leases.conflicts);
+  count("fairlead_dhcp_lease_records_sent_total", d.leases.sent);
+  count("fairlead_dhcp_lease_records_received_total", d.leases.received);
+  count("fairlead_dhcp_lease_lines_damaged_total", d.leases.damaged_lines);
+  if (d.leases.synchronised_s) {
+    page.family("fairlead_dhcp_lease_synchronised_age_seconds");
+    page.number({}, *d.leases.synchronised_s);
+  }
+  if (d.cache_size) count("fairlead_dns_cache_size", *d.cache_size);
+  if (d.counters) dnsmasq_metrics(page, *d.counters);
+}
+
 void process_metrics(Page& page, const ProcessStats& process) {
   const auto each = [&](std::string_view name, const auto& value) {
     if (!value) return;
@@ -360,6 +415,7 @@ std::string render_metrics(const NodeReport& report, const ApiCounters& api, con
   if (report.cluster) cluster_metrics(page, *report.cluster);
   if (!report.vips.empty()) vip_metrics(page, report);
   if (!report.drills.empty()) drill_metrics(page, report.drills);
+  if (report.dhcp) dhcp_metrics(page, *report.dhcp);
   api_metrics(page, api);
   process_metrics(page, process);
   return std::move(page).take();

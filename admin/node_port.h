@@ -103,14 +103,42 @@ struct SetClusterFrozen {
   bool frozen = true;
 };
 
+// ---- DNS and DHCP ----
+/// Ends a client's lease of this address, on every node. The client is not told: it may use the address until it renews.
+struct ReleaseLease {
+  IpAddress address;
+};
+
+// ---- router ----
+/// Puts the router's rules of the file in force: on trial, or for good. `session`: what tells the caller's connections apart, as
+/// SSH_CONNECTION of a login; that one is let in whatever the rules say. Empty: none is known.
+struct ApplyRouter {
+  bool yes = false;  ///< Without a trial.
+  std::string session;
+};
+/// Over another connection than the one that applied.
+struct ConfirmRouter {
+  std::string session;
+};
+
 using Command = std::variant<Reload, SetServerState, SetServerWeight, AddServer, RemoveServer, SetListenerEnabled, KillConnections, MoveVip,
-                             SetVipEnabled, AnnounceVip, ForceVip, SetNodeStandby, SetClusterFrozen, RunDrill, RecordDrill>;
+                             SetVipEnabled, AnnounceVip, ForceVip, SetNodeStandby, SetClusterFrozen, RunDrill, RecordDrill, ReleaseLease,
+                             ApplyRouter, ConfirmRouter>;
 
 /// What a finished command tells the operator.
 struct CommandResult {
   std::string summary;               ///< One line: "drained masters/mast-2: 3 connections left".
   std::vector<std::string> details;  ///< Reload: one line per change; problems as FILE:LINE:COLUMN: text.
   std::vector<std::string> needs_restart;
+};
+
+/// The router's rules, as `fairlead router show` tells them.
+struct RouterReport {
+  std::string state;     ///< "off", "in force", "on trial", "not those of the file", "refused", "changed", "missing", "failed".
+  std::string summary;   ///< What that means, and what to do.
+  std::string in_force;  ///< As nft lists them; empty: there are none.
+  std::string of_file;   ///< What the active configuration says; empty: it has no router.
+  std::int64_t trial_left_s = 0;
 };
 
 /// Who asked, for the audit event: "uid 0 (root)", "certificate CN=ops".
@@ -120,6 +148,8 @@ struct Actor {
 
 /// Makes the list, which takes milliseconds when it is long: on the thread that wants it, once.
 using LateConnections = std::function<ConnectionList()>;
+/// Likewise; the newest record first.
+using LateLeases = std::function<std::vector<LeaseInfo>()>;
 
 class NodePort {
  public:
@@ -130,12 +160,17 @@ class NodePort {
   virtual void execute(Command command, Actor actor, std::function<void(Result<CommandResult>)> done) = 0;
   /// At most `limit` connections matching the filter.
   virtual void connections(ConnectionFilter filter, std::size_t limit, std::function<void(Result<LateConnections>)> done) = 0;
+  /// The router's rules in force, beside those of the active configuration. Errors: kUnavailable, those of asking nft.
+  virtual void router(std::function<void(Result<RouterReport>)> done) = 0;
   /// Events of the ring with a sequence above `after`, oldest first, at most `limit`.
   [[nodiscard]] virtual std::vector<EventInfo> events(std::uint64_t after, std::size_t limit) const = 0;
   /// The active configuration as YAML, secrets' paths only.
   [[nodiscard]] virtual std::string config_yaml() const = 0;
   /// The flight recorder's contents as a file (base/blackbox_file.h). Errors: kUnavailable (none is kept).
   [[nodiscard]] virtual Result<std::string> blackbox() const = 0;
+  /// At most `limit` leases matching the filter (admin/dhcp_codec.h, matches()), the newest record first. Only asked while report() has a
+  /// `dhcp`, and only for a network that is in there.
+  virtual void leases(LeaseFilter filter, std::size_t limit, std::function<void(Result<LateLeases>)> done) = 0;
 };
 
 }  // namespace fairlead::admin

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/dhcp_status.h"
 #include "base/cluster_message.h"
 #include "base/ip_address.h"
 #include "base/time.h"
@@ -211,6 +212,7 @@ struct NodeReport {
   double config_loaded_at_s = 0;       ///< Since 1970: when the active configuration was applied.
   std::uint64_t peak_connections = 0;  ///< The most at once in this process, of looks 100 ms apart.
   std::vector<DrillResult> drills;     ///< Of each case the newest; by name.
+  std::optional<DhcpStatus> dhcp;      ///< nullopt: no dnsdhcp is configured.
 };
 
 /// One connection, for `connections list`.

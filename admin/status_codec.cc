@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "admin/cluster_codec.h"
+#include "admin/dhcp_codec.h"
 #include "admin/json_fields.h"
 #include "admin/json_parts.h"
 #include "admin/json_text.h"
@@ -331,6 +332,7 @@ void read_report(JsonFields& f, NodeReport& r) {
     l.get("target", r.log_target);
     l.get("path", r.log_path);
   });
+  f.object("dhcp", [&](JsonFields& d) { read_dhcp(d, r.dhcp.emplace()); });
 }
 
 void read_connection(JsonFields& f, ConnectionInfo& c) {
@@ -408,7 +410,8 @@ std::string encode_status(const NodeReport& r) {
                                                  {"last_reload_ok", r.config_last_reload_ok},
                                                  {"loaded_at_s", rounded(r.config_loaded_at_s)}}},
                          {"pid", r.pid},
-                         {"log", json::object{{"target", json_string(r.log_target)}, {"path", json_string(r.log_path)}}}};
+                         {"log", json::object{{"target", json_string(r.log_target)}, {"path", json_string(r.log_path)}}},
+                         {"dhcp", dhcp_json(r.dhcp)}};
   return json_text(out);
 }
 

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "admin/dhcp_codec.h"
 #include "admin/json_text.h"
 #include "admin/status_codec.h"
 #include "base/assert.h"
@@ -112,6 +113,32 @@ void add_server(Digest& digest, const ServerStatus& s) {
   digest.add(s.check.detail);
 }
 
+/// Leases come and go like connections: they wait for the interval.
+void add_dhcp(Digest& digest, const DhcpStatus& d) {
+  digest.add(d.domain);
+  digest.add(d.upstream);
+  digest.add(to_string(d.dnsmasq.state));
+  digest.add(d.dnsmasq.version);
+  digest.add(d.dnsmasq.restarts);
+  digest.add(d.dnsmasq.problem);
+  digest.add(d.leases.problem);
+  digest.add(std::uint64_t{d.networks.size()});
+  for (const auto& network : d.networks) {
+    digest.add(network.name);
+    digest.add(network.cidr);
+    digest.add(network.device);
+    digest.add(network.router);
+    digest.add(network.dns);
+    digest.add(network.pool);
+    digest.add(network.serving);
+    digest.add(network.held_here);
+    digest.add(network.holder.value_or(""));
+    digest.add(network.holder.has_value());
+    digest.add(to_string(network.sweep));
+    digest.add(network.problem);
+  }
+}
+
 }  // namespace
 
 Result<WatchRequest> parse_watch_request(const ApiTarget& target) {
@@ -162,6 +189,8 @@ std::uint64_t watch_digest(const NodeReport& r) {
   digest.add(r.config_hash);
   digest.add(r.config_reloads);
   digest.add(r.config_last_reload_ok);
+  digest.add(r.dhcp.has_value());
+  if (r.dhcp) add_dhcp(digest, *r.dhcp);
   return digest.value();
 }
 

@@ -64,7 +64,7 @@ Status write_file_atomically(const std::string& path, std::string_view text, mod
   return staged ? staged->put_in_place() : Status(staged.error());
 }
 
-Result<std::optional<std::string>> read_small_file(const std::string& path) {
+Result<std::optional<std::string>> read_small_file(const std::string& path, std::size_t bytes_max) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid() && errno == ENOENT) return std::optional<std::string>();
   if (!fd.valid()) return errno_error("open " + path);
@@ -76,7 +76,8 @@ Result<std::optional<std::string>> read_small_file(const std::string& path) {
     if (n < 0) return errno_error("read " + path);
     if (n == 0) return std::optional(std::move(out));
     out.append(buffer.data(), static_cast<std::size_t>(n));
-    if (out.size() > kSmallFileBytesMax) return Error{Errc::kLimitExceeded, "read " + path + ": larger than 1 MiB"};
+    if (out.size() > bytes_max)
+      return Error{Errc::kLimitExceeded, "read " + path + ": larger than " + std::to_string(bytes_max >> 10) + " KiB"};
   }
 }
 

@@ -39,7 +39,7 @@ class StagedFile {
 /// Both steps. Errors: those of both.
 /// Nothing is left of a failed attempt.
 [[nodiscard]] Status write_file_atomically(const std::string& path, std::string_view text, mode_t mode = 0600);
-/// Nothing when there is no such file. Errors: kLimitExceeded (larger than kSmallFileBytesMax), those of open(2) and read(2).
-[[nodiscard]] Result<std::optional<std::string>> read_small_file(const std::string& path);
+/// Nothing when there is no such file. Errors: kLimitExceeded (larger than `bytes_max`), those of open(2) and read(2).
+[[nodiscard]] Result<std::optional<std::string>> read_small_file(const std::string& path, std::size_t bytes_max = kSmallFileBytesMax);
 
 }  // namespace fairlead

@@ -12,6 +12,7 @@
 
 #include "base/cluster_view.h"
 #include "base/ip_address.h"
+#include "base/mac_address.h"
 
 namespace fairlead {
 
@@ -20,7 +21,7 @@ using Epoch = std::uint64_t;
 /// One life of a daemon; larger than the one before on the same node.
 using Incarnation = std::uint64_t;
 /// Plans this release can make and follow. The plan of a round is made in the lowest version of its members (R1).
-inline constexpr std::uint16_t kPlanVersion = 1;
+inline constexpr std::uint16_t kPlanVersion = 2;
 
 /// A member is bound to `holder`, whose lease it acknowledged, and takes no part in moving the VIP meanwhile (R4).
 struct PromiseLeft {
@@ -184,6 +185,52 @@ struct NodeDigest {
   bool operator==(const NodeDigest&) const = default;
 };
 
-using ClusterMessage = std::variant<NodeState, GuardHello, Beat, BeatAck, Assign, Released, Exclude, SetOverride, MoveVip, NodeDigest>;
+/// One DHCP lease, or the note that one ended (dnsdhcp/dhcp_lease.h says what the fields mean). No decision about VIPs reads it.
+struct LeaseRecord {
+  std::string network;
+  IpAddress address;
+  MacAddress mac;
+  std::string client_id;
+  std::string name;
+  std::uint32_t seconds_left = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t sequence = 0;
+  NodeId holder = kNoNode;
+  bool released = false;
+  std::uint64_t freed_epoch = 0;
+  std::uint64_t freed_sequence = 0;
+  std::uint32_t iaid = 0;
+  bool temporary = false;
+  bool operator==(const LeaseRecord&) const = default;
+};
+/// The holder of a network's VIPs opens its DHCP gate, or has closed it and said everything that happened before.
+struct LeaseGate {
+  std::string network;
+  std::uint64_t epoch = 0;  ///< Of the leases given under it.
+  bool closed = false;
+  bool operator==(const LeaseGate&) const = default;
+};
+/// What happened at the holder, or a part of a node's whole book (dnsdhcp/lease_book.h).
+struct LeaseUpdate {
+  std::vector<LeaseRecord> records;
+  std::vector<LeaseGate> gates;
+  bool complete = false;  ///< The last part of the sender's whole book.
+  bool operator==(const LeaseUpdate&) const = default;
+};
+/// What a node's book amounts to. Who sees one that differs from its own sends its whole book, once in a view.
+struct LeaseDigest {
+  std::uint32_t count = 0;
+  std::uint64_t hash = 0;
+  bool operator==(const LeaseDigest&) const = default;
+};
+
+using ClusterMessage = std::variant<NodeState, GuardHello, Beat, BeatAck, Assign, Released, Exclude, SetOverride, MoveVip, NodeDigest,
+                                    LeaseUpdate, LeaseDigest>;
+
+/// False: for people, or about DHCP leases; whoever decides about VIPs leaves it alone.
+[[nodiscard]] inline bool concerns_vips(const ClusterMessage& message) {
+  return !std::holds_alternative<NodeDigest>(message) && !std::holds_alternative<LeaseUpdate>(message) &&
+         !std::holds_alternative<LeaseDigest>(message);
+}
 
 }  // namespace fairlead

@@ -14,11 +14,13 @@
 #include "cli/cli_reference.h"
 #include "cli/completion.h"
 #include "cli/config_verbs.h"
+#include "cli/dhcp_verbs.h"
 #include "cli/drill_verbs.h"
 #include "cli/ha_verbs.h"
 #include "cli/import_verbs.h"
 #include "cli/local_commands.h"
 #include "cli/logs_verb.h"
+#include "cli/router_verbs.h"
 #include "cli/shell_help.h"
 #include "cli/support_bundle.h"
 #include "config/nearest.h"
@@ -28,7 +30,7 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"dns", "dhcp", "router", "bootstrap", "image", "machine", "storage"};
+constexpr std::array kLaterVerbs{"bootstrap", "image", "machine", "storage"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -39,6 +41,8 @@ class CommandTree {
         verbs_(calls_),
         ha_verbs_(calls_),
         drill_verbs_(calls_),
+        dhcp_verbs_(calls_),
+        router_verbs_(calls_),
         tree_(app_),
         local_(tree_, options_, environment) {
     app_.require_subcommand(0, 1);
@@ -56,12 +60,15 @@ class CommandTree {
     add_connection_verbs();
     add_vip_verbs();
     add_node_verbs();
+    add_router_verbs();
     add_drill_verbs();
     local_.add_bench();
     add_process_verbs();
     add_diagnosis_verbs();
     local_.add_lab();
     add_cluster_verbs(local_.add_cluster());
+    add_dhcp_verbs();
+    add_dns_verbs();
     add_later_verbs();
   }
 
@@ -236,6 +243,17 @@ class CommandTree {
     online->add_option("NODE", name_, "The node (default: the one that is asked)");
   }
 
+  void add_router_verbs() {
+    auto* router = group("router", "Routing and NAT between the networks: nftables rules");
+    verb(router, "show", "The rules in force, and those of the configuration where they differ", [this] { router_verbs_.show(); });
+    auto* apply =
+        verb(router, "apply",
+             "Put the rules of the configuration file in force: on trial for 60 s, the ones from before come back unless they are "
+             "confirmed; with --yes for good",
+             [this] { router_verbs_.apply(confirm_); });
+    apply->add_flag("--confirm", confirm_, "Keep what is on trial; over a new connection, which shows that there still can be one");
+  }
+
   void add_drill_verbs() {
     auto* drill = group("drill", "Failovers on purpose, measured from outside");
     verb(drill, "list", "All drills: what happens, what is promised, where they are run", [this] { drill_verbs_.list(); });
@@ -309,6 +327,45 @@ class CommandTree {
     verb(cluster, "unfreeze", "VIPs move as configured again", [this] { ha_verbs_.set_frozen(false); });
   }
 
+  void add_dhcp_verbs() {
+    auto* dhcp = group("dhcp", "Addresses given to machines");
+    auto* leases = verb(dhcp, "leases", "Who has which address, for how long, and which node gave it", [this] {
+      leases_.limit = limit_;
+      leases_.watch = watch_;
+      dhcp_verbs_.list_leases(leases_);
+    });
+    leases->add_option("--network", leases_.network, "Of this network")->type_name("NETWORK");
+    leases->add_option("--mac", leases_.mac, "Of the machine with this MAC address")->type_name("MAC");
+    leases->add_option("--name", leases_.name, "Of the machine with this name, without domain")->type_name("NAME");
+    leases->add_option("--address", leases_.address, "Of this address")->type_name("ADDRESS");
+    leases->add_flag("--released", leases_.released, "Also those given back or expired, as long as they are remembered");
+    leases->add_option("--limit", limit_, "At most so many, the newest (default 1000)")
+        ->check(CLI::Range(1, 10000).description(""))
+        ->type_name("N");
+    leases->add_flag("-w,--watch", watch_, "Show them again every second");
+    auto* reservations = verb(dhcp, "reservations", "Machines with an address of their own, as configured",
+                              [this] { dhcp_verbs_.list_reservations(leases_.network); });
+    reservations->add_option("--network", leases_.network, "Of this network")->type_name("NETWORK");
+    auto* release =
+        verb(dhcp, "release", "End the lease of an address on every node; its client is not told", [this] { dhcp_verbs_.release(name_); });
+    release->add_option("ADDRESS", name_, "The address")->required();
+  }
+
+  void add_dns_verbs() {
+    auto* dns = group("dns", "Names of the machines");
+    verb(dns, "status", "dnsmasq, the addresses that answer, queries and cache", [this] { dhcp_verbs_.dns_status(); });
+    auto* resolve = verb(dns, "resolve", "Ask every DNS address of the site for a name; exit 1 unless all give the same answer",
+                         [this] { dhcp_verbs_.resolve(resolve_); });
+    resolve->add_option("NAME", resolve_.name, "A name, without dots one of the site's domain; or an address")->required();
+    resolve->add_option("--type", resolve_.type, "A, AAAA or PTR (default A; of an address PTR)")
+        ->check(CLI::IsMember({"A", "AAAA", "PTR"}, CLI::ignore_case).description(""))
+        ->type_name("TYPE");
+    resolve->add_option("--at", resolve_.at, "Ask this server instead, without the daemon; once for each")
+        ->type_name("ADDRESS[:PORT]")
+        ->allow_extra_args(false)
+        ->take_all();
+  }
+
   void add_later_verbs() {
     for (const char* name : kLaterVerbs) {
       auto* later = verb(nullptr, name, "", [name] {
@@ -361,6 +418,10 @@ class CommandTree {
   ApiVerbs verbs_;
   HaVerbs ha_verbs_;
   DrillVerbs drill_verbs_;
+  DhcpVerbs dhcp_verbs_;
+  LeasesRequest leases_;
+  ResolveRequest resolve_;
+  RouterVerbs router_verbs_;
   ImportRequest import_;
   CLI::App app_{"Operates fairleadd, the L4 proxy for API gateways.", "fairlead"};
   VerbTree tree_;
@@ -388,6 +449,7 @@ class CommandTree {
   std::uint32_t weight_ = 0;
   std::size_t limit_ = 1000;
   bool all_ = false;
+  bool confirm_ = false;
   bool defaults_ = false;
   bool dry_run_ = false;
   bool follow_ = false;

@@ -205,6 +205,8 @@ Candidates values_of(const std::string& name, const CompletionLine& line,
   if (name == "LISTENER") add_named(Named::kListener);
   if (name == "VIP") add_named(Named::kVip);
   if (name == "NODE" && !of_lab) add_named(Named::kNode);
+  if (name == "NETWORK") add_named(Named::kNetwork);
+  if (name == "TYPE") add_words(out, {"A", "AAAA", "PTR"});
   if (name == "FORMAT") add_words(out, {"text", "json", "yaml"});
   if (name == "MODE") add_words(out, {"auto", "always", "never"});
   if (name == "KIND") add_words(out, {"haproxy", "keepalived", "corosync", "pacemaker"});

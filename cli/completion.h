@@ -17,7 +17,7 @@ namespace fairlead::cli {
 [[nodiscard]] std::string completion_script(const std::string& shell);
 
 /// Things of the running node that have names.
-enum class Named : std::uint8_t { kPool, kServer, kListener, kVip, kNode };
+enum class Named : std::uint8_t { kPool, kServer, kListener, kVip, kNode, kNetwork };
 
 struct CompletionRequest {
   std::string shell;

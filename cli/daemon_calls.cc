@@ -29,6 +29,7 @@ std::string waited_for(const admin::Command& command) {
     return "VIP " + move->vip + " moves" + (move->to.empty() ? "" : " to " + move->to);
   if (std::holds_alternative<admin::Reload>(command)) return "the daemon reads and applies its configuration";
   if (const auto* node = std::get_if<admin::SetNodeStandby>(&command)) return "every node hears of " + node->node;
+  if (std::holds_alternative<admin::ApplyRouter>(command)) return "the daemon puts the router's rules in force";
   return "waiting for the daemon";
 }
 

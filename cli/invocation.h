@@ -12,6 +12,8 @@
 #include "base/ip_address.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "cli/dns_query.h"
+#include "cli/ssh_session.h"
 #include "cli/text_screen.h"
 #include "config/host_environment.h"
 #include "membership/pause_meter.h"
@@ -73,7 +75,9 @@ struct CliEnvironment {
   std::function<Result<ProgramEnd>(const std::vector<std::string>&)> run_program = cli::run_program;
   std::function<bool()> systemd_runs = cli::systemd_runs;
   std::function<std::optional<IpAddress>()> default_router = cli::default_router;
+  std::function<std::string()> ssh_session = cli::ssh_session;
   std::function<config::Environment()> host = config::host_environment;
+  std::function<std::vector<DnsAnswer>(const std::vector<Endpoint>&, const DnsQuestion&, Duration)> ask_dns = cli::ask_dns;
   std::function<membership::PauseMeasurement(Duration, const std::function<bool()>&)> measure_pauses = membership::measure_pauses;
 };
 

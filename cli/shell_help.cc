@@ -57,6 +57,11 @@ std::vector<std::string> names_in(const admin::NodeReport& report, Named what) {
     case Named::kVip:
       for (const auto& vip : report.vips) out.push_back(vip.name);
       break;
+    case Named::kNetwork:
+      if (report.dhcp) {
+        for (const auto& network : report.dhcp->networks) out.push_back(network.name);
+      }
+      break;
     case Named::kNode:
       if (!report.cluster) out.push_back(report.node);
       if (report.cluster) {

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "admin/status_codec.h"
+#include "cli/dhcp_text.h"
 #include "cli/ha_text.h"
 #include "cli/text_table.h"
 
@@ -91,6 +92,7 @@ std::string status_text(const admin::NodeReport& r, bool color) {
   if (!r.vips.empty()) out += "\n" + vips_text(r, color);
   if (!r.listeners.empty()) out += "\n" + listeners_text(r.listeners, color);
   for (const auto& pool : r.pools) out += "\n" + pool_text(pool, color);
+  if (r.dhcp) out += "\n" + dhcp_text(*r.dhcp, color);
   return out;
 }
 

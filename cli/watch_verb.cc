@@ -44,17 +44,14 @@ std::string clock_text(const Clock& clock) {
 /// What is printed where nothing can be drawn anew: a block, or a line of JSON, for each change.
 class ChangePrinter {
  public:
-  explicit ChangePrinter(DaemonCalls& calls) : calls_(calls), environment_(calls.environment()) {}
+  ChangePrinter(DaemonCalls& calls, const Watched& what) : calls_(calls), what_(what), environment_(calls.environment()) {}
   void answered(const std::string& document) {
-    const auto report = decoded(admin::decode_status(document));
-    std::string now = admin::encode_status(settled(report));
+    std::string now = what_.settled(document);
     if (now == last_ && !lost_) return;
     last_ = std::move(now);
     lost_ = false;
     switch (calls_.options().format) {
-      case OutputFormat::kText:
-        environment_.out << "--- " << clock_text(environment_.clock) << "\n" << status_text(report, environment_.color) << "\n";
-        break;
+      case OutputFormat::kText: environment_.out << "--- " << clock_text(environment_.clock) << "\n" << what_.text(document) << "\n"; break;
       case OutputFormat::kJson: environment_.out << admin::json_text(decoded(admin::parse_json(document))) << "\n"; break;
       case OutputFormat::kYaml: environment_.out << "---\n" << yaml_text(decoded(admin::parse_json(document))); break;
     }
@@ -67,6 +64,7 @@ class ChangePrinter {
 
  private:
   DaemonCalls& calls_;
+  const Watched& what_;
   CliEnvironment& environment_;
   std::string last_;
   bool lost_ = false;
@@ -77,6 +75,19 @@ void draw(const std::string& text, const std::string& lost, CliEnvironment& envi
   std::string head = paint(clock_text(environment.clock) + "  every second; Ctrl-C ends", Tone::kDim, color);
   if (!lost.empty()) head += "\n" + paint("no answer, this was the last one: ", Tone::kBad, color) + lost;
   environment.out << screen_of(head + "\n" + text, environment.screen()) << std::flush;
+}
+
+void settle(admin::DhcpStatus& dhcp) {
+  dhcp.dnsmasq.since_s = 0;
+  dhcp.counters.reset();
+  const auto problem = std::move(dhcp.leases.problem);
+  dhcp.leases = {};
+  dhcp.leases.problem = problem;
+  for (auto& network : dhcp.networks) {
+    network.pool_leased = 0;
+    network.leases_held = 0;
+    network.leases_released = 0;
+  }
 }
 
 }  // namespace
@@ -108,24 +119,25 @@ admin::NodeReport settled(admin::NodeReport report) {
       server.check.duration_ms = 0;
     }
   }
+  if (report.dhcp) settle(*report.dhcp);
   return report;
 }
 
-void watch_status(DaemonCalls& calls) {
+void watch(DaemonCalls& calls, const Watched& what) {
   CliEnvironment& environment = calls.environment();
-  std::string document = calls.fetch("/api/v1/status");
+  std::string document = calls.fetch(what.target);
   const bool draws = environment.redraw && calls.options().format == OutputFormat::kText;
   const NotedSignals noted;
-  ChangePrinter printer(calls);
+  ChangePrinter printer(calls, what);
   std::string text;
   {
     const OwnScreen screen(environment, draws);
     std::string lost;
     do {
       try {
-        if (document.empty()) document = calls.fetch("/api/v1/status");
+        if (document.empty()) document = calls.fetch(what.target);
         lost.clear();
-        if (draws) text = status_text(decoded(admin::decode_status(document)), environment.color);
+        if (draws) text = what.text(document);
         if (!draws) printer.answered(document);
       } catch (const VerbFailure& failure) {
         if (failure.exit_code != kExitUnreachable) throw;  // It answers, and something else is wrong.
@@ -137,6 +149,14 @@ void watch_status(DaemonCalls& calls) {
     } while (!NotedSignals::came() && environment.pause(kInterval) && !NotedSignals::came());
   }
   if (draws) environment.out << text << std::flush;
+}
+
+void watch_status(DaemonCalls& calls) {
+  const bool color = calls.environment().color;
+  watch(calls,
+        {.target = "/api/v1/status",
+         .text = [color](const std::string& document) { return status_text(decoded(admin::decode_status(document)), color); },
+         .settled = [](const std::string& document) { return admin::encode_status(settled(decoded(admin::decode_status(document)))); }});
 }
 
 }  // namespace fairlead::cli

@@ -1,37 +1,131 @@
 // fairlead: pure
+// dnsdhcp: its networks, what they tell their machines, netboot and upstreams. Hosts and names: check_hosts.cc.
 #include <algorithm>
 #include <map>
 #include <set>
 
 #include "config/checks.h"
+#include "config/derived_vips.h"
+#include "config/dhcp_pool.h"
 #include "config/nearest.h"
 
 namespace fairlead::config {
 namespace {
 
-bool is_host_in(const IpPrefix& network, const IpAddress& address) {
-  return network.contains(address) && (address != network.network() || network.length >= address.bits() - 1) &&
-         address != network.broadcast();
+std::string example_host(const IpPrefix& network) {
+  const IpAddress start = network.network();
+  if (start.is_v4()) {
+    const auto& b = start.bytes();
+    return IpAddress::v4({b[0], b[1], b[2], static_cast<std::uint8_t>(b[3] | 1U)}).to_string();
+  }
+  auto bytes = start.bytes();
+  bytes[15] |= 1U;
+  return "\"" + IpAddress::v6(bytes).to_string() + "\"";
 }
 
-void check_pool(Checks& checks, const DhcpNetwork& network, const std::string& path) {
-  if (!network.pool || !checks.sound(path + ".pool")) return;
-  if (!is_host_in(network.cidr, network.pool->first) || !is_host_in(network.cidr, network.pool->last)) {
-    checks.error(path + ".pool", fmt::format("the pool is not within {}", network.cidr.to_string()),
+void check_pool(Checks& checks, const DhcpNetwork& network, const std::string& network_path) {
+  const std::string path = network_path + ".pool";
+  if (!network.pool || !checks.sound(path)) return;
+  const DhcpPool& pool = *network.pool;
+  if (!is_host_in(network.cidr, pool.first) || !is_host_in(network.cidr, pool.last)) {
+    checks.error(path, fmt::format("the pool is not within {}", network.cidr.to_string()),
                  "first and last are hosts' addresses of the network");
     return;
   }
-  if (network.pool->last < network.pool->first) {
-    checks.error(path + ".pool", "the pool's last address is below its first", "write [FIRST, LAST]");
+  if (pool.last < pool.first) {
+    checks.error(path, "the pool's last address is below its first", "write [FIRST, LAST]");
     return;
   }
-  for (const auto& own : {network.router, network.dns}) {
-    if (own && *own >= network.pool->first && *own <= network.pool->last) {
-      checks.error(path + ".pool", fmt::format("the pool contains {}, the network's router or dns", own->to_string()),
-                   "leave it out of the range");
-      return;
+  if (pool.first.is_v4() && addresses_in(pool) > kPoolAddressesMax)
+    checks.error(path, fmt::format("the pool has {} addresses", addresses_in(pool)), fmt::format("at most {}", kPoolAddressesMax));
+  const auto holds = [&](const IpAddress& address, std::string_view what) {
+    if (!lies_in(pool, address)) return false;
+    checks.error(path, fmt::format("the pool contains {}, the {}", address.to_string(), what), "leave it out of the range");
+    return true;
+  };
+  for (const VipAddress& vip : checks.vips()) {
+    if (checks.sound(vip.path) && holds(vip.address, vip.what)) return;
+  }
+  if (checks.snapshot.cluster) {
+    for (const Node& node : checks.snapshot.cluster->nodes) {
+      for (const IpAddress& link : node.links) {
+        if (holds(link, "address of node " + node.name)) return;
+      }
     }
   }
+  if (!checks.is_gateway_itself() || !checks.environment.local_addresses) return;
+  for (const IpAddress& address : *checks.environment.local_addresses) {
+    if (holds(address, "address of this machine")) return;
+  }
+}
+
+/// The router's and the resolver's address become VIPs: possible ones, that nobody else has.
+void check_service_addresses(Checks& checks, const DhcpNetwork& network, const std::string& path) {
+  const auto check = [&](const std::optional<IpAddress>& address, std::string_view key, const std::string& vip) {
+    const std::string at = fmt::format("{}.{}", path, key);
+    if (!address || !checks.sound(at)) return;
+    if (!is_host_in(network.cidr, *address)) {
+      checks.error(at, fmt::format("{} {} is not a host's address in {}", key, address->to_string(), network.cidr.to_string()),
+                   "it becomes a VIP of that network");
+      return;
+    }
+    if (const VipAddress* other = checks.vip_of(*address); other != nullptr && other->path.starts_with("vips")) {
+      checks.error(at, fmt::format("{} {} is also the {}", key, address->to_string(), other->what),
+                   fmt::format("it becomes the VIP {} by itself: remove the other one, or choose another address", vip));
+    }
+    if (const std::string own = checks.own_address(*address); own.starts_with("an address of node"))
+      checks.error(at, fmt::format("{} {} is {}", key, address->to_string(), own),
+                   "it becomes a VIP, which moves between nodes; it must be nobody's own address");
+    const auto& vips = checks.snapshot.vips;
+    if (std::any_of(vips.begin(), vips.end(), [&](const Vip& v) { return v.name == vip; }))
+      checks.error(at, fmt::format("{} becomes the VIP {}, and vips has one of that name", key, vip), "rename the network or that VIP");
+  };
+  check(network.router, "router", router_vip_name(network));
+  if (network.dns != network.router) check(network.dns, "dns", dns_vip_name(network));
+  if (!network.router && !network.dns) {
+    checks.error(path, fmt::format("network {} has neither router nor dns: there is no address to answer on", quoted(network.name)),
+                 "give it a resolver's address that no machine has, as in dns: " + example_host(network.cidr));
+  }
+}
+
+void check_ra(Checks& checks, const DhcpNetwork& network, const std::string& path) {
+  if (!network.ra) return;
+  if (network.cidr.address.is_v4()) {
+    checks.error(path + ".ra", "router advertisements are for IPv6 networks", "remove ra; IPv4 machines learn their router by DHCP");
+    return;
+  }
+  if (network.cidr.length != 64)
+    checks.error(path + ".ra", fmt::format("ra needs a network of length 64, not {}", network.cidr.length),
+                 "machines make their addresses of 64 bits");
+  const std::size_t nodes = checks.snapshot.cluster ? checks.snapshot.cluster->nodes.size() : 1;
+  if (nodes >= 2) {
+    checks.error(
+        path + ".ra",
+        fmt::format("ra with {} gateways: machines follow the link-local address of the one they heard, also when it is gone", nodes),
+        "it would need a link-local address that moves with the VIPs, which this version does not have: leave ra out and give the "
+        "machines their IPv6 router's VIP as a static route, or run one gateway");
+  }
+}
+
+void check_limits(Checks& checks, const DhcpNetwork& network, const std::string& path) {
+  const bool v4 = network.cidr.address.is_v4();
+  const int length_max = v4 ? 30 : 126;
+  const int length_min = v4 ? 8 : 64;
+  if (network.cidr.length > length_max || network.cidr.length < length_min) {
+    checks.error(path + ".cidr", fmt::format("a network with prefix length {}", network.cidr.length),
+                 fmt::format("{} to {}, as in {}", length_min, length_max, v4 ? "192.168.1.0/24" : "\"2001:db8:1::/64\""));
+  }
+  const std::uint32_t mtu_min = v4 ? 576 : 1280;
+  if (network.mtu != 0 && network.mtu < mtu_min)
+    checks.error(path + ".mtu", fmt::format("mtu {} is below {}", network.mtu, mtu_min), "1500 is usual; 0 = not told");
+  if (network.mtu != 0 && !v4 && !network.ra && checks.sound(path + ".ra"))
+    checks.error(path + ".mtu", "an IPv6 network tells its mtu by router advertisements", "add ra: true, or remove mtu");
+  if (network.ntp && network.ntp->is_v4() != v4)
+    checks.error(path + ".ntp", fmt::format("ntp {} and the network are of different IP versions", network.ntp->to_string()),
+                 v4 ? "give an IPv4 address" : "give an IPv6 address");
+  if (network.ntp) checks.host_address(*network.ntp, path + ".ntp", "ntp");
+  checks.domain(network.domain, path + ".domain");
+  check_ra(checks, network, path);
 }
 
 void check_network(Checks& checks, const DhcpNetwork& network, const std::string& path) {
@@ -42,19 +136,37 @@ void check_network(Checks& checks, const DhcpNetwork& network, const std::string
                  fmt::format("write {}", whole.to_string()));
     return;
   }
-  if (network.cidr.length == 0) checks.error(path + ".cidr", "a network with prefix length 0", "as in 192.168.1.0/24");
-  const auto inside = [&](const std::optional<IpAddress>& address, std::string_view key) {
-    if (address && !is_host_in(network.cidr, *address)) {
-      checks.error(fmt::format("{}.{}", path, key),
-                   fmt::format("{} {} is not a host's address in {}", key, address->to_string(), network.cidr.to_string()),
-                   "it becomes a VIP of that network");
-    }
-  };
-  inside(network.router, "router");
-  inside(network.dns, "dns");
+  checks.host_address(network.cidr.address, path + ".cidr", "the network");
+  check_limits(checks, network, path);
+  check_service_addresses(checks, network, path);
   check_pool(checks, network, path);
-  if (network.mtu != 0 && network.mtu < 576)
-    checks.error(path + ".mtu", fmt::format("mtu {} is below 576", network.mtu), "1500 is usual; 0 = not told");
+  check_options(checks, network, path);
+}
+
+/// Two networks of one IP version on one wire: a machine would get an address of either.
+void check_devices(Checks& checks, const DnsDhcp& dnsdhcp) {
+  std::map<std::pair<std::string, bool>, std::string> seen;
+  for (std::size_t i = 0; i < dnsdhcp.networks.size(); ++i) {
+    const DhcpNetwork& network = dnsdhcp.networks[i];
+    const std::string path = path_of("dnsdhcp.networks[{}].interface", i);
+    if (!checks.sound(path) || !checks.sound(path_of("dnsdhcp.networks[{}].cidr", i)) ||
+        !checks.sound(path_of("dnsdhcp.networks[{}].vlan", i)))
+      continue;
+    if (network.interface == "auto") {
+      checks.error(path, "'auto' is not the interface of a network",
+                   "name the device, as in eth1, or a name of cluster.nodes[].interfaces");
+      continue;
+    }
+    check_interface(checks, network.interface, path);
+    const std::string device = network_device(checks.snapshot, network);
+    if (device.size() > kDeviceLengthMax)
+      checks.error(path, fmt::format("the device {} has more than {} characters", quoted(device), kDeviceLengthMax),
+                   "rename the device below it");
+    const auto [first, fresh] = seen.emplace(std::pair(device, network.cidr.address.is_v4()), network.name);
+    if (!fresh)
+      checks.error(path, fmt::format("{} is the interface of network {} too", device, quoted(first->second)),
+                   "a machine there would get an address of either: give each network a device or a vlan of its own");
+  }
 }
 
 void check_networks(Checks& checks, const DnsDhcp& dnsdhcp) {
@@ -75,45 +187,51 @@ void check_networks(Checks& checks, const DnsDhcp& dnsdhcp) {
     }
   }
   checks.unique(names, "dnsdhcp.networks", "name", "network");
+  check_devices(checks, dnsdhcp);
+  if (dnsdhcp.networks.empty() && checks.readable("dnsdhcp.networks"))
+    checks.error("dnsdhcp", "dnsdhcp without networks: there is no address to answer on", "add networks, or remove dnsdhcp");
+  const std::size_t vips = checks.vips().size();
+  if (vips > kVipsMax)
+    checks.error("dnsdhcp.networks", fmt::format("with the networks' routers and resolvers there are {} VIPs", vips),
+                 fmt::format("at most {}: let router and dns be one address, or leave one out", kVipsMax));
 }
 
-void check_hosts(Checks& checks, const DnsDhcp& dnsdhcp) {
-  std::vector<std::string> known;
-  std::map<std::string, const DhcpNetwork*> networks;
-  for (const DhcpNetwork& network : dnsdhcp.networks) {
-    known.push_back(network.name);
-    networks.emplace(network.name, &network);
+/// A gateway that asks itself, or its peer, gets no answer when it needs one.
+void check_upstream(Checks& checks, const DnsDhcp& dnsdhcp) {
+  for (std::size_t i = 0; i < dnsdhcp.upstream.size(); ++i) {
+    const IpAddress& address = dnsdhcp.upstream[i];
+    const std::string path = path_of("dnsdhcp.upstream[{}]", i);
+    if (!checks.sound(path)) continue;
+    checks.host_address(address, path, "the upstream");
+    const VipAddress* vip = checks.vip_of(address);
+    const std::string own = vip != nullptr ? "the " + vip->what : checks.own_address(address);
+    if (!own.empty())
+      checks.error(path, fmt::format("upstream {} is {}: a gateway would ask itself", address.to_string(), own),
+                   "give a resolver outside, as in 1.1.1.1");
+    if (std::find(dnsdhcp.upstream.begin(), dnsdhcp.upstream.begin() + static_cast<std::ptrdiff_t>(i), address) !=
+        dnsdhcp.upstream.begin() + static_cast<std::ptrdiff_t>(i))
+      checks.error(path, fmt::format("a second upstream {}", address.to_string()), "remove one");
   }
-  const bool networks_known = checks.names_known("dnsdhcp.networks", known.size());
-  std::vector<std::string> names;
-  std::map<std::string, std::string> macs;
-  std::map<IpAddress, std::string> addresses;
-  for (std::size_t i = 0; i < dnsdhcp.hosts.size(); ++i) {
-    const DhcpHost& host = dnsdhcp.hosts[i];
-    const std::string path = path_of("dnsdhcp.hosts[{}]", i);
-    names.push_back(host.name);
-    if (checks.sound(path + ".mac") && !macs.emplace(host.mac, host.name).second) {
-      checks.error(path + ".mac", fmt::format("{} is the MAC address of host {}", host.mac, macs[host.mac]), "each machine needs its own");
+}
+
+void check_netboot(Checks& checks, const DnsDhcp& dnsdhcp) {
+  if (!dnsdhcp.netboot || !checks.readable("dnsdhcp.netboot")) return;
+  const Netboot& netboot = *dnsdhcp.netboot;
+  if (netboot.tftp_root.empty() && checks.sound("dnsdhcp.netboot.tftp_root")) {
+    for (const auto& [key, file] : {std::pair("bios", &netboot.bios), std::pair("efi", &netboot.efi)}) {
+      if (!file->empty())
+        checks.error(fmt::format("dnsdhcp.netboot.{}", key), fmt::format("{} without tftp_root: nothing serves the boot file", key),
+                     "add tftp_root, as in /srv/tftp");
     }
-    if (checks.sound(path + ".address") && !addresses.emplace(host.address, host.name).second) {
-      checks.error(path + ".address", fmt::format("{} is the address of host {}", host.address.to_string(), addresses[host.address]),
-                   "each machine needs its own");
-    }
-    if (const VipAddress* vip = checks.vip_of(host.address))
-      checks.error(path + ".address", fmt::format("{} is the {}", host.address.to_string(), vip->what), "each machine needs its own");
-    const auto network = networks.find(host.network);
-    if (network == networks.end()) {
-      if (networks_known)
-        checks.error(path + ".network", fmt::format("there is no network {}", quoted(host.network)), suggest(host.network, known));
-    } else if (!is_host_in(network->second->cidr, host.address) &&
-               checks.sound(path_of("dnsdhcp.networks[{}].cidr", network->second - dnsdhcp.networks.data()))) {
-      checks.error(path + ".address",
-                   fmt::format("{} is not a host's address in {} of network {}", host.address.to_string(),
-                               network->second->cidr.to_string(), host.network),
-                   "check address and network");
-    }
+    if (!netboot.ipxe.empty() && netboot.ipxe.find("://") == std::string::npos)
+      checks.error("dnsdhcp.netboot.ipxe",
+                   fmt::format("ipxe {} is no address, and without tftp_root nothing serves it as a file", quoted(netboot.ipxe)),
+                   "write an address, as in \"http://192.168.1.1/boot.ipxe\", or add tftp_root");
   }
-  checks.unique(names, "dnsdhcp.hosts", "name", "host");
+  if (netboot == Netboot{}) checks.error("dnsdhcp.netboot", "netboot says nothing", "add tftp_root and a boot file, or remove it");
+  const auto v4 = [](const DhcpNetwork& n) { return n.cidr.address.is_v4(); };
+  if (!dnsdhcp.networks.empty() && std::none_of(dnsdhcp.networks.begin(), dnsdhcp.networks.end(), v4))
+    checks.error("dnsdhcp.netboot", "netboot without an IPv4 network", "machines ask for their boot file by DHCP over IPv4");
 }
 
 }  // namespace
@@ -130,32 +248,11 @@ void check_dnsdhcp(Checks& checks) {
     checks.error("dnsdhcp.follows", fmt::format("no VIP is of group {}", quoted(dnsdhcp.follows)),
                  groups.empty() ? "give a VIP this group, as in group: gateway" : suggest(dnsdhcp.follows, groups));
   }
+  checks.domain(dnsdhcp.domain, "dnsdhcp.domain");
   check_networks(checks, dnsdhcp);
-  check_hosts(checks, dnsdhcp);
-}
-
-void check_router(Checks& checks) {
-  if (!checks.snapshot.router) return;
-  const Router& router = *checks.snapshot.router;
-  if (router.masquerade && router.snat) checks.error("router.snat", "router has masquerade and snat", "use one of them");
-  if (router.snat && checks.vip_of(*router.snat) == nullptr && checks.names_known("vips", checks.snapshot.vips.size(), "address")) {
-    checks.error("router.snat", fmt::format("snat {} is not a VIP", router.snat->to_string()),
-                 "connections must keep their address over a takeover: give a VIP of the uplink, or use masquerade");
-  }
-  std::vector<std::string> known{"uplink"};
-  if (checks.snapshot.dnsdhcp) {
-    for (const DhcpNetwork& network : checks.snapshot.dnsdhcp->networks) known.push_back(network.name);
-  }
-  const bool networks_known = checks.names_known("dnsdhcp.networks", known.size() - 1);
-  const auto check_name = [&](const std::string& name, const std::string& path) {
-    if (std::find(known.begin(), known.end(), name) == known.end() && networks_known)
-      checks.error(path, fmt::format("there is no network {}", quoted(name)), suggest(name, known));
-  };
-  for (std::size_t i = 0; i < router.forward.size(); ++i) {
-    check_name(router.forward[i].from, path_of("router.forward[{}].from", i));
-    for (std::size_t k = 0; k < router.forward[i].to.size(); ++k)
-      check_name(router.forward[i].to[k], path_of("router.forward[{}].to[{}]", i, k));
-  }
+  check_upstream(checks, dnsdhcp);
+  check_netboot(checks, dnsdhcp);
+  check_hosts(checks);
 }
 
 }  // namespace fairlead::config

@@ -35,34 +35,6 @@ void check_address(Checks& checks, const Vip& vip, std::size_t i) {
   }
 }
 
-void check_interface(Checks& checks, const Vip& vip, std::size_t i) {
-  const std::string path = path_of("vips[{}].interface", i);
-  if (vip.interface == "auto" || !checks.snapshot.cluster ||
-      !checks.names_known("cluster.nodes", checks.snapshot.cluster->nodes.size(), "interfaces"))
-    return;
-  std::vector<std::string> known;
-  std::vector<std::string> lacking;
-  bool mapped = false;
-  for (const Node& node : checks.snapshot.cluster->nodes) {
-    bool here = false;
-    for (const NodeInterface& interface : node.interfaces) {
-      known.push_back(interface.name);
-      here = here || interface.name == vip.interface;
-    }
-    mapped = mapped || here;
-    if (!here) lacking.push_back(node.name);
-  }
-  if (mapped && !lacking.empty()) {
-    checks.error(path, fmt::format("node {} does not say which device {} is", lacking.front(), quoted(vip.interface)),
-                 fmt::format("add it to the interfaces of {}", lacking.front()));
-  } else if (!mapped) {
-    if (const auto near = nearest(vip.interface, known)) {
-      checks.warning(path, fmt::format("no node names an interface {}; it is taken for a network device", quoted(vip.interface)),
-                     fmt::format("did you mean '{}'?", *near));
-    }
-  }
-}
-
 /// A next hop or a tracked router: in the VIP's family, and not ours.
 void check_router_address(Checks& checks, const Vip& vip, const IpAddress& gateway, const std::string& path, std::string_view what) {
   checks.host_address(gateway, path, what);
@@ -130,13 +102,40 @@ void check_names(Checks& checks, const Vip& vip, std::size_t i) {
 
 }  // namespace
 
+void check_interface(Checks& checks, const std::string& interface, const std::string& path) {
+  if (interface == "auto" || !checks.snapshot.cluster ||
+      !checks.names_known("cluster.nodes", checks.snapshot.cluster->nodes.size(), "interfaces"))
+    return;
+  std::vector<std::string> known;
+  std::vector<std::string> lacking;
+  bool mapped = false;
+  for (const Node& node : checks.snapshot.cluster->nodes) {
+    bool here = false;
+    for (const NodeInterface& i : node.interfaces) {
+      known.push_back(i.name);
+      here = here || i.name == interface;
+    }
+    mapped = mapped || here;
+    if (!here) lacking.push_back(node.name);
+  }
+  if (mapped && !lacking.empty()) {
+    checks.error(path, fmt::format("node {} does not say which device {} is", lacking.front(), quoted(interface)),
+                 fmt::format("add it to the interfaces of {}", lacking.front()));
+  } else if (!mapped) {
+    if (const auto near = nearest(interface, known)) {
+      checks.warning(path, fmt::format("no node names an interface {}; it is taken for a network device", quoted(interface)),
+                     fmt::format("did you mean '{}'?", *near));
+    }
+  }
+}
+
 void check_vips(Checks& checks) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < checks.snapshot.vips.size(); ++i) {
     const Vip& vip = checks.snapshot.vips[i];
     names.push_back(vip.name);
     check_address(checks, vip, i);
-    check_interface(checks, vip, i);
+    check_interface(checks, vip.interface, path_of("vips[{}].interface", i));
     if (checks.sound(path_of("vips[{}].address", i))) check_route(checks, vip, i);
     check_names(checks, vip, i);
     check_hooks(checks, vip.on_acquire, path_of("vips[{}].on_acquire", i));

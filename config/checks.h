@@ -42,17 +42,23 @@ class Checks {
   [[nodiscard]] bool names_known(const std::string& list, std::size_t count, std::string_view key = "name") const;
 
   [[nodiscard]] const VipAddress* vip_of(const IpAddress& address) const;
+  /// Configured ones first, then those of dnsdhcp's networks.
+  [[nodiscard]] const std::vector<VipAddress>& vips() const { return vips_; }
   /// "a link of node gate-1", "an address of this machine", or empty.
   [[nodiscard]] std::string own_address(const IpAddress& address) const;
   /// Of this machine, as far as that is known, and its VIPs.
   [[nodiscard]] std::vector<IpAddress> own_addresses() const;
   [[nodiscard]] bool is_local(const IpAddress& address) const;
+  /// This machine is one of cluster.nodes: its addresses are a gateway's.
+  [[nodiscard]] bool is_gateway_itself() const;
 
   /// Connections that fit into the descriptors; absent: unknown.
   [[nodiscard]] std::optional<std::uint32_t> connections_max() const;
 
   /// Reports each name of `names` that occurred before; paths are LIST[i].KEY.
   void unique(const std::vector<std::string>& names, std::string_view list, std::string_view key, std::string_view what);
+  /// Reports what is no domain of the domain name system. Empty is fine.
+  void domain(const std::string& name, const std::string& path);
   /// Reports `address` when no host can have it: unspecified, multicast.
   void host_address(const IpAddress& address, const std::string& path, std::string_view what);
 
@@ -72,7 +78,12 @@ void check_listeners(Checks& checks);
 void check_pools(Checks& checks);
 void check_process(Checks& checks);
 void check_dnsdhcp(Checks& checks);
+void check_hosts(Checks& checks);                                                         ///< Called by check_dnsdhcp.
+void check_options(Checks& checks, const DhcpNetwork& network, const std::string& path);  ///< Likewise.
 void check_router(Checks& checks);
+
+/// An interface of a VIP or a network: a name that some node maps must be mapped by all.
+void check_interface(Checks& checks, const std::string& interface, const std::string& path);
 
 /// "pools[3].health"
 template <class... Args>

@@ -41,11 +41,17 @@ inline constexpr std::size_t kRecordsMax = 4096;
 inline constexpr std::size_t kUpstreamsMax = 8;
 inline constexpr std::size_t kDhcpOptionsMax = 64;
 inline constexpr std::size_t kForwardRulesMax = 256;
+inline constexpr std::uint64_t kPoolAddressesMax = 65'536;  ///< Of an IPv4 network; each may become a lease.
+inline constexpr std::size_t kOpenPortsMax = 64;
 
 static_assert(kServersPerPoolMax <= 65535, "lb/ numbers the servers of a pool with 16 bits");
 
 // ---- how long, how much ----
-inline constexpr std::size_t kNameLengthMax = 63;  ///< One DNS label; [a-z0-9._-].
+inline constexpr std::size_t kNameLengthMax = 63;         ///< One DNS label; [a-z0-9._-].
+inline constexpr std::size_t kNetworkNameLengthMax = 56;  ///< With "-router" behind it still a name.
+inline constexpr std::size_t kDhcpOptionLengthMax = 250;  ///< What a DHCP option holds, and less than a line of dnsmasq.conf.
+inline constexpr std::size_t kBootFileLengthMax = 127;    ///< The field of a DHCP answer.
+inline constexpr std::size_t kTftpRootLengthMax = 255;
 inline constexpr std::size_t kTextLengthMax = 1024;
 inline constexpr std::size_t kPathLengthMax = 1024;
 inline constexpr std::size_t kHostLengthMax = 253;

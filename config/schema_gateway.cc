@@ -51,9 +51,7 @@ Field snapshot_field(std::string key, M Snapshot::*member, const std::shared_ptr
 Section build_gateway() {
   static constexpr FieldFlags kRestart{.restart = true};
   Section root = make_section<Root>(
-      "",
-      "One file for a node; the same file may be used on all nodes. Sections marked \"later\" are read and checked by this version and "
-      "acted on by a later one.",
+      "", "One file for a node; the same file may be used on all nodes.",
       {
           field("apiVersion", &Root::api_version, constant(std::string(kApiVersion), "this program reads fairlead/v1"),
                 "Version of this format.", {.required = true}),
@@ -83,9 +81,9 @@ Section build_gateway() {
                          text({.rule = TextRule::kAbsolutePath, .may_be_empty = false, .example = "/var/lib/fairlead"}),
                          "Where the daemon keeps its own files.", kRestart),
           snapshot_field("dnsdhcp", &Snapshot::dnsdhcp, optional(section<DnsDhcp>(dnsdhcp_section())),
-                         "DNS, DHCP and netboot by dnsmasq (later). Absent: none."),
+                         "DNS, DHCP and netboot by dnsmasq. Absent: none."),
           snapshot_field("router", &Snapshot::router, optional(section<Router>(router_section())),
-                         "Routing and NAT for the networks behind the gateways (later). Absent: none."),
+                         "Routing and NAT for the networks behind the gateways. Absent: none."),
       });
   return root;
 }

@@ -237,7 +237,7 @@ struct Log {
   bool operator==(const Log&) const = default;
 };
 
-// ---- dnsdhcp, router: read, checked and shown in this version; acted on by a later one ----
+// ---- dnsdhcp, router ----
 struct DhcpOption {
   std::uint16_t code = 0;
   std::string value;
@@ -259,7 +259,8 @@ struct DhcpNetwork {
   std::string domain;
   std::optional<IpAddress> ntp;
   std::uint32_t mtu = 0;   ///< 0 = not sent.
-  std::uint32_t vlan = 0;  ///< 0 = untagged.
+  std::uint32_t vlan = 0;  ///< 0 = untagged; else the device is INTERFACE.VLAN.
+  bool ra = false;         ///< IPv6: router advertisements.
   std::vector<DhcpOption> options;
   bool operator==(const DhcpNetwork&) const = default;
 };
@@ -299,12 +300,19 @@ struct ForwardRule {
   std::vector<std::string> to;
   bool operator==(const ForwardRule&) const = default;
 };
+enum class Transport : std::uint8_t { kTcp, kUdp };
+struct OpenPort {
+  std::uint16_t port = 0;
+  Transport protocol = Transport::kTcp;
+  bool operator==(const OpenPort&) const = default;
+};
 struct Router {
   std::string uplink;
   bool masquerade = false;
   std::optional<IpAddress> snat;
   bool sync = false;
   std::vector<ForwardRule> forward;
+  std::vector<OpenPort> open;  ///< Of this machine, towards the uplink.
   bool operator==(const Router&) const = default;
 };
 

@@ -5,7 +5,9 @@
 #include <fmt/ranges.h>
 #include <unordered_set>
 
+#include "base/host_name.h"
 #include "config/checks.h"
+#include "config/derived_vips.h"
 #include "config/descriptors.h"
 #include "config/schema.h"
 
@@ -34,9 +36,9 @@ Checks::Checks(const Snapshot& of, const Environment& env, Reader& reader) : sna
   if (!of.dnsdhcp) return;
   for (std::size_t i = 0; i < of.dnsdhcp->networks.size(); ++i) {
     const DhcpNetwork& network = of.dnsdhcp->networks[i];
-    if (network.router) vips_.push_back({*network.router, "VIP " + network.name + "-router", path_of("dnsdhcp.networks[{}].router", i)});
+    if (network.router) vips_.push_back({*network.router, "VIP " + router_vip_name(network), path_of("dnsdhcp.networks[{}].router", i)});
     if (network.dns && network.dns != network.router)
-      vips_.push_back({*network.dns, "VIP " + network.name + "-dns", path_of("dnsdhcp.networks[{}].dns", i)});
+      vips_.push_back({*network.dns, "VIP " + dns_vip_name(network), path_of("dnsdhcp.networks[{}].dns", i)});
   }
 }
 
@@ -112,6 +114,13 @@ bool Checks::is_local(const IpAddress& address) const {
   return local && std::find(local->begin(), local->end(), address) != local->end();
 }
 
+bool Checks::is_gateway_itself() const {
+  if (!snapshot.cluster) return false;
+  const std::string& name = snapshot.node.empty() ? environment.host_name : snapshot.node;
+  const auto& nodes = snapshot.cluster->nodes;
+  return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) { return node.name == name; });
+}
+
 std::optional<std::uint32_t> Checks::connections_max() const {
   const auto& descriptors = environment.descriptors_max;
   if (!descriptors) return std::nullopt;
@@ -126,6 +135,12 @@ void Checks::unique(const std::vector<std::string>& names, std::string_view list
     error(path_of("{}[{}].{}", list, i, key), fmt::format("a second {} {}", what, quoted(names[i])),
           fmt::format("each {} needs a {} of its own", what, key));
   }
+}
+
+void Checks::domain(const std::string& name, const std::string& path) {
+  if (name.empty()) return;
+  if (parse_ip_address(name) || !is_dns_name(name) || name.ends_with('.'))
+    error(path, fmt::format("{} is no domain", quoted(name)), "labels with dots between them and none at the end, as in kube.demo");
 }
 
 void Checks::host_address(const IpAddress& address, const std::string& path, std::string_view what) {

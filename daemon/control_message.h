@@ -17,6 +17,7 @@ namespace fairlead::daemon {
 /// Called exactly once, on whichever thread has the answer.
 using CommandDone = std::function<void(Result<admin::CommandResult>)>;
 using ConnectionsDone = std::function<void(Result<admin::LateConnections>)>;
+using LeasesDone = std::function<void(Result<admin::LateLeases>)>;
 
 struct CommandRequest {
   admin::Command command;
@@ -27,6 +28,11 @@ struct ListRequest {
   admin::ConnectionFilter filter;
   std::size_t limit = 0;
   ConnectionsDone done;
+};
+struct LeasesRequest {
+  admin::LeaseFilter filter;
+  std::size_t limit = 0;
+  LeasesDone done;
 };
 /// A configuration file was read by the jobs thread.
 struct Loaded {
@@ -41,10 +47,13 @@ struct Loaded {
 struct OnControl {
   std::function<void()> run;
 };
+struct RouterRequest {
+  std::function<void(Result<admin::RouterReport>)> done;
+};
 /// Somebody reads the node's report, and the newest one is old.
 struct ReportWanted {};
-using ControlMessage =
-    std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, Loaded, OnControl, ReportWanted>;
+using ControlMessage = std::variant<lb::WorkerReport, lb::ProbeResult, lb::ResolveResult, CommandRequest, ListRequest, LeasesRequest,
+                                    Loaded, OnControl, RouterRequest, ReportWanted>;
 
 /// Tells whoever waits for the answer that there will be none: the daemon stops.
 void refuse(ControlMessage&& message);

@@ -68,6 +68,8 @@ std::optional<std::string> note_of(const ClusterMessage& message) {
                  [](const Beat&) {},
                  [](const BeatAck&) {},
                  [](const NodeDigest&) {},
+                 [](const LeaseUpdate&) {},  // One for each lease: dnsdhcp says what matters of them.
+                 [](const LeaseDigest&) {},
                  [&](const Assign& m) {
                    for (const Assignment& a : m.table)
                      append(out, a.vip + " to " + node_name(a.owner) + " epoch " + std::to_string(a.epoch));
@@ -81,8 +83,7 @@ std::optional<std::string> note_of(const ClusterMessage& message) {
                  [&](const MoveVip& m) { out = m.vip + " to " + (m.to == kNoNode ? std::string("any other") : node_name(m.to)); },
              },
              message);
-  const bool often =
-      std::holds_alternative<Beat>(message) || std::holds_alternative<BeatAck>(message) || std::holds_alternative<NodeDigest>(message);
+  const bool often = std::holds_alternative<Beat>(message) || std::holds_alternative<BeatAck>(message) || !concerns_vips(message);
   if (often) return std::nullopt;
   return out;
 }

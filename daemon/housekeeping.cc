@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "daemon/dhcp_runner.h"
 #include "daemon/listener_counts.h"
 #include "daemon/orchestrator.h"
 #include "generated/version.h"
@@ -195,6 +196,7 @@ void Orchestrator::refresh_report() {
     report->ready = false;
     report->ready_reasons.push_back({"daemon", false, "is stopping"});
   }
+  if (dhcp_) dhcp_->describe(*report);
   add_worker_counts(*report);
   if (takeover_) takeover_->show(*report);
   port_.publish(std::move(report));

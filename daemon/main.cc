@@ -20,6 +20,7 @@
 #include "daemon/machine.h"
 #include "daemon/orchestrator.h"
 #include "daemon/privileges.h"
+#include "daemon/takeover_settings.h"
 #include "daemon/vip_start.h"
 #include "generated/version.h"
 
@@ -132,7 +133,7 @@ int serve(const Arguments& arguments, config::Snapshot snapshot, const std::vect
   const Status kept = keep_last_flight(ring, snapshot.state_dir);
   const auto bad_end = take_untold_flight(snapshot.state_dir);
   const auto recorder = std::make_shared<FlightRecorder>(FlightRecorderOptions{.ring = ring, .state_dir = snapshot.state_dir});
-  VipStart vips = start_vips(snapshot);  // Before the first thread: the guard is a child of a process that has none.
+  VipStart vips = start_vips(takeover_snapshot(snapshot));  // Before the first thread: the guard is a child of a process that has none.
   vips.trace = std::move(trace);
   LogThreadSettings log_settings;
   log_settings.recorder = recorder;

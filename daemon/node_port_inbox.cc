@@ -78,6 +78,14 @@ void NodePortInbox::connections(admin::ConnectionFilter filter, std::size_t limi
   if (!control_.post(ListRequest{std::move(filter), limit, done})) done(busy());
 }
 
+void NodePortInbox::router(std::function<void(Result<admin::RouterReport>)> done) {
+  if (!control_.post(RouterRequest{done})) done(busy());
+}
+
+void NodePortInbox::leases(admin::LeaseFilter filter, std::size_t limit, LeasesDone done) {
+  if (!control_.post(LeasesRequest{std::move(filter), limit, done})) done(busy());
+}
+
 std::vector<admin::EventInfo> NodePortInbox::events(std::uint64_t after, std::size_t limit) const {
   std::vector<admin::EventInfo> out;
   for (const EventRing::Entry& entry : log_.events().after(after, limit)) {

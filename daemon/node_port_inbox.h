@@ -40,6 +40,8 @@ class NodePortInbox final : public admin::NodePort {
   [[nodiscard]] std::vector<admin::EventInfo> events(std::uint64_t after, std::size_t limit) const override;
   [[nodiscard]] std::string config_yaml() const override;
   [[nodiscard]] Result<std::string> blackbox() const override;
+  void router(std::function<void(Result<admin::RouterReport>)> done) override;
+  void leases(admin::LeaseFilter filter, std::size_t limit, std::function<void(Result<admin::LateLeases>)> done) override;
 
  private:
   Inbox<ControlMessage>& control_;

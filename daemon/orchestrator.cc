@@ -9,6 +9,12 @@
 #include "config/diff.h"
 #include "config/host_environment.h"
 #include "config/print.h"
+#include "config/site_names.h"
+#include "daemon/dhcp_runner.h"
+#include "daemon/router_wiring.h"
+#include "daemon/site_answer.h"
+#include "daemon/takeover_settings.h"
+#include "dnsdhcp/router.h"
 #include "generated/version.h"
 
 namespace fairlead::daemon {
@@ -109,6 +115,8 @@ Orchestrator::~Orchestrator() {
   // First what calls into us from other threads, then what they call.
   if (api_) api_->stop();
   takeover_.reset();
+  dhcp_.reset();
+  router_.reset();
   hooks_.reset();
   jobs_.reset();
   resolver_.reset();
@@ -142,7 +150,10 @@ Status Orchestrator::start() {
   log_target_ = log_target_name(started_with_.log);
   loaded_at_ = clock_.wall();
   load_drills();
+  site_names_ = config::site_names(started_with_);
   carry_out(controller_.apply(started_with_, clock_.now()));
+  start_router();
+  start_dhcp(started_with_);  // First: it is told of the first VIP.
   if (auto status = start_takeover(); !status) return status;
   refresh_report();
   api_ = std::make_unique<admin::ApiServer>(admin::api_options(started_with_.admin), port_);
@@ -223,6 +234,8 @@ void Orchestrator::carry_out(ControlActions&& actions) {
   for (LookupStart& lookup : actions.lookups) {
     const lb::ServerId server = lookup.server;
     const std::uint64_t token = lookup.token;
+    if (auto known = site_answer(site_names_, lookup.question); known && inbox_.post(lb::ResolveResult{server, token, std::move(*known)}))
+      continue;
     if (!resolver_->start({.server = server, .token = token, .question = std::move(lookup.question)}))
       controller_.lookup_refused(server, token, clock_.now());
   }
@@ -270,6 +283,8 @@ void Orchestrator::handle(ControlMessage&& message) {
                  [this](lb::ResolveResult&& m) { carry_out(controller_.answered(m.server, m.token, m.answer, clock_.now())); },
                  [this](CommandRequest&& m) { handle_command(std::move(m)); },
                  [this](ListRequest&& m) { list_connections(std::move(m)); },
+                 [this](LeasesRequest&& m) { list_leases(std::move(m)); },
+                 [this](RouterRequest&& m) { show_router(std::move(m)); },
                  [this](Loaded&& m) { loaded(std::move(m)); },
                  [](OnControl&& m) { m.run(); },
                  [this](ReportWanted&&) { refresh_report(); },
@@ -283,6 +298,10 @@ void Orchestrator::handle_command(CommandRequest&& request) {
   if (stopping_) return refuse(std::move(request));  // Nothing may open a listener again.
   if (const auto* reload = std::get_if<admin::Reload>(&request.command)) return load(reload->dry_run, request.actor.name, request.done);
   if (auto* drill = std::get_if<admin::RecordDrill>(&request.command)) return record_drill(std::move(drill->result), request.done);
+  if (const auto* apply = std::get_if<admin::ApplyRouter>(&request.command)) return apply_router(*apply, request.done);
+  if (const auto* confirm = std::get_if<admin::ConfirmRouter>(&request.command))
+    return router_->confirm(confirm->session, as_summary(request.done));
+  if (const auto* release = std::get_if<admin::ReleaseLease>(&request.command)) return release_lease(*release, request.done);
   if (is_of_takeover(request.command)) {
     if (!takeover_) return request.done(Error{Errc::kRefused, "this daemon started with neither VIPs nor a cluster in its configuration"});
     return takeover_->execute(request.command, [this, done = std::move(request.done)](Result<admin::CommandResult> result) {
@@ -307,7 +326,8 @@ void Orchestrator::load(bool dry_run, const std::string& actor, const CommandDon
     }
     Loaded loaded{std::move(here.result), dry_run, actor, done, std::move(here.machine), {}};
     refuse_unusable_log(config_file_, active.log, loaded.result);
-    if (loaded.result.snapshot && !dry_run && takeover) loaded.vip_problems = prepare_vips(active, *loaded.result.snapshot);
+    if (loaded.result.snapshot && !dry_run && takeover)
+      loaded.vip_problems = prepare_vips(takeover_snapshot(active), takeover_snapshot(*loaded.result.snapshot));
     if (!inbox_.post(std::move(loaded))) done(Error{Errc::kUnavailable, "the control thread has too much to do; try again"});
   });
   if (!posted) done(Error{Errc::kUnavailable, "too many reloads are waiting; try again"});
@@ -366,9 +386,12 @@ void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const st
   config_hash_ = config::hash(next);
   log_target_ = log_target_name(next.log);
   const bool takeover_waits = std::any_of(needs_restart.begin(), needs_restart.end(), config::is_takeover_key);
+  router_->reload(next);
+  configure_dhcp(next);
   if (takeover_ && !takeover_waits) {
-    if (auto status = takeover_->configure(next); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
+    if (auto status = takeover_->configure(takeover_snapshot(next)); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());
   }
+  site_names_ = config::site_names(next);
   carry_out(controller_.apply(next, clock_.now()));
   FL_LOG(CONFIG_APPLIED, "file", config_file_, "hash", config_hash_, "changes", changes);
   if (!needs_restart.empty()) FL_LOG(CONFIG_NEEDS_RESTART, "keys", join(needs_restart, " "));
@@ -411,7 +434,8 @@ void Orchestrator::finish_shutdown() {
   loop_.cancel(stop_timer_);
   const Instant now = clock_.now();
   const bool hooks_done = !hooks_ || hooks_->is_idle() || now >= stop_at_;
-  const bool clear = !takeover_ || (takeover_is_over() && hooks_done) || now >= stop_at_ + kClosingMax;
+  const bool given_up = !takeover_ || (takeover_is_over() && hooks_done) || now >= stop_at_ + kClosingMax;
+  const bool clear = given_up && dhcp_is_over(now >= stop_at_ + kClosingMax);
   if (places_.current() == 0 && clear) return loop_.stop();
   if (now >= stop_at_) {
     if (closing_ && now >= stop_at_ + kClosingMax) return loop_.stop();  // A stalled worker must not keep us.

@@ -40,6 +40,13 @@
 
 namespace fairlead::daemon {
 
+class DhcpRunner;
+}
+namespace fairlead::dnsdhcp {
+class Router;
+}
+namespace fairlead::daemon {
+
 [[nodiscard]] LogOptions log_options_of(const config::Log& log);
 /// Where it goes: what `auto` stands for here.
 [[nodiscard]] std::string log_target_name(const config::Log& log);
@@ -97,6 +104,15 @@ class Orchestrator {
   [[nodiscard]] bool may_ask();
   void add_worker_counts(admin::NodeReport& report);
   [[nodiscard]] Status start_takeover();
+  void start_dhcp(const config::Snapshot& snapshot);
+  [[nodiscard]] bool dhcp_is_over(bool at_once);
+  void start_router();
+  void apply_router(const admin::ApplyRouter& command, const CommandDone& done);
+  void show_router(RouterRequest&& request);
+  void list_leases(LeasesRequest&& request);
+  void release_lease(const admin::ReleaseLease& command, const CommandDone& done);
+  void configure_dhcp(const config::Snapshot& next);
+  void release(const IpAddress& vip, std::function<void()> done);
   [[nodiscard]] bool takeover_is_over();
   void tell_takeover(const admin::NodeReport& report);
   void tell_controller(const admin::NodeReport& report);
@@ -123,8 +139,11 @@ class Orchestrator {
   NodePortInbox port_;
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
-  std::unique_ptr<Jobs> trace_jobs_;          ///< Only with --trace-takeover.
-  VipStart vip_start_;                        ///< Until start_takeover().
+  std::unique_ptr<Jobs> trace_jobs_;  ///< Only with --trace-takeover.
+  VipStart vip_start_;                ///< Until start_takeover().
+  std::map<std::string, std::vector<IpAddress>> site_names_;  ///< Of the active configuration.
+  std::unique_ptr<dnsdhcp::Router> router_;
+  std::unique_ptr<DhcpRunner> dhcp_;          ///< Nothing without dnsdhcp; the takeover tells it what happened.
   std::unique_ptr<HookRunner> hooks_;         ///< Nothing without VIPs; outlives the takeover, which tells it what happened.
   std::unique_ptr<TakeoverRunner> takeover_;  ///< Nothing without VIPs.
 
@@ -149,6 +168,8 @@ class Orchestrator {
   std::string config_hash_;
   std::string log_target_;
   bool stopping_ = false;
+  bool dhcp_stopping_ = false;
+  bool dhcp_stopped_ = false;
   bool closing_ = false;  ///< The grace is over: what is open was told to end.
   Instant stop_at_ = Instant::max();
   std::optional<Instant> clear_since_;  ///< Of the takeover's end.

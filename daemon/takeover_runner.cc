@@ -88,6 +88,7 @@ Status TakeoverRunner::start() {
   } else {
     const ClusterProcess self{options_.settings.self, static_cast<std::uint32_t>(::getpid())};
     enter(vip::ViewInput{view_of_one(options_.settings.self, self), self});
+    tell_members();
   }
   tell_from_ = clock_.now() + kStartQuiet;
   beat();
@@ -312,6 +313,7 @@ void TakeoverRunner::finish_add(const std::string& name, Epoch epoch) {
   if (!done) {
     done = Error{Errc::kTimeout, done.error().context, done.error().sys_errno};  // Whether it is there is not sure: it is asked for again.
   } else {
+    host_.address_coming();
     done = driver_->add(v.to_add);
     if (done || done.error().code == Errc::kTimeout) {
       v.added = v.to_add;
@@ -336,18 +338,22 @@ void TakeoverRunner::on_view(const ClusterView& view) {
   holders_due_ = true;
   ++views_;
   enter(vip::ViewInput{view, *self});
+  tell_members();
 }
 void TakeoverRunner::on_message(const ClusterProcess& from, const ClusterMessage& message) {
   if (const auto* digest = std::get_if<NodeDigest>(&message)) {
     if (from.node != options_.settings.self) digests_.received(from.node, *digest, clock_.now());  // Ours: show() has a newer one.
     return;
   }
+  if (!concerns_vips(message)) return host_.group_message(from.node, message);
   holders_due_ = holders_due_ || std::holds_alternative<NodeState>(message);
   if (const auto about = note_of(message)) {
     FL_LOG(CLUSTER_HEARD, "from", std::to_string(to_number(from.node)) + "/" + std::to_string(from.pid), "kind",
            membership::kind_name(message), "about", *about);
   }
+  const bool says_what_it_is = std::holds_alternative<NodeState>(message) || std::holds_alternative<GuardHello>(message);
   enter(vip::DeliveredInput{from, message});
+  if (says_what_it_is) tell_members();
 }
 void TakeoverRunner::on_lost(const std::string& reason) {
   lost_ = reason;
@@ -355,6 +361,27 @@ void TakeoverRunner::on_lost(const std::string& reason) {
   facts_.reset();
   links_.forget();
   enter(vip::LostInput{});
+  tell_members();
+}
+/// A guard alone is no member: nobody there keeps a book.
+void TakeoverRunner::tell_members() {
+  std::vector<NodeId> nodes;
+  if (core_.in_view()) {
+    for (const NodeId node : core_.current_view().nodes) {
+      if (core_.exchange().has_daemon(node)) nodes.push_back(node);
+    }
+  }
+  if (nodes == members_told_ && core_.exchange().round() == round_told_) return;
+  members_told_ = nodes;
+  round_told_ = core_.exchange().round();
+  host_.members_changed(members_told_);
+}
+void TakeoverRunner::say_members() { host_.members_changed(members_told_); }
+bool TakeoverRunner::tell(const ClusterMessage& message) { return client_ != nullptr && core_.in_view() && bool(client_->send(message)); }
+std::optional<vip::LinkState> TakeoverRunner::link_of(const std::string& vip) const {
+  const auto found = vips_.find(vip);
+  if (found == vips_.end() || found->second.link.index == 0) return std::nullopt;
+  return found->second.link;
 }
 void TakeoverRunner::on_facts(const membership::CorosyncFacts& facts, Instant asked) {
   tell_qdevice(facts);

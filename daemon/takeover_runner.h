@@ -63,10 +63,16 @@ struct TakeoverHost {
   std::function<void(std::function<void(Result<vip::GuardChild>)>)> spawn_guard;
   /// An interface that may carry VIPs of `active` was not there before: it is to keep them to itself (R21).
   std::function<void(const config::Snapshot& active)> prepare_interfaces;
+  /// The address of a VIP is about to be added.
+  std::function<void()> address_coming;
   /// A VIP's address came here, or went. After the fact, and after everything else that belongs to it.
   std::function<void(const config::Vip& vip, const std::string& device, bool here)> address_changed;
   /// For the history that people read; no lease counts on it.
   std::function<WallTime()> time_of_day;
+  /// A message that is not about VIPs: whoever it concerns.
+  std::function<void(NodeId from, const ClusterMessage& message)> group_message;
+  /// The nodes whose daemons are in the group, after each change, this one included. Empty: this one is not.
+  std::function<void(const std::vector<NodeId>& nodes)> members_changed;
 };
 
 /// What only the rest of the daemon knows about one VIP.
@@ -114,6 +120,14 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
 
   /// Fills `cluster` and `vips`.
   void describe(admin::NodeReport& report) const;
+  /// To all daemons of the group, this one included, in the order of everything that is said. False: there is no group; nothing was sent.
+  bool tell(const ClusterMessage& message);
+  /// members_changed again, for who missed it.
+  void say_members();
+  /// The placement by which `vip` is whose it is.
+  [[nodiscard]] Epoch epoch_of(const std::string& vip) const { return core_.describe(vip).epoch; }
+  /// Its interface; nothing: there is none now.
+  [[nodiscard]] std::optional<vip::LinkState> link_of(const std::string& vip) const;
   /// Shows a finished report to the operators of the other nodes, as often as is due.
   void show(const admin::NodeReport& report);
 
@@ -173,6 +187,7 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   void on_facts(const membership::CorosyncFacts& facts, Instant asked) override;
   void on_neighbour(const vip::NeighbourEvent& event) override;
 
+  void tell_members();
   void enter(vip::TakeoverInput input);
   [[nodiscard]] Status enter_now(const vip::TakeoverInput& input);
   void turn_with(const std::function<void(vip::TakeoverActions&)>& input);
@@ -273,6 +288,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   std::optional<membership::CorosyncFacts> facts_;
   bool third_vote_told_ = true;  ///< What the log was told.
   NodeDigests digests_;
+  std::vector<NodeId> members_told_;
+  RoundId round_told_;
   std::string lost_;  ///< Why Corosync was lost, or cannot be connected to.
   struct Absence {
     Instant since{};

@@ -2,6 +2,9 @@
 #include "daemon/takeover_settings.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "config/derived_vips.h"
 
 namespace fairlead::daemon {
 namespace {
@@ -107,6 +110,12 @@ Result<vip::Settings> takeover_settings(const config::Snapshot& snapshot, const 
     out.cluster_hash = hash_of(cluster);
   }
   for (const config::Vip& vip : snapshot.vips) out.vips.push_back(settings_of(snapshot, vip, out.nodes));
+  return out;
+}
+
+config::Snapshot takeover_snapshot(const config::Snapshot& snapshot) {
+  config::Snapshot out = snapshot;
+  for (config::Vip& vip : config::derived_vips(snapshot)) out.vips.push_back(std::move(vip));
   return out;
 }
 

@@ -10,6 +10,9 @@
 
 namespace fairlead::daemon {
 
+/// With the VIPs of dnsdhcp's networks beside those of the file.
+[[nodiscard]] config::Snapshot takeover_snapshot(const config::Snapshot& snapshot);
+
 /// `version`: this program's. The node's name must be set.
 /// Errors: kInvalidConfig (the node is not one of cluster.nodes; the file's check refuses that before).
 [[nodiscard]] Result<vip::Settings> takeover_settings(const config::Snapshot& snapshot, const std::string& version);

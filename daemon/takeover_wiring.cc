@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "base/log.h"
+#include "config/derived_vips.h"
+#include "daemon/dhcp_runner.h"
 #include "daemon/guard_main.h"
 #include "daemon/orchestrator.h"
 #include "daemon/takeover_settings.h"
@@ -33,11 +35,11 @@ Status Orchestrator::start_takeover() {
   for (const Error& problem : vip_start_.problems) FL_LOG(VIP_START_PROBLEM, "error", problem.message());
   for (const std::string& address : vip_start_.removed) FL_LOG(VIP_LEFTOVER_REMOVED, "address", address);
   if (started_with_.vips.empty() && !started_with_.cluster) return {};
-  auto settings = takeover_settings(started_with_, kVersion);
+  auto settings = takeover_settings(takeover_snapshot(started_with_), kVersion);
   if (!settings) return settings.error();
   if (const std::string refused = harden_control_thread(); !refused.empty()) FL_LOG(TAKEOVER_NOT_HARDENED, "refused", refused);
   TakeoverHost host;
-  host.reset_connections = [this](const IpAddress& vip, std::function<void()> done) { ask_all<lb::ReleaseAddress>(vip, std::move(done)); };
+  host.reset_connections = [this](const IpAddress& vip, std::function<void()> done) { release(vip, std::move(done)); };
   host.drain_connections = [this](const IpAddress& vip, std::function<void()> done) { ask_all<lb::DrainAddress>(vip, std::move(done)); };
   host.close_connections = [this](const IpAddress& vip) { post_all([&] { return lb::AddressGone{vip}; }); };
   host.stop_draining = [this](const IpAddress& vip) { post_all([&] { return lb::StopDraining{vip}; }); };
@@ -69,6 +71,16 @@ Status Orchestrator::start_takeover() {
                       .on_control = [this](std::function<void()> run) { (void)inbox_.post(OnControl{std::move(run)}); }});
   host.address_changed = [this](const config::Vip& vip, const std::string& device, bool here) {
     hooks_->run(vip, here ? HookEvent::kAcquire : HookEvent::kRelease, device);
+    if (dhcp_) dhcp_->vip_changed(vip.name, here);
+  };
+  host.address_coming = [this] {
+    if (dhcp_) dhcp_->address_coming();
+  };
+  host.group_message = [this](NodeId from, const ClusterMessage& message) {
+    if (dhcp_) dhcp_->delivered(from, message);
+  };
+  host.members_changed = [this](const std::vector<NodeId>& nodes) {
+    if (dhcp_) dhcp_->view_changed(nodes);
   };
   host.time_of_day = [this] { return clock_.wall(); };
   std::unique_ptr<TraceFile> trace;
@@ -80,7 +92,7 @@ Status Orchestrator::start_takeover() {
   const auto born = static_cast<Incarnation>(clock_.wall().time_since_epoch().count());
   if (const auto ports = kernel_ports()) controller_.set_local_ports(*ports);
   takeover_ = std::make_unique<TakeoverRunner>(loop_,
-                                               TakeoverRunner::Options{.snapshot = started_with_,
+                                               TakeoverRunner::Options{.snapshot = takeover_snapshot(started_with_),
                                                                        .settings = std::move(*settings),
                                                                        .incarnation = born,
                                                                        .kept = std::move(vip_start_.wishes),
@@ -89,6 +101,16 @@ Status Orchestrator::start_takeover() {
                                                                        .trace = std::move(trace)},
                                                std::move(host));
   return takeover_->start();
+}
+
+/// R18: what was leased on it is with the others first, then its connections are reset.
+void Orchestrator::release(const IpAddress& vip, std::function<void()> done) {
+  auto reset = [this, vip, done = std::move(done)] { ask_all<lb::ReleaseAddress>(vip, done); };
+  if (!dhcp_) return reset();
+  for (const config::Vip& derived : config::derived_vips(controller_.active())) {
+    if (derived.address.address == vip) return dhcp_->before_release(derived.name, std::move(reset));
+  }
+  reset();
 }
 
 /// R18. An order, not a question: mail, so that it always goes through, in order with what comes after it, however many questions wait.
@@ -133,7 +155,7 @@ void Orchestrator::tell_takeover(const admin::NodeReport& report) {
 /// A VIP as `source` of a pool counts while it is held here.
 void Orchestrator::tell_controller(const admin::NodeReport& report) {
   std::set<IpAddress> held;
-  for (const config::Vip& vip : controller_.active().vips) {
+  for (const config::Vip& vip : takeover_snapshot(controller_.active()).vips) {
     const auto status = std::find_if(report.vips.begin(), report.vips.end(), [&](const auto& v) { return v.name == vip.name; });
     if (status != report.vips.end() && status->held_here) held.insert(vip.address.address);
   }

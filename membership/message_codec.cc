@@ -52,8 +52,8 @@ class Writer {
     payload(field);
     end(at);
   }
-  void name(std::uint8_t tag, const std::string& field) {
-    if (field.size() > kNameBytesMax) fits_ = false;
+  void name(std::uint8_t tag, const std::string& field, std::size_t max = kNameBytesMax) {
+    if (field.size() > max) fits_ = false;
     bytes(tag, field);
   }
   void text(std::uint8_t tag, const std::string& field) { bytes(tag, cut(field)); }
@@ -76,6 +76,10 @@ class Writer {
       out_.push_back(std::byte{field.length});
       const std::span all(field.address.bytes());
       for (const std::uint8_t b : all.first(static_cast<std::size_t>(field.address.bits()) / 8)) out_.push_back(std::byte{b});
+    } else if constexpr (std::is_same_v<T, IpAddress>) {
+      for (const std::uint8_t b : std::span(field.bytes()).first(static_cast<std::size_t>(field.bits()) / 8)) out_.push_back(std::byte{b});
+    } else if constexpr (std::is_same_v<T, MacAddress>) {
+      for (const std::uint8_t b : field.bytes) out_.push_back(std::byte{b});
     } else {
       fields(*this, field);
     }
@@ -117,7 +121,7 @@ class FieldReader {
   void value(std::uint8_t tag, T& field) {
     if (is(tag)) read(field);
   }
-  void name(std::uint8_t tag, std::string& field) { bytes(tag, field, kNameBytesMax); }
+  void name(std::uint8_t tag, std::string& field, std::size_t max = kNameBytesMax) { bytes(tag, field, max); }
   void text(std::uint8_t tag, std::string& field) { bytes(tag, field, kTextBytesMax); }
   template <class T>
   void list(std::uint8_t tag, std::vector<T>& field, std::size_t max) {
@@ -153,6 +157,11 @@ class FieldReader {
   }
   template <class T>
   void read(T& field);
+  template <class T>
+  void take(const std::optional<T>& found, T& field) {
+    if (!found) reading_.malformed = true;
+    field = found.value_or(field);
+  }
 
   std::uint8_t tag_;
   std::span<const std::byte> payload_;
@@ -186,20 +195,29 @@ std::optional<std::uint64_t> read_number(std::span<const std::byte> payload) {
   return value;
 }
 
+template <std::size_t N>
+std::array<std::uint8_t, N> bytes_of(std::span<const std::byte> payload) {
+  std::array<std::uint8_t, N> out{};
+  std::transform(payload.begin(), payload.begin() + N, out.begin(), [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
+  return out;
+}
+
+std::optional<IpAddress> read_address(std::span<const std::byte> payload) {
+  if (payload.size() == 4) return IpAddress::v4(bytes_of<4>(payload));
+  if (payload.size() == 16) return IpAddress::v6(bytes_of<16>(payload));
+  return std::nullopt;
+}
+
+std::optional<MacAddress> read_mac(std::span<const std::byte> payload) {
+  if (payload.size() != 6) return std::nullopt;
+  return MacAddress{bytes_of<6>(payload)};
+}
+
 std::optional<IpPrefix> read_prefix(std::span<const std::byte> payload) {
-  IpPrefix out;
-  if (payload.size() == 5) {
-    std::array<std::uint8_t, 4> v4{};
-    std::transform(payload.begin() + 1, payload.end(), v4.begin(), [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
-    out.address = IpAddress::v4(v4);
-  } else if (payload.size() == 17) {
-    std::array<std::uint8_t, 16> v6{};
-    std::transform(payload.begin() + 1, payload.end(), v6.begin(), [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
-    out.address = IpAddress::v6(v6);
-  } else {
-    return std::nullopt;
-  }
-  out.length = std::to_integer<std::uint8_t>(payload[0]);
+  if (payload.empty()) return std::nullopt;
+  const auto address = read_address(payload.subspan(1));
+  if (!address) return std::nullopt;
+  IpPrefix out{*address, std::to_integer<std::uint8_t>(payload[0])};
   if (out.length > out.address.bits()) return std::nullopt;
   return out;
 }
@@ -224,12 +242,11 @@ void FieldReader::read(T& field) {
       field = static_cast<T>(*number);
     }
   } else if constexpr (std::is_same_v<T, IpPrefix>) {
-    const auto prefix = read_prefix(payload_);
-    if (!prefix) {
-      reading_.malformed = true;
-    } else {
-      field = *prefix;
-    }
+    take(read_prefix(payload_), field);
+  } else if constexpr (std::is_same_v<T, IpAddress>) {
+    take(read_address(payload_), field);
+  } else if constexpr (std::is_same_v<T, MacAddress>) {
+    take(read_mac(payload_), field);
   } else {
     read_fields(payload_, field, reading_);
   }
@@ -285,8 +302,8 @@ std::string_view to_string(DecodeOutcome outcome) {
 }
 
 std::string_view kind_name(const ClusterMessage& message) {
-  static constexpr std::string_view kNames[] = {"node_state", "guard_hello", "beat",         "beat_ack", "assign",
-                                                "released",   "exclude",     "set_override", "move_vip", "node_digest"};
+  static constexpr std::string_view kNames[] = {"node_state", "guard_hello",  "beat",     "beat_ack",    "assign",       "released",
+                                                "exclude",    "set_override", "move_vip", "node_digest", "lease_update", "lease_digest"};
   static_assert(std::size(kNames) == std::variant_size_v<ClusterMessage>);
   return kNames[message.index()];
 }

@@ -22,6 +22,10 @@ inline constexpr std::size_t kOverrideListMax = 128;
 inline constexpr std::size_t kListenerListMax = 256;  ///< config/limits.h: kListenersMax.
 inline constexpr std::size_t kPoolListMax = 256;      ///< config/limits.h: kPoolsMax.
 inline constexpr std::size_t kDownListMax = 64;
+inline constexpr std::size_t kClientIdBytesMax = 764;  ///< dnsdhcp/dhcp_lease.h: 255 bytes as hexadecimal text with colons.
+inline constexpr std::size_t kLeaseNameBytesMax = 253;
+inline constexpr std::size_t kLeaseListMax = 512;  ///< dnsdhcp/lease_book.h sends fewer at once.
+inline constexpr std::size_t kGateListMax = 64;    ///< config/limits.h: kNetworksMax.
 static_assert(kOverrideListMax > kVipListMax + kNodeListMax + 1, "a wish for each VIP, each node and the freeze");
 
 template <class Message>
@@ -46,13 +50,17 @@ template <>
 inline constexpr std::uint8_t kKindOf<MoveVip> = 9;
 template <>
 inline constexpr std::uint8_t kKindOf<NodeDigest> = 10;
+template <>
+inline constexpr std::uint8_t kKindOf<LeaseUpdate> = 11;
+template <>
+inline constexpr std::uint8_t kKindOf<LeaseDigest> = 12;
 
 /// `T` is `U` or `const U`.
 template <class T, class U>
 concept Is = std::same_as<std::remove_const_t<T>, U>;
 
-// F has: value(tag, number, bool, enumeration, IpPrefix or structure), name(tag, string), text(tag, string), list(tag, vector, max),
-// names(tag, vector of strings, max).
+// F has: value(tag, number, bool, enumeration, IpPrefix, IpAddress, MacAddress or structure), name(tag, string[, max]), text(tag, string),
+// list(tag, vector, max), names(tag, vector of strings, max).
 
 template <class F, Is<RingId> T>
 void fields(F& f, T& v) {
@@ -203,6 +211,41 @@ void fields(F& f, T& v) {
   f.value(8, v.control_late_us);
   f.list(9, v.listeners, kListenerListMax);
   f.list(10, v.pools, kPoolListMax);
+}
+
+template <class F, Is<LeaseRecord> T>
+void fields(F& f, T& v) {
+  f.name(1, v.network);
+  f.value(2, v.address);
+  f.value(3, v.mac);
+  f.name(4, v.client_id, kClientIdBytesMax);
+  f.name(5, v.name, kLeaseNameBytesMax);
+  f.value(6, v.seconds_left);
+  f.value(7, v.epoch);
+  f.value(8, v.sequence);
+  f.value(9, v.holder);
+  f.value(10, v.released);
+  f.value(11, v.freed_epoch);
+  f.value(12, v.freed_sequence);
+  f.value(13, v.iaid);
+  f.value(14, v.temporary);
+}
+template <class F, Is<LeaseGate> T>
+void fields(F& f, T& v) {
+  f.name(1, v.network);
+  f.value(2, v.epoch);
+  f.value(3, v.closed);
+}
+template <class F, Is<LeaseUpdate> T>
+void fields(F& f, T& v) {
+  f.list(1, v.records, kLeaseListMax);
+  f.list(2, v.gates, kGateListMax);
+  f.value(3, v.complete);
+}
+template <class F, Is<LeaseDigest> T>
+void fields(F& f, T& v) {
+  f.value(1, v.count);
+  f.value(2, v.hash);
 }
 
 }  // namespace fairlead::membership

@@ -12,7 +12,7 @@ build=$(cd "$1" && pwd)
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
 
-for program in fairleadd fairlead fairlead-loadgen; do
+for program in fairleadd fairlead fairlead-dhcp-event fairlead-loadgen; do
   [ -x "$build/bin/$program" ] || { echo "build_deb: $build/bin/$program is not there (make package builds it)" >&2; exit 1; }
 done
 version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' "$build/CMakeCache.txt")

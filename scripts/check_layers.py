@@ -30,6 +30,7 @@ HOMES = {
     "yaml-cpp/": ["config/parse"],
     "CLI/": ["cli/"],
     "fmt/": [""],
+    "systemd/sd-bus.h": ["dnsdhcp/dnsmasq_bus"],
     "systemd/": ["daemon/"],
     "pugixml": ["migrate/pacemaker_xml", "k8s-bootstrap/"],
 }

@@ -41,10 +41,11 @@ class Bench {
       : input_(input), group_(group), everybody_(input.members.size() == input.settings.nodes.size()) {
     const MemberFacts* owner = find(owner_of(input, group));
     cluster_hash_ = owner == nullptr ? input.settings.cluster_hash : owner->cluster_hash;
+    fewest_ = input.plan_version < kPlanByMissing ? 0 : fewest_missing();
     for (const MemberFacts& m : input.members) {
-      if (m.standby) continue;
-      any_serves_ = any_serves_ || all_of(m, [](const VipState& s) { return s.able && s.serves; });
-      any_gateway_ = any_gateway_ || all_of(m, [](const VipState& s) { return s.able && s.gateway_ok; });
+      if (m.standby || missing(m) > fewest_) continue;
+      any_serves_ = any_serves_ || all_of(m, [](const VipState& s) { return s.serves; });
+      any_gateway_ = any_gateway_ || all_of(m, [](const VipState& s) { return s.gateway_ok; });
     }
   }
 
@@ -58,10 +59,11 @@ class Bench {
     if (m.standby) return "in standby";
     if (FL_RULE(kR15Hash, m.cluster_hash != cluster_hash_)) return "the cluster (its name or its nodes) is configured differently there";
     if (!m.settled && !everybody_) return "started a moment ago";
+    const bool too_few = missing(m) > fewest_;
     for (const VipSettings* vip : group_) {
       const VipState* state = m.find(vip->name);
       if (state == nullptr) return "does not know VIP " + vip->name;
-      if (!state->able) return state->reason.empty() ? "not able" : state->reason;
+      if (!state->able && too_few) return state->reason.empty() ? "not able" : state->reason;
       if (!same_configuration(*vip, *state)) return "VIP " + vip->name + " is configured differently there";
       if (!state->serves && any_serves_) return state->reason.empty() ? "no server is up" : state->reason;
       if (!state->gateway_ok && any_gateway_) return "its gateway does not answer";
@@ -72,7 +74,7 @@ class Bench {
 
   /// Rule 4: the owner is lost and nobody is eligible.
   [[nodiscard]] bool is_last_resort(const MemberFacts& m) const {
-    return !m.standby && (m.settled || everybody_) && all_of(m, [](const VipState& s) { return s.able; }) && same_address(m);
+    return !m.standby && (m.settled || everybody_) && missing(m) <= fewest_ && same_address(m);
   }
 
   /// The owner serves nothing: R17 asks for a successor that has served for a while.
@@ -80,10 +82,25 @@ class Bench {
     return all_of(m, [this](const VipState& s) { return s.serves && std::chrono::milliseconds(s.serves_for_ms) >= input_.serve_stable; });
   }
   [[nodiscard]] bool only_lacks_servers(const MemberFacts& m) const {
-    return !m.standby && all_of(m, [](const VipState& s) { return s.able && s.gateway_ok; });
+    return !m.standby && missing(m) <= fewest_ && all_of(m, [](const VipState& s) { return s.gateway_ok; });
   }
 
  private:
+  /// VIPs of the group it could not hold; one it does not know counts as one.
+  [[nodiscard]] std::size_t missing(const MemberFacts& m) const {
+    return static_cast<std::size_t>(std::count_if(group_.begin(), group_.end(), [&](const VipSettings* vip) {
+      const VipState* state = m.find(vip->name);
+      return state == nullptr || !state->able;
+    }));
+  }
+  /// Over those that could have the group if interfaces were all that counts; 0 when nobody has any of it.
+  [[nodiscard]] std::size_t fewest_missing() const {
+    std::size_t fewest = group_.size();
+    for (const MemberFacts& m : input_.members) {
+      if (!m.standby && (m.settled || everybody_) && same_address(m)) fewest = std::min(fewest, missing(m));
+    }
+    return fewest == group_.size() ? 0 : fewest;
+  }
   template <class Test>
   [[nodiscard]] bool all_of(const MemberFacts& m, Test test) const {
     return std::all_of(group_.begin(), group_.end(), [&](const VipSettings* vip) {
@@ -106,6 +123,7 @@ class Bench {
   const Group& group_;
   std::uint64_t cluster_hash_ = 0;  ///< What the owner's file says; without one, the proposer's (R15).
   bool everybody_ = false;
+  std::size_t fewest_ = 0;  ///< How many VIPs of the group the best member lacks.
   bool any_serves_ = false;
   bool any_gateway_ = false;
 };
@@ -191,6 +209,15 @@ Group plannable(const PlanInput& input, const Group& group) {
   return knows.empty() ? enabled : knows;
 }
 
+/// A VIP whose interface its group's owner lacks waits, unless it is there already.
+bool may_get(const PlanInput& input, const VipSettings& vip, NodeId owner) {
+  const auto before = input.owners.find(vip.name);
+  if (input.plan_version < kPlanByMissing || owner == kNoNode || (before != input.owners.end() && before->second == owner)) return true;
+  const auto member = std::find_if(input.members.begin(), input.members.end(), [owner](const MemberFacts& m) { return m.node == owner; });
+  const VipState* state = member == input.members.end() ? nullptr : member->find(vip.name);
+  return state != nullptr && state->able;
+}
+
 }  // namespace
 
 const VipState* MemberFacts::find(const std::string& vip) const {
@@ -216,7 +243,7 @@ std::map<std::string, NodeId> plan_owners(const PlanInput& input) {
       if (auto left = load.find(before); left != load.end() && left->second > 0) --left->second;
       if (owner != kNoNode) ++load[owner];
     }
-    for (const VipSettings* vip : enabled) plan[vip->name] = owner;
+    for (const VipSettings* vip : enabled) plan[vip->name] = may_get(input, *vip, owner) ? owner : kNoNode;
   }
   return plan;
 }
@@ -227,7 +254,10 @@ std::string why_ineligible(const PlanInput& input, const std::string& vip, NodeI
     if (input.disabled.contains(vip)) return "the VIP is disabled";
     const Bench bench(input, group);
     const MemberFacts* m = bench.find(node);
-    return m == nullptr ? "not a member of the cluster now" : bench.why_not(*m);
+    if (m == nullptr) return "not a member of the cluster now";
+    if (std::string why = bench.why_not(*m); !why.empty()) return why;
+    const VipState* state = m->find(vip);  // It may have the group, without this one.
+    return state == nullptr || state->able ? "" : state->reason.empty() ? "not able" : state->reason;
   }
   return "no VIP of this name";
 }

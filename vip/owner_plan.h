@@ -10,6 +10,9 @@
 // A VIP that no member knows is nobody's; one that its group's owner does not know waits, and the others of the group stay (R15).
 // Eligible: able, not in standby, settled (or every configured node is a member), serving unless no member serves, its gateway answering
 // unless no member's does, and of the same configuration as the owner (R15).
+// A group on several interfaces: able is who lacks the fewest of its VIPs (carrier, interface), and at least has one. What that node lacks
+// waits for its interface, and the others of the group are served. While a member plans by version 1, able is who lacks none: so the plan
+// does not depend on which release happens to propose.
 #pragma once
 
 #include <map>
@@ -48,7 +51,9 @@ struct PlanInput {
   std::map<std::string, NodeId> preempt;            ///< R3: a preferred node whose delay has passed.
   std::vector<Request> requests;                    ///< R16
   Duration serve_stable = 3s;                       ///< R17
+  std::uint16_t plan_version = kPlanVersion;        ///< The least of the members' (R1).
 };
+inline constexpr std::uint16_t kPlanByMissing = 2;  ///< From this version on groups go by the fewest missing VIPs.
 
 /// Owner of each VIP of the settings and of `elsewhere`; kNoNode: nobody.
 [[nodiscard]] std::map<std::string, NodeId> plan_owners(const PlanInput& input);

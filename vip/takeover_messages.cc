@@ -18,9 +18,11 @@ std::uint32_t ms_of(Duration d) { return static_cast<std::uint32_t>(std::clamp<s
 }  // namespace
 
 void TakeoverCore::delivered(const ClusterProcess& from, const ClusterMessage& message, TakeoverActions& out) {
-  if (!in_view_ || std::holds_alternative<NodeDigest>(message)) return;
+  if (!in_view_ || !concerns_vips(message)) return;
   std::visit(Overloaded{
-                 [](const NodeDigest&) {},  // For people.
+                 [](const NodeDigest&) {},
+                 [](const LeaseUpdate&) {},
+                 [](const LeaseDigest&) {},
                  [&](const NodeState& m) { on_state(from, m, out); },
                  [&](const GuardHello& m) {
                    exchange_.guard(from, m);

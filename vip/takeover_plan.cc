@@ -33,6 +33,7 @@ PlanInput TakeoverCore::plan_input() const {
     if (now_ < pending.until) input.requests.push_back(pending.request);
   }
   for (const Exchange::Member* m : exchange_.members()) {
+    input.plan_version = std::min(input.plan_version, m->state.plan_version);
     const auto name =
         std::find_if(settings_.nodes.begin(), settings_.nodes.end(), [m](const NodeName& n) { return n.id == m->process.node; });
     MemberFacts facts{.node = m->process.node,
@@ -114,9 +115,9 @@ void TakeoverCore::propose(TakeoverActions& out) {
   plan_due_ = false;
   plan_again_ = now_ + kPlanInterval;
   watch_preferred();
-  const auto plan = plan_owners(plan_input());
-  Assign assign{.round = exchange_.round(), .plan_version = kPlanVersion, .table = {}};
-  for (const Exchange::Member* m : exchange_.members()) assign.plan_version = std::min(assign.plan_version, m->state.plan_version);
+  const PlanInput input = plan_input();
+  const auto plan = plan_owners(input);
+  Assign assign{.round = exchange_.round(), .plan_version = input.plan_version, .table = {}};
   bool changed = !assigned_;
   for (auto& [name, record] : records_) {
     const auto planned = plan.find(name);

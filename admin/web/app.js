@@ -2,6 +2,7 @@
 import {Actions} from './actions.js';
 import {Nodes, Vips} from './cluster.js';
 import {Connection} from './connection.js';
+import {Dhcp} from './dhcp.js';
 import {byId, el, set, setTag, text} from './dom.js';
 import {Drills} from './drills.js';
 import {Events} from './events.js';
@@ -24,7 +25,7 @@ const store = new Store();
 const actions = new Actions(store);
 const view = {
   headline: new Headline(store), topology: new Topology(byId('topology'), byId('topology-note')), listeners: new Listeners(store),
-  events: new Events(store), drills: new Drills(store),
+  events: new Events(store), drills: new Drills(store), dhcp: new Dhcp(store),
 };
 let drawn = false;
 let who = '';
@@ -84,7 +85,7 @@ function show() {
   const broken = problems(status, {reportStuck: stuck});
   const change = lastChange(store.events);
   view.headline.show(verdict(status, broken), broken, change && {event: change, words: sentence(change)});
-  for (const part of [view.servers, view.listeners, view.vips, view.nodes]) part.show();
+  for (const part of [view.servers, view.listeners, view.vips, view.nodes, view.dhcp]) part.show();
   view.topology.show(store);
   text(byId('node'), status.node);
   const nodes = status.cluster ? plural(status.cluster.nodes.length, 'node') : 'standalone';

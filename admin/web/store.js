@@ -131,6 +131,11 @@ export class Store {
       all(`p:${p.name}`, p);
       for (const s of p.servers) all(`s:${serverKey(p.name, s.name)}`, s);
     }
+    const queries = status.dhcp?.queries;
+    if (queries) {
+      take('dns:here', queries.local + queries.authoritative + queries.stale);
+      take('dns:forwarded', queries.forwarded);
+    }
     prune(this.rates, seen);
   }
 

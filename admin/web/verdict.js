@@ -168,6 +168,23 @@ function serverProblem(pool, s, add) {
   else if (s.state === 'maint') add('info', key, `${name} is in maintenance`, '', s.state_since_s);
 }
 
+const NEARLY_FULL = 0.9;   // As the alert FairleadDhcpPoolNearlyFull.
+export const nearlyFull = (network) => network.pool_size > 0 && network.pool_leased / network.pool_size > NEARLY_FULL;
+
+function dhcpProblems(dhcp, add) {
+  const {dnsmasq} = dhcp;
+  const since = dnsmasq.since_s;
+  if (dnsmasq.state === 'failed') add('bad', 'dnsmasq', 'dnsmasq does not run', dnsmasq.problem, since);
+  else if (dnsmasq.state !== 'ready') add('warn', 'dnsmasq', `dnsmasq is ${dnsmasq.state}`, dnsmasq.problem, since);
+  else if (dnsmasq.problem) add('warn', 'dnsmasq', 'dnsmasq', dnsmasq.problem);
+  if (dhcp.leases.problem) add('warn', 'leases', 'Leases are not kept on disk', dhcp.leases.problem);
+  for (const n of dhcp.networks) {
+    if (n.problem) add('warn', `network:${n.name}`, `Network ${n.name} is not served by this node`, n.problem);
+    const left = `${n.pool_size - n.pool_leased} of ${plural(n.pool_size, 'address', 'addresses')} left`;
+    if (nearlyFull(n)) add('warn', `full:${n.name}`, `The pool of network ${n.name} is nearly full`, left);
+  }
+}
+
 /** [{key, kind, what, detail, since_s?}]: worst first. `since_s` where the node says it. */
 export function problems(status, {reportStuck = false} = {}) {
   const out = [];
@@ -186,6 +203,7 @@ export function problems(status, {reportStuck = false} = {}) {
     else if (p.backups_in_use) add('warn', `pool:${p.name}`, `Only backup servers of pool ${p.name} take connections`);
     for (const s of p.servers) serverProblem(p, s, add);
   }
+  if (status.dhcp) dhcpProblems(status.dhcp, add);
   if (!status.config.last_reload_ok) {
     add('warn', 'reload', 'The last reload was refused', 'the configuration from before is active; fairlead events says why');
   }

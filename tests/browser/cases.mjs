@@ -1,7 +1,7 @@
 // States of a simulated node, and a page on it. Whoever imports this has one browser for all its tests.
 import {after, before} from 'node:test';
 import {Browser} from './browser.mjs';
-import {Simulated, healthyStatus, serverLike, settle} from './sim.mjs';
+import {Simulated, healthyDhcp, healthyStatus, serverLike, settle} from './sim.mjs';
 
 export let browser;
 before(async () => { browser = await new Browser().start(); });
@@ -59,6 +59,11 @@ export const STATES = {
   },
   'standalone': alone,
   'nothing-configured': (s) => { alone(s); s.listeners = []; s.pools = []; },
+  'dhcp': (s) => {
+    s.dhcp = healthyDhcp();
+    Object.assign(s.dhcp.networks[0], {pool_leased: 93, adopted: 2});
+    Object.assign(s.dhcp.networks[1], {serving: false, held_here: false, holder: null, device: '', problem: 'there is no device eth2'});
+  },
   'large': (s) => {
     s.pools[0].servers = Array.from({length: 40}, (_, i) => serverLike({...server(s, 1), name: `master-with-a-rather-long-name-${i + 1}`}));
     const bind = ['192.168.4.20:6443', '[2001:db8:0:1:2:3:4:5]:6443'];

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {accessible, until, words} from './browser.mjs';
 import {STATES, changed, down, node, nowhere, on, server} from './cases.mjs';
+import {healthyDhcp, leaseLike} from './sim.mjs';
 
 const verdictOf = async (change) => {
   let said;
@@ -143,5 +144,65 @@ test('a list of drills that does not come is said', async () => {
     sim.drillDone('planned', {passed: true, outage_ms: 5, bound_ms: 20, vip: 'api', problem: ''});
     await until(page, () => /did not give its list of drills \(HTTP status 503\)/.test(document.getElementById('drills').innerText));
     assert.ok(await page.locator('[data-drill="planned"]').isVisible());
+  }, {expected: /503/});
+});
+
+test('a site without DNS and DHCP has no panel of them', async () => {
+  await on({}, async (page, sim) => {
+    assert.ok(await page.locator('#dhcp-card').isHidden());
+    assert.deepEqual(sim.leasesAsked, []);
+  });
+});
+
+test('each network says who serves it and what is left of its pool, in words', async () => {
+  const status = changed((s) => { s.dhcp = healthyDhcp(); });
+  await on({status}, async (page, sim) => {
+    const of = (name) => words(page, `[data-network="${name}"]`);
+    const says = (name, what) => until(page,
+      ([n, w]) => new RegExp(w, 's').test(document.querySelector(`[data-network="${n}"]`).innerText), [name, what]);
+    assert.match(await words(page, '#dhcp-card'), /dnsmasq 2\.90 ready/);
+    assert.match(await of('mast'), /192\.168\.1\.0\/24 · eth1 · router 192\.168\.1\.254 · DNS 192\.168\.1\.1/);
+    assert.match(await of('mast'), /served here.*40 of 100 \(40 %\).*43 held\s+3 reserved/s);
+    assert.match(await of('node'), /served here.*no pool: known machines only/s);
+    const [mast, other] = sim.status.dhcp.networks;
+    mast.pool_leased = 91;
+    Object.assign(other, {serving: false, held_here: false, holder: 'gate-2'});
+    sim.tell();
+    await says('mast', '91 of 100 \\(91 %\\), nearly full');
+    await says('node', 'by gate-2');
+    assert.match(await words(page, '#broken'), /The pool of network mast is nearly full\s+9 of 100 addresses left/);
+    Object.assign(other, {holder: null, problem: 'there is no device eth2'});
+    Object.assign(mast, {serving: false, sweep: 'running'});
+    sim.tell();
+    await says('node', 'by no node\\s+there is no device eth2');
+    await says('mast', 'soon: looks for addresses in use');
+    assert.match(await words(page, '#broken'), /Network node is not served by this node\s+there is no device eth2/);
+    Object.assign(sim.status.dhcp.dnsmasq, {state: 'failed', problem: 'port 53 is taken by named (pid 12)'});
+    sim.tell();
+    await until(page, () => /dnsmasq does not run/.test(document.getElementById('broken').innerText));
+    assert.match(await words(page, '#dhcp-card'), /failed.*port 53 is taken by named/s);
+    sim.status.dhcp = null;   // A reload took it out.
+    sim.tell();
+    await page.waitForSelector('#dhcp-card', {state: 'hidden'});
+  });
+});
+
+test('the newest leases are asked for when there are others, not with every status', async () => {
+  const status = changed((s) => { s.dhcp = healthyDhcp(); });
+  await on({status}, async (page, sim) => {
+    await until(page, () => document.querySelectorAll('[data-lease]').length > 0);
+    assert.match(await words(page, '[data-lease="192.168.1.101"]'), /mast.*laptop\s+52:54:00:00:01:65.*11 h 58 min.*gate-1/s);
+    assert.deepEqual(sim.leasesAsked, ['?limit=8']);
+    const evil = '<img src=x onerror="globalThis.hurt=1">';
+    sim.leases = [leaseLike({address: '192.168.1.150', name: evil})];
+    sim.status.dhcp.leases.received += 1;
+    await page.waitForSelector('[data-lease="192.168.1.150"]');   // Within the ticks that come by themselves.
+    assert.equal(await page.locator('[data-lease]').count(), 1);
+    assert.match(await words(page, '[data-lease="192.168.1.150"]'), /<img src=x/);
+    assert.equal(sim.leasesAsked.length, 2);
+    sim.leasesStatus = 503;
+    sim.status.dhcp.leases.received += 1;
+    await until(page, () => /did not give its leases \(HTTP status 503\)/.test(document.getElementById('dhcp').innerText));
+    assert.equal(await page.locator('[data-lease]').count(), 1, 'what was there stays');
   }, {expected: /503/});
 });

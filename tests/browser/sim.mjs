@@ -14,6 +14,7 @@ const golden = (name) => JSON.parse(readFileSync(join(TREE, 'tests/golden/dashbo
 const STATUS = golden('status.json');
 const DRILLS = golden('drills.json').drills;
 const HELLO = golden('hello.json');
+const LEASES = golden('leases.json').leases;
 // Their members are names or causes, not fields.
 const MAPS = new Set(['eligible', 'shed_by_cause', 'ended_by_code', 'vip_closed', 'checks', 'connect_failures_by_cause']);
 
@@ -46,6 +47,7 @@ export function like(sample, values, at = '') {
 }
 
 export const serverLike = (values) => like(STATUS.pools[0].servers[0], values);
+export const leaseLike = (values) => like(LEASES[0], values);
 export const vipLike = (values) => like(STATUS.vips[0], values);
 
 const healthyServer = (name) => serverLike({
@@ -65,11 +67,24 @@ const healthyNode = (id) => like(STATUS.cluster.nodes[1], {
   },
 });
 
+/** Two networks, both served by the first gateway. */
+export function healthyDhcp() {
+  const network = (name, number, values) => like(STATUS.dhcp.networks[0], {
+    name, cidr: `192.168.${number}.0/24`, interface: name, device: `eth${number}`,
+    router: `192.168.${number}.254`, dns: `192.168.${number}.1`,
+    pool: [`192.168.${number}.100`, `192.168.${number}.199`], pool_leased: 40, leases_held: 43, adopted: 0, sweep: 'none', ...values,
+  });
+  return like(STATUS.dhcp, {
+    dnsmasq: {restarts: 0, since_s: 7384}, networks: [network('mast', 1, {}), network('node', 2, {pool: [], pool_size: 0, pool_leased: 0})],
+    leases: {conflicts: 0, damaged_lines: 0}, queries: {unanswered: 0},
+  });
+}
+
 /** Three gateways, one VIP held by the first, three servers. */
 export function healthyStatus() {
   const able = {ok: true, reason: ''};
   return like(STATUS, {
-    uptime_s: 86400, ready_reasons: [], control_late_us_by_second: [],
+    uptime_s: 86400, ready_reasons: [], control_late_us_by_second: [], dhcp: null,
     cluster: {votes: 3, tie_break: 'off', qdevice: '', nodes: [1, 2, 3].map(healthyNode)},
     vips: [vipLike({
       holder: 'gate-1', held_here: true, eligible: {'gate-1': able, 'gate-2': able, 'gate-3': able}, holder_changes: 0,
@@ -112,6 +127,9 @@ export class Simulated {
     this.sequence = events.length ? events[events.length - 1].sequence : 0;
     this.drills = structuredClone(DRILLS);
     this.drillsStatus = 200;
+    this.leases = structuredClone(LEASES);
+    this.leasesAsked = [];   // With which queries.
+    this.leasesStatus = 200;
     this.sockets = new Set();
     this.posts = [];
     this.answer = null;      // What a POST is answered with; default: 200 with a summary.
@@ -208,6 +226,13 @@ export class Simulated {
     if (path === '/api/v1/drills') {
       if (this.drillsStatus === 200) json(200, {drills: this.drills});
       else json(this.drillsStatus, {code: 'unavailable', detail: 'not now', status: this.drillsStatus});
+      return;
+    }
+    if (path === '/api/v1/dhcp/leases') {
+      const {search} = new URL(request.url, 'http://x');
+      this.leasesAsked.push(search);
+      if (this.leasesStatus === 200) json(200, {leases: this.leases, limit: 8});
+      else json(this.leasesStatus, {code: 'unavailable', detail: 'not now', status: this.leasesStatus});
       return;
     }
     this.#serveFile(path, response, json);

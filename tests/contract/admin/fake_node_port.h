@@ -6,10 +6,12 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "admin/command_codec.h"
+#include "admin/dhcp_codec.h"
 #include "admin/node_port.h"
 
 namespace fairlead::testing {
@@ -89,6 +91,83 @@ inline admin::NodeReport sample_report() {
   return r;
 }
 
+/// Two networks, of which one is served here and the other nowhere.
+inline admin::DhcpStatus sample_dhcp() {
+  using namespace admin;
+  DhcpStatus d;
+  d.group = "gateway";
+  d.domain = "kube.demo";
+  d.upstream = {"1.1.1.1", "2606:4700:4700::1111"};
+  d.dnsmasq = {DnsmasqState::kReady, 815, "2.90", 7380.5, 1, ""};
+  DhcpNetworkStatus mast;
+  mast.name = "mast";
+  mast.cidr = "192.168.1.0/24";
+  mast.interface = "mast";
+  mast.device = "eth1";
+  mast.router = "192.168.1.254";
+  mast.dns = "192.168.1.1";
+  mast.pool = {"192.168.1.100", "192.168.1.199"};
+  mast.serving = true;
+  mast.held_here = true;
+  mast.holder = "gate-1";
+  mast.pool_size = 100;
+  mast.pool_leased = 93;
+  mast.leases_held = 96;
+  mast.leases_released = 4;
+  mast.reservations = 3;
+  mast.sweep = SweepState::kDone;
+  mast.adopted = 2;
+  DhcpNetworkStatus node;
+  node.name = "node";
+  node.cidr = "192.168.2.0/24";
+  node.interface = "eth2";
+  node.router = "192.168.2.254";
+  node.dns = "192.168.2.1";
+  node.problem = "there is no device eth2";
+  d.networks = {mast, node};
+  d.leases = {
+      .held = 96, .released = 4, .conflicts = 1, .damaged_lines = 2, .sent = 310, .received = 45, .synchronised_s = 62.5, .problem = ""};
+  d.cache_size = 1000;
+  DnsmasqCounters& c = d.counters.emplace();
+  c.forwarded = 1200;
+  c.local = 3400;
+  c.stale = 5;
+  c.unanswered = 7;
+  c.cache_insertions = 900;
+  c.cache_evictions = 11;
+  c.messages = {
+      .discover = 120, .offer = 118, .request = 400, .ack = 395, .nak = 3, .decline = 1, .release = 20, .inform = 2, .bootp = 0, .pxe = 4};
+  return d;
+}
+
+/// The newest first.
+inline std::vector<admin::LeaseInfo> sample_leases() {
+  using admin::LeaseInfo;
+  using admin::LeaseRecordState;
+  const auto at = [](const char* text) { return *parse_ip_address(text); };
+  return {
+      {"mast", at("192.168.1.101"), "52:54:00:00:01:65", "01:52:54:00:00:01:65", "laptop", 43100, LeaseRecordState::kHeld, "gate-1", 7, 12},
+      {"mast", at("192.168.1.11"), "52:54:00:00:01:01", "", "mast-1", 39600, LeaseRecordState::kHeld, "gate-1", 7, 11, true},
+      {"mast", at("192.168.1.100"), "52:54:00:00:01:64", "", "", 0, LeaseRecordState::kReleased, "gate-2", 6, 90}};
+}
+
+/// The configuration of these, as far as the API reads it.
+inline std::string sample_dhcp_yaml() {
+  return R"(apiVersion: fairlead/v1
+vips:
+  - {name: api, address: 192.168.4.20/24, interface: eth0, group: gateway}
+dnsdhcp:
+  follows: gateway
+  domain: kube.demo
+  networks:
+    - {name: mast, interface: eth1, cidr: 192.168.1.0/24, router: 192.168.1.254, dns: 192.168.1.1, pool: [192.168.1.100, 192.168.1.199]}
+    - {name: node, interface: eth2, cidr: 192.168.2.0/24, router: 192.168.2.254, dns: 192.168.2.1}
+  hosts:
+    - {name: mast-1, network: mast, mac: "52:54:00:00:01:01", address: 192.168.1.11, aliases: [etcd-1]}
+    - {name: node-1, network: node, mac: "52:54:00:00:02:01", address: 192.168.2.11}
+)";
+}
+
 /// Two nodes, of which the other is lost; one VIP held here, one that nobody may hold.
 inline admin::NodeReport sample_cluster_report() {
   using namespace admin;
@@ -145,6 +224,7 @@ inline admin::NodeReport sample_cluster_report() {
   ingress.state = "idle";
   ingress.enabled = false;
   r.vips = {api, ingress};
+  r.dhcp = sample_dhcp();
   return r;
 }
 
@@ -183,6 +263,10 @@ class FakeNodePort final : public admin::NodePort {
   void set_connections(std::vector<admin::ConnectionInfo> connections, std::vector<std::uint32_t> silent = {}) {
     const std::lock_guard lock(mutex_);
     connections_ = {std::move(connections), std::move(silent)};
+  }
+  void set_leases(std::vector<admin::LeaseInfo> leases) {
+    const std::lock_guard lock(mutex_);
+    leases_ = std::move(leases);
   }
   void set_events(std::vector<admin::EventInfo> events) {
     const std::lock_guard lock(mutex_);
@@ -234,6 +318,8 @@ class FakeNodePort final : public admin::NodePort {
   void execute(admin::Command command, admin::Actor actor, Done done) override {
     {
       const std::lock_guard lock(mutex_);
+      if (const auto* apply = std::get_if<admin::ApplyRouter>(&command)) session_ = apply->session;
+      if (const auto* confirm = std::get_if<admin::ConfirmRouter>(&command)) session_ = confirm->session;
       commands_.push_back(admin::describe(command));
       actors_.push_back(actor.name);
       if (holding_) return held_.push_back(std::move(done));
@@ -249,6 +335,23 @@ class FakeNodePort final : public admin::NodePort {
     }
     if (out.connections.size() > limit) out.connections.resize(limit);
     done(admin::LateConnections([out = std::move(out)] { return out; }));
+  }
+  /// Of the last command about the router.
+  [[nodiscard]] std::string session() const {
+    const std::lock_guard lock(mutex_);
+    return session_;
+  }
+  void set_router(Result<admin::RouterReport> report) {
+    const std::lock_guard lock(mutex_);
+    router_ = std::move(report);
+  }
+  void router(std::function<void(Result<admin::RouterReport>)> done) override {
+    std::optional<Result<admin::RouterReport>> out;
+    {
+      const std::lock_guard lock(mutex_);
+      out = router_;
+    }
+    done(std::move(*out));
   }
   [[nodiscard]] std::vector<admin::EventInfo> events(std::uint64_t after, std::size_t limit) const override {
     const std::lock_guard lock(mutex_);
@@ -267,6 +370,16 @@ class FakeNodePort final : public admin::NodePort {
     if (blackbox_.empty()) return Error{Errc::kUnavailable, "no flight recorder is kept"};
     return blackbox_;
   }
+  void leases(admin::LeaseFilter filter, std::size_t limit, std::function<void(Result<admin::LateLeases>)> done) override {
+    std::vector<admin::LeaseInfo> out;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& lease : leases_) {
+        if (out.size() < limit && admin::matches(filter, lease)) out.push_back(lease);
+      }
+    }
+    done(admin::LateLeases([out = std::move(out)] { return out; }));
+  }
 
  private:
   [[nodiscard]] Result<admin::CommandResult> answer() const {
@@ -281,9 +394,16 @@ class FakeNodePort final : public admin::NodePort {
   bool holding_ = false;
   std::vector<Done> held_;
   admin::ConnectionList connections_;
+  std::vector<admin::LeaseInfo> leases_ = sample_leases();
   std::vector<admin::EventInfo> events_;
   std::string yaml_ = "apiVersion: fairlead/v1\n";
   std::string blackbox_;
+  Result<admin::RouterReport> router_ = admin::RouterReport{.state = "in force",
+                                                            .summary = "the file's rules are in force",
+                                                            .in_force = "table inet fairlead_router {\n}\n",
+                                                            .of_file = "table inet fairlead_router {\n}\n",
+                                                            .trial_left_s = 0};
+  std::string session_;
   std::vector<std::string> commands_;
   std::vector<std::string> actors_;
   std::string filter_;

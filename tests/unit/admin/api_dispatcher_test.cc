@@ -101,6 +101,8 @@ TEST_F(ApiDispatcherTest, BeforeTheFirstReportItIsAliveButNotReady) {
 }
 
 TEST_F(ApiDispatcherTest, EveryReadingRouteAnswers) {
+  node.set_report(testing::sample_cluster_report());
+  node.set_config(testing::sample_dhcp_yaml());
   for (const auto& route : api_routes()) {
     if (route.role != ApiRole::kRead || route.call == ApiCall::kWatch || route.call == ApiCall::kAsset) continue;
     const auto response = get(std::string(route.pattern));
@@ -292,6 +294,94 @@ TEST_F(ApiDispatcherTest, AMisspeltFilterListsNothing) {
     EXPECT_EQ(get("/api/v1/connections?" + std::string(query)).status, 400U) << query;
   }
   EXPECT_EQ(get("/api/v1/events?after=x").status, 400U);
+}
+
+class DhcpRoutesTest : public ApiDispatcherTest {
+ protected:
+  DhcpRoutesTest() {
+    node.set_report(testing::sample_cluster_report());
+    node.set_config(testing::sample_dhcp_yaml());
+  }
+  std::vector<std::string> addresses(const std::string& query) {
+    const auto page = boost::json::parse(get("/api/v1/dhcp/leases" + query).body);
+    std::vector<std::string> out;
+    for (const auto& lease : page.at("leases").as_array()) out.emplace_back(lease.at("address").as_string().c_str());
+    return out;
+  }
+  using Addresses = std::vector<std::string>;
+};
+
+TEST_F(DhcpRoutesTest, LeasesAreFilteredByEveryKey) {
+  EXPECT_EQ(addresses(""), (Addresses{"192.168.1.101", "192.168.1.11"})) << "not those that are over";
+  EXPECT_EQ(addresses("?released=true").size(), 3U);
+  EXPECT_EQ(addresses("?released=false").size(), 2U);
+  EXPECT_EQ(addresses("?network=mast&name=MAST-1"), Addresses{"192.168.1.11"}) << "names have no case";
+  EXPECT_EQ(addresses("?name=mast"), Addresses{}) << "a part of a name is another name";
+  EXPECT_EQ(addresses("?network=node"), Addresses{});
+  EXPECT_EQ(addresses("?mac=52-54-00-00-01-65"), Addresses{"192.168.1.101"}) << "however it is written";
+  EXPECT_EQ(addresses("?address=192.168.1.11"), Addresses{"192.168.1.11"});
+  EXPECT_EQ(addresses("?limit=1"), Addresses{"192.168.1.101"}) << "the newest";
+}
+
+TEST_F(DhcpRoutesTest, WhatWouldFilterWronglyIsRefused) {
+  for (const char* query : {"mac=52:54", "address=mast-1", "limit=0", "limit=10001", "released=yes", "nam=x"})
+    EXPECT_EQ(get("/api/v1/dhcp/leases?" + std::string(query)).status, 400U) << query;
+  for (const char* path : {"/api/v1/dhcp/leases?network=mats", "/api/v1/dhcp/reservations?network=mats"}) {
+    const auto answer = get(path);
+    EXPECT_EQ(answer.status, 404U) << path;
+    EXPECT_EQ(boost::json::parse(answer.body).at("detail"), "no network 'mats' (there are: mast, node)");
+  }
+}
+
+TEST_F(DhcpRoutesTest, ALeaseHasWhatMergesAreDecidedBy) {
+  const auto page = boost::json::parse(get("/api/v1/dhcp/leases?address=192.168.1.11").body);
+  const auto& lease = page.at_pointer("/leases/0");
+  EXPECT_EQ(lease.at("network"), "mast");
+  EXPECT_EQ(lease.at("mac"), "52:54:00:00:01:01");
+  EXPECT_EQ(lease.at("seconds_left").to_number<int>(), 39600);
+  EXPECT_EQ(lease.at("state"), "held");
+  EXPECT_EQ(lease.at("holder"), "gate-1");
+  EXPECT_EQ(lease.at("epoch").to_number<int>(), 7);
+  EXPECT_EQ(lease.at("sequence").to_number<int>(), 11);
+  EXPECT_EQ(lease.at("reserved"), true);
+  EXPECT_EQ(page.at("limit").to_number<int>(), 1000);
+}
+
+TEST_F(DhcpRoutesTest, ReservationsAreThoseOfTheActiveConfiguration) {
+  const auto all = boost::json::parse(get("/api/v1/dhcp/reservations").body);
+  EXPECT_EQ(all.at("reservations").as_array().size(), 2U);
+  EXPECT_EQ(all.at_pointer("/reservations/0/aliases/0"), "etcd-1");
+  const auto node_only = boost::json::parse(get("/api/v1/dhcp/reservations?network=node").body);
+  EXPECT_EQ(node_only.at("reservations").as_array().size(), 1U);
+  EXPECT_EQ(node_only.at_pointer("/reservations/0/address"), "192.168.2.11");
+}
+
+TEST_F(DhcpRoutesTest, DnsNamesTheServersAndWhoHoldsThem) {
+  const auto dns = boost::json::parse(get("/api/v1/dns").body);
+  EXPECT_EQ(dns.at("domain"), "kube.demo");
+  EXPECT_EQ(dns.at_pointer("/servers/0/address"), "192.168.1.1");
+  EXPECT_EQ(dns.at_pointer("/servers/0/holder"), "gate-1");
+  EXPECT_TRUE(dns.at_pointer("/servers/1/holder").is_null());
+  EXPECT_EQ(dns.at_pointer("/dnsmasq/version"), "2.90");
+  EXPECT_EQ(dns.at_pointer("/queries/local").to_number<int>(), 3400);
+}
+
+TEST_F(DhcpRoutesTest, AReleaseReachesTheNodeAndIsInTheAuditTrail) {
+  const test::EventCapture events;
+  EXPECT_EQ(operate("POST", "/api/v1/dhcp/release", R"({"address":"192.168.1.101"})").status, 200U);
+  EXPECT_EQ(node.commands(), std::vector<std::string>{"dhcp release 192.168.1.101"});
+  EXPECT_EQ(events.value(MessageId::COMMAND_DONE, "command"), "dhcp release 192.168.1.101");
+}
+
+TEST_F(DhcpRoutesTest, WithoutDnsdhcpEachCallSaysSo) {
+  node.set_report(testing::sample_report());
+  for (const char* path : {"/api/v1/dhcp/leases", "/api/v1/dhcp/leases?network=mast", "/api/v1/dhcp/reservations", "/api/v1/dns"}) {
+    const auto answer = get(path);
+    EXPECT_EQ(answer.status, 404U) << path;
+    EXPECT_EQ(answer.body.find("no dnsdhcp is in the configuration") == std::string::npos, false) << answer.body;
+  }
+  EXPECT_EQ(operate("POST", "/api/v1/dhcp/release", R"({"address":"192.168.1.101"})").status, 404U);
+  EXPECT_TRUE(node.commands().empty());
 }
 
 TEST_F(ApiDispatcherTest, EventsContinueAfterASequenceNumber) {

@@ -47,8 +47,14 @@ TEST(CommandCodec, EveryCommandComesBackAsItWasSent) {
       SetNodeStandby{"gate-1", false, false},
       RunDrill{"kill-process", ""},
       RunDrill{"delete-vip", "api"},
+      ApplyRouter{false, ""},
+      ApplyRouter{true, "10.0.0.9 40000 10.0.0.1 22"},
+      ConfirmRouter{""},
+      ConfirmRouter{"10.0.0.9 40001 10.0.0.1 22"},
       SetClusterFrozen{true},
       SetClusterFrozen{false},
+      ReleaseLease{*parse_ip_address("192.168.1.101")},
+      ReleaseLease{*parse_ip_address("2001:db8::17")},
   };
   for (const auto& command : commands) {
     const auto call = encode_command(command);
@@ -100,6 +106,11 @@ TEST(CommandCodec, RefusesWhatIsWrongAndNamesTheKey) {
            Refused{"POST", "/api/v1/connections/kill", "", "no filter"},
            Refused{"POST", "/api/v1/connections/kill", "{\"all\":true,\"pool\":\"p\"}", "beside a filter"},
            Refused{"POST", "/api/v1/reload", "{\"dry_run\":\"yes\"}", "dry_run: not true or false"},
+           Refused{"POST", "/api/v1/dhcp/release", "", "address: is missing"},
+           Refused{"POST", "/api/v1/dhcp/release", "{\"address\":\"mast-1\"}", "address: "},
+           Refused{"POST", "/api/v1/dhcp/release", "{\"address\":\"192.168.1.300\"}", "address: "},
+           Refused{"POST", "/api/v1/dhcp/release", "{\"address\":7}", "address: not a string"},
+           Refused{"POST", "/api/v1/dhcp/release", "{\"adress\":\"192.168.1.1\"}", "adress: unknown key"},
        }) {
     const auto command = decode({method, target, body});
     ASSERT_FALSE(command) << target << " " << body;

@@ -37,6 +37,8 @@ TEST(DashboardSamples, DrillsAreWhatTheCodecWrites) {
   expect_sample("drills.json", encode_drills(times, testing::sample_cluster_report().drills));
 }
 
+TEST(DashboardSamples, LeasesAreWhatTheCodecWrites) { expect_sample("leases.json", encode_leases(testing::sample_leases(), 8)); }
+
 TEST(DashboardSamples, TheFirstFrameIsWhatTheWatchSends) {
   expect_sample("hello.json", encode_hello({"gate-1", "0.1.0", "uid 0 (root)", ApiRole::kOperate}, WatchPlan({.after = 0}, 1, 9)));
 }

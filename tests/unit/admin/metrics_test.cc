@@ -151,6 +151,29 @@ TEST(Metrics, WhatIsNotKnownIsAbsentAndNotZero) {
   EXPECT_EQ(found["process_max_fds"], 1);
 }
 
+TEST(Metrics, NothingIsSaidOfDhcpWithoutItAndNothingOfDnsmasqWhileItIsSilent) {
+  NodeReport r = everything();
+  const std::string page = render_metrics(r, counters());
+  EXPECT_TRUE(has(page, "fairlead_dhcp_dnsmasq_ready 1")) << page;
+  EXPECT_TRUE(has(page, "fairlead_dhcp_pool_leased{network=\"mast\"} 93"));
+  EXPECT_TRUE(has(page, "fairlead_dhcp_leases{network=\"mast\",state=\"released\"} 4"));
+  EXPECT_TRUE(has(page, "fairlead_dhcp_messages_total{type=\"decline\"} 1"));
+  EXPECT_TRUE(has(page, "fairlead_dns_queries_total{answer=\"forwarded\"} 1200"));
+  EXPECT_EQ(samples(page)["fairlead_dhcp_pool_addresses"], 1) << "the other network has no pool";
+
+  r.dhcp->dnsmasq.state = DnsmasqState::kRestarting;
+  r.dhcp->counters.reset();
+  auto found = samples(render_metrics(r, counters()));
+  EXPECT_TRUE(has(render_metrics(r, counters()), "fairlead_dhcp_dnsmasq_ready 0"));
+  EXPECT_EQ(found.count("fairlead_dns_queries_total"), 0U);
+  EXPECT_EQ(found.count("fairlead_dhcp_messages_total"), 0U);
+  EXPECT_EQ(found["fairlead_dhcp_serving"], 2);
+
+  r.dhcp.reset();
+  for (const auto& [name, count] : samples(render_metrics(r, counters())))
+    EXPECT_FALSE(name.starts_with("fairlead_dhcp_") || name.starts_with("fairlead_dns_")) << name;
+}
+
 TEST(Metrics, LabelValuesAreEscaped) {
   NodeReport r = testing::sample_report();
   r.config_file = "/etc/\"odd\"\\\n.yaml";

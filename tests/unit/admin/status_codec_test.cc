@@ -37,12 +37,21 @@ TEST(StatusCodec, HasTheShapeOfTheContract) {
   EXPECT_EQ(status.at_pointer("/listeners/0/bytes/out").to_number<int>(), 7654321);
   EXPECT_EQ(status.at_pointer("/pools/0/servers/0/state"), "up");
   EXPECT_EQ(status.at_pointer("/pools/0/servers/0/check/duration_ms").to_number<double>(), 4.1);
+  EXPECT_EQ(status.at_pointer("/dhcp/dnsmasq/state"), "ready");
+  EXPECT_EQ(status.at_pointer("/dhcp/networks/0/pool/1"), "192.168.1.199");
+  EXPECT_EQ(status.at_pointer("/dhcp/networks/0/sweep"), "done");
+  EXPECT_TRUE(status.at_pointer("/dhcp/networks/1/holder").is_null());
+  EXPECT_EQ(status.at_pointer("/dhcp/leases/damaged_lines").to_number<int>(), 2);
+  EXPECT_EQ(status.at_pointer("/dhcp/messages/ack").to_number<int>(), 395);
+  EXPECT_EQ(status.at_pointer("/dhcp/queries/unanswered").to_number<int>(), 7);
+  EXPECT_EQ(status.at_pointer("/dhcp/cache/evictions").to_number<int>(), 11);
 }
 
 TEST(StatusCodec, AStandaloneNodeHasNoClusterAndAVipsList) {
   const auto status = parsed(encode_status(testing::sample_report()));
 
   EXPECT_TRUE(status.at("cluster").is_null());
+  EXPECT_TRUE(status.at("dhcp").is_null());
   EXPECT_TRUE(status.at("vips").is_array());
 }
 
@@ -55,7 +64,11 @@ TEST(StatusCodec, NodesAreTheClustersOrThisOneAlone) {
 }
 
 TEST(StatusCodec, WhatIsEncodedDecodesToTheSame) {
-  for (const auto& report : {full_report(), testing::sample_report(), NodeReport{}}) {
+  auto silent = full_report();  // dnsmasq has not answered yet.
+  silent.dhcp->counters.reset();
+  silent.dhcp->cache_size.reset();
+  silent.dhcp->leases.synchronised_s.reset();
+  for (const auto& report : {full_report(), testing::sample_report(), NodeReport{}, silent}) {
     const std::string text = encode_status(report);
     const auto back = decode_status(text);
     ASSERT_TRUE(back) << back.error().message();
@@ -89,7 +102,9 @@ TEST(StatusCodec, OddDocumentsAreErrorsNeverACrash) {
   for (const char* text :
        {"", "null", "[]", "{", "{\"pools\":{}}", "{\"pools\":[1]}", "{\"uptime_s\":\"x\"}", "{\"max_connections\":-1}",
         "{\"max_connections\":1.5}", "{\"pools\":[{\"servers\":[{\"state\":\"asleep\"}]}]}", "{\"listeners\":[{\"bind\":[1]}]}",
-        "{\"listeners\":[{\"ended_by_code\":{\"--\":\"x\"}}]}", "{\"vips\":[{\"eligible\":{\"a\":1}}]}"}) {
+        "{\"listeners\":[{\"ended_by_code\":{\"--\":\"x\"}}]}", "{\"vips\":[{\"eligible\":{\"a\":1}}]}", "{\"dhcp\":1}",
+        "{\"dhcp\":{\"dnsmasq\":{\"state\":\"asleep\"}}}", "{\"dhcp\":{\"networks\":[{\"sweep\":1}]}}",
+        "{\"dhcp\":{\"queries\":{\"local\":-1}}}", "{\"dhcp\":{\"leases\":{\"synchronised_s\":\"x\"}}}"}) {
     EXPECT_FALSE(decode_status(text)) << text;
   }
   EXPECT_FALSE(decode_status(std::string(10000, '[')));

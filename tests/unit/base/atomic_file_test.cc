@@ -99,6 +99,7 @@ TEST(AtomicFile, AFileOfUnreasonableSizeIsRefused) {
   test::TempDir dir;
   ASSERT_TRUE(write_file_atomically(dir.path("file"), std::string(kSmallFileBytesMax + 1, 'x')));
   EXPECT_EQ(read_small_file(dir.path("file")).error().code, Errc::kLimitExceeded);
+  EXPECT_EQ(read_small_file(dir.path("file"), kSmallFileBytesMax + 1)->value().size(), kSmallFileBytesMax + 1) << "whoever expects it";
 }
 
 }  // namespace

@@ -55,9 +55,15 @@ class CliTest : public ::testing::Test {
     environment.interactive = interactive;
     environment.program = program;
     if (!corosync.empty()) environment.cluster_paths.corosync = corosync;
+    environment.ssh_session = [this] { return ssh_session; };
     environment.replace_process = [this](const std::vector<std::string>& command) {
       became = command;
       return Error{Errc::kUnavailable, "not in a test"};
+    };
+    environment.ask_dns = [this](const std::vector<Endpoint>& servers, const DnsQuestion& question, Duration) {
+      asked_servers = servers;
+      asked_question = question;
+      return dns_said.size() == servers.size() ? dns_said : std::vector<DnsAnswer>(servers.size());
     };
     environment.api = [this](const ConnectOptions& options) {
       connected = options;
@@ -88,13 +94,17 @@ class CliTest : public ::testing::Test {
   ConnectOptions connected;
   std::function<void()> on_pause;
   std::string typed;
+  std::string ssh_session;
   int pauses = 1000;
   admin::ApiRole role = admin::ApiRole::kOperate;
   bool reachable = true;
   bool color = false;
   bool interactive = false;
   std::string program = "/nonexistent/bin/fairlead";
-  std::string corosync;             ///< Its folder; empty: the machine's.
+  std::string corosync;  ///< Its folder; empty: the machine's.
+  std::vector<Endpoint> asked_servers;
+  DnsQuestion asked_question;
+  std::vector<DnsAnswer> dns_said;  ///< By the servers; another number of them: none answers.
   std::vector<std::string> became;  ///< What a verb wanted this process to be replaced by.
 };
 

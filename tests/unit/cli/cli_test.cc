@@ -246,7 +246,7 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   ASSERT_EQ(run({"__complete", "bash", "--", ""}), kExitDone);
   const std::string completion = out.str();
   ASSERT_NE(completion.find("init\t"), std::string::npos);
-  for (const char* name : {"dns", "dhcp", "router", "bootstrap", "image", "machine", "storage"}) {
+  for (const char* name : {"bootstrap", "image", "machine", "storage"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;

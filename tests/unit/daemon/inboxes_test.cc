@@ -60,6 +60,8 @@ TEST_F(NodePortInboxTest, WhatFindsNoRoomIsRefusedOnceAndTheRestIsAnsweredOnce) 
   int listed = 0;
   port.connections({}, 10, [&](const Result<admin::LateConnections>& r) { listed += r ? 100 : 1; });
   EXPECT_EQ(listed, 1);
+  port.leases({}, 10, [&](const Result<admin::LateLeases>& r) { listed += r ? 100 : 1; });
+  EXPECT_EQ(listed, 2);
   inbox.drain([](ControlMessage&& m) { refuse(std::move(m)); });
   EXPECT_EQ(answered, 5);
   EXPECT_EQ(refused, 5);
@@ -70,9 +72,10 @@ TEST_F(NodePortInboxTest, EveryKindOfQuestionLeftBehindIsRefused) {
   const auto unavailable = [&](const auto& r) { answered += !r && r.error().code == Errc::kUnavailable ? 1 : 100; };
   refuse(CommandRequest{admin::Reload{}, {"tester"}, unavailable});
   refuse(ListRequest{{}, 1, unavailable});
+  refuse(LeasesRequest{{}, 1, unavailable});
   refuse(Loaded{{}, false, "tester", unavailable, {}, {}});
   refuse(lb::ProbeResult{});  // Nobody waits.
-  EXPECT_EQ(answered, 3);
+  EXPECT_EQ(answered, 4);
 }
 
 TEST_F(NodePortInboxTest, ShowsWhatWasPublishedLast) {

@@ -81,8 +81,26 @@ inline NodeDigest any_digest() {
   d.pools = any_list(4, [] { return PoolDigest{any_name(), any<std::uint32_t>(), any<std::uint32_t>(), any_list(4, any_name)}; });
   return d;
 }
+inline LeaseRecord any_lease() {
+  LeaseRecord r;
+  r.network = any_name();
+  r.address = any_prefix().address;
+  r.mac = {any<std::array<std::uint8_t, 6>>()};
+  r.client_id = any_text(kClientIdBytesMax);
+  r.name = any_text(kLeaseNameBytesMax);
+  r.seconds_left = any<std::uint32_t>();
+  r.epoch = any<std::uint64_t>();
+  r.sequence = any<std::uint64_t>();
+  r.holder = any_node();
+  r.released = any<bool>();
+  r.freed_epoch = any<std::uint64_t>();
+  r.freed_sequence = any<std::uint64_t>();
+  r.iaid = any<std::uint32_t>();
+  r.temporary = any<bool>();
+  return r;
+}
 inline ClusterMessage any_message() {
-  switch (*rc::gen::inRange(0, 10)) {
+  switch (*rc::gen::inRange(0, 12)) {
     case 0: return any_node_state();
     case 1: return GuardHello{any_round()};
     case 2: {
@@ -98,6 +116,11 @@ inline ClusterMessage any_message() {
     case 6: return Exclude{any_round(), {any_node(), any<std::uint32_t>()}};
     case 7: return SetOverride{any_override()};
     case 8: return any_digest();
+    case 9: {
+      const auto gates = any_list(4, [] { return LeaseGate{any_name(), any<std::uint64_t>(), any<bool>()}; });
+      return LeaseUpdate{any_list(4, any_lease), gates, any<bool>()};
+    }
+    case 10: return LeaseDigest{any<std::uint32_t>(), any<std::uint64_t>()};
     default: return MoveVip{any_name(), any_node()};
   }
 }

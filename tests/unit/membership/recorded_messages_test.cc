@@ -66,6 +66,34 @@ NodeDigest node_digest() {
   return digest;
 }
 
+LeaseRecord lease(std::uint8_t last) {
+  LeaseRecord record;
+  record.network = "mast";
+  record.address = IpAddress::v4({192, 168, 1, last});
+  record.mac = {{0x52, 0x54, 0, 0, 1, last}};
+  record.client_id = "01:52:54:00:00:01:64";
+  record.name = "laptop";
+  record.seconds_left = 43200;
+  record.epoch = 7;
+  record.sequence = 12;
+  record.holder = NodeId{2};
+  record.freed_epoch = 6;
+  record.freed_sequence = 40;
+  return record;
+}
+
+LeaseUpdate lease_update() {
+  LeaseRecord ended = lease(101);
+  ended.released = true;
+  LeaseRecord v6 = lease(102);
+  v6.address = IpAddress::v6({0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x66});
+  v6.mac = {};
+  v6.client_id = "00:01:00:01:2a:3b:4c:5d:52:54:00:00:01:66";
+  v6.iaid = 305419896;
+  v6.temporary = true;
+  return {{lease(100), ended, v6}, {}, true};
+}
+
 std::map<std::string, ClusterMessage> this_release() {
   return {
       {"node_state", node_state()},
@@ -83,6 +111,10 @@ std::map<std::string, ClusterMessage> this_release() {
       {"move_vip_anywhere", MoveVip{"api", kNoNode}},
       {"node_digest", node_digest()},
       {"node_digest_empty", NodeDigest{}},
+      {"lease_update", lease_update()},
+      {"lease_update_gates", LeaseUpdate{{}, {{"mast", 7, true}, {"node", 8, false}}, false}},
+      {"lease_update_empty", LeaseUpdate{}},
+      {"lease_digest", LeaseDigest{250, 0xfeedface}},
   };
 }
 

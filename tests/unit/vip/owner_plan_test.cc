@@ -289,5 +289,102 @@ TEST_F(OwnerPlanTest, R15WhereTheClusterIsConfiguredDifferentlyNothingMovesByCho
   EXPECT_EQ(owner(), n1) << "on the loss of its holder it moves all the same";
 }
 
+/// One group of VIPs on three interfaces.
+class OwnerPlanGroupTest : public OwnerPlanTest {
+ protected:
+  OwnerPlanGroupTest() {
+    settings.vips.clear();
+    for (const char* name : {"api", "mast-router", "node-router"}) add_vip(name, "gateway");
+    input.members.clear();
+    for (const NodeId n : {n1, n2, n3}) add_member(n);
+  }
+  void lacks(NodeId node, std::initializer_list<std::size_t> vips) {
+    for (const std::size_t i : vips) {
+      member(node).vips[i].able = false;
+      member(node).vips[i].reason = "no carrier";
+    }
+  }
+  void held_by(NodeId node) {
+    for (const VipSettings& v : settings.vips) input.owners[v.name] = node;
+  }
+  std::map<std::string, NodeId> all(NodeId a, NodeId b, NodeId c) const { return {{"api", a}, {"mast-router", b}, {"node-router", c}}; }
+};
+
+TEST_F(OwnerPlanGroupTest, GoesToTheNodeThatLacksTheFewestAndWhatThatLacksWaits) {
+  lacks(n1, {0, 1});
+  lacks(n2, {2});
+  lacks(n3, {1, 2});
+  EXPECT_EQ(plan_owners(input), all(n2, n2, kNoNode));
+}
+
+TEST_F(OwnerPlanGroupTest, IsNotHomelessBecauseEachNodeLacksOneInterface) {
+  held_by(n3);
+  lose(n3);
+  lacks(n1, {1});
+  lacks(n2, {2});
+  EXPECT_EQ(plan_owners(input), all(n1, kNoNode, n1));
+}
+
+TEST_F(OwnerPlanGroupTest, AWaitingVipComesWhenItsInterfaceDoes) {
+  input.owners = all(n2, n2, kNoNode);
+  lacks(n1, {0});
+  lacks(n3, {0});
+  EXPECT_EQ(plan_owners(input), all(n2, n2, n2));
+}
+
+TEST_F(OwnerPlanGroupTest, R3StaysAmongEquallyBadOnesAndKeepsWhatItHas) {
+  held_by(n3);
+  lacks(n1, {0});
+  lacks(n2, {1});
+  lacks(n3, {2});
+  EXPECT_EQ(plan_owners(input), all(n3, n3, n3)) << "what it had before is its own business";
+}
+
+TEST_F(OwnerPlanGroupTest, LeavesANodeThatLacksMore) {
+  held_by(n1);
+  lacks(n1, {1, 2});
+  lacks(n2, {2});
+  lacks(n3, {1, 2});
+  EXPECT_EQ(plan_owners(input), all(n2, n2, kNoNode));
+}
+
+TEST_F(OwnerPlanGroupTest, PrefersAWholeNodeWhateverTheOrder) {
+  settings.vips.front().prefer = {n1};
+  lacks(n1, {2});
+  EXPECT_EQ(plan_owners(input), all(n2, n2, n2));
+}
+
+TEST_F(OwnerPlanGroupTest, ANodeThatHasNoneOfItGetsNothing) {
+  for (const NodeId n : {n1, n2, n3}) lacks(n, {0, 1, 2});
+  EXPECT_EQ(plan_owners(input), all(kNoNode, kNoNode, kNoNode));
+}
+
+TEST_F(OwnerPlanGroupTest, ServersCountAmongTheNodesThatLackTheFewest) {
+  lacks(n1, {1});
+  lacks(n2, {1});
+  lacks(n3, {1, 2});
+  for (VipState& s : member(n1).vips) s.serves = false;
+  EXPECT_EQ(plan_owners(input), all(n2, kNoNode, n2));
+}
+
+TEST_F(OwnerPlanGroupTest, ExplainsWhatANodeLacksAlsoWhenItMayHaveTheRest) {
+  lacks(n1, {1});
+  lacks(n2, {1});
+  lacks(n3, {1, 2});
+  EXPECT_EQ(why_ineligible(input, "api", n1), "");
+  EXPECT_EQ(why_ineligible(input, "mast-router", n1), "no carrier");
+  EXPECT_EQ(why_ineligible(input, "api", n3), "no carrier");
+}
+
+TEST_F(OwnerPlanGroupTest, R1WhileAMemberPlansByVersionOneOnlyAWholeNodeCounts) {
+  input.plan_version = 1;
+  lacks(n1, {1});
+  lacks(n2, {2});
+  lacks(n3, {0});
+  EXPECT_EQ(plan_owners(input), all(kNoNode, kNoNode, kNoNode));
+  member(n3).vips[0].able = true;
+  EXPECT_EQ(plan_owners(input), all(n3, n3, n3));
+}
+
 }  // namespace
 }  // namespace fairlead::vip

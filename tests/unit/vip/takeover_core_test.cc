@@ -29,6 +29,8 @@ TEST_F(TakeoverCoreTest, WhatIsShownToOperatorsMovesNothingAndIsNoAnswer) {
   core->delivered(daemon_of(n2), state_of(n2), out);
   out.clear();
   core->delivered(daemon_of(n3), NodeDigest{}, out);
+  core->delivered(daemon_of(n3), LeaseUpdate{}, out);
+  core->delivered(daemon_of(n3), LeaseDigest{}, out);
   EXPECT_THAT(out, IsEmpty());
   for (int i = 0; i < 20; ++i) {
     tick(50ms);

@@ -36,12 +36,23 @@ struct Lease {
   LeaseStamp stamp;
   NodeId holder = kNoNode;  ///< The gateway that gave it.
   LeaseState state = LeaseState::kHeld;
+  LeaseStamp freed;        ///< Leases of this address up to here are known to be over: an older one that turns up is no conflict.
+  std::uint32_t iaid = 0;  ///< IPv6 only, with `temporary`: dnsmasq finds such a lease by it.
+  bool temporary = false;
   bool operator==(const Lease&) const = default;
 };
+
+inline constexpr std::size_t kClientIdTextMax = 764;  ///< 255 bytes, all that option 61 can carry, as hexadecimal text with colons.
+inline constexpr std::size_t kLeaseNameMax = 253;
+inline constexpr std::uint32_t kEndlessSeconds = 0xffffffff;  ///< dnsmasq's "infinite".
 
 /// "held", "released"
 [[nodiscard]] std::string_view to_string(LeaseState state);
 /// Whole seconds until it expires, rounded up; 0: it has.
 [[nodiscard]] std::uint32_t seconds_left(const Lease& lease, Instant now);
+/// When `seconds` from now are over. kEndlessSeconds: 136 years, which is no end.
+[[nodiscard]] inline Instant after_seconds(std::uint32_t seconds, Instant now) { return now + std::chrono::seconds(seconds); }
+/// One client, as far as two leases of one address can tell: the same client id, or the same MAC (it starts by network, then its system).
+[[nodiscard]] bool same_client(const Lease& a, const Lease& b);
 
 }  // namespace fairlead::dnsdhcp

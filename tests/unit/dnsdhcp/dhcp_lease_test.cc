@@ -1,4 +1,4 @@
-#include "dnsdhcp/lease.h"
+#include "dnsdhcp/dhcp_lease.h"
 
 #include <gtest/gtest.h>
 

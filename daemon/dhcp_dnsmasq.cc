@@ -1,0 +1,243 @@
+// DhcpRunner's dnsmasq: its configuration, its life, what it tells.
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "config/derived_vips.h"
+#include "daemon/dhcp_runner.h"
+#include "daemon/privileges.h"
+#include "dnsdhcp/config_files.h"
+#include "dnsdhcp/lease_feed.h"
+#include "dnsdhcp/lease_file.h"
+#include "dnsdhcp/nft_tool.h"
+
+namespace fairlead::daemon {
+namespace {
+
+constexpr std::size_t kDamagedMax = 100;  ///< Lines that are set aside.
+
+/// dnsmasq binds ports below 1024, asks for raw sockets, and sets ARP entries.
+Result<dnsdhcp::DnsmasqChild> start_lent(const dnsdhcp::DnsmasqCommand& command) {
+  const LentCapabilities lent(capability_bit(CAP_NET_ADMIN) | capability_bit(CAP_NET_RAW) | capability_bit(CAP_NET_BIND_SERVICE));
+  return dnsdhcp::start_dnsmasq(command);
+}
+
+std::string folder_of(const config::Snapshot& snapshot) { return snapshot.state_dir + "/dhcp"; }
+
+}  // namespace
+
+Status remove_dhcp_gate() {
+  const LentCapabilities lent(capability_bit(CAP_NET_ADMIN));
+  return dnsdhcp::NftTool().apply(dnsdhcp::render_no_dhcp_gate());
+}
+
+Status DhcpRunner::start() {
+  const std::string folder = folder_of(options_.snapshot);
+  if (auto made = dnsdhcp::ConfigFiles(folder, options_.program).prepare(); !made) return made.error();
+  load();
+  auto script = dnsdhcp::ScriptSocket::open(loop_, options_.sockets + "/dhcp-event.sock", script_callbacks());
+  if (!script) return script.error();
+  script_ = std::move(*script);
+  auto keeper =
+      dnsdhcp::DnsmasqKeeper::make(loop_,
+                                   {.program = options_.program,
+                                    .config = folder + "/" + std::string(dnsdhcp::kConfFile),
+                                    .bus_socket = options_.sockets + "/dhcp-bus.sock",
+                                    .script_socket = script_->path()},
+                                   {.post_job = host_.post_job, .on_control = host_.on_control, .start = start_lent}, keeper_callbacks());
+  if (!keeper) return keeper.error();
+  keeper_ = std::move(*keeper);
+  apply();
+  turn();
+  return {};
+}
+
+/// What an earlier life knew. On the control thread: it is the start, and nothing is served yet.
+void DhcpRunner::load() {
+  const std::string path = folder_of(options_.snapshot) + "/leases";
+  const auto text = read_small_file(path, dnsdhcp::kLeaseFileBytesMax);
+  if (!text) FL_LOG(LEASE_FILE_DAMAGED, "file", path, "lines", 0, "first", 0, "reason", text.error().message(), "aside", "");
+  if (!text || !*text) return;
+  const Instant now = clock_.now();
+  const auto wall = std::chrono::duration_cast<std::chrono::seconds>(host_.time_of_day().time_since_epoch()).count();
+  auto file = dnsdhcp::parse_lease_file(**text, now, wall);
+  if (!file.damaged.empty()) {
+    damaged_ = file.damaged.size();
+    std::string lines;
+    for (std::size_t i = 0; i < std::min(file.damaged.size(), kDamagedMax); ++i) lines += file.damaged[i].text + "\n";
+    const std::string aside = path + ".damaged";
+    const Status kept = write_file_atomically(aside, lines);
+    FL_LOG(LEASE_FILE_DAMAGED, "file", path, "lines", file.damaged.size(), "first", file.damaged.front().number, "reason",
+           file.damaged.front().reason, "aside", kept ? aside : "nowhere: " + kept.error().message());
+  }
+  book_.load(std::move(file.leases), file.epoch, now);
+  saved_ = book_.revision();
+}
+
+void DhcpRunner::configure(const config::Snapshot& next) {
+  options_.snapshot = next;
+  set_networks();
+  apply();
+  // VIPs that are here already count for networks that are new.
+  turn();
+}
+
+/// D3. One at a time, the newest configuration last.
+void DhcpRunner::apply() {
+  if (applying_) {
+    apply_again_ = true;
+    return;
+  }
+  const std::string folder = folder_of(options_.snapshot);
+  auto rendered =
+      dnsdhcp::render(options_.snapshot, {.directory = folder, .script = options_.script, .user = "root", .group = "", .dbus = true});
+  if (!rendered) {
+    FL_LOG(DNSDHCP_REFUSED, "error", rendered.error().message());
+    problem_ = rendered.error().message();
+    return;
+  }
+  applying_ = host_.post_job([this, alive = alive_, host = host_, folder, program = options_.program, running = running_,
+                              wanted = std::move(*rendered)]() mutable {
+    const dnsdhcp::ConfigFiles files(folder, program);
+    const dnsdhcp::ApplyPlan plan = dnsdhcp::plan_apply(running, wanted);
+    Status done;
+    if (!plan.is_empty()) done = files.test(wanted, folder + "/test");
+    if (done) done = files.write(plan);
+    Result<dnsdhcp::ApplyPlan> result = done ? Result<dnsdhcp::ApplyPlan>(plan) : Result<dnsdhcp::ApplyPlan>(done.error());
+    host.on_control([this, alive, result = std::move(result), wanted = std::move(wanted)]() mutable {
+      if (*alive) applied(std::move(result), std::move(wanted));
+    });
+  });
+  if (!applying_) FL_LOG(DNSDHCP_REFUSED, "error", "too many jobs are waiting; reload again");
+}
+
+void DhcpRunner::applied(Result<dnsdhcp::ApplyPlan> plan, dnsdhcp::Rendered rendered) {
+  applying_ = false;
+  if (!plan) {
+    problem_ = plan.error().message();
+    FL_LOG(DNSDHCP_REFUSED, "error", problem_);
+  } else {
+    problem_.clear();
+    const config::DnsDhcp& model = *options_.snapshot.dnsdhcp;
+    if (!plan->is_empty()) {
+      FL_LOG(DNSDHCP_APPLIED, "change", dnsdhcp::to_string(plan->action), "networks", model.networks.size(), "hosts", model.hosts.size());
+    }
+    running_ = std::move(rendered);
+    act(plan->action);
+  }
+  if (std::exchange(apply_again_, false)) apply();
+}
+
+void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
+  if (stopping_) return;
+  switch (action) {
+    case dnsdhcp::DnsmasqAction::kNone: return;
+    case dnsdhcp::DnsmasqAction::kReload: return keeper_->reload();
+    case dnsdhcp::DnsmasqAction::kRestart:
+      if (keeper_->core().phase() == dnsdhcp::DnsmasqPhase::kStopped) return keeper_->run();
+      restart_due_ = true;
+      for (auto& [name, network] : networks_) {
+        if (network.step == Step::kAway || network.step == Step::kClosed || network.step == Step::kClosing) continue;
+        end_sweep(network);
+        step_to(name, network, Step::kClosingGate);
+      }
+      return turn();
+  }
+}
+
+/// What dnsmasq gave out is in the book: the next one gets it from there.
+void DhcpRunner::restart_when_closed() {
+  if (!restart_due_ || stopping_) return;
+  for (const auto& [name, network] : networks_) {
+    if (network.step != Step::kAway && network.step != Step::kClosed) return;
+  }
+  restart_due_ = false;
+  keeper_->restart();
+}
+
+void DhcpRunner::dnsmasq_ready(const std::string& version, Duration took) {
+  FL_LOG(DNSMASQ_READY, "pid", keeper_->pid(), "after_ms", to_ms(took), "leases", book_.leases(clock_.now()).size());
+  (void)version;
+  problem_.clear();
+  flush_feeds();
+  dnsdhcp::BookActions out;
+  for (auto& [name, network] : networks_) {
+    if (network.step != Step::kClosed || !network.is_here() || !network.released.empty()) continue;
+    step_to(name, network, Step::kOpening);  // Closed for a restart, and nothing was given meanwhile.
+    book_.open(name, out);
+  }
+  carry(std::move(out));
+  turn();
+}
+
+dnsdhcp::DnsmasqKeeper::Callbacks DhcpRunner::keeper_callbacks() {
+  using dnsdhcp::DnsmasqLine;
+  dnsdhcp::DnsmasqKeeper::Callbacks out;
+  out.on_ready = [this](const dnsdhcp::SayReady& ready) { dnsmasq_ready(ready.version, ready.took); };
+  out.on_ended = [this](const dnsdhcp::SayEnded& ended) {
+    problem_ = ended.reason;
+    ++restarts_;
+    FL_LOG(DNSMASQ_ENDED, "pid", keeper_->pid(), "reason", ended.reason, "after_s", to_seconds(ended.next_in));
+    dnsmasq_ended();
+  };
+  out.on_stopped = [this] {
+    if (const auto stopped = std::exchange(stopped_, nullptr)) stopped();
+  };
+  out.on_crash_loop = [this](const dnsdhcp::SayCrashLoop& loop) {
+    problem_ = "ends again and again: " + loop.reason;
+    FL_LOG(DNSMASQ_CRASH_LOOP, "ends", loop.ends, "within_s", to_seconds(dnsdhcp::kLoopWindow), "retry_s", to_seconds(dnsdhcp::kBackOffMax),
+           "reason", loop.reason);
+  };
+  out.on_crash_loop_over = [] { FL_LOG(DNSMASQ_RESTARTED, "reason", "runs again"); };
+  out.on_line = [](const DnsmasqLine& line) {
+    if (line.trouble) FL_LOG(DNSMASQ_SAID, "severity", "trouble", "text", line.text, "count", 1);
+  };
+  out.on_lines_left_out = [](std::uint64_t lines) {
+    FL_LOG(DNSMASQ_SAID, "severity", "notice", "text", "more lines, left out", "count", lines);
+  };
+  out.on_port_taken = [this](const std::string& who) {
+    problem_ = who;
+    FL_LOG(DNSMASQ_PORT_TAKEN, "what", who);
+  };
+  out.on_lease = [](const dnsdhcp::LeaseSignal&) {};  // The script says more.
+  return out;
+}
+
+dnsdhcp::ScriptSocket::Callbacks DhcpRunner::script_callbacks() {
+  dnsdhcp::ScriptSocket::Callbacks out;
+  out.on_event = [this](const dnsdhcp::ScriptEvent& said) {
+    dnsdhcp::BookActions actions;
+    const auto event = dnsdhcp::lease_event(said);
+    if (!event) return;  // Nobody whom the other gateways could name.
+    book_.local_event(*event, clock_.now(), actions);
+    carry(std::move(actions));
+    turn();
+  };
+  out.on_init = [this] {
+    dnsdhcp::BookActions actions;
+    const Instant now = clock_.now();
+    feeds_.clear();
+    book_.dnsmasq_started(actions);
+    std::string lines = dnsdhcp::lease_lines(book_.snapshot(now), host_.time_of_day(), now);
+    carry(std::move(actions));
+    return lines;
+  };
+  out.on_problem = [](const Error& error) { FL_LOG(LEASE_EVENT_IGNORED, "reason", error.message(), "count", 1); };
+  return out;
+}
+
+void DhcpRunner::stop(std::function<void()> done) {
+  stopping_ = true;
+  stopped_ = std::move(done);
+  save();
+  gate_busy_ = true;  // No other text after this one.
+  const bool posted = host_.post_job([] {
+    if (auto removed = remove_dhcp_gate(); !removed) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", removed.error().message());
+  });
+  if (!posted) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", "too many jobs are waiting");
+  if (!keeper_) return std::exchange(stopped_, nullptr)();
+  keeper_->stop();
+}
+
+}  // namespace fairlead::daemon

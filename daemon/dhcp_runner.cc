@@ -1,0 +1,507 @@
+#include "daemon/dhcp_runner.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "base/atomic_file.h"
+#include "base/log.h"
+#include "base/overloaded.h"
+#include "base/units.h"
+#include "config/derived_vips.h"
+#include "daemon/privileges.h"
+#include "dnsdhcp/lease_feed.h"
+#include "dnsdhcp/lease_file.h"
+#include "dnsdhcp/nft_tool.h"
+#include "dnsdhcp/udp_queue.h"
+#include "vip/arp_socket.h"
+
+namespace fairlead::daemon {
+namespace {
+
+constexpr Duration kGateRetry = std::chrono::seconds(1);
+constexpr std::size_t kUnsentMax = 20'000;
+constexpr Duration kUnsentRetry = std::chrono::milliseconds(20);
+constexpr Duration kSaveRetry = std::chrono::seconds(10);
+
+constexpr Duration kClosedMax = std::chrono::seconds(3);  ///< A VIP that is to go has gone by then.
+constexpr Duration kQueueLook = std::chrono::milliseconds(1);
+constexpr CapabilitySet kNftCapabilities = capability_bit(CAP_NET_ADMIN);
+
+/// Requests that came in before the gate was closed wait in dnsmasq's socket (proc(5), /proc/net/udp: rx_queue).
+bool dhcp_queue_is_empty() {
+  const auto text = read_small_file("/proc/net/udp");
+  if (!text || !*text) return true;
+  return dnsdhcp::udp_queue_of(**text, dnsdhcp::kDhcpServerPort) == 0;
+}
+
+std::vector<dnsdhcp::BookNetwork> book_networks(const config::Snapshot& snapshot) {
+  std::vector<dnsdhcp::BookNetwork> out;
+  for (const config::DhcpNetwork& network : snapshot.dnsdhcp->networks) out.push_back({network.name, network.cidr});
+  return out;
+}
+
+}  // namespace
+
+DhcpRunner::DhcpRunner(QbLoop& loop, Options options, DhcpHost host)
+    : loop_(loop), options_(std::move(options)), host_(std::move(host)), book_(options_.self) {
+  set_networks();
+}
+
+DhcpRunner::~DhcpRunner() {
+  *alive_ = false;
+  loop_.cancel(timer_);
+  loop_.cancel(listens_);
+  go_on();
+  for (auto& [name, network] : networks_) end_sweep(network);
+}
+
+/// It ended by itself: what it gave last may be untold.
+void DhcpRunner::dnsmasq_ended() {
+  book_.dnsmasq_ended();
+  for (auto& [name, network] : networks_) {
+    if (network.step == Step::kAway) continue;
+    end_sweep(network);
+    if (network.step == Step::kOpen) FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", "dnsmasq ended");
+    const bool leaves = !network.released.empty();
+    step_to(name, network, leaves ? Step::kClosed : Step::kFencing);
+    answer_released(network);
+  }
+  turn();
+}
+
+/// Networks that stay keep what they are in the middle of.
+void DhcpRunner::set_networks() {
+  std::map<std::string, Network> next;
+  for (const config::DhcpNetwork& settings : options_.snapshot.dnsdhcp->networks) {
+    const std::string device = config::network_device(options_.snapshot, settings);
+    std::set<std::string> vips;
+    if (settings.router) vips.insert(config::router_vip_name(settings));
+    if (settings.dns && settings.dns != settings.router) vips.insert(config::dns_vip_name(settings));
+    auto before = networks_.extract(settings.name);
+    Network network;
+    if (!before.empty() && before.mapped().device == device) {
+      network = std::move(before.mapped());
+      std::erase_if(network.here, [&](const std::string& vip) { return !vips.contains(vip); });
+    } else if (!before.empty()) {
+      end_sweep(before.mapped());
+      book_.let_go(settings.name);
+      answer_released(before.mapped());
+    }
+    network.settings = settings;
+    network.device = device;
+    network.vips = std::move(vips);
+    next.emplace(settings.name, std::move(network));
+  }
+  for (auto& [name, network] : networks_) {
+    end_sweep(network);
+    book_.let_go(name);
+    answer_released(network);
+  }
+  networks_ = std::move(next);
+  book_.configure(book_networks(options_.snapshot));
+}
+
+void DhcpRunner::address_coming() {
+  if (!keeper_ || keeper_->pid() <= 0) return;
+  if (standing_ == -1 && ::kill(keeper_->pid(), SIGSTOP) == 0) standing_ = keeper_->pid();
+  loop_.cancel(standstill_);
+  standstill_ = loop_.after(kStandstillMax, [this] { go_on(); });
+}
+
+void DhcpRunner::go_on() {
+  loop_.cancel(standstill_);
+  const pid_t pid = std::exchange(standing_, -1);
+  // Another one by that number would be a child of ours as well, and does not mind.
+  if (pid != -1 && keeper_ && keeper_->pid() == pid) (void)::kill(pid, SIGCONT);
+}
+
+/// D5 holds for what this daemon does; somebody else's address may come at any time.
+void DhcpRunner::check_listening() {
+  if (!keeper_ || !keeper_->bus().is_ready() || restart_due_) return;
+  const auto udp = read_small_file("/proc/net/udp");
+  if (!udp || !*udp) return;
+  for (const auto& [name, network] : networks_) {
+    const auto address = config::resolver_of(network.settings);
+    if (!network.is_here() || !address || !address->is_v4() || dnsdhcp::udp_is_bound(**udp, *address, dnsdhcp::kDnsPort)) continue;
+    FL_LOG(DNSMASQ_NOT_LISTENING, "address", address->to_string());
+    return act(dnsdhcp::DnsmasqAction::kRestart);
+  }
+}
+
+void DhcpRunner::vip_changed(const std::string& vip, bool here) {
+  dnsdhcp::BookActions out;
+  for (auto& [name, network] : networks_) {
+    if (!network.vips.contains(vip)) continue;
+    const bool was_here = network.is_here();
+    if (here) {
+      network.here.insert(vip);
+    } else {
+      network.here.erase(vip);
+    }
+    if (network.is_here() && !was_here) {
+      begin(name, network, out);
+    } else if (!here && network.step != Step::kAway) {
+      end_sweep(network);
+      book_.let_go(name);
+      step_to(name, network, Step::kAway);
+      answer_released(network);
+    }
+  }
+  if (std::all_of(networks_.begin(), networks_.end(), [](const auto& n) { return n.second.is_here(); })) go_on();
+  if (here) {
+    loop_.cancel(listens_);
+    listens_ = loop_.after(kListensAfter, [this] { check_listening(); });
+  }
+  carry(std::move(out));
+  turn();
+}
+
+void DhcpRunner::begin(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
+  Epoch epoch = 0;
+  for (const std::string& each : network.vips) epoch = std::max(epoch, host_.epoch_of(each));
+  network.swept = false;
+  book_.hold(name, epoch, clock_.now(), out);
+  step_to(name, network, Step::kFencing);
+}
+
+void DhcpRunner::before_release(const std::string& vip, std::function<void()> done) {
+  for (auto& [name, network] : networks_) {
+    if (!network.vips.contains(vip)) continue;
+    if (network.step == Step::kAway || network.step == Step::kClosed) break;
+    if (network.step != Step::kClosingGate && network.step != Step::kClosing) {
+      end_sweep(network);
+      step_to(name, network, Step::kClosingGate);
+    }
+    network.released.push_back(std::move(done));
+    return turn();
+  }
+  done();
+}
+
+void DhcpRunner::view_changed(const std::vector<NodeId>& members) {
+  unsent_.clear();
+  dnsdhcp::BookActions out;
+  book_.view_changed(members, clock_.now(), out);
+  carry(std::move(out));
+  turn();
+}
+
+void DhcpRunner::delivered(NodeId from, const ClusterMessage& message) {
+  dnsdhcp::BookActions out;
+  if (const auto* update = std::get_if<LeaseUpdate>(&message)) {
+    if (from != options_.self) received_ += update->records.size();
+    book_.delivered(from, *update, clock_.now(), out);
+  }
+  if (const auto* digest = std::get_if<LeaseDigest>(&message)) book_.delivered(from, *digest, clock_.now(), out);
+  carry(std::move(out));
+  turn();
+}
+
+// ---- the networks' steps ----
+
+void DhcpRunner::turn() {
+  dnsdhcp::BookActions out;
+  tell_unsent();
+  book_.tick(clock_.now(), out);
+  carry(std::exchange(out, {}));
+  for (auto& [name, network] : networks_) {
+    turn(name, network, out);
+    carry(std::exchange(out, {}));
+  }
+  set_gate();
+  restart_when_closed();
+  save();
+  arm();
+}
+
+void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
+  const Instant now = clock_.now();
+  switch (network.step) {
+    case Step::kAway: return;
+    case Step::kClosed:  // It was to go, and stayed after all.
+      if (network.is_here() && !restart_due_ && now >= network.since + kClosedMax) begin(name, network, out);
+      return;
+    case Step::kFencing:
+      if (!book_.fenced(name) || !keeper_ || !keeper_->bus().is_ready()) return;
+      if (!book_.handed_over(name)) {
+        if (!book_.synchronised() && now < network.since + kBooksMax) return;
+        begin_sweep(name, network);
+        if (network.sweep) return;
+      }
+      step_to(name, network, Step::kOpening);
+      return book_.open(name, out);
+    case Step::kSweeping: return sweep_turn(name, network, out);
+    case Step::kOpening:
+      if (!book_.may_open(name) || !gate_is_open(network.device)) return;
+      FL_LOG(DHCP_GATE_OPENED, "network", name, "after_ms", to_ms(now - network.since), "swept", !book_.handed_over(name));
+      return step_to(name, network, Step::kOpen);
+    case Step::kOpen: return;
+    case Step::kClosingGate:
+      // What the socket has taken already dnsmasq answers still.
+      if ((gate_is_open(network.device) || !dhcp_queue_is_empty()) && now < network.since + kBarrierMax) return;
+      step_to(name, network, Step::kClosing);
+      book_.close(name, out);
+      return;
+    case Step::kClosing:
+      if (!book_.may_release(name) && now < network.since + kBarrierMax) return;
+      FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", book_.may_release(name) ? "planned" : "planned, and a lease may be missing");
+      step_to(name, network, Step::kClosed);
+      return answer_released(network);
+  }
+}
+
+void DhcpRunner::step_to(const std::string& name, Network& network, Step step) {
+  if (network.step == Step::kOpen && step == Step::kAway) FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", "its virtual IP is gone");
+  // What was waited for before the gate opened counts from the VIP's arrival.
+  if (step != Step::kSweeping && step != Step::kOpening) network.since = clock_.now();
+  network.step = step;
+}
+
+void DhcpRunner::answer_released(Network& network) {
+  for (auto& done : std::exchange(network.released, {})) done();
+}
+
+/// Without a pool, or without a way to ask, there is nothing to sweep.
+void DhcpRunner::begin_sweep(const std::string& name, Network& network) {
+  if (!network.settings.pool || !network.settings.cidr.address.is_v4()) return;
+  const auto link = host_.link_of(*network.vips.begin());
+  auto port = link ? vip::ArpSocket::open(*link, *this, clock_)
+                   : Result<std::unique_ptr<vip::ArpSocket>>(Error{Errc::kNotFound, network.device + " is not there"});
+  if (!port) {
+    FL_LOG(DHCP_GATE_PROBLEM, "network", name, "error", "the pool is not searched for unknown leases: " + port.error().message());
+    return;
+  }
+  const Instant now = clock_.now();
+  dnsdhcp::SweepSettings settings;
+  settings.pools = {{network.settings.pool->first, network.settings.pool->last}};
+  for (const config::DhcpHost& host : options_.snapshot.dnsdhcp->hosts) settings.skip.insert(host.address);
+  if (link->mac) settings.ours.insert(*link->mac);
+  network.port = std::move(*port);
+  network.sweep = std::make_unique<dnsdhcp::PoolSweep>(std::move(settings), now);
+  step_to(name, network, Step::kSweeping);
+  if (auto watched = loop_.add_readable(network.port->fd(), [port = network.port.get()] { (void)port->receive(); }); !watched)
+    FL_LOG(DHCP_GATE_PROBLEM, "network", name, "error", "answers to the search are not heard: " + watched.error().message());
+}
+
+void DhcpRunner::sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
+  dnsdhcp::SweepActions actions;
+  const Instant now = clock_.now();
+  network.sweep->tick(now, actions);
+  for (const dnsdhcp::SweepAction& action : actions) {
+    if (const auto* ask = std::get_if<dnsdhcp::Ask>(&action)) {
+      // An address that cannot be asked for is asked again in the next round; the link's loss ends the holding anyway.
+      if (network.port->watch(ask->address)) (void)network.port->probe(ask->address, IpAddress::any(IpAddress::Family::kV4));
+    } else {
+      network.port->unwatch(std::get<dnsdhcp::Forget>(action).address);
+    }
+  }
+  if (!network.sweep->done()) return;
+  const dnsdhcp::SweepResult found = network.sweep->result();
+  end_sweep(network);
+  network.swept = true;
+  for (const dnsdhcp::ProxyMac& proxy : found.proxies)
+    FL_LOG(LEASE_SWEEP_PROXY, "network", name, "mac", proxy.mac.to_string(), "addresses", proxy.addresses);
+  for (const dnsdhcp::LiveAddress& live : found.live) {
+    if (book_.adopt(name, live.address, live.macs, network.settings.lease, now, out) != dnsdhcp::Adoption::kNew) continue;
+    ++network.adopted;
+    FL_LOG(LEASE_ADOPTED, "network", name, "address", live.address.to_string(), "mac", live.macs.front().to_string(), "lease_s",
+           static_cast<std::int64_t>(to_seconds(network.settings.lease)));
+  }
+  FL_LOG(LEASE_SWEEP_DONE, "network", name, "asked", found.asked, "found", found.live.size(), "took_ms", to_ms(found.took));
+  step_to(name, network, Step::kOpening);
+  book_.open(name, out);
+}
+
+void DhcpRunner::end_sweep(Network& network) {
+  if (network.port) loop_.remove(network.port->fd());
+  network.port = nullptr;
+  network.sweep = nullptr;
+}
+
+void DhcpRunner::on_neighbour(const vip::NeighbourEvent& event) {
+  if (event.kind == vip::NeighbourEventKind::kProbe) return;  // Who asks does not have it yet.
+  for (auto& [name, network] : networks_) {
+    if (network.sweep && network.settings.cidr.contains(event.address)) (void)network.sweep->heard(event.address, event.mac);
+  }
+}
+
+// ---- the gate ----
+
+bool DhcpRunner::gate_is_open(const std::string& device) const { return !gate_known_ || gate_set_.contains(device); }
+
+/// One text at a time; what is wanted meanwhile comes after it.
+void DhcpRunner::set_gate() {
+  if (gate_busy_ || clock_.now() < gate_retry_) return;
+  dnsdhcp::DhcpGate gate;
+  for (const auto& [name, network] : networks_) {
+    if (std::find(gate.guarded.begin(), gate.guarded.end(), network.device) == gate.guarded.end()) gate.guarded.push_back(network.device);
+    const bool open = (network.step == Step::kOpening || network.step == Step::kOpen) && book_.may_open(name);
+    if (open) gate.open.push_back(network.device);
+  }
+  std::set<std::string> wanted(gate.open.begin(), gate.open.end());
+  if (gate_known_ && wanted == gate_set_) return;
+  const auto text = dnsdhcp::render_dhcp_gate(gate);
+  const auto failed = [this](const std::string& why) {
+    gate_retry_ = clock_.now() + kGateRetry;
+    if (std::exchange(gate_problem_, why) != why) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", why);
+  };
+  if (!text) return failed(text.error().message());
+  gate_busy_ = host_.post_job([this, alive = alive_, host = host_, text = *text, wanted = std::move(wanted), failed] {
+    const LentCapabilities lent(kNftCapabilities);
+    const Status done = dnsdhcp::NftTool().apply(text);
+    host.on_control([this, alive, done, wanted, failed] {
+      if (!*alive) return;
+      gate_busy_ = false;
+      if (done) {
+        gate_known_ = true;
+        gate_set_ = wanted;
+        gate_problem_.clear();
+      } else {
+        failed(done.error().message());
+      }
+      turn();
+    });
+  });
+  if (!gate_busy_) failed("too many jobs are waiting");
+}
+
+// ---- what the book asks for ----
+
+void DhcpRunner::carry(dnsdhcp::BookActions&& actions) {
+  for (dnsdhcp::BookAction& action : actions) {
+    std::visit(
+        Overloaded{
+            [this](dnsdhcp::SendUpdate& send) {
+              sent_ += send.update.records.size();
+              tell(send.update);
+            },
+            [this](dnsdhcp::SendDigest& send) { tell(send.digest); },
+            [this](dnsdhcp::LeaseConflict& conflict) {
+              ++conflicts_;
+              FL_LOG(LEASE_CONFLICT, "network", conflict.kept.network, "address", conflict.kept.address.to_string(), "kept",
+                     conflict.kept.mac.to_string(), "dropped", conflict.dropped.mac.to_string());
+            },
+            [this](dnsdhcp::BooksEqual& equal) {
+              equal_since_ = clock_.now();
+              FL_LOG(LEASES_SYNCHRONISED, "nodes", equal.members, "received", equal.received, "took_ms", to_ms(equal.took));
+            },
+            [](dnsdhcp::BookFull& full) {
+              FL_LOG(LEASE_BOOK_FULL, "network", full.lease.network, "address", full.lease.address.to_string(), "leases",
+                     dnsdhcp::kLeasesHeldMax);
+            },
+            [this](auto& for_dnsmasq) { feed(std::move(for_dnsmasq)); },  // Takes what no line above matches as well: none may be const.
+        },
+        action);
+  }
+}
+
+void DhcpRunner::tell(const ClusterMessage& message) {
+  if (unsent_.empty() && host_.tell(message)) return;
+  if (unsent_.size() < kUnsentMax) unsent_.push_back(message);
+}
+void DhcpRunner::tell_unsent() {
+  while (!unsent_.empty() && host_.tell(unsent_.front())) unsent_.pop_front();
+}
+
+/// One whose start is under way has its leases from the book, as it was then; what came after waits for it here.
+void DhcpRunner::feed(dnsdhcp::BookAction&& action) {
+  if (!keeper_ || !keeper_->bus().is_ready()) {
+    if (feeds_.size() < kFeedsMax) feeds_.push_back(std::move(action));
+    return;
+  }
+  dnsdhcp::DnsmasqBus& bus = keeper_->bus();
+  const auto add = [this, &bus](const dnsdhcp::BusLease& lease) {
+    bus.add_lease(lease, [this, alive = alive_, address = lease.address](const Result<void>& done) {
+      if (*alive && !done) fed("add", address, done);
+    });
+  };
+  std::visit(Overloaded{
+                 [&](const dnsdhcp::FeedAdd& f) { add(dnsdhcp::bus_lease(f.lease, clock_.now())); },
+                 [&](const dnsdhcp::FeedFence& f) { add(dnsdhcp::bus_fence(f.number)); },
+                 [&](const dnsdhcp::FeedDelete& f) {
+                   bus.delete_lease(f.address, [this, alive = alive_, address = f.address](const Result<bool>& done) {
+                     if (*alive && !done) fed("delete", address, done.error());
+                   });
+                 },
+                 [](const auto&) {},
+             },
+             action);
+}
+
+void DhcpRunner::fed(const char* what, const IpAddress& address, const Status& status) {
+  // A dnsmasq that ended takes the lease from the book when it starts again.
+  if (status.error().code == Errc::kUnavailable) return;
+  FL_LOG(LEASE_NOT_FED, "address", address.to_string(), "error", std::string(what) + ": " + status.error().message(), "count", 1);
+}
+
+void DhcpRunner::flush_feeds() {
+  for (auto& action : std::exchange(feeds_, {})) feed(std::move(action));
+}
+
+void DhcpRunner::release_lease(const IpAddress& address, const ReleaseDone& done) {
+  const auto lease = book_.find(address);
+  if (!lease || lease->state != dnsdhcp::LeaseState::kHeld)
+    return done(Error{Errc::kNotFound, "there is no lease of " + address.to_string() + "; `fairlead dhcp leases` lists them"});
+  if (!book_.holds(lease->network))
+    return done(Error{Errc::kRefused, "network " + lease->network + " is served by another gateway; ask that one"});
+  if (!keeper_ || !keeper_->bus().is_ready()) return done(Error{Errc::kUnavailable, "dnsmasq is not ready; try again"});
+  keeper_->bus().delete_lease(address, [done, lease = *lease](const Result<bool>& result) {
+    if (!result) return done(result.error());
+    const std::string who = lease.name.empty() ? lease.mac.to_string() : lease.name;
+    done("the lease of " + lease.address.to_string() + " (" + who + ") is ended; its machine keeps the address until it asks again");
+  });
+}
+
+// ---- the disk ----
+
+void DhcpRunner::save() {
+  const Instant now = clock_.now();
+  if (book_.revision() == saved_ || saving_) return;
+  if (save_at_ == Instant::max()) save_at_ = now + kSaveAfter;
+  if (now < save_at_ && !stopping_) return;
+  save_at_ = Instant::max();
+  const auto wall = std::chrono::duration_cast<std::chrono::seconds>(host_.time_of_day().time_since_epoch()).count();
+  const std::uint64_t revision = book_.revision();
+  const std::string path = options_.snapshot.state_dir + "/dhcp/leases";
+  saving_ = host_.post_job(
+      [this, alive = alive_, host = host_, records = book_.records(), epoch = book_.newest_epoch(), now, wall, path, revision] {
+        const Status saved = write_file_atomically(path, dnsdhcp::render_lease_file(records, epoch, now, wall));
+        host.on_control([this, alive, revision, saved, path] {
+          if (!*alive) return;
+          saving_ = false;
+          if (saved) {
+            saved_ = revision;
+            save_problem_.clear();
+          } else {  // Once until it works again; it is tried at each change.
+            save_at_ = clock_.now() + kSaveRetry;
+            if (save_problem_.empty()) FL_LOG(LEASE_FILE_NOT_SAVED, "file", path, "error", saved.error().message(), "count", 1);
+            save_problem_ = saved.error().message();
+          }
+          turn();
+        });
+      });
+}
+
+void DhcpRunner::arm() {
+  loop_.cancel(timer_);
+  const Instant now = clock_.now();
+  Instant next = std::max(book_.next_tick(), now + std::chrono::milliseconds(1));
+  // What is overdue waits for something else, which brings a turn of its own.
+  const auto at = [&](Instant when) {
+    if (when > now) next = std::min(next, when);
+  };
+  for (const auto& [name, network] : networks_) {
+    if (network.sweep) next = std::min(next, std::max(network.sweep->next_tick(), now));
+    if (network.step == Step::kFencing) at(network.since + kBooksMax);
+    if (network.step == Step::kClosed && network.is_here()) at(network.since + kClosedMax);
+    if (network.step == Step::kClosing) at(network.since + kBarrierMax);
+    if (network.step == Step::kClosingGate && !gate_busy_) at(now + kQueueLook);
+  }
+  if (!unsent_.empty()) at(now + kUnsentRetry);
+  if (book_.revision() != saved_ && !saving_) at(save_at_);
+  if (!gate_busy_) at(gate_retry_);
+  if (next != Instant::max()) timer_ = loop_.at(next, [this] { turn(); });
+}
+
+}  // namespace fairlead::daemon

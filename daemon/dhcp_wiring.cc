@@ -1,0 +1,93 @@
+// The orchestrator's side of DNS and DHCP: what DhcpRunner needs of the takeover and of the jobs.
+#include <filesystem>
+
+#include "base/log.h"
+#include "daemon/dhcp_runner.h"
+#include "daemon/orchestrator.h"
+#include "daemon/router_wiring.h"
+#include "daemon/takeover_settings.h"
+#include "generated/version.h"
+
+namespace fairlead::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error no_dhcp() { return {Errc::kNotFound, "this daemon serves neither DNS nor DHCP"}; }
+
+/// Where the package has it, or beside this program where it was built.
+std::string dhcp_event_program() {
+  std::error_code ignored;
+  const fs::path here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path installed = here.parent_path() / "lib/fairlead/fairlead-dhcp-event";
+  return fs::exists(installed, ignored) ? installed.string() : (here / "fairlead-dhcp-event").string();
+}
+
+/// Beside the admin socket: a unix socket's path is short (sun_path, unix(7)), and that one's fits.
+std::string socket_folder(const config::Snapshot& snapshot) {
+  const fs::path beside = fs::path(snapshot.admin.socket).parent_path();
+  return beside.empty() ? snapshot.state_dir : beside.string();
+}
+
+}  // namespace
+
+/// Before the takeover, or before it gets another configuration: it is told of the first VIP.
+void Orchestrator::start_dhcp(const config::Snapshot& snapshot) {
+  if (dhcp_) return;
+  std::error_code ignored;
+  if (!snapshot.dnsdhcp && fs::exists(snapshot.state_dir + "/dhcp", ignored)) {
+    (void)jobs_->post([] { (void)remove_dhcp_gate(); });  // Of a life with dnsdhcp. Without nft there was none.
+  }
+  if (!snapshot.dnsdhcp) return;
+  const auto settings = takeover_settings(snapshot, kVersion);
+  if (!settings) return;  // start_takeover() says why.
+  DhcpHost host;
+  host.post_job = [this](std::function<void()> job) { return jobs_->post(std::move(job)); };
+  host.on_control = [this](std::function<void()> run) { (void)inbox_.post(OnControl{std::move(run)}); };
+  host.tell = [this, self = settings->self](const ClusterMessage& message) {
+    if (started_with_.cluster) return takeover_ && takeover_->tell(message);
+    return inbox_.post(OnControl{[this, self, message] {
+      if (dhcp_) dhcp_->delivered(self, message);
+    }});
+  };
+  host.epoch_of = [this](const std::string& vip) { return takeover_ ? takeover_->epoch_of(vip) : Epoch{0}; };
+  host.link_of = [this](const std::string& vip) { return takeover_ ? takeover_->link_of(vip) : std::nullopt; };
+  host.time_of_day = [this] { return clock_.wall(); };
+  dhcp_ = std::make_unique<DhcpRunner>(
+      loop_,
+      DhcpRunner::Options{.snapshot = snapshot, .self = settings->self, .script = dhcp_event_program(), .sockets = socket_folder(snapshot)},
+      std::move(host));
+  if (auto started = dhcp_->start(); !started) {
+    FL_LOG(DNSDHCP_REFUSED, "error", started.error().message());
+    dhcp_.reset();
+    return;
+  }
+  if (takeover_) takeover_->say_members();
+}
+
+void Orchestrator::configure_dhcp(const config::Snapshot& next) {
+  if (!dhcp_) return start_dhcp(next);
+  if (next.dnsdhcp) return dhcp_->configure(next);
+  // Not from inside one of its own callbacks.
+  dhcp_->stop([this] { (void)inbox_.post(OnControl{[this] { dhcp_.reset(); }}); });
+}
+
+void Orchestrator::list_leases(LeasesRequest&& request) {
+  if (!dhcp_) return request.done(no_dhcp());
+  auto found = std::make_shared<std::vector<admin::LeaseInfo>>(dhcp_->leases(request.filter, request.limit));
+  request.done(admin::LateLeases([found] { return std::move(*found); }));
+}
+
+void Orchestrator::release_lease(const admin::ReleaseLease& command, const CommandDone& done) {
+  if (!dhcp_) return done(no_dhcp());
+  dhcp_->release_lease(command.address, as_summary(done));
+}
+
+/// Its VIPs are given up, with all their leases told: dnsmasq may end.
+bool Orchestrator::dhcp_is_over(bool at_once) {
+  if (!dhcp_ || at_once) return true;
+  if (!std::exchange(dhcp_stopping_, true)) dhcp_->stop([this] { dhcp_stopped_ = true; });
+  return dhcp_stopped_;
+}
+
+}  // namespace fairlead::daemon

@@ -1,0 +1,124 @@
+// fairlead: pure
+// After an unplanned takeover: which addresses of the pools are in use, and by whom? Each is asked for by ARP; who answers has it. The DHCP
+// gate stays closed meanwhile. Addresses with a known lease are asked for, too: it may be an old one, of a client that is not there, and
+// the address given to another since.
+//
+// Every address is asked `rounds` times, the second time when all have been asked once: one lost frame, or a client that was just about to
+// configure what it had been given, hides nobody. At most `in_flight` addresses are waited for at once (a socket's filter can name so
+// many), and questions leave in bursts of `burst` every `burst_gap`. An answer counts whenever it comes before the end. With the default
+// pace a pool of 254 addresses takes 0.26 s, one of 4,096 takes 3.5 s.
+//
+// A MAC that answers for more than kProxyAddressesMax addresses is a router that answers for all (proxy ARP): nothing of it is adopted.
+//
+// IPv6 is not swept: its pools are too large, dnsmasq derives the address from the client's id, and clients look themselves (RFC 4862,
+// DAD).
+//
+// Invariants:
+//   I1  Nothing outside the pools, and nothing that is to be skipped, is asked for or found.
+//   I2  Never more than `in_flight` addresses are between Ask and Forget; each Ask is followed by exactly one Forget before the end.
+//   I3  An address that nobody answers for is asked exactly `rounds` times.
+// Threading: control thread. Ownership: values only. Limits: kSweepAddressesMax addresses; beyond it the rest is `left_out`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "base/mac_address.h"
+#include "base/time.h"
+
+namespace fairlead::dnsdhcp {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::size_t kSweepAddressesMax = 65'536;
+inline constexpr std::size_t kProxyAddressesMax = 8;
+inline constexpr std::size_t kMacsPerAddressMax = 4;  ///< More claim one address: the first ones are enough to know that it is in use.
+
+struct SweepPool {
+  IpAddress first;
+  IpAddress last;
+  bool operator==(const SweepPool&) const = default;
+};
+
+struct SweepSettings {
+  std::vector<SweepPool> pools;
+  std::set<IpAddress> skip;     ///< Fixed hosts, which dnsmasq gives to nobody else, and the gateways' own.
+  std::set<MacAddress> ours;    ///< The gateways' interfaces: their answers are no client's.
+  int rounds = 2;               ///< > 0
+  Duration wait = 50ms;         ///< For an answer, before another address is asked for. > 0
+  Duration burst_gap = 10ms;    ///< > 0
+  std::size_t burst = 24;       ///< > 0
+  std::size_t in_flight = 120;  ///< > 0; vip/neighbour_port.h: kWatchedAddressesMax, less a few.
+};
+
+/// Watch for answers, and ask once.
+struct Ask {
+  IpAddress address;
+  bool operator==(const Ask&) const = default;
+};
+/// No need to watch it any more.
+struct Forget {
+  IpAddress address;
+  bool operator==(const Forget&) const = default;
+};
+using SweepAction = std::variant<Ask, Forget>;
+using SweepActions = std::vector<SweepAction>;
+
+struct LiveAddress {
+  IpAddress address;
+  std::vector<MacAddress> macs;  ///< In the order of their answers; at least one.
+  bool operator==(const LiveAddress&) const = default;
+};
+struct ProxyMac {
+  MacAddress mac;
+  std::size_t addresses = 0;
+  bool operator==(const ProxyMac&) const = default;
+};
+struct SweepResult {
+  std::vector<LiveAddress> live;  ///< For LeaseBook::adopt(), by address.
+  std::vector<ProxyMac> proxies;
+  std::size_t asked = 0;     ///< Addresses.
+  std::size_t left_out = 0;  ///< IPv6 pools, and addresses beyond kSweepAddressesMax.
+  Duration took{};
+};
+
+class PoolSweep {
+ public:
+  PoolSweep(SweepSettings settings, Instant now);
+
+  /// Early or extra ones do no harm.
+  void tick(Instant now, SweepActions& out);
+  /// Somebody answered. Returns whether it was asked for here.
+  bool heard(const IpAddress& address, const MacAddress& mac);
+  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] Instant next_tick() const { return next_tick_; }
+  /// Complete when done().
+  [[nodiscard]] SweepResult result() const;
+
+ private:
+  struct Waiting {
+    IpAddress address;
+    Instant until;
+  };
+
+  SweepSettings settings_;
+  std::vector<IpAddress> addresses_;
+  std::size_t left_out_ = 0;
+  int round_ = 0;
+  std::size_t next_ = 0;         // In addresses_.
+  std::deque<Waiting> waiting_;  // By `until`.
+  std::map<IpAddress, std::vector<MacAddress>> answers_;
+  Instant began_;
+  Instant ended_;
+  Instant next_burst_;
+  Instant next_tick_;
+  bool done_ = false;
+};
+
+}  // namespace fairlead::dnsdhcp

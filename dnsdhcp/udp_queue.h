@@ -1,0 +1,21 @@
+// fairlead: pure
+// What there is in UDP sockets, read from /proc/net/udp (proc(5)). `text`: the file; any text does.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/ip_address.h"
+
+namespace fairlead::dnsdhcp {
+
+inline constexpr std::uint16_t kDnsPort = 53;
+inline constexpr std::uint16_t kDhcpServerPort = 67;
+
+/// Bytes in the receive queues of all sockets bound to `port` (column rx_queue).
+[[nodiscard]] std::uint64_t udp_queue_of(std::string_view text, std::uint16_t port);
+
+/// A socket is bound to `address`, or to all. IPv4 only.
+[[nodiscard]] bool udp_is_bound(std::string_view text, const IpAddress& address, std::uint16_t port);
+
+}  // namespace fairlead::dnsdhcp

@@ -1,0 +1,374 @@
+#include "tests/sim/leases/lease_world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "base/overloaded.h"
+#include "dnsdhcp/lease_file.h"
+
+namespace fairlead::dnsdhcp::sim {
+namespace {
+
+const std::string kNetwork = "mast";
+constexpr std::uint32_t kLeaseSeconds = 60;
+constexpr Duration kStep = 2ms;
+constexpr Duration kPlay = 6min;
+constexpr Duration kQuiet = 150s;
+constexpr Duration kTakeover = 250ms;     // From the loss of a holder to the next: nothing is faster but a planned move.
+constexpr Duration kSynchroniseMax = 2s;  // docs/internals/leases.md: then the gate waits no longer for the others' books.
+constexpr Duration kMoveMax = 1s;         // Then the VIPs are released without the barrier.
+constexpr std::size_t kClients = 12;
+constexpr std::size_t kPoolSize = 15;
+
+MacAddress mac_of(std::size_t n) { return {{0x52, 0x54, 0, 0, 0, static_cast<std::uint8_t>(n + 1)}}; }
+
+}  // namespace
+
+void Coverage::add(const Coverage& o) {
+  moves += o.moves;
+  kills += o.kills;
+  kills_at_ack += o.kills_at_ack;
+  cuts += o.cuts;
+  merges += o.merges;
+  blackouts += o.blackouts;
+  crashes += o.crashes;
+  sweeps += o.sweeps;
+  adopted += o.adopted;
+  extended += o.extended;
+  handed_over += o.handed_over;
+  conflicts += o.conflicts;
+  synchronised += o.synchronised;
+  acks += o.acks;
+  naks += o.naks;
+  lost_leases += o.lost_leases;
+  moved_clients += o.moved_clients;
+}
+
+LeaseWorld::LeaseWorld(std::uint64_t seed, Omission omission) : prng_(seed), omission_(omission) {
+  prefix_ = {IpAddress::v4({192, 168, 1, 0}), 24};
+  for (std::size_t i = 0; i < kPoolSize; ++i) pool_.push_back(IpAddress::v4({192, 168, 1, static_cast<std::uint8_t>(100 + i)}));
+  nodes_.resize(2 + prng_.below(2));
+  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].id = NodeId{static_cast<std::uint32_t>(i + 1)};
+  for (std::size_t i = 0; i < kClients; ++i) {
+    Client client;
+    client.id = {mac_of(i), i % 2 == 0 ? "01:" + mac_of(i).to_string() : ""};
+    client.next = now_ + ms(0, 20'000);
+    clients_.push_back(client);
+  }
+  next_strike_ = now_ + ms(4'000, 20'000);
+  sequential_ = chance(50);
+}
+
+void LeaseWorld::story(const std::string& line) const {
+  if (told_) std::printf("%9.3f %s\n", to_seconds(now_.time_since_epoch()) - 3600, line.c_str());
+}
+
+void LeaseWorld::violated(const std::string& what) {
+  if (violation_.empty()) violation_ = what;
+  story("VIOLATED " + what);
+}
+
+std::string LeaseWorld::run() {
+  for (Node& node : nodes_) start(node);
+  change_views();
+  const Instant end_of_play = now_ + kPlay;
+  const Instant end = end_of_play + kQuiet;
+  std::int64_t wall_ms = 0;
+  while (now_ < end && violation_.empty()) {
+    now_ += kStep;
+    wall_ms += to_ms(kStep);
+    if (wall_ms % 1000 == 0) ++wall_s_;
+    if (striking_ && now_ >= end_of_play) quiet();
+    if (striking_) strike();
+    step_placement();
+    for (Node& node : nodes_) step_node(node);
+    for (Client& client : clients_) step_client(client);
+  }
+  if (violation_.empty()) judge();
+  return violation_;
+}
+
+// ---- the group ----
+
+void LeaseWorld::send(Node& node, Message message) {
+  const Instant due = now_ + ms(0, 3);
+  node.leaving.push_back({node.leaving.empty() ? due : std::max(due, node.leaving.back().due), std::move(message)});
+}
+
+void LeaseWorld::order(Node& from, const Message& message) {
+  for (Node& node : nodes_) {
+    if (!node.up || node.component != from.component) continue;
+    const Instant due = now_ + ms(0, 4);
+    node.inbox.push_back({node.inbox.empty() ? due : std::max(due, node.inbox.back().due), from.id, message});
+  }
+}
+
+void LeaseWorld::pump(Node& node) {
+  while (node.up && !node.leaving.empty() && node.leaving.front().due <= now_) {
+    const Message message = std::move(node.leaving.front().message);
+    node.leaving.pop_front();
+    order(node, message);
+  }
+  while (!node.inbox.empty() && node.inbox.front().due <= now_) {
+    const Queued queued = std::move(node.inbox.front());
+    node.inbox.pop_front();
+    BookActions actions;
+    std::visit([&](const auto& m) { node.book->delivered(queued.from, m, now_, actions); }, queued.message);
+    carry_out(node, actions);
+  }
+}
+
+/// What was ordered in the old view is delivered before the new one.
+void LeaseWorld::change_views() {
+  for (Node& node : nodes_) {
+    for (Queued& queued : node.inbox) queued.due = now_;
+    if (node.up) pump(node);
+  }
+  for (Node& node : nodes_) {
+    if (!node.up) continue;
+    std::vector<NodeId> members;
+    for (const Node& other : nodes_)
+      if (other.up && other.component == node.component) members.push_back(other.id);
+    BookActions actions;
+    node.book->view_changed(members, now_, actions);
+    carry_out(node, actions);
+  }
+}
+
+void LeaseWorld::carry_out(Node& node, BookActions& actions) {
+  for (BookAction& action : actions) {
+    std::visit(Overloaded{[&](SendUpdate& a) { send(node, std::move(a.update)); }, [&](SendDigest& a) { send(node, a.digest); },
+                          [&](const FeedAdd& a) {
+                            if (node.dnsmasq_up) node.dnsmasq->add(a.lease, now_);
+                          },
+                          [&](const FeedDelete& a) {
+                            if (node.dnsmasq_up) node.dnsmasq->remove(a.address, now_);
+                          },
+                          [&](const FeedFence& a) {
+                            if (node.dnsmasq_up) node.dnsmasq->fence(a.number, now_);
+                          },
+                          [&](const LeaseConflict& a) {
+                            ++coverage_.conflicts;
+                            story("node " + std::to_string(to_number(node.id)) + " conflict " + a.kept.address.to_string());
+                          },
+                          [&](const BooksEqual&) { ++coverage_.synchronised; },
+                          [&](const BookFull&) { violated("a book of " + std::to_string(kPoolSize) + " leases is full"); }},
+               action);
+  }
+  actions.clear();
+}
+
+// ---- gateways ----
+
+void LeaseWorld::start(Node& node) {
+  node.up = true;
+  node.phase = Phase::kNone;
+  node.book = std::make_unique<LeaseBook>(node.id);
+  node.book->configure({{kNetwork, prefix_}});
+  LeaseFile file = parse_lease_file(node.disk, now_, wall_s_);
+  if (!node.disk.empty() && !file.damaged.empty()) violated("a lease file that was written cannot be read");
+  node.book->load(std::move(file.leases), file.epoch, now_);
+  node.saved = node.book->revision();
+  node.dnsmasq = std::make_unique<DnsmasqModel>(DnsmasqModel::Settings{pool_, kLeaseSeconds, sequential_});
+  start_dnsmasq(node);
+}
+
+void LeaseWorld::start_dnsmasq(Node& node) {
+  node.dnsmasq_up = true;
+  node.dnsmasq->start(node.book->snapshot(now_), now_);
+  node.dnsmasq->set_delay(chance(20) ? ms(100, 1500) : ms(0, 20));
+  BookActions actions;
+  node.book->dnsmasq_started(actions);
+  carry_out(node, actions);
+}
+
+void LeaseWorld::stop(Node& node) {
+  if (holder_ == node.id) lose(node);
+  node.up = node.dnsmasq_up = false;
+  node.leaving.clear();
+  node.inbox.clear();
+  node.sweep.reset();
+  node.back_at = now_ + ms(2'000, 30'000);
+}
+
+/// What it gave and did not tell is lost: the gate closes, and the pool is swept as after a takeover.
+void LeaseWorld::crash_dnsmasq(Node& node) {
+  ++coverage_.crashes;
+  story("dnsmasq of node " + std::to_string(to_number(node.id)) + " ends");
+  node.dnsmasq_up = false;
+  node.book->dnsmasq_ended();
+  node.dnsmasq_back_at = now_ + ms(100, 1'000);
+  if (node.phase == Phase::kNone) return;
+  node.phase = Phase::kPreparing;
+  node.must_sweep = omission_ != Omission::kCrashSweep;
+  node.since = now_;
+  node.sweep.reset();
+}
+
+void LeaseWorld::step_node(Node& node) {
+  if (!node.up) {
+    if (now_ < node.back_at) return;
+    story("node " + std::to_string(to_number(node.id)) + " starts");
+    start(node);
+    change_views();
+  }
+  if (!node.dnsmasq_up && now_ >= node.dnsmasq_back_at) start_dnsmasq(node);
+  pump(node);
+  BookActions actions;
+  if (node.dnsmasq_up) {
+    node.dnsmasq->tick(now_);
+    while (const auto event = node.dnsmasq->next_event(now_)) {
+      node.book->local_event(*event, now_, actions);
+      carry_out(node, actions);
+    }
+  }
+  if (now_ >= node.book->next_tick()) node.book->tick(now_, actions);
+  carry_out(node, actions);
+  if (node.book->revision() != node.saved && to_ms(now_.time_since_epoch()) % 500 == 0) {
+    node.saved = node.book->revision();
+    node.disk = render_lease_file(node.book->records(), node.book->newest_epoch(), now_, wall_s_);
+  }
+  step_gate(node);
+}
+
+void LeaseWorld::step_gate(Node& node) {
+  LeaseBook& book = *node.book;
+  BookActions actions;
+  if (node.phase == Phase::kPreparing && node.dnsmasq_up && book.fenced(kNetwork)) {
+    if (!node.must_sweep) {
+      ++coverage_.handed_over;
+      node.phase = Phase::kOpening;
+      book.open(kNetwork, actions);
+    } else if (book.synchronised() || now_ - node.since >= kSynchroniseMax) {
+      begin_sweep(node);
+    }
+  }
+  if (node.phase == Phase::kSweeping) step_sweep(node);
+  if (node.phase == Phase::kOpening && book.may_open(kNetwork)) node.phase = Phase::kOpen;
+  if (node.phase == Phase::kClosing) {
+    const bool barrier = book.may_release(kNetwork);
+    if (!barrier && now_ < move_deadline_) return carry_out(node, actions);
+    coverage_.moves += barrier ? 1 : 0;
+    prefer_ = moving_to_;
+    lose(node);
+    place_at_ = now_ + ms(1, 5);
+  }
+  carry_out(node, actions);
+}
+
+void LeaseWorld::begin_sweep(Node& node) {
+  ++coverage_.sweeps;
+  node.phase = Phase::kSweeping;
+  SweepSettings settings;
+  settings.pools = {{pool_.front(), pool_.back()}};
+  node.lost_once.clear();
+  node.sweep.emplace(std::move(settings), now_);
+}
+
+void LeaseWorld::step_sweep(Node& node) {
+  SweepActions asked;
+  if (now_ >= node.sweep->next_tick()) node.sweep->tick(now_, asked);
+  for (const SweepAction& action : asked) {
+    const auto* ask = std::get_if<Ask>(&action);
+    if (ask == nullptr || omission_ == Omission::kSweep) continue;
+    // One frame of an address may be lost, not both.
+    const bool lost = chance(30) && node.lost_once.insert(ask->address).second;
+    for (const Client& client : clients_)
+      if (!lost && uses(client, ask->address) && client.answers_from <= now_) node.sweep->heard(ask->address, client.id.mac);
+  }
+  if (node.sweep->done()) finish_sweep(node);
+}
+
+void LeaseWorld::finish_sweep(Node& node) {
+  BookActions actions;
+  for (const LiveAddress& live : node.sweep->result().live) {
+    const Adoption found = node.book->adopt(kNetwork, live.address, live.macs, std::chrono::seconds(kLeaseSeconds), now_, actions);
+    coverage_.extended += found == Adoption::kLonger ? 1 : 0;
+    if (found != Adoption::kNew) continue;
+    ++coverage_.adopted;
+    story("node " + std::to_string(to_number(node.id)) + " adopts " + live.address.to_string());
+  }
+  node.sweep.reset();
+  node.phase = Phase::kOpening;
+  node.book->open(kNetwork, actions);
+  carry_out(node, actions);
+}
+
+// ---- the VIPs ----
+
+bool LeaseWorld::may_hold(const Node& node) const {
+  if (!node.up) return false;
+  std::size_t with = 0;
+  bool has_first = false;
+  for (const Node& other : nodes_) {
+    if (!other.up || other.component != node.component) continue;
+    ++with;
+    has_first = has_first || other.component == 0;
+  }
+  // Two nodes: one side's router answers (component 0); one alone may go on when the other is off.
+  if (nodes_.size() == 2) return with == 2 || has_first;
+  return with * 2 > nodes_.size();
+}
+
+void LeaseWorld::take(Node& node) {
+  ++vip_epoch_;
+  holder_ = node.id;
+  node.phase = Phase::kPreparing;
+  node.since = now_;
+  BookActions actions;
+  node.book->hold(kNetwork, vip_epoch_, now_, actions);
+  node.must_sweep = !node.book->handed_over(kNetwork) && !unclean_move_;
+  unclean_move_ = false;
+  story("node " + std::to_string(to_number(node.id)) + " takes the VIPs" + (node.must_sweep ? ", sweeps" : ", handed over"));
+  carry_out(node, actions);
+}
+
+void LeaseWorld::lose(Node& node) {
+  story("node " + std::to_string(to_number(node.id)) + " has no VIPs any more");
+  node.book->let_go(kNetwork);
+  node.phase = Phase::kNone;
+  node.sweep.reset();
+  holder_ = moving_to_ = kNoNode;
+  place_at_ = now_ + kTakeover + ms(0, 500);
+}
+
+void LeaseWorld::step_placement() {
+  if (Node* node = holder()) {
+    if (!may_hold(*node)) lose(*node);
+    return;
+  }
+  if (now_ < place_at_) return;
+  std::vector<Node*> able;
+  for (Node& node : nodes_)
+    if (may_hold(node)) able.push_back(&node);
+  if (able.empty()) return;
+  const auto preferred = std::find_if(able.begin(), able.end(), [&](const Node* n) { return n->id == prefer_; });
+  take(preferred != able.end() ? **preferred : *able[prng_.below(static_cast<std::uint32_t>(able.size()))]);
+  prefer_ = kNoNode;
+}
+
+void LeaseWorld::begin_move(NodeId to) {
+  Node& node = *holder();
+  story("planned move to node " + std::to_string(to_number(to)));
+  moving_to_ = to;
+  if (omission_ == Omission::kBarrier) {
+    unclean_move_ = true;
+    lose(node);
+    prefer_ = to;
+    place_at_ = now_ + ms(1, 5);
+    return;
+  }
+  node.phase = Phase::kClosing;
+  move_deadline_ = now_ + kMoveMax;
+  BookActions actions;
+  node.book->close(kNetwork, actions);
+  carry_out(node, actions);
+}
+
+LeaseWorld::Node* LeaseWorld::server() {
+  Node* node = holder();
+  return node != nullptr && node->phase == Phase::kOpen && node->dnsmasq_up ? node : nullptr;
+}
+
+}  // namespace fairlead::dnsdhcp::sim
