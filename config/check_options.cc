@@ -114,7 +114,7 @@ std::string_view wanted_value(std::uint16_t code, std::string_view value, bool v
     return "domain names, as in kube.demo, with commas between them";
   if (v4) {
     if (is_one_of(kAddressCodes, code) && !each_part(value, is_address)) return "IPv4 addresses, with commas between them";
-    if (is_one_of(kByteCodes, code) && only(value, "0123456789")) return "bytes in hexadecimal, as in 01:04:c0:a8:01:01, or text";
+    if (is_one_of(kByteCodes, code) && only(value, "-0123456789")) return "bytes in hexadecimal, as in 01:04:c0:a8:01:01, or text";
     if (any(value, ".,/") && only(value, "0123456789.,/") && !each_part(value, is_prefix))
       return "IPv4 addresses, when it is made of digits and dots, with commas between them";
   } else {

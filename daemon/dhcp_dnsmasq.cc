@@ -138,9 +138,10 @@ void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
       if (keeper_->core().phase() == dnsdhcp::DnsmasqPhase::kStopped) return keeper_->run();
       restart_due_ = true;
       for (auto& [name, network] : networks_) {
-        if (network.step == Step::kAway || network.step == Step::kClosed || network.step == Step::kClosing) continue;
-        end_sweep(network);
-        step_to(name, network, Step::kClosingGate);
+        if (network.step == Step::kOpening || network.step == Step::kOpen) begin_closing(name, network);
+        if (network.step != Step::kSweeping) continue;
+        end_sweep(network);  // It is asked anew after the start.
+        step_to(name, network, Step::kFencing);
       }
       return turn();
   }
@@ -150,7 +151,7 @@ void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
 void DhcpRunner::restart_when_closed() {
   if (!restart_due_ || stopping_) return;
   for (const auto& [name, network] : networks_) {
-    if (network.step != Step::kAway && network.step != Step::kClosed) return;
+    if (network.step != Step::kAway && network.step != Step::kClosed && network.step != Step::kFencing) return;
   }
   restart_due_ = false;
   keeper_->restart();
@@ -164,8 +165,12 @@ void DhcpRunner::dnsmasq_ready(const std::string& version, Duration took) {
   dnsdhcp::BookActions out;
   for (auto& [name, network] : networks_) {
     if (network.step != Step::kClosed || !network.is_here() || !network.released.empty()) continue;
-    step_to(name, network, Step::kOpening);  // Closed for a restart, and nothing was given meanwhile.
-    book_.open(name, out);
+    if (network.told) {  // Closed for a restart, and nothing was given meanwhile.
+      step_to(name, network, Step::kOpening);
+      book_.open(name, out);
+    } else {
+      begin(name, network, out);
+    }
   }
   carry(std::move(out));
   turn();
@@ -182,7 +187,7 @@ dnsdhcp::DnsmasqKeeper::Callbacks DhcpRunner::keeper_callbacks() {
     dnsmasq_ended();
   };
   out.on_stopped = [this] {
-    if (const auto stopped = std::exchange(stopped_, nullptr)) stopped();
+    if (stopping_) ended();
   };
   out.on_crash_loop = [this](const dnsdhcp::SayCrashLoop& loop) {
     problem_ = "ends again and again: " + loop.reason;
@@ -228,16 +233,23 @@ dnsdhcp::ScriptSocket::Callbacks DhcpRunner::script_callbacks() {
 }
 
 void DhcpRunner::stop(std::function<void()> done) {
+  save(/*now_or_never=*/true);
   stopping_ = true;
   stopped_ = std::move(done);
-  save();
-  gate_busy_ = true;  // No other text after this one.
+  for (auto& [name, network] : networks_) {
+    end_sweep(network);
+    answer_released(network);
+  }
+  if (!keeper_) return ended();
+  keeper_->stop();
+}
+
+void DhcpRunner::ended() {
   const bool posted = host_.post_job([] {
     if (auto removed = remove_dhcp_gate(); !removed) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", removed.error().message());
   });
   if (!posted) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", "too many jobs are waiting");
-  if (!keeper_) return std::exchange(stopped_, nullptr)();
-  keeper_->stop();
+  if (const auto stopped = std::exchange(stopped_, nullptr)) stopped();
 }
 
 }  // namespace fairlead::daemon

@@ -76,8 +76,7 @@ void DhcpRunner::ask_counters() {
 /// Walks the book: not for every report.
 void DhcpRunner::recount() {
   const Instant now = clock_.now();
-  if (counted_ == book_.revision() && now < counted_at_ + kRecount) return;
-  counted_ = book_.revision();
+  if (now < counted_at_ + kRecount) return;
   counted_at_ = now;
   counts_.clear();
   for (const dnsdhcp::Lease& lease : book_.records()) {
@@ -164,36 +163,39 @@ admin::DhcpNetworkStatus DhcpRunner::describe(const Network& network) const {
   return out;
 }
 
-std::vector<admin::LeaseInfo> DhcpRunner::leases(const admin::LeaseFilter& filter, std::size_t limit) const {
-  const Instant now = clock_.now();
+/// Here only what the control thread has is copied: choosing and sorting is the reader's.
+admin::LateLeases DhcpRunner::leases(admin::LeaseFilter filter, std::size_t limit) const {
   std::map<NodeId, std::string> names;
   if (options_.snapshot.cluster) {
     for (const config::Node& node : options_.snapshot.cluster->nodes) names.emplace(NodeId{node.id}, node.name);
   }
   std::set<IpAddress> reserved;
   for (const config::DhcpHost& host : options_.snapshot.dnsdhcp->hosts) reserved.insert(host.address);
-  std::vector<admin::LeaseInfo> out;
-  for (const dnsdhcp::Lease& lease : book_.records()) {
-    const bool held = lease.state == dnsdhcp::LeaseState::kHeld && lease.expires > now;
-    const auto holder = names.find(lease.holder);
-    admin::LeaseInfo info{.network = lease.network,
-                          .address = lease.address,
-                          .mac = lease.mac.to_string(),
-                          .client_id = lease.client_id,
-                          .name = lease.name,
-                          .seconds_left = held ? dnsdhcp::seconds_left(lease, now) : 0,
-                          .state = held ? admin::LeaseRecordState::kHeld : admin::LeaseRecordState::kReleased,
-                          .holder = holder == names.end() ? options_.snapshot.node : holder->second,
-                          .epoch = lease.stamp.epoch,
-                          .sequence = lease.stamp.sequence,
-                          .reserved = reserved.contains(lease.address)};
-    if (admin::matches(filter, info)) out.push_back(std::move(info));
-  }
-  std::sort(out.begin(), out.end(), [](const admin::LeaseInfo& a, const admin::LeaseInfo& b) {
-    return std::tie(b.epoch, b.sequence, a.address) < std::tie(a.epoch, a.sequence, b.address);
-  });
-  if (out.size() > limit) out.resize(limit);
-  return out;
+  return [records = book_.records(), names = std::move(names), reserved = std::move(reserved), filter = std::move(filter), limit,
+          own = options_.snapshot.node, now = clock_.now()] {
+    std::vector<admin::LeaseInfo> out;
+    for (const dnsdhcp::Lease& lease : records) {
+      const bool held = lease.state == dnsdhcp::LeaseState::kHeld && lease.expires > now;
+      const auto holder = names.find(lease.holder);
+      admin::LeaseInfo info{.network = lease.network,
+                            .address = lease.address,
+                            .mac = lease.mac.to_string(),
+                            .client_id = lease.client_id,
+                            .name = lease.name,
+                            .seconds_left = held ? dnsdhcp::seconds_left(lease, now) : 0,
+                            .state = held ? admin::LeaseRecordState::kHeld : admin::LeaseRecordState::kReleased,
+                            .holder = holder == names.end() ? own : holder->second,
+                            .epoch = lease.stamp.epoch,
+                            .sequence = lease.stamp.sequence,
+                            .reserved = reserved.contains(lease.address)};
+      if (admin::matches(filter, info)) out.push_back(std::move(info));
+    }
+    std::sort(out.begin(), out.end(), [](const admin::LeaseInfo& a, const admin::LeaseInfo& b) {
+      return std::tie(b.epoch, b.sequence, a.address) < std::tie(a.epoch, a.sequence, b.address);
+    });
+    if (out.size() > limit) out.resize(limit);
+    return out;
+  };
 }
 
 }  // namespace fairlead::daemon

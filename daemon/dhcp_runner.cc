@@ -21,17 +21,19 @@ namespace {
 
 constexpr Duration kGateRetry = std::chrono::seconds(1);
 constexpr std::size_t kUnsentMax = 20'000;
+constexpr std::size_t kFeedsOpenMax = 1024;
 constexpr Duration kUnsentRetry = std::chrono::milliseconds(20);
 constexpr Duration kSaveRetry = std::chrono::seconds(10);
 
 constexpr Duration kClosedMax = std::chrono::seconds(3);  ///< A VIP that is to go has gone by then.
-constexpr Duration kQueueLook = std::chrono::milliseconds(1);
+constexpr Duration kFenceMax = std::chrono::seconds(2);
+constexpr Duration kQueueLook = std::chrono::milliseconds(3);
 constexpr CapabilitySet kNftCapabilities = capability_bit(CAP_NET_ADMIN);
 
 /// Requests that came in before the gate was closed wait in dnsmasq's socket (proc(5), /proc/net/udp: rx_queue).
 bool dhcp_queue_is_empty() {
   const auto text = read_small_file("/proc/net/udp");
-  if (!text || !*text) return true;
+  if (!text || !*text) return false;
   return dnsdhcp::udp_queue_of(**text, dnsdhcp::kDhcpServerPort) == 0;
 }
 
@@ -58,12 +60,15 @@ DhcpRunner::~DhcpRunner() {
 
 /// It ended by itself: what it gave last may be untold.
 void DhcpRunner::dnsmasq_ended() {
+  restart_due_ = false;  // The next one has the files as they are.
   book_.dnsmasq_ended();
   for (auto& [name, network] : networks_) {
     if (network.step == Step::kAway) continue;
     end_sweep(network);
     if (network.step == Step::kOpen) FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", "dnsmasq ended");
     const bool leaves = !network.released.empty();
+    network.told = false;
+    network.fenced_at = clock_.now();
     step_to(name, network, leaves ? Step::kClosed : Step::kFencing);
     answer_released(network);
   }
@@ -104,8 +109,8 @@ void DhcpRunner::set_networks() {
 
 void DhcpRunner::address_coming() {
   if (!keeper_ || keeper_->pid() <= 0) return;
-  if (standing_ == -1 && ::kill(keeper_->pid(), SIGSTOP) == 0) standing_ = keeper_->pid();
-  loop_.cancel(standstill_);
+  if (standing_ != -1 || ::kill(keeper_->pid(), SIGSTOP) != 0) return;
+  standing_ = keeper_->pid();
   standstill_ = loop_.after(kStandstillMax, [this] { go_on(); });
 }
 
@@ -142,6 +147,8 @@ void DhcpRunner::vip_changed(const std::string& vip, bool here) {
     if (network.is_here() && !was_here) {
       begin(name, network, out);
     } else if (!here && network.step != Step::kAway) {
+      // It went before its turn: nobody waits for that any more, and what would be done then would be done to its next life.
+      std::erase_if(network.released, [&](const auto& waiting) { return waiting.first == vip; });
       end_sweep(network);
       book_.let_go(name);
       step_to(name, network, Step::kAway);
@@ -161,26 +168,29 @@ void DhcpRunner::begin(const std::string& name, Network& network, dnsdhcp::BookA
   Epoch epoch = 0;
   for (const std::string& each : network.vips) epoch = std::max(epoch, host_.epoch_of(each));
   network.swept = false;
+  network.fenced_at = clock_.now();
   book_.hold(name, epoch, clock_.now(), out);
   step_to(name, network, Step::kFencing);
 }
 
 void DhcpRunner::before_release(const std::string& vip, std::function<void()> done) {
+  if (stopping_) return done();
   for (auto& [name, network] : networks_) {
     if (!network.vips.contains(vip)) continue;
     if (network.step == Step::kAway || network.step == Step::kClosed) break;
-    if (network.step != Step::kClosingGate && network.step != Step::kClosing) {
-      end_sweep(network);
-      step_to(name, network, Step::kClosingGate);
-    }
-    network.released.push_back(std::move(done));
+    if (network.step != Step::kClosingGate && network.step != Step::kClosing) begin_closing(name, network);
+    network.released.emplace_back(vip, std::move(done));
     return turn();
   }
   done();
 }
 
 void DhcpRunner::view_changed(const std::vector<NodeId>& members) {
-  unsent_.clear();
+  // Records come with the books; what was said of a gate has to be heard, unless nobody hears us (LeaseBook says it again then).
+  std::erase_if(unsent_, [&](const ClusterMessage& message) {
+    const auto* update = std::get_if<LeaseUpdate>(&message);
+    return members.empty() || update == nullptr || update->gates.empty();
+  });
   dnsdhcp::BookActions out;
   book_.view_changed(members, clock_.now(), out);
   carry(std::move(out));
@@ -203,6 +213,7 @@ void DhcpRunner::delivered(NodeId from, const ClusterMessage& message) {
 void DhcpRunner::turn() {
   dnsdhcp::BookActions out;
   tell_unsent();
+  flush_feeds();
   book_.tick(clock_.now(), out);
   carry(std::exchange(out, {}));
   for (auto& [name, network] : networks_) {
@@ -223,7 +234,12 @@ void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookAc
       if (network.is_here() && !restart_due_ && now >= network.since + kClosedMax) begin(name, network, out);
       return;
     case Step::kFencing:
-      if (!book_.fenced(name) || !keeper_ || !keeper_->bus().is_ready()) return;
+      if (restart_due_ || !keeper_ || !keeper_->bus().is_ready()) return;
+      if (!book_.fenced(name)) {
+        if (now < network.fenced_at + kFenceMax) return;
+        network.fenced_at = now;
+        return book_.dnsmasq_started(out);  // The fence got lost: another one.
+      }
       if (!book_.handed_over(name)) {
         if (!book_.synchronised() && now < network.since + kBooksMax) return;
         begin_sweep(name, network);
@@ -239,15 +255,15 @@ void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookAc
     case Step::kOpen: return;
     case Step::kClosingGate:
       // What the socket has taken already dnsmasq answers still.
-      if ((gate_is_open(network.device) || !dhcp_queue_is_empty()) && now < network.since + kBarrierMax) return;
+      if (gate_is_open(network.device) || !dhcp_queue_is_empty()) {
+        if (now >= network.close_by) closed(name, network, /*told=*/false);
+        return;
+      }
       step_to(name, network, Step::kClosing);
-      book_.close(name, out);
-      return;
+      return book_.close(name, out);
     case Step::kClosing:
-      if (!book_.may_release(name) && now < network.since + kBarrierMax) return;
-      FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", book_.may_release(name) ? "planned" : "planned, and a lease may be missing");
-      step_to(name, network, Step::kClosed);
-      return answer_released(network);
+      if (!book_.may_release(name) && now < network.close_by) return;
+      return closed(name, network, book_.may_release(name));
   }
 }
 
@@ -259,7 +275,21 @@ void DhcpRunner::step_to(const std::string& name, Network& network, Step step) {
 }
 
 void DhcpRunner::answer_released(Network& network) {
-  for (auto& done : std::exchange(network.released, {})) done();
+  for (auto& [vip, done] : std::exchange(network.released, {})) done();
+}
+
+void DhcpRunner::begin_closing(const std::string& name, Network& network) {
+  end_sweep(network);
+  network.close_by = clock_.now() + kBarrierMax;
+  step_to(name, network, Step::kClosingGate);
+}
+
+void DhcpRunner::closed(const std::string& name, Network& network, bool told) {
+  FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason",
+         told ? "planned" : "planned, and a lease may be missing: its pool is asked before it opens");
+  network.told = told;
+  step_to(name, network, Step::kClosed);
+  answer_released(network);
 }
 
 /// Without a pool, or without a way to ask, there is nothing to sweep.
@@ -328,34 +358,39 @@ void DhcpRunner::on_neighbour(const vip::NeighbourEvent& event) {
 
 // ---- the gate ----
 
-bool DhcpRunner::gate_is_open(const std::string& device) const { return !gate_known_ || gate_set_.contains(device); }
+bool DhcpRunner::gate_is_open(const std::string& device) const { return gate_text_.empty() || gate_set_.contains(device); }
 
 /// One text at a time; what is wanted meanwhile comes after it.
 void DhcpRunner::set_gate() {
-  if (gate_busy_ || clock_.now() < gate_retry_) return;
-  dnsdhcp::DhcpGate gate;
+  if (stopping_ || gate_busy_ || clock_.now() < gate_retry_) return;
+  std::set<std::string> guarded;
+  std::set<std::string> open;
+  std::set<std::string> shut;  // Devices of two networks, one of which is not to be open yet.
   for (const auto& [name, network] : networks_) {
-    if (std::find(gate.guarded.begin(), gate.guarded.end(), network.device) == gate.guarded.end()) gate.guarded.push_back(network.device);
-    const bool open = (network.step == Step::kOpening || network.step == Step::kOpen) && book_.may_open(name);
-    if (open) gate.open.push_back(network.device);
+    guarded.insert(network.device);
+    const bool may = (network.step == Step::kOpening || network.step == Step::kOpen) && book_.may_open(name);
+    if (may)
+      open.insert(network.device);
+    else if (network.step != Step::kAway)
+      shut.insert(network.device);
   }
-  std::set<std::string> wanted(gate.open.begin(), gate.open.end());
-  if (gate_known_ && wanted == gate_set_) return;
-  const auto text = dnsdhcp::render_dhcp_gate(gate);
+  std::erase_if(open, [&](const std::string& device) { return shut.contains(device); });
   const auto failed = [this](const std::string& why) {
     gate_retry_ = clock_.now() + kGateRetry;
     if (std::exchange(gate_problem_, why) != why) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", why);
   };
+  auto text = dnsdhcp::render_dhcp_gate({.guarded = {guarded.begin(), guarded.end()}, .open = {open.begin(), open.end()}});
   if (!text) return failed(text.error().message());
-  gate_busy_ = host_.post_job([this, alive = alive_, host = host_, text = *text, wanted = std::move(wanted), failed] {
+  if (*text == gate_text_) return;
+  gate_busy_ = host_.post_job([this, alive = alive_, host = host_, text = *text, open = std::move(open), failed] {
     const LentCapabilities lent(kNftCapabilities);
     const Status done = dnsdhcp::NftTool().apply(text);
-    host.on_control([this, alive, done, wanted, failed] {
+    host.on_control([this, alive, done, text, open, failed] {
       if (!*alive) return;
       gate_busy_ = false;
       if (done) {
-        gate_known_ = true;
-        gate_set_ = wanted;
+        gate_text_ = text;
+        gate_set_ = open;
         gate_problem_.clear();
       } else {
         failed(done.error().message());
@@ -406,10 +441,17 @@ void DhcpRunner::tell_unsent() {
 
 /// One whose start is under way has its leases from the book, as it was then; what came after waits for it here.
 void DhcpRunner::feed(dnsdhcp::BookAction&& action) {
-  if (!keeper_ || !keeper_->bus().is_ready()) {
+  if (!may_feed() || !feeds_.empty()) {
     if (feeds_.size() < kFeedsMax) feeds_.push_back(std::move(action));
     return;
   }
+  feed_now(std::move(action));
+}
+
+/// It is ready, and has not too much to answer: calls beyond the bus's limit would be lost.
+bool DhcpRunner::may_feed() const { return keeper_ && keeper_->bus().is_ready() && keeper_->bus().calls_open() < kFeedsOpenMax; }
+
+void DhcpRunner::feed_now(dnsdhcp::BookAction&& action) {
   dnsdhcp::DnsmasqBus& bus = keeper_->bus();
   const auto add = [this, &bus](const dnsdhcp::BusLease& lease) {
     bus.add_lease(lease, [this, alive = alive_, address = lease.address](const Result<void>& done) {
@@ -436,7 +478,11 @@ void DhcpRunner::fed(const char* what, const IpAddress& address, const Status& s
 }
 
 void DhcpRunner::flush_feeds() {
-  for (auto& action : std::exchange(feeds_, {})) feed(std::move(action));
+  while (!feeds_.empty() && may_feed()) {
+    dnsdhcp::BookAction action = std::move(feeds_.front());
+    feeds_.pop_front();
+    feed_now(std::move(action));
+  }
 }
 
 void DhcpRunner::release_lease(const IpAddress& address, const ReleaseDone& done) {
@@ -455,11 +501,11 @@ void DhcpRunner::release_lease(const IpAddress& address, const ReleaseDone& done
 
 // ---- the disk ----
 
-void DhcpRunner::save() {
+void DhcpRunner::save(bool now_or_never) {
   const Instant now = clock_.now();
   if (book_.revision() == saved_ || saving_) return;
   if (save_at_ == Instant::max()) save_at_ = now + kSaveAfter;
-  if (now < save_at_ && !stopping_) return;
+  if (now < save_at_ && !now_or_never) return;
   save_at_ = Instant::max();
   const auto wall = std::chrono::duration_cast<std::chrono::seconds>(host_.time_of_day().time_since_epoch()).count();
   const std::uint64_t revision = book_.revision();
@@ -495,10 +541,11 @@ void DhcpRunner::arm() {
     if (network.sweep) next = std::min(next, std::max(network.sweep->next_tick(), now));
     if (network.step == Step::kFencing) at(network.since + kBooksMax);
     if (network.step == Step::kClosed && network.is_here()) at(network.since + kClosedMax);
-    if (network.step == Step::kClosing) at(network.since + kBarrierMax);
-    if (network.step == Step::kClosingGate && !gate_busy_) at(now + kQueueLook);
+    if (network.step == Step::kFencing) at(network.fenced_at + kFenceMax);
+    if (network.step == Step::kClosing || network.step == Step::kClosingGate) at(network.close_by);
+    if (network.step == Step::kClosingGate && !gate_is_open(network.device)) at(now + kQueueLook);
   }
-  if (!unsent_.empty()) at(now + kUnsentRetry);
+  if (!unsent_.empty() || (!feeds_.empty() && keeper_ && keeper_->bus().is_ready())) at(now + kUnsentRetry);
   if (book_.revision() != saved_ && !saving_) at(save_at_);
   if (!gate_busy_) at(gate_retry_);
   if (next != Instant::max()) timer_ = loop_.at(next, [this] { turn(); });

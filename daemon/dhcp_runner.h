@@ -40,7 +40,7 @@
 
 namespace fairlead::daemon {
 
-inline constexpr Duration kBarrierMax = std::chrono::milliseconds(200);  ///< What a planned move waits for the last leases.
+inline constexpr Duration kBarrierMax = std::chrono::milliseconds(100);  ///< What a planned move waits for the last leases.
 inline constexpr Duration kBooksMax = std::chrono::seconds(2);           ///< What an opening waits for the other books.
 inline constexpr Duration kSaveAfter = std::chrono::seconds(1);
 inline constexpr Duration kStandstillMax = std::chrono::milliseconds(30);
@@ -100,7 +100,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   [[nodiscard]] const config::Snapshot& settings() const { return options_.snapshot; }
   /// Fills `dhcp`; `vips` is filled already.
   void describe(admin::NodeReport& report);
-  [[nodiscard]] std::vector<admin::LeaseInfo> leases(const admin::LeaseFilter& filter, std::size_t limit) const;
+  [[nodiscard]] admin::LateLeases leases(admin::LeaseFilter filter, std::size_t limit) const;
   using ReleaseDone = std::function<void(Result<std::string>)>;
   /// Errors: kNotFound (no such lease), kRefused (another gateway holds its network), those of dnsmasq's bus.
   void release_lease(const IpAddress& address, const ReleaseDone& done);
@@ -116,9 +116,12 @@ class DhcpRunner final : private vip::NeighbourListener {
     Step step = Step::kAway;
     Instant since{};  ///< Of the step.
     std::unique_ptr<dnsdhcp::PoolSweep> sweep;
-    std::unique_ptr<vip::NeighbourPort> port;       ///< While it sweeps.
-    std::vector<std::function<void()>> released{};  ///< Who waits for kClosed.
-    bool swept = false;                             ///< Since the VIPs came.
+    std::unique_ptr<vip::NeighbourPort> port;                               ///< While it sweeps.
+    std::vector<std::pair<std::string, std::function<void()>>> released{};  ///< Who waits for kClosed, by VIP.
+    Instant close_by{};                                                     ///< Of kClosingGate and kClosing together.
+    bool told = false;    ///< Closed after everybody heard of all it gave: it may be opened again without a look at its pool.
+    Instant fenced_at{};  ///< When the fence was asked for last.
+    bool swept = false;   ///< Since the VIPs came.
     std::uint64_t adopted = 0;
     [[nodiscard]] bool is_here() const { return !vips.empty() && here == vips; }
   };
@@ -143,6 +146,8 @@ class DhcpRunner final : private vip::NeighbourListener {
   void turn(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void begin(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void step_to(const std::string& name, Network& network, Step step);
+  void begin_closing(const std::string& name, Network& network);
+  void closed(const std::string& name, Network& network, bool told);
   void begin_sweep(const std::string& name, Network& network);
   void sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void end_sweep(Network& network);
@@ -151,14 +156,17 @@ class DhcpRunner final : private vip::NeighbourListener {
   void set_gate();
   void carry(dnsdhcp::BookActions&& actions);
   void feed(dnsdhcp::BookAction&& action);
+  void feed_now(dnsdhcp::BookAction&& action);
+  [[nodiscard]] bool may_feed() const;
   void fed(const char* what, const IpAddress& address, const Status& status);
   void flush_feeds();
   void tell(const ClusterMessage& message);
   void tell_unsent();
   void dnsmasq_ended();
+  void ended();
   void go_on();
   void check_listening();
-  void save();
+  void save(bool now_or_never = false);
   void arm();
   void ask_counters();
   void recount();
@@ -181,8 +189,8 @@ class DhcpRunner final : private vip::NeighbourListener {
   std::deque<dnsdhcp::BookAction> feeds_;  ///< For a dnsmasq that is not ready.
   std::deque<ClusterMessage> unsent_;      ///< In their order; a new view makes the books equal without them.
   // The gate.
-  std::set<std::string> gate_set_;  ///< Devices that are open in the kernel, by the last answer.
-  bool gate_known_ = false;         ///< Some text of ours is in force.
+  std::string gate_text_;           ///< In force, by nft's last answer; empty: nobody knows what is.
+  std::set<std::string> gate_set_;  ///< Devices that it lets in.
   bool gate_busy_ = false;
   Instant gate_retry_{};
   std::uint64_t saved_ = 0;  ///< The book's revision on disk, or on its way.
@@ -202,7 +210,6 @@ class DhcpRunner final : private vip::NeighbourListener {
   std::optional<admin::DnsmasqCounters> counters_;
   Instant counters_due_{};
   std::map<std::string, LeaseCounts> counts_;
-  std::uint64_t counted_ = 0;  ///< The book's revision then.
   Instant counted_at_{};
   std::uint64_t conflicts_ = 0;
   std::uint64_t damaged_ = 0;

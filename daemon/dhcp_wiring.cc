@@ -43,7 +43,7 @@ void Orchestrator::start_dhcp(const config::Snapshot& snapshot) {
   if (!settings) return;  // start_takeover() says why.
   DhcpHost host;
   host.post_job = [this](std::function<void()> job) { return jobs_->post(std::move(job)); };
-  host.on_control = [this](std::function<void()> run) { (void)inbox_.post(OnControl{std::move(run)}); };
+  host.on_control = back_to_control();
   host.tell = [this, self = settings->self](const ClusterMessage& message) {
     if (started_with_.cluster) return takeover_ && takeover_->tell(message);
     return inbox_.post(OnControl{[this, self, message] {
@@ -62,20 +62,26 @@ void Orchestrator::start_dhcp(const config::Snapshot& snapshot) {
     dhcp_.reset();
     return;
   }
-  if (takeover_) takeover_->say_members();
+  if (!takeover_) return;
+  takeover_->say_members();
+  for (const std::string& vip : takeover_->addresses_here()) dhcp_->vip_changed(vip, true);
 }
 
 void Orchestrator::configure_dhcp(const config::Snapshot& next) {
   if (!dhcp_) return start_dhcp(next);
   if (next.dnsdhcp) return dhcp_->configure(next);
   // Not from inside one of its own callbacks.
-  dhcp_->stop([this] { (void)inbox_.post(OnControl{[this] { dhcp_.reset(); }}); });
+  dhcp_->stop([this] {
+    (void)inbox_.post(OnControl{[this] {
+      dhcp_.reset();
+      start_dhcp(controller_.active());  // It may be wanted again by now.
+    }});
+  });
 }
 
 void Orchestrator::list_leases(LeasesRequest&& request) {
   if (!dhcp_) return request.done(no_dhcp());
-  auto found = std::make_shared<std::vector<admin::LeaseInfo>>(dhcp_->leases(request.filter, request.limit));
-  request.done(admin::LateLeases([found] { return std::move(*found); }));
+  request.done(dhcp_->leases(std::move(request.filter), request.limit));
 }
 
 void Orchestrator::release_lease(const admin::ReleaseLease& command, const CommandDone& done) {

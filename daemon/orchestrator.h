@@ -106,6 +106,7 @@ class Orchestrator {
   [[nodiscard]] Status start_takeover();
   void start_dhcp(const config::Snapshot& snapshot);
   [[nodiscard]] bool dhcp_is_over(bool at_once);
+  [[nodiscard]] std::function<void(std::function<void()>)> back_to_control();
   void start_router();
   void apply_router(const admin::ApplyRouter& command, const CommandDone& done);
   void show_router(RouterRequest&& request);

@@ -1,5 +1,7 @@
 #include "daemon/router_wiring.h"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -11,6 +13,8 @@
 
 namespace fairlead::daemon {
 namespace {
+
+constexpr Duration kInboxFullMax = std::chrono::seconds(10);
 
 void tell(const dnsdhcp::RouterNotice& notice) {
   using dnsdhcp::RouterNoticeKind;
@@ -35,6 +39,15 @@ std::function<void(Result<std::string>)> as_summary(CommandDone done) {
   };
 }
 
+/// For what a job answers: lost, somebody would wait for it for ever. Only the control thread itself does not wait for room.
+std::function<void(std::function<void()>)> Orchestrator::back_to_control() {
+  return [this, control = std::this_thread::get_id()](std::function<void()> run) {
+    const Instant give_up = clock_.now() + kInboxFullMax;
+    while (!inbox_.post(OnControl{run}) && std::this_thread::get_id() != control && clock_.now() < give_up)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+}
+
 /// Also where the file has no router: an earlier one may have left something.
 void Orchestrator::start_router() {
   dnsdhcp::RouterHost host;
@@ -44,7 +57,7 @@ void Orchestrator::start_router() {
       job();
     });
   };
-  host.on_control = [this](std::function<void()> run) { (void)inbox_.post(OnControl{std::move(run)}); };
+  host.on_control = back_to_control();
   host.notice = tell;
   router_ = std::make_unique<dnsdhcp::Router>(loop_, std::move(host), started_with_.state_dir);
   router_->start(started_with_);

@@ -7,6 +7,14 @@
 #include "daemon/takeover_runner.h"
 
 namespace fairlead::daemon {
+
+std::vector<std::string> TakeoverRunner::addresses_here() const {
+  std::vector<std::string> out;
+  for (const auto& [name, v] : vips_) {
+    if (v.here_told) out.push_back(name);
+  }
+  return out;
+}
 namespace {
 
 constexpr double kUnbounded = std::numeric_limits<double>::infinity();

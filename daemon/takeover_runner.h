@@ -124,6 +124,8 @@ class TakeoverRunner final : private membership::ClusterSink, private vip::Neigh
   bool tell(const ClusterMessage& message);
   /// members_changed again, for who missed it.
   void say_members();
+  /// VIPs whose address address_changed said is here.
+  [[nodiscard]] std::vector<std::string> addresses_here() const;
   /// The placement by which `vip` is whose it is.
   [[nodiscard]] Epoch epoch_of(const std::string& vip) const { return core_.describe(vip).epoch; }
   /// Its interface; nothing: there is none now.

@@ -385,6 +385,12 @@ void LeaseBook::view_changed(const std::vector<NodeId>& members, Instant now, Bo
   sent_up_to_.reset();
   received_ = 0;
   view_since_ = now;
+  if (members.empty()) {  // Out of the group: what was said last may have been heard by nobody, and does not come back.
+    words_on_the_way_.clear();
+    unheard_ = true;
+    return;
+  }
+  if (std::exchange(unheard_, false)) say_again(out);
   if (others_.empty()) return;
   expire(now);
   out.emplace_back(SendDigest{digest()});

@@ -198,6 +198,7 @@ class LeaseBook {
   [[nodiscard]] bool is_fed(const Lease& lease) const;
   [[nodiscard]] LeaseStamp stamp(Holding& holding) const;
   void say(const std::string& network, Holding& holding, bool closed, BookActions& out);
+  void say_again(BookActions& out);
   void word_back(const LeaseGate& word);
   void fence_came(const MacAddress& mac, BookActions& out);
   void given(const LeaseEvent& event, const BookNetwork& network, Holding& holding, Instant now, BookActions& out);
@@ -227,6 +228,7 @@ class LeaseBook {
   std::map<std::string, Holding> holdings_;
   std::map<std::string, bool> gates_closed_;             // The last word on each, of this view (I7).
   std::map<std::string, std::size_t> words_on_the_way_;  // Our own, not delivered yet.
+  bool unheard_ = false;                                 // Out of the group since the last one was said.
   std::uint32_t fences_ = 0;
   std::map<IpAddress, Instant> deletes_fed_;  // Whose echo has not come; until when it is waited for.
   // Synchronisation, of this view.

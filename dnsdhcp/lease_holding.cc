@@ -67,6 +67,13 @@ void LeaseBook::say(const std::string& network, Holding& holding, bool closed, B
   out.emplace_back(std::move(send));
 }
 
+void LeaseBook::say_again(BookActions& out) {
+  for (auto& [network, holding] : holdings_) {
+    if (holding.gate == Gate::kOpening) say(network, holding, /*closed=*/false, out);
+    if (holding.gate == Gate::kClosing) say(network, holding, /*closed=*/true, out);
+  }
+}
+
 /// The last word counts: what an earlier one says is not true any more.
 void LeaseBook::word_back(const LeaseGate& word) {
   const auto waited = words_on_the_way_.find(word.network);

@@ -71,6 +71,19 @@ TEST_F(LeaseBookTest, TheGateOpensOnlyWhenEverybodyHasHeardThatItDoes) {
   EXPECT_TRUE(book.may_open(kMast));
 }
 
+TEST_F(LeaseBookTest, AWordThatWasLostWithTheGroupIsSaidAgain) {
+  hold(book, 7);
+  book.open(kMast, out);
+  (void)take<SendUpdate>();  // Nobody gets it: this node fell out of the group.
+  book.view_changed({}, now, out);
+  EXPECT_FALSE(book.may_open(kMast));
+  book.view_changed({n1}, now, out);
+  const auto again = take<SendUpdate>();
+  ASSERT_EQ(again.size(), 1U);
+  book.delivered(n1, again.front().update, now, out);
+  EXPECT_TRUE(book.may_open(kMast)) << "one word, and it came back";
+}
+
 TEST_F(LeaseBookTest, APlannedMoveWaitsForTheFenceAndForTheWord) {
   hold(book, 7);
   book.open(kMast, out);
