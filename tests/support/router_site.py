@@ -30,7 +30,7 @@ def config(**router):
             {"name": "mast", "interface": "eth1", "cidr": "192.168.1.0/24", "router": "192.168.1.254", "dns": "192.168.1.1"},
             {"name": "mast6", "interface": "eth1", "cidr": "fd00:1::/64", "router": "fd00:1::254"},
             {"name": "node", "interface": "eth2", "cidr": "192.168.2.0/24", "router": "192.168.2.254", "dns": "192.168.2.1"},
-            {"name": "absent", "interface": "eth7", "cidr": "192.168.7.0/24"}]},
+            {"name": "absent", "interface": "eth7", "cidr": "192.168.7.0/24", "dns": "192.168.7.1"}]},
         "router": {"uplink": "eth0", "forward": [{"from": "mast", "to": ["node", "uplink"]}, {"from": "mast6", "to": ["uplink"]},
                                                  {"from": "absent", "to": ["mast"]}], **router},
     }
