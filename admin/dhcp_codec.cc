@@ -221,19 +221,6 @@ void read_reservation(JsonFields& f, Reservation& r) {
   f.get("aliases", r.aliases);
 }
 
-/// Parses a document and reads it with `read(JsonFields&, T&)`.
-template <class T, class Read>
-Result<T> decode(std::string_view document, Read read) {
-  const auto parsed = parse_json(document);
-  if (!parsed) return parsed.error();
-  std::optional<Error> error;
-  T out;
-  JsonFields fields(*parsed, "", error);
-  read(fields, out);
-  if (error) return *error;
-  return out;
-}
-
 bool same_name(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
@@ -292,7 +279,7 @@ std::string encode_reservations(const std::vector<Reservation>& reservations) {
 }
 
 Result<DnsStatus> decode_dns(std::string_view document) {
-  return decode<DnsStatus>(document, [](JsonFields& f, DnsStatus& out) {
+  return read_document<DnsStatus>(document, [](JsonFields& f, DnsStatus& out) {
     f.get("domain", out.domain);
     f.list("servers", out.servers, [](JsonFields& s, DnsServer& server) {
       s.get("network", server.network);
@@ -303,11 +290,11 @@ Result<DnsStatus> decode_dns(std::string_view document) {
 }
 
 Result<std::vector<LeaseInfo>> decode_leases(std::string_view document) {
-  return decode<std::vector<LeaseInfo>>(document, [](JsonFields& f, auto& out) { f.list("leases", out, read_lease); });
+  return read_document<std::vector<LeaseInfo>>(document, [](JsonFields& f, auto& out) { f.list("leases", out, read_lease); });
 }
 
 Result<std::vector<Reservation>> decode_reservations(std::string_view document) {
-  return decode<std::vector<Reservation>>(document, [](JsonFields& f, auto& out) { f.list("reservations", out, read_reservation); });
+  return read_document<std::vector<Reservation>>(document, [](JsonFields& f, auto& out) { f.list("reservations", out, read_reservation); });
 }
 
 bool matches(const LeaseFilter& filter, const LeaseInfo& lease) {

@@ -102,4 +102,17 @@ class JsonFields {
   std::vector<std::string> asked_;
 };
 
+/// Parses a document and reads it with `read(JsonFields&, T&)`.
+template <class T, class Read>
+[[nodiscard]] Result<T> read_document(std::string_view document, Read read) {
+  const auto parsed = parse_json(document);
+  if (!parsed) return parsed.error();
+  std::optional<Error> error;
+  T out;
+  JsonFields fields(*parsed, "", error);
+  read(fields, out);
+  if (error) return *error;
+  return out;
+}
+
 }  // namespace fairlead::admin

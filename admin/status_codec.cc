@@ -362,19 +362,6 @@ void read_event(JsonFields& f, EventInfo& e) {
   });
 }
 
-/// Parses a document and reads it with `read(JsonFields&, T&)`.
-template <class T, class Read>
-Result<T> decode(std::string_view document, Read read) {
-  const auto parsed = parse_json(document);
-  if (!parsed) return parsed.error();
-  std::optional<Error> error;
-  T out;
-  JsonFields fields(*parsed, "", error);
-  read(fields, out);
-  if (error) return *error;
-  return out;
-}
-
 }  // namespace
 
 std::string_view to_string(ServerState state) { return kServerStates[static_cast<std::size_t>(state)]; }
@@ -484,21 +471,21 @@ std::string encode_result(const CommandResult& result) {
       {"summary", json_string(result.summary)}, {"details", texts(result.details)}, {"needs_restart", texts(result.needs_restart)}});
 }
 
-Result<NodeReport> decode_status(std::string_view document) { return decode<NodeReport>(document, read_report); }
+Result<NodeReport> decode_status(std::string_view document) { return read_document<NodeReport>(document, read_report); }
 
 Result<ConnectionList> decode_connections(std::string_view document) {
-  return decode<ConnectionList>(document, [](JsonFields& f, ConnectionList& out) {
+  return read_document<ConnectionList>(document, [](JsonFields& f, ConnectionList& out) {
     f.list("connections", out.connections, read_connection);
     f.get("silent_workers", out.silent_workers);
   });
 }
 
 Result<std::vector<EventInfo>> decode_events(std::string_view document) {
-  return decode<std::vector<EventInfo>>(document, [](JsonFields& f, auto& out) { f.list("events", out, read_event); });
+  return read_document<std::vector<EventInfo>>(document, [](JsonFields& f, auto& out) { f.list("events", out, read_event); });
 }
 
 Result<CommandResult> decode_result(std::string_view document) {
-  return decode<CommandResult>(document, [](JsonFields& f, CommandResult& out) {
+  return read_document<CommandResult>(document, [](JsonFields& f, CommandResult& out) {
     f.get("summary", out.summary);
     f.get("details", out.details);
     f.get("needs_restart", out.needs_restart);

@@ -152,7 +152,7 @@ const Section& router_section() {
                 "The device towards the world, or a name of cluster.nodes[].interfaces. No network of dnsdhcp.", {.required = true}),
           field("masquerade", &Router::masquerade, flag(), "Connections to the world leave with the uplink's address. Not with snat."),
           field("snat", &Router::snat, optional(address()), "They leave with this VIP of the uplink instead."),
-          field("sync", &Router::sync, flag(), "Keep the connection tables of the gateways alike (conntrackd)."),
+          field("sync", &Router::sync, flag(), "Keep the connection tables of the gateways alike. Not in this version: true is refused."),
           field("forward", &Router::forward, list(schema::section<ForwardRule>(forward_section()), kForwardRulesMax, "rules"),
                 "Who may open connections. Answers always pass; the rest is rejected."),
           field("open", &Router::open, list(schema::section<OpenPort>(open_section()), kOpenPortsMax, "ports"),

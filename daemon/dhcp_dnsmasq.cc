@@ -157,9 +157,8 @@ void DhcpRunner::restart_when_closed() {
   keeper_->restart();
 }
 
-void DhcpRunner::dnsmasq_ready(const std::string& version, Duration took) {
+void DhcpRunner::dnsmasq_ready(Duration took) {
   FL_LOG(DNSMASQ_READY, "pid", keeper_->pid(), "after_ms", to_ms(took), "leases", book_.leases(clock_.now()).size());
-  (void)version;
   problem_.clear();
   flush_feeds();
   dnsdhcp::BookActions out;
@@ -179,7 +178,7 @@ void DhcpRunner::dnsmasq_ready(const std::string& version, Duration took) {
 dnsdhcp::DnsmasqKeeper::Callbacks DhcpRunner::keeper_callbacks() {
   using dnsdhcp::DnsmasqLine;
   dnsdhcp::DnsmasqKeeper::Callbacks out;
-  out.on_ready = [this](const dnsdhcp::SayReady& ready) { dnsmasq_ready(ready.version, ready.took); };
+  out.on_ready = [this](const dnsdhcp::SayReady& ready) { dnsmasq_ready(ready.took); };
   out.on_ended = [this](const dnsdhcp::SayEnded& ended) {
     problem_ = ended.reason;
     ++restarts_;

@@ -139,7 +139,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   void restart_when_closed();
   [[nodiscard]] dnsdhcp::DnsmasqKeeper::Callbacks keeper_callbacks();
   [[nodiscard]] dnsdhcp::ScriptSocket::Callbacks script_callbacks();
-  void dnsmasq_ready(const std::string& version, Duration took);
+  void dnsmasq_ready(Duration took);
 
   void on_neighbour(const vip::NeighbourEvent& event) override;
   void turn();

@@ -36,7 +36,12 @@ void Orchestrator::start_dhcp(const config::Snapshot& snapshot) {
   if (dhcp_) return;
   std::error_code ignored;
   if (!snapshot.dnsdhcp && fs::exists(snapshot.state_dir + "/dhcp", ignored)) {
-    (void)jobs_->post([] { (void)remove_dhcp_gate(); });  // Of a life with dnsdhcp. Without nft there was none.
+    const bool posted = jobs_->post([] {  // Of a life with dnsdhcp. Without nft there was none.
+      const Status removed = remove_dhcp_gate();
+      if (!removed && removed.error().code != Errc::kUnavailable)
+        FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", "an earlier one stays: " + removed.error().message());
+    });
+    if (!posted) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", "an earlier one stays: too many jobs are waiting");
   }
   if (!snapshot.dnsdhcp) return;
   const auto settings = takeover_settings(snapshot, kVersion);

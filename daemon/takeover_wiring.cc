@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
-#include <thread>
 
 #include "base/log.h"
 #include "config/derived_vips.h"
@@ -18,7 +17,6 @@ namespace fairlead::daemon {
 namespace {
 
 constexpr Duration kHeardMax = std::chrono::milliseconds(500);
-constexpr Duration kInboxFullMax = std::chrono::seconds(1);  ///< For what must not be lost; on the jobs thread.
 
 std::optional<lb::PortRange> kernel_ports() {
   std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
@@ -52,11 +50,9 @@ Status Orchestrator::start_takeover() {
   host.spawn_guard = [this](std::function<void(Result<vip::GuardChild>)> done) {
     auto shared = std::make_shared<std::function<void(Result<vip::GuardChild>)>>(std::move(done));
     const std::string cluster = started_with_.cluster ? started_with_.cluster->name : "";
-    const bool posted = jobs_->post([this, cluster, shared] {
+    const bool posted = jobs_->post([back = back_to_control(), cluster, shared] {
       auto child = std::make_shared<Result<vip::GuardChild>>(start_guard(cluster));
-      const auto answer = [child, shared] { (*shared)(std::move(*child)); };
-      const Instant give_up = clock_.now() + kInboxFullMax;  // Then the child is killed, and another one wanted (GuardLink, L4).
-      while (!inbox_.post(OnControl{answer}) && clock_.now() < give_up) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      back([child, shared] { (*shared)(std::move(*child)); });  // Lost: the child is killed, and another one wanted (GuardLink, L4).
     });
     if (!posted) (*shared)(Error{Errc::kLimitExceeded, "too many jobs are waiting"});
   };

@@ -1,12 +1,12 @@
 """Runs tests/netns/cluster_probe.cc on nodes of a CorosyncLab and reads what it says."""
 import os
 import signal
-import socket
 import sys
 import unittest
 
 from support import corosync_lab
 from support.corosync_lab import CorosyncLab
+from support.probe import ProbeProgram
 from support.waiting import wait_for
 
 def program(name):
@@ -14,41 +14,19 @@ def program(name):
 
 
 
-class Probe:
-    """A running cluster_probe: its lines as (word, {key: value}), and a way to tell it things."""
+class Probe(ProbeProgram):
+    """A running cluster_probe."""
 
     _count = 0
 
     def __init__(self, node, cluster="lab", options=()):
         Probe._count += 1
+        path = os.path.join(node.host.dir, f"probe{Probe._count}.socket")
+        super().__init__(path, str(node.number))
         self.node = node
-        self._path = os.path.join(node.host.dir, f"probe{Probe._count}.socket")
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.process = node.spawn([program("cluster_probe"), self._path, cluster, *options], f"probe{Probe._count}")
+        self.process = node.spawn([program("cluster_probe"), path, cluster, *options], f"probe{Probe._count}")
         self.name = f"{node.number}/{self.process.pid}"
         self.wait("READY")
-
-    def close(self):
-        self._socket.close()
-        self.process.kill()
-
-    def lines(self, word=None):
-        out = []
-        for line in self.process.stdout().splitlines():
-            first, *rest = line.split(" ")
-            if word in (None, first):
-                out.append({"": line, **dict(part.split("=", 1) for part in rest if "=" in part)})
-        return out
-
-    def tell(self, command):
-        self._socket.sendto(command.encode(), self._path)
-
-    def wait(self, word, count=1, timeout=20, **values):
-        """The `count` first lines that begin with `word` and have these values."""
-        def found():
-            lines = [line for line in self.lines(word) if all(line.get(k) == v for k, v in values.items())]
-            return lines[:count] if len(lines) >= count else None
-        return wait_for(found, timeout, f"{count} x {word} {values} at probe {self.name}: {self.process.stdout()[-1500:]}")
 
     def answers(self):
         """The loop turns: a command gets its answer."""

@@ -2,12 +2,12 @@
 import json
 import os
 import shutil
-import socket
 import unittest
 
 from support import netns
 from support.cluster_probe import program
 from support.lab import Lab
+from support.probe import ProbeProgram
 from support.waiting import Timeout, wait_for
 
 ROUTER, DNS = "10.77.9.254", "10.77.9.1"
@@ -139,51 +139,30 @@ class Gate:
         return out
 
 
-class DnsmasqProbe:
-    """A running dnsmasq_probe: its lines as (word, {key: value}), and a way to tell it things."""
+class DnsmasqProbe(ProbeProgram):
+    """A running dnsmasq_probe."""
 
     _count = 0
 
     def __init__(self, gate, options=(), wrap=()):
         DnsmasqProbe._count += 1
-        self.dir = os.path.join(gate.dir, f"run{DnsmasqProbe._count}")
+        name = f"run{DnsmasqProbe._count}"
+        self.dir = os.path.join(gate.dir, name)
         os.mkdir(self.dir, 0o755)
         shutil.chown(self.dir, os.stat(gate.dir).st_uid)
-        self._path = os.path.join(self.dir, "tell")
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.process = gate.node.spawn([*wrap, gate.programs("dnsmasq_probe"), self._path, self.dir, *options], f"probe{DnsmasqProbe._count}")
+        path = os.path.join(self.dir, "tell")
+        super().__init__(path, name)
+        self.process = gate.node.spawn([*wrap, gate.programs("dnsmasq_probe"), path, self.dir, *options], f"probe{DnsmasqProbe._count}")
         self.wait("READY")
 
     def environment(self):
         return {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.dir}/bus", "FAIRLEAD_DHCP_SOCKET": f"{self.dir}/script"}
 
-    def lines(self, word=None):
-        out = []
-        for line in self.process.stdout().splitlines():
-            first, *rest = line.split(" ")
-            if word in (None, first):
-                out.append({"": line, **dict(part.split("=", 1) for part in rest if "=" in part)})
-        return out
-
-    def tell(self, command):
-        self._socket.sendto(command.encode(), self._path)
-
-    def wait(self, word, count=1, timeout=20, **values):
-        """The `count` first lines that begin with `word` and have these values."""
-        def found():
-            lines = [line for line in self.lines(word) if all(line.get(k) == v for k, v in values.items())]
-            return lines[:count] if len(lines) >= count else None
-        return wait_for(found, timeout, f"{count} x {word} {values}: {self.process.stdout()[-2500:]}{self.process.stderr()[-500:]}", 0.005)
-
     def ask(self, command, word="ANSWER", timeout=10, **values):
         """Tells it and returns the next such line."""
-        before = len([line for line in self.lines(word) if all(line.get(k) == v for k, v in values.items())])
+        before = len(self.matching(word, **values))
         self.tell(command)
         return self.wait(word, before + 1, timeout, **values)[-1]
 
     def pid(self):
         return int(self.ask("ping", "PONG")["pid"])
-
-    def close(self):
-        self._socket.close()
-        self.process.kill()
