@@ -4,11 +4,14 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <optional>
 
 #include "admin/api_stream.h"
@@ -44,12 +47,30 @@ Request make_request(const std::string& method, const std::string& target, const
   return out;
 }
 
-Result<ApiReply> exchange(net::io_context& io, ApiStream& stream, const Request& request, const std::string& where) {
+/// The daemon's word about the certificate that it was shown, or was not.
+bool is_about_certificate(error_code failed, bool has_certificate) {
+  static constexpr int kAlerts = 1000;  // SSL_AD_REASON_OFFSET
+  if (failed.category() != net::error::get_ssl_category()) return false;
+  const int alert = ERR_GET_REASON(static_cast<unsigned long>(failed.value())) - kAlerts;
+  if (alert == SSL_AD_HANDSHAKE_FAILURE) return !has_certificate;  // So says TLS 1.2.
+  return (alert >= SSL_AD_BAD_CERTIFICATE && alert <= SSL_AD_CERTIFICATE_UNKNOWN) || alert == SSL_AD_UNKNOWN_CA ||
+         alert == SSL_AD_CERTIFICATE_REQUIRED;
+}
+
+std::string not_taken(const std::string& where, error_code failed, bool has_certificate) {
+  if (!has_certificate) return where + " asks for a client certificate: give --cert and --key";
+  return where + " does not take the client certificate (" + failed.message() + "): see --cert, and admin.tls.client_ca there";
+}
+
+/// `may_be`: what the daemon may be doing when it breaks off.
+Result<ApiReply> exchange(net::io_context& io, ApiStream& stream, const Request& request, const std::string& where, bool has_certificate,
+                          std::string_view may_be = "be stopping, or have too many connections") {
   const auto lost = [&](error_code failed) {
     if (failed == beast::error::timeout)
       return Error{Errc::kTimeout, where + " did not answer in time. It may be overloaded or stopped: look at its log"};
-    return Error{Errc::kUnavailable, where + " broke off the connection (" + failed.message() +
-                                         "). It may be stopping, or have too many connections; try again"};
+    if (is_about_certificate(failed, has_certificate)) return Error{Errc::kUnavailable, not_taken(where, failed, has_certificate)};
+    return Error{Errc::kUnavailable,
+                 where + " broke off the connection (" + failed.message() + "). It may " + std::string(may_be) + "; try again"};
   };
   if (const auto failed = complete(io, [&](auto done) { http::async_write(stream, request, done); })) return lost(failed);
   beast::flat_buffer buffer;
@@ -57,6 +78,18 @@ Result<ApiReply> exchange(net::io_context& io, ApiStream& stream, const Request&
   parser.body_limit(kReplyBytesMax);
   if (const auto failed = complete(io, [&](auto done) { http::async_read(stream, buffer, parser, done); })) return lost(failed);
   return ApiReply{parser.get().result_int(), std::move(parser.get().body())};
+}
+
+/// Why the handshake failed, for people: what OpenSSL holds against the daemon's certificate, if it is that.
+std::string handshake_error(error_code failed, ssl_st* session, const std::string& host) {
+  const long verified = SSL_get_verify_result(session);
+  if (failed.category() != net::error::get_ssl_category() ||
+      ERR_GET_REASON(static_cast<unsigned long>(failed.value())) != SSL_R_CERTIFICATE_VERIFY_FAILED)
+    return "TLS: " + failed.message() + " (is it https there?)";
+  if (verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED) return "its certificate is none for " + host;
+  if (verified == X509_V_ERR_CERT_HAS_EXPIRED)
+    return "its certificate has expired (renew admin.tls.cert there, or set the clock here if that is wrong)";
+  return "its certificate is not taken: " + std::string(X509_verify_cert_error_string(verified)) + " (see --ca)";
 }
 
 class UnixClient final : public ApiPort {
@@ -77,7 +110,8 @@ class UnixClient final : public ApiPort {
                    "cannot reach the daemon on " + options_.socket + ": " + failed.message() +
                        ". Is fairleadd running here (systemctl status fairleadd)? --socket PATH or --server URL lead elsewhere"};
     }
-    return exchange(io, stream, make_request(method, target, body, "localhost"), "the daemon on " + options_.socket);
+    return exchange(io, stream, make_request(method, target, body, "localhost"), "the daemon on " + options_.socket,
+                    /*has_certificate=*/false);
   }
 
  private:
@@ -117,12 +151,17 @@ class TcpClient final : public ApiPort {
       if (!failed) break;
     }
     if (failed) return unreachable(failed.message());
-    if (!url->tls) return exchange(io, *stream, request, where);
+    const bool has_certificate = !options_.cert.empty();
+    if (!url->tls)
+      return exchange(io, *stream, request, where, has_certificate,
+                      "be stopping, have too many connections, or speak TLS (https://) there");
     if (!parse_ip_address(url->host) && SSL_set_tlsext_host_name(stream->tls_handle(), url->host.c_str()) != 1)
       return unreachable("not a usable host name");
     failed = complete(io, [&](auto done) { stream->async_handshake(beast::role_type::client, IoDone(done)); });
-    if (failed) return unreachable("TLS: " + failed.message() + " (see --ca, --cert and --key)");
-    return exchange(io, *stream, request, where);
+    if (failed && is_about_certificate(failed, has_certificate))
+      return Error{Errc::kUnavailable, not_taken(where, failed, has_certificate)};
+    if (failed) return unreachable(handshake_error(failed, stream->tls_handle(), url->host));
+    return exchange(io, *stream, request, where, has_certificate);
   }
 
  private:

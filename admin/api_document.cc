@@ -242,13 +242,15 @@ because it would do harm. A refusal without it stays one whatever is said.
     out << "| `" << to_string(code) << "` | " << http_status_of(code) << " |\n";
   }
   out << R"(
-Also: 405 with `Allow`, 413 (body above 64 KiB), 415 (not JSON), 421 (`Host` is a foreign name), 426 (not a
-WebSocket), 431 (header above 16 KiB), 503 (too many connections or watchers).
+Also: 400 (no `Host`, or several), 405 with `Allow`, 413 (body above 64 KiB), 415 (not JSON), 421 (`Host` is a foreign name), 426 (not a
+WebSocket), 431 (header above 16 KiB), 503 (too many watchers).
 
 ## Limits
 
 64 connections over TCP and 64 over the socket; 32 of each may be watchers. A quarter of both is kept for operators: over the socket,
-and over TLS once the certificate says who comes.
+and over TLS once the certificate says who comes. A connection that finds no place is closed without an answer. Over TCP who has not
+yet said who it is (no finished handshake; with plain HTTP no request) makes room for it: the oldest such connection of the address
+that has most of them.
 10 s for a request to arrive and for an answer to be taken, 60 s between requests, 60 s for a command to finish (it goes on; only the
 answer is given up).
 )";

@@ -42,8 +42,11 @@ constexpr std::array kRoutes{
         "an earlier one on",
         "interval after", ""},
     ApiRoute{ApiCall::kConfig, "GET", "/api/v1/config", kRead, "The active configuration as YAML", "", ""},
-    ApiRoute{ApiCall::kRouter, "GET", "/api/v1/router", kRead,
-             "The router's rules in force as nft lists them, those of the active configuration, and whether they are on trial", "", ""},
+    ApiRoute{
+        ApiCall::kRouter, "GET", "/api/v1/router", kRead,
+        "The router's rules in force as nft lists them, those of the active configuration, whether they are on trial, and what conntrackd "
+        "does where the configuration has router.sync",
+        "", ""},
     ApiRoute{ApiCall::kBlackbox, "GET", "/api/v1/blackbox", kOperate,
              "The flight recorder: the last minutes of everything, as a file for `fairlead blackbox FILE` or qb-blackbox", "", ""},
     ApiRoute{ApiCall::kReload, "POST", "/api/v1/reload", kOperate,

@@ -1,5 +1,6 @@
 #include "admin/api_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -151,10 +152,15 @@ class ApiServer::Loop {
     if (wants_tls) {
       auto context = make_tls_context(options_.tls);
       if (!context) return failed(context.error(), hint_for(context.error()));
-      tls_ = std::move(*context);
+      use_tls(std::move(*context));
     }
     tcp_wanted_ = true;
     bind_tcp(*endpoint, /*first=*/true);
+  }
+
+  void use_tls(std::shared_ptr<net::ssl::context> context) {
+    tls_ = std::move(context);
+    counters_.certificate_expiry_s = tls_ == nullptr ? 0 : certificate_expiry(*tls_);
   }
 
   /// A listener that is there stays as it is: off loopback it needs TLS until its end. One that failed for its certificates opens now.
@@ -162,7 +168,7 @@ class ApiServer::Loop {
     const auto listen = parse_endpoint(options_.listen);
     if (stopping_ || !listen) return;
     if (tls == config::AdminTls{}) {
-      if (listen->address.is_loopback()) tls_ = nullptr;
+      if (listen->address.is_loopback()) use_tls(nullptr);
       return;
     }
     auto context = make_tls_context(tls);
@@ -172,7 +178,7 @@ class ApiServer::Loop {
                          : "correct admin.tls and reload; the unix socket works meanwhile");
       return;
     }
-    tls_ = std::move(*context);
+    use_tls(std::move(*context));
     if (std::exchange(tcp_wanted_, true)) return;
     bind_tcp(*listen, /*first=*/true);
     if (tcp_listener_.valid()) watch_tcp();
@@ -261,17 +267,42 @@ class ApiServer::Loop {
   }
 
   void take_tcp(Fd fd) {
-    if (counters_.tcp_connections >= options_.limits.tcp_connections) {
+    const Endpoint peer = peer_of(fd.get());
+    Caller caller{"tcp " + peer.to_string(), ApiRole::kRead, "tcp " + peer.address.to_string()};
+    if (counters_.tcp_connections >= options_.limits.tcp_connections && !make_room(caller.party)) {
       ++counters_.shed;
       return;
     }
-    const Endpoint peer = peer_of(fd.get());
-    add(std::move(fd), counters_.tcp_connections, counters_.tcp_watchers,
-        Caller{"tcp " + peer.to_string(), ApiRole::kRead, "tcp " + peer.address.to_string()}, tls_);
+    add(std::move(fd), counters_.tcp_connections, counters_.tcp_watchers, std::move(caller), tls_);
+  }
+
+  /// Over TCP nobody is known when it comes, so whoever comes gets a stranger's place: the oldest one's, of the address that has most of
+  /// them with the new one. Who fills the places with silent connections thus closes its own, and no handshake of another address.
+  /// False: all are known.
+  bool make_room(const std::string& party) {
+    std::map<std::string_view, std::size_t> strangers_of{{party, 1}};
+    std::size_t most = 0;
+    for (const auto& [number, stranger] : strangers_) most = std::max(most, ++strangers_of[stranger.party]);
+    const auto found =
+        std::find_if(strangers_.begin(), strangers_.end(), [&](const auto& s) { return strangers_of[s.second.party] == most; });
+    if (found == strangers_.end()) return false;
+    const auto known_as = sessions_.find(found->first);
+    const auto session = known_as == sessions_.end() ? nullptr : known_as->second.lock();
+    if (session == nullptr) return false;
+    refusals_.evicted(found->second);
+    session->close();  // It is forgotten then, and its place free.
+    return true;
+  }
+
+  void forget_stranger(std::uint64_t number) {
+    strangers_.erase(number);
+    counters_.tcp_strangers = strangers_.size();
   }
 
   /// Counts it; its on_end counts it down.
   SessionSetup setup(Caller caller, bool has_operators, std::uint64_t* count, std::uint64_t* watchers) {
+    if (count == &counters_.tcp_connections) strangers_.emplace(next_session_, caller);
+    counters_.tcp_strangers = strangers_.size();
     ++*count;
     return {.io = io_,
             .dispatcher = &dispatcher_,
@@ -282,8 +313,10 @@ class ApiServer::Loop {
             .has_operators = has_operators,
             .on_end = EndCall([this, count, number = next_session_] {
               --*count;
+              forget_stranger(number);
               sessions_.erase(number);
             }),
+            .on_known = [this, number = next_session_] { forget_stranger(number); },
             .hub = &hub_,
             .watchers = watchers,
             .on_upgrade = [this, number = next_session_](std::weak_ptr<ApiSession> next) { sessions_[number] = std::move(next); }};
@@ -323,6 +356,7 @@ class ApiServer::Loop {
   std::shared_ptr<net::ssl::context> tls_;
   std::optional<gid_t> operators_;
   std::map<std::uint64_t, std::weak_ptr<ApiSession>> sessions_;
+  std::map<std::uint64_t, Caller> strangers_;  ///< Of the sessions over TCP: nothing shows yet who they are. The oldest first.
   std::uint64_t next_session_ = 0;
   std::map<uid_t, std::string> user_names_;
   bool tcp_wanted_ = false;  ///< It is bound, or is being tried: what it needs was there.

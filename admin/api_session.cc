@@ -49,6 +49,26 @@ std::optional<ApiResponse> refusal(error_code failed, const ApiLimits& limits) {
   return std::nullopt;
 }
 
+/// What a request's head is refused for, before its body is read; nullopt: nothing.
+std::optional<ApiResponse> refusal_of(const http::request_header<>& head) {
+  const auto hosts = head.count(http::field::host);
+  if (hosts > 1 || (hosts == 0 && head.version() >= 11))  // RFC 9112 3.2
+    return problem_response(
+        Error{Errc::kInvalidArgument, "the request has " + std::string(hosts == 0 ? "no" : "more than one") + " Host line"});
+  const beast::string_view coding = head[http::field::transfer_encoding];
+  if (!coding.empty() && !beast::iequals(coding, "chunked"))
+    return problem_response(Error{Errc::kUnsupported, "Transfer-Encoding: only chunked is known here"});
+  return std::nullopt;
+}
+
+/// Whom a request is for. In absolute form its target says so, and Host counts for nothing (RFC 9112 3.2.2).
+std::string host_of(std::string_view target, std::string_view host) {
+  const auto scheme = target.find("://");
+  if (target.starts_with('/') || scheme == std::string_view::npos) return std::string(host);
+  const std::string_view rest = target.substr(scheme + 3);
+  return std::string(rest.substr(0, rest.find_first_of("/?#")));
+}
+
 /// Why a TLS handshake failed, for people. Our own OpenSSL says what was wrong with the client; an alert is the client's word about us.
 std::string handshake_error(error_code failed) {
   static constexpr int kAlerts = 1000;  // SSL_AD_REASON_OFFSET: an alert of the other side.
@@ -97,14 +117,20 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     end();
   }
 
+  void known() {
+    if (setup_.on_known) std::exchange(setup_.on_known, nullptr)();
+  }
+
   /// False: no place for this one, the connection is over.
   bool identify() {
     const std::string name = peer_common_name(stream_.tls_handle());
     const bool listed = !name.empty() && std::find(operators_.begin(), operators_.end(), name) != operators_.end();
     setup_.caller = {"certificate CN=" + name, listed ? ApiRole::kOperate : ApiRole::kRead};
+    known();
     const ApiLimits& limits = setup_.limits;
     const std::size_t kept = listed ? 0 : std::min(limits.tcp_reserved, limits.tcp_connections);
-    if (setup_.counters->tcp_connections + kept <= limits.tcp_connections) return true;
+    // Strangers do not count: they make room for whoever comes.
+    if (setup_.counters->tcp_connections - setup_.counters->tcp_strangers + kept <= limits.tcp_connections) return true;
     ++setup_.counters->shed;
     stream_.close();
     end();
@@ -131,6 +157,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     stream_.expires_after(setup_.limits.request);
     http::async_read_header(stream_, buffer_, *parser_, [self = self()](error_code failed, std::size_t) {
       if (failed) return self->refuse(failed);
+      if (auto refused = refusal_of(self->parser_->get().base())) return self->turn_down(std::move(*refused));
       if (beast::iequals(self->parser_->get()[http::field::expect], "100-continue")) return self->invite_body();
       self->read_body();
     });
@@ -156,14 +183,20 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     if (failed == beast::error::timeout) ++setup_.counters->timeouts;
     auto response = closing_ ? std::nullopt : refusal(failed, setup_.limits);
     if (!response) return end();
+    turn_down(std::move(*response));
+  }
+
+  /// The connection ends with it: what follows may be no request.
+  void turn_down(ApiResponse response) {
     head_only_ = false;
     keep_alive_ = false;
     version_ = 11;
-    send(std::move(*response));
+    send(std::move(response));
   }
 
   void dispatch() {
     if (closing_) return end();
+    known();
     auto request = parser_->release();
     head_only_ = request.method() == http::verb::head;
     keep_alive_ = request.keep_alive();
@@ -172,7 +205,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
                     .target = text(request.target()),
                     .body = std::move(request.body()),
                     .content_type = text(request[http::field::content_type]),
-                    .host = text(request[http::field::host]),
+                    .host = host_of(text(request.target()), text(request[http::field::host])),
                     .origin = text(request[http::field::origin]),
                     .caller = setup_.caller,
                     .tls = stream_.is_tls(),

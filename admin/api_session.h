@@ -77,6 +77,7 @@ struct SessionSetup {
   Caller caller;
   bool has_operators = true;          ///< They may come this way: places are kept for them.
   EndCall on_end;                     ///< On the admin thread.
+  std::function<void()> on_known;     ///< The client has shown who it is, by a handshake or with plain HTTP by a request. May be empty.
   WatchHub* hub = nullptr;            ///< Outlives the session.
   std::uint64_t* watchers = nullptr;  ///< Count of those on this way in.
   /// The session went on as another one (a WebSocket); on_end is that one's now.

@@ -234,7 +234,8 @@ void worker_metrics(Page& page, const std::vector<WorkerStatus>& workers) {
   each("fairlead_worker_engine_operations_total", [&](const auto& w, const Labels& who) { page.count(who, w.engine_operations); });
 }
 
-void cluster_metrics(Page& page, const ClusterStatus& c) {
+void cluster_metrics(Page& page, const NodeReport& r) {
+  const ClusterStatus& c = *r.cluster;
   const auto flag = [&](std::string_view name, bool value) {
     page.family(name);
     page.flag({}, value);
@@ -267,6 +268,11 @@ void cluster_metrics(Page& page, const ClusterStatus& c) {
   page.family("fairlead_node_config_match");
   for (const auto& node : c.nodes) {
     if (node.online) page.flag({{"node", node.name}}, node.config_match);
+  }
+  page.family("fairlead_node_file_match");
+  for (const auto& node : c.nodes) {
+    const bool own = node.name == r.node;
+    if (own || (node.online && node.digest)) page.flag({{"node", node.name}}, own || node.digest->config_hash == r.config_hash);
   }
 }
 
@@ -399,8 +405,13 @@ void api_metrics(Page& page, const ApiCounters& api) {
   page.count({}, api.turned_away);
   page.family("fairlead_api_shed_connections_total");
   page.count({}, api.shed);
+  page.family("fairlead_api_evicted_connections_total");
+  page.count({}, api.evicted);
   page.family("fairlead_api_slow_clients_total");
   page.count({}, api.timeouts);
+  if (api.certificate_expiry_s == 0) return;
+  page.family("fairlead_api_certificate_expiry_timestamp_seconds");
+  page.number({}, static_cast<double>(api.certificate_expiry_s));
 }
 
 }  // namespace
@@ -412,7 +423,7 @@ std::string render_metrics(const NodeReport& report, const ApiCounters& api, con
   pool_metrics(page, report.pools);
   server_metrics(page, report.pools);
   worker_metrics(page, report.workers);
-  if (report.cluster) cluster_metrics(page, *report.cluster);
+  if (report.cluster) cluster_metrics(page, report);
   if (!report.vips.empty()) vip_metrics(page, report);
   if (!report.drills.empty()) drill_metrics(page, report.drills);
   if (report.dhcp) dhcp_metrics(page, *report.dhcp);

@@ -28,9 +28,12 @@ struct ApiCounters {
   std::uint64_t refused = 0;                    ///< Calls of somebody who may not, or for whom there was no place.
   std::uint64_t turned_away = 0;                ///< TLS handshakes that failed.
   std::uint64_t shed = 0;                       ///< Connections closed at the limit.
+  std::uint64_t evicted = 0;                    ///< Strangers whose place another connection got.
   std::uint64_t timeouts = 0;                   ///< Connections closed because the client was too slow.
+  std::int64_t certificate_expiry_s = 0;        ///< Of what admin.listen shows, since 1970; 0: no TLS.
   std::uint64_t unix_connections = 0;
   std::uint64_t tcp_connections = 0;
+  std::uint64_t tcp_strangers = 0;  ///< Of these: nothing shows yet who they are.
   std::uint64_t unix_watchers = 0;  ///< Of the connections: WebSockets.
   std::uint64_t tcp_watchers = 0;
 };

@@ -139,6 +139,8 @@ struct RouterReport {
   std::string in_force;  ///< As nft lists them; empty: there are none.
   std::string of_file;   ///< What the active configuration says; empty: it has no router.
   std::int64_t trial_left_s = 0;
+  std::string sync{};             ///< Of router.sync: what conntrackd does, and what to do; empty: the configuration has no sync.
+  std::string sync_statistics{};  ///< As `conntrackd -s` prints them; empty: it does not run.
 };
 
 /// Who asked, for the audit event: "uid 0 (root)", "certificate CN=ops".

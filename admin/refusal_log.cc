@@ -15,4 +15,11 @@ void RefusalLog::turned_away(const Caller& peer, std::string_view why) {
   if (const auto count = turned_away_.again(clock_.now())) FL_LOG(ADMIN_CLIENT_REFUSED, "peer", peer.name, "error", why, "count", *count);
 }
 
+void RefusalLog::evicted(const Caller& peer) {
+  ++counters_.evicted;
+  const auto count = evicted_.again(clock_.now());
+  if (count)
+    FL_LOG(ADMIN_CLIENT_REFUSED, "peer", peer.name, "error", "all places are taken, and it had not said who it is", "count", *count);
+}
+
 }  // namespace fairlead::admin

@@ -27,12 +27,15 @@ class RefusalLog {
   void refused(const Caller& caller, std::string_view call, std::string_view why);
   /// The TLS handshake failed.
   void turned_away(const Caller& peer, std::string_view why);
+  /// It had to make room for another connection before it had said who it is.
+  void evicted(const Caller& peer);
 
  private:
   const Clock& clock_;
   ApiCounters& counters_;
   SeldomSaidBy refused_;
-  SeldomSaid turned_away_;  ///< By address it would say no more: each try may come from another one.
+  /// By address they would say no more: each try may come from another one.
+  SeldomSaid turned_away_, evicted_;
 };
 
 }  // namespace fairlead::admin

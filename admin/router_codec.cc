@@ -15,7 +15,9 @@ std::string encode_router(const RouterReport& report) {
                                 {"summary", json_string(report.summary)},
                                 {"trial_left_s", report.trial_left_s},
                                 {"in_force", json_string(report.in_force)},
-                                {"of_file", json_string(report.of_file)}});
+                                {"of_file", json_string(report.of_file)},
+                                {"sync", json_string(report.sync)},
+                                {"sync_statistics", json_string(report.sync_statistics)}});
 }
 
 Result<RouterReport> decode_router(std::string_view document) {
@@ -29,6 +31,8 @@ Result<RouterReport> decode_router(std::string_view document) {
   fields.get("trial_left_s", out.trial_left_s);
   fields.get("in_force", out.in_force);
   fields.get("of_file", out.of_file);
+  fields.get("sync", out.sync);
+  fields.get("sync_statistics", out.sync_statistics);
   if (error) return *error;
   return out;
 }

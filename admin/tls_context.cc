@@ -1,13 +1,72 @@
 #include "admin/tls_context.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ssl/context.hpp>
+#include <ctime>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <optional>
 
 namespace fairlead::admin {
 
 namespace ssl = boost::asio::ssl;
+
+namespace {
+
+constexpr std::int64_t kSoonSeconds = std::int64_t{14} * 24 * 3600;
+constexpr int kCertificatesMax = 10'000;  ///< Looked at in a file.
+
+std::optional<std::int64_t> seconds_of(const ASN1_TIME* time) {
+  std::tm broken{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &broken) != 1) return std::nullopt;
+  return ::timegm(&broken);
+}
+
+std::string date_text(std::int64_t seconds) { return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds))); }
+
+struct Dates {
+  std::int64_t from = 0;
+  std::int64_t until = 0;
+};
+
+/// Of the certificate that counts.
+std::optional<Dates> dates_in(const std::string& file, PemUse use) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> in(BIO_new_file(file.c_str(), "r"), BIO_free);
+  std::optional<Dates> out;
+  for (int i = 0; in != nullptr && i < kCertificatesMax; ++i) {
+    const std::unique_ptr<X509, void (*)(X509*)> one(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr), X509_free);
+    if (one == nullptr) break;
+    const auto from = seconds_of(X509_get0_notBefore(one.get()));
+    const auto until = seconds_of(X509_get0_notAfter(one.get()));
+    if (from && until && (!out || *until > out->until)) out = Dates{*from, *until};
+    if (use == PemUse::kOurs) break;
+  }
+  ERR_clear_error();  // The end of the file is one.
+  return out;
+}
+
+}  // namespace
+
+std::int64_t certificate_expiry(ssl::context& context) {
+  const X509* certificate = SSL_CTX_get0_certificate(context.native_handle());
+  return certificate == nullptr ? 0 : seconds_of(X509_get0_notAfter(certificate)).value_or(0);
+}
+
+std::string date_trouble(const std::string& file, PemUse use, std::chrono::system_clock::time_point now) {
+  const auto dates = dates_in(file, use);
+  if (!dates) return {};
+  const std::int64_t at = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  if (dates->until <= at) return "expired on " + date_text(dates->until);
+  if (dates->from > at) return "is valid from " + date_text(dates->from) + " on, not now: is this machine's clock right?";
+  if (dates->until - at < kSoonSeconds) return "expires on " + date_text(dates->until);
+  return {};
+}
 
 Result<std::shared_ptr<ssl::context>> make_tls_context(const config::AdminTls& settings) {
   const auto missing = [](const char* key) {

@@ -30,7 +30,7 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"bootstrap", "image", "machine", "storage"};
+constexpr std::array kLaterVerbs{"image", "machine", "storage"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -66,6 +66,7 @@ class CommandTree {
     add_process_verbs();
     add_diagnosis_verbs();
     local_.add_lab();
+    local_.add_bootstrap();
     add_cluster_verbs(local_.add_cluster());
     add_dhcp_verbs();
     add_dns_verbs();
@@ -123,13 +124,18 @@ class CommandTree {
   }
 
   void add_config_verbs() {
-    auto* check = verb(nullptr, "check", "Every problem of a configuration file, with line, column and hint",
+    auto* check = verb(nullptr, "check", "Every problem of a configuration or site file, with line, column and hint",
                        [this] { check_file(path_, options_, environment_); });
     check->add_option("FILE", path_, "The file")->required();
-    verb(nullptr, "schema", "JSON Schema of the configuration file, for editors", [this] { print_schema(environment_); });
-    auto* explain = verb(nullptr, "explain", "What a key of the configuration file, or an event, means",
-                         [this] { explain_key(path_, options_, environment_); });
+    auto* schema = verb(nullptr, "schema", "JSON Schema of the configuration or site file, for editors",
+                        [this] { print_schema(kind_, environment_); });
+    schema->add_option("--kind", kind_, "Of which file: gateway (the default) or site")
+        ->check(CLI::IsMember({"gateway", "site"}).description(""))
+        ->type_name("KIND");
+    auto* explain = verb(nullptr, "explain", "What a key of the configuration or site file, or an event, means",
+                         [this] { explain_key(path_, site_, options_, environment_); });
     explain->add_option("KEY.PATH", path_, "For example pools.health.interval; or an event, for example SERVER_DOWN")->required();
+    explain->add_flag("--site", site_, "A key of the site file, for example machines.roles");
 
     auto* config = group("config", "The daemon's active configuration");
     auto* show = verb(config, "show", "Print it as YAML", [this] { show_config(defaults_, options_, calls_, environment_); });
@@ -435,6 +441,7 @@ class CommandTree {
   std::string drain_;
   std::string name_;
   std::string output_ = "text";
+  std::string kind_ = "gateway";
   std::string path_;
   std::string shell_;
   std::string since_;
@@ -455,6 +462,7 @@ class CommandTree {
   bool follow_ = false;
   bool json_ = false;
   bool nodes_ = false;
+  bool site_ = false;
   bool wait_ = false;
   bool watch_ = false;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fstream>
@@ -10,6 +11,7 @@
 
 #include "admin/json_text.h"
 #include "admin/status_codec.h"
+#include "base/atomic_file.h"
 #include "cli/event_guide.h"
 #include "cli/text_table.h"
 #include "cli/yaml_text.h"
@@ -20,6 +22,9 @@
 #include "config/parse.h"
 #include "config/print.h"
 #include "config/reference.h"
+#include "k8s-bootstrap/render/check_rendered.h"
+#include "k8s-bootstrap/site/site_load.h"
+#include "k8s-bootstrap/site/site_reference.h"
 
 namespace fairlead::cli {
 namespace {
@@ -111,33 +116,71 @@ bool explain_event(const std::string& name, const GlobalOptions& options, CliEnv
   return true;
 }
 
+/// It says `kind: Site`. What cannot be read or understood does not, and is a gateway's to complain about.
+bool is_site(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;  // A pipe is read once.
+  const auto text = read_small_file(path, config::kFileBytesMax);
+  if (!text || !*text) return false;
+  const auto parsed = config::parse(**text, path);
+  const config::DocNode* kind = parsed.document ? parsed.document->root->find("kind") : nullptr;
+  return kind != nullptr && kind->text == "Site";
+}
+
+struct Checked {
+  bool valid = false;
+  std::vector<config::Problem> problems;
+};
+
+/// The site, and by the rules of their readers the texts it renders: those problems have no place in the site's own file.
+Checked check_site(const std::string& path) {
+  auto loaded = bootstrap::load_site_file(path);
+  Checked out{loaded.site.has_value(), std::move(loaded.problems)};
+  if (!loaded.site) return out;
+  for (const auto& problem : bootstrap::check_rendered(*loaded.site)) {
+    config::Problem told;
+    told.file = path;
+    told.severity = problem.error ? config::Severity::kError : config::Severity::kWarning;
+    told.message = fmt::format("it renders {}: {}", problem.where, problem.text);
+    told.hint = fmt::format("fairlead bootstrap plan {} --show NAME prints what is rendered", path);
+    out.problems.push_back(std::move(told));
+    out.valid = out.valid && !problem.error;
+  }
+  return out;
+}
+
+Checked check_gateway(const std::string& path) {
+  auto loaded = config::load_file(path, config::host_environment());
+  return {loaded.snapshot.has_value(), std::move(loaded.problems)};
+}
+
 }  // namespace
 
 void check_file(const std::string& path, const GlobalOptions& options, CliEnvironment& environment) {
-  const auto loaded = config::load_file(path, config::host_environment());
-  const auto errors =
-      std::count_if(loaded.problems.begin(), loaded.problems.end(), [](const auto& p) { return p.severity == config::Severity::kError; });
-  const auto warnings = static_cast<std::ptrdiff_t>(loaded.problems.size()) - errors;
-  const bool valid = loaded.snapshot.has_value();
+  const auto [valid, problems] = is_site(path) ? check_site(path) : check_gateway(path);
+  const auto errors = std::count_if(problems.begin(), problems.end(), [](const auto& p) { return p.severity == config::Severity::kError; });
+  const auto warnings = static_cast<std::ptrdiff_t>(problems.size()) - errors;
   if (options.format == OutputFormat::kText) {
-    environment.out << problem_lines(loaded.problems, environment.color);
+    environment.out << problem_lines(problems, environment.color);
     if (valid)
       environment.out << path << ": valid" << (warnings == 0 ? "" : fmt::format(", {} warning{}", warnings, warnings == 1 ? "" : "s"))
                       << "\n";
   } else {
     boost::json::array list;
-    for (const auto& problem : loaded.problems) list.emplace_back(problem_json(problem));
+    for (const auto& problem : problems) list.emplace_back(problem_json(problem));
     print_document(boost::json::object{{"file", admin::json_string(path)}, {"valid", valid}, {"problems", std::move(list)}}, options,
                    environment);
   }
   if (!valid) throw VerbFailure{kExitInvalidConfig, fmt::format("{}: not valid, {} error{}", path, errors, errors == 1 ? "" : "s")};
 }
 
-void print_schema(CliEnvironment& environment) { environment.out << config::json_schema() << "\n"; }
+void print_schema(const std::string& kind, CliEnvironment& environment) {
+  environment.out << (kind == "site" ? bootstrap::site_json_schema() : config::json_schema()) << "\n";
+}
 
-void explain_key(const std::string& path, const GlobalOptions& options, CliEnvironment& environment) {
-  if (explain_event(path, options, environment)) return;
-  const auto text = config::explain(path);
+void explain_key(const std::string& path, bool of_site, const GlobalOptions& options, CliEnvironment& environment) {
+  if (!of_site && explain_event(path, options, environment)) return;
+  const auto text = of_site ? bootstrap::explain_site(path) : config::explain(path);
   if (!text) throw VerbFailure{kExitFailed, text.error().message()};
   if (options.format != OutputFormat::kText) {
     return print_document(boost::json::object{{"key", admin::json_string(path)}, {"explanation", admin::json_string(*text)}}, options,

@@ -8,10 +8,13 @@
 
 namespace fairlead::cli {
 
-/// Prints every problem; throws VerbFailure (invalid configuration) when one is an error.
+/// Of a gateway's configuration, or of a site (`kind: Site`) and what it renders. Prints every problem; throws VerbFailure (invalid
+/// configuration) when one is an error.
 void check_file(const std::string& path, const GlobalOptions& options, CliEnvironment& environment);
-void print_schema(CliEnvironment& environment);
-void explain_key(const std::string& path, const GlobalOptions& options, CliEnvironment& environment);
+/// `kind`: "gateway" or "site".
+void print_schema(const std::string& kind, CliEnvironment& environment);
+/// `of_site`: a key of the site file; else of the configuration, or an event.
+void explain_key(const std::string& path, bool of_site, const GlobalOptions& options, CliEnvironment& environment);
 /// The daemon's active configuration as YAML, or JSON.
 void show_config(bool with_defaults, const GlobalOptions& options, DaemonCalls& calls, CliEnvironment& environment);
 /// What `file` (empty: the daemon's own file) would change, without asking the daemon to change anything.

@@ -71,10 +71,8 @@ std::string listeners_text(const FirstConfig& c) {
   std::vector<std::string> binds;
   for (const IpPrefix& vip : c.vips) binds.push_back(fmt::format("\"{}\"", Endpoint{vip.address, c.port}.to_string()));
   if (binds.empty()) binds.push_back(fmt::format("\"0.0.0.0:{}\"", c.port));
-  return fmt::format(
-      "\n# Where connections are taken: every node listens, also while another one has the address.\nlisteners:\n  - name: kube-api\n"
-      "    bind: [{}]\n    pool: masters\n",
-      fmt::join(binds, ", "));
+  return fmt::format("\n# Where connections are taken{}\nlisteners:\n  - name: kube-api\n    bind: [{}]\n    pool: masters\n",
+                     c.nodes.empty() ? "." : ": every node listens, also while another one has the address.", fmt::join(binds, ", "));
 }
 
 std::string pools_text(const FirstConfig& c) {

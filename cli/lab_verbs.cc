@@ -63,8 +63,10 @@ boost::json::value report_json(const lab::LabReport& report) {
   for (const auto& shown : report.nodes) {
     boost::json::array links;
     for (const auto& link : shown.node.links) {
+      boost::json::value address;
+      if (!link.address.empty()) address = admin::json_string(link.address);
       links.push_back({{"device", admin::json_string(link.device)},
-                       {"address", admin::json_string(link.address)},
+                       {"address", std::move(address)},
                        {"mac", admin::json_string(link.mac)},
                        {"port", admin::json_string(link.port)}});
     }
@@ -93,6 +95,7 @@ boost::json::value report_json(const lab::LabReport& report) {
           {"profile", admin::json_string(options.profile)},
           {"one_link", options.one_link},
           {"qdevice", options.qdevice},
+          {"dhcp", options.dhcp},
           {"vip", {{"address", admin::json_string(lab::kVip)}, {"port", lab::kPort}, {"holders", std::move(holders)}}},
           {"nodes", std::move(nodes)}};
 }
@@ -109,7 +112,9 @@ std::string report_text(const lab::LabReport& report, bool color) {
   TextTable table({"NODE", "ADDRESSES", "RUNS", ""});
   for (const auto& shown : report.nodes) {
     std::string addresses;
-    for (const auto& link : shown.node.links) addresses += (addresses.empty() ? "" : ", ") + link.device + " " + link.address;
+    for (const auto& link : shown.node.links) {
+      addresses += (addresses.empty() ? "" : ", ") + link.device + " " + (link.address.empty() ? "by DHCP" : link.address);
+    }
     std::string runs;
     Tone tone = Tone::kGood;
     for (const auto& program : shown.programs) {
@@ -139,7 +144,28 @@ std::string first_steps(const lab::LabReport& report, double seconds, bool attac
   return fmt::format("\nLab '{0}' is up after {1:.1f} s. api is {2}:{3}, {4}. Try{5}:\n", name, seconds, lab::kVip, lab::kPort,
                      holder_text(report), attach ? ", in another terminal" : "") +
          fmt::format("  {0} exec client curl -s https://api:{1}/\n  {0} exec gate-1 fairlead status\n  {0} status\n", lab, lab::kPort) +
+         (report.options.dhcp
+              ? fmt::format(
+                    "  {0} exec machine-1 busybox udhcpc -i node -x hostname:machine-1\n  {0} exec machine-1 dig +short api.kube.demo\n",
+                    lab)
+              : std::string()) +
          (attach ? std::string("Ctrl-C ends it.\n") : fmt::format("  {} down\n", lab));
+}
+
+/// Of a gateway that has all VIPs and so should serve its networks: the first it does not serve yet. Empty: none.
+std::string network_not_served(const boost::json::object& status) {
+  const auto* dhcp = status.if_contains("dhcp");
+  const auto* networks = dhcp != nullptr && dhcp->is_object() ? dhcp->get_object().if_contains("networks") : nullptr;
+  if (networks == nullptr || !networks->is_array()) return {};
+  for (const auto& vip : status.at("vips").as_array()) {
+    const auto* here = vip.as_object().if_contains("held_here");
+    if (here == nullptr || !here->is_bool() || !here->get_bool()) return {};
+  }
+  for (const auto& network : networks->get_array()) {
+    const auto* serving = network.is_object() ? network.get_object().if_contains("serving") : nullptr;
+    if (serving == nullptr || !serving->is_bool() || !serving->get_bool()) return "a network is not served yet";
+  }
+  return {};
 }
 
 }  // namespace
@@ -157,6 +183,7 @@ std::string what_is_missing(const std::string& status_json, std::size_t nodes) {
     const auto* holder = vip.is_object() ? vip.get_object().if_contains("holder") : nullptr;
     if (holder == nullptr || !holder->is_string()) return "nobody holds the VIP yet";
   }
+  if (const std::string why = network_not_served(*status); !why.empty()) return why;
   if (nodes < 2) return {};
   const auto* cluster = status->if_contains("cluster");
   const auto* members = cluster != nullptr && cluster->is_object() ? cluster->get_object().if_contains("nodes") : nullptr;

@@ -86,6 +86,7 @@ void LocalCommands::add_lab() {
   up->add_option("--profile", lab_.profile, "Corosync's timing, vm or fast (default vm)")->type_name("PROFILE");
   up->add_flag("--attach", attach_, "Stay in the foreground; the lab ends with this command, however that ends");
   up->add_flag("--one-link", lab_.one_link, "Corosync shares the service network; else it has its own");
+  up->add_flag("--dhcp", lab_.dhcp, "Gateways serve DNS and DHCP and route; machine-1 and machine-2 ask for their addresses");
   up->add_flag("--qdevice", lab_.qdevice, "A corosync-qnetd gives a third vote; with two gateways in place of the tie-break router");
   tree_.verb(lab, "down", "Remove it and everything that runs in it", [this] { lab_down(lab_.name, environment_); });
   tree_.verb(lab, "status", "Its nodes, what runs there, who holds the VIP", [this] { lab_status(lab_.name, options_, environment_); });

@@ -1,10 +1,12 @@
-// Verbs that work in this process and need no daemon, added to the tree with the variables their options fill: init, bench, lab, cluster.
+// Verbs that work in this process and need no daemon, added to the tree with the variables their options fill: init, bench, lab, cluster,
+// bootstrap.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "cli/bench_verbs.h"
+#include "cli/bootstrap_verbs.h"
 #include "cli/cluster_verbs.h"
 #include "cli/init_verb.h"
 #include "cli/invocation.h"
@@ -22,10 +24,13 @@ class LocalCommands {
   void add_init();
   void add_bench();
   void add_lab();
+  void add_bootstrap();
   /// Those of `cluster` that write and measure; returns the group, for the ones that ask the daemon.
   CLI::App* add_cluster();
 
  private:
+  void add_bootstrap_changes(CLI::App* group);
+
   VerbTree& tree_;
   const GlobalOptions& options_;
   CliEnvironment& environment_;
@@ -41,6 +46,7 @@ class LocalCommands {
   std::string duration_ = "60s";
   SetupOptions setup_;
   JoinOptions join_;
+  BootstrapRequest bootstrap_;
 };
 
 /// `lab exec NODE CMD -x`: a "--" goes behind NODE, so that what follows belongs to the command.

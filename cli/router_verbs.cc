@@ -14,6 +14,7 @@ void RouterVerbs::show() {
   const auto report = decoded(admin::decode_router(document));
   const bool same = report.state == "in force";
   environment_.out << report.summary << "\n";
+  if (!report.sync.empty()) environment_.out << report.sync << "\n";
   if (!report.in_force.empty()) {
     environment_.out << "\nin force:\n" << report.in_force;
   } else if (!report.of_file.empty()) {

@@ -40,7 +40,8 @@ constexpr std::size_t kHookWordMin = 8;
 constexpr const char* kLeftOut =
     "Left out on purpose: keys, certificates, tokens, Corosync's authkey, arguments of hooks, comments of configuration files; what looks "
     "like a secret elsewhere is \"(removed)\" or stars.\n"
-    "It does name addresses, hosts and VIPs of your network. Log, events and recorder name operators and clients, too: those that were "
+    "It does name addresses, hosts and VIPs of your network, and with DHCP its machines. Log, events and recorder name operators and "
+    "clients, too: those that were "
     "refused, and with `log: true` on a listener every client's address and port. Look into it before you send it.\n";
 
 /// Not `systemctl status`: its tree of processes has the arguments of hooks that run.
@@ -62,6 +63,7 @@ constexpr std::array kSysctls{"net/core/somaxconn",
                               "net/ipv4/conf/all/rp_filter",
                               "net/ipv4/ip_forward",
                               "net/ipv6/conf/all/disable_ipv6",
+                              "net/netfilter/nf_conntrack_count",
                               "net/netfilter/nf_conntrack_max",
                               "fs/nr_open",
                               "fs/file-max",
@@ -106,6 +108,7 @@ class Bundle {
     read_log();
     read_corosync();
     read_network();
+    read_services();
     read_system();
   }
   void write(const std::string& wanted);
@@ -133,6 +136,13 @@ class Bundle {
     auto got = read_file(path, kPartBytesMax);
     add(name, path, got ? std::move(*got) : std::string(), got ? std::string() : got.error().message());
   }
+  /// Only what begins as what the daemon writes: its folder may hold anything.
+  void add_written(const std::string& name, const std::string& path) {
+    auto got = read_file(path, kPartBytesMax, Links::kRefuse);
+    std::string problem = got ? "" : got.error().message();
+    if (got && !got->starts_with("# Written by fairleadd")) problem = "not written by fairleadd";
+    add(name, path, problem.empty() ? std::move(*got) : std::string(), problem);
+  }
   /// Only what is one: a folder of the daemon's user may hold anything. Says whether it was.
   bool add_flight(const std::string& name, const std::string& how, const Result<std::string>& file) {
     const Status fine = !file ? Status(file.error()) : is_flight(*file);
@@ -158,6 +168,7 @@ class Bundle {
   void read_log();
   void read_corosync();
   void read_network();
+  void read_services();
   void read_system();
   [[nodiscard]] std::string manifest() const;
   void pack(const Workshop& workshop, const std::string& folder, const std::string& out) const;
@@ -353,13 +364,35 @@ void Bundle::read_network() {
   add_command("network/listening.txt", {"ss", "-tln"});
 }
 
+/// DNS, DHCP and the router, where there are such.
+void Bundle::read_services() {
+  const auto active = config::load_text(active_config_, "the active configuration", config::Environment{});
+  const auto any_has = [&](auto part) {
+    return (node_.config && ((*node_.config).*part).has_value()) || (active.snapshot && ((*active.snapshot).*part).has_value());
+  };
+  std::error_code ignored;
+  const std::string dhcp = node_.state_dir + "/dhcp";
+  const std::string router = node_.state_dir + "/router";
+  const std::string sync = node_.state_dir + "/sync/conntrackd.conf";
+  if (any_has(&config::Snapshot::dnsdhcp) || fs::exists(dhcp, ignored)) {
+    add_answer("dnsdhcp/leases.json", "/api/v1/dhcp/leases?released=true&limit=10000");
+    add_written("dnsdhcp/dnsmasq.conf", dhcp + "/dnsmasq.conf");
+  }
+  if (any_has(&config::Snapshot::router) || fs::exists(router, ignored)) {
+    add_answer("router/router.json", "/api/v1/router");
+    if (fs::exists(sync, ignored)) add_written("router/conntrackd.conf", sync);
+  }
+}
+
 void Bundle::read_system() {
   add("system/version.txt", "fairlead version", std::string("fairlead ") + kVersion + "\n");
   add_command("system/kernel.txt", {"uname", "-a"});
   add_file("system/os-release.txt", "/etc/os-release");
-  add_command("system/packages.txt",
-              {"dpkg-query", "-W", "-f", "${Package} ${Version} ${Status}\n", "fairlead*", "corosync*", "libqb*", "libcpg4", "libquorum5",
-               "liburing2", "libnl-3-200", "libssl3", "libyaml-cpp*", "libsystemd0", "keepalived", "haproxy", "linux-image-*"});
+  add_command("system/packages.txt", {"dpkg-query",   "-W",          "-f",          "${Package} ${Version} ${Status}\n",
+                                      "fairlead*",    "corosync*",   "libqb*",      "libcpg4",
+                                      "libquorum5",   "liburing2",   "libnl-3-200", "libssl3",
+                                      "libyaml-cpp*", "libsystemd0", "dnsmasq*",    "nftables",
+                                      "conntrack*",   "keepalived",  "haproxy",     "linux-image-*"});
   std::string sysctls;
   for (const char* key : kSysctls) {
     const auto value = read_file(std::string("/proc/sys/") + key, 4096);

@@ -1,6 +1,8 @@
 // fairlead: pure
 // dnsdhcp: machines with an address of their own, and every name there is: each means one thing, so nobody takes a name of the cluster.
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/host_name.h"
 #include "base/mac_address.h"
@@ -13,9 +15,16 @@ namespace fairlead::config {
 namespace {
 
 struct Seen {
-  std::map<std::string, std::string> macs;
+  std::multimap<std::string, const DhcpHost*> macs;
   std::map<IpAddress, std::string> addresses;
+  std::set<std::pair<std::string, std::string>> places;  ///< Name and network.
 };
+
+/// A machine that is in several networks stands there once for each, under one name: dnsmasq takes the line of the network that asks.
+/// What could not be read is no reason to say otherwise.
+bool is_same_machine_elsewhere(const DhcpHost& a, const DhcpHost& b) {
+  return (a.name == b.name || a.name.empty() || b.name.empty()) && (a.network != b.network || a.network.empty());
+}
 
 void check_mac(Checks& checks, const DhcpHost& host, const std::string& path, Seen& seen) {
   if (!checks.sound(path + ".mac")) return;
@@ -23,9 +32,15 @@ void check_mac(Checks& checks, const DhcpHost& host, const std::string& path, Se
   if (mac && (mac->is_group() || mac->is_zero())) {
     checks.error(path + ".mac", fmt::format("no machine has the MAC address {}", host.mac),
                  mac->is_zero() ? "write the machine's own" : "it is one of a group: its first byte is odd");
-  } else if (const auto [first, fresh] = seen.macs.emplace(host.mac, host.name); !fresh) {
-    checks.error(path + ".mac", fmt::format("{} is the MAC address of host {}", host.mac, first->second), "each machine needs its own");
+    return;
   }
+  const auto [begin, end] = seen.macs.equal_range(host.mac);
+  const auto other = std::find_if(begin, end, [&](const auto& one) { return !is_same_machine_elsewhere(*one.second, host); });
+  if (other != end)
+    checks.error(path + ".mac", fmt::format("{} is the MAC address of host {}", host.mac, other->second->name),
+                 other->second->name == host.name ? "a machine has one address in a network"
+                                                  : "each machine needs its own; in another network it keeps its name");
+  seen.macs.emplace(host.mac, &host);
 }
 
 void check_address(Checks& checks, const DhcpHost& host, const DhcpNetwork* network, const std::string& path, Seen& seen) {
@@ -59,12 +74,13 @@ void check_machines(Checks& checks, const DnsDhcp& dnsdhcp) {
     networks.emplace(network.name, &network);
   }
   const bool networks_known = checks.names_known("dnsdhcp.networks", known.size());
-  std::vector<std::string> names;
   Seen seen;
   for (std::size_t i = 0; i < dnsdhcp.hosts.size(); ++i) {
     const DhcpHost& host = dnsdhcp.hosts[i];
     const std::string path = path_of("dnsdhcp.hosts[{}]", i);
-    names.push_back(host.name);
+    if (!host.name.empty() && checks.sound(path + ".network") && !seen.places.emplace(host.name, host.network).second)
+      checks.error(path + ".name", fmt::format("a second host {} in network {}", quoted(host.name), host.network),
+                   "each host needs a name of its own; one machine has one address in a network");
     check_mac(checks, host, path, seen);
     const auto network = networks.find(host.network);
     if (network == networks.end() && networks_known)
@@ -74,7 +90,6 @@ void check_machines(Checks& checks, const DnsDhcp& dnsdhcp) {
       checks.error(path + ".name", fmt::format("the host name {} has a dot", quoted(host.name)),
                    fmt::format("write {}; the domain is that of its network or of dnsdhcp", host.name.substr(0, host.name.find('.'))));
   }
-  checks.unique(names, "dnsdhcp.hosts", "name", "host");
 }
 
 /// A name that resolvers can be asked for. What is wrong with its domain is said there.
@@ -86,9 +101,13 @@ bool check_form(Checks& checks, const SiteName& name) {
   return false;
 }
 
-/// Records may give one name several addresses.
+/// Records may give one name several addresses. So may a machine that is in several networks, with its name and with each alias: whether
+/// two of one name in one network are one machine is check_machines' to say.
 bool may_share(const SiteName& a, const SiteName& b) {
-  return a.kind == SiteName::Kind::kRecord && b.kind == SiteName::Kind::kRecord && a.full == b.full && a.address != b.address;
+  if (a.kind != b.kind || a.address == b.address) return false;
+  if (a.kind == SiteName::Kind::kRecord) return a.full == b.full;
+  const auto unread = [](const SiteName& name) { return name.what == "host "; };
+  return (a.kind == SiteName::Kind::kHost || a.kind == SiteName::Kind::kAlias) && (a.what == b.what || unread(a) || unread(b));
 }
 
 void check_names(Checks& checks) {

@@ -35,6 +35,17 @@ bool same_device(const Snapshot& snapshot, const std::string& one, const std::st
   return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) { return device_on(node, one) == device_on(node, other); });
 }
 
+/// On the machine itself, or on some node of the cluster. A VLAN is a device of its own: its frames do not come by the one below it.
+bool is_uplink(const Snapshot& snapshot, const DhcpNetwork& network, const std::string& uplink) {
+  if (network.vlan == 0) return same_device(snapshot, network.interface, uplink);
+  const auto tagged = [&](const std::string& device) { return device + "." + std::to_string(network.vlan); };
+  if (tagged(network.interface) == uplink) return true;
+  if (!snapshot.cluster) return false;
+  const auto& nodes = snapshot.cluster->nodes;
+  return std::any_of(nodes.begin(), nodes.end(),
+                     [&](const Node& node) { return tagged(device_on(node, network.interface)) == device_on(node, uplink); });
+}
+
 /// nft takes a device's name in quotes, a star at its end for any name that begins so, and has no way to say that either is meant.
 void check_device(Checks& checks, const std::string& name, const std::string& path) {
   if (name.find_first_of("\"\\*") != std::string::npos)
@@ -55,11 +66,11 @@ void check_devices(Checks& checks, const Router& router) {
   for (std::size_t i = 0; i < snapshot.dnsdhcp->networks.size(); ++i) {
     const DhcpNetwork& network = snapshot.dnsdhcp->networks[i];
     const std::string path = path_of("dnsdhcp.networks[{}].interface", i);
-    if (!checks.sound(path) || !checks.sound("router.uplink")) continue;
+    if (!checks.sound(path) || !checks.sound("router.uplink") || !checks.sound(path_of("dnsdhcp.networks[{}].vlan", i))) continue;
     check_device(checks, network.interface, path);
-    if (same_device(snapshot, network.interface, router.uplink)) {
+    if (is_uplink(snapshot, network, router.uplink)) {
       checks.error("router.uplink", fmt::format("the uplink {} is the interface of network {}", quoted(router.uplink), network.name),
-                   "DNS and DHCP are never served to the uplink: give the network an interface of its own");
+                   "DNS and DHCP are never served to the uplink: give the network an interface or a vlan of its own");
     }
   }
 }
@@ -127,6 +138,22 @@ void check_open(Checks& checks, const Router& router) {
   }
 }
 
+void check_sync(Checks& checks, const Router& router) {
+  if (!router.sync) return;
+  const auto& cluster = checks.snapshot.cluster;
+  if (!cluster || cluster->nodes.size() < 2)
+    checks.error("router.sync", "there is no other gateway whose connection table could be kept like this one's",
+                 "leave it out, or add cluster.nodes");
+  if (router.snat) return;
+  if (router.masquerade) {
+    checks.error("router.sync", "connections behind masquerade have an address of one gateway, and no other one can go on with them",
+                 "give snat a VIP of the uplink in place of masquerade, or leave sync out");
+  } else {
+    checks.error("router.sync", "without snat there is no connection that needs the other gateway's table",
+                 "leave it out: routed connections go on after a takeover as they are");
+  }
+}
+
 }  // namespace
 
 void check_router(Checks& checks) {
@@ -141,10 +168,7 @@ void check_router(Checks& checks) {
       checks.error(path_of("dnsdhcp.networks[{}].name", i), "a network may not be named uplink beside router",
                    "the router means the world by it");
   }
-  if (router.sync) {
-    checks.error("router.sync", "connection tables kept alike by conntrackd are not in this version",
-                 "leave it out: after a takeover connections go on, or are reset at once; see docs/operating/router.md");
-  }
+  check_sync(checks, router);
 }
 
 }  // namespace fairlead::config

@@ -65,14 +65,18 @@ void add_paths(const Section& section, const std::string& above, std::vector<std
 
 }  // namespace
 
-std::vector<std::string> key_paths() {
+std::vector<std::string> key_paths() { return schema::key_paths(schema::gateway()); }
+
+Result<std::string> explain(std::string_view path) { return schema::explain(schema::gateway(), path); }
+
+std::vector<std::string> schema::key_paths(const Section& root) {
   std::vector<std::string> out;
-  add_paths(schema::gateway(), "", out);
+  add_paths(root, "", out);
   return out;
 }
 
-Result<std::string> explain(std::string_view path) {
-  const Section* section = &schema::gateway();
+Result<std::string> schema::explain(const Section& root, std::string_view path) {
+  const Section* section = &root;
   const auto parts = parts_of(path);
   if (parts.empty()) return section->doc + "\n" + keys_of(*section);
   std::string done;

@@ -51,9 +51,13 @@ std::string type_body(const TypeInfo& info, std::size_t indent) {
       }
       return fmt::format("\"enum\": [{}]", words);
     }
-    case TypeInfo::Shape::kList:
-      return fmt::format("\"type\": \"array\", \"maxItems\": {}, \"items\": {{{}}}", info.max, type_body(info.element->info(), indent));
+    case TypeInfo::Shape::kList: {
+      const std::string element = type_body(info.element->info(), indent);
+      const std::string list = fmt::format("\"type\": \"array\", \"maxItems\": {}, \"items\": {{{}}}", info.max, element);
+      return info.or_one ? fmt::format("\"anyOf\": [{{{}}}, {{{}}}]", list, element) : list;
+    }
     case TypeInfo::Shape::kMap: {
+      if (info.element == nullptr) return "\"type\": \"object\"";  // Keys of another program.
       std::string out = fmt::format("\"type\": \"object\", \"maxProperties\": {}, \"additionalProperties\": {{{}}}", info.max,
                                     type_body(info.element->info(), indent));
       if (!info.choices.empty()) {
@@ -92,11 +96,11 @@ std::string section_body(const Section& section, std::size_t indent) {
 
 }  // namespace
 
-std::string json_schema() {
-  return fmt::format(
-      "{{\n\"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n\"$id\": \"urn:fairlead:schema:v1:gateway\",\n\"title\": "
-      "\"fairlead.yaml\",\n{}\n}}\n",
-      section_body(schema::gateway(), 0));
+std::string schema::json_schema(const Section& root, std::string_view id, std::string_view title) {
+  return fmt::format("{{\n\"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n\"$id\": {},\n\"title\": {},\n{}\n}}\n", text(id),
+                     text(title), section_body(root, 0));
 }
+
+std::string json_schema() { return schema::json_schema(schema::gateway(), "urn:fairlead:schema:v1:gateway", "fairlead.yaml"); }
 
 }  // namespace fairlead::config

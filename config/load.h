@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "config/environment.h"
 #include "config/named_files.h"
 #include "config/problem.h"
@@ -23,6 +24,9 @@ struct LoadResult {
 
 /// Pure: parse, then validate. `file` is a name for messages.
 [[nodiscard]] LoadResult load_text(std::string_view text, std::string file, const Environment& environment);
+
+/// At most kFileBytesMax + 1 bytes of a regular file. Errors: kInvalidArgument (a pipe, a device), those of open(2) and read(2).
+[[nodiscard]] Result<std::string> read_text_file(const std::string& path);
 
 /// Reads at most kFileBytesMax + 1 bytes of `path`. A file that cannot be read is a problem that names it and the kernel's reason.
 /// Blocks on the file system: not for worker or control threads with a remote or stalled disk.

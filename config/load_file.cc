@@ -10,9 +10,8 @@
 #include "config/load.h"
 
 namespace fairlead::config {
-namespace {
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> read_text_file(const std::string& path) {
   // O_NONBLOCK: opening a FIFO must not hang; it is refused below.
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return errno_error("cannot open the file");
@@ -32,6 +31,8 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+namespace {
+
 std::string hint_of(Errc code) {
   switch (code) {
     case Errc::kNotFound: return "check the path; examples/minimal.yaml is one to start from";
@@ -43,7 +44,7 @@ std::string hint_of(Errc code) {
 }  // namespace
 
 LoadResult load_file(const std::string& path, const Environment& environment) {
-  const auto text = read_file(path);
+  const auto text = read_text_file(path);
   if (!text) return {std::nullopt, {{path, 1, 1, Severity::kError, text.error().message(), hint_of(text.error().code)}}};
   return load_text(*text, path, environment);
 }

@@ -1,9 +1,15 @@
 // fairlead: pure
 #include "config/reader.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fairlead::config {
+
+bool path_within(std::string_view path, std::string_view parent) {
+  return path.starts_with(parent) &&
+         (path.size() == parent.size() || parent.empty() || path[parent.size()] == '.' || path[parent.size()] == '[');
+}
 
 Position Places::nearest(std::string_view path) const {
   for (;;) {
@@ -25,6 +31,15 @@ void Reader::error_at_path(const std::string& path, Position at, std::string mes
 
 void Reader::warning(Position at, std::string message, std::string hint) {
   if (!full()) problems_.push_back({file_, at.line, at.column, Severity::kWarning, std::move(message), std::move(hint)});
+}
+
+bool Reader::sound(std::string_view path) const {
+  return std::none_of(failed_.begin(), failed_.end(),
+                      [&](const std::string& failed) { return path_within(failed, path) || path_within(path, failed); });
+}
+
+bool Reader::readable(std::string_view path) const {
+  return std::none_of(failed_.begin(), failed_.end(), [&](const std::string& failed) { return path_within(path, failed); });
 }
 
 Reader::Enter::Enter(Reader& reader, const std::string& key, Position at)

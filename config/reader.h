@@ -18,6 +18,13 @@
 
 namespace fairlead::config {
 
+namespace schema {
+struct Section;
+}
+
+/// `path` is `parent` or lies below it: "pools[0].health" in "pools[0]", not "pools[0]" in "pool".
+[[nodiscard]] bool path_within(std::string_view path, std::string_view parent);
+
 /// Where things stand in the file, by path: "pools[0].health.ca".
 class Places {
  public:
@@ -33,7 +40,8 @@ class Places {
 
 class Reader {
  public:
-  explicit Reader(std::string file) : file_(std::move(file)) {}
+  /// `root`: the table that is read, where keys in the wrong place are looked for. Null: the gateway's.
+  explicit Reader(std::string file, const schema::Section* root = nullptr) : root_(root), file_(std::move(file)) {}
 
   /// A problem of the value being read; it counts as failed.
   void error(Position at, std::string message, std::string hint);
@@ -62,6 +70,11 @@ class Reader {
     std::string outer_key_;
   };
 
+  /// Nothing at or below `path`, nor what it lies in, failed to be read.
+  [[nodiscard]] bool sound(std::string_view path) const;
+  /// `path` itself could be read, whatever is wrong with its parts.
+  [[nodiscard]] bool readable(std::string_view path) const;
+
   /// More problems than will be shown; no use in looking for more.
   [[nodiscard]] bool full() const { return problems_.size() >= 2 * kProblemsMax; }
 
@@ -70,9 +83,11 @@ class Reader {
   [[nodiscard]] std::vector<Problem>& problems() { return problems_; }
   [[nodiscard]] const Places& places() const { return places_; }
   [[nodiscard]] const std::set<std::string>& failed() const { return failed_; }
+  [[nodiscard]] const schema::Section* root() const { return root_; }
 
  private:
   friend class Enter;
+  const schema::Section* root_;  ///< Tables live as long as the program.
   std::string file_;
   std::string path_;
   std::string key_;

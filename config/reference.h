@@ -7,8 +7,18 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/schema.h"
 
 namespace fairlead::config {
+
+/// The same of any table: of the gateway's below, of a site's in k8s-bootstrap/site/site_reference.h.
+namespace schema {
+[[nodiscard]] Result<std::string> explain(const Section& root, std::string_view path);
+[[nodiscard]] std::vector<std::string> key_paths(const Section& root);
+[[nodiscard]] std::string json_schema(const Section& root, std::string_view id, std::string_view title);
+/// One table of keys per section.
+[[nodiscard]] std::string reference_tables(const Section& root);
+}  // namespace schema
 
 /// What KEY.PATH means: "pools.health.interval", "pools[].servers", "vips". Indices and brackets do not matter; "" is the whole file.
 /// Errors: kNotFound, with the nearest known path.

@@ -69,8 +69,13 @@ std::string reference_page() {
   out +=
       "- A reload (SIGHUP, `fairlead reload`) that finds an error changes nothing. Keys marked *effective after a restart* are accepted "
       "and reported as `needs restart`.\n\n";
+  return out + schema::reference_tables(schema::gateway());
+}
+
+std::string schema::reference_tables(const Section& root) {
+  std::string out;
   std::set<const Section*> done;
-  append_section(schema::gateway(), done, out);
+  append_section(root, done, out);
   while (out.ends_with("\n\n")) out.pop_back();
   return out;
 }

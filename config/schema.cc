@@ -30,11 +30,11 @@ void find_paths(const Section& section, const std::string& path, std::string_vie
   }
 }
 
-std::string hint_for_unknown(const Section& section, std::string_view key) {
+std::string hint_for_unknown(const Section& root, const Section& section, std::string_view key) {
   const auto known = names_of(section);
   if (nearest(key, known)) return suggest(key, known);
   std::vector<std::string> elsewhere;
-  find_paths(gateway(), "", key, elsewhere);
+  find_paths(root, "", key, elsewhere);
   if (elsewhere.size() == 1) return fmt::format("it belongs to {}", elsewhere.front());
   if (elsewhere.size() == 2) return fmt::format("it belongs to {} or {}", elsewhere[0], elsewhere[1]);
   return suggest(key, known);
@@ -55,6 +55,7 @@ void read_section(Reader& reader, const Section& section, const DocNode& node, v
     reader.error(node.at, fmt::format("{} must be a map of keys, found {}", what, describe_node(node)), std::move(hint));
     return;
   }
+  const Section& root = reader.root() != nullptr ? *reader.root() : gateway();
   std::set<std::string> misspelt;  // Known keys that are missing because of it: no second problem, and nothing follows from it.
   for (const DocEntry& entry : node.entries) {
     if (section.find(entry.key) != nullptr || reader.full()) continue;
@@ -65,7 +66,7 @@ void read_section(Reader& reader, const Section& section, const DocNode& node, v
       misspelt.insert(*meant);
     }
     const Reader::Enter enter(reader, entry.key, entry.key_at);
-    reader.error(entry.key_at, fmt::format("unknown key {}{}", quoted(entry.key), where), hint_for_unknown(section, entry.key));
+    reader.error(entry.key_at, fmt::format("unknown key {}{}", quoted(entry.key), where), hint_for_unknown(root, section, entry.key));
   }
   for (const Field& field : section.fields) {  // In the schema's order: `defaults` comes before the pools, wherever it stands.
     const auto entry = std::find_if(node.entries.begin(), node.entries.end(), [&](const DocEntry& e) { return e.key == field.name; });

@@ -39,6 +39,7 @@ struct TypeInfo {
   std::string pattern;                        ///< kText: an ECMA regular expression for editors; may be empty.
   std::int64_t min = 0;                       ///< Numbers; durations in ms; sizes in bytes; characters of text.
   std::int64_t max = 0;                       ///< Likewise; items of lists and maps.
+  bool or_one = false;                        ///< kList: one item may stand without brackets.
   bool or_auto = false;                       ///< kNumber: the word `auto` is allowed too.
   std::shared_ptr<const class Type> element;  ///< kList, kMap
   const Section* section = nullptr;           ///< kSection

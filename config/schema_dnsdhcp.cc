@@ -54,17 +54,19 @@ const Section& network_section() {
 }
 
 const Section& host_section() {
-  static const Section section =
-      make_section<DhcpHost>("dnsdhcp.hosts[]", "A machine with an address of its own.",
-                             {
-                                 field("name", &DhcpHost::name, name(), "Its host name, without the domain. Unique.", {.required = true}),
-                                 field("network", &DhcpHost::network, name(), "A name of dnsdhcp.networks.", {.required = true}),
-                                 field("mac", &DhcpHost::mac, text({.rule = TextRule::kMac, .may_be_empty = false, .example = {}}),
-                                       "Its MAC address.", {.required = true}),
-                                 field("address", &DhcpHost::address, address(), "Its IP address, in that network.", {.required = true}),
-                                 field("aliases", &DhcpHost::aliases, list(host_name(), kHostAliasesMax, "names"),
-                                       "More names for it, in its domain, or with dots as they stand."),
-                             });
+  static const Section section = make_section<DhcpHost>(
+      "dnsdhcp.hosts[]", "A machine with an address of its own.",
+      {
+          field("name", &DhcpHost::name, name(),
+                "Its host name, without the domain. A machine in several networks stands here once for each, under one name.",
+                {.required = true}),
+          field("network", &DhcpHost::network, name(), "A name of dnsdhcp.networks.", {.required = true}),
+          field("mac", &DhcpHost::mac, text({.rule = TextRule::kMac, .may_be_empty = false, .example = {}}), "Its MAC address.",
+                {.required = true}),
+          field("address", &DhcpHost::address, address(), "Its IP address, in that network.", {.required = true}),
+          field("aliases", &DhcpHost::aliases, list(host_name(), kHostAliasesMax, "names"),
+                "More names for it, in its domain, or with dots as they stand."),
+      });
   return section;
 }
 
@@ -152,7 +154,10 @@ const Section& router_section() {
                 "The device towards the world, or a name of cluster.nodes[].interfaces. No network of dnsdhcp.", {.required = true}),
           field("masquerade", &Router::masquerade, flag(), "Connections to the world leave with the uplink's address. Not with snat."),
           field("snat", &Router::snat, optional(address()), "They leave with this VIP of the uplink instead."),
-          field("sync", &Router::sync, flag(), "Keep the connection tables of the gateways alike. Not in this version: true is refused."),
+          field("sync", &Router::sync, flag(),
+                "Keep the connection tables of the gateways alike with conntrackd, so that connections behind snat outlive a takeover "
+                "whoever speaks "
+                "first. Needs snat and another gateway."),
           field("forward", &Router::forward, list(schema::section<ForwardRule>(forward_section()), kForwardRulesMax, "rules"),
                 "Who may open connections. Answers always pass; the rest is rejected."),
           field("open", &Router::open, list(schema::section<OpenPort>(open_section()), kOpenPortsMax, "ports"),

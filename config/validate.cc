@@ -14,12 +14,6 @@
 namespace fairlead::config {
 namespace {
 
-/// `path` is `parent` or lies below it.
-bool within(std::string_view path, std::string_view parent) {
-  return path.starts_with(parent) &&
-         (path.size() == parent.size() || parent.empty() || path[parent.size()] == '.' || path[parent.size()] == '[');
-}
-
 /// "pools[3].health.ca" -> "defaults.pool.health.ca"; empty for a pool as a whole.
 std::string defaults_path(const std::string& path) {
   const auto end = path.find("].");
@@ -43,16 +37,14 @@ Checks::Checks(const Snapshot& of, const Environment& env, Reader& reader) : sna
 }
 
 bool Checks::sound(const std::string& path) const {
+  if (!reader_.sound(path)) return false;
   // What a pool does not say itself comes from defaults.pool.
   const std::string inherited = path.starts_with("pools[") && !has(path) ? defaults_path(path) : "";
-  return std::none_of(reader_.failed().begin(), reader_.failed().end(), [&](const std::string& failed) {
-    return within(failed, path) || within(path, failed) || (!inherited.empty() && within(failed, inherited));
-  });
+  return inherited.empty() || std::none_of(reader_.failed().begin(), reader_.failed().end(),
+                                           [&](const std::string& failed) { return path_within(failed, inherited); });
 }
 
-bool Checks::readable(const std::string& path) const {
-  return std::none_of(reader_.failed().begin(), reader_.failed().end(), [&](const std::string& failed) { return within(path, failed); });
-}
+bool Checks::readable(const std::string& path) const { return reader_.readable(path); }
 
 bool Checks::names_known(const std::string& list, std::size_t count, std::string_view key) const {
   if (!readable(list)) return false;

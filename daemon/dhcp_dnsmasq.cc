@@ -11,11 +11,15 @@
 #include "dnsdhcp/lease_feed.h"
 #include "dnsdhcp/lease_file.h"
 #include "dnsdhcp/nft_tool.h"
+#include "dnsdhcp/port_owner.h"
+#include "dnsdhcp/udp_queue.h"
 
 namespace fairlead::daemon {
 namespace {
 
 constexpr std::size_t kDamagedMax = 100;  ///< Lines that are set aside.
+constexpr Duration kApplyRetry = std::chrono::seconds(10);
+constexpr Duration kPortLook = std::chrono::seconds(1);
 
 /// dnsmasq binds ports below 1024, asks for raw sockets, and sets ARP entries.
 Result<dnsdhcp::DnsmasqChild> start_lent(const dnsdhcp::DnsmasqCommand& command) {
@@ -24,6 +28,25 @@ Result<dnsdhcp::DnsmasqChild> start_lent(const dnsdhcp::DnsmasqCommand& command)
 }
 
 std::string folder_of(const config::Snapshot& snapshot) { return snapshot.state_dir + "/dhcp"; }
+
+/// Makes the files `wanted`. `running`: what dnsmasq runs with; nothing: there is none, and what an earlier life left counts where it is
+/// the same: a full disk keeps nobody from starting with the files of before. Waits for the disk and for children.
+Result<dnsdhcp::ApplyPlan> make_files(const dnsdhcp::ConfigFiles& files, const std::string& program,
+                                      const std::optional<dnsdhcp::Rendered>& running, const dnsdhcp::Rendered& wanted) {
+  std::optional<dnsdhcp::Rendered> there = running;
+  if (!running) {
+    if (auto read = files.read()) there = std::move(*read);
+  }
+  dnsdhcp::ApplyPlan plan = dnsdhcp::plan_apply(there, wanted);
+  if (!running) plan.action = dnsdhcp::DnsmasqAction::kRestart;
+  if (plan.writes.empty() && plan.removals.empty()) return plan;
+  Status done = files.test(wanted, files.directory() + "/test");
+  if (done) done = files.write(plan);
+  if (done) return plan;
+  // One that is missing or too old is said as that.
+  if (auto version = dnsdhcp::probe_dnsmasq(program); !version) return version.error();
+  return done.error();
+}
 
 }  // namespace
 
@@ -77,6 +100,7 @@ void DhcpRunner::load() {
 
 void DhcpRunner::configure(const config::Snapshot& next) {
   options_.snapshot = next;
+  files_problem_.clear();  // Of this one it is said anew.
   set_networks();
   apply();
   // VIPs that are here already count for networks that are new.
@@ -85,6 +109,7 @@ void DhcpRunner::configure(const config::Snapshot& next) {
 
 /// D3. One at a time, the newest configuration last.
 void DhcpRunner::apply() {
+  apply_at_ = Instant::max();
   if (applying_) {
     apply_again_ = true;
     return;
@@ -92,33 +117,23 @@ void DhcpRunner::apply() {
   const std::string folder = folder_of(options_.snapshot);
   auto rendered =
       dnsdhcp::render(options_.snapshot, {.directory = folder, .script = options_.script, .user = "root", .group = "", .dbus = true});
-  if (!rendered) {
-    FL_LOG(DNSDHCP_REFUSED, "error", rendered.error().message());
-    problem_ = rendered.error().message();
-    return;
-  }
+  if (!rendered) return refuse({Errc::kInvalidConfig, rendered.error().message()});
   applying_ = host_.post_job([this, alive = alive_, host = host_, folder, program = options_.program, running = running_,
                               wanted = std::move(*rendered)]() mutable {
-    const dnsdhcp::ConfigFiles files(folder, program);
-    const dnsdhcp::ApplyPlan plan = dnsdhcp::plan_apply(running, wanted);
-    Status done;
-    if (!plan.is_empty()) done = files.test(wanted, folder + "/test");
-    if (done) done = files.write(plan);
-    Result<dnsdhcp::ApplyPlan> result = done ? Result<dnsdhcp::ApplyPlan>(plan) : Result<dnsdhcp::ApplyPlan>(done.error());
+    auto result = make_files(dnsdhcp::ConfigFiles(folder, program), program, running, wanted);
     host.on_control([this, alive, result = std::move(result), wanted = std::move(wanted)]() mutable {
       if (*alive) applied(std::move(result), std::move(wanted));
     });
   });
-  if (!applying_) FL_LOG(DNSDHCP_REFUSED, "error", "too many jobs are waiting; reload again");
+  if (!applying_) refuse({Errc::kUnavailable, "too many jobs are waiting"});
 }
 
 void DhcpRunner::applied(Result<dnsdhcp::ApplyPlan> plan, dnsdhcp::Rendered rendered) {
   applying_ = false;
   if (!plan) {
-    problem_ = plan.error().message();
-    FL_LOG(DNSDHCP_REFUSED, "error", problem_);
+    refuse(plan.error());
   } else {
-    problem_.clear();
+    files_problem_.clear();
     const config::DnsDhcp& model = *options_.snapshot.dnsdhcp;
     if (!plan->is_empty()) {
       FL_LOG(DNSDHCP_APPLIED, "change", dnsdhcp::to_string(plan->action), "networks", model.networks.size(), "hosts", model.hosts.size());
@@ -127,6 +142,45 @@ void DhcpRunner::applied(Result<dnsdhcp::ApplyPlan> plan, dnsdhcp::Rendered rend
     act(plan->action);
   }
   if (std::exchange(apply_again_, false)) apply();
+}
+
+/// What only another configuration mends waits for one; anything else (a full disk, no dnsmasq) is tried again. Said once.
+void DhcpRunner::refuse(const Error& error) {
+  const std::string why = error.message();
+  if (std::exchange(files_problem_, why) != why) FL_LOG(DNSDHCP_REFUSED, "error", why);
+  if (error.code == Errc::kInvalidConfig) return;
+  apply_at_ = clock_.now() + kApplyRetry;
+  arm();
+}
+
+/// Who has port 53 on all addresses keeps dnsmasq from those that come.
+void DhcpRunner::look_at_port() {
+  const Instant now = clock_.now();
+  if (now < port_look_at_) return;
+  port_look_at_ = now + kPortLook;
+  const auto udp = read_small_file("/proc/net/udp");
+  if (!udp || !*udp || !dnsdhcp::udp_is_bound_to_all(**udp, dnsdhcp::kDnsPort)) {
+    // What dnsmasq could not have when an address came it does not look for again.
+    if (!std::exchange(port_problem_, "").empty() && running_) act(dnsdhcp::DnsmasqAction::kRestart);
+    return;
+  }
+  if (!port_problem_.empty()) return;
+  port_problem_ = "another program has port 53 on all addresses";
+  (void)host_.post_job([this, alive = alive_, host = host_] {
+    const std::string owner = dnsdhcp::describe_port_owners({IpAddress::any(IpAddress::Family::kV4), dnsdhcp::kDnsPort});
+    host.on_control([this, alive, owner] {
+      if (!*alive || port_problem_.empty()) return;
+      if (!owner.empty()) port_problem_ = owner;
+      FL_LOG(DNSMASQ_PORT_TAKEN, "what", port_problem_);
+    });
+  });
+}
+
+std::string DhcpRunner::why_unfit() {
+  look_at_port();
+  if (!running_ && !files_problem_.empty()) return "dnsmasq does not run: " + files_problem_;
+  if (keeper_ && keeper_->core().in_crash_loop()) return "dnsmasq ends again and again: " + last_end_;
+  return port_problem_.empty() ? "" : "dnsmasq cannot answer DNS: " + port_problem_;
 }
 
 void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
@@ -163,8 +217,12 @@ void DhcpRunner::dnsmasq_ready(Duration took) {
   flush_feeds();
   dnsdhcp::BookActions out;
   for (auto& [name, network] : networks_) {
-    if (network.step != Step::kClosed || !network.is_here() || !network.released.empty()) continue;
-    if (network.told) {  // Closed for a restart, and nothing was given meanwhile.
+    if ((network.step != Step::kClosed && network.step != Step::kAway) || !network.is_here() || !network.released.empty()) continue;
+    if (!serves(network)) {  // No more, by a reload.
+      book_.let_go(name);
+      network.told = false;
+      step_to(name, network, Step::kAway);
+    } else if (network.told) {  // Closed for a restart, and nothing was given meanwhile.
       step_to(name, network, Step::kOpening);
       book_.open(name, out);
     } else {
@@ -180,7 +238,7 @@ dnsdhcp::DnsmasqKeeper::Callbacks DhcpRunner::keeper_callbacks() {
   dnsdhcp::DnsmasqKeeper::Callbacks out;
   out.on_ready = [this](const dnsdhcp::SayReady& ready) { dnsmasq_ready(ready.took); };
   out.on_ended = [this](const dnsdhcp::SayEnded& ended) {
-    problem_ = ended.reason;
+    problem_ = last_end_ = ended.reason;
     ++restarts_;
     FL_LOG(DNSMASQ_ENDED, "pid", keeper_->pid(), "reason", ended.reason, "after_s", to_seconds(ended.next_in));
     dnsmasq_ended();
@@ -222,6 +280,7 @@ dnsdhcp::ScriptSocket::Callbacks DhcpRunner::script_callbacks() {
     dnsdhcp::BookActions actions;
     const Instant now = clock_.now();
     feeds_.clear();
+    refused_.clear();
     book_.dnsmasq_started(actions);
     std::string lines = dnsdhcp::lease_lines(book_.snapshot(now), host_.time_of_day(), now);
     carry(std::move(actions));

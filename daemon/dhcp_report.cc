@@ -105,7 +105,7 @@ void DhcpRunner::describe(admin::NodeReport& report) {
                    .version = keeper_->version(),
                    .since_s = to_seconds(now - state_since_),
                    .restarts = restarts_,
-                   .problem = problem_};
+                   .problem = files_problem_.empty() ? problem_ : files_problem_};
   }
   out.counters = counters_;
   std::uint64_t released = 0;

@@ -6,11 +6,10 @@
 
 #include "base/atomic_file.h"
 #include "base/log.h"
-#include "base/overloaded.h"
 #include "base/units.h"
 #include "config/derived_vips.h"
 #include "daemon/privileges.h"
-#include "dnsdhcp/lease_feed.h"
+#include "dnsdhcp/dnsmasq_conf.h"
 #include "dnsdhcp/lease_file.h"
 #include "dnsdhcp/nft_tool.h"
 #include "dnsdhcp/udp_queue.h"
@@ -20,8 +19,6 @@ namespace fairlead::daemon {
 namespace {
 
 constexpr Duration kGateRetry = std::chrono::seconds(1);
-constexpr std::size_t kUnsentMax = 20'000;
-constexpr std::size_t kFeedsOpenMax = 1024;
 constexpr Duration kUnsentRetry = std::chrono::milliseconds(20);
 constexpr Duration kSaveRetry = std::chrono::seconds(10);
 
@@ -31,10 +28,11 @@ constexpr Duration kQueueLook = std::chrono::milliseconds(3);
 constexpr CapabilitySet kNftCapabilities = capability_bit(CAP_NET_ADMIN);
 
 /// Requests that came in before the gate was closed wait in dnsmasq's socket (proc(5), /proc/net/udp: rx_queue).
-bool dhcp_queue_is_empty() {
-  const auto text = read_small_file("/proc/net/udp");
+bool dhcp_queue_is_empty(IpAddress::Family family) {
+  const bool v4 = family == IpAddress::Family::kV4;
+  const auto text = read_small_file(v4 ? "/proc/net/udp" : "/proc/net/udp6");
   if (!text || !*text) return false;
-  return dnsdhcp::udp_queue_of(**text, dnsdhcp::kDhcpServerPort) == 0;
+  return dnsdhcp::udp_queue_of(**text, v4 ? dnsdhcp::kDhcpServerPort : dnsdhcp::kDhcp6ServerPort) == 0;
 }
 
 std::vector<dnsdhcp::BookNetwork> book_networks(const config::Snapshot& snapshot) {
@@ -164,7 +162,10 @@ void DhcpRunner::vip_changed(const std::string& vip, bool here) {
   turn();
 }
 
+bool DhcpRunner::serves(const Network& network) const { return dnsdhcp::serves_dhcp(*options_.snapshot.dnsdhcp, network.settings); }
+
 void DhcpRunner::begin(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
+  if (!serves(network)) return;  // Names only: no lease, no gate, nothing to wait for.
   Epoch epoch = 0;
   for (const std::string& each : network.vips) epoch = std::max(epoch, host_.epoch_of(each));
   network.swept = false;
@@ -214,8 +215,10 @@ void DhcpRunner::turn() {
   dnsdhcp::BookActions out;
   tell_unsent();
   flush_feeds();
+  feed_refused();
   book_.tick(clock_.now(), out);
   carry(std::exchange(out, {}));
+  if (clock_.now() >= apply_at_) apply();
   for (auto& [name, network] : networks_) {
     turn(name, network, out);
     carry(std::exchange(out, {}));
@@ -249,13 +252,13 @@ void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookAc
       return book_.open(name, out);
     case Step::kSweeping: return sweep_turn(name, network, out);
     case Step::kOpening:
-      if (!book_.may_open(name) || !gate_is_open(network.device)) return;
+      if (!book_.may_open(name) || !gate_is_open(network)) return;
       FL_LOG(DHCP_GATE_OPENED, "network", name, "after_ms", to_ms(now - network.since), "swept", !book_.handed_over(name));
       return step_to(name, network, Step::kOpen);
     case Step::kOpen: return;
     case Step::kClosingGate:
       // What the socket has taken already dnsmasq answers still.
-      if (gate_is_open(network.device) || !dhcp_queue_is_empty()) {
+      if (gate_is_open(network) || !dhcp_queue_is_empty(network.settings.cidr.address.family())) {
         if (now >= network.close_by) closed(name, network, /*told=*/false);
         return;
       }
@@ -358,28 +361,28 @@ void DhcpRunner::on_neighbour(const vip::NeighbourEvent& event) {
 
 // ---- the gate ----
 
-bool DhcpRunner::gate_is_open(const std::string& device) const { return gate_text_.empty() || gate_set_.contains(device); }
+/// Of two networks on one device each has its own: their IP versions differ (checked with the configuration).
+DhcpRunner::Door DhcpRunner::door_of(const Network& network) { return {network.device, network.settings.cidr.address.family()}; }
+
+bool DhcpRunner::gate_is_open(const Network& network) const { return gate_text_.empty() || gate_set_.contains(door_of(network)); }
 
 /// One text at a time; what is wanted meanwhile comes after it.
 void DhcpRunner::set_gate() {
   if (stopping_ || gate_busy_ || clock_.now() < gate_retry_) return;
-  std::set<std::string> guarded;
-  std::set<std::string> open;
-  std::set<std::string> shut;  // Devices of two networks, one of which is not to be open yet.
+  dnsdhcp::DhcpGate gate;
+  std::set<Door> open;
   for (const auto& [name, network] : networks_) {
-    guarded.insert(network.device);
-    const bool may = (network.step == Step::kOpening || network.step == Step::kOpen) && book_.may_open(name);
-    if (may)
-      open.insert(network.device);
-    else if (network.step != Step::kAway)
-      shut.insert(network.device);
+    dnsdhcp::GateSide& side = network.settings.cidr.address.is_v4() ? gate.v4 : gate.v6;
+    side.guarded.push_back(network.device);
+    if ((network.step != Step::kOpening && network.step != Step::kOpen) || !book_.may_open(name)) continue;
+    side.open.push_back(network.device);
+    open.insert(door_of(network));
   }
-  std::erase_if(open, [&](const std::string& device) { return shut.contains(device); });
   const auto failed = [this](const std::string& why) {
     gate_retry_ = clock_.now() + kGateRetry;
     if (std::exchange(gate_problem_, why) != why) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", why);
   };
-  auto text = dnsdhcp::render_dhcp_gate({.guarded = {guarded.begin(), guarded.end()}, .open = {open.begin(), open.end()}});
+  auto text = dnsdhcp::render_dhcp_gate(gate);
   if (!text) return failed(text.error().message());
   if (*text == gate_text_) return;
   gate_busy_ = host_.post_job([this, alive = alive_, host = host_, text = *text, open = std::move(open), failed] {
@@ -399,104 +402,6 @@ void DhcpRunner::set_gate() {
     });
   });
   if (!gate_busy_) failed("too many jobs are waiting");
-}
-
-// ---- what the book asks for ----
-
-void DhcpRunner::carry(dnsdhcp::BookActions&& actions) {
-  for (dnsdhcp::BookAction& action : actions) {
-    std::visit(
-        Overloaded{
-            [this](dnsdhcp::SendUpdate& send) {
-              sent_ += send.update.records.size();
-              tell(send.update);
-            },
-            [this](dnsdhcp::SendDigest& send) { tell(send.digest); },
-            [this](dnsdhcp::LeaseConflict& conflict) {
-              ++conflicts_;
-              FL_LOG(LEASE_CONFLICT, "network", conflict.kept.network, "address", conflict.kept.address.to_string(), "kept",
-                     conflict.kept.mac.to_string(), "dropped", conflict.dropped.mac.to_string());
-            },
-            [this](dnsdhcp::BooksEqual& equal) {
-              equal_since_ = clock_.now();
-              FL_LOG(LEASES_SYNCHRONISED, "nodes", equal.members, "received", equal.received, "took_ms", to_ms(equal.took));
-            },
-            [](dnsdhcp::BookFull& full) {
-              FL_LOG(LEASE_BOOK_FULL, "network", full.lease.network, "address", full.lease.address.to_string(), "leases",
-                     dnsdhcp::kLeasesHeldMax);
-            },
-            [this](auto& for_dnsmasq) { feed(std::move(for_dnsmasq)); },  // Takes what no line above matches as well: none may be const.
-        },
-        action);
-  }
-}
-
-void DhcpRunner::tell(const ClusterMessage& message) {
-  if (unsent_.empty() && host_.tell(message)) return;
-  if (unsent_.size() < kUnsentMax) unsent_.push_back(message);
-}
-void DhcpRunner::tell_unsent() {
-  while (!unsent_.empty() && host_.tell(unsent_.front())) unsent_.pop_front();
-}
-
-/// One whose start is under way has its leases from the book, as it was then; what came after waits for it here.
-void DhcpRunner::feed(dnsdhcp::BookAction&& action) {
-  if (!may_feed() || !feeds_.empty()) {
-    if (feeds_.size() < kFeedsMax) feeds_.push_back(std::move(action));
-    return;
-  }
-  feed_now(std::move(action));
-}
-
-/// It is ready, and has not too much to answer: calls beyond the bus's limit would be lost.
-bool DhcpRunner::may_feed() const { return keeper_ && keeper_->bus().is_ready() && keeper_->bus().calls_open() < kFeedsOpenMax; }
-
-void DhcpRunner::feed_now(dnsdhcp::BookAction&& action) {
-  dnsdhcp::DnsmasqBus& bus = keeper_->bus();
-  const auto add = [this, &bus](const dnsdhcp::BusLease& lease) {
-    bus.add_lease(lease, [this, alive = alive_, address = lease.address](const Result<void>& done) {
-      if (*alive && !done) fed("add", address, done);
-    });
-  };
-  std::visit(Overloaded{
-                 [&](const dnsdhcp::FeedAdd& f) { add(dnsdhcp::bus_lease(f.lease, clock_.now())); },
-                 [&](const dnsdhcp::FeedFence& f) { add(dnsdhcp::bus_fence(f.number)); },
-                 [&](const dnsdhcp::FeedDelete& f) {
-                   bus.delete_lease(f.address, [this, alive = alive_, address = f.address](const Result<bool>& done) {
-                     if (*alive && !done) fed("delete", address, done.error());
-                   });
-                 },
-                 [](const auto&) {},
-             },
-             action);
-}
-
-void DhcpRunner::fed(const char* what, const IpAddress& address, const Status& status) {
-  // A dnsmasq that ended takes the lease from the book when it starts again.
-  if (status.error().code == Errc::kUnavailable) return;
-  FL_LOG(LEASE_NOT_FED, "address", address.to_string(), "error", std::string(what) + ": " + status.error().message(), "count", 1);
-}
-
-void DhcpRunner::flush_feeds() {
-  while (!feeds_.empty() && may_feed()) {
-    dnsdhcp::BookAction action = std::move(feeds_.front());
-    feeds_.pop_front();
-    feed_now(std::move(action));
-  }
-}
-
-void DhcpRunner::release_lease(const IpAddress& address, const ReleaseDone& done) {
-  const auto lease = book_.find(address);
-  if (!lease || lease->state != dnsdhcp::LeaseState::kHeld)
-    return done(Error{Errc::kNotFound, "there is no lease of " + address.to_string() + "; `fairlead dhcp leases` lists them"});
-  if (!book_.holds(lease->network))
-    return done(Error{Errc::kRefused, "network " + lease->network + " is served by another gateway; ask that one"});
-  if (!keeper_ || !keeper_->bus().is_ready()) return done(Error{Errc::kUnavailable, "dnsmasq is not ready; try again"});
-  keeper_->bus().delete_lease(address, [done, lease = *lease](const Result<bool>& result) {
-    if (!result) return done(result.error());
-    const std::string who = lease.name.empty() ? lease.mac.to_string() : lease.name;
-    done("the lease of " + lease.address.to_string() + " (" + who + ") is ended; its machine keeps the address until it asks again");
-  });
 }
 
 // ---- the disk ----
@@ -543,11 +448,13 @@ void DhcpRunner::arm() {
     if (network.step == Step::kClosed && network.is_here()) at(network.since + kClosedMax);
     if (network.step == Step::kFencing) at(network.fenced_at + kFenceMax);
     if (network.step == Step::kClosing || network.step == Step::kClosingGate) at(network.close_by);
-    if (network.step == Step::kClosingGate && !gate_is_open(network.device)) at(now + kQueueLook);
+    if (network.step == Step::kClosingGate && !gate_is_open(network)) at(now + kQueueLook);
   }
   if (!unsent_.empty() || (!feeds_.empty() && keeper_ && keeper_->bus().is_ready())) at(now + kUnsentRetry);
   if (book_.revision() != saved_ && !saving_) at(save_at_);
   if (!gate_busy_) at(gate_retry_);
+  if (may_feed()) at(refused_.next_due());
+  if (!applying_) at(apply_at_);
   if (next != Instant::max()) timer_ = loop_.at(next, [this] { turn(); });
 }
 

@@ -12,6 +12,7 @@
 //   D4  What the book holds is on disk within kSaveAfter of a change, or a message says why not.
 //   D5  While VIPs come, one after the other, dnsmasq stands still, for kStandstillMax at most. At each address that comes it looks at all
 //       of them and tries to bind those it misses, UDP first: one that comes between its two attempts it would serve by TCP alone.
+//   D6  A network without DHCP stays kAway: its dnsmasq may know no leases at all, and ends when it is told of one.
 // Threading: control. Nothing here waits: files, nft and children are the jobs thread's. Ownership: loop and host outlive it.
 #pragma once
 
@@ -28,6 +29,7 @@
 #include "base/cluster_message.h"
 #include "base/qb_loop.h"
 #include "base/result.h"
+#include "base/seldom_said.h"
 #include "base/system_clock.h"
 #include "config/settings.h"
 #include "dnsdhcp/apply_plan.h"
@@ -35,6 +37,7 @@
 #include "dnsdhcp/dnsmasq_keeper.h"
 #include "dnsdhcp/lease_book.h"
 #include "dnsdhcp/pool_sweep.h"
+#include "dnsdhcp/refused_feeds.h"
 #include "dnsdhcp/script_socket.h"
 #include "vip/neighbour_port.h"
 
@@ -96,6 +99,8 @@ class DhcpRunner final : private vip::NeighbourListener {
   void view_changed(const std::vector<NodeId>& members);
   void delivered(NodeId from, const ClusterMessage& message);
 
+  /// Why this node could not serve if it had the networks' VIPs; empty: it could. Looks at port 53 once a second.
+  [[nodiscard]] std::string why_unfit();
   [[nodiscard]] const dnsdhcp::LeaseBook& book() const { return book_; }
   [[nodiscard]] const config::Snapshot& settings() const { return options_.snapshot; }
   /// Fills `dhcp`; `vips` is filled already.
@@ -135,6 +140,8 @@ class DhcpRunner final : private vip::NeighbourListener {
   void set_networks();
   void apply();
   void applied(Result<dnsdhcp::ApplyPlan> plan, dnsdhcp::Rendered rendered);
+  void refuse(const Error& error);
+  void look_at_port();
   void act(dnsdhcp::DnsmasqAction action);
   void restart_when_closed();
   [[nodiscard]] dnsdhcp::DnsmasqKeeper::Callbacks keeper_callbacks();
@@ -144,6 +151,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   void on_neighbour(const vip::NeighbourEvent& event) override;
   void turn();
   void turn(const std::string& name, Network& network, dnsdhcp::BookActions& out);
+  [[nodiscard]] bool serves(const Network& network) const;  ///< DHCP; see D6.
   void begin(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void step_to(const std::string& name, Network& network, Step step);
   void begin_closing(const std::string& name, Network& network);
@@ -152,13 +160,18 @@ class DhcpRunner final : private vip::NeighbourListener {
   void sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void end_sweep(Network& network);
   void answer_released(Network& network);
-  [[nodiscard]] bool gate_is_open(const std::string& device) const;
+  using Door = std::pair<std::string, IpAddress::Family>;  ///< Of the gate: a device, and whose DHCP.
+  [[nodiscard]] static Door door_of(const Network& network);
+  [[nodiscard]] bool gate_is_open(const Network& network) const;
   void set_gate();
   void carry(dnsdhcp::BookActions&& actions);
   void feed(dnsdhcp::BookAction&& action);
+  void put_in(dnsdhcp::BookAction&& action);
   void feed_now(dnsdhcp::BookAction&& action);
   [[nodiscard]] bool may_feed() const;
-  void fed(const char* what, const IpAddress& address, const Status& status);
+  void fed(const IpAddress& address, bool deletion, const Status& done);
+  void say_unfed(const IpAddress& address, const char* what, const Error& why);
+  void feed_refused();
   void flush_feeds();
   void tell(const ClusterMessage& message);
   void tell_unsent();
@@ -187,10 +200,12 @@ class DhcpRunner final : private vip::NeighbourListener {
   bool stopping_ = false;
   std::function<void()> stopped_;
   std::deque<dnsdhcp::BookAction> feeds_;  ///< For a dnsmasq that is not ready.
-  std::deque<ClusterMessage> unsent_;      ///< In their order; a new view makes the books equal without them.
+  dnsdhcp::RefusedFeeds refused_;          ///< What a running one did not take.
+  SeldomSaid refused_said_;
+  std::deque<ClusterMessage> unsent_;  ///< In their order; a new view makes the books equal without them.
   // The gate.
-  std::string gate_text_;           ///< In force, by nft's last answer; empty: nobody knows what is.
-  std::set<std::string> gate_set_;  ///< Devices that it lets in.
+  std::string gate_text_;    ///< In force, by nft's last answer; empty: nobody knows what is.
+  std::set<Door> gate_set_;  ///< Where it lets requests in.
   bool gate_busy_ = false;
   Instant gate_retry_{};
   std::uint64_t saved_ = 0;  ///< The book's revision on disk, or on its way.
@@ -200,7 +215,12 @@ class DhcpRunner final : private vip::NeighbourListener {
   pid_t standing_ = -1;  ///< The dnsmasq that was stopped (D5).
   QbLoop::TimerId standstill_ = 0;
   QbLoop::TimerId listens_ = 0;
-  std::string problem_;  ///< For operators: why dnsmasq does not serve; empty: it does.
+  std::string problem_;        ///< For operators: why dnsmasq does not serve; empty: it does.
+  std::string files_problem_;  ///< Why its files are not those of the configuration; empty: they are.
+  std::string port_problem_;   ///< Who has port 53; empty: nobody.
+  std::string last_end_;       ///< Of dnsmasq, with who has its port.
+  Instant apply_at_ = Instant::max();
+  Instant port_look_at_{};
   std::string gate_problem_;
   std::string save_problem_;
   std::uint64_t restarts_ = 0;

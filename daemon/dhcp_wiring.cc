@@ -1,7 +1,9 @@
 // The orchestrator's side of DNS and DHCP: what DhcpRunner needs of the takeover and of the jobs.
 #include <filesystem>
+#include <utility>
 
 #include "base/log.h"
+#include "config/derived_vips.h"
 #include "daemon/dhcp_runner.h"
 #include "daemon/orchestrator.h"
 #include "daemon/router_wiring.h"
@@ -13,7 +15,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Error no_dhcp() { return {Errc::kNotFound, "this daemon serves neither DNS nor DHCP"}; }
+constexpr Duration kStartRetry = std::chrono::seconds(10);
+
+/// `problem`: why it could not be started; empty: it is not configured.
+Error no_dhcp(const std::string& problem) {
+  if (problem.empty()) return {Errc::kNotFound, "this daemon serves neither DNS nor DHCP"};
+  return {Errc::kUnavailable, "DNS and DHCP do not run here: " + problem};
+}
 
 /// Where the package has it, or beside this program where it was built.
 std::string dhcp_event_program() {
@@ -23,17 +31,17 @@ std::string dhcp_event_program() {
   return fs::exists(installed, ignored) ? installed.string() : (here / "fairlead-dhcp-event").string();
 }
 
-/// Beside the admin socket: a unix socket's path is short (sun_path, unix(7)), and that one's fits.
+}  // namespace
+
 std::string socket_folder(const config::Snapshot& snapshot) {
   const fs::path beside = fs::path(snapshot.admin.socket).parent_path();
   return beside.empty() ? snapshot.state_dir : beside.string();
 }
 
-}  // namespace
-
 /// Before the takeover, or before it gets another configuration: it is told of the first VIP.
 void Orchestrator::start_dhcp(const config::Snapshot& snapshot) {
   if (dhcp_) return;
+  loop_.cancel(std::exchange(dhcp_retry_, 0));
   std::error_code ignored;
   if (!snapshot.dnsdhcp && fs::exists(snapshot.state_dir + "/dhcp", ignored)) {
     const bool posted = jobs_->post([] {  // Of a life with dnsdhcp. Without nft there was none.
@@ -43,7 +51,7 @@ void Orchestrator::start_dhcp(const config::Snapshot& snapshot) {
     });
     if (!posted) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", "an earlier one stays: too many jobs are waiting");
   }
-  if (!snapshot.dnsdhcp) return;
+  if (!snapshot.dnsdhcp) return dhcp_problem_.clear();
   const auto settings = takeover_settings(snapshot, kVersion);
   if (!settings) return;  // start_takeover() says why.
   DhcpHost host;
@@ -63,10 +71,15 @@ void Orchestrator::start_dhcp(const config::Snapshot& snapshot) {
       DhcpRunner::Options{.snapshot = snapshot, .self = settings->self, .script = dhcp_event_program(), .sockets = socket_folder(snapshot)},
       std::move(host));
   if (auto started = dhcp_->start(); !started) {
-    FL_LOG(DNSDHCP_REFUSED, "error", started.error().message());
+    const std::string why = started.error().message();
+    if (std::exchange(dhcp_problem_, why) != why) FL_LOG(DNSDHCP_REFUSED, "error", why);
     dhcp_.reset();
+    dhcp_retry_ = loop_.after(kStartRetry, [this] {
+      if (!stopping_) start_dhcp(controller_.active());
+    });
     return;
   }
+  dhcp_problem_.clear();
   if (!takeover_) return;
   takeover_->say_members();
   for (const std::string& vip : takeover_->addresses_here()) dhcp_->vip_changed(vip, true);
@@ -84,13 +97,32 @@ void Orchestrator::configure_dhcp(const config::Snapshot& next) {
   });
 }
 
+/// A node that could not serve names and addresses is not to have the group's VIPs while another one could: the same input as `requires`.
+void Orchestrator::tell_takeover_of_dhcp() {
+  const config::Snapshot& active = controller_.active();
+  if (!takeover_ || !active.dnsdhcp) return;
+  const std::string why = dhcp_ ? dhcp_->why_unfit() : dhcp_problem_;
+  for (const config::Vip& vip : config::derived_vips(active)) takeover_->health(vip.name, {.serves = why.empty(), .reason = why});
+}
+
+void Orchestrator::describe_dhcp(admin::NodeReport& report) {
+  if (dhcp_) return dhcp_->describe(report);
+  const auto& model = controller_.active().dnsdhcp;
+  if (!model || dhcp_problem_.empty()) return;
+  admin::DhcpStatus& out = report.dhcp.emplace();
+  out.group = model->follows;
+  out.domain = model->domain;
+  out.dnsmasq.state = admin::DnsmasqState::kFailed;
+  out.dnsmasq.problem = dhcp_problem_;
+}
+
 void Orchestrator::list_leases(LeasesRequest&& request) {
-  if (!dhcp_) return request.done(no_dhcp());
+  if (!dhcp_) return request.done(no_dhcp(dhcp_problem_));
   request.done(dhcp_->leases(std::move(request.filter), request.limit));
 }
 
 void Orchestrator::release_lease(const admin::ReleaseLease& command, const CommandDone& done) {
-  if (!dhcp_) return done(no_dhcp());
+  if (!dhcp_) return done(no_dhcp(dhcp_problem_));
   dhcp_->release_lease(command.address, as_summary(done));
 }
 

@@ -12,6 +12,7 @@
 #include "admin/tls_context.h"
 #include "base/fd.h"
 #include "base/flight_files.h"
+#include "base/system_clock.h"
 #include "lb/health_tls.h"
 
 namespace fairlead::daemon {
@@ -50,6 +51,14 @@ class FileCheck {
   /// What whoever uses the file says of it: "health.ca /etc/ca.crt: holds no PEM certificate".
   void refused(const NamedFile& named, const std::string& why) {
     problems_.push_back(at(named, severity_of(named), why, "put the right file there"));
+  }
+  /// Whoever uses it goes on: it is the other side that refuses an expired one.
+  void check_dates(const NamedFile& named) {
+    const bool ours = named.key.ends_with(".cert");
+    if (!ours && !named.key.ends_with("ca")) return;
+    const auto use = ours ? admin::PemUse::kOurs : admin::PemUse::kAuthorities;
+    const std::string trouble = admin::date_trouble(named.path, use, SystemClock().wall());
+    if (!trouble.empty()) report(named, Severity::kWarning, named.path, Trouble{trouble, "renew it, then fairlead reload"});
   }
   [[nodiscard]] bool has_trouble(const NamedFile& named) const {
     return std::any_of(problems_.begin(), problems_.end(), [&](const config::Problem& p) {
@@ -159,7 +168,8 @@ const NamedFile* blamed(const std::vector<const NamedFile*>& files, const std::s
 /// What is in them: read by what reads them in the daemon. `files` could all be opened.
 template <class Value>
 void check_content(FileCheck& check, const std::vector<const NamedFile*>& files, const Result<Value>& read) {
-  if (!read) check.refused(*blamed(files, read.error().message()), read.error().message());
+  if (!read) return check.refused(*blamed(files, read.error().message()), read.error().message());
+  for (const NamedFile* one : files) check.check_dates(*one);
 }
 
 }  // namespace

@@ -190,13 +190,15 @@ void Orchestrator::refresh_report() {
   report->config_loaded_at_s = to_seconds(loaded_at_.time_since_epoch());
   for (const auto& [name, result] : drills_) report->drills.push_back(result);
   tell_takeover(*report);
+  tell_takeover_of_dhcp();
   if (takeover_) takeover_->describe(*report);
   if (takeover_) tell_controller(*report);
+  tell_sync(*report);
   if (stopping_) {
     report->ready = false;
     report->ready_reasons.push_back({"daemon", false, "is stopping"});
   }
-  if (dhcp_) dhcp_->describe(*report);
+  describe_dhcp(*report);
   add_worker_counts(*report);
   if (takeover_) takeover_->show(*report);
   port_.publish(std::move(report));

@@ -14,6 +14,7 @@
 #include "daemon/router_wiring.h"
 #include "daemon/site_answer.h"
 #include "daemon/takeover_settings.h"
+#include "dnsdhcp/conntrackd_keeper.h"
 #include "dnsdhcp/router.h"
 #include "generated/version.h"
 
@@ -116,6 +117,7 @@ Orchestrator::~Orchestrator() {
   if (api_) api_->stop();
   takeover_.reset();
   dhcp_.reset();
+  sync_.reset();
   router_.reset();
   hooks_.reset();
   jobs_.reset();
@@ -387,6 +389,7 @@ void Orchestrator::commit(config::Snapshot&& next, std::size_t changes, const st
   log_target_ = log_target_name(next.log);
   const bool takeover_waits = std::any_of(needs_restart.begin(), needs_restart.end(), config::is_takeover_key);
   router_->reload(next);
+  configure_sync(next);
   configure_dhcp(next);
   if (takeover_ && !takeover_waits) {
     if (auto status = takeover_->configure(takeover_snapshot(next)); !status) FL_LOG(VIP_START_PROBLEM, "error", status.error().message());

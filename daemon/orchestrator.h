@@ -43,8 +43,9 @@ namespace fairlead::daemon {
 class DhcpRunner;
 }
 namespace fairlead::dnsdhcp {
+class ConntrackdKeeper;
 class Router;
-}
+}  // namespace fairlead::dnsdhcp
 namespace fairlead::daemon {
 
 [[nodiscard]] LogOptions log_options_of(const config::Log& log);
@@ -108,6 +109,8 @@ class Orchestrator {
   [[nodiscard]] bool dhcp_is_over(bool at_once);
   [[nodiscard]] std::function<void(std::function<void()>)> back_to_control();
   void start_router();
+  void configure_sync(const config::Snapshot& snapshot);
+  void tell_sync(const admin::NodeReport& report);
   void apply_router(const admin::ApplyRouter& command, const CommandDone& done);
   void show_router(RouterRequest&& request);
   void list_leases(LeasesRequest&& request);
@@ -116,6 +119,8 @@ class Orchestrator {
   void release(const IpAddress& vip, std::function<void()> done);
   [[nodiscard]] bool takeover_is_over();
   void tell_takeover(const admin::NodeReport& report);
+  void tell_takeover_of_dhcp();
+  void describe_dhcp(admin::NodeReport& report);
   void tell_controller(const admin::NodeReport& report);
   template <class Message>
   void ask_all(const IpAddress& vip, std::function<void()> done);
@@ -140,13 +145,14 @@ class Orchestrator {
   NodePortInbox port_;
   std::unique_ptr<admin::ApiServer> api_;
   std::unique_ptr<Jobs> jobs_;
-  std::unique_ptr<Jobs> trace_jobs_;  ///< Only with --trace-takeover.
-  VipStart vip_start_;                ///< Until start_takeover().
+  std::unique_ptr<Jobs> trace_jobs_;                          ///< Only with --trace-takeover.
+  VipStart vip_start_;                                        ///< Until start_takeover().
   std::map<std::string, std::vector<IpAddress>> site_names_;  ///< Of the active configuration.
   std::unique_ptr<dnsdhcp::Router> router_;
-  std::unique_ptr<DhcpRunner> dhcp_;          ///< Nothing without dnsdhcp; the takeover tells it what happened.
-  std::unique_ptr<HookRunner> hooks_;         ///< Nothing without VIPs; outlives the takeover, which tells it what happened.
-  std::unique_ptr<TakeoverRunner> takeover_;  ///< Nothing without VIPs.
+  std::unique_ptr<dnsdhcp::ConntrackdKeeper> sync_;  ///< Nothing without router.sync.
+  std::unique_ptr<DhcpRunner> dhcp_;                 ///< Nothing without dnsdhcp; the takeover tells it what happened.
+  std::unique_ptr<HookRunner> hooks_;                ///< Nothing without VIPs; outlives the takeover, which tells it what happened.
+  std::unique_ptr<TakeoverRunner> takeover_;         ///< Nothing without VIPs.
 
   std::size_t pipes_ = 0;
   Instant born_;
@@ -169,6 +175,8 @@ class Orchestrator {
   std::string config_hash_;
   std::string log_target_;
   bool stopping_ = false;
+  std::string dhcp_problem_;  ///< Why it could not be started; empty: it was, or it is not wanted.
+  QbLoop::TimerId dhcp_retry_ = 0;
   bool dhcp_stopping_ = false;
   bool dhcp_stopped_ = false;
   bool closing_ = false;  ///< The grace is over: what is open was told to end.

@@ -215,8 +215,12 @@ Status ConfigFiles::test(const Rendered& rendered, const std::string& scratch, D
   std::string conf = rendered.conf;
   std::vector<std::string> keys = rendered.conf_keys;
   for (const auto& [host, text] : rendered.dhcp_hosts) {
-    conf += "dhcp-host=" + text;
-    keys.push_back("dnsdhcp.hosts: " + host);
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      conf += "dhcp-host=" + std::string(line) + "\n";
+      keys.push_back("dnsdhcp.hosts: " + host);
+      rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    }
   }
   if (auto made = make_folder(scratch); !made) return made;
   const std::string file = fmt::format("{}/{}", scratch, kConfFile);

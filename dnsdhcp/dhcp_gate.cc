@@ -2,6 +2,7 @@
 #include "dnsdhcp/dhcp_gate.h"
 
 #include <algorithm>
+#include <array>
 
 namespace fairlead::dnsdhcp {
 namespace {
@@ -24,9 +25,24 @@ std::string set_of(std::string_view name, std::vector<std::string> elements) {
   return out + "  }\n";
 }
 
-}  // namespace
+/// A gate that has nothing to guard has neither sets nor a rule.
+struct Side {
+  const GateSide& gate;
+  std::string_view version;  ///< "4", "6"
+  std::string_view port;
+  [[nodiscard]] std::string sets() const {
+    if (gate.guarded.empty()) return {};
+    return set_of("guarded" + std::string(version), gate.guarded) + set_of("open" + std::string(version), gate.open);
+  }
+  [[nodiscard]] std::string rule() const {
+    if (gate.guarded.empty()) return {};
+    const std::string v(version);
+    return "    meta nfproto ipv" + v + " udp dport " + std::string(port) + " iifname @guarded" + v + " iifname != @open" + v +
+           " counter drop\n";
+  }
+};
 
-Result<std::string> render_dhcp_gate(const DhcpGate& gate) {
+Status check(const GateSide& gate) {
   for (const std::string& name : gate.guarded) {
     if (!is_plain_interface(name)) return Error{Errc::kInvalidArgument, "'" + name + "' is not the name of a network interface"};
   }
@@ -34,10 +50,24 @@ Result<std::string> render_dhcp_gate(const DhcpGate& gate) {
     if (std::find(gate.guarded.begin(), gate.guarded.end(), name) == gate.guarded.end())
       return Error{Errc::kInvalidArgument, "interface " + name + " is not one of the DHCP gate"};
   }
-  return render_no_dhcp_gate() + "table " + std::string(kGateTable) + " {\n" + set_of("guarded", gate.guarded) + set_of("open", gate.open) +
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> render_dhcp_gate(const DhcpGate& gate) {
+  const std::array<Side, 2> sides{{{gate.v4, "4", "67"}, {gate.v6, "6", "547"}}};
+  std::string sets;
+  std::string rules;
+  for (const Side& side : sides) {
+    if (auto good = check(side.gate); !good) return good.error();
+    sets += side.sets();
+    rules += side.rule();
+  }
+  return render_no_dhcp_gate() + "table " + std::string(kGateTable) + " {\n" + sets +
          "  chain input {\n"
-         "    type filter hook input priority filter - 10; policy accept;\n"
-         "    udp dport { 67, 547 } iifname @guarded iifname != @open counter drop\n"
+         "    type filter hook input priority filter - 10; policy accept;\n" +
+         rules +
          "  }\n"
          "}\n";
 }

@@ -62,8 +62,6 @@ class ConfWriter {
 bool has_hosts(const DnsDhcp& dnsdhcp, const DhcpNetwork& network) {
   return std::any_of(dnsdhcp.hosts.begin(), dnsdhcp.hosts.end(), [&](const DhcpHost& h) { return h.network == network.name; });
 }
-bool serves_dhcp(const DnsDhcp& dnsdhcp, const DhcpNetwork& network) { return network.pool || network.ra || has_hosts(dnsdhcp, network); }
-
 /// How many leases there can be: dnsmasq's own bound of 1000 would be reached silently.
 std::uint64_t leases_max(const DnsDhcp& dnsdhcp) {
   std::uint64_t out = dnsdhcp.hosts.size() + 1;
@@ -274,9 +272,10 @@ FileTexts render_names(const config::Snapshot& snapshot) {
   return out;
 }
 
+/// A line for each network that a machine is in.
 FileTexts render_machines(const DnsDhcp& dnsdhcp) {
   FileTexts out;
-  for (const DhcpHost& host : dnsdhcp.hosts) out[host.name] = fmt::format("{},{},{}\n", host.mac, in_list(host.address), host.name);
+  for (const DhcpHost& host : dnsdhcp.hosts) out[host.name] += fmt::format("{},{},{}\n", host.mac, in_list(host.address), host.name);
   return out;
 }
 
@@ -287,6 +286,8 @@ IpAddress netmask_of(const IpPrefix& network) {
   return IpAddress::v4({static_cast<std::uint8_t>(bits >> 24U), static_cast<std::uint8_t>(bits >> 16U),
                         static_cast<std::uint8_t>(bits >> 8U), static_cast<std::uint8_t>(bits)});
 }
+
+bool serves_dhcp(const DnsDhcp& dnsdhcp, const DhcpNetwork& network) { return network.pool || network.ra || has_hosts(dnsdhcp, network); }
 
 Result<Rendered> render(const config::Snapshot& snapshot, const RenderPlace& place) {
   if (!snapshot.dnsdhcp) return Error{Errc::kInvalidArgument, "the configuration has no dnsdhcp"};

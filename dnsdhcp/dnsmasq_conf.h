@@ -50,6 +50,10 @@ struct Rendered {
 /// for a line of dnsmasq).
 [[nodiscard]] Result<Rendered> render(const config::Snapshot& snapshot, const RenderPlace& place);
 
+/// Whether dnsmasq has anything to do with DHCP in this network. One that has not in any network has no leases at all, and ends by SIGSEGV
+/// when it is told of one (2.90, AddDhcpLease).
+[[nodiscard]] bool serves_dhcp(const config::DnsDhcp& dnsdhcp, const config::DhcpNetwork& network);
+
 /// The address of an IPv4 network's mask: 24 -> "255.255.255.0".
 [[nodiscard]] IpAddress netmask_of(const IpPrefix& network);
 

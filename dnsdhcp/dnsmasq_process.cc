@@ -70,17 +70,17 @@ int become(const Prepared& p) {
   return pid;
 }
 
-Error not_started(const std::string& program, int number) {
-  if (number == ENOENT) return {Errc::kNotFound, program + " is not there: install the package dnsmasq-base", number};
-  return errno_error("start " + program, number);
+Error not_started(const DnsmasqCommand& command, int number) {
+  if (number == ENOENT) return {Errc::kNotFound, command.program + " is not there: install the package " + command.package, number};
+  return errno_error("start " + command.program, number);
 }
 
 Result<DnsmasqChild> start(const DnsmasqCommand& command) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe for dnsmasq's log");
+  if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe for the log of " + command.program);
   Fd in(ends[0]);
   const Fd out(ends[1]);
-  if (::fcntl(in.get(), F_SETFL, O_NONBLOCK) != 0) return errno_error("pipe for dnsmasq's log");
+  if (::fcntl(in.get(), F_SETFL, O_NONBLOCK) != 0) return errno_error("pipe for the log of " + command.program);
   const Fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!nothing.valid()) return errno_error("open /dev/null");
   std::vector<std::string> words{command.program};
@@ -108,11 +108,11 @@ Result<DnsmasqChild> start(const DnsmasqCommand& command) {
   if (pid < 0) return errno_error("start " + command.program, why);
   if (why != 0) {
     (void)::waitpid(pid, nullptr, 0);
-    return not_started(command.program, why);
+    return not_started(command, why);
   }
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.valid()) {
-    const Error error = errno_error("pidfd of dnsmasq");
+    const Error error = errno_error("pidfd of " + command.program);
     (void)::kill(pid, SIGKILL);
     (void)::waitpid(pid, nullptr, 0);
     return error;
@@ -145,13 +145,19 @@ void DnsmasqChild::signal(int number) const {
   if (pid_ > 0) (void)::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
 }
 
-std::optional<std::string> DnsmasqChild::take_end(std::string_view last_words) {
+std::optional<int> DnsmasqChild::take_code() {
   siginfo_t how{};
   if (pid_ < 0) return std::nullopt;
   if (::waitid(P_PID, static_cast<id_t>(pid_), &how, WEXITED | WNOHANG) == 0 && how.si_pid == 0) return std::nullopt;
   pid_ = -1;
-  if (how.si_code == CLD_EXITED) return describe_exit(how.si_status, last_words);
-  return "ended by signal " + std::to_string(how.si_status);
+  return how.si_code == CLD_EXITED ? how.si_status : -how.si_status;
+}
+
+std::optional<std::string> DnsmasqChild::take_end(std::string_view last_words) {
+  const auto code = take_code();
+  if (!code) return std::nullopt;
+  if (*code >= 0) return describe_exit(*code, last_words);
+  return "ended by signal " + std::to_string(-*code);
 }
 
 Result<DnsmasqChild> start_dnsmasq(const DnsmasqCommand& command) { return start(command); }

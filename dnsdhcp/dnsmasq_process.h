@@ -1,4 +1,4 @@
-// dnsmasq as a child of this process: started, watched by a descriptor, sent signals, its log read.
+// dnsmasq as a child of this process: started, watched by a descriptor, sent signals, its log read. conntrackd is another such.
 //
 // It ends with the thread that started it (PR_SET_PDEATHSIG), so with this process at the latest: start it from one that lives as long.
 // Rationale for vfork(2) and not posix_spawn(3): only the child itself can ask for that signal, and fork(2) would copy the page tables of a
@@ -24,6 +24,7 @@ struct DnsmasqCommand {
   std::string program;                   ///< A path.
   std::vector<std::string> arguments;    ///< Without the program's name.
   std::vector<std::string> environment;  ///< NAME=value, all of it.
+  std::string package = "dnsmasq-base";  ///< That has the program.
 };
 
 /// A started one, not watched yet. Without a watcher it is killed and waited for.
@@ -43,6 +44,8 @@ class DnsmasqChild {
   void signal(int number) const;  ///< Does nothing to one that is gone.
   /// Nothing: it still runs. Once it has answered, it is none any more. The text is describe_exit()'s, or "ended by signal 9".
   [[nodiscard]] std::optional<std::string> take_end(std::string_view last_words);
+  /// The same of any program: its exit code; that of one ended by a signal is the signal's number, negative.
+  [[nodiscard]] std::optional<int> take_code();
 
  private:
   void end();

@@ -120,7 +120,9 @@ bool LeaseBook::put(const Lease& lease, bool own, BookActions& out) {
     out.emplace_back(BookFull{lease});
     return false;
   }
+  if (found != book_.end()) forget(found->second.lease);
   book_.insert_or_assign(lease.address, Record{lease, own});
+  index(lease);
   held_ += is_held(lease) ? 1 : 0;
   held_ -= was_held ? 1 : 0;
   ++revision_;
@@ -143,6 +145,7 @@ void LeaseBook::expire(Instant now) {
       continue;
     }
     held_ -= is_held(it->second.lease) ? 1 : 0;
+    forget(it->second.lease);
     it = book_.erase(it);
     ++revision_;
   }
@@ -158,6 +161,17 @@ void LeaseBook::feed(const Lease& lease, const Lease* before, Instant now, BookA
     out.emplace_back(FeedDelete{lease.address});
   }
   if (is_held(lease) && lease.expires > now) out.emplace_back(FeedAdd{lease});  // I6
+}
+
+void LeaseBook::feed_again(const IpAddress& address, bool deletion, Instant now, BookActions& out) {
+  const auto found = book_.find(address);
+  if (found == book_.end() || found->second.lease.expires <= now || !is_fed(found->second.lease)) return;
+  const Lease& lease = found->second.lease;
+  if (deletion || !is_held(lease)) {
+    deletes_fed_[address] = now + kDeleteEchoWait;
+    out.emplace_back(FeedDelete{address});
+  }
+  if (is_held(lease)) out.emplace_back(FeedAdd{lease});
 }
 
 // ---- what the dnsmasq of this node tells ----
@@ -345,13 +359,39 @@ void LeaseBook::defend(Record& mine, const Lease& theirs, Holding& holding, Inst
   static_cast<void>(write_own(std::move(lease), now, out));
 }
 
+void LeaseBook::index(const Lease& lease) {
+  if (!is_held(lease) || !lease.address.is_v4()) return;
+  Clients& clients = clients_[lease.network];
+  const std::string key = client_key(lease);
+  auto& addresses = clients.addresses[key];
+  addresses.insert(lease.address);
+  if (addresses.size() > 1) clients.crowded.insert(key);
+}
+
+void LeaseBook::forget(const Lease& lease) {
+  if (!is_held(lease) || !lease.address.is_v4()) return;
+  const auto network = clients_.find(lease.network);
+  if (network == clients_.end()) return;
+  Clients& clients = network->second;
+  const std::string key = client_key(lease);
+  const auto found = clients.addresses.find(key);
+  if (found == clients.addresses.end()) return;
+  found->second.erase(lease.address);
+  if (found->second.size() < 2) clients.crowded.erase(key);
+  if (found->second.empty()) clients.addresses.erase(found);
+  if (clients.addresses.empty()) clients_.erase(network);
+}
+
 /// dnsmasq refuses to renew one address when it finds the client under another first. What the client has is the newest.
 void LeaseBook::one_lease_per_client(const std::string& network, Holding& holding, Instant now, BookActions& out) {
+  const auto clients = clients_.find(network);
+  if (clients == clients_.end() || clients->second.crowded.empty()) return;
+  std::set<IpAddress> several;  // In the order of the book.
+  for (const std::string& key : clients->second.crowded) several.merge(std::set<IpAddress>(clients->second.addresses.at(key)));
   std::map<std::string, const Lease*> newest;
   std::vector<Lease> older;
-  for (const auto& [address, record] : book_) {
-    const Lease& lease = record.lease;
-    if (lease.network != network || !is_held(lease) || !address.is_v4()) continue;
+  for (const IpAddress& address : several) {
+    const Lease& lease = book_.at(address).lease;
     const auto [at, first] = newest.emplace(client_key(lease), &lease);
     if (first) continue;
     const bool better = lease.stamp > at->second->stamp;

@@ -147,6 +147,9 @@ class LeaseBook {
   ///     before it could tell
   [[nodiscard]] Adoption adopt(const std::string& network, const IpAddress& address, const std::vector<MacAddress>& macs,
                                Duration lease_time, Instant now, BookActions& out);
+  /// The dnsmasq of this node did not take what it was fed of `address`: what makes it know what the book knows now. `deletion`: it was to
+  /// forget a lease of it. Nothing to do: the record is over or another network's.
+  void feed_again(const IpAddress& address, bool deletion, Instant now, BookActions& out);
   /// The gate is about to open: tells everybody. It may be opened when may_open().
   void open(const std::string& network, BookActions& out);
   /// The gate is closed and nothing more comes in: fence, then the word, then may_release(). This is the barrier of a planned move, and
@@ -182,6 +185,11 @@ class LeaseBook {
     bool own = false;  ///< Of the present holding of this node (I3).
   };
   using Records = std::map<IpAddress, Record>;
+  /// Who holds which addresses of one network (IPv4).
+  struct Clients {
+    std::map<std::string, std::set<IpAddress>> addresses;  ///< By what dnsmasq knows a client by.
+    std::set<std::string> crowded;                         ///< Of them who hold more than one.
+  };
   enum class Gate : std::uint8_t { kClosed, kOpening, kOpen, kFencing, kClosing, kReleasable };
   struct Holding {
     Epoch epoch = 0;
@@ -210,6 +218,8 @@ class LeaseBook {
   void defend(Record& mine, const Lease& theirs, Holding& holding, Instant now, BookActions& out);
   bool put(const Lease& lease, bool own, BookActions& out);
   [[nodiscard]] bool make_room(bool held);
+  void index(const Lease& lease);
+  void forget(const Lease& lease);
   void one_lease_per_client(const std::string& network, Holding& holding, Instant now, BookActions& out);
   /// `before`: what dnsmasq may have of the address; nullptr: nothing.
   void feed(const Lease& lease, const Lease* before, Instant now, BookActions& out);
@@ -222,6 +232,7 @@ class LeaseBook {
   NodeId self_;
   std::vector<BookNetwork> networks_;
   Records book_;
+  std::map<std::string, Clients> clients_;  // By network; of all held records of IPv4 in book_.
   std::size_t held_ = 0;
   std::uint64_t revision_ = 0;
   Epoch newest_epoch_ = 0;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -21,6 +22,10 @@ constexpr std::size_t kListBytesMax = 4 << 20;
 constexpr std::size_t kColumns = 10;
 constexpr std::string_view kTcpListens = "0A";
 constexpr std::size_t kOwnersShown = 4;
+/// Who serves names, addresses or boot files, as the kernel names them (15 characters).
+constexpr std::array<std::string_view, 14> kServers{"dnsmasq",  "systemd-resolve", "named",     "unbound",   "pdns_recursor",
+                                                    "coredns",  "kresd",           "kea-dhcp4", "kea-dhcp6", "dhcpd",
+                                                    "dhcrelay", "udhcpd",          "connmand",  "in.tftpd"};
 
 template <class T>
 std::optional<T> number(std::string_view text, int base) {
@@ -121,6 +126,24 @@ std::map<std::uint64_t, std::string> owners_of(const std::set<std::uint64_t>& in
   return out;
 }
 
+/// Whose descriptors this process may not see (it has no right over other users' processes, nor over root's): the user, and which of its
+/// processes it probably is: one of a few, or one that is known to serve names or addresses.
+std::string describe_user(std::uint32_t uid) {
+  std::vector<std::string> all;
+  std::vector<std::string> servers;
+  for (const std::string& pid : names_in("/proc")) {
+    struct stat of {};
+    if (::stat(("/proc/" + pid).c_str(), &of) != 0 || of.st_uid != uid || !names_in("/proc/" + pid + "/fd").empty()) continue;
+    const std::string name = name_of(pid);
+    all.push_back(name + " (process " + pid + ")");
+    if (std::find(kServers.begin(), kServers.end(), name) != kServers.end()) servers.push_back(all.back());
+  }
+  const auto& likely = all.size() <= kOwnersShown ? all : servers;
+  std::string out = "a process of user " + std::to_string(uid);
+  for (std::size_t i = 0; i < std::min(likely.size(), kOwnersShown); ++i) out += (i == 0 ? ", probably " : " or ") + likely[i];
+  return likely.empty() ? out : out + ",";
+}
+
 }  // namespace
 
 std::vector<BoundSocket> parse_bound_sockets(std::string_view text, std::uint16_t port) {
@@ -148,7 +171,7 @@ std::string describe_port_owners(const Endpoint& wanted) {
   std::set<std::string> said;
   for (const BoundSocket& socket : sockets) {
     const auto owner = owners.find(socket.inode);
-    const std::string who = owner != owners.end() ? owner->second : "a process of user " + std::to_string(socket.uid);
+    const std::string who = owner != owners.end() ? owner->second : describe_user(socket.uid);
     if (said.size() < kOwnersShown) said.insert(who + " has " + Endpoint{socket.address, wanted.port}.to_string());
   }
   std::string out;

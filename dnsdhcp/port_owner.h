@@ -20,8 +20,8 @@ struct BoundSocket {
 /// Those of `port`, of the text of such a file; what is no line of it is skipped. Pure.
 [[nodiscard]] std::vector<BoundSocket> parse_bound_sockets(std::string_view text, std::uint16_t port);
 
-/// "systemd-resolve (process 412) has 127.0.0.53:53" of each that keeps others from `wanted` (an unspecified address: any), or that a
-/// process of user 101 has it, when its descriptors may not be seen. Empty: nobody has it (any more).
+/// "dnsmasq (process 412) has 0.0.0.0:53" of each that keeps others from `wanted` (an unspecified address: any). When its descriptors may
+/// not be seen: "a process of user 101, probably systemd-resolve (process 412), has ...". Empty: nobody has it (any more).
 [[nodiscard]] std::string describe_port_owners(const Endpoint& wanted);
 
 }  // namespace fairlead::dnsdhcp

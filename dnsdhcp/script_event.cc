@@ -237,20 +237,22 @@ Result<ScriptCall> parse_script_message(std::string_view message) {
 }
 
 std::string lease_lines(std::span<const Lease> leases, WallTime wall, Instant now) {
-  std::map<IpAddress, std::string> lines;
-  for (const Lease& lease : leases) {
-    lines.erase(lease.address);
+  std::map<IpAddress, std::size_t> last;
+  for (std::size_t i = 0; i < leases.size(); ++i) last[leases[i].address] = i;
+  std::string out;
+  for (std::size_t i = 0; i < leases.size(); ++i) {
+    const Lease& lease = leases[i];
     const std::uint32_t left = seconds_left(lease, now);
-    if (lease.state != LeaseState::kHeld || left == 0 || !lease.address.is_v4()) continue;
+    if (last[lease.address] != i || lease.state != LeaseState::kHeld || left == 0) continue;
     const auto expires = std::chrono::ceil<std::chrono::seconds>((wall + std::chrono::seconds(left)).time_since_epoch()).count();
     // A name or id that dnsmasq would read as two words would spoil the lines after it, too.
     const bool named = is_host_name(lease.name);
     const bool identified = !lease.client_id.empty() && hex_bytes(lease.client_id, kIdentityBytesMax).has_value();
-    lines[lease.address] = (lease.expires == Instant::max() ? "0" : std::to_string(expires)) + " " + lease.mac.to_string() + " " +
-                           lease.address.to_string() + " " + (named ? lease.name : "*") + " " + (identified ? lease.client_id : "*") + "\n";
+    if (!lease.address.is_v4() && !identified) continue;  // Nobody's: dnsmasq finds it by DUID and IAID.
+    out += (lease.expires == Instant::max() ? "0" : std::to_string(expires)) + " ";
+    out += lease.address.is_v4() ? lease.mac.to_string() : (lease.temporary ? "T" : "") + std::to_string(lease.iaid);
+    out += " " + lease.address.to_string() + " " + (named ? lease.name : "*") + " " + (identified ? lease.client_id : "*") + "\n";
   }
-  std::string out;
-  for (const auto& [address, line] : lines) out += line;
   return out;
 }
 

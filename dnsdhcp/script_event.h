@@ -83,9 +83,10 @@ using ScriptCall = std::variant<ScriptEvent, ScriptInit, ScriptOther>;
 /// Any bytes. Errors: kInvalidArgument, with what is wrong.
 [[nodiscard]] Result<ScriptCall> parse_script_message(std::string_view message);
 
-/// The lines of dnsmasq's own lease file: "1706000000 52:54:00:00:01:01 192.168.1.101 mast-1 01:52:54:00:00:01:01". Only of leases that are
-/// held and not over; of one address the last. `wall` and `now` are of one moment. An `expires` of Instant::max() has no end.
-/// IPv6 leases are left out: dnsmasq knows them by an identity (IAID) that a Lease does not have.
+/// The lines of dnsmasq's own lease file: "1706000000 52:54:00:00:01:01 192.168.1.101 mast-1 01:52:54:00:00:01:01", of IPv6
+/// "1706000000 305419896 2001:db8::101 mast-1 00:01:00:01:2b:00:00:01:52:54:00:00:01:01" (IAID, "T" before it: temporary; DUID). Only of
+/// leases that are held and not over, in their order: dnsmasq's own is the reverse of it, so what comes first it tells last. Of one address
+/// the last one counts. `wall` and `now` are of one moment. An `expires` of Instant::max() has no end.
 [[nodiscard]] std::string lease_lines(std::span<const Lease> leases, WallTime wall, Instant now);
 
 }  // namespace fairlead::dnsdhcp

@@ -55,6 +55,14 @@ std::uint64_t udp_queue_of(std::string_view text, std::uint16_t port) {
   return sum;
 }
 
+bool udp_is_bound_to_all(std::string_view text, std::uint16_t port) {
+  bool found = false;
+  each_line(text, [&](const auto& words) {
+    found = found || (after_colon(words[1]) == port && words[1].substr(0, words[1].find(':')) == "00000000");
+  });
+  return found;
+}
+
 bool udp_is_bound(std::string_view text, const IpAddress& address, std::uint16_t port) {
   // As the kernel prints it: the bytes as a number of the machine's own order.
   std::uint32_t number = 0;

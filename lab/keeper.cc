@@ -69,8 +69,8 @@ Status mount_node(const KeeperSetup& setup) {
   }
   if (Status s = mount_at(waiting.c_str(), "/run/lab", nullptr, MS_MOVE); !s) return s;
   ::rmdir(waiting.c_str());
-  if (Status s = mirror("/etc", {"corosync", "fairlead", "lab"}); !s) return s;
-  if (Status s = mirror("/var/lib", {"corosync", "fairlead"}); !s) return s;
+  if (Status s = mirror("/etc", {"corosync", "fairlead", "lab", "udhcpc"}); !s) return s;
+  if (Status s = mirror("/var/lib", {"corosync", "fairlead", "dhcp"}); !s) return s;
   // What a machine has on its disk is there again when it is switched on again.
   for (const char* kept : {"corosync", "fairlead"}) {
     const std::string disk = fmt::format("/run/lab/disk/{}", kept);

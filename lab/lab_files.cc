@@ -11,8 +11,8 @@ std::string cluster_yaml(const LabPlan& plan) {
   unsigned id = 0;
   for (const LabNode& node : plan.nodes) {
     if (node.role != Role::kGateway) continue;
-    // The last link is the ring's where there is one.
-    out += fmt::format("    - {{name: {}, id: {}, links: [{}], interfaces: {{lan: lan}}}}\n", node.name, ++id, node.links.back().address);
+    const LabLink& corosync = plan.options.one_link ? node.links.front() : node.links.back();
+    out += fmt::format("    - {{name: {}, id: {}, links: [{}], interfaces: {{lan: lan}}}}\n", node.name, ++id, corosync.address);
   }
   if (const LabNode* qnetd = plan.find("qnetd")) {
     out += fmt::format("  qdevice: {{host: {}, tls: off}}\n", qnetd->links.front().address);
@@ -23,7 +23,49 @@ std::string cluster_yaml(const LabPlan& plan) {
   return out;
 }
 
+/// The classic set-up's networks of masters and workers, and who may open connections.
+std::string dnsdhcp_yaml(const LabPlan& plan) {
+  std::string out = fmt::format(
+      "\ndnsdhcp:\n  follows: gateway\n  domain: kube.demo\n  networks:\n"
+      "    - {{name: mast, interface: mast, cidr: 192.168.1.0/24, router: 192.168.1.254, dns: 192.168.1.1, "
+      "pool: [192.168.1.100, 192.168.1.199], lease: 2m}}\n"
+      "    - {{name: node, interface: node, cidr: 192.168.2.0/24, router: 192.168.2.254, dns: 192.168.2.1, "
+      "pool: [192.168.2.130, 192.168.2.229], lease: 2m}}\n  hosts:\n");
+  for (const LabNode& node : plan.nodes) {
+    if (node.role != Role::kBackend) continue;
+    const LabLink& link = node.links.front();
+    out += fmt::format("    - {{name: {}, network: mast, mac: \"{}\", address: {}}}\n", node.name, link.mac, link.address);
+  }
+  out += fmt::format("  records: [{{name: api, address: {}}}]\n  netboot: {{tftp_root: {}, bios: pxelinux.0, efi: shim.efi}}\n", kVip,
+                     kTftpRoot);
+  out +=
+      "\nrouter:\n  uplink: lan\n  masquerade: true\n  forward:\n    - {from: mast, to: [node, uplink]}\n    - {from: node, to: "
+      "[uplink]}\n";
+  return out;
+}
+
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> boot_files() {
+  return {{"pxelinux.0", "A BIOS that boots from the network gets this.\n"},
+          {"shim.efi", "An EFI that boots from the network gets this.\n"}};
+}
+
+std::string udhcpc_script() {
+  return R"(#!/bin/sh
+case "$1" in
+  deconfig)
+    ip link set dev "$interface" up
+    ip addr flush dev "$interface" ;;
+  bound|renew)
+    ip addr replace "$ip/$mask" dev "$interface" valid_lft "$lease" preferred_lft "$lease"
+    [ -z "$router" ] || ip route replace default via "${router%% *}" dev "$interface"
+    { [ -z "$domain" ] || echo "search $domain"; for server in $dns; do echo "nameserver $server"; done; } > /etc/resolv.conf.new
+    mv /etc/resolv.conf.new /etc/resolv.conf
+    echo "$1: $ip for ${lease} s, router ${router:-none}, resolver ${dns:-none}" | tee -a /run/udhcpc.told ;;
+esac
+)";
+}
 
 std::string gateway_yaml(const LabPlan& plan, const LabNode& node) {
   std::string out = fmt::format(
@@ -32,15 +74,16 @@ std::string gateway_yaml(const LabPlan& plan, const LabNode& node) {
       node.name);
   if (plan.options.nodes > 1) out += cluster_yaml(plan) + "\n";
   out += fmt::format(
-      "vips:\n  - {{name: api, address: {0}/24, interface: lan}}\n\n"
+      "vips:\n  - {{name: api, address: {0}/24, interface: lan{2}}}\n\n"
       "listeners:\n  - {{name: kube-api, bind: [\"{0}:{1}\"], pool: masters}}\n\n"
       "pools:\n  - name: masters\n    balance: least_connections\n    health: {{type: https, path: /readyz, ca: /etc/lab/ca.crt}}\n    "
       "servers:\n",
-      kVip, kPort);
+      kVip, kPort, plan.options.dhcp ? ", group: gateway" : "");
   for (const LabNode& server : plan.nodes) {
     if (server.role == Role::kBackend)
       out += fmt::format("      - {{name: {}, address: \"{}:{}\"}}\n", server.name, server.links.front().address, kPort);
   }
+  if (plan.options.dhcp) out += dnsdhcp_yaml(plan);
   out += "\nlog: {level: info, target: stderr}\nshutdown_grace: 5s\n";
   return out;
 }
@@ -63,7 +106,9 @@ std::string nginx_conf(const LabNode& node) {
 
 std::string hosts_file(const LabPlan& plan) {
   std::string out = fmt::format("127.0.0.1 localhost\n::1 localhost\n{} api\n", kVip);
-  for (const LabNode& node : plan.nodes) out += fmt::format("{} {}\n", node.links.front().address, node.name);
+  for (const LabNode& node : plan.nodes) {
+    if (const std::string& address = node.links.front().address; !address.empty()) out += fmt::format("{} {}\n", address, node.name);
+  }
   return out;
 }
 

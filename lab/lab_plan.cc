@@ -11,9 +11,11 @@ namespace {
 
 constexpr std::string_view kLan = "192.168.4.";
 constexpr std::string_view kMast = "192.168.1.";
+constexpr std::string_view kNode = "192.168.2.";
 constexpr std::string_view kRing = "10.99.0.";
 constexpr unsigned kFirstClient = 51;
 constexpr unsigned kFirstGateway = 131;
+constexpr unsigned kFirstGatewayInside = 231;
 constexpr unsigned kFirstBackend = 11;
 constexpr unsigned kRouter = 254;
 constexpr unsigned kQnetdHost = 120;
@@ -29,7 +31,10 @@ LabLink link_to(const std::string& node, std::string_view network, unsigned host
     const char* name;
     unsigned number;
   };
-  const Net net = network == kLan ? Net{kLan, "lan", 4} : network == kMast ? Net{kMast, "mast", 1} : Net{kRing, "ring", 99};
+  Net net{kRing, "ring", 99};
+  for (const Net& other : {Net{kLan, "lan", 4}, Net{kMast, "mast", 1}, Net{kNode, "node", 2}}) {
+    if (network == other.prefix) net = other;
+  }
   return {.device = net.name,
           .port = fmt::format("{}-{}", node, net.name),
           .bridge = net.name,
@@ -48,7 +53,9 @@ LabNode node_of(std::string name, Role role, std::vector<LabLink> links, std::st
 
 void add_nodes(LabPlan& plan) {
   const LabOptions& options = plan.options;
-  plan.nodes.push_back(node_of("router", Role::kRouter, {link_to("router", kLan, kRouter), link_to("router", kMast, kRouter)}, ""));
+  std::vector<LabLink> routed{link_to("router", kLan, kRouter)};
+  if (!options.dhcp) routed.push_back(link_to("router", kMast, kRouter));  // Else the gateways are the way to it.
+  plan.nodes.push_back(node_of("router", Role::kRouter, std::move(routed), ""));
   if (options.qdevice) plan.nodes.push_back(node_of("qnetd", Role::kQnetd, {link_to("qnetd", kLan, kQnetdHost)}, ""));
   for (unsigned i = 0; i < options.backends; ++i) {
     const std::string name = fmt::format("mast-{}", i + 1);
@@ -57,12 +64,21 @@ void add_nodes(LabPlan& plan) {
   for (unsigned i = 0; i < options.nodes; ++i) {
     const std::string name = fmt::format("gate-{}", i + 1);
     std::vector<LabLink> links{link_to(name, kLan, kFirstGateway + i)};
+    if (options.dhcp) {
+      for (const std::string_view inside : {kMast, kNode}) links.push_back(link_to(name, inside, kFirstGatewayInside + i));
+    }
     if (!options.one_link && options.nodes > 1) links.push_back(link_to(name, kRing, i + 1));
     plan.nodes.push_back(node_of(name, Role::kGateway, std::move(links), fmt::format("{}{}", kLan, kRouter)));
   }
   for (unsigned i = 0; i < options.clients; ++i) {
     const std::string name = i == 0 ? "client" : fmt::format("client-{}", i + 1);
     plan.nodes.push_back(node_of(name, Role::kClient, {link_to(name, kLan, kFirstClient + i)}, fmt::format("{}{}", kLan, kRouter)));
+  }
+  for (unsigned i = 1; options.dhcp && i <= kMachines; ++i) {
+    const std::string name = fmt::format("machine-{}", i);
+    LabLink link = link_to(name, kNode, i);
+    link.address.clear();
+    plan.nodes.push_back(node_of(name, Role::kMachine, {std::move(link)}, ""));
   }
 }
 
@@ -80,6 +96,7 @@ std::string_view to_string(Role role) {
     case Role::kBackend: return "backend";
     case Role::kClient: return "client";
     case Role::kQnetd: return "qnetd";
+    case Role::kMachine: return "machine";
   }
   return "?";
 }
@@ -116,6 +133,7 @@ Result<LabPlan> plan_lab(const LabOptions& options) {
   LabPlan plan;
   plan.options = options;
   plan.bridges = {"lan", "mast"};
+  if (options.dhcp) plan.bridges.emplace_back("node");
   if (!options.one_link && options.nodes > 1) plan.bridges.emplace_back("ring");
   add_nodes(plan);
   const std::string hosts = hosts_file(plan);
@@ -126,10 +144,17 @@ Result<LabPlan> plan_lab(const LabOptions& options) {
       node.programs.push_back(
           {.name = "nginx", .argv = {"nginx", "-e", "/run/lab/nginx.log", "-p", "/run/lab", "-c", "/etc/lab/nginx.conf"}});
     }
+    if (node.role == Role::kMachine) {
+      node.files.push_back({.path = "/etc/udhcpc/default.script", .text = udhcpc_script(), .mode = 0755});
+      node.files.push_back({.path = "/etc/resolv.conf", .text = ""});  // It knows no resolver until it is told one.
+    }
     if (node.role == Role::kQnetd) node.programs.push_back({.name = "qnetd", .argv = {"corosync-qnetd", "-f", "-s", "off"}});
     if (node.role == Role::kGateway) {
       if (options.qdevice) node.programs.push_back({.name = "qdevice", .argv = {"sh", "-c", kQdevice}});
       node.files.push_back({.path = "/etc/fairlead/fairlead.yaml", .text = gateway_yaml(plan, node)});
+      if (options.dhcp) {
+        for (const auto& [name, text] : boot_files()) node.files.push_back({.path = fmt::format("{}/{}", kTftpRoot, name), .text = text});
+      }
       node.programs.push_back({.name = "fairleadd", .argv = {"fairleadd", "--config", "/etc/fairlead/fairlead.yaml"}});
     }
   }
@@ -175,8 +200,10 @@ std::string ports_up_commands(const LabNode& node) {
 
 std::string node_commands(const LabNode& node) {
   std::string out = "link set dev lo up\n";
-  for (const LabLink& link : node.links)
-    out += fmt::format("link set dev {0} up\naddr replace {1}/24 dev {0}\n", link.device, link.address);
+  for (const LabLink& link : node.links) {
+    out += fmt::format("link set dev {} up\n", link.device);
+    if (!link.address.empty()) out += fmt::format("addr replace {}/24 dev {}\n", link.address, link.device);
+  }
   if (!node.gateway.empty()) out += fmt::format("route replace default via {}\n", node.gateway);
   return out;
 }

@@ -5,6 +5,11 @@
 //   192.168.1.0/24  bridge mast    router .254   TLS backends .11 ..
 //   10.99.0.0/24    bridge ring    gateways .1 ..          (Corosync; not there with `one_link`)
 //
+// With `dhcp` the gateways have dnsdhcp and the router of mast and of one network more, where machines boot that have no address:
+//
+//   192.168.1.0/24  bridge mast    gateways .231 ..   VIPs mast-router .254, mast-dns .1   pool .100 - .199
+//   192.168.2.0/24  bridge node    gateways .231 ..   VIPs node-router .254, node-dns .1   pool .130 - .229   machine-1, machine-2
+//
 // The addresses are the same in every lab: each lab has namespaces of its own, so labs never meet.
 #pragma once
 
@@ -25,6 +30,7 @@ inline constexpr std::size_t kNameBytesMax = 24;  ///< It is a folder, and part 
 inline constexpr std::string_view kDefaultName = "lab";
 inline constexpr std::string_view kVip = "192.168.4.20";
 inline constexpr std::uint16_t kPort = 6443;
+inline constexpr unsigned kMachines = 2;               ///< With `dhcp`.
 inline constexpr std::string_view kSwitch = "switch";  ///< The node that has the bridges and every port.
 
 /// What the user chose.
@@ -36,10 +42,11 @@ struct LabOptions {
   std::string profile = "vm";  ///< vm | fast
   bool one_link = false;       ///< Corosync on the service network, too.
   bool qdevice = false;        ///< A corosync-qnetd on a node of its own gives a third vote.
+  bool dhcp = false;           ///< The gateways serve DNS and DHCP, and route; machines ask for their addresses.
   bool operator==(const LabOptions&) const = default;
 };
 
-enum class Role : std::uint8_t { kRouter, kGateway, kBackend, kClient, kQnetd };
+enum class Role : std::uint8_t { kRouter, kGateway, kBackend, kClient, kQnetd, kMachine };
 [[nodiscard]] std::string_view to_string(Role role);
 
 /// A network card of a node and the port of the switch it is plugged into.
@@ -48,7 +55,7 @@ struct LabLink {
   std::string port;    ///< In the switch: "gate-1-lan", at most 15 bytes.
   std::string bridge;
   std::string mac;
-  std::string address;  ///< "192.168.4.131"; always /24.
+  std::string address;  ///< "192.168.4.131"; always /24. Empty: the machine asks for one.
 };
 
 struct LabFile {
@@ -74,7 +81,7 @@ struct LabNode {
 struct LabPlan {
   LabOptions options;
   std::vector<std::string> bridges;
-  std::vector<LabNode> nodes;  ///< Router, qnetd, backends, gateways, clients: the order they are brought up.
+  std::vector<LabNode> nodes;  ///< Router, qnetd, backends, gateways, clients, machines: the order they are brought up.
 
   [[nodiscard]] const LabNode* find(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;  ///< Of all nodes and of the switch.

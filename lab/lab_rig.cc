@@ -51,13 +51,19 @@ bool is_on_path(const std::string& program) {
   return false;
 }
 
-Status need_programs(const std::string& programs, bool qdevice) {
+Status need_programs(const std::string& programs, const LabOptions& options) {
   struct Need {
     const char* program;
     const char* package;
   };
   std::vector<Need> needs{{"ip", "iproute2"}, {"nginx", "nginx-light"}, {"corosync", "corosync"}, {"openssl", "openssl"}};
-  if (qdevice) needs.insert(needs.end(), {{"corosync-qnetd", "corosync-qnetd"}, {"corosync-qdevice", "corosync-qdevice"}});
+  if (options.dhcp)
+    needs.insert(needs.end(), {{"dnsmasq", "dnsmasq-base"},
+                               {"nft", "nftables"},
+                               {"busybox", "busybox"},
+                               {"dhclient", "isc-dhcp-client"},
+                               {"dig", "bind9-dnsutils"}});
+  if (options.qdevice) needs.insert(needs.end(), {{"corosync-qnetd", "corosync-qnetd"}, {"corosync-qdevice", "corosync-qdevice"}});
   for (const Need& need : needs) {
     if (!is_on_path(need.program))
       return Error{Errc::kNotFound, fmt::format("{} is not installed: apt-get install {}", need.program, need.package)};
@@ -156,7 +162,7 @@ Status LabRig::up(const LabPlan& plan, std::optional<NewKeeper>* keeper) {
   const std::string& name = plan.options.name;
   auto found = find(name);
   if (!found) return found.error();
-  if (Status s = need_programs(programs_, plan.options.qdevice); !s) return s;
+  if (Status s = need_programs(programs_, plan.options); !s) return s;
   auto held = lock(name);
   if (!held) return held.error();
   found = find(name);  // It may have been changed while nobody held the lock.

@@ -46,6 +46,8 @@ bool read_option(std::string_view word, LabOptions& options) {
     options.one_link = flag != 0;
   else if (key == "qdevice" && read(value, flag))
     options.qdevice = flag != 0;
+  else if (key == "dhcp" && read(value, flag))
+    options.dhcp = flag != 0;
   else
     return false;
   return true;
@@ -109,8 +111,8 @@ void LabState::forget(std::string_view node) {
 
 std::string print_state(const LabState& state) {
   const LabOptions& o = state.options;
-  std::string out = fmt::format("{}\noptions name={} nodes={} backends={} clients={} profile={} one_link={} qdevice={}\n", kHead, o.name,
-                                o.nodes, o.backends, o.clients, o.profile, o.one_link ? 1 : 0, o.qdevice ? 1 : 0);
+  std::string out = fmt::format("{}\noptions name={} nodes={} backends={} clients={} profile={} one_link={} qdevice={} dhcp={}\n", kHead,
+                                o.name, o.nodes, o.backends, o.clients, o.profile, o.one_link ? 1 : 0, o.qdevice ? 1 : 0, o.dhcp ? 1 : 0);
   for (const auto& k : state.keepers) out += fmt::format("keeper {} {} {}\n", k.node, k.process.pid, k.process.start);
   for (const auto& p : state.programs) out += fmt::format("program {} {} {} {}\n", p.node, p.name, p.process.pid, p.process.start);
   return out;

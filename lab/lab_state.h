@@ -3,7 +3,7 @@
 // never gives twice, so that `down` cannot end a stranger that got an old id.
 //
 //   fairlead-lab 1
-//   options name=lab nodes=3 backends=3 clients=1 profile=vm one_link=0 qdevice=0
+//   options name=lab nodes=3 backends=3 clients=1 profile=vm one_link=0 qdevice=0 dhcp=0
 //   keeper switch 4711 815
 //   keeper gate-1 4713 816
 //   program gate-1 corosync 4720 820

@@ -45,6 +45,8 @@ class AccessWalk {
   }
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] bool accepts_some() const { return !accepted_.empty(); }
+  /// Networks in all of its lists.
+  [[nodiscard]] std::size_t size() const { return accepted_.size() + rejected_.size() + (undecided_ ? undecided_->size() : 0); }
   /// nullopt: too many networks.
   [[nodiscard]] std::optional<AccessLists> lists() const;
 

@@ -157,7 +157,7 @@ constexpr auto kKeywords = std::to_array<HaproxyKeyword>({
     K{P, "monitor-net", Act::kLeaveOut, 0, "no client is answered without a server", "/readyz of admin.listen"},
     K{P, "monitor", Act::kMonitor},
     K{P, "disabled", Act::kDisabled},
-    K{P, "enabled", Act::kSoAnyway},
+    K{P, "enabled", Act::kEnabled},
     K{P, "id", Act::kLeaveOut, 0, "names are enough"},
     K{P, "guid", Act::kLeaveOut, 0, "names are enough"},
     K{P, "description", Act::kLeaveOut, 0, "there is no such text", "write a comment"},

@@ -54,6 +54,7 @@ enum class Act : std::uint8_t {
   kStats,
   kMonitor,
   kDisabled,
+  kEnabled,
   // option
   kLogLines,
   kHttpchk,

@@ -108,7 +108,11 @@ void HaproxyReader::proxy_more(const HaproxyLine& line, const HaproxyKeyword& ke
       section().stats_page = section().kind != SectionKind::kDefaults;
       return ledger_.left_out(line.at, "the page is admin.listen");
     case Act::kMonitor: return ledger_.left_out(line.at, "a listener answers nothing itself", "/readyz of admin.listen");
-    case Act::kDisabled: section().disabled = true; return ledger_.left_out(line.at, "the section is disabled");
+    case Act::kDisabled:
+      settings().disabled = true;
+      if (section().kind == SectionKind::kDefaults) return ledger_.left_out(line.at, "sections that do not say `enabled` are left out");
+      return ledger_.left_out(line.at, "the section is disabled");
+    case Act::kEnabled: settings().disabled = false; return ledger_.carried(line.at);
     default: return ledger_.left_out(line.at, std::string(keyword.reason), std::string(keyword.remedy));
   }
 }

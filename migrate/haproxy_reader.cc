@@ -70,6 +70,19 @@ bool is_proxy(SectionKind kind) { return kind == SectionKind::kFrontend || kind 
 
 }  // namespace
 
+/// The section whose settings this one begins with: the one it names, else the last before it. A `defaults` begins with nothing, unless it
+/// names one.
+std::optional<std::size_t> HaproxyReader::defaults_of(const HaproxyLine& line, SectionKind kind) {
+  const auto from = std::find(line.words.begin(), line.words.end(), "from");
+  if (from != line.words.end() && from + 1 != line.words.end()) {
+    const auto named = named_defaults_.find(*(from + 1));
+    if (named != named_defaults_.end()) return named->second;
+    ledger_.approximated(line.at, fmt::format("there is no defaults section {}", shown(*(from + 1))));
+    return last_defaults_;
+  }
+  return kind == SectionKind::kDefaults ? std::nullopt : last_defaults_;
+}
+
 bool HaproxyReader::begin_section(const HaproxyLine& line) {
   const SectionWord* word = find_section(line.word(0));
   if (word == nullptr) return false;
@@ -78,19 +91,12 @@ bool HaproxyReader::begin_section(const HaproxyLine& line) {
   next.name = line.word(1);
   next.at = line.at;
   next.unreadable = !line.usable;
-  const auto from = std::find(line.words.begin(), line.words.end(), "from");
-  if (from != line.words.end() && from + 1 != line.words.end()) {
-    const auto named = named_defaults_.find(*(from + 1));
-    if (named != named_defaults_.end()) {
-      next.settings = named->second;
-    } else {
-      ledger_.approximated(line.at, fmt::format("there is no defaults section {}", shown(*(from + 1))));
-      next.settings = defaults_;
-    }
-  } else if (is_proxy(word->kind)) {
-    next.settings = defaults_;
+  if (is_proxy(word->kind) || word->kind == SectionKind::kDefaults) next.base = defaults_of(line, word->kind);
+  if (next.base) {
+    next.settings = sections_[*next.base].settings;
+    next.settings.http_rules_inherited = next.settings.tcp_rules_inherited = true;
+    if (word->kind != SectionKind::kBackend) inherit_rules(line, next, sections_[*next.base].access);
   }
-  next.settings.http_rules_inherited = next.settings.tcp_rules_inherited = is_proxy(word->kind);
   if (is_proxy(word->kind)) {
     if (next.name.empty() && line.usable) {
       ledger_.left_out(line.at, fmt::format("a {} without a name", word->word));
@@ -103,8 +109,12 @@ bool HaproxyReader::begin_section(const HaproxyLine& line) {
   }
   sections_.push_back(std::move(next));
   current_ = sections_.size() - 1;
+  if (word->kind == SectionKind::kDefaults) {
+    last_defaults_ = current_;
+    if (!section().name.empty() && section().name != "from") named_defaults_[section().name] = current_;
+  }
   // HAProxy before 1.7 took an address here.
-  if (is_proxy(word->kind) && line.words.size() > 2 && from != line.words.begin() + 2) {
+  if (is_proxy(word->kind) && line.words.size() > 2 && line.word(2) != "from") {
     if (word->kind == SectionKind::kBackend) {
       ledger_.approximated(line.at, fmt::format("without {}", shown(line.word(2))));
     } else {
@@ -123,11 +133,6 @@ void HaproxyReader::preprocessor(const HaproxyLine& line) {
   if (word == ".endif") in_else_ = false;
 }
 
-void HaproxyReader::end_defaults() {
-  defaults_ = settings();
-  if (!section().name.empty() && section().name != "from") named_defaults_[section().name] = defaults_;
-}
-
 void HaproxyReader::read(const std::vector<HaproxyLine>& lines) {
   sections_.emplace_back().before_first = true;
   current_ = sections_.size() - 1;
@@ -141,13 +146,10 @@ void HaproxyReader::read(const std::vector<HaproxyLine>& lines) {
       ledger_.left_out(line.at, "it stands in a second branch (.elif, .else)");
       continue;
     }
-    const SectionKind before = section().kind;
-    if (find_section(line.word(0)) != nullptr && before == SectionKind::kDefaults) end_defaults();
     if (begin_section(line)) continue;
     section().lines.push_back(line.at);
     if (line.usable && !section().unreadable) statement(line);
   }
-  if (section().kind == SectionKind::kDefaults) end_defaults();
 }
 
 void HaproxyReader::statement(const HaproxyLine& line) {
@@ -279,7 +281,7 @@ void HaproxyReader::stats_section(const Section& stats) {
 namespace {
 
 bool passes_tcp(const Section& section) {
-  return is_proxy(section.kind) && !section.unreadable && !section.disabled && !section.settings.http;
+  return is_proxy(section.kind) && !section.unreadable && !section.settings.disabled && !section.settings.http;
 }
 bool listens(const Section& section) { return passes_tcp(section) && section.kind != SectionKind::kBackend && !section.binds.empty(); }
 /// HAProxy writes its page in mode http only.
@@ -305,13 +307,14 @@ void HaproxyReader::find_client_ports() {
 
 void HaproxyReader::finish() {
   find_client_ports();
+  leave_out_unused_rules();
   for (Section& done : sections_) {
     if (!is_proxy(done.kind)) continue;
     if (done.unreadable) {
       leave_out_section(done, "its name could not be read", "write the name itself");
     } else if (is_stats_page(done)) {
       stats_section(done);
-    } else if (done.disabled) {
+    } else if (done.settings.disabled) {
       leave_out_section(done, "it is disabled", "remove `disabled` and import again");
     } else if (done.settings.http) {
       leave_out_section(done, "mode http, and Fairlead passes TCP through",

@@ -20,6 +20,7 @@ constexpr std::size_t kRulesWorkMax = 20'000'000;  ///< Comparisons of two netwo
 constexpr std::size_t kRatesMax = 100;             ///< Of one section.
 constexpr std::string_view kNotSource = "only rules on the client's address (src) are carried over";
 constexpr std::string_view kLists = "listeners[].allow and deny";
+constexpr std::string_view kOfListeners = "rules belong to a listener";
 constexpr std::size_t kPeerSet = 0;  ///< `tcp-request connection`: walked before a PROXY header is read.
 
 /// "gt", "ge" and what follows: the most that is allowed.
@@ -160,7 +161,7 @@ void HaproxyReader::reject_rule(const HaproxyLine& line, RuleSet& rules, const s
 
 /// "{ src_conn_cur gt 20 }", "{ sc0_conn_rate ge 10 }", "{ sc_conn_cur(0) gt 5 }": a client's own limits.
 bool HaproxyReader::rate_rule(const HaproxyLine& line, RuleSet& rules, std::size_t condition) {
-  const bool of_peer = &rules == &section().rule_sets[kPeerSet];
+  const bool of_peer = &rules == &section().access.sets[kPeerSet];
   // if { WHAT gt NUMBER } and nothing behind it.
   if (line.word(condition) != "if" || line.word(condition + 1) != "{" || line.word(condition + 5) != "}" ||
       line.words.size() != condition + 6)
@@ -174,24 +175,24 @@ bool HaproxyReader::rate_rule(const HaproxyLine& line, RuleSet& rules, std::size
   if (!limit || *limit == 0) return false;
   std::string inside;
   if (name.size() < what.size()) inside = std::string(what.substr(name.size() + 1, what.size() - name.size() - 2));
-  RateRule rule{line.at, *limit, inside.empty() ? section().name : inside, current, of_peer};
+  RateRule rule{line.at, *limit, inside.empty() ? own_table() : inside, current, of_peer};
   if (!what.starts_with("src_")) {
     const std::string counter = what.starts_with("sc_") ? inside.substr(0, inside.find(',')) : std::string(what.substr(2, 1));
-    const auto tracked = section().tracked.find(counter);
-    if (tracked == section().tracked.end()) {
+    const auto tracked = section().access.tracked.find(counter);
+    if (tracked == section().access.tracked.end()) {
       ledger_.left_out(line.at, fmt::format("counter {} does not count clients by address", shown(counter)), "listeners[].per_source_rate");
       return true;
     }
     rule.table = tracked->second.table;
     rule.of_peer = of_peer || tracked->second.of_peer;
   }
-  if (section().rates.size() >= kRatesMax) {
+  if (section().access.rates.size() >= kRatesMax) {
     ledger_.left_out(line.at, fmt::format("more than {} limits", kRatesMax));
     return true;
   }
   if (rules.unread_accept || rules.walk.accepts_some())
     ledger_.approximated(line.at, "the limit holds for those who were accepted before it, too");
-  section().rates.push_back(std::move(rule));
+  section().access.rates.push_back(std::move(rule));
   return true;
 }
 
@@ -199,8 +200,8 @@ void HaproxyReader::track_rule(const HaproxyLine& line, std::string_view counter
   const bool of_peer = line.word(1) == "connection";
   if (line.word(at) != "src") return ledger_.left_out(line.at, "clients are told apart by address");
   const bool other_table = line.word(at + 1) == "table";
-  TrackedCounter next{other_table ? std::string(line.word(at + 2)) : section().name, of_peer};
-  const auto known = section().tracked.try_emplace(std::string(counter), next).first;
+  TrackedCounter next{other_table ? std::string(line.word(at + 2)) : own_table(), of_peer};
+  const auto known = section().access.tracked.try_emplace(std::string(counter), next).first;
   if (of_peer && !known->second.of_peer) known->second = std::move(next);  // What a connection tracks first, it tracks to its end.
   if (!line.word(other_table ? at + 3 : at + 1).empty()) return ledger_.approximated(line.at, "limits hold for every client");
   ledger_.carried(line.at);
@@ -212,23 +213,54 @@ void HaproxyReader::tcp_request(const HaproxyLine& line) {
   const std::size_t set = action == "connection" ? kPeerSet : action == "session" ? 1 : 2;
   if (action == "connection" || action == "session" || action == "content") action = line.word(at++);
   if (action == "inspect-delay") return ledger_.left_out(line.at, "nothing is looked into", "");
-  if (section().kind == SectionKind::kDefaults || section().kind == SectionKind::kBackend)
-    return ledger_.left_out(line.at, "rules belong to a listener", std::string(kLists));
-  if (set == kPeerSet && action != "expect-proxy") section().peer_rules.push_back(line.at);
+  if (section().kind == SectionKind::kBackend) return ledger_.left_out(line.at, std::string(kOfListeners), std::string(kLists));
+  if (section().kind == SectionKind::kDefaults) section().rule_lines.push_back(line.at);
+  ++section().access.rules;
+  if (set == kPeerSet && action != "expect-proxy") section().access.of_peer.push_back(line.at);
   if (action.starts_with("track-sc")) return track_rule(line, action.substr(8), at);
   if (action == "expect-proxy") {
-    section().expect_proxy = true;
+    section().access.expect_proxy = true;
     if (line.words.size() > at + 1)
       return ledger_.approximated(line.at, "every connection begins with a PROXY header", "a listener of its own for those that do not");
     return ledger_.carried(line.at);
   }
-  RuleSet& rules = section().rule_sets[set];
+  RuleSet& rules = section().access.sets[set];
   if (action == "reject" || action == "silent-drop") {
     if (!rules.walk.ended() && rate_rule(line, rules, at)) return;
     return source_rule(line, rules, false, at);
   }
   if (action == "accept") return source_rule(line, rules, true, at);
   ledger_.left_out(line.at, std::string(kNotSource), std::string(kLists));
+}
+
+/// HAProxy walks the rules of a section's defaults before its own. Their acls are known to them alone.
+void HaproxyReader::inherit_rules(const HaproxyLine& line, Section& next, const AccessRules& from) {
+  for (std::optional<std::size_t> base = next.base; next.kind != SectionKind::kDefaults && base && !sections_[*base].has_listener;
+       base = sections_[*base].base)
+    sections_[*base].has_listener = true;
+  if (from.rules == 0) return;
+  std::size_t size = from.rules;
+  for (const RuleSet& rules : from.sets) size += rules.walk.size();
+  rules_work_ += size * config::kAccessListMax;
+  if (rules_work_ > kRulesWorkMax)
+    return ledger_.approximated(line.at, "without the rules of its defaults: too many sections have them", std::string(kLists));
+  next.access = from;
+  if (next.kind == SectionKind::kDefaults) return;
+  for (RuleSet& rules : next.access.sets) rules.accepted_at.clear();  // Something may be rejected after them in another section.
+  for (RateRule& rule : next.access.rates) {
+    if (rule.table.empty()) rule.table = next.name;
+  }
+  for (auto& [counter, tracked] : next.access.tracked) {
+    if (tracked.table.empty()) tracked.table = next.name;
+  }
+}
+
+void HaproxyReader::leave_out_unused_rules() {
+  for (const Section& done : sections_) {
+    if (done.kind != SectionKind::kDefaults || done.has_listener) continue;
+    for (const Ledger::Line line : done.rule_lines)
+      ledger_.left_out(line, fmt::format("{}, and none begins with these defaults", kOfListeners), std::string(kLists));
+  }
 }
 
 void HaproxyReader::stick_table(const HaproxyLine& line) {
@@ -264,7 +296,7 @@ std::optional<std::uint32_t> HaproxyReader::per_second(const RateRule& rule) {
 /// Whoever passes the smallest limit passes all.
 void HaproxyReader::settle_limits(const Section& section, bool accept_proxy, config::Listener& rules) {
   std::vector<std::pair<const RateRule*, std::uint32_t>> limits;
-  for (const RateRule& rule : section.rates) {
+  for (const RateRule& rule : section.access.rates) {
     if (accept_proxy && rule.of_peer) continue;
     const auto limit = rule.at_a_time ? rule.limit : per_second(rule);
     if (!limit) continue;
@@ -286,8 +318,8 @@ void HaproxyReader::settle_limits(const Section& section, bool accept_proxy, con
 /// The rules of all sets that are asked there, as one pair of lists.
 std::string HaproxyReader::settle_access(Section& done, bool accept_proxy) {
   AccessLists all;
-  for (std::size_t set = 0; set < done.rule_sets.size(); ++set) {
-    const RuleSet& rules = done.rule_sets[set];
+  for (std::size_t set = 0; set < done.access.sets.size(); ++set) {
+    const RuleSet& rules = done.access.sets[set];
     const auto lists = rules.walk.lists();
     if (set == kPeerSet && accept_proxy) {
       if (lists && lists->nobody()) all = *lists;  // Not even the balancer in front: such a listener is not opened.
@@ -317,8 +349,8 @@ void HaproxyReader::leave_out_peer_rules(const Section& done) {
   const bool of_all = std::all_of(done.binds.begin(), done.binds.end(), proxied);
   constexpr std::string_view kWhy = "it goes by whoever connects, a listener with accept_proxy by the client that the header names";
   constexpr std::string_view kInstead = "keep others away by firewall";
-  std::vector<Ledger::Line> lines = done.peer_rules;
-  for (const RateRule& rule : done.rates) {
+  std::vector<Ledger::Line> lines = done.access.of_peer;
+  for (const RateRule& rule : done.access.rates) {
     if (rule.of_peer && std::find(lines.begin(), lines.end(), rule.at) == lines.end()) lines.push_back(rule.at);
   }
   for (const Ledger::Line line : lines) {
@@ -333,7 +365,7 @@ void HaproxyReader::leave_out_peer_rules(const Section& done) {
 
 /// Binds with and without accept-proxy have rules of their own.
 std::string HaproxyReader::settle_rules(Section& done) {
-  for (Bind& bind : done.binds) bind.accept_proxy = bind.accept_proxy || done.expect_proxy;
+  for (Bind& bind : done.binds) bind.accept_proxy = bind.accept_proxy || done.access.expect_proxy;
   leave_out_peer_rules(done);
   for (const bool accept_proxy : {false, true}) {
     const auto such = [&](const Bind& bind) { return bind.accept_proxy == accept_proxy; };

@@ -73,6 +73,7 @@ struct SourceAcl {
 /// What a section begins with (its defaults) and says.
 struct ProxySettings {
   bool http = false;
+  bool disabled = false;
   bool balance_given = false;
   bool log_lines = false;
   config::Pool pool;  ///< balance, retries, connect_timeout, source, keepalive
@@ -116,26 +117,34 @@ struct TrackedCounter {
   std::string table;
   bool of_peer = false;  ///< As above.
 };
+/// What `tcp-request` says. Of a `defaults` section: what its frontends begin with, and an empty table is that of each.
+struct AccessRules {
+  bool expect_proxy = false;  ///< Of all binds.
+  std::array<RuleSet, 3> sets;
+  std::map<std::string, TrackedCounter> tracked;  ///< Counter "0" counts addresses, in this table.
+  std::vector<RateRule> rates;
+  std::vector<Ledger::Line> of_peer;  ///< Rules and counters of `tcp-request connection`.
+  std::size_t rules = 0;              ///< How many were read.
+};
 
 struct Section {
   SectionKind kind = SectionKind::kOther;
   std::string name;
   Ledger::Line at = 0;
   std::vector<Ledger::Line> lines;  ///< All but the first.
+  std::optional<std::size_t> base;  ///< Its defaults, in sections_.
+  // defaults
+  bool has_listener = false;             ///< A frontend or listen begins with it.
+  std::vector<Ledger::Line> rule_lines;  ///< Its own `tcp-request`.
   ProxySettings settings;
-  bool disabled = false;
   bool stats_page = false;
   bool unreadable = false;    ///< Its first line.
   bool before_first = false;  ///< No section: what stands before a file's first one.
   // frontend, listen
   std::vector<Bind> binds;
-  bool expect_proxy = false;                                          ///< Of all binds.
   std::optional<std::pair<std::string, Ledger::Line>> always_target;  ///< The first use_backend without a condition.
   std::map<std::string, SourceAcl> acls;
-  std::array<RuleSet, 3> rule_sets;
-  std::map<std::string, TrackedCounter> tracked;  ///< Counter "0" counts addresses, in this table.
-  std::vector<RateRule> rates;
-  std::vector<Ledger::Line> peer_rules;                         ///< Rules and counters of `tcp-request connection`.
+  AccessRules access;
   config::Listener rules, proxied_rules;                        ///< At the end: allow, deny, per_source_*; the latter with accept-proxy.
   std::vector<std::pair<Ledger::Line, CheckKind>> check_rules;  ///< Of a check of this kind only.
   // backend, listen
@@ -159,7 +168,7 @@ class HaproxyReader {
  private:
   // haproxy_reader.cc: sections, global, the end
   bool begin_section(const HaproxyLine& line);
-  void end_defaults();
+  std::optional<std::size_t> defaults_of(const HaproxyLine& line, SectionKind kind);
   void preprocessor(const HaproxyLine& line);
   void statement(const HaproxyLine& line);
   void global(const HaproxyLine& line);
@@ -221,6 +230,12 @@ class HaproxyReader {
   void accept_rule(const HaproxyLine& line, RuleSet& rules, const SourceAcl& source);
   void reject_rule(const HaproxyLine& line, RuleSet& rules, const std::optional<SourceAcl>& source, bool negated);
   bool rate_rule(const HaproxyLine& line, RuleSet& rules, std::size_t condition);
+  void inherit_rules(const HaproxyLine& line, Section& next, const AccessRules& from);
+  void leave_out_unused_rules();
+  /// The table that is meant where none is named.
+  [[nodiscard]] std::string own_table() const {
+    return sections_[current_].kind == SectionKind::kDefaults ? std::string() : sections_[current_].name;
+  }
   void track_rule(const HaproxyLine& line, std::string_view counter, std::size_t at);
   std::optional<SourceAcl> condition_of(const HaproxyLine& line, std::size_t at, bool& negated);
   SourceAcl read_networks(const HaproxyLine& line, std::size_t from, std::size_t to);
@@ -241,8 +256,8 @@ class HaproxyReader {
   Wanted& wanted_;
   std::vector<Section> sections_;
   std::size_t current_ = 0;
-  ProxySettings defaults_;  ///< Of the last unnamed or named `defaults`.
-  std::map<std::string, ProxySettings> named_defaults_;
+  std::optional<std::size_t> last_defaults_;  ///< In sections_.
+  std::map<std::string, std::size_t> named_defaults_;
   std::map<std::string, config::Resolve> resolvers_;
   std::string ca_base_, crt_base_;
   bool verify_none_ = false;

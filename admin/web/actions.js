@@ -1,6 +1,6 @@
 // What operators may do here, each after a dialog that says what will happen. For viewers none of this is made at all.
 import {byId, el, icon, text} from './dom.js';
-import {plural} from './format.js';
+import {duration, plural} from './format.js';
 import {takes, usable} from './verdict.js';
 
 const TOASTS_MAX = 4;
@@ -79,10 +79,23 @@ export class Actions {
     });
   }
 
+  releaseLease(lease) {
+    const who = lease.name ? `${lease.name} (${lease.mac})` : lease.mac;
+    this.#ask({
+      title: `Release the lease of ${lease.address}?`, yes: 'Release', danger: true,
+      lines: [
+        `${who} is not told: it uses the address until it renews, at the latest in ${duration(lease.seconds_left)}, and then asks anew.`,
+        lease.reserved ? 'The address is reserved: no other machine gets it.'
+          : 'Another machine may get the address at once. Do this when the one that had it is gone.',
+      ],
+      call: () => ({path: '/api/v1/dhcp/release', body: {address: lease.address}}),
+    });
+  }
+
   #ask(question) {
     this.question = question;
     this.opener = document.activeElement;
-    this.home = this.opener.closest('[data-server], [data-vip], [data-node]');
+    this.home = this.opener.closest('[data-server], [data-vip], [data-node], [data-lease]');
     this.force = false;
     text(byId('confirm-title'), question.title);
     byId('confirm-text').replaceChildren(...question.lines.map((line) => el('p', {}, line)));

@@ -25,7 +25,7 @@ const store = new Store();
 const actions = new Actions(store);
 const view = {
   headline: new Headline(store), topology: new Topology(byId('topology'), byId('topology-note')), listeners: new Listeners(store),
-  events: new Events(store), drills: new Drills(store), dhcp: new Dhcp(store),
+  events: new Events(store), drills: new Drills(store),
 };
 let drawn = false;
 let who = '';
@@ -33,13 +33,14 @@ let who = '';
 /** The parts with actions, made when it is known who is looking: a viewer's page has none in it. Another role after a reconnect: anew. */
 function buildFor(role) {
   who = role;
-  for (const id of ['pools', 'vips', 'nodes']) {
+  for (const id of ['pools', 'vips', 'nodes', 'dhcp']) {
     byId(id).replaceChildren();
     byId(id).keyedChildren = undefined;
   }
   view.servers = new Servers(store, actions);
   view.vips = new Vips(store, actions);
   view.nodes = new Nodes(store, actions);
+  view.dhcp = new Dhcp(store, actions);
 }
 
 function takeHello(message) {

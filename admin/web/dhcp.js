@@ -1,5 +1,5 @@
-// DNS and DHCP: dnsmasq, the networks with who serves them and what is left of their pools, the newest leases. Not there at all at a site
-// without them.
+// DNS and DHCP: dnsmasq, the networks with who serves them and what is left of their pools, the newest leases, with what operators may do
+// to them. Not there at all at a site without them.
 import {byId, el, keyed, set, setTag, text} from './dom.js';
 import {count, duration, plural, rate} from './format.js';
 import {cells, pair, showPair, table} from './tables.js';
@@ -16,8 +16,10 @@ const NETWORKS = [['name', 'Network', 'head'], ['served', 'Served'], ['pool', 'P
 const LEASES = [['address', 'Address', 'head'], ['who', 'Machine'], ['left', 'Left', 'number'], ['holder', 'Given by']];
 
 export class Dhcp {
-  constructor(store) {
+  constructor(store, actions) {
     this.store = store;
+    this.actions = actions;
+    this.columns = store.operator ? [...LEASES, ['actions', 'Actions']] : LEASES;
     this.card = byId('dhcp-card');
     this.facts = el('p.muted');
     const place = byId('dhcp');
@@ -26,7 +28,7 @@ export class Dhcp {
     this.title = el('h3', {}, 'Newest leases');
     this.problem = el('p.muted', {hidden: true});
     place.append(this.title, this.problem);
-    this.leases = table(place, 'Newest leases', LEASES);
+    this.leases = table(place, 'Newest leases', this.columns);
     this.list = [];
     this.loaded = '';      // What the leases that are shown belong to.
     this.askedAt = 0;
@@ -42,8 +44,21 @@ export class Dhcp {
     text(this.facts, this.#factsOf(dhcp));
     keyed(this.networks, dhcp.networks, (n) => n.name, () => makeNetwork(), (row, n) => showNetwork(row, n));
     this.#loadIfNews(dhcp);
-    keyed(this.leases, this.list, (l) => `${l.network} ${l.address}`, () => makeLease(), (row, l) => showLease(row, l));
+    keyed(this.leases, this.list, (l) => `${l.network} ${l.address}`, () => makeLease(this.columns), (row, l) => {
+      showLease(row, l);
+      if (row.parts.actions) this.#showActions(row, l);
+    });
     this.title.hidden = this.leases.parentElement.hidden = this.list.length === 0;
+  }
+
+  /** A lease is ended by the gateway that serves its network: of another's there is no button here. */
+  #showActions(row, l) {
+    row.lease = l;
+    const here = l.state === 'held' && this.store.status.dhcp.networks.some((n) => n.name === l.network && n.held_here);
+    if (here === Boolean(row.parts.actions.firstElementChild)) return;
+    const act = () => this.actions.releaseLease(row.lease);
+    const button = () => el('div.actions', {}, this.actions.button('Release…', `End the lease of ${l.address}`, act));
+    row.parts.actions.replaceChildren(...(here ? [button()] : []));
   }
 
   #factsOf(dhcp) {
@@ -118,9 +133,9 @@ function servedBy(n) {
 }
 
 // ---- leases ----
-function makeLease() {
+function makeLease(columns) {
   const row = el('tr');
-  const c = cells(row, LEASES);
+  const c = cells(row, columns);
   c.address.append(el('span.strong'), el('span.sub'));
   c.who.append(...pair());
   return row;

@@ -127,6 +127,9 @@ function nodeProblems(status, n, add) {
   if (!shown) return;
   if (shown.age_s > DIGEST_OLD_S) add('warn', `silent:${n.name}`, `Node ${n.name} shows nothing of itself`, `for ${duration(shown.age_s)}`);
   else if (!shown.ready) add('warn', `ready:${n.name}`, `Node ${n.name} is not ready`, shown.reason);
+  const another = n.config_match && shown.config_hash !== status.config.hash;
+  const sameCluster = 'the cluster in it is the same: fairlead config diff --nodes';
+  if (another) add('info', `file:${n.name}`, `Node ${n.name} has another file`, sameCluster);
 }
 
 function clusterProblems(status, add) {

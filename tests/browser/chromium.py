@@ -99,21 +99,31 @@ def _end_marked(mark):
 
 
 class Forwarder:
-    """127.0.0.1:PORT -> what `connect()` returns, as `ssh -L` would. Runs until closed."""
+    """127.0.0.1:PORT -> what `connect()` returns, as `ssh -L` would. Runs until closed; its connections end with it."""
 
     def __init__(self, connect):
         self._connect = connect
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._guard = threading.Lock()
+        self._open, self._carriers, self._closed = set(), [], False
+        self._server = threading.Thread(target=self._serve)
+        self._server.start()
 
     @property
     def url(self):
         return f"http://localhost:{self.port}/"
 
     def close(self):
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        with self._guard:
+            self._closed = True
+            ends = [self._listener, *self._open]
+            for end in ends:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        self._server.join()
+        for carrier in self._carriers:
+            carrier.join()
         self._listener.close()
 
     def _serve(self):
@@ -122,16 +132,30 @@ class Forwarder:
                 client, _ = self._listener.accept()
             except OSError:
                 return   # Closed.
-            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+            self._carriers = [carrier for carrier in self._carriers if carrier.is_alive()]
+            self._carriers.append(threading.Thread(target=self._carry, args=(client,)))
+            self._carriers[-1].start()
+
+    @contextlib.contextmanager
+    def _kept(self, end):
+        """Closed afterwards, and shut down when the forwarder is closed before."""
+        with end:
+            with self._guard:
+                if self._closed:
+                    end.shutdown(socket.SHUT_RDWR)
+                self._open.add(end)
+            try:
+                yield end
+            finally:
+                with self._guard:
+                    self._open.discard(end)
 
     def _carry(self, client):
-        try:
-            node = self._connect()
-        except OSError:
-            client.close()   # As ssh does when the far end does not answer.
-            return
-        threading.Thread(target=_pump, args=(client, node), daemon=True).start()
-        _pump(node, client)
+        with contextlib.suppress(OSError), self._kept(client), self._kept(self._connect()) as node:   # As ssh does when the far end does not answer.
+            back = threading.Thread(target=_pump, args=(client, node))
+            back.start()
+            _pump(node, client)
+            back.join()
 
 
 def _pump(source, target):
@@ -148,7 +172,11 @@ def _pump(source, target):
 def to_unix(path):
     def connect():
         out = socket.socket(socket.AF_UNIX)
-        out.connect(path)
+        try:
+            out.connect(path)
+        except OSError:
+            out.close()
+            raise
         return out
     return connect
 

@@ -1,7 +1,7 @@
 // What the dashboard says of a node that is simulated: the verdict, who holds what since when, nodes, rates, drills.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {accessible, until, words} from './browser.mjs';
+import {accessible, focused, until, words} from './browser.mjs';
 import {STATES, changed, down, node, nowhere, on, server} from './cases.mjs';
 import {healthyDhcp, leaseLike} from './sim.mjs';
 
@@ -101,6 +101,7 @@ test('each node shows what it said of itself, and how old that is', async () => 
     assert.match(await words(page, '[data-node="gate-2"]'), /same cluster, other configuration · shown now/);
     assert.match(await words(page, '[data-node="gate-3"]'), /offline.*shown 1 min 15 s ago · ready/s);
     assert.match(await words(page, '#broken'), /Node gate-2 is not ready\s+pool masters: 0 of 3/);
+    assert.match(await words(page, '#broken'), /Node gate-2 has another file\s+the cluster in it is the same/);
     node(sim.status, 2).digest = null;
     sim.tell();
     await until(page, () => /shown nothing of itself since/.test(document.querySelector('[data-node="gate-2"]').innerText));
@@ -205,4 +206,44 @@ test('the newest leases are asked for when there are others, not with every stat
     await until(page, () => /did not give its leases \(HTTP status 503\)/.test(document.getElementById('dhcp').innerText));
     assert.equal(await page.locator('[data-lease]').count(), 1, 'what was there stays');
   }, {expected: /503/});
+});
+
+test('an operator ends a lease, after a dialog that says what that does; a viewer has no button for it', async () => {
+  const status = changed((s) => {
+    s.dhcp = healthyDhcp();
+    s.dhcp.networks[1].held_here = false;   // Another gateway serves it.
+  });
+  const lease = '[data-lease="192.168.1.101"]';
+  await on({status}, async (page, sim) => {
+    sim.leases.push(leaseLike({network: 'node', address: '192.168.2.77', reserved: false}));
+    await page.waitForSelector(`${lease} .actions button`);
+    await page.waitForSelector('[data-lease="192.168.2.77"]');
+    assert.equal(await page.locator('[data-lease="192.168.2.77"] button').count(), 0, 'that is the other gateway’s');
+    await page.click(`${lease} .actions button`);
+    const said = await words(page, '#confirm');
+    assert.match(said, /Release the lease of 192\.168\.1\.101\?.*laptop \(52:54:00:00:01:65\) is not told/s);
+    assert.match(said, /at the latest in 11 h 58 min.*Another machine may get the address/s);
+    assert.match(await focused(page), /^button#confirm-no/);
+    await accessible(page, 'dialog');
+    await page.click('#confirm-no');
+    assert.deepEqual(sim.posts, []);
+
+    sim.answer = () => ({status: 409, body: {code: 'refused', detail: 'network mast is served by another gateway; ask that one'}});
+    await page.click(`${lease} .actions button`);
+    await page.click('#confirm-yes');
+    await page.waitForSelector('#confirm-problem:not([hidden])');
+    assert.equal(await words(page, '#confirm-problem'), 'network mast is served by another gateway; ask that one');
+    sim.answer = undefined;
+    sim.leases = [];
+    await page.click('#confirm-yes');
+    await page.waitForSelector('#confirm', {state: 'hidden'});
+    assert.deepEqual(sim.posts.at(-1), {path: '/api/v1/dhcp/release', body: {address: '192.168.1.101'}});
+    sim.status.dhcp.leases.held -= 1;
+    await page.waitForSelector(lease, {state: 'detached'});
+  }, {expected: /409/});
+  await on({status, role: 'viewer'}, async (page) => {
+    await page.waitForSelector(lease);
+    assert.equal(await page.locator('#dhcp button').count(), 0);
+    assert.doesNotMatch(await words(page, '#dhcp'), /Actions/);
+  });
 });

@@ -72,6 +72,22 @@ class FileCheckTest(EndToEnd):
                 self.assertEqual(code, 3, said)
                 self.assertRegex(said, wanted)
 
+    def test_a_certificate_that_expired_or_will_soon_is_a_warning(self):
+        old, older = (self.authority().issue(name, addresses=["127.0.0.1"], expired=True) for name in ("old", "older"))
+        soon = self.authority().issue("soon", addresses=["127.0.0.1"], days=5)
+        self._health(ca=older.cert, cert=soon.cert, key=soon.key)
+        self.configured.config["admin"]["tls"] = {"cert": old.cert, "key": old.key, "client_ca": self.authority().cert}
+
+        code, said = self._check()
+
+        self.assertEqual(code, 0, "the daemon starts with it")
+        for key, issued, wanted in (("admin.tls.cert", old, "expired on 2020-02-01 00:00 UTC"), ("health.ca", older, "expired on 2020-02-01 00:00 UTC"),
+                                    ("health.cert", soon, r"expires on 20\d\d-\d\d-\d\d \d\d:\d\d UTC")):
+            found = re.search(rf"^{re.escape(self.configured.config_path)}:(\d+):\d+: warning: {key} {re.escape(issued.cert)}: {wanted} \(renew it", said, re.M)
+            self.assertTrue(found, (key, said))
+            self.assertEqual(int(found[1]), self._line_of(issued.cert))
+        self.assertEqual(said.count("warning"), 3, said)
+
     def test_a_hook_that_cannot_run_and_a_log_without_a_folder_are_warnings(self):
         self.configured.config["vips"] = [{"name": "api", "address": "10.77.99.9/16", "interface": "lo",
                                            "on_acquire": [{"command": [self._file("hook")]}], "on_release": [{"command": ["/no/such/hook"]}]}]

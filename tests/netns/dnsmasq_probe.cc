@@ -2,13 +2,15 @@
 //
 //   dnsmasq_probe SOCKET DIR                       the bus and the script's socket alone: DIR/bus, DIR/script
 //   dnsmasq_probe SOCKET DIR --keep CONF [PROGRAM] and dnsmasq itself, supervised
-//   dnsmasq_probe --gate GUARDED [OPEN]            prints the gate's rules; names with commas between them; `--gate none`: its removal
+//   dnsmasq_probe --gate GUARDED [OPEN [GUARDED6 [OPEN6]]]
+//                                                  prints the gate's rules; names with commas between them; `--gate none`: its removal
 //
 // Lines:    READY   UP version   LOST reason   LEASE kind address hardware name   EVENT action address mac name ..   INIT   PROBLEM text
 //           STARTED version took_ms   ENDED next_ms reason   STOPPED   CRASHLOOP ends reason   STEADY   LINE text   LEFTOUT n   TAKEN text
 //           ANSWER what result   PONG
-// Commands: add ADDRESS MAC NAME|- CLIENTID|- SECONDS   del ADDRESS   version   metrics
+// Commands: add ADDRESS MAC|- NAME|- CLIENTID|- SECONDS   del ADDRESS   version   metrics
 //           know ADDRESS MAC NAME|- CLIENTID|- SECONDS (a lease for `init`)   run stop restart reload   ping   quit
+//           Of IPv6: CLIENTID is the DUID, MAC is not looked at, and the IAID comes behind SECONDS.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -80,6 +82,10 @@ std::string text_of(const ScriptEvent& e) {
 std::string text_of(const LeaseSignal& s) {
   return fmt::format("LEASE kind={} address={} hardware={} name={}", to_string(s.kind), s.address.to_string(), or_dash(s.hardware),
                      or_dash(s.name));
+}
+
+std::uint32_t iaid_of(const std::vector<std::string>& words) {
+  return words.size() > 6 ? static_cast<std::uint32_t>(std::stoul(words[6])) : 0;
 }
 
 std::vector<std::uint8_t> bytes_of(const std::string& hex) {
@@ -166,7 +172,7 @@ class Program {
   void act(const std::vector<std::string>& c) {
     if (c[0] == "ping") say(fmt::format("PONG pid={} calls={}", keeper_ ? keeper_->pid() : -1, bus_->calls_open()));
     if (c[0] == "quit") loop_.stop();
-    if (c[0] == "know" && c.size() == 6) know(c);
+    if (c[0] == "know" && c.size() >= 6) know(c);
     act_bus(c);
     if (!keeper_) return;
     if (c[0] == "run") keeper_->run();
@@ -176,12 +182,13 @@ class Program {
   }
   void act_bus(const std::vector<std::string>& c) {
     const auto failed = [](const std::string& what, const Error& e) { say(fmt::format("ANSWER {} error={}", what, e.message())); };
-    if (c[0] == "add" && c.size() == 6) {
+    if (c[0] == "add" && c.size() >= 6) {
       const BusLease lease{.address = *parse_ip_address(c[1]),
                            .hardware = c[2],
                            .name = c[3],
                            .client_id = bytes_of(c[4]),
-                           .seconds = static_cast<std::uint32_t>(std::stoul(c[5]))};
+                           .seconds = static_cast<std::uint32_t>(std::stoul(c[5])),
+                           .iaid = iaid_of(c)};
       bus_->add_lease(
           lease, [failed, what = c[1]](const Status& s) { s ? say("ANSWER add=" + what + " ok=1") : failed("add=" + what, s.error()); });
     }
@@ -206,6 +213,7 @@ class Program {
     lease.mac = *parse_mac_address(c[2]);
     lease.name = c[3];
     lease.client_id = c[4];
+    lease.iaid = iaid_of(c);
     lease.expires = clock_.now() + std::chrono::seconds(std::stol(c[5]));
     known_.push_back(lease);
   }
@@ -235,7 +243,8 @@ int print_gate(int argc, char** argv) {
     std::fputs(render_no_dhcp_gate().c_str(), stdout);
     return 0;
   }
-  const auto text = render_dhcp_gate({.guarded = names(argv[2]), .open = argc > 3 ? names(argv[3]) : std::vector<std::string>{}});
+  const auto list = [&](int number) { return number < argc ? names(argv[number]) : std::vector<std::string>{}; };
+  const auto text = render_dhcp_gate({.v4 = {.guarded = list(2), .open = list(3)}, .v6 = {.guarded = list(4), .open = list(5)}});
   std::fputs(text ? text->c_str() : (text.error().message() + "\n").c_str(), text ? stdout : stderr);
   return text ? 0 : 1;
 }

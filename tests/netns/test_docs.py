@@ -27,6 +27,7 @@ PROGRAMS = ("fairlead|fairleadd|curl|corosync-\\w+|systemctl|apt|apt-get|dpkg|cr
 COMMAND = re.compile(rf"\s*(?:gate-\d# |\$ )?((?:{PROGRAMS}) .*)")
 # Commands that are shown with what they say or cannot run in a lab: page, their beginning, why not here.
 ELSEWHERE = [
+    ("docs/operating/bootstrap.md", "fairlead bootstrap", "machines with sshd and stubs of kubeadm: tests/netns/test_bootstrap.py"),
     ("docs/operating/cluster.md", "fairlead cluster setup", "tests/netns/test_cluster_verbs.py"),
     ("docs/operating/cluster.md", "fairlead cluster join", "tests/netns/test_cluster_verbs.py"),
     ("docs/operating/cluster.md", "fairlead init", "tests/netns/test_first_pair.py"),
@@ -45,11 +46,13 @@ ELSEWHERE = [
     *[("docs/operating/health-checks.md", program, "a Kubernetes cluster with its CA's key") for program in ("openssl", "kubectl")],
     ("docs/operating/install.md", "apt install", "tests/packaging/test_deb.py"),
     ("docs/operating/install.md", "cp ", "needs systemd-networkd"),
+    *[("docs/operating/install.md", program, "tests/packaging/test_deb.py runs them") for program in ("fairlead ", "systemctl ", "apt purge")],
     *[("docs/operating/running.md", command, "no systemd in a lab: tests/netns/test_trace.py gives the option itself") for command in ("printf", "systemctl")],
     *[("docs/internals/performance.md", command, "minutes of a quiet machine: bench/tests/") for command in ("make bench", "python3 bench/micro.py")],
 ]
 OWN_TEST = {"docs/operating/moving-in.md": "test_moving_in.py"}   # Pages that need another lab.
-PLAIN_SH = {"docs/start.md": "tests/e2e/test_start_page.py"}      # Pages whose ```sh blocks another test runs as they stand.
+# Pages whose ```sh blocks another test runs as they stand.
+PLAIN_SH = {"docs/start.md": "tests/e2e/test_start_page.py", "docs/operating/dnsdhcp.md": "tests/netns/test_dnsdhcp_tour.py"}
 PLACED = re.compile(r"^```sh on (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -19,13 +19,6 @@ TARGET = f"{VIP}:6443"
 
 
 class DrillTest(GatesTest):
-    def answering(self, gates):
-        """Each gateway's pool has a server of its own, which answers at once."""
-        for gate in gates:
-            server = gate.cluster_node.spawn([sys.executable, "-c", _SERVER], "server")
-            self.addCleanup(server.kill)
-            wait_for(lambda server=server: "ready" in server.stdout(), 10, "the server listens")
-
     def drill(self, host, gate, *arguments):
         """`fairlead drill run`, of the gateway's daemon, from `host`; its verdict, after a look at whether it judged it rightly."""
         done = host.run([os.path.join(BIN, "fairlead"), "--socket", gate.socket_path, "--json", "--yes", "drill", "run", *arguments])
@@ -162,20 +155,6 @@ class DrillTest(GatesTest):
 def _pass(seconds):
     time.sleep(seconds)   # tidy: what is measured is time
 
-
-_SERVER = """
-import socket
-s = socket.socket()
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(("127.0.0.1", 6443))
-s.listen(512)
-print("ready", flush=True)
-while True:
-    c, _ = s.accept()
-    c.recv(512)
-    c.send(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
-    c.close()
-"""
 
 if __name__ == "__main__":
     main()

@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import corosync_lab                                # noqa: E402
 from support.cluster_probe import ClusterTest, main             # noqa: E402
 from support.corosync_lab import CorosyncLab                    # noqa: E402
+from support.dhcp_site import DhcpGatesTest                      # noqa: E402
 from support.fairlead import BIN                                # noqa: E402
 from support.vip_nodes import VipNode, holders                  # noqa: E402
 from support.waiting import wait_for                            # noqa: E402
@@ -24,6 +25,7 @@ def capabilities(names):
 
 DAEMON = capabilities(NUMBERS)
 GUARD = capabilities(["NET_ADMIN", "SYS_NICE", "IPC_LOCK"])
+DNSMASQ = capabilities(["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE"])
 
 
 def fields(text):
@@ -137,6 +139,55 @@ class PrivilegesTest(ClusterTest):
         self.assertEqual(refused.returncode, 3, refused.stderr)
         self.assertIn("Permission denied", refused.stderr)
         self.assertEqual(gate.node.run([*command, "--user", "no-such-user"]).returncode, 2)
+
+
+class DnsmasqPrivilegesTest(DhcpGatesTest):
+    """dnsmasq and nft have the daemon's user, and of its capabilities what they need."""
+
+    def children(self, user, *prefix):
+        """(status of dnsmasq, of its helper, of an nft), while a gateway of `user` serves. `prefix`: what starts the daemon."""
+        _, gate = self.prepared()
+        gate.prefix = list(prefix)
+        entry = pwd.getpwnam(user)
+        for path in (gate.dir, gate.config["state_dir"], gate.config_path):
+            os.chown(path, entry.pw_uid, entry.pw_gid)
+        note = os.path.join(gate.config["state_dir"], "nft")
+        real, noting = os.path.join(gate.dir, "sbin"), os.path.join(gate.dir, "noting-nft")
+        os.mkdir(real)
+        with open(noting, "w", encoding="ascii") as file:
+            file.write(f'#!/bin/sh\ncat /proc/self/status > {note}.new && mv {note}.new {note}\nexec {real}/nft "$@"\n')
+        os.chmod(noting, 0o755)
+        mounts = f"mount --bind /usr/sbin {real} && mount -t tmpfs none /usr/sbin && ln -s {real}/* /usr/sbin/ && ln -sf {noting} /usr/sbin/nft"
+        self.assertEqual(gate.node.run(["sh", "-c", mounts]).returncode, 0)
+        gate.start()
+        self.serving([gate])
+        pid = gate.status()["dhcp"]["dnsmasq"]["pid"]
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            helper = int(file.read().split()[0])
+        with open(note, encoding="ascii") as file:
+            return status(f"/proc/{pid}"), status(f"/proc/{helper}"), fields(file.read())
+
+    def check(self, *prefix):
+        uid = pwd.getpwnam(USER).pw_uid
+        dnsmasq, helper, nft = self.children(USER, *prefix)
+        wanted = {"dnsmasq": (dnsmasq, DNSMASQ), "its helper, which runs the script": (helper, DNSMASQ), "nft": (nft, capabilities(["NET_ADMIN"]))}
+        for what, (found, rights) in wanted.items():
+            self.assertEqual(found["Uid"].split(), [str(uid)] * 4, what)
+            self.assertEqual({name: value & ~rights for name, value in sets(found).items() if name != "CapBnd"},
+                             {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0}, what)
+            self.assertEqual(int(found["CapBnd"], 16), DAEMON, what)
+            self.assertEqual(found["NoNewPrivs"], "1", what)
+        self.assertEqual(int(dnsmasq["CapEff"], 16), DNSMASQ)
+        self.assertEqual(int(nft["CapEff"], 16), capabilities(["NET_ADMIN"]))
+
+    def test_of_a_daemon_that_root_started(self):
+        self.check()
+
+    def test_of_a_daemon_that_was_started_as_its_user_with_ambient_capabilities(self):
+        """As packaging/fairleadd.service does it."""
+        names = ",".join(f"+{name.lower()}" for name in NUMBERS)
+        self.check("setpriv", f"--reuid={USER}", f"--regid={pwd.getpwnam(USER).pw_gid}", "--clear-groups", f"--inh-caps=-all,{names}",
+                   f"--ambient-caps=-all,{names}", f"--bounding-set=-all,{names}")
 
 
 if __name__ == "__main__":

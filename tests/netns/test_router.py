@@ -62,7 +62,7 @@ class RouterTest(unittest.TestCase):
 
     def prohibited(self, box, address, port):
         """A datagram is answered by ICMP."""
-        sock = box.socket(socket.SOCK_DGRAM)
+        sock = box.socket(socket.SOCK_DGRAM, address="::" if ":" in address else "0.0.0.0")
         sock.connect((address, port))
         start = time.monotonic()
         with self.assertRaises(OSError) as caught:
@@ -159,6 +159,54 @@ class RouterTest(unittest.TestCase):
             with self.assertRaises(BlockingIOError, msg=f"port {port}"):
                 servers[port].recv(10)
         self.refused(site.w1, "203.0.113.11", 53)
+
+    def test_the_other_gateways_and_the_admin_address_are_let_in_and_the_rest_is_not(self):
+        site = self.site
+        content = config(snat=OUT)
+        content["cluster"] = {"name": "test", "nodes": [{"name": f"g{i}", "id": i, "links": [f"203.0.113.{10 + i}"]} for i in (1, 2, 3)]}
+        content["admin"] = {"listen": "203.0.113.11:9440", "tls": {"cert": "/c", "key": "/k", "client_ca": "/a"}}
+        site.start(content)
+        gate = site.g1
+        corosync, admin = gate.socket(socket.SOCK_DGRAM, port=5405), gate.listen(9440)
+        gate.listen(9441)
+        for box, text in ((site.w1, b"stranger"), (site.g2, b"gateway")):
+            # From its own address: that of the VIPs, which g1 has, would be another matter.
+            asking = box.socket(socket.SOCK_DGRAM, address="203.0.113.12" if box is site.g2 else "203.0.113.100")
+            asking.sendto(text, ("203.0.113.11", 5405))
+        self.assertEqual(corosync.recv(20), b"gateway", "Corosync of another gateway, and of nobody else")
+        self.prohibited(site.w1, "203.0.113.11", 5405)
+        site.g2.connect("203.0.113.11", 9441)   # Whatever gateways tell each other: the handover of Corosync's key.
+        site.w1.connect("203.0.113.11", 9440)
+        admin.accept()
+        self.refused(site.w1, "203.0.113.11", 9441)
+        self.refused(site.w1, OUT, 9440)        # The admin address, and no other one.
+
+    def test_ipv6_is_treated_like_ipv4(self):
+        site = self.start(snat=OUT, open=[{"port": 9100}])
+        gate = site.g1
+        for port in (22, 53, 2222, 9100):
+            gate.listen(port, "::")
+        site.m1.listen(7100, "::")
+        for port in (22, 9100):
+            site.w1.connect("2001:db8::11", port)
+        site.m1.connect("fd00:1::254", 2222)   # From inside nothing is closed.
+        for address, port in (("2001:db8::11", 2222), ("2001:db8::11", 53), ("fd00:1::10", 7100)):
+            with self.subTest(address=address, port=port):
+                self.refused(site.w1, address, port)
+                self.prohibited(site.w1, address, port)
+        servers = {port: gate.socket(socket.SOCK_DGRAM, address="::", port=port) for port in (53, 547)}
+        for port, server in servers.items():
+            self.prohibited(site.w1, "2001:db8::11", port)
+            site.m1.socket(socket.SOCK_DGRAM, address="::").sendto(b"inside", ("fd00:1::254", port))
+            self.assertEqual(server.recv(10), b"inside", "what came from the uplink is not before it")
+
+        # The session that applies rules is let in over IPv6, too.
+        self.assertIn("DONE", gate.tell("apply yes 2001:db8::100 40000 2001:db8::11 2222")[0])
+        site.w1.connect("2001:db8::11", 2222)
+        client, end, _ = site.m1.pair(site.w1, "2001:db8::100")
+        gate.run("conntrack -F", check=False)   # Of a connection that this gateway did not see begin.
+        end.sendall(b"hello")
+        self.assertEqual(client.recv(5), b"hello")
 
     def test_what_the_gateway_sends_itself_is_never_touched(self):
         site = self.start()

@@ -3,8 +3,10 @@ import ctypes
 import glob
 import json
 import os
+import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -12,10 +14,12 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from support import debian_root, raw                            # noqa: E402
+from support import debian_root, dhcp, raw                      # noqa: E402
+from support.backends import Nginx                              # noqa: E402
 from support.debian_root import Machine, NoMirror, fresh_root   # noqa: E402
 from support.fairlead import BIN, ROOT                          # noqa: E402
 from support.lab import Lab                                     # noqa: E402
+from support.pki import Authority                               # noqa: E402
 from support.process import start_time                          # noqa: E402
 from support.waiting import wait_for                            # noqa: E402
 
@@ -251,6 +255,36 @@ class DebTest(unittest.TestCase):
         wait_for(lambda: self.status(machine)["ready"], 20, "it is ready")
         self.assertEqual(self.answer(self.gate.address), "server")
 
+    def test_it_serves_dns_and_dhcp_and_routes_as_its_own_user(self):
+        machine = self.machine()
+        router, dns = "10.77.9.254", "10.77.9.1"
+        network = {"name": "lan", "interface": "eth0", "cidr": "10.77.0.0/16", "router": router, "dns": dns, "pool": ["10.77.8.10", "10.77.8.60"], "lease": "2m"}
+        self.serve(machine, vips=[{"name": "api", "address": f"{VIP}/16", "interface": "eth0", "group": "gateway"}],
+                   dnsdhcp={"follows": "gateway", "domain": "lab.test", "networks": [network], "records": [{"name": "static", "address": "10.77.7.7"}]},
+                   router={"uplink": "eth9", "masquerade": True, "forward": [{"from": "lan", "to": ["uplink"]}]})
+        wait_for(lambda: (self.status(machine).get("dhcp") or {"networks": [{"serving": False}]})["networks"][0]["serving"], 30, "the network is served")
+        client = dhcp.Client(self.client, "52:54:00:00:09:01")
+        self.addCleanup(client.close)
+        ack = wait_for(client.lease, 20, "a lease")
+        self.assertEqual((ack["kind"], dhcp.addresses(ack, 3), dhcp.addresses(ack, 6)), (dhcp.ACK, [router], [dns]))
+        self.assertTrue(ack["address"].startswith("10.77.8."), ack)
+        leases = json.loads(machine.must(["fairlead", "--json", "dhcp", "leases"]))["leases"]
+        self.assertEqual([(lease["address"], lease["mac"]) for lease in leases], [(ack["address"], "52:54:00:00:09:01")])
+        self.assertEqual(self.client.run(["dig", "+short", "+time=1", "+tries=5", f"@{dns}", "static.lab.test"]).stdout.strip(), "10.77.7.7")
+
+        uid = machine.must(["id", "-u", "fairlead"]).strip()
+        dnsmasq = self.process(machine, self.status(machine)["dhcp"]["dnsmasq"]["pid"])
+        rights = bits("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE")
+        self.assertEqual((dnsmasq["Name"], dnsmasq["Uid"].split(), int(dnsmasq["CapEff"], 16)), ("dnsmasq", [uid] * 4, rights))
+        self.assertIn("masquerade", machine.must(["nft", "list", "table", "inet", "fairlead_router"]))
+        self.assertEqual(machine.must(["cat", "/proc/sys/net/ipv4/ip_forward"]).strip(), "1")   # Who reads it is in that network.
+        self.assertEqual(json.loads(machine.must(["fairlead", "--json", "router", "show"]))["state"], "in force")
+        for problem in ("DNSDHCP_REFUSED", "DHCP_GATE_PROBLEM", "ROUTER_REFUSED", "DNSMASQ_ENDED", "LEASE_FILE_NOT_SAVED"):
+            self.assertEqual(self.events(machine, problem), [])
+        machine.must(["systemctl", "stop", "fairleadd"])
+        running = [pid for pid in os.listdir(machine.path("/proc")) if pid.isdigit() and self.process(machine, pid)["Name"] in ("dnsmasq", "fairleadd")]
+        self.assertEqual(running, [])
+
     def test_corosync_lets_the_service_in(self):
         machine = self.machine()
         machine.must(["systemctl", "unmask", "corosync"])
@@ -276,6 +310,45 @@ class DebTest(unittest.TestCase):
         status = json.loads(machine.must(["fairlead", "lab", "exec", "gate-1", "fairlead", "--json", "status"]))
         self.assertEqual(status["vips"][0]["state"], "held")
         machine.must(["fairlead", "lab", "down"])
+
+    # ---- the tour ----
+    def test_the_tour_of_the_installation_page_runs_as_it_stands_and_leaves_nothing(self):
+        machine = self.machine(installed=False)
+        fresh = self.listing(machine)
+        masters = [self.lab.node(name) for name in ("mast-1", "mast-2")]
+        authority = Authority(self.lab.dir)
+        for node in masters:
+            Nginx(node, authority.issue(node.name, [node.address]), port=6443).start()
+        here = {"192.168.1.11": masters[0].address, "192.168.1.12": masters[1].address, "./fairlead_0.1.0_amd64.deb": f"/srv/files/{os.path.basename(self.deb)}"}
+        with open(os.path.join(ROOT, "docs/operating/install.md"), encoding="utf-8") as page:
+            lines = [line for block in re.findall(r"^```sh tour\n(.*?)^```$", page.read(), re.MULTILINE | re.DOTALL) for line in block.splitlines()]
+        said = {}
+        for line in lines:
+            command = re.sub("|".join(map(re.escape, here)), lambda found: here[found.group()], line)
+            said[line] = machine.must(["sh", "-c", re.sub("^apt ", "apt-get -y -q ", command)], timeout=300)
+            if line.startswith("systemctl enable"):
+                wait_for(lambda: [s["state"] for p in self.status(machine)["pools"] for s in p["servers"]] == ["up", "up"], 20, "both servers are up")
+                self.assertEqual(self.asks(), "200 OK")
+            if line.startswith("systemctl disable"):
+                self.assertEqual(machine.run(["fairlead", "status"]).returncode, 4)
+                with self.assertRaises(OSError):
+                    self.asks()
+        shown = {word: next(text for line, text in said.items() if word in line) for word in (" init ", " check ", " status", " drain ", " list", " ready ", " events")}
+        self.assertIn("/etc/fairlead/fairlead.yaml: created", shown[" init "])
+        self.assertIn("valid", shown[" check "])
+        self.assertRegex(shown[" status"], r"(?m)^.*mast-1 .*up.*$")
+        self.assertRegex(shown[" list"], r"(?m)^.*mast-1 .*drain.*$")
+        self.assertIn("SERVER_ADMIN", shown[" events"])
+        self.assertEqual(self.listing(machine) - fresh, set())
+        self.assertEqual(fresh - self.listing(machine), set())
+
+    def asks(self):
+        """The status of /readyz through the gateway."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(self.client.connect((self.gate.address, 6443))) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n")
+            return connection.recv(4096).split(b"\r\n", 1)[0].decode().split(" ", 1)[1]
 
     # ---- upgrade, removal ----
     def test_an_upgrade_keeps_what_is_the_operators_and_purge_leaves_nothing(self):

@@ -59,9 +59,14 @@ class ClusterTest(unittest.TestCase):
             self.skipTest(reason)
 
     def cluster(self, count, **options):
+        cluster = self.cluster_off(count, **options)
+        cluster.start()
+        return cluster
+
+    def cluster_off(self, count, **options):
+        """Where nothing runs yet."""
         cluster = CorosyncLab(count, **options)
         self.addCleanup(cluster.close)
-        cluster.start()
         return cluster
 
     def probe(self, node, cluster="lab", options=()):

@@ -14,8 +14,10 @@ def _address(text):
     return socket.inet_aton(text or "0.0.0.0")
 
 
-def build(kind, mac, xid, *, ciaddr=None, requested=None, server_id=None, broadcast=True):
-    options = bytes([53, 1, kind])
+def build(kind, mac, xid, *, ciaddr=None, requested=None, server_id=None, broadcast=True, options=()):
+    """`options`: more of them, (code, bytes)."""
+    more = b"".join(bytes([code, len(value)]) + value for code, value in options)
+    options = bytes([53, 1, kind]) + more
     if requested:
         options += bytes([50, 4]) + _address(requested)
     if server_id:
@@ -28,9 +30,17 @@ def build(kind, mac, xid, *, ciaddr=None, requested=None, server_id=None, broadc
 
 def parse(data):
     """{kind, xid, address, 1: bytes, 3: bytes, ...} of a reply; None for anything else."""
-    if len(data) < 240 or data[0] != 2 or data[236:240] != MAGIC:
+    message = parse_message(data)
+    return message if message and message["reply"] else None
+
+
+def parse_message(data):
+    """Of a client's message, too: "reply" says which, "ciaddr" and "mac" whose. "next_server" and "file" are siaddr and the header's file name."""
+    if len(data) < 240 or data[0] not in (1, 2) or data[236:240] != MAGIC:
         return None
-    reply = {"xid": struct.unpack("!I", data[4:8])[0], "address": socket.inet_ntoa(data[16:20])}
+    reply = {"reply": data[0] == 2, "xid": struct.unpack("!I", data[4:8])[0], "ciaddr": socket.inet_ntoa(data[12:16]), "address": socket.inet_ntoa(data[16:20]),
+             "next_server": socket.inet_ntoa(data[20:24]), "mac": ":".join(f"{byte:02x}" for byte in data[28:34]),
+             "file": data[108:236].split(b"\0")[0].decode("ascii", "replace")}
     at = 240
     while at + 1 < len(data) and data[at] != 255:
         if data[at] == 0:
@@ -45,6 +55,10 @@ def parse(data):
 def addresses(reply, option):
     value = reply.get(option, b"")
     return [socket.inet_ntoa(value[i:i + 4]) for i in range(0, len(value), 4)]
+
+
+def seconds(reply, option):
+    return struct.unpack("!I", reply[option])[0]
 
 
 class Client:
@@ -94,10 +108,10 @@ class Client:
                 return time.monotonic() - start, reply
         return None, None
 
-    def lease(self, timeout=3.0):
+    def lease(self, timeout=3.0, **fields):
         """DISCOVER and REQUEST; the ACK."""
-        offer = self.ask(DISCOVER, timeout=timeout)
-        return offer and self.ask(REQUEST, timeout=timeout, requested=offer["address"], server_id=addresses(offer, 54)[0])
+        offer = self.ask(DISCOVER, timeout=timeout, **fields)
+        return offer and self.ask(REQUEST, timeout=timeout, requested=offer["address"], server_id=addresses(offer, 54)[0], **fields)
 
 
 def dns_query(name, xid):

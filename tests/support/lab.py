@@ -50,6 +50,11 @@ class Lab:
             raise
 
     @property
+    def switch(self):
+        """The namespace of the bridge br0; None without namespaces."""
+        return self._switch
+
+    @property
     def has_namespaces(self):
         return self.loopback_reason is None
 
@@ -215,6 +220,16 @@ class NamespaceNode(Node):
     def come_back(self):
         with self.lab._switch.entered():
             _ip(f"link set dev {self._port} up")
+
+    def cut_off(self):
+        """As vanish(), and its card sees nothing of it."""
+        with self.lab._switch.entered():
+            _ip(f"link set dev {self._port} nomaster")
+
+    def plug_in(self):
+        """After cut_off()."""
+        with self.lab._switch.entered():
+            _ip(f"link set dev {self._port} master br0")
 
     def close(self):
         self._namespace.close()

@@ -23,7 +23,7 @@ class Authority:
         _openssl("req", "-x509", *_NEW_KEY, "-subj", f"/CN={name}", "-days", "3650", "-keyout", self._key, "-out", self.cert,
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, name, addresses=(), names=(), client=False, expired=False):
+    def issue(self, name, addresses=(), names=(), client=False, expired=False, days=365):
         """A server certificate for the given IP addresses and DNS names, or a client certificate with CN=name."""
         cert, key, request = (os.path.join(self._dir, f"{name}.{end}") for end in ("crt", "key", "csr"))
         alternatives = ",".join([f"IP:{a}" for a in addresses] + [f"DNS:{n}" for n in names])
@@ -36,7 +36,7 @@ class Authority:
             self._sign_expired(name, request, cert, lines)
         else:
             extensions = self._write(f"{name}.ext", lines)
-            _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self._key, "-days", "365", "-out", cert,
+            _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self._key, "-days", str(days), "-out", cert,
                      "-extfile", extensions, "-extensions", "issued")
         return Certificate(cert, key)
 

@@ -9,8 +9,9 @@ from support.waiting import wait_for
 
 def probing(test, host, target, *options):
     """A running prober that has its first answers. Returns a function that ends it and returns what it saw."""
-    out = os.path.join(host.dir, f"verdict.{len(os.listdir(host.dir))}.json")
-    process = host.spawn([os.path.join(BIN, "fairlead"), "drill", "probe", target, "--out", out, *options], "probe")
+    name = f"probe.{len(os.listdir(host.dir))}"
+    out = os.path.join(host.dir, f"{name}.json")
+    process = host.spawn([os.path.join(BIN, "fairlead"), "drill", "probe", target, "--out", out, *options], name)
     test.addCleanup(process.kill)
     wait_for(lambda: "probing" in process.stderr(), 10, "the prober runs")
 

@@ -1,6 +1,7 @@
 """fairleadd with a virtual IP on the nodes of a CorosyncLab; who has the address is asked of the kernels."""
 import os
 import signal
+import sys
 
 from support.cluster_probe import ClusterTest
 from support.fairlead import BIN, Gateway
@@ -86,6 +87,13 @@ class GatesTest(ClusterTest):
         wait_for(lambda: len(holders(gates)) == 1, 30, "one node holds the VIP")
         return gates
 
+    def answering(self, gates):
+        """Each gateway's pool has a server of its own, which answers at once."""
+        for gate in gates:
+            server = gate.cluster_node.spawn([sys.executable, "-c", _SERVER], "server")
+            self.addCleanup(server.kill)
+            wait_for(lambda server=server: "ready" in server.stdout(), 10, "the server listens")
+
     def other_holder(self, gates, old):
         """Waits for another holder; at no moment are there two."""
         def moved():
@@ -94,3 +102,22 @@ class GatesTest(ClusterTest):
             return len(now) == 1 and now[0] is not old
         wait_for(moved, 20, "another node holds the VIP")
         return holders(gates)[0]
+
+
+_SERVER = """
+import socket, threading
+def answer(c):   # One that says nothing, as of a client whose gateway went, keeps nobody else waiting.
+    try:
+        c.recv(512)
+        c.send(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+    except OSError:
+        pass
+    c.close()
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", 6443))
+s.listen(512)
+print("ready", flush=True)
+while True:
+    threading.Thread(target=answer, args=(s.accept()[0],), daemon=True).start()
+"""

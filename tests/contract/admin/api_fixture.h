@@ -89,14 +89,21 @@ class RawClient {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
-    return RawClient(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const bool connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    return RawClient(std::move(fd), connected);
   }
-  static RawClient tcp(std::uint16_t port) {
+  /// `host`: comes from 127.0.0.host.
+  static RawClient tcp(std::uint16_t port, std::uint8_t host = 1) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffU) | host);
+    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return RawClient(std::move(fd), false);
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return RawClient(AF_INET, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    const bool connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    return RawClient(std::move(fd), connected);
   }
   [[nodiscard]] bool connected() const { return connected_; }
   bool send(std::string_view bytes) {
@@ -144,11 +151,15 @@ class RawClient {
     ended = n <= 0;
     return n <= 0 ? std::string() : std::string(chunk.data(), static_cast<std::size_t>(n));
   }
+  /// Nothing to read, and the server has not closed.
+  [[nodiscard]] bool is_open_and_silent() const {
+    pollfd now{fd_.get(), POLLIN, 0};
+    return connected_ && ::poll(&now, 1, 0) == 0;
+  }
   bool ended = false;
 
  private:
-  RawClient(int family, const sockaddr* address, socklen_t size)
-      : fd_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)), connected_(::connect(fd_.get(), address, size) == 0) {}
+  RawClient(Fd fd, bool connected) : fd_(std::move(fd)), connected_(connected) {}
   Fd fd_;
   bool connected_ = false;
 };
@@ -173,6 +184,10 @@ class ApiFixture : public ::testing::Test {
   }
   [[nodiscard]] Outcome curl(const std::string& arguments, const std::string& path) const {
     return run("curl -sS --max-time 20 --unix-socket '" + options.socket + "' " + arguments + " 'http://localhost" + path + "'");
+  }
+  /// A line of /metrics, as in "fairlead_api_shed_connections_total 1".
+  [[nodiscard]] bool counted(const std::string& line) const {
+    return curl("", "/metrics").output.find("\n" + line + "\n") != std::string::npos;
   }
   [[nodiscard]] Outcome curl_tcp(const std::string& arguments, const std::string& path) const {
     return run("curl -sS --noproxy '*' --max-time 20 " + arguments + " 'http://127.0.0.1:" + std::to_string(server->tcp_port()) + path +

@@ -46,6 +46,30 @@ TEST_F(ApiLimitsTest, GarbageIsAnsweredWithAProblemOrTheDoor) {
   EXPECT_TRUE(node.commands().empty());
 }
 
+TEST_F(ApiLimitsTest, WhatHttpForbidsIsRefused) {
+  start();
+  const auto ask = [&](const std::string& request) {
+    auto client = RawClient::unix_socket(options.socket);
+    EXPECT_TRUE(client.send(request));
+    return client.read_all();
+  };
+  const std::string close = "Connection: close\r\n\r\n";
+  for (const std::string hosts : {"", "Host: localhost\r\nHost: localhost\r\n", "Host: localhost\r\nHost: evil.example\r\n"}) {
+    const std::string answer = ask("GET /api/v1/vips HTTP/1.1\r\n" + hosts + "\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << hosts << answer;
+    EXPECT_NE(answer.find("application/problem+json"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("Host line"), std::string::npos) << answer;
+  }
+  EXPECT_TRUE(ask("GET /livez HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 200")) << "a probe of old";
+  EXPECT_TRUE(ask("GET /livez HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(ask("GET http://localhost:9440/api/v1/vips HTTP/1.1\r\nHost: evil.example\r\n" + close).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ask("GET http://evil.example/api/v1/vips HTTP/1.1\r\nHost: localhost\r\n" + close).starts_with("HTTP/1.1 421"));
+  EXPECT_TRUE(ask("GET http://evil.example?/ HTTP/1.1\r\nHost: localhost\r\n" + close).starts_with("HTTP/1.1 4"));
+  EXPECT_TRUE(ask("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+                  .starts_with("HTTP/1.1 501"));
+  EXPECT_TRUE(node.commands().empty());
+}
+
 TEST_F(ApiLimitsTest, RandomBytesNeverHurt) {
   start();
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
@@ -158,6 +182,45 @@ TEST_F(ApiLimitsTest, TooManyConnectionsAreShedAndCountedAndTheNextOnesWelcome) 
 
   clients.clear();
   EXPECT_TRUE(eventually([&] { return curl_tcp("", "/livez").output == "ok\n"; }));
+}
+
+TEST_F(ApiLimitsTest, WhoHasAskedNothingMakesRoomTheOldestFirst) {
+  options.limits.tcp_connections = 3;
+  options.limits.idle = std::chrono::minutes(5);
+  start();
+  std::vector<RawClient> silent;
+  for (int i = 0; i < 3; ++i) silent.push_back(RawClient::tcp(server->tcp_port()));
+  ASSERT_TRUE(eventually([&] { return counted("fairlead_api_connections{way=\"tcp\"} 3"); }));
+
+  auto asks = RawClient::tcp(server->tcp_port());
+  ASSERT_TRUE(asks.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_NE(asks.read_until("ok\n").find("ok\n"), std::string::npos);
+  EXPECT_EQ(silent[0].read_all(), "");
+  EXPECT_TRUE(silent[0].ended);
+  EXPECT_TRUE(silent[1].is_open_and_silent());
+  EXPECT_TRUE(silent[2].is_open_and_silent());
+
+  for (int i = 0; i < 20; ++i) silent.push_back(RawClient::tcp(server->tcp_port()));
+  EXPECT_TRUE(eventually([&] { return counted("fairlead_api_evicted_connections_total 21"); }));
+  EXPECT_TRUE(counted("fairlead_api_connections{way=\"tcp\"} 3"));
+  EXPECT_TRUE(counted("fairlead_api_shed_connections_total 0"));
+  EXPECT_TRUE(asks.is_open_and_silent()) << "it has asked: it keeps its place";
+  EXPECT_EQ(curl_tcp("", "/livez").output, "ok\n");
+  ASSERT_EQ(events.of(MessageId::ADMIN_CLIENT_REFUSED).size(), 1U) << "once a minute";
+  EXPECT_NE(events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("error").find("places"), std::string::npos);
+}
+
+TEST_F(ApiLimitsTest, WhoFillsThePlacesPushesOutItsOwnConnections) {
+  options.limits.tcp_connections = 4;
+  options.limits.idle = std::chrono::minutes(5);
+  start();
+  auto first = RawClient::tcp(server->tcp_port(), 1);
+  std::vector<RawClient> flood;
+  for (int i = 0; i < 50; ++i) flood.push_back(RawClient::tcp(server->tcp_port(), 2));
+  ASSERT_TRUE(eventually([&] { return counted("fairlead_api_evicted_connections_total 47"); }));
+  EXPECT_TRUE(first.is_open_and_silent()) << "the oldest of all, and the only one of its address";
+  ASSERT_TRUE(first.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_NE(first.read_until("ok\n").find("ok\n"), std::string::npos);
 }
 
 TEST_F(ApiLimitsTest, ACallThatBreaksCostsItsConnectionAndNoPlaceForever) {

@@ -1,6 +1,8 @@
 // admin.listen with TLS: client certificates decide.
 #include <boost/json.hpp>
+#include <ctime>
 
+#include "admin/api_client.h"
 #include "tests/contract/admin/watch_client.h"
 
 namespace fairlead::admin {
@@ -36,6 +38,29 @@ class ApiTlsTest : public testing::ApiFixture {
             " -keyout " + name + ".key -out " + name + ".csr && openssl x509 -req -in " + name + ".csr -CA " + ca + ".crt -CAkey " + ca +
             ".key -CAcreateserial -days 2 -extfile " + name + ".ext -out " + name + ".crt");
     ASSERT_EQ(made.exit_code, 0) << made.output;
+  }
+  /// `openssl x509` cannot sign into the past.
+  void make_expired(const std::string& name, const std::string& common_name) {
+    const auto made = run("cd '" + folder.string() +
+                          "' && : > index.txt && printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\n"
+                          "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n' > ca.cnf && "
+                          "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" +
+                          common_name + " -keyout " + name + ".key -out " + name +
+                          ".csr && openssl ca -config ca.cnf -batch -notext -rand_serial -cert ca.crt -keyfile ca.key -in " + name +
+                          ".csr -out " + name + ".crt -startdate 20200101000000Z -enddate 20200102000000Z");
+    ASSERT_EQ(made.exit_code, 0) << made.output;
+  }
+  /// What `fairlead --server` says when it asks as `who`; "": it got an answer.
+  [[nodiscard]] std::string said_to(const std::string& who, const std::string& scheme = "https", const std::string& ca = "ca") const {
+    ConnectOptions asks;
+    asks.server = scheme + "://127.0.0.1:" + std::to_string(server->tcp_port());
+    asks.ca = file(ca + ".crt");
+    if (!who.empty()) {
+      asks.cert = file(who + ".crt");
+      asks.key = file(who + ".key");
+    }
+    const auto reply = make_api_client(asks)->call("GET", "/livez", "");
+    return reply ? "" : reply.error().message();
   }
   /// A command that watches as `who` and prints what comes, until nobody reads it or the server closes.
   [[nodiscard]] std::string watching(const std::string& who) const {
@@ -83,13 +108,7 @@ TEST_F(ApiTlsTest, NoCertificateOrAForeignOneDoesNotGetIn) {
 }
 
 TEST_F(ApiTlsTest, AnExpiredCertificateDoesNotGetIn) {
-  const auto made = run("cd '" + folder.string() +
-                        "' && touch index.txt && printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\n"
-                        "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n' > ca.cnf && "
-                        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ops -keyout late.key -out late.csr && "
-                        "openssl ca -config ca.cnf -batch -notext -rand_serial -cert ca.crt -keyfile ca.key -in late.csr -out late.crt "
-                        "-startdate 20200101000000Z -enddate 20200102000000Z");
-  ASSERT_EQ(made.exit_code, 0) << made.output;
+  make_expired("late", "ops");
   start();
   const auto refused = curl_tls("late", "-X POST", "/api/v1/reload");
   EXPECT_NE(refused.exit_code, 0);
@@ -122,6 +141,26 @@ TEST_F(ApiTlsTest, ReadersCannotLockOperatorsOut) {
       "\nHTTP/1.1 101");
 }
 
+// Any number of connections that never finish a handshake, over all places, for as long as they please.
+TEST_F(ApiTlsTest, StrangersCannotLockOperatorsOut) {
+  options.limits.tcp_connections = 4;
+  options.limits.tcp_reserved = 1;
+  options.limits.request = std::chrono::minutes(5);
+  start();
+  std::vector<testing::RawClient> strangers;
+  for (int i = 0; i < 12; ++i) {
+    strangers.push_back(testing::RawClient::tcp(server->tcp_port()));
+    if (i % 2 == 1) (void)strangers.back().send("\x16\x03\x01");  // The beginning of a hello.
+  }
+  ASSERT_TRUE(testing::eventually([&] { return counted("fairlead_api_evicted_connections_total 8"); }));
+
+  EXPECT_EQ(curl_tls("ops", "-X POST -o /dev/null -w '%{http_code}'", "/api/v1/reload").output, "200");
+  EXPECT_EQ(curl_tls("reader", "", "/livez").output, "ok\n") << "strangers take no reader's place either";
+  EXPECT_TRUE(counted("fairlead_api_shed_connections_total 0"));
+  EXPECT_TRUE(strangers[0].read_all().empty() && strangers[0].ended) << "the oldest";
+  EXPECT_TRUE(strangers.back().is_open_and_silent()) << "the youngest";
+}
+
 TEST_F(ApiTlsTest, ReadersCannotTakeAllPlacesToWatch) {
   options.limits.watchers = 4;
   start();
@@ -133,6 +172,40 @@ TEST_F(ApiTlsTest, ReadersCannotTakeAllPlacesToWatch) {
   ASSERT_EQ(events.of(MessageId::COMMAND_REFUSED).size(), 1U);
   EXPECT_EQ(events.of(MessageId::COMMAND_REFUSED)[0].at("by"), "certificate CN=reader");
   EXPECT_EQ(events.of(MessageId::COMMAND_REFUSED)[0].at("reason"), "all 3 places are taken");
+}
+
+TEST_F(ApiTlsTest, TheCommandSaysWhatIsWrongWithWhichCertificate) {
+  start();
+  const auto says = [](const std::string& text, std::string_view wanted) { return text.find(wanted) != std::string::npos; };
+  EXPECT_EQ(said_to("reader"), "");
+  EXPECT_PRED2(says, said_to(""), "asks for a client certificate: give --cert and --key");
+  EXPECT_PRED2(says, said_to("foreign"), "does not take the client certificate");
+  EXPECT_PRED2(says, said_to("foreign"), "admin.tls.client_ca there");
+  EXPECT_PRED2(says, said_to("reader", "https", "other"), "its certificate is not taken: ");
+  EXPECT_PRED2(says, said_to("reader", "https", "other"), "(see --ca)");
+  EXPECT_PRED2(says, said_to("", "http"), "speak TLS (https://) there");
+
+  make_certificate("server", "gate-1", "ca", "subjectAltName=IP:127.0.0.9");
+  server->renew(options.tls, {});
+  EXPECT_TRUE(testing::eventually([&] { return says(said_to("reader"), "its certificate is none for 127.0.0.1"); })) << said_to("reader");
+  make_expired("server", "gate-1");
+  server->renew(options.tls, {});
+  EXPECT_TRUE(testing::eventually([&] { return says(said_to("reader"), "certificate has expired"); })) << said_to("reader");
+}
+
+TEST_F(ApiTlsTest, WhenTheCertificateExpiresIsAMetricAndFollowsAReload) {
+  start();
+  const auto expiry = [&] {
+    const std::string page = curl("", "/metrics").output;
+    const std::string name = "\nfairlead_api_certificate_expiry_timestamp_seconds ";
+    const auto at = page.find(name);
+    return at == std::string::npos ? 0.0 : std::stod(page.substr(at + name.size()));
+  };
+  const double now = static_cast<double>(std::time(nullptr));
+  EXPECT_NEAR(expiry(), now + 2 * 86400, 600);
+  make_expired("server", "gate-1");
+  server->renew(options.tls, {});
+  EXPECT_TRUE(testing::eventually([&] { return expiry() == 1577923200.0; })) << expiry();
 }
 
 TEST_F(ApiTlsTest, TlsBelow12IsNotSpoken) {

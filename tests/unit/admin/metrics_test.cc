@@ -23,6 +23,7 @@ bool has(const std::string& page, const std::string& line) { return page.find("\
 ApiCounters counters() {
   ApiCounters api;
   api.responses = {{200, 5}, {404, 1}};
+  api.certificate_expiry_s = 1738238400;
   return api;
 }
 
@@ -149,6 +150,21 @@ TEST(Metrics, WhatIsNotKnownIsAbsentAndNotZero) {
   EXPECT_EQ(found["fairlead_vip_last_takeover_seconds"], 1) << "of the one that this node took";
   EXPECT_EQ(found["fairlead_node_config_match"], 2) << "nothing is known of a node that is offline";
   EXPECT_EQ(found["process_max_fds"], 1);
+}
+
+TEST(Metrics, AFileThatDiffersIsSeenAlsoWhereTheClusterSectionIsTheSame) {
+  NodeReport r = everything();
+  r.cluster->nodes[1].config_match = true;
+  std::string page = render_metrics(r, counters());
+  EXPECT_TRUE(has(page, "fairlead_node_config_match{node=\"gate-2\"} 1"));
+  EXPECT_TRUE(has(page, "fairlead_node_file_match{node=\"gate-2\"} 0"));
+  EXPECT_TRUE(has(page, "fairlead_node_file_match{node=\"gate-1\"} 1"));
+  EXPECT_EQ(samples(page)["fairlead_node_file_match"], 2) << "the third one is offline";
+  r.cluster->nodes[1].digest->config_hash = r.config_hash;
+  page = render_metrics(r, counters());
+  EXPECT_TRUE(has(page, "fairlead_node_file_match{node=\"gate-2\"} 1"));
+  r.cluster->nodes[1].digest.reset();
+  EXPECT_EQ(samples(render_metrics(r, counters()))["fairlead_node_file_match"], 1) << "nothing was heard yet";
 }
 
 TEST(Metrics, NothingIsSaidOfDhcpWithoutItAndNothingOfDnsmasqWhileItIsSilent) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "k8s-bootstrap/site/site_reference.h"
 #include "tests/contract/admin/reference_page.h"
 #include "tests/unit/cli/cli_fixture.h"
 
@@ -246,7 +247,7 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   ASSERT_EQ(run({"__complete", "bash", "--", ""}), kExitDone);
   const std::string completion = out.str();
   ASSERT_NE(completion.find("init\t"), std::string::npos);
-  for (const char* name : {"bootstrap", "image", "machine", "storage"}) {
+  for (const char* name : {"image", "machine", "storage"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
@@ -447,6 +448,25 @@ TEST_F(CliTest, ChecksAFileAndExplainsKeys) {
 
   EXPECT_EQ(run({"schema"}), kExitDone);
   EXPECT_TRUE(boost::json::parse(out.str()).is_object());
+  EXPECT_EQ(run({"schema", "--kind", "site"}), kExitDone);
+  EXPECT_TRUE(printed("before_apply")) << out.str();
+  EXPECT_EQ(run({"schema", "--kind", "sight"}), kExitUsage);
+  EXPECT_EQ(run({"explain", "--site", "machines.roles"}), kExitDone);
+  EXPECT_TRUE(printed("control-plane")) << out.str();
+  EXPECT_EQ(run({"explain", "--site", "machines.rolls"}), kExitFailed);
+  EXPECT_TRUE(complained("did you mean 'roles'?")) << err.str();
+  const std::string site = (folder / "site.yaml").string();
+  std::ofstream(site) << bootstrap::init_text();
+  EXPECT_EQ(run({"check", site}), kExitDone) << out.str() << err.str();
+  std::ofstream(site, std::ios::app) << "mashines: []\n";
+  EXPECT_EQ(run({"check", site}), kExitInvalidConfig);
+  EXPECT_TRUE(printed("mashines")) << out.str();
+  std::string spoilt = bootstrap::init_text();
+  const std::string comment = "# override: {log: {level: debug}}";
+  ASSERT_NE(spoilt.find(comment), std::string::npos);
+  std::ofstream(site) << spoilt.replace(spoilt.find(comment), comment.size(), "override: {pols: []}");
+  EXPECT_EQ(run({"check", site}), kExitInvalidConfig);
+  EXPECT_TRUE(printed("it renders fairlead.yaml")) << out.str();
   EXPECT_EQ(run({"explain", "pools.idle_timeout"}), kExitDone);
   EXPECT_TRUE(printed("idle_timeout")) << out.str();
   EXPECT_EQ(run({"explain", "pools.idle_tmeout"}), kExitFailed);

@@ -17,5 +17,17 @@ TEST(LabVerbsTest, AGatewayServesWhenItIsReadyKnowsAHolderAndAllNodes) {
   for (const char* text : {"", "[]", "{", "7"}) EXPECT_EQ(what_is_missing(text, 1), "its daemon's answer is not understood") << text;
 }
 
+TEST(LabVerbsTest, TheGatewayThatHoldsTheVipsServesItsNetworks) {
+  const auto status = [](std::string_view here, std::string_view networks) {
+    return std::string(R"({"ready":true,"vips":[{"holder":"g","held_here":true},{"holder":"g","held_here":)") + std::string(here) +
+           R"(}],"dhcp":{"networks":)" + std::string(networks) + "}}";
+  };
+  EXPECT_EQ(what_is_missing(status("true", R"([{"serving":true},{"serving":true}])"), 1), "");
+  EXPECT_EQ(what_is_missing(status("true", R"([{"serving":true},{"serving":false}])"), 1), "a network is not served yet");
+  EXPECT_EQ(what_is_missing(status("false", R"([{"serving":false}])"), 1), "");
+  EXPECT_EQ(what_is_missing(status("true", "7"), 1), "");
+  EXPECT_EQ(what_is_missing(status("true", "[7]"), 1), "a network is not served yet");
+}
+
 }  // namespace
 }  // namespace fairlead::cli

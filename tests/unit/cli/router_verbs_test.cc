@@ -30,6 +30,16 @@ TEST_F(RouterVerbsTest, ShowPrintsBothWhenTheyDiffer) {
   EXPECT_EQ(out.str(), "somebody removed the rules\n\nin force: no rules\n\nof the file:\ntable old\n");
 }
 
+TEST_F(RouterVerbsTest, ShowSaysWhatConntrackdDoesWhereTheFileHasSync) {
+  const std::string line = "sync: conntrackd does not run, and the router goes on without: /usr/sbin/conntrackd is not there";
+  node.set_router(admin::RouterReport{"in force", "the file's rules are in force", "table x\n", "table x\n", 0, line, "cache internal:\n"});
+  ASSERT_EQ(run({"router", "show"}), kExitDone) << err.str();
+  EXPECT_EQ(out.str(), "the file's rules are in force\n" + line + "\n\nin force:\ntable x\n");
+  ASSERT_EQ(run({"router", "show", "--json"}), kExitDone);
+  EXPECT_EQ(boost::json::parse(out.str()).at("sync").as_string(), line);
+  EXPECT_EQ(boost::json::parse(out.str()).at("sync_statistics"), "cache internal:\n");
+}
+
 TEST_F(RouterVerbsTest, ShowSaysWhyItCannot) {
   node.set_router(Error{Errc::kUnavailable, "the router needs nft, and /usr/sbin/nft is not there (apt install nftables)"});
   EXPECT_EQ(run({"router", "show"}), kExitFailed);

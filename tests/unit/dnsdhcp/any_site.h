@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -131,6 +132,15 @@ inline config::DnsDhcp any_dnsdhcp(bool one_gateway) {
       host.network = network.name;
       host.mac = fmt::format("52:54:00:00:{:02x}:{:02x}", number, place);
       host.address = nth(network.cidr, place);
+      // Or one that is in a network before it, by the same port or by another.
+      const auto here = [&](const config::DhcpHost& other) {
+        return other.name == out.hosts.front().name && other.network == network.name;
+      };
+      if (!out.hosts.empty() && out.hosts.front().network != network.name && pick(0, 3) == 0 &&
+          std::none_of(out.hosts.begin(), out.hosts.end(), here)) {
+        host.name = out.hosts.front().name;
+        if (maybe()) host.mac = out.hosts.front().mac;
+      }
       if (maybe()) host.aliases = {fmt::format("ALIAS-{}", machine), fmt::format("alias.{}.example", machine)};
       ++machine;
       out.hosts.push_back(host);

@@ -128,6 +128,16 @@ TEST_F(ConfigFilesTest, MachinesLinesAreTestedToo) {
   EXPECT_NE(tested.error().message().find("duplicate"), std::string::npos) << tested.error().message();
 }
 
+TEST_F(ConfigFilesTest, EachLineOfAMachineInTwoNetworksIsTested) {
+  SKIP_WITHOUT_DNSMASQ();
+  wanted.dhcp_hosts["mast-1"] += "52:54:00:00:01:01,[fd00:1::11],mast-1\n";
+  EXPECT_TRUE(files.test(wanted, temp.path("scratch")));
+  wanted.dhcp_hosts["mast-1"] += "52:54:00:00:01:02,192.168.1.11,mast-1\n";
+  const auto tested = files.test(wanted, temp.path("scratch"));
+  ASSERT_FALSE(tested);
+  EXPECT_NE(tested.error().message().find("dnsdhcp.hosts: mast-1"), std::string::npos) << tested.error().message();
+}
+
 TEST_F(ConfigFilesTest, TestingTouchesNothing) {
   SKIP_WITHOUT_DNSMASQ();
   ASSERT_TRUE(files.prepare());

@@ -5,6 +5,8 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "tests/unit/dnsdhcp/lease_book_fixture.h"
 
@@ -380,6 +382,94 @@ RC_GTEST_PROP(LeaseBookProperty, TheSameRecordsInAnyOrderMakeTheSameBook, ()) {
   std::rotate(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2), records.end());
   records.insert(records.end(), records.begin(), records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2));
   RC_ASSERT(digest_after(records) == first);
+}
+
+// What a walk over the whole book would find after it: no client of a held network with two leases, and of several the newest stays.
+RC_GTEST_PROP(LeaseBookProperty, AClientHasOneLeaseWhateverWasHeardAndThatIsItsNewest, ()) {
+  Instant now{std::chrono::hours(1)};
+  LeaseBook book(n1);
+  book.configure({{kMast, {ip(0), 24}}});
+  BookActions out;
+  book.hold(kMast, 2, now, out);
+  const auto newest_of = [&](const std::string& client) {
+    std::optional<Lease> newest;
+    std::size_t count = 0;
+    for (const Lease& lease : book.records()) {
+      if (lease.state != LeaseState::kHeld || (lease.client_id.empty() ? lease.mac.to_string() : lease.client_id) != client) continue;
+      ++count;
+      if (!newest || lease.stamp > newest->stamp) newest = lease;
+    }
+    return std::pair(count, newest);
+  };
+  const std::vector<std::string> clients{"01:01", "01:02", mac(1).to_string(), mac(2).to_string(), mac(3).to_string()};
+  for (int steps = *rc::gen::inRange(1, 40); steps > 0; --steps) {
+    LeaseUpdate update;
+    for (int records = *rc::gen::inRange(0, 4); records > 0; --records) {
+      LeaseRecord r;
+      r.network = kMast;
+      r.address = ip(*rc::gen::inRange<std::uint8_t>(100, 110));
+      r.mac = mac(*rc::gen::inRange<std::uint8_t>(1, 4));
+      if (*rc::gen::arbitrary<bool>()) r.client_id = "01:0" + std::to_string(*rc::gen::inRange(1, 3));
+      r.seconds_left = *rc::gen::inRange<std::uint32_t>(1, 30);
+      r.epoch = *rc::gen::inRange<std::uint64_t>(1, 9);
+      r.sequence = *rc::gen::inRange<std::uint64_t>(1, 99);
+      r.holder = n2;
+      r.released = *rc::gen::inRange(0, 4) == 0;
+      update.records.push_back(r);
+    }
+    if (*rc::gen::inRange(0, 3) == 0)
+      (void)book.adopt(kMast, ip(*rc::gen::inRange<std::uint8_t>(100, 110)), {mac(*rc::gen::inRange<std::uint8_t>(1, 4))}, 20s, now, out);
+    book.delivered(n2, update, now, out);
+    std::map<std::string, std::optional<Lease>> before;
+    for (const std::string& client : clients) before[client] = newest_of(client).second;
+    book.hold(kMast, 2, now, out);  // Looks through it whatever was news.
+    for (const auto& [client, newest] : before) {
+      const auto [count, left] = newest_of(client);
+      RC_ASSERT(count == (newest ? 1U : 0U));
+      RC_ASSERT(!newest || left->address == newest->address);
+    }
+    now += std::chrono::seconds(*rc::gen::inRange(0, 12));
+    book.tick(now, out);
+  }
+}
+
+TEST_F(LeaseBookTest, OfAClientsTwoLeasesTheNewerOneStaysWhenTheSecondIsHeardOf) {
+  hold(book, 7);
+  book.delivered(n2, LeaseUpdate{{record(100, 1, {6, 1})}, {}, false}, now, out);
+  book.delivered(n2, LeaseUpdate{{record(101, 1, {6, 2}), record(102, 2, {6, 3})}, {}, false}, now, out);
+  const auto left = book.leases(now);
+  ASSERT_THAT(left, SizeIs(2));
+  EXPECT_EQ(left[0].address, ip(101));
+  EXPECT_EQ(left[1].address, ip(102));
+  EXPECT_EQ(book.find(ip(100))->state, LeaseState::kReleased);
+}
+
+// ---- what dnsmasq did not take ----
+
+TEST_F(LeaseBookTest, ALeaseThatDnsmasqRefusedIsFedAgainAsTheBookHasItThen) {
+  book.delivered(n2, LeaseUpdate{{record(100, 1, {6, 1})}, {}, false}, now, out);
+  book.delivered(n2, LeaseUpdate{{record(100, 2, {6, 2})}, {}, false}, now, out);
+  out.clear();
+  book.feed_again(ip(100), /*deletion=*/false, now, out);
+  ASSERT_THAT(out, SizeIs(1));
+  EXPECT_EQ(std::get<FeedAdd>(out[0]).lease.mac, mac(2));
+  out.clear();
+  book.feed_again(ip(100), /*deletion=*/true, now, out);
+  ASSERT_THAT(out, SizeIs(2)) << "the client before it may be there";
+  EXPECT_EQ(out[0], BookAction(FeedDelete{ip(100)}));
+}
+
+TEST_F(LeaseBookTest, WhatIsOverIsNotFedAgainAndWhatWasGivenBackIsDeleted) {
+  hold(book, 7);
+  give(book, 100, 1);
+  give(book, 101, 2);
+  book.local_event(del(101, 2), now, out);
+  out.clear();
+  book.feed_again(ip(101), /*deletion=*/false, now, out);
+  EXPECT_EQ(take<FeedDelete>(), std::vector<FeedDelete>{FeedDelete{ip(101)}});
+  book.feed_again(ip(109), /*deletion=*/false, now, out);
+  book.feed_again(ip(100), /*deletion=*/false, now + 3600s, out);
+  EXPECT_THAT(out, IsEmpty());
 }
 
 }  // namespace

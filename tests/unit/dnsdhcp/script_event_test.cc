@@ -143,13 +143,32 @@ TEST(LeaseLines, AreDnsmasqsLeaseFileInWallTime) {
   leases[1].client_id = "";
   leases[2].expires = Instant::max();
   EXPECT_EQ(lease_lines(leases, kWall, kNow),
+            "1700000090 52:54:00:00:01:01 10.0.0.9 mast-1 01:52:54:00:00:01:01\n"
             "1700000002 52:54:00:00:01:01 10.0.0.2 * *\n"
-            "0 52:54:00:00:01:01 10.0.0.3 no-end 01:52:54:00:00:01:01\n"
-            "1700000090 52:54:00:00:01:01 10.0.0.9 mast-1 01:52:54:00:00:01:01\n");
+            "0 52:54:00:00:01:01 10.0.0.3 no-end 01:52:54:00:00:01:01\n");
+}
+
+TEST(LeaseLines, KeepTheirOrderSoThatTheFenceStaysFirst) {
+  const std::vector<Lease> leases{lease("127.0.0.67", "", 60s), lease("192.168.1.5", "", 60s), lease("10.0.0.9", "", 60s)};
+  EXPECT_EQ(lease_lines(leases, kWall, kNow),
+            "1700000060 52:54:00:00:01:01 127.0.0.67 * 01:52:54:00:00:01:01\n"
+            "1700000060 52:54:00:00:01:01 192.168.1.5 * 01:52:54:00:00:01:01\n"
+            "1700000060 52:54:00:00:01:01 10.0.0.9 * 01:52:54:00:00:01:01\n");
+}
+
+TEST(LeaseLines, OfIpv6NameTheIaidAndTheDuid) {
+  std::vector<Lease> leases{lease("2001:db8::1", "six", 60s), lease("2001:db8::2", "", 60s), lease("2001:db8::3", "nobody", 60s)};
+  leases[0].iaid = 305419896;
+  leases[1].iaid = 7;
+  leases[1].temporary = true;
+  leases[2].client_id = "";
+  EXPECT_EQ(lease_lines(leases, kWall, kNow),
+            "1700000060 305419896 2001:db8::1 six 01:52:54:00:00:01:01\n"
+            "1700000060 T7 2001:db8::2 * 01:52:54:00:00:01:01\n");
 }
 
 TEST(LeaseLines, LeaveOutWhatIsOverGivenBackOrNotToBeKept) {
-  std::vector<Lease> leases{lease("10.0.0.1", "over", 0s), lease("10.0.0.2", "back", 60s), lease("2001:db8::1", "six", 60s),
+  std::vector<Lease> leases{lease("10.0.0.1", "over", 0s), lease("10.0.0.2", "back", 60s), lease("2001:db8::1", "over", 0s),
                             lease("10.0.0.3", "first", 60s), lease("10.0.0.3", "second", 60s)};
   leases[1].state = LeaseState::kReleased;
   EXPECT_EQ(lease_lines(leases, kWall, kNow), "1700000060 52:54:00:00:01:01 10.0.0.3 second 01:52:54:00:00:01:01\n");

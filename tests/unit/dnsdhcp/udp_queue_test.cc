@@ -23,6 +23,9 @@ TEST(UdpQueue, ABoundSocketIsFoundByItsAddressOrByAll) {
   EXPECT_TRUE(udp_is_bound(kText, address("10.77.9.1"), 53));
   EXPECT_FALSE(udp_is_bound(kText, address("10.77.9.254"), 53));
   EXPECT_TRUE(udp_is_bound(kText, address("10.77.9.254"), 67));
+  EXPECT_FALSE(udp_is_bound_to_all(kText, 53));
+  EXPECT_TRUE(udp_is_bound_to_all(kText, 67));
+  EXPECT_FALSE(udp_is_bound_to_all("", 53));
 }
 
 TEST(UdpQueue, AnyTextDoes) {

@@ -33,11 +33,12 @@ TEST(LabPlanTest, HasTheNodesThatWereAskedForAndARouter) {
 }
 
 TEST(LabPlanTest, NoAddressNoMacAndNoPortIsThereTwiceAndPortsFitTheKernel) {
-  const LabPlan plan = planned({.nodes = kGatewaysMax, .backends = kBackendsMax, .clients = kClientsMax});
-  std::set<std::string> seen{std::string(kVip)};
+  const LabPlan plan = planned({.nodes = kGatewaysMax, .backends = kBackendsMax, .clients = kClientsMax, .dhcp = true});
+  std::set<std::string> seen{std::string(kVip), "192.168.1.1",   "192.168.1.254", "192.168.2.1",
+                             "192.168.2.254",   "192.168.1.199", "192.168.2.229"};
   for (const LabNode& node : plan.nodes) {
     for (const LabLink& link : node.links) {
-      EXPECT_TRUE(seen.insert(link.address).second) << link.address;
+      EXPECT_TRUE(link.address.empty() || seen.insert(link.address).second) << link.address;
       EXPECT_TRUE(seen.insert(link.mac).second) << link.mac;
       EXPECT_TRUE(seen.insert(link.port).second) << link.port;
       EXPECT_LT(link.port.size(), 16U) << link.port;
@@ -90,6 +91,30 @@ TEST(LabPlanTest, ServersAreForTheVipToo) {
   EXPECT_TRUE(contains(file_of(plan, "mast-2", "/etc/lab/nginx.conf"), "listen 192.168.1.12:6443 ssl"));
   EXPECT_TRUE(contains(file_of(plan, "client", "/etc/hosts"), "192.168.4.20 api\n"));
   EXPECT_TRUE(contains(file_of(plan, "client", "/etc/hosts"), "192.168.4.133 gate-3\n"));
+}
+
+TEST(LabPlanTest, WithDhcpTheGatewaysAreInEveryNetworkAndMachinesHaveNoAddress) {
+  LabPlan plan = planned({.nodes = 2, .backends = 1, .dhcp = true});
+  EXPECT_EQ(plan.bridges, (std::vector<std::string>{"lan", "mast", "node", "ring"}));
+  EXPECT_EQ(plan.find("router")->links.size(), 1U) << "the gateways are the way to mast";
+  EXPECT_EQ(plan.find("gate-2")->links[1].address, "192.168.1.232");
+  EXPECT_EQ(plan.find("gate-2")->links[2].address, "192.168.2.232");
+
+  const LabNode& machine = *plan.find("machine-2");
+  EXPECT_EQ(machine.role, Role::kMachine);
+  EXPECT_EQ(node_commands(machine), "link set dev lo up\nlink set dev node up\n");
+  EXPECT_TRUE(contains(file_of(plan, "machine-2", "/etc/udhcpc/default.script"), "#!/bin/sh"));
+  EXPECT_FALSE(contains(file_of(plan, "client", "/etc/hosts"), "machine-2"));
+
+  const std::string file = file_of(plan, "gate-1", "/etc/fairlead/fairlead.yaml");
+  EXPECT_TRUE(contains(file, "links: [10.99.0.1]"));
+  EXPECT_TRUE(contains(file, "group: gateway"));
+  EXPECT_TRUE(contains(file, "{name: mast-1, network: mast, mac: \"02:fa:00:00:01:0b\", address: 192.168.1.11}"));
+  EXPECT_TRUE(contains(file, "router:\n  uplink: lan"));
+  EXPECT_FALSE(contains(file_of(planned(), "gate-1", "/etc/fairlead/fairlead.yaml"), "group"));
+  EXPECT_EQ(planned().find("machine-1"), nullptr);
+  EXPECT_TRUE(
+      contains(file_of(planned({.one_link = true, .dhcp = true}), "gate-1", "/etc/fairlead/fairlead.yaml"), "links: [192.168.4.131]"));
 }
 
 TEST(LabPlanTest, CorosyncStartsBeforeTheDaemonAndOnlyInAClusterOfSeveral) {

@@ -7,7 +7,8 @@ namespace {
 
 LabState sample() {
   LabState state;
-  state.options = {.name = "mine", .nodes = 2, .backends = 5, .clients = 1, .profile = "fast", .one_link = true, .qdevice = true};
+  state.options = {
+      .name = "mine", .nodes = 2, .backends = 5, .clients = 1, .profile = "fast", .one_link = true, .qdevice = true, .dhcp = true};
   state.set_keeper("switch", {.pid = 4711, .start = 815});
   state.set_keeper("gate-1", {.pid = 4713, .start = 816});
   state.set_program("gate-1", "corosync", {.pid = 4720, .start = 820});

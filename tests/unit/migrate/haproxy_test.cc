@@ -389,6 +389,103 @@ TEST_F(HaproxyImport, ASectionsOwnCheckRulesTakeThePlaceOfThoseOfItsDefaults) {
   EXPECT_EQ(snapshot.pools[1].health.expect, std::vector<std::uint16_t>{204});
 }
 
+TEST_F(HaproxyImport, WhatDefaultsSayHoldsForAllSectionsBehindThem) {
+  import(
+      "defaults\n mode tcp\n balance leastconn\n retries 5\n maxconn 700\n option tcplog\n option httpchk GET /readyz\n timeout connect "
+      "300ms\n"
+      " timeout server 1h\n default-server check inter 7s rise 4 maxconn 9\n source 10.0.0.200\nfrontend f\n bind :1\n default_backend b\n"
+      "backend b\n server s 10.0.0.1:1\n server t 10.0.0.2:1 inter 7s maxconn 3\n");
+  const config::Pool& pool = snapshot.pools.at(0);
+  EXPECT_EQ(pool.balance, config::Balance::kLeastConnections);
+  EXPECT_EQ(pool.retries, 5U);
+  EXPECT_EQ(pool.connect_timeout, 300ms);
+  EXPECT_EQ(pool.idle_timeout, 1h);
+  EXPECT_EQ(pool.source, parse_ip_address("10.0.0.200").value());
+  EXPECT_EQ(pool.health.type, config::HealthType::kHttp);
+  EXPECT_EQ(pool.health.path, "/readyz");
+  EXPECT_EQ(pool.health.interval, 7s);
+  EXPECT_EQ(pool.health.rise, 4U);
+  EXPECT_EQ(pool.servers.at(0).max_connections, 9U);
+  EXPECT_EQ(pool.servers.at(1).max_connections, 3U);
+  EXPECT_EQ(snapshot.listeners.at(0).max_connections, 700U);
+  EXPECT_TRUE(snapshot.listeners[0].log);
+}
+
+TEST_F(HaproxyImport, LaterDefaultsTakeThePlaceOfEarlierOnesAndNamedOnesAreChosen) {
+  import(
+      "defaults slow\n mode tcp\n balance source\n retries 7\ndefaults quick from slow\n retries 2\ndefaults\n mode tcp\n maxconn 50\n"
+      "listen plain\n bind :1\n server s 10.0.0.1:1\nlisten chosen from slow\n bind :2\n server s 10.0.0.1:1\n"
+      "listen heir from quick\n bind :3\n server s 10.0.0.1:1\nlisten lost from nowhere\n bind :4\n server s 10.0.0.1:1\n");
+  ASSERT_EQ(snapshot.pools.size(), 4U);
+  EXPECT_EQ(snapshot.pools[0].balance, config::Balance::kRoundRobin) << "nothing of the earlier ones is left";
+  EXPECT_EQ(snapshot.pools[0].retries, config::Pool{}.retries);
+  EXPECT_EQ(snapshot.listeners[0].max_connections, 50U);
+  EXPECT_EQ(snapshot.pools[1].balance, config::Balance::kSourceHash);
+  EXPECT_EQ(snapshot.pools[1].retries, 7U);
+  EXPECT_NE(snapshot.listeners[1].max_connections, 50U);
+  EXPECT_EQ(snapshot.pools[2].balance, config::Balance::kSourceHash) << "through the defaults it begins with";
+  EXPECT_EQ(snapshot.pools[2].retries, 2U);
+  EXPECT_TRUE(said(19, "there is no defaults section nowhere"));
+  EXPECT_EQ(snapshot.listeners[3].max_connections, 50U) << "the last ones, then";
+}
+
+TEST_F(HaproxyImport, RulesOfDefaultsComeBeforeAFrontendsOwn) {
+  import(
+      "defaults inside\n mode tcp\n acl office src 10.1.0.0/16\n tcp-request connection accept if office\n"
+      " tcp-request connection reject if { src 10.0.0.0/8 }\n tcp-request connection reject if { src_conn_cur gt 20 }\n"
+      " tcp-request session track-sc0 src\n tcp-request session reject if { sc0_conn_rate gt 50 }\n"
+      "frontend f from inside\n bind :1\n stick-table type ip size 1k store conn_rate(10s)\n tcp-request connection reject if { src "
+      "192.168.0.0/16 }\n"
+      " default_backend b\nfrontend g from inside\n bind :2\n tcp-request connection reject\n default_backend b\n"
+      "defaults\n mode tcp\nfrontend h\n bind :3\n default_backend b\nbackend b\n server s 10.0.0.1:1\n");
+  ASSERT_EQ(snapshot.listeners.size(), 3U);
+  const auto networks = [](const std::vector<IpPrefix>& list) {
+    std::string out;
+    for (const IpPrefix& network : list) out += network.to_string() + " ";
+    return out;
+  };
+  // All of 10/8 but 10.1/16, and the frontend's own.
+  const std::string denied = networks(snapshot.listeners[0].deny);
+  EXPECT_NE(denied.find("10.128.0.0/9 "), std::string::npos) << denied;
+  EXPECT_NE(denied.find("192.168.0.0/16 "), std::string::npos) << denied;
+  EXPECT_EQ(denied.find("10.1.0.0/16 "), std::string::npos) << denied;
+  EXPECT_EQ(snapshot.listeners[0].per_source_connections, 20U);
+  EXPECT_EQ(snapshot.listeners[0].per_source_rate, 5U) << "by the frontend's own table";
+  EXPECT_EQ(networks(snapshot.listeners[1].allow), "10.1.0.0/16 ");
+  EXPECT_TRUE(snapshot.listeners[2].deny.empty() && snapshot.listeners[2].allow.empty()) << "of other defaults";
+  EXPECT_EQ(snapshot.listeners[2].per_source_connections, 0U);
+  EXPECT_EQ(fate(4), Fate::kCarried);
+  EXPECT_EQ(fate(5), Fate::kCarried);
+}
+
+TEST_F(HaproxyImport, RulesOfDefaultsThatNoFrontendHasAreSaidToBeLeftOut) {
+  import(
+      "defaults rules\n mode tcp\n tcp-request content reject if { src 10.0.0.0/8 }\nbackend b from rules\n server s 10.0.0.1:1\n"
+      "defaults\n mode tcp\nfrontend f\n bind :1\n default_backend b\n");
+  EXPECT_TRUE(said(3, "none begins with these defaults"));
+  EXPECT_TRUE(snapshot.listeners.at(0).deny.empty());
+}
+
+TEST_F(HaproxyImport, ACopyOfEveryRuleForEverySectionIsBounded) {
+  std::string text = "defaults\n mode tcp\n";
+  for (int i = 0; i < 100; ++i) text += " tcp-request connection reject if { src 10.0." + std::to_string(i) + ".0/24 }\n";
+  for (int i = 0; i < 200; ++i)
+    text += "listen l" + std::to_string(i) + "\n bind :" + std::to_string(1000 + i) + "\n server s 10.0.0.1:1\n";
+  import(text);
+  ASSERT_EQ(snapshot.listeners.size(), 200U);
+  EXPECT_EQ(snapshot.listeners.front().deny.size(), 100U);
+  EXPECT_TRUE(snapshot.listeners.back().deny.empty());
+  EXPECT_TRUE(said(103 + 3 * 199, "too many sections have them")) << "and says so";
+}
+
+TEST_F(HaproxyImport, DefaultsMayDisableAndASectionEnableItself) {
+  import("defaults\n mode tcp\n disabled\nlisten a\n bind :1\n server s 10.0.0.1:1\nlisten b\n enabled\n bind :2\n server s 10.0.0.1:1\n");
+  ASSERT_EQ(snapshot.listeners.size(), 1U);
+  EXPECT_EQ(snapshot.listeners[0].name, "b");
+  EXPECT_TRUE(said(4, "it is disabled"));
+  EXPECT_EQ(fate(8), Fate::kCarried);
+}
+
 TEST_F(HaproxyImport, AServerThatTracksAnotherIsCheckedAsThatIs) {
   import(
       "backend a\n option httpchk GET /healthz\n server s 10.0.0.1:80 check inter 3s\nbackend b\n server s 10.0.0.1:443 track a/s\n"

@@ -1,0 +1,102 @@
+// The verbs of `fairlead bootstrap` in the tree.
+#include <CLI/CLI.hpp>
+
+#include "cli/local_commands.h"
+
+namespace fairlead::cli {
+namespace {
+
+void site_option(CLI::App* verb, BootstrapRequest& request) { verb->add_option("SITE", request.site, "The site file (default site.yaml)"); }
+
+void apply_options(CLI::App* verb, BootstrapRequest& request) {
+  verb->add_flag("--dry-run", request.dry_run, "Only show what would be done, with every command and file");
+  verb->add_option("--parallel", request.parallel, "Machines at work at once (default: ssh.parallel of the site)")->type_name("N");
+  verb->add_option("--yes-destroy", request.yes_destroy, "Data of this machine may be destroyed; once for each")
+      ->type_name("NAME")
+      ->take_all()->allow_extra_args(false);
+  verb->add_option("--package", request.package, "Fairlead's own package, for gateways that lack it")->type_name("FILE");
+}
+
+}  // namespace
+
+void LocalCommands::add_bootstrap() {
+  CLI::App* group =
+      tree_.group("bootstrap", "A Kubernetes cluster with its gateways from one site file, over SSH: planned, resumable, verified");
+  BootstrapRequest& request = bootstrap_;
+
+  CLI::App* init =
+      tree_.verb(group, "init", "Write a commented site file to start from", [this] { bootstrap_init(bootstrap_, environment_); });
+  init->add_option("--output", request.output, "Where to write it; - for standard output (default site.yaml)")->type_name("FILE");
+  init->callback([this] {
+    if (bootstrap_.output.empty()) bootstrap_.output = "site.yaml";
+    tree_.chosen() = [this] { bootstrap_init(bootstrap_, environment_); };
+  });
+
+  CLI::App* plan = tree_.verb(group, "plan", "What apply would do, and why: reads every machine, changes nothing",
+                              [this] { bootstrap_plan(bootstrap_, options_, environment_); });
+  site_option(plan, request);
+  plan->add_flag("--exit-code", request.exit_code, "End with 5 when there is something to do");
+  plan->add_flag("--dry-run", request.dry_run, "With every command and file");
+  plan->add_option("--show", request.show, "Print a rendered file instead: fairlead.yaml, MACHINE:PATH, MACHINE:init, MACHINE:join")
+      ->type_name("FILE");
+  plan->add_option("--package", request.package, "Fairlead's own package, for gateways that lack it")->type_name("FILE");
+
+  CLI::App* apply = tree_.verb(group, "apply", "Do what is missing until the machines are as the site says; run again, it goes on",
+                               [this] { bootstrap_apply(bootstrap_, options_, environment_); });
+  site_option(apply, request);
+  apply_options(apply, request);
+  site_option(tree_.verb(group, "status", "Machines, nodes, etcd, and what differs from the site",
+                         [this] { bootstrap_status(bootstrap_, options_, environment_); }),
+              request);
+  CLI::App* verify = tree_.verb(group, "verify", "Nodes ready, DNS and Services, the API through the VIP while a control plane is out",
+                                [this] { bootstrap_verify(bootstrap_, options_, environment_); });
+  site_option(verify, request);
+  verify->add_flag("--dry-run", request.dry_run, "Only show what would be looked at");
+  add_bootstrap_changes(group);
+  site_option(tree_.verb(group, "certs", "Days that are left of every certificate",
+                         [this] { bootstrap_certs(bootstrap_, options_, environment_); }),
+              request);
+  CLI::App* kubeconfig = tree_.verb(group, "kubeconfig", "The cluster's administrator's kubeconfig, from state_dir",
+                                    [this] { bootstrap_kubeconfig(bootstrap_, environment_); });
+  site_option(kubeconfig, request);
+  kubeconfig->add_option("--output", request.output, "Where to write it, 0600 (default: standard output)")->type_name("FILE");
+  CLI::App* logs =
+      tree_.verb(group, "logs", "What was applied from here: the journal", [this] { bootstrap_logs(bootstrap_, environment_); });
+  site_option(logs, request);
+  logs->add_option("--run", request.run, "Only this run")->type_name("ID");
+  site_option(tree_.verb(group, "unlock", "Take the site's lock away from whoever holds it",
+                         [this] { bootstrap_unlock(bootstrap_, environment_); }),
+              request);
+  tree_.verb(group, "versions", "Kubernetes and containerd versions that are known, with their ends of life",
+             [this] { bootstrap_versions(environment_); });
+}
+
+void LocalCommands::add_bootstrap_changes(CLI::App* group) {
+  BootstrapRequest& request = bootstrap_;
+  using Verb = void (*)(const BootstrapRequest&, const GlobalOptions&, CliEnvironment&);
+  struct Change {
+    const char* name;
+    const char* text;
+    Verb verb;
+    bool one_machine;
+  };
+  static constexpr Change kChanges[] = {
+      {"remove-node", "Drain a machine, take it out of etcd and the cluster, and reset it", bootstrap_remove_node, true},
+      {"replace-node", "Remove a machine that is broken or was made anew, and let it join again", bootstrap_replace_node, true},
+      {"upgrade", "To the site's Kubernetes version, one machine after the other", bootstrap_upgrade, false},
+      {"renew-certs", "Renew the control planes' certificates that end in less than 120 days", bootstrap_renew_certs, false},
+  };
+  for (const Change& change : kChanges) {
+    CLI::App* verb = tree_.verb(group, change.name, change.text, [this, &change] { change.verb(bootstrap_, options_, environment_); });
+    if (change.one_machine) verb->add_option("MACHINE", request.machine, "For example mast-3")->required();
+    site_option(verb, request);
+    apply_options(verb, request);
+  }
+  CLI::App* reset = tree_.verb(group, "reset", "Back to machines without Kubernetes: destroys the cluster; the gateways stay",
+                               [this] { bootstrap_reset(bootstrap_, options_, environment_); });
+  site_option(reset, request);
+  reset->add_option("--machine", request.machine, "Only this one")->type_name("NAME");
+  apply_options(reset, request);
+}
+
+}  // namespace fairlead::cli

@@ -1,0 +1,47 @@
+// fairlead: pure
+#include "k8s-bootstrap/apply/step_record.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "k8s-bootstrap/facts/fact_words.h"
+
+namespace fairlead::bootstrap {
+namespace {
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+}  // namespace
+
+std::string step_folder(std::string_view run, std::string_view step, unsigned operation) {
+  std::string name;
+  for (const char c : step) name += is_plain(c) ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  if (name.starts_with('.')) name.replace(0, 1, "%2E");
+  return fmt::format("{}/{}/{}.{}", kRunsFolder, run, name, operation);
+}
+
+bool is_run_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && text.front() != '.' && std::all_of(text.begin(), text.end(), is_plain);
+}
+
+std::optional<StepRecord> parse_step_line(std::string_view line) {
+  Words words(line);
+  StepRecord out{.run = std::string(words.next()), .step = {}, .state = {}, .exit_code = 0};
+  const std::string_view code = words.next();
+  const Known alive = truth(words.next());
+  out.step = printable(words.rest());
+  if (!is_run_id(out.run) || alive == Known::kUnknown || out.step.empty()) return std::nullopt;
+  if (code == "-") {
+    out.state = alive == Known::kYes ? "running" : "interrupted";
+    return out;
+  }
+  const auto exit_code = number<int>(code);
+  if (!exit_code || *exit_code < 0 || *exit_code > 255) return std::nullopt;
+  out.exit_code = *exit_code;
+  out.state = out.exit_code == 0 ? "done" : "failed";
+  return out;
+}
+
+}  // namespace fairlead::bootstrap

@@ -1,0 +1,34 @@
+// fairlead: pure
+// What one run of a script leaves on the machine, so that it is never run twice and always found again:
+//
+//   /var/lib/fairlead/bootstrap/runs/RUN/STEP.N/   0700; STEP with everything but letters, digits, '.', '_' and '-' as %XX
+//     step      "mast-2/join.0": the step and the number of the operation in it
+//     script, input   removed when it has ended
+//     boot_id, pid    of the process that runs it; pid: "PID STARTTIME" of /proc/PID/stat
+//     out, err  what it said
+//     rc        its exit code; there only when it has ended
+//
+//   SR1  The folder appears whole, by one mkdir that only one can win, after all of script and input has arrived: what is there was sent
+//        whole, and is started at most once.
+//   SR2  rc -> done or failed. No rc and the process lives -> running. No rc and no such process, or another boot -> interrupted: it ran to
+//        a point that nobody knows.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "k8s-bootstrap/facts/facts.h"
+
+namespace fairlead::bootstrap {
+
+inline constexpr std::string_view kRunsFolder = "/var/lib/fairlead/bootstrap/runs";
+
+[[nodiscard]] std::string step_folder(std::string_view run, std::string_view step, unsigned operation);
+/// A run's id: letters, digits, '.', '_', '-', at most 64, not beginning with '.'.
+[[nodiscard]] bool is_run_id(std::string_view text);
+
+/// A line of the probe: "RUN RC|- yes|no STEP.N".
+[[nodiscard]] std::optional<StepRecord> parse_step_line(std::string_view line);
+
+}  // namespace fairlead::bootstrap

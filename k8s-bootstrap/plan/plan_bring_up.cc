@@ -1,0 +1,57 @@
+// fairlead: pure
+#include "k8s-bootstrap/plan/plan_bring_up.h"
+
+#include "k8s-bootstrap/plan/plan_phases.h"
+#include "k8s-bootstrap/plan/plan_preflight.h"
+
+namespace fairlead::bootstrap {
+namespace {
+
+/// What a step that still runs will leave is not known: nothing is planned meanwhile.
+bool plan_running(PlanBuilder& plan) {
+  bool runs = false;
+  for (const auto& [name, facts] : plan.in.facts.machines) {
+    for (const StepRecord& record : facts.steps) {
+      if (record.state != "running") continue;
+      plan.obstacle({name}, record.step + " of an earlier run is still at work",
+                    "wait until it has ended (fairlead bootstrap status), then apply again");
+      runs = true;
+    }
+  }
+  return runs;
+}
+
+}  // namespace
+
+Plan plan_bring_up(const PlanInput& input) {
+  PlanBuilder plan(input);
+  warn_certificates(plan);
+  if (plan_running(plan) || !plan_preflight(plan)) return plan.take();
+  if (plan_repairs(plan)) return plan.take();
+  plan_prepare(plan);
+  plan_ssh(plan);
+  plan_pki(plan);
+  plan_gateways(plan);
+  plan_witness(plan);
+  plan_etcd(plan);
+  plan_settle(plan);
+  plan_init(plan);
+  plan_control_planes(plan);
+  plan_workers(plan);
+  plan_cleanup(plan);
+  plan_nodes(plan);
+  plan_addons(plan);
+  plan_bastions(plan);
+  if (!plan.so_far().steps.empty() && plan.so_far().obstacles.empty()) plan_verify(plan);
+  return plan.take();
+}
+
+Plan plan_verification(const PlanInput& input) {
+  PlanBuilder plan(input);
+  warn_certificates(plan);
+  if (cluster_machine(plan) == nullptr) plan.obstacle({}, "no control plane answers", "fairlead bootstrap plan says what is missing");
+  plan_verify(plan);
+  return plan.take();
+}
+
+}  // namespace fairlead::bootstrap

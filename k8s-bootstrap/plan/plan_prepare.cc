@@ -1,0 +1,342 @@
+// fairlead: pure
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "k8s-bootstrap/plan/plan_phases.h"
+#include "k8s-bootstrap/render/sha256.h"
+
+namespace fairlead::bootstrap {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool is_node(const Machine& m) { return m.has(Role::kControlPlane) || m.has(Role::kWorker) || m.has(Role::kEtcd); }
+
+/// It runs already what preparation installs; another version is `upgrade`'s.
+bool runs(const PlanBuilder& plan, const Machine& m) {
+  if (!is_node(m)) return false;
+  const MachineState state = plan.view.of(m).state;
+  return state == MachineState::kMember || state == MachineState::kSick || state == MachineState::kNodeMissing ||
+         state == MachineState::kUnclear;
+}
+
+struct Preparing {
+  PlanBuilder& plan;
+  const Machine& machine;
+  const MachineFacts& facts;
+  const MachineTexts& texts;
+
+  void add(Step step) const {
+    for (const std::string& id : plan.all_of(machine)) step.needs.push_back(id);
+    plan.add(std::move(step));
+  }
+  [[nodiscard]] Step step(std::string_view verb, std::string title, std::string because) const {
+    return plan.step(&machine, verb, Phase::kPrepare, std::move(title), std::move(because));
+  }
+};
+
+bool is_apt(const RenderedFile& f) { return f.path.starts_with("/etc/apt/"); }
+
+bool is_there(const MachineFacts& facts, const std::string& path) {
+  const auto found = facts.files.find(path);
+  return found != facts.files.end() && found->second.present;
+}
+
+/// Files that `which` chooses, and what makes them take effect. Between the two a marker lies on the machine: who was interrupted there
+/// finds files that are right and were never applied.
+void plan_files(const Preparing& p, const std::string& verb, bool (*which)(const RenderedFile&)) {
+  const std::string marker = files_marker_path(verb);
+  const bool pending = is_there(p.facts, marker);
+  std::vector<std::string> why;
+  if (pending) why.emplace_back("an earlier run wrote files and did not apply them");
+  std::vector<std::string> applied;
+  Step step = p.step(verb, "", "");
+  step.operations.emplace_back(file(marker, "Files were written and are still to be applied.\n", 0600));
+  for (const RenderedFile& rendered : p.texts.files) {
+    if (!which(rendered)) continue;
+    const bool there = is_there(p.facts, rendered.path);
+    const bool same = there && p.facts.files.at(rendered.path).sha256 == sha256(rendered.text);
+    const bool right = same && p.facts.files.at(rendered.path).mode == rendered.mode;
+    if (right && !pending) continue;
+    if (!right) why.push_back(rendered.path + (!there ? " is missing" : same ? " has another mode" : " differs"));
+    if (!right) step.operations.emplace_back(file(rendered.path, rendered.text, rendered.mode));
+    const bool again = std::find(applied.begin(), applied.end(), rendered.applies) != applied.end();
+    if (!rendered.applies.empty() && !again) applied.push_back(rendered.applies);
+  }
+  if (why.empty()) return;
+  const std::size_t count = step.operations.size() - 1;
+  step.title = count == 0 ? "applies files" : fmt::format("writes {} file{}", count, count == 1 ? "" : "s");
+  step.because = fmt::format("{}", fmt::join(why, "; "));
+  std::string text;
+  for (const std::string& one : applied) text += one + "\n";
+  step.operations.emplace_back(script(text + "rm -f " + marker + "\n"));
+  p.add(std::move(step));
+}
+
+void plan_copies(const Preparing& p) {
+  std::vector<std::string> why;
+  Step step = p.step("extra-files", "gets the site's own files", "");
+  for (const CopyFile& copied : p.texts.copies) {
+    const bool there = is_there(p.facts, copied.path);
+    if (there && p.facts.files.at(copied.path).sha256 == copied.sha256 && p.facts.files.at(copied.path).mode == copied.mode) continue;
+    why.push_back(copied.path + (there ? " differs" : " is missing"));
+    step.operations.emplace_back(copied);
+  }
+  if (why.empty()) return;
+  step.because = comma(why);
+  p.add(std::move(step));
+}
+
+void plan_apt_keys(const Preparing& p) {
+  Step step = p.step("apt-keys", "fetches the keys of package sources", "");
+  std::vector<std::string> why;
+  for (const AptKeyring& key : p.plan.in.site.mirrors.bundle.empty() ? apt_keyrings(p.plan.in.site, p.texts) : std::vector<AptKeyring>{}) {
+    if (is_there(p.facts, key.path)) continue;
+    why.push_back(key.path + " is missing");
+    step.operations.emplace_back(script(fmt::format(R"sh(command -v curl >/dev/null && command -v gpg >/dev/null || {{
+  apt-get update -q
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates curl gpg
+}}
+mkdir -p "$(dirname {0})"
+curl -fsSL --retry 3 -o {0}.new {1}
+found=$(gpg --show-keys --with-colons {0}.new | awk -F: '$1 == "fpr" {{print $10; exit}}')
+if [ "$found" != {2} ]; then
+  rm -f {0}.new
+  echo "the key at {1} has the fingerprint $found, not {2}: it is not used" >&2
+  exit 1
+fi
+chmod 0644 {0}.new
+mv {0}.new {0}
+)sh",
+                                                    sh_quote(key.path), sh_quote(key.url), key.fingerprint)));
+  }
+  if (why.empty()) return;
+  step.because = fmt::format("{}", fmt::join(why, "; "));
+  step.usual = 3s;
+  p.add(std::move(step));
+}
+
+bool is_held(const std::string& package) {
+  return package == "kubeadm" || package == "kubelet" || package == "kubectl" || package == "containerd" || package == "containerd.io";
+}
+
+void plan_packages(const Preparing& p) {
+  const Site& site = p.plan.in.site;
+  const bool keep = runs(p.plan, p.machine);
+  std::vector<std::string> why;
+  std::vector<std::string> missing;
+  std::vector<std::string> install;
+  std::vector<std::string> hold;
+  for (const auto& [name, version] : wanted_packages(site, p.machine)) {
+    const auto found = p.facts.packages.find(name);
+    const bool there = found != p.facts.packages.end();
+    const bool right = there && (version.empty() || is_version(found->second, version));
+    if (there && !right && keep) {
+      p.plan.warn(fmt::format("{} runs {} {}, the site says {}: fairlead bootstrap upgrade changes it", p.machine.name, name, found->second,
+                              version));
+    } else if (!right) {
+      if (there) why.push_back(name + " is " + found->second);
+      if (!there) missing.push_back(name);
+      install.push_back(version.empty() ? name : fmt::format("{}={}-*", name, version));
+    }
+    const bool held = std::find(p.facts.held.begin(), p.facts.held.end(), name) != p.facts.held.end();
+    if (is_held(name) && (!held || !right)) hold.push_back(name);
+    if (is_held(name) && !held && right) why.push_back(name + " is not held back");
+  }
+  if (!missing.empty()) why.insert(why.begin(), "missing: " + comma(missing));
+  if (why.empty()) return;
+  Step step = p.step("packages", "installs packages", fmt::format("{}", fmt::join(why, "; ")));
+  step.usual = 40s;
+  std::string text = "export DEBIAN_FRONTEND=noninteractive\n";
+  if (!site.mirrors.bundle.empty()) {
+    step.operations.emplace_back(copy_file(site.mirrors.bundle + "/packages.tar", in_work("packages.tar")));
+    text += fmt::format("rm -rf {0}/packages && mkdir -p {0}/packages && tar -xf {0}/packages.tar -C {0}/packages\n", kWorkPath);
+    text +=
+        fmt::format("apt-get install -y --no-download --no-install-recommends --allow-change-held-packages {}/packages/*.deb\n", kWorkPath);
+    text += fmt::format("rm -rf {0}/packages {0}/packages.tar\n", kWorkPath);
+  } else if (!install.empty()) {
+    for (std::string& word : install) word = sh_quote(word);
+    text += "apt-get update -q\n";
+    text += fmt::format("apt-get install -y -q --no-install-recommends --allow-change-held-packages {}\n", fmt::join(install, " "));
+  }
+  if (!hold.empty()) text += fmt::format("apt-mark hold {}\n", fmt::join(hold, " "));
+  step.operations.emplace_back(script(text, 15min));
+  p.add(std::move(step));
+}
+
+/// An archive that is no package: fetched or copied, its digest compared before anything of it is used.
+void plan_archive(const Preparing& p, const std::string& program, const std::string& version, const std::string& url,
+                  const std::string& install) {
+  const auto found = p.facts.programs.find(program);
+  if (found != p.facts.programs.end() && is_version(found->second, version)) return;
+  if (found != p.facts.programs.end() && runs(p.plan, p.machine))
+    return p.plan.warn(fmt::format("{} runs {} {}, the site says {}: fairlead bootstrap upgrade changes it", p.machine.name, program,
+                                   found->second, version));
+  const std::string& digest = p.plan.in.texts.runtime_sha256;
+  if (digest.empty())
+    return p.plan.obstacle({p.machine.name}, fmt::format("no SHA-256 is known of {} {}", program, version),
+                           fmt::format("write it as `sha256` beside its version (its publisher prints it), or choose another `source`"));
+  const std::string archive = in_work(program + "-" + version + ".tar.gz");
+  Step step = p.step(program, fmt::format("installs {} {}", program, version),
+                     found == p.facts.programs.end() ? program + " is missing" : program + " is " + found->second);
+  step.usual = 15s;
+  std::string text;
+  if (const std::string& bundle = p.plan.in.site.mirrors.bundle; !bundle.empty()) {
+    CopyFile from = copy_file(bundle + "/" + program + "-" + version + ".tar.gz", archive);
+    from.sha256 = digest;
+    step.operations.emplace_back(from);
+  } else {
+    text += fmt::format("mkdir -p {}\ncurl -fsSL --retry 3 -o {} {}\n", kWorkPath, archive, url);
+  }
+  text += fmt::format("echo '{}  {}' | sha256sum -c --quiet - || {{ rm -f {}; echo 'the archive is not the pinned one' >&2; exit 1; }}\n",
+                      digest, archive, archive);
+  text += fmt::format("{}rm -f {}\n", install, archive);
+  step.operations.emplace_back(script(text, 10min));
+  p.add(std::move(step));
+}
+
+void plan_runtime(const Preparing& p) {
+  const Versions& versions = p.plan.in.site.versions;
+  if (versions.containerd && versions.containerd->source == RuntimeSource::kUpstream) {
+    const std::string& version = versions.containerd->version;
+    const std::string name = fmt::format("containerd-{}", version);
+    plan_archive(
+        p, "containerd", version,
+        fmt::format("https://github.com/containerd/containerd/releases/download/v{}/{}-linux-amd64.tar.gz", version, name),
+        // Its unit is a rendered file, which comes after it and starts it.
+        fmt::format(
+            "tar -xzf {0}/{1}.tar.gz -C /usr/local\nif systemctl is-active --quiet containerd; then systemctl restart containerd; fi\n",
+            kWorkPath, name));
+  }
+  if (versions.cri_dockerd) {
+    const std::string& version = versions.cri_dockerd->version;
+    plan_archive(p, "cri-dockerd", version,
+                 fmt::format("https://github.com/Mirantis/cri-dockerd/releases/download/v{0}/cri-dockerd-{0}.amd64.tgz", version),
+                 fmt::format("tar -xzf {}/cri-dockerd-{}.tar.gz -C /usr/bin --strip-components=1 cri-dockerd/cri-dockerd\n"
+                             "if systemctl is-active --quiet cri-docker; then systemctl restart cri-docker; fi\n",
+                             kWorkPath, version));
+  }
+}
+
+void plan_kernel(const Preparing& p) {
+  std::vector<std::string> why;
+  std::vector<std::string> unloaded;
+  std::string text;
+  for (const auto& [module, loaded] : p.facts.modules) {
+    if (loaded) continue;
+    unloaded.push_back(module);
+    text += "modprobe " + module + "\n";
+  }
+  if (!unloaded.empty()) why.push_back("modules not loaded: " + comma(unloaded));
+  static const std::map<std::string, std::string> kSysctls{
+      {"net.ipv4.ip_forward", "1"}, {"net.bridge.bridge-nf-call-iptables", "1"}, {"net.bridge.bridge-nf-call-ip6tables", "1"}};
+  bool set = false;
+  for (const auto& [name, wanted] : kSysctls) {
+    const auto found = p.facts.sysctls.find(name);
+    if (found != p.facts.sysctls.end() && found->second == wanted) continue;
+    why.push_back(fmt::format("{} is {}", name, found == p.facts.sysctls.end() || found->second.empty() ? "not set" : found->second));
+    set = true;
+  }
+  if (set) text += "sysctl -q --system\n";
+  if (p.facts.swap == Known::kYes) {
+    why.emplace_back("swap is on");
+    text += "swapoff -a\nsed -i.before-fairlead -E 's/^([^#].*[[:space:]]swap[[:space:]])/#\\1/' /etc/fstab\n";
+    text += "systemctl mask swap.target\n";
+  }
+  if (why.empty()) return;
+  Step step = p.step("kernel", "sets modules, sysctls and swap", fmt::format("{}", fmt::join(why, "; ")));
+  step.operations.emplace_back(script(text));
+  p.add(std::move(step));
+}
+
+/// The runtime and kubelet's unit, once the files that they read are there.
+void plan_services(const Preparing& p) {
+  std::vector<std::string> why;
+  std::string text = "systemctl daemon-reload\n";
+  const std::string runtime = p.plan.in.site.versions.containerd ? "containerd" : "cri-docker";
+  const auto is = [&](const std::string& unit, std::string_view word) {
+    const auto found = p.facts.units.find(unit);
+    return found != p.facts.units.end() && (" " + found->second + " ").find(" " + std::string(word) + " ") != std::string::npos;
+  };
+  if (!is(runtime, "active") || !is(runtime, "enabled")) {
+    why.push_back(runtime + " does not run or is not enabled");
+    text += fmt::format("systemctl enable {0}\nsystemctl restart {0}\n", runtime);
+  }
+  if (!is("kubelet", "enabled")) {
+    why.emplace_back("kubelet is not enabled");
+    text += "systemctl enable kubelet\n";
+  }
+  if (why.empty()) return;
+  Step step = p.step("services", "starts the runtime", fmt::format("{}", fmt::join(why, "; ")));
+  step.operations.emplace_back(script(text));
+  step.usual = 3s;
+  p.add(std::move(step));
+}
+
+void plan_images(const Preparing& p) {
+  const std::string& bundle = p.plan.in.site.mirrors.bundle;
+  if (bundle.empty() || !p.plan.view.is(p.machine, MachineState::kBlank) || p.machine.has(Role::kEtcd)) return;
+  const StepRecord* record = last_record(p.facts, p.machine.name + "/images");
+  if (record != nullptr && record->state == "done") return;
+  Step step = p.step("images", "imports container images", "the site has a bundle, and no import of it is recorded");
+  step.usual = 60s;
+  step.operations.emplace_back(copy_file(bundle + "/images.tar", in_work("images.tar")));
+  step.operations.emplace_back(script(fmt::format("ctr -n k8s.io images import {0}/images.tar\nrm -f {0}/images.tar\n", kWorkPath), 15min));
+  p.add(std::move(step));
+}
+
+}  // namespace
+
+std::map<std::string, std::string> wanted_packages(const Site& site, const Machine& m) {
+  std::map<std::string, std::string> out;
+  const std::string& kubernetes = site.versions.kubernetes;
+  if (is_node(m)) {
+    out = {{"kubeadm", kubernetes}, {"kubelet", kubernetes}, {"chrony", ""}, {"curl", ""}, {"gpg", ""}};
+    if (!m.has(Role::kEtcd) || m.has(Role::kControlPlane)) out["kubectl"] = kubernetes;
+    if (site.versions.containerd) {
+      const Containerd& runtime = *site.versions.containerd;
+      if (runtime.source == RuntimeSource::kUpstream) out["runc"] = "";
+      if (runtime.source == RuntimeSource::kDebian) out["containerd"] = runtime.version;
+      if (runtime.source == RuntimeSource::kDockerRepository) out["containerd.io"] = runtime.version;
+    } else {
+      out["docker-ce"] = "";
+    }
+  }
+  if (m.has(Role::kBastion)) out["kubectl"] = kubernetes;
+  if (m.has(Role::kWitness)) out["corosync-qnetd"] = "";
+  if (m.has(Role::kGateway)) {
+    for (const char* name : {"corosync", "chrony", "curl", "dnsmasq-base", "iputils-ping", "nftables"}) out[name] = "";
+    if (!site.with(Role::kWitness).empty()) out["corosync-qdevice"] = "";
+    if (site.gateways && site.gateways->router && site.gateways->router->sync) out["conntrackd"] = "";
+  }
+  return out;
+}
+
+bool is_version(const std::string& installed, const std::string& wanted) {
+  const std::string_view bare = installed.starts_with("v") ? std::string_view(installed).substr(1) : installed;
+  return bare == wanted ||
+         (bare.starts_with(wanted) && (bare[wanted.size()] == '-' || bare[wanted.size()] == '~' || bare[wanted.size()] == '+'));
+}
+
+void plan_prepare(PlanBuilder& plan) {
+  for (const Machine& machine : plan.in.site.machines) {
+    const MachineFacts* facts = plan.in.facts.find(machine.name);
+    if (facts == nullptr) continue;
+    const auto texts = plan.in.texts.machines.find(machine.name);
+    static const MachineTexts kNone;
+    const Preparing p{plan, machine, *facts, texts == plan.in.texts.machines.end() ? kNone : texts->second};
+    plan_apt_keys(p);
+    plan_files(p, "sources", is_apt);
+    plan_packages(p);
+    if (is_node(machine)) plan_runtime(p);
+    plan_files(p, "files", [](const RenderedFile& f) { return !is_apt(f); });  // Services that read them are there now.
+    plan_copies(p);
+    if (!is_node(machine)) continue;
+    plan_kernel(p);
+    plan_services(p);
+    plan_images(p);
+  }
+}
+
+}  // namespace fairlead::bootstrap

@@ -1,0 +1,402 @@
+// fairlead: pure
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "k8s-bootstrap/plan/plan_day_two.h"
+#include "k8s-bootstrap/plan/plan_phases.h"
+#include "k8s-bootstrap/plan/plan_rule.h"
+
+namespace fairlead::bootstrap {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kKubeletSkewMax = 3;  // Minors that a kubelet may be behind its API server.
+
+std::string bare(const std::string& version) { return version.starts_with("v") ? version.substr(1) : version; }
+
+struct Node {
+  const Machine* machine = nullptr;
+  const MachineFacts* facts = nullptr;
+  const NodeFact* node = nullptr;
+  bool control_plane = false;
+
+  [[nodiscard]] bool package_is(const std::string& name, const std::string& version) const {
+    const auto found = facts->packages.find(name);
+    return found != facts->packages.end() && is_version(found->second, version);
+  }
+  /// Not ended, by the last record of it.
+  [[nodiscard]] bool unfinished(const std::string& verb) const {
+    const StepRecord* record = last_record(*facts, machine->name + verb);
+    return record != nullptr && record->state != "done";
+  }
+};
+
+class Upgrade {
+ public:
+  Upgrade(PlanBuilder& plan, const Machine& host) : plan_(plan), host_(host), target_(plan.in.site.versions.kubernetes) {}
+
+  void run(const std::vector<Node>& nodes) {
+    before_all(nodes);
+    std::string last;
+    for (const Node& node : nodes) {
+      if (!node.control_plane) continue;
+      const bool first = FL_PLAN_RULE(kOneControlPlane, last.empty());
+      last = upgrade(node, first_pending(nodes), first ? before_ : std::vector{last});
+    }
+    std::vector<std::string> after = last.empty() ? before_ : std::vector{last};
+    std::vector<std::string> ends;
+    std::size_t workers = 0;
+    for (const Node& node : nodes) workers += node.control_plane ? 0 : 1;
+    // A third at once: pods that move need somewhere to go.
+    const std::size_t width = std::max<std::size_t>(1, workers / 3);
+    for (const Node& node : nodes) {
+      if (node.control_plane) continue;
+      std::vector<std::string> needs = after;
+      if (ends.size() >= width) needs.push_back(ends[ends.size() - width]);
+      const std::string end = upgrade(node, false, needs);
+      if (!end.empty() && (needs.empty() || end != needs.back())) ends.push_back(end);
+    }
+  }
+
+  void gateways() {
+    if (!plan_.in.texts.fairlead) return;
+    const FairleadPackage& package = *plan_.in.texts.fairlead;
+    std::vector<const Machine*> order;
+    for (const bool holding : {false, true}) {
+      for (const Machine* gateway : plan_.in.site.with(Role::kGateway)) {
+        const MachineFacts* facts = plan_.in.facts.find(gateway->name);
+        if (facts == nullptr) {
+          if (!holding) plan_.obstacle({gateway->name}, "not read", "make it reachable: gateways are upgraded one after the other");
+          continue;
+        }
+        const auto version = facts->programs.find("fairleadd");
+        const bool same = version != facts->programs.end() && version->second == package.version;
+        if (same && !unfinished(*facts, *gateway)) continue;
+        if (facts->vips_held.empty() != holding) order.push_back(gateway);
+      }
+    }
+    for (const Machine* gateway : order) {
+      Step step = plan_.step(gateway, "upgrade-fairlead", Phase::kUpgrade, "gets Fairlead " + package.version,
+                             "another version runs, or its upgrade did not end");
+      step.needs = before_;
+      CopyFile from = copy_file(package.path, in_work("fairlead.deb"));
+      from.sha256 = package.sha256;
+      step.operations.emplace_back(from);
+      step.operations.emplace_back(
+          // One script, one record: a gateway that has the new version and is on standby still is told from one that is done.
+          script(fmt::format(R"sh(fairlead node standby --wait
+DEBIAN_FRONTEND=noninteractive apt-get install -y -q {0}/fairlead.deb
+rm -f {0}/fairlead.deb
+tries=0
+until fairlead status >/dev/null 2>&1; do
+  tries=$((tries + 1))
+  if [ $tries -gt 60 ]; then echo 'fairleadd does not answer after its upgrade' >&2; exit 1; fi
+  sleep 1
+done
+fairlead node online
+)sh",
+                             kWorkPath),
+                 15min));
+      step.usual = 20s;
+      before_ = {step.id};
+      plan_.add(std::move(step));
+    }
+  }
+
+ private:
+  static bool unfinished(const MachineFacts& facts, const Machine& gateway) {
+    const StepRecord* record = last_record(facts, gateway.name + "/upgrade-fairlead");
+    return record != nullptr && record->state != "done";
+  }
+
+  bool api_behind(const Node& n) const { return n.control_plane && bare(n.facts->api_version) != target_; }
+  bool kubelet_behind(const Node& n) const {
+    return bare(n.node->kubelet_version) != target_ || !n.package_is("kubelet", target_) ||
+           (n.control_plane && !n.package_is("kubectl", target_));
+  }
+  bool changes(const Node& n) const {
+    return api_behind(n) || kubelet_behind(n) || !n.package_is("kubeadm", target_) || n.unfinished("/upgrade") || n.unfinished("/kubelet");
+  }
+  /// D3: the last of cordon and uncordon that some machine has a record of is a cordon.
+  bool drained_by_us(const Node& n) const {
+    if (!n.node->unschedulable) return false;
+    for (const auto& [name, facts] : plan_.in.facts.machines) {
+      const StepRecord* last = nullptr;
+      for (const StepRecord& record : facts.steps) {
+        if (is_record_of(record, n.machine->name + "/cordon") || is_record_of(record, n.machine->name + "/uncordon")) last = &record;
+      }
+      if (last != nullptr && (is_record_of(*last, n.machine->name + "/cordon") || last->state != "done")) return true;
+    }
+    return false;
+  }
+
+  /// By the last record of ours some gateway was told to keep it out, or may not have been told the contrary.
+  bool left_out_of_pool(const Node& n) const {
+    for (const Machine* gateway : plan_.in.site.with(Role::kGateway)) {
+      const MachineFacts* facts = plan_.in.facts.find(gateway->name);
+      bool out = false;
+      for (const StepRecord& record : facts == nullptr ? std::vector<StepRecord>{} : facts->steps) {
+        if (is_record_of(record, fmt::format("{}/maint-{}", gateway->name, n.machine->name))) out = true;
+        if (is_record_of(record, fmt::format("{}/ready-{}", gateway->name, n.machine->name))) out = record.state != "done";
+      }
+      if (!FL_PLAN_RULE(kPoolAgain, !out)) return true;
+    }
+    return false;
+  }
+
+  /// The first control plane is the one that `upgrade apply` is for: none is at the target yet.
+  bool first_pending(const std::vector<Node>& nodes) const {
+    return std::none_of(nodes.begin(), nodes.end(),
+                        [&](const Node& n) { return n.control_plane && !api_behind(n) && !n.unfinished("/upgrade"); }) &&
+           !plan_.has(applied_);
+  }
+
+  void before_all(const std::vector<Node>& nodes) {
+    if (std::none_of(nodes.begin(), nodes.end(), [&](const Node& n) { return api_behind(n); })) return;
+    const bool begun = std::any_of(nodes.begin(), nodes.end(), [&](const Node& n) { return n.control_plane && !api_behind(n); });
+    if (begun) return;
+    Step step = plan_.step(&host_, "etcd-snapshot", Phase::kUpgrade, "etcd is saved to state_dir",
+                           "the only way back from an upgrade of the control plane");
+    step.needs = before_;
+    const std::string name = fmt::format("etcd-before-{}.db", target_);
+    // Below /var/lib/etcd the static pod's etcdctl and the host see the same folder.
+    const bool stacked = plan_.in.site.kubernetes.etcd == EtcdPlace::kStacked;
+    const std::string path = stacked ? "/var/lib/etcd/" + name : in_work(name);
+    step.operations.emplace_back(
+        script(etcdctl_function(plan_.in.site) + fmt::format("rm -f {0}\netcdctl_here snapshot save {0}\nchmod 0600 {0}\n", path), 10min));
+    FetchFile fetch;
+    fetch.path = path;
+    fetch.to = in_state(plan_.in.site, "backups/" + name);
+    fetch.secret = true;
+    step.operations.emplace_back(fetch);
+    step.operations.emplace_back(script("rm -f " + path + "\n"));
+    step.usual = 10s;
+    before_ = {step.id};
+    plan_.add(std::move(step));
+    plan_.warn(fmt::format("the way back: etcd restored from {} (etcdctl snapshot restore), with the packages of the earlier version",
+                           in_state(plan_.in.site, "backups/" + name)));
+  }
+
+  Step step(const Node& n, const std::string& verb, const std::string& title, const std::string& because) {
+    Step out = plan_.step(n.machine, verb, Phase::kUpgrade, title, because);
+    out.needs = chain_;
+    out.concerns = {n.machine->name};
+    return out;
+  }
+  void add(Step step) {
+    chain_ = {step.id};
+    plan_.add(std::move(step));
+  }
+
+  void pool(const Node& n, const char* state, const char* title) {
+    if (!n.control_plane || plan_.in.site.with(Role::kControlPlane).size() < 2) return;
+    const std::vector<std::string> before = chain_;
+    std::vector<std::string> all;
+    for (const Machine* gateway : plan_.in.site.with(Role::kGateway)) {
+      if (plan_.in.facts.find(gateway->name) == nullptr) continue;
+      Step out = plan_.step(gateway, fmt::format("{}-{}", state, n.machine->name), Phase::kUpgrade,
+                            fmt::format(fmt::runtime(title), n.machine->name), "it is upgraded");
+      out.needs = before;
+      const SiteVip* endpoint = plan_.in.site.endpoint();
+      const std::string address =
+          fmt::format("{}:{}", url_host(n.machine->address()), endpoint == nullptr ? 6443 : endpoint->to_ports.front());
+      out.operations.emplace_back(
+          script(fmt::format("server=$(fairlead server list | awk '$2 == \"{}\" {{print $1; exit}}')\ntest -n \"$server\"\n"
+                             "fairlead server {} \"$server\"\n",
+                             address, state)));
+      all.push_back(out.id);
+      plan_.add(std::move(out));
+    }
+    if (!all.empty()) chain_ = all;
+  }
+
+  /// Through the API, by the host.
+  Step by_host(const Node& n, const std::string& verb, const std::string& title, const std::string& because) {
+    Step out = step(n, verb, title, because);
+    out.machine = host_.name;
+    out.concerns = {n.machine->name};
+    if (n.machine != &host_) out.concerns.push_back(host_.name);
+    return out;
+  }
+
+  void drain(const Node& n, bool cordoned_before) {
+    // The record that a cordon is ours is there before the cordon, on the machine that takes it away again. D3: none for somebody else's.
+    if (FL_PLAN_RULE(kForeignCordon, !cordoned_before)) {
+      Step mark = by_host(n, "cordon", "is about to be cordoned", "it is upgraded");
+      mark.operations.emplace_back(script("true\n"));
+      add(std::move(mark));
+    }
+    Step out = by_host(n, "drain", "its pods move elsewhere", "it is upgraded");
+    out.operations.emplace_back(
+        script(kubectl(fmt::format("drain {} --ignore-daemonsets --delete-emptydir-data --timeout=10m\n", n.machine->name)), 15min));
+    out.usual = 60s;
+    add(std::move(out));
+  }
+
+  void kubeadm(const Node& n, bool first) {
+    const std::string name = n.machine->name;
+    if (!n.package_is("kubeadm", target_)) {
+      Step out = step(n, "kubeadm", "gets kubeadm " + target_, "kubeadm is " + installed(n, "kubeadm"));
+      out.operations.emplace_back(script(install_kubernetes(plan_.in.site, *n.machine, {"kubeadm"}), 15min));
+      out.usual = 20s;
+      add(std::move(out));
+    }
+    if (!api_behind(n) && !n.unfinished("/upgrade") && !(kubelet_behind(n) && !n.control_plane)) return;
+    Step out =
+        step(n, "upgrade", first ? "upgrades the control plane to " + target_ : "kubeadm upgrade node",
+             n.control_plane ? "its API server is " + bare(n.facts->api_version) : "its kubelet is " + bare(n.node->kubelet_version));
+    const auto texts = plan_.in.texts.machines.find(name);
+    const bool configured = texts != plan_.in.texts.machines.end() && !texts->second.upgrade.empty() && minor_of(target_) > Minor{1, 30};
+    const std::string config = in_work("upgrade.yaml");
+    if (configured) out.operations.emplace_back(file(config, texts->second.upgrade, 0600));
+    const std::string with = configured ? " --config " + config : "";
+    // `apply` asks on a terminal's behalf; its flag for yes does not go together with a file.
+    out.operations.emplace_back(
+        script(first ? fmt::format("kubeadm upgrade plan v{0}{1}\necho y | kubeadm upgrade apply v{0}{1}\n", target_, with)
+                     : fmt::format("kubeadm upgrade node{}\n", with),
+               20min));
+    out.usual = 90s;
+    if (first) applied_ = out.id;
+    add(std::move(out));
+  }
+
+  void kubelet(const Node& n) {
+    if (!kubelet_behind(n) && !n.unfinished("/kubelet")) return;
+    Step out = step(n, "kubelet", "gets kubelet " + target_, "kubelet is " + bare(n.node->kubelet_version));
+    std::vector<std::string> packages{"kubelet"};
+    if (n.control_plane) packages.emplace_back("kubectl");
+    out.operations.emplace_back(
+        script(install_kubernetes(plan_.in.site, *n.machine, packages) + "systemctl daemon-reload\nsystemctl restart kubelet\n", 15min));
+    out.usual = 20s;
+    add(std::move(out));
+  }
+
+  /// The id of its last step, or of what it would have needed.
+  std::string upgrade(const Node& n, bool first, const std::vector<std::string>& needs) {
+    const bool ours = drained_by_us(n);
+    const bool work = changes(n);
+    const bool out = left_out_of_pool(n);
+    if (!work && !ours && !out) return needs.empty() ? std::string() : needs.back();
+    chain_ = needs;
+    const bool cordoned_before = n.node->unschedulable && !ours;
+    if (work) {
+      pool(n, "maint", "takes {} out of the pool");
+      drain(n, cordoned_before);
+      kubeadm(n, first);
+      kubelet(n);
+    }
+    Step ready = by_host(n, "upgraded", "is ready at " + target_, "it was upgraded");
+    ready.operations.emplace_back(wait_for(
+        "its kubelet is " + target_,
+        kubectl(fmt::format("get node {} -o 'jsonpath={{.status.nodeInfo.kubeletVersion}}' | grep -qx v{}", n.machine->name, target_))));
+    ready.operations.emplace_back(
+        wait_for("it is Ready", kubectl(fmt::format("wait --for=condition=Ready node/{} --timeout=1s >/dev/null", n.machine->name))));
+    if (n.control_plane)
+      ready.operations.emplace_back(
+          wait_for("its API server is ready",
+                   kubectl(fmt::format("--server https://{}:6443 get --raw /readyz >/dev/null", url_host(n.machine->address())))));
+    add(std::move(ready));
+    pool(n, "ready", "puts {} back into the pool");
+    if (cordoned_before) {
+      plan_.warn(n.machine->name + " was cordoned before, and stays so");
+      return chain_.back();
+    }
+    if (!work && !ours) return chain_.back();
+    Step uncordon = by_host(n, "uncordon", "takes pods again",
+                            work ? "it is drained for its upgrade" : "it was drained for its upgrade and is upgraded");
+    uncordon.operations.emplace_back(script(kubectl(fmt::format("uncordon {}\n", n.machine->name))));
+    add(std::move(uncordon));
+    return chain_.back();
+  }
+
+  static std::string installed(const Node& n, const std::string& package) {
+    const auto found = n.facts->packages.find(package);
+    return found == n.facts->packages.end() ? "missing" : found->second;
+  }
+
+  PlanBuilder& plan_;
+  const Machine& host_;
+  const std::string target_;
+  std::vector<std::string> before_;
+  std::vector<std::string> chain_;
+  std::string applied_;
+};
+
+/// D2. True: nothing is in the way.
+bool check_versions(PlanBuilder& plan, const std::vector<Node>& nodes) {
+  const std::string& target = plan.in.site.versions.kubernetes;
+  const Minor to = minor_of(target);
+  for (const Node& n : nodes) {
+    const std::string version = n.control_plane ? bare(n.facts->api_version) : bare(n.node->kubelet_version);
+    const Minor from = minor_of(version);
+    if (from == Minor{}) {
+      plan.obstacle({n.machine->name}, "its version could not be read", "fairlead bootstrap status shows what was");
+    } else if (from > to) {
+      plan.obstacle({n.machine->name}, fmt::format("it runs {}, and Kubernetes goes down to {} by no upgrade", version, target),
+                    "versions.kubernetes: not below what runs");
+    } else if (n.control_plane && (from.major != to.major || to.minor > from.minor + 1)) {
+      plan.obstacle({n.machine->name}, fmt::format("it runs {}, and {} is more than one minor above", version, target),
+                    fmt::format("versions.kubernetes: a {}.{} first", from.major, from.minor + 1));
+    }
+    const Minor kubelet = minor_of(bare(n.node->kubelet_version));
+    if (kubelet != Minor{} && to.minor - kubelet.minor > kKubeletSkewMax)
+      plan.obstacle({n.machine->name},
+                    fmt::format("its kubelet is {}, more than {} minors behind {}", bare(n.node->kubelet_version), kKubeletSkewMax, target),
+                    "upgrade in smaller steps");
+  }
+  return plan.so_far().obstacles.empty();
+}
+
+}  // namespace
+
+std::string install_kubernetes(const Site& site, const Machine& machine, const std::vector<std::string>& packages) {
+  static_cast<void>(machine);
+  std::string text = "export DEBIAN_FRONTEND=noninteractive\n";
+  std::string names;
+  std::string pinned;
+  for (const std::string& package : packages) {
+    names += " " + package;
+    pinned += fmt::format(" {}", sh_quote(fmt::format("{}={}-*", package, site.versions.kubernetes)));
+  }
+  text += "apt-get update -q\napt-get install -y -q --no-install-recommends --allow-change-held-packages" + pinned + "\n";
+  return text + "apt-mark hold" + names + "\n";
+}
+
+Plan plan_upgrade(const PlanInput& input) {
+  PlanBuilder plan(input);
+  std::vector<Node> nodes;
+  for (const bool control_plane : {true, false}) {
+    for (const Machine& machine : input.site.machines) {
+      const auto verdict = plan.view.machines.find(machine.name);
+      if (verdict == plan.view.machines.end() || machine.has(Role::kControlPlane) != control_plane) continue;
+      if (machine.has(Role::kEtcd) && !control_plane) continue;
+      if (verdict->second.state != MachineState::kMember) {
+        plan.obstacle({machine.name}, verdict->second.why, "mend it first: an upgrade begins with all machines read and in order");
+        continue;
+      }
+      nodes.push_back({&machine, input.facts.find(machine.name), verdict->second.node, control_plane});
+    }
+  }
+  if (plan.view.primary == nullptr || !input.facts.cluster) return plan.take();
+  if (!count_votes(*input.facts.cluster).all_healthy && input.site.kubernetes.etcd == EtcdPlace::kStacked)
+    plan.obstacle({}, "not every member of etcd is known to be healthy", "mend etcd first");
+  // One that was not read would go on sending to the control plane that changes, and would not be told when it is back.
+  for (const Machine* gateway : input.site.with(Role::kGateway)) {
+    if (!FL_PLAN_RULE(kGatewaysRead, input.facts.find(gateway->name) != nullptr))
+      plan.obstacle({gateway->name}, "not read: it cannot take a control plane out of the pool",
+                    "make it reachable, or take it out of the site");
+  }
+  if (!check_versions(plan, nodes)) return plan.take();
+  Upgrade upgrade(plan, *plan.view.primary);
+  upgrade.gateways();
+  if (!plan.so_far().obstacles.empty()) {
+    Plan stopped = plan.take();
+    stopped.steps.clear();
+    return stopped;
+  }
+  upgrade.run(nodes);
+  return plan.take();
+}
+
+}  // namespace fairlead::bootstrap

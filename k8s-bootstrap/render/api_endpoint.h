@@ -1,0 +1,17 @@
+// fairlead: pure
+// Where clients and nodes reach the API.
+#pragma once
+
+#include <cstdint>
+
+#include "base/ip_address.h"
+#include "k8s-bootstrap/site/site.h"
+
+namespace fairlead::bootstrap {
+
+inline constexpr std::uint16_t kDefaultApiPort = 6443;
+
+/// The endpoint's VIP and the port it listens on; without gateways the first control plane's own address.
+[[nodiscard]] Endpoint api_endpoint(const Site& site);
+
+}  // namespace fairlead::bootstrap

@@ -1,0 +1,108 @@
+// fairlead: pure
+#include "k8s-bootstrap/render/apt_files.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "k8s-bootstrap/render/container_runtime.h"
+#include "k8s-bootstrap/render/machine_roles.h"
+
+namespace fairlead::bootstrap {
+namespace {
+
+constexpr std::string_view kWritten = "# Written by fairlead bootstrap.\n";
+
+std::string without_slash(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+std::string stanza(std::string_view uri, std::string_view suites, std::string_view components, std::string_view key) {
+  std::string out = fmt::format("Types: deb\nURIs: {}\nSuites: {}\n", uri, suites);
+  if (!components.empty()) out += fmt::format("Components: {}\n", components);
+  return out + fmt::format("Signed-By: {}\n", key);
+}
+
+std::string pin(std::string_view packages, std::string_view version) {
+  return fmt::format("Package: {}\nPin: version {}\nPin-Priority: 1001\n", packages, version);
+}
+
+/// containerd's package and how its versions begin: "containerd.io 2.3.4-1~debian.12~bookworm", "containerd 1.6.20~ds1-1+b1".
+std::string runtime_pin(const Site& site) {
+  if (!site.versions.containerd || site.versions.containerd->source == RuntimeSource::kUpstream) return {};
+  const Containerd& containerd = *site.versions.containerd;
+  return containerd.source == RuntimeSource::kDockerRepository ? pin("containerd.io", containerd.version + "-*")
+                                                               : pin("containerd", containerd.version + "*");
+}
+
+/// The system's own file of sources, which the mirror's takes the place of.
+RenderedFile mirror_sources(const Site& site, std::string_view os_id, std::string_view name) {
+  const std::string mirror = without_slash(site.mirrors.debian);
+  std::string text(kWritten);
+  if (os_id == "ubuntu") {
+    text += stanza(mirror, fmt::format("{0} {0}-updates {0}-security", name), "main restricted universe",
+                   "/usr/share/keyrings/ubuntu-archive-keyring.gpg");
+    return {"/etc/apt/sources.list.d/ubuntu.sources", text, 0644, "apt-get -q update\n"};
+  }
+  constexpr std::string_view kKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  text += stanza(mirror, fmt::format("{0} {0}-updates", name), "main", kKey) + "\n";
+  text += stanza(mirror + "-security", fmt::format("{}-security", name), "main", kKey);
+  return {"/etc/apt/sources.list.d/debian.sources", text, 0644, "apt-get -q update\n"};
+}
+
+}  // namespace
+
+std::string kubernetes_repository(const Site& site) {
+  const std::string base = site.mirrors.kubernetes.empty() ? "https://pkgs.k8s.io" : without_slash(site.mirrors.kubernetes);
+  return fmt::format("{}/core:/stable:/v{}.{}/deb/", base, major_number(site.versions.kubernetes), minor_number(site.versions.kubernetes));
+}
+
+std::string docker_repository(std::string_view os_id) { return fmt::format("https://download.docker.com/linux/{}", os_id); }
+
+std::string_view codename(std::string_view os_id, std::string_view os_version) {
+  struct Release {
+    std::string_view id;
+    std::string_view version;
+    std::string_view name;
+  };
+  static constexpr std::array<Release, 4> kReleases{
+      {{"debian", "12", "bookworm"}, {"debian", "13", "trixie"}, {"ubuntu", "22.04", "jammy"}, {"ubuntu", "24.04", "noble"}}};
+  for (const Release& release : kReleases) {
+    if (release.id == os_id && release.version == os_version) return release.name;
+  }
+  return {};
+}
+
+std::vector<RenderedFile> kubernetes_apt_files(const Site& site, const Machine& machine) {
+  const bool runs = runs_kubelet(machine);
+  if (!runs && !machine.has(Role::kBastion)) return {};
+  std::vector<RenderedFile> out;
+  if (site.mirrors.bundle.empty()) {
+    out.push_back({"/etc/apt/sources.list.d/kubernetes.sources",
+                   std::string(kWritten) + stanza(kubernetes_repository(site), "/", "", kKubernetesKeyring), 0644, "apt-get -q update\n"});
+  }
+  std::string pins = std::string(kWritten) + pin(runs ? "kubeadm kubelet kubectl" : "kubectl", site.versions.kubernetes + "-*");
+  if (const std::string runtime = runtime_pin(site); runs && !runtime.empty()) pins += "\n" + runtime;
+  out.push_back({"/etc/apt/preferences.d/fairlead-kubernetes", pins, 0644, ""});
+  return out;
+}
+
+std::vector<RenderedFile> apt_files(const Site& site, const Machine& machine, std::string_view os_id, std::string_view os_version) {
+  const std::string_view name = codename(os_id, os_version);
+  if (name.empty() || !site.mirrors.bundle.empty()) return {};
+  std::vector<RenderedFile> out;
+  if (!site.mirrors.debian.empty()) {
+    out.push_back(mirror_sources(site, os_id, name));
+    out.push_back({"/etc/apt/sources.list", std::string(kWritten) + "# The sources are in sources.list.d.\n", 0644, ""});
+  }
+  const bool docker =
+      site.versions.cri_dockerd || (site.versions.containerd && site.versions.containerd->source == RuntimeSource::kDockerRepository);
+  if (docker && runs_kubelet(machine)) {
+    out.push_back({"/etc/apt/sources.list.d/docker.sources",
+                   std::string(kWritten) + stanza(docker_repository(os_id), name, "stable", kDockerKeyring), 0644, "apt-get -q update\n"});
+  }
+  return out;
+}
+
+}  // namespace fairlead::bootstrap

@@ -1,0 +1,56 @@
+// A guard that can be left out without anybody noticing is no guard: each is left out in turn (plan/plan_rule.h).
+#include <gtest/gtest.h>
+
+#include "k8s-bootstrap/plan/plan_rule.h"
+#include "tests/sim/bootstrap/bring_up_cases.h"
+#include "tests/sim/bootstrap/upgrade_cases.h"
+
+namespace fairlead::bootstrap::test {
+namespace {
+
+constexpr int kAbsentMax = 3;
+
+struct Case {
+  PlanMutant mutant;
+  const char* name;
+};
+constexpr Case kCases[] = {{PlanMutant::kInitReadsAll, "InitReadsAll"},
+                           {PlanMutant::kInitNeedsEmpty, "InitNeedsEmpty"},
+                           {PlanMutant::kResetOwnOnly, "ResetOwnOnly"},
+                           {PlanMutant::kResetAlone, "ResetAlone"},
+                           {PlanMutant::kSettled, "Settled"},
+                           {PlanMutant::kMemberQuorum, "MemberQuorum"},
+                           {PlanMutant::kMemberAlone, "MemberAlone"},
+                           {PlanMutant::kJoinHealthy, "JoinHealthy"},
+                           {PlanMutant::kUnknown, "Unknown"},
+                           {PlanMutant::kEtcdUnread, "EtcdUnread"},
+                           {PlanMutant::kOneControlPlane, "OneControlPlane"},
+                           {PlanMutant::kPoolAgain, "PoolAgain"},
+                           {PlanMutant::kForeignCordon, "ForeignCordon"}};
+
+class BringUpMutants : public ::testing::TestWithParam<Case> {
+ protected:
+  void TearDown() override { plan_mutant = PlanMutant::kNone; }
+};
+
+TEST_P(BringUpMutants, AreCaught) {
+  plan_mutant = GetParam().mutant;
+  std::string found = judge_two_half_joins();
+  if (found.empty()) found = first_upgrade_violation();
+  if (found.empty()) found = first_violation(prepared({.control_planes = 3, .workers = 1, .gateways = 1}), kAbsentMax);
+  EXPECT_NE(found, "");
+  RecordProperty("caught", found);
+}
+
+INSTANTIATE_TEST_SUITE_P(Guards, BringUpMutants, ::testing::ValuesIn(kCases),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST(BringUpMutant, NoneIsCaught) {
+  plan_mutant = PlanMutant::kNone;
+  EXPECT_EQ(first_violation(prepared({.control_planes = 3, .workers = 1, .gateways = 1}), kAbsentMax), "");
+  EXPECT_EQ(judge_two_half_joins(), "");
+  EXPECT_EQ(first_upgrade_violation(), "");
+}
+
+}  // namespace
+}  // namespace fairlead::bootstrap::test

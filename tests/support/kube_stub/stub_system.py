@@ -1,0 +1,347 @@
+"""systemctl and the programs it starts: units that do something here are really started (fairleadd, corosync, chronyd, etcd by the kubelet),
+others only have a state. The kubelet starts and ends static pods: etcd the real one, kube-apiserver the stub's."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from stub_common import ETC, Api, Failure, at, host_name, read, read_state, record, wait_for, write, write_state
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+RUN = "/run/stub"
+# What a unit runs; the others are marks.
+COMMANDS = {
+    "kubelet": [sys.executable, f"{HERE}/stub_node.py", "kubelet", "--stub-serve"],
+    "corosync": ["corosync", "-f"],
+    "corosync-qnetd": ["corosync-qnetd", "-f"],
+    "corosync-qdevice": ["corosync-qdevice", "-f"],
+    "fairleadd": ["fairleadd", "--config", "/etc/fairlead/fairlead.yaml"],
+}
+# Units that a package or systemd brings and that do nothing here.
+MARKS = ("containerd", "chrony", "cri-docker", "cri-docker.socket", "swap.target", "systemd-timesyncd", "ssh", "nftables", "dnsmasq")
+POD_COMMANDS = {"etcd": ["etcd"], "kube-apiserver": [sys.executable, f"{HERE}/stub_api.py"]}
+
+
+def nothing(arguments):
+    record("nothing", arguments)
+    return 0
+
+
+# ---- systemctl ----
+
+def systemctl(arguments):
+    record("systemctl", arguments)
+    # "-p A,B" takes a value of its own.
+    arguments = [f"-p{arguments[i + 1]}" if a == "-p" else a for i, a in enumerate(arguments) if i == 0 or arguments[i - 1] != "-p"]
+    words = [a for a in arguments if not a.startswith("-")]
+    if not words:
+        return 0
+    verb, units = words[0], [w.removesuffix(".service") for w in words[1:]]
+    if verb in ("daemon-reload", "reset-failed", "preset"):
+        return 0
+    if verb == "is-system-running":
+        print("running")
+        return 0
+    if verb in ("is-active", "is-enabled"):
+        return _ask(verb, units, "--quiet" in arguments or "-q" in arguments)
+    if verb == "show":
+        return _show(units, arguments)
+    if verb == "reboot":
+        return reboot(arguments)
+    for unit in units:
+        at(f"systemctl-{verb}-{unit}:before")
+        _change(verb, unit, "--now" in arguments)
+    return 0
+
+
+def _state():
+    return read_state("units", {})
+
+
+def _set(unit, **what):
+    state = _state()
+    state[unit] = state.get(unit, {"active": False, "enabled": False}) | what
+    write_state("units", state)
+
+
+def _known(unit):
+    return unit in _state() or unit in COMMANDS or unit in MARKS or any(os.path.exists(f"{folder}/{unit}.service") or os.path.exists(f"{folder}/{unit}")
+                                                       for folder in ("/lib/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/system"))
+
+
+def _is_active(unit):
+    if unit in COMMANDS:
+        return _alive(unit)
+    return bool(_state().get(unit, {}).get("active"))
+
+
+def _ask(verb, units, quiet):
+    code = 0
+    for unit in units:
+        yes = _is_active(unit) if verb == "is-active" else bool(_state().get(unit, {}).get("enabled"))
+        if not quiet:
+            print(("active" if yes else "inactive") if verb == "is-active" else ("enabled" if yes else "disabled"))
+        code = code if yes else (3 if verb == "is-active" else 1)
+    return code
+
+
+def _show(units, arguments):
+    wanted = [a.removeprefix("--property=").removeprefix("-p") for a in arguments if a.startswith(("--property=", "-p"))]
+    properties = ",".join(wanted).split(",") if wanted else ["ActiveState", "UnitFileState", "LoadState"]
+    for number, unit in enumerate(units):
+        if number:
+            print()
+        values = {"ActiveState": "active" if _is_active(unit) else "inactive", "UnitFileState": "enabled" if _state().get(unit, {}).get("enabled") else "disabled",
+                  "LoadState": "loaded" if _known(unit) else "not-found", "Id": f"{unit}.service", "MainPID": str(_pid(unit) or 0)}
+        for name in properties:
+            print(values.get(name, "") if "--value" in arguments else f"{name}={values.get(name, '')}")
+    return 0
+
+
+def _change(verb, unit, now):
+    if not _known(unit):
+        raise Failure(f"Failed to {verb} {unit}.service: Unit {unit}.service not found.", 5)
+    if verb in ("enable", "unmask"):
+        _set(unit, enabled=True)
+    if verb in ("disable", "mask"):
+        _set(unit, enabled=False)
+    if verb in ("stop", "restart", "try-restart") or (verb in ("disable", "mask") and now):
+        _stop(unit)
+    if verb in ("start", "restart", "reload-or-restart") or (verb == "enable" and now):
+        _start(unit)
+    if verb in ("reload", "reload-or-restart") and _pid(unit):
+        os.kill(_pid(unit), signal.SIGHUP)
+
+
+def _pid(unit):
+    text = read(f"{RUN}/{unit}.pid", "")
+    return int(text) if text else None
+
+
+def _alive(unit):
+    pid = _pid(unit)
+    return pid is not None and _runs(pid)
+
+
+def _start(unit):
+    _set(unit, active=True)
+    if unit not in COMMANDS or _alive(unit):
+        return
+    pid = spawn(COMMANDS[unit], f"/var/log/{unit}.stub.log")
+    write(f"{RUN}/{unit}.pid", str(pid))
+    if unit == "fairleadd":
+        wait_for(lambda: os.path.exists("/run/fairlead/fairlead.sock") or not _alive(unit), 20, "fairleadd")
+    if not _alive(unit):
+        raise Failure(f"Job for {unit}.service failed because the control process exited with error code.", 1)
+
+
+def _stop(unit):
+    _set(unit, active=False)
+    pid = _pid(unit)
+    if not pid or not _alive(unit):
+        return
+    os.kill(pid, signal.SIGTERM)
+    try:
+        wait_for(lambda: not _alive(unit), 20, unit)
+    except Failure:
+        os.kill(pid, signal.SIGKILL)
+    os.unlink(f"{RUN}/{unit}.pid")
+
+
+def spawn(command, log):
+    """Started and let go, in a session of its own."""
+    os.makedirs(RUN, exist_ok=True)
+    with open(log, "ab") as file:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True).pid
+
+
+def boot():
+    """What a machine starts by itself after a reboot."""
+    write_state("pods", {})
+    for unit, state in _state().items():
+        if state.get("enabled"):
+            _start(unit)
+
+
+def reboot(arguments):
+    record("reboot", arguments)
+    # The lab's keeper does it: it ends everything in this machine and starts sshd again.
+    write("/run/stub/reboot", "asked\n")
+    return 0
+
+
+# ---- kubelet and its pods ----
+
+def kubelet(arguments):
+    if "--version" in arguments:
+        print(f"Kubernetes v{read_state('packages', {}).get('kubelet', '0.0.0').split('-')[0]}")
+        return 0
+    if "--stub-serve" not in arguments:
+        raise Failure("kubelet is started by systemctl")
+    return _Kubelet().serve()
+
+
+class _Kubelet:
+    """Pods outlive it, as with the real one: a kubelet that is started finds them again by `pods.json`."""
+
+    def __init__(self):
+        self.over = False
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # No zombies.
+
+    def _end(self, *_):
+        self.over = True
+
+    def serve(self):
+        while not self.over:
+            self._manifests()
+            self._register()
+            time.sleep(0.1)  # tidy: polls
+        return 0
+
+    @staticmethod
+    def _wanted():
+        folder, wanted = f"{ETC}/manifests", {}
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if not name.endswith(".yaml"):
+                continue
+            lines = read(f"{folder}/{name}", "").splitlines()
+            command = [line.strip().removeprefix("- ") for line in lines if line.startswith("    - ")]
+            if command and command[0] in POD_COMMANDS:
+                wanted[name.removesuffix(".yaml")] = command
+        return wanted
+
+    def _manifests(self):
+        wanted = self._wanted()
+        pods = read_state("pods", {})
+        kept = {name: pod for name, pod in pods.items() if wanted.get(name) == pod["command"] and _runs(pod["pid"])}
+        for name in pods.keys() - kept.keys():
+            end_pod(pods[name]["pid"])
+        for name in wanted.keys() - kept.keys():
+            command = wanted[name]
+            kept[name] = {"command": command, "pid": spawn(POD_COMMANDS[command[0]] + command[1:], f"/var/log/{name}.pod.log")}
+        if kept != pods:
+            write_state("pods", kept)
+
+    def _register(self):
+        if not os.path.exists(f"{ETC}/kubelet.conf"):
+            return
+        try:
+            api = Api.by_kubeconfig(f"{ETC}/kubelet.conf")
+            node = api.get("nodes", "", host_name())
+            fresh = _node(node)
+            if node != fresh:
+                api.put("nodes", "", host_name(), fresh)
+        except (Failure, ValueError, KeyError, OSError):
+            time.sleep(0.2)  # tidy: polls. The API is not there yet, or not any more.
+
+
+def _runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def end_pod(pid):
+    if not _runs(pid):
+        return
+    os.kill(pid, signal.SIGTERM)
+    try:
+        wait_for(lambda: not _runs(pid), 10, "a pod's end")
+    except Failure:
+        os.kill(pid, signal.SIGKILL)
+
+
+def end_pods():
+    """`kubeadm reset`, by the container runtime."""
+    for pod in read_state("pods", {}).values():
+        end_pod(pod["pid"])
+    write_state("pods", {})
+
+
+def _node(node):
+    registration = read_state("registration", {})
+    node = node or {"metadata": {"name": host_name(), "labels": {}}, "spec": {"taints": registration.get("taints") or []}, "status": {}}
+    for argument in registration.get("kubeletExtraArgs") or []:
+        if argument["name"] == "node-labels":
+            node["metadata"]["labels"].update(dict(pair.split("=", 1) for pair in argument["value"].split(",")))
+    addresses = [argument["value"] for argument in registration.get("kubeletExtraArgs") or [] if argument["name"] == "node-ip"]
+    from stub_common import address_of_default_device
+    node["status"] = {"addresses": [{"type": "InternalIP", "address": addresses[0] if addresses else address_of_default_device()}],
+                      "nodeInfo": {"kubeletVersion": f"v{read_state('packages', {}).get('kubelet', '0.0.0').split('-')[0]}"},
+                      "conditions": [{"type": "Ready", "status": "True"}]}
+    return node
+
+
+# ---- the rest ----
+
+def containerd(arguments):
+    record("containerd", arguments)
+    if "--version" in arguments:
+        print(f"containerd github.com/containerd/containerd/v2 {read('/var/lib/stub/containerd-version', 'v0.0.0').strip()} 0123456")
+    return 0
+
+
+def runc(arguments):
+    print("runc version 1.4.0") if "--version" in arguments else None
+    return 0
+
+
+def crictl(arguments):
+    record("crictl", arguments)
+    print(json.dumps({"status": {"conditions": [{"type": "RuntimeReady", "status": True}]}}))
+    return 0
+
+
+def ctr(arguments):
+    record("ctr", arguments)
+    return 0
+
+
+def modprobe(arguments):
+    record("modprobe", arguments)
+    return 0
+
+
+def sysctl(arguments):
+    """Forwarding is really set, each machine has its own; what a namespace has not got is a stand-in fact of the lab."""
+    record("sysctl", arguments)
+    for folder in ("/etc/sysctl.d", "/usr/lib/sysctl.d"):
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if "net.ipv4.ip_forward = 1" in read(f"{folder}/{name}"):
+                with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as file:
+                    file.write("1")
+    return 0
+
+
+def hostnamectl(arguments):
+    record("hostnamectl", arguments)
+    return 0
+
+
+# The keys of package sources: who fetches one from here gets a file that says where from, and gpg knows whose key that is.
+_KEYS = {"pkgs.k8s.io": "DE15B14486CD377B9E876E1A234654DA9A296436", "download.docker.com": "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"}
+
+
+def curl(arguments):
+    url = next((a for a in arguments if a.startswith("https://")), "")
+    if not any(f"//{host}/" in url for host in _KEYS):
+        os.execv("/usr/bin/curl", ["curl", *arguments])
+    record("curl", arguments)
+    at("curl:before")
+    write(arguments[arguments.index("-o") + 1], f"key of {url}\n")
+    return 0
+
+
+def gpg(arguments):
+    record("gpg", arguments)
+    text = read(arguments[-1])
+    for host, fingerprint in _KEYS.items():
+        if f"//{host}/" in text:
+            print(f"pub:-:2048:1:{fingerprint[-16:]}:\nfpr:::::::::{fingerprint}:")
+            return 0
+    raise Failure("gpg: no valid OpenPGP data found.", 2)
