@@ -6,12 +6,13 @@ import subprocess
 from stub_common import Api, Failure, at, read, record, standard_input, wait_for
 
 KINDS = {"node": "nodes", "no": "nodes", "pod": "pods", "secret": "secrets", "cm": "configmaps", "configmap": "configmaps", "daemonset": "daemonsets", "ds": "daemonsets",
-         "deployment": "deployments", "deploy": "deployments", "clusterrolebinding": "clusterrolebindings", "statefulset": "statefulsets", "service": "services"}
-GLOBAL = ("nodes", "clusterrolebindings", "namespaces")
+         "deployment": "deployments", "deploy": "deployments", "clusterrolebinding": "clusterrolebindings", "statefulset": "statefulsets", "service": "services",
+         "namespace": "namespaces", "ns": "namespaces"}
+GLOBAL = ("nodes", "clusterrolebindings", "namespaces", "namespace")
 _WITH_VALUE = {"raw", "field-selector",
                "kubeconfig", "n", "namespace", "o", "output", "f", "filename", "timeout", "for", "l", "selector", "grace-period", "field-manager", "request-timeout",
                "server", "p",
-               "type", "patch", "context"}
+               "type", "patch", "context", "image", "restart", "labels", "overrides", "port", "target-port"}
 
 
 def main(arguments):
@@ -29,7 +30,7 @@ def main(arguments):
         api.server = flags["server"]
     at(f"kubectl-{verb}:before")
     call = {"get": get, "apply": apply, "delete": delete, "cordon": cordon, "uncordon": cordon, "drain": drain, "label": label, "taint": taint, "rollout": rollout, "wait": rollout,
-            "exec": execute, "annotate": label}.get(verb)
+            "exec": execute, "annotate": label, "create": create, "run": run_pod, "expose": expose}.get(verb)
     if call is None:
         raise Failure(f'error: unknown command "{verb}" for "kubectl"')
     code = call(api, flags, words, verb=verb, text=text, rest=rest)
@@ -198,14 +199,16 @@ def taint(api, _, words, **__):
 def rollout(api, flags, words, **_):
     words = [word for word in words if word not in ("status", "restart")]
 
+    def fine(one):
+        conditions = one.get("status", {}).get("conditions")
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions) if conditions else one.get("status", {}).get("ready")
+
     def ready():
         for kind, name in _targets(words):
-            one = api.get(kind, _where(kind, flags), name)
-            if one is None:
+            found = api.get(kind, _where(kind, flags), name)
+            if found is None:
                 raise Failure(f'Error from server (NotFound): {kind} "{name}" not found')
-            conditions = one.get("status", {}).get("conditions")
-            fine = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions) if conditions else one.get("status", {}).get("ready")
-            if not fine:
+            if not all(fine(one) for one in ([found] if name else found)):
                 return False
         return True
     seconds = float(re.sub(r"[^0-9.]", "", flags.get("timeout", "30s")) or 30)
@@ -213,6 +216,33 @@ def rollout(api, flags, words, **_):
     print(f"{' '.join(words)} successfully rolled out")
 
 
-def execute(_, __, ___, rest=(), **____):
-    """In etcd's pod: the same program, beside it."""
+def create(api, _, words, **__):
+    kind, name = _kind(words[0]), words[1]
+    api.put(kind if kind.endswith("s") else kind + "s", "", name, {"metadata": {"name": name}})
+    print(f"{words[0]}/{name} created")
+
+
+def run_pod(api, flags, words, **_):
+    """A pod that is ready at once, on the node of its overrides; its labels are app=NAME."""
+    node = json.loads(flags.get("overrides", "{}")).get("spec", {}).get("nodeName", "")
+    _node(api, node)
+    api.put("pods", _where("pods", flags), words[0], {"metadata": {"name": words[0]}, "spec": {"nodeName": node}, "status": {"ready": True}})
+    print(f"pod/{words[0]} created")
+
+
+def expose(api, flags, words, **_):
+    api.put("services", _where("services", flags), words[1], {"metadata": {"name": words[1]}, "spec": {"port": flags.get("port")}})
+    print(f"service/{words[1]} exposed")
+
+
+def execute(api, flags, words, rest=(), **_):
+    """In etcd's pod the same program, beside it. In others what the network of a cluster would answer: names if there is a CoreDNS, a Service's page
+    if there are the Service, its pod, and a CNI."""
+    if rest[0] == "nslookup":
+        return 0 if api.get("deployments", "kube-system", "coredns") else 1
+    if rest[0] == "wget":
+        namespace = _where("pods", flags)
+        whole = api.get("services", namespace, "server") and api.get("pods", namespace, "server") and api.get("daemonsets", "kube-flannel")
+        print("here") if whole else None
+        return 0 if whole else 1
     return subprocess.run(list(rest), check=False).returncode
