@@ -215,8 +215,9 @@ test('an operator ends a lease, after a dialog that says what that does; a viewe
   });
   const lease = '[data-lease="192.168.1.101"]';
   await on({status}, async (page, sim) => {
-    sim.leases.push(leaseLike({network: 'node', address: '192.168.2.77', reserved: false}));
     await page.waitForSelector(`${lease} .actions button`);
+    sim.leases.push(leaseLike({network: 'node', address: '192.168.2.77', reserved: false}));
+    sim.status.dhcp.leases.received += 1;   // What changes of the node's status is asked for anew.
     await page.waitForSelector('[data-lease="192.168.2.77"]');
     assert.equal(await page.locator('[data-lease="192.168.2.77"] button').count(), 0, 'that is the other gateway’s');
     await page.click(`${lease} .actions button`);
