@@ -30,7 +30,7 @@ def site_yaml(version="1.36.4", control_planes=CONTROL_PLANES, workers=WORKERS):
 kind: Site
 name: demo
 domain: kube.demo
-state_dir: /root/demo.state
+state_dir: /srv/site/demo.state
 ssh: {{user: root, key: /etc/ssh/operator_key, parallel: 8}}
 versions:
   kubernetes: {version}
@@ -79,8 +79,8 @@ class BootstrapLab:
                 for name, addresses in group.items():
                     self.machines[name] = self.site.machine(name, addresses, gateway)
             self.operator = self.site.operator()
-            self.operator.write("/root/site.yaml", site_yaml())
-            self.operator.write("/root/flannel.yml", FLANNEL)
+            self.operator.write("/srv/site/site.yaml", site_yaml())
+            self.operator.write("/srv/site/flannel.yml", FLANNEL)
         except BaseException:
             self.site.close()
             raise
@@ -102,10 +102,10 @@ class Bootstrap(unittest.TestCase):
         cls.addClassCleanup(cls.lab.close)
 
     def test_1_from_machines_to_a_cluster(self):
-        plan = self.lab.bootstrap("plan", "/root/site.yaml")
+        plan = self.lab.bootstrap("plan", "/srv/site/site.yaml")
         self.assertEqual(plan.returncode, 0, plan.stderr)
         self.assertIn("initialises the cluster", plan.stdout)
-        applied = self.lab.bootstrap("apply", "--yes", "/root/site.yaml")
+        applied = self.lab.bootstrap("apply", "--yes", "/srv/site/site.yaml")
         self.assertEqual(applied.returncode, 0, applied.stdout + applied.stderr)
         nodes = json.loads(self.lab.machines["mast-1"].run("kubectl", "get", "nodes", "-o", "json", env=PATH).stdout)["items"]
         self.assertEqual({node["metadata"]["name"] for node in nodes}, {*CONTROL_PLANES, *WORKERS})
@@ -121,18 +121,18 @@ class Bootstrap(unittest.TestCase):
             self.assertNotIn("DNSMASQ_ENDED", log)
 
     def test_2_again_there_is_nothing_to_do(self):
-        plan = self.lab.bootstrap("plan", "--exit-code", "/root/site.yaml")
+        plan = self.lab.bootstrap("plan", "--exit-code", "/srv/site/site.yaml")
         self.assertEqual(plan.returncode, 0, plan.stdout + plan.stderr)
-        applied = self.lab.bootstrap("apply", "--yes", "--json", "/root/site.yaml")
+        applied = self.lab.bootstrap("apply", "--yes", "--json", "/srv/site/site.yaml")
         self.assertEqual(json.loads(applied.stdout.splitlines()[-1])["steps"], 0)
 
     def test_3_secrets_stay_where_they_belong(self):
         """state_dir is the operator's alone; what was secret in the run stands in no journal; nothing is left on the machines."""
         operator = self.lab.operator
-        self.assertEqual(operator.mode("/root/demo.state"), 0o700)
-        self.assertEqual(operator.mode("/root/demo.state/kubeconfig"), 0o600)
+        self.assertEqual(operator.mode("/srv/site/demo.state"), 0o700)
+        self.assertEqual(operator.mode("/srv/site/demo.state/kubeconfig"), 0o600)
         tokens = {word for machine in CONTROL_PLANES for call in self.lab.machines[machine].calls("kubeadm") for word in call["arguments"] if "." in word and len(word) == 23}
-        journal = operator.read("/root/demo.state/journal.jsonl")
+        journal = operator.read("/srv/site/demo.state/journal.jsonl")
         self.assertIn("mast-2/join", journal)
         for machine in [*CONTROL_PLANES, *WORKERS]:
             found = self.lab.machines[machine].run("grep", "-rlE", "certificateKey|token:", "/var/lib/fairlead", "/tmp", "/etc/fairlead")
@@ -146,10 +146,10 @@ class Bootstrap(unittest.TestCase):
         mast = self.lab.machines["mast-2"]
         before = mast.read("/etc/sysctl.d/60-fairlead-kubernetes.conf")
         mast.write("/etc/sysctl.d/60-fairlead-kubernetes.conf", "net.ipv4.ip_forward = 0\n")
-        plan = self.lab.bootstrap("plan", "--exit-code", "/root/site.yaml")
+        plan = self.lab.bootstrap("plan", "--exit-code", "/srv/site/site.yaml")
         self.assertEqual(plan.returncode, 5, plan.stdout + plan.stderr)
         self.assertIn("60-fairlead-kubernetes.conf differs", plan.stdout)
-        self.assertEqual(self.lab.bootstrap("apply", "--yes", "/root/site.yaml").returncode, 0)
+        self.assertEqual(self.lab.bootstrap("apply", "--yes", "/srv/site/site.yaml").returncode, 0)
         self.assertEqual(mast.read("/etc/sysctl.d/60-fairlead-kubernetes.conf"), before)
 
     def test_5_killed_in_the_middle_of_a_step_it_goes_on_and_does_nothing_twice(self):
@@ -157,27 +157,27 @@ class Bootstrap(unittest.TestCase):
         node = self.lab.machines["node-2"]
         for point in ("join:before", "join:after"):
             with self.subTest(point=point):
-                reset = self.lab.bootstrap("reset", "--machine", "node-2", "--yes", "--yes-destroy", "node-2", "/root/site.yaml")
+                reset = self.lab.bootstrap("reset", "--machine", "node-2", "--yes", "--yes-destroy", "node-2", "/srv/site/site.yaml")
                 self.assertEqual(reset.returncode, 0, reset.stdout + reset.stderr)
                 joins = len(self._joins(node))
                 node.hold_at(point)
-                dying = self.lab.operator.spawn(["fairlead", "bootstrap", "apply", "--yes", "/root/site.yaml"], f"apply-{point}")
+                dying = self.lab.operator.spawn(["fairlead", "bootstrap", "apply", "--yes", "/srv/site/site.yaml"], f"apply-{point}")
                 wait_for(node.is_held, 60, f"kubeadm is at {point}: {dying.stdout()[-500:]} {dying.stderr()[-500:]}")
                 dying.kill()
                 node.let_go()
-                applied = self.lab.bootstrap("apply", "--yes", "/root/site.yaml")
+                applied = self.lab.bootstrap("apply", "--yes", "/srv/site/site.yaml")
                 self.assertEqual(applied.returncode, 0, applied.stdout + applied.stderr)
                 self.assertEqual(len(self._joins(node)), joins + 1, "kubeadm join ran once")
-                self.assertEqual(self.lab.bootstrap("plan", "--exit-code", "/root/site.yaml").returncode, 0)
+                self.assertEqual(self.lab.bootstrap("plan", "--exit-code", "/srv/site/site.yaml").returncode, 0)
 
     def test_6_two_operators_exclude_each_other(self):
         node = self.lab.machines["node-1"]
-        self.assertEqual(self.lab.bootstrap("reset", "--machine", "node-1", "--yes", "--yes-destroy", "node-1", "/root/site.yaml").returncode, 0)
+        self.assertEqual(self.lab.bootstrap("reset", "--machine", "node-1", "--yes", "--yes-destroy", "node-1", "/srv/site/site.yaml").returncode, 0)
         node.hold_at("join:before")
-        first = self.lab.operator.spawn(["fairlead", "bootstrap", "apply", "--yes", "/root/site.yaml"], "first")
+        first = self.lab.operator.spawn(["fairlead", "bootstrap", "apply", "--yes", "/srv/site/site.yaml"], "first")
         try:
             wait_for(node.is_held, 60, "the first one works")
-            second = self.lab.bootstrap("apply", "--yes", "/root/site.yaml")
+            second = self.lab.bootstrap("apply", "--yes", "/srv/site/site.yaml")
             self.assertEqual(second.returncode, 5, second.stdout + second.stderr)
             self.assertIn("root on operator", second.stderr)
         finally:
