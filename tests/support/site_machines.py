@@ -172,9 +172,16 @@ class SiteMachine:
         self._upper("/etc/fairlead/stand-in-facts", f"{_STAND_INS}product_uuid={uuid.uuid4()}\n")
         shutil.copytree(_STUB, os.path.join(self.dir, "upper/opt/kube_stub"), ignore=shutil.ignore_patterns("__pycache__"))
         for program in _STUB_PROGRAMS:
-            self._upper(f"/usr/local/sbin/{program}", f'#!/bin/sh\nexec /usr/bin/python3 -B /opt/kube_stub/stub_node.py {program} "$@"\n', 0o755)
+            self._upper(f"/usr/local/sbin/{program}", f"#!/bin/sh\n{self._stub_text(program)}\n", 0o755)
+        # Without a Python to start: facts ask by curl, with a limit.
+        stub = self._stub_text("curl")
+        self._upper("/usr/local/sbin/curl", f'#!/bin/sh\ncase "$*" in *//pkgs.k8s.io/* | *//download.docker.com/*) {stub} ;; esac\nexec /usr/bin/curl "$@"\n', 0o755)
         import json
         self._upper("/var/lib/stub/packages.json", json.dumps(packages))
+
+    @staticmethod
+    def _stub_text(program):
+        return f'exec /usr/bin/python3 -B /opt/kube_stub/stub_node.py {program} "$@"'
 
     def boot(self):
         with open(os.path.join(self.dir, "boot_id"), "w", encoding="ascii") as file:
