@@ -127,7 +127,12 @@ def apply(api, flags, _, text="", **__):
         kind = _kind(one["kind"].lower())
         kind = kind if kind.endswith("s") else kind + "s"
         namespace = "" if kind in GLOBAL else one["metadata"].get("namespace", "default")
-        one.setdefault("status", {"ready": True})
+        # Of everything one, and ready at once.
+        counts = ("desiredNumberScheduled currentNumberScheduled updatedNumberScheduled numberReady numberAvailable replicas readyReplicas updatedReplicas "
+                  "availableReplicas observedGeneration").split()
+        one["metadata"].setdefault("generation", 1)
+        one.setdefault("spec", {}).setdefault("replicas", 1)
+        one.setdefault("status", {"ready": True} | dict.fromkeys(counts, 1))
         api.put(kind, namespace, one["metadata"]["name"], one)
         print(f"{one['kind'].lower()}/{one['metadata']['name']} serverside-applied")
 
