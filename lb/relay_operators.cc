@@ -1,7 +1,6 @@
 // What operators, and the control thread about a whole server, want of a worker's connections.
 //
-// What closes or lists many does so in parts, one a loop turn: however many there are, no other client waits for all of them. close_idle
-// looks at all of them at once, for the one that is idle longest.
+// What looks at all connections does so in parts, one a loop turn: however many there are, no other client waits for all of them.
 #include <algorithm>
 
 #include "base/sockaddr.h"
@@ -33,19 +32,34 @@ void RelayTable::close_server_connections(ServerClosing& closing, std::uint32_t 
 }
 
 void RelayTable::close_idle(ServerId server) {
-  if (env_.pool.available() == 0) return;  // Silence says nothing while no block is free.
-  std::uint32_t longest = kNoSlot;
-  for (std::uint32_t slot = 0; slot < connections_.high_mark(); ++slot) {
-    if (!connections_.is_live(slot)) continue;
-    const Connection& c = connections_[slot];
-    if (c.server == Connection::kNoServer || pool_of(c).servers[c.server].id != server) continue;
-    if (!c.core.is_open() || !c.core.is_idle_moment(now_)) continue;
-    if (longest == kNoSlot || c.core.last_activity() < connections_[longest].core.last_activity()) longest = slot;
+  IdleClosing closing{.server = server};
+  close_idle(closing, connections_.high_mark());
+}
+
+void RelayTable::close_idle(IdleClosing& closing, std::uint32_t slots) {
+  const auto is_idle = [this](const Connection& c, ServerId server) {
+    if (c.server == Connection::kNoServer || pool_of(c).servers[c.server].id != server) return false;
+    return c.core.is_open() && c.core.is_idle_moment(now_);
+  };
+  closing.is_done = env_.pool.available() == 0;  // Silence says nothing while no block is free.
+  if (closing.is_done) return;
+  const std::uint32_t end = std::min(connections_.high_mark(), closing.next + slots);
+  for (; closing.next < end; ++closing.next) {
+    const std::uint32_t slot = closing.next;
+    if (!connections_.is_live(slot) || !is_idle(connections_[slot], closing.server)) continue;
+    const Instant active = connections_[slot].core.last_activity();
+    if (!closing.longest || active < closing.longest->active) closing.longest = {slot, connections_[slot].serial, active};
   }
-  if (longest == kNoSlot) return;
+  closing.is_done = closing.next >= connections_.high_mark();
+  if (!closing.is_done || !closing.longest) return;
+  // Found in an earlier turn, perhaps: it may have gone, or be busy by now. The next tick of the rebalancer asks anew.
+  const std::uint32_t slot = closing.longest->slot;
+  if (!connections_.is_live(slot) || connections_[slot].serial != closing.longest->serial) return;
+  Connection& c = connections_[slot];
+  if (!is_idle(c, closing.server) || c.core.last_activity() != closing.longest->active) return;
   RelayOps ops;
-  connections_[longest].core.close_idle(EndCause::kRebalanced, ops);
-  run(longest, ops);
+  c.core.close_idle(EndCause::kRebalanced, ops);
+  run(slot, ops);
 }
 
 std::size_t RelayTable::kill(const ConnectionQuery& query, EndCause cause) {

@@ -115,6 +115,8 @@ class RelayTable {
   void close_server_connections(ServerClosing& closing, std::uint32_t slots);
   /// Closes, in order, the connection of `server` that has been idle longest; none when all are busy.
   void close_idle(ServerId server);
+  /// Goes on with that: looks at `slots` places more, and closes when it has seen all. None, too, when the one it found is no longer idle.
+  void close_idle(IdleClosing& closing, std::uint32_t slots);
   [[nodiscard]] std::size_t kill(const ConnectionQuery& query, EndCause cause);
   /// Goes on with a killing: looks at `slots` places more. Who comes meanwhile may stay.
   void kill(ConnectionKilling& killing, std::uint32_t slots);

@@ -64,11 +64,12 @@ class Worker::Loop final : public net::EventSink {
   void run() {
     while (!stopped_ && !worker_.stopping_.load(std::memory_order_relaxed)) {
       deadline_ = std::min(relays_.next_deadline(), resume_at_);
-      const bool idle = listings_.empty() && killings_.empty() && closings_.empty();
+      const bool idle = listings_.empty() && killings_.empty() && closings_.empty() && idle_closings_.empty();
       engine_.poll(idle ? deadline_ : now_, *this);
       if (!listings_.empty()) go_on_listing();
       if (!killings_.empty()) go_on_killing();
       if (!closings_.empty()) go_on_closing();
+      if (!idle_closings_.empty()) go_on_closing_idle();
       if (resume_at_ <= now_) resume_accepting();
       relays_.run_timers();
       publish_stats();
@@ -130,7 +131,7 @@ class Worker::Loop final : public net::EventSink {
                    [this](CloseListener&& m) { close_listener(m.bind); },
                    [this](SetLegOptions&& m) { set_leg_options(m); },
                    [this](CloseServerConnections&& m) { close_connections_of(m); },
-                   [this](CloseIdle&& m) { relays_.close_idle(m.server); },
+                   [this](CloseIdle&& m) { idle_closings_.push_back({.server = m.server, .next = 0, .longest = {}, .is_done = false}); },
                    [this](KillMatching&& m) {
                      killings_.push_back({{.query = std::move(m.query), .cause = m.cause}, std::move(m.done)});
                    },
@@ -195,6 +196,12 @@ class Worker::Loop final : public net::EventSink {
   void go_on_closing() {
     for (ServerClosing& closing : closings_) relays_.close_server_connections(closing, kClosedPerTurn);
     std::erase_if(closings_, [](const ServerClosing& closing) { return closing.is_done; });
+  }
+
+  /// One after the other: two at once would find the same connection.
+  void go_on_closing_idle() {
+    relays_.close_idle(idle_closings_.front(), kListedPerTurn);
+    if (idle_closings_.front().is_done) idle_closings_.pop_front();
   }
 
   void set_leg_options(const SetLegOptions& message) {
@@ -306,6 +313,7 @@ class Worker::Loop final : public net::EventSink {
   std::deque<Listing> listings_;
   std::deque<Killing> killings_;
   std::vector<ServerClosing> closings_;
+  std::deque<IdleClosing> idle_closings_;
   Fd spare_;
   Instant now_{};
   Instant deadline_ = Instant::max();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -65,6 +66,19 @@ struct ServerClosing {
   EndCause cause = EndCause::kServerDown;
   Instant before = Instant::max();  ///< What began later is not meant: the server is up again.
   std::uint32_t next = 0;
+  bool is_done = false;
+};
+
+/// Likewise of the one connection of a server that is idle longest, which is to be closed.
+struct IdleClosing {
+  struct Found {
+    std::uint32_t slot = 0;
+    std::uint32_t serial = 0;
+    Instant active{};  ///< When it moved last.
+  };
+  ServerId server = 0;
+  std::uint32_t next = 0;
+  std::optional<Found> longest = std::nullopt;  ///< So far.
   bool is_done = false;
 };
 

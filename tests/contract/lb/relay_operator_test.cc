@@ -88,6 +88,43 @@ TEST_P(RelayOperator, AServerGivesUpTheConnectionThatHasBeenIdleLongest) {
   rig.expect_ended(EndCause::kRebalanced, 2U);
 }
 
+// It is looked for in parts: whoever has moved in between is not the one, and nobody else is taken for it.
+TEST_P(RelayOperator, OneThatIsBusyOrGoneWhenAllWereSeenIsNotClosedAsIdle) {
+  RelayRig& rig = make(small_sockets());
+  Link& first = rig.connect_through();
+  expect_relays(rig, first);
+  rig.settle();
+  rig.advance(std::chrono::milliseconds(300));
+  Link& second = rig.connect_through();
+  expect_relays(rig, second);
+  rig.settle();
+  rig.advance(std::chrono::milliseconds(300));
+  IdleClosing moved{.server = 1};
+  rig.table().close_idle(moved, 1);
+  ASSERT_TRUE(moved.longest && !moved.is_done) << "in parts";
+  expect_relays(rig, first);  // Moved since.
+  rig.settle();
+  while (!moved.is_done) rig.table().close_idle(moved, 1);
+  EXPECT_EQ(rig.ended(EndCause::kRebalanced), 0U);
+
+  rig.advance(std::chrono::seconds(1));
+  IdleClosing gone{.server = 1};
+  rig.table().close_idle(gone, rig.table().size());  // The second one is idle longest now.
+  EXPECT_TRUE(gone.is_done);
+  rig.run_until([&] { return second.client.eof() && second.server->eof(); });
+  rig.settle();
+  rig.expect_ended(EndCause::kRebalanced, 1U);
+
+  IdleClosing killed{.server = 1};
+  rig.table().close_idle(killed, 1);
+  ASSERT_TRUE(killed.longest);
+  EXPECT_EQ(rig.table().kill({}, EndCause::kKilled), 1U);
+  killed.is_done = false;
+  rig.table().close_idle(killed, 1);
+  EXPECT_TRUE(killed.is_done);
+  rig.expect_ended(EndCause::kRebalanced, 1U);
+}
+
 TEST_P(RelayOperator, QueriesMeanWhatTheySay) {
   RelayRig& rig = make({.servers = 2});
   std::vector<Link*> links;
