@@ -72,32 +72,44 @@ bool DhcpRunner::may_feed() const { return keeper_ && keeper_->bus().is_ready() 
 
 void DhcpRunner::feed_now(dnsdhcp::BookAction&& action) {
   dnsdhcp::DnsmasqBus& bus = keeper_->bus();
-  const auto answered = [this, alive = alive_](const IpAddress& address, bool deletion) {
-    return [this, alive, address, deletion](const auto& done) {
-      if (*alive) fed(address, deletion, done ? Status() : Status(done.error()));
-    };
-  };
-  std::visit(
-      Overloaded{
-          [&](const dnsdhcp::FeedAdd& f) { bus.add_lease(dnsdhcp::bus_lease(f.lease, clock_.now()), answered(f.lease.address, false)); },
-          // One that is lost is asked for again (kFenceMax).
-          [&](const dnsdhcp::FeedFence& f) {
-            bus.add_lease(dnsdhcp::bus_fence(f.number), [this, alive = alive_](const Result<void>& done) {
-              if (*alive && !done && keeper_->bus().is_ready()) say_unfed(dnsdhcp::kFenceAddress, "the fence: ", done.error());
-            });
-          },
-          [&](const dnsdhcp::FeedDelete& f) { bus.delete_lease(f.address, answered(f.address, true)); },
-          [](const auto&) {},
-      },
-      action);
+  std::visit(Overloaded{
+                 [&](const dnsdhcp::FeedAdd& f) {
+                   bus.add_lease(dnsdhcp::bus_lease(f.lease, clock_.now()),
+                                 [this, alive = alive_, address = f.lease.address](const Result<void>& done) {
+                                   if (*alive) fed(address, false, done ? Status() : Status(done.error()));
+                                 });
+                 },
+                 // One that is lost is asked for again (kFenceMax).
+                 [&](const dnsdhcp::FeedFence& f) {
+                   bus.add_lease(dnsdhcp::bus_fence(f.number), [this, alive = alive_](const Result<void>& done) {
+                     if (*alive && !done && keeper_->bus().is_ready()) say_unfed(dnsdhcp::kFenceAddress, "the fence: ", done.error());
+                   });
+                 },
+                 [&](const dnsdhcp::FeedDelete& f) {
+                   bus.delete_lease(f.address, [this, alive = alive_, address = f.address](const Result<bool>& done) {
+                     if (!*alive) return;
+                     if (done && !*done) book_.had_none(address);
+                     fed(address, true, done ? Status() : Status(done.error()));
+                   });
+                 },
+                 [](const auto&) {},
+             },
+             action);
 }
 
+/// What the sweep found, above all: until dnsmasq knows it, it would give those addresses away.
+bool DhcpRunner::knows_all() const { return feeds_.empty() && keeper_ && keeper_->bus().is_ready() && keeper_->bus().calls_open() == 0; }
+
 void DhcpRunner::fed(const IpAddress& address, bool deletion, const Status& done) {
-  if (done) return refused_.taken(address, deletion);
   // A dnsmasq that ended takes the lease from the book when it starts again.
-  if (!keeper_->bus().is_ready()) return;
-  if (refused_.refused(address, deletion, clock_.now())) say_unfed(address, deletion ? "delete: " : "add: ", done.error());
-  arm();
+  if (!done && !keeper_->bus().is_ready()) return;
+  if (done) {
+    refused_.taken(address, deletion);
+  } else if (refused_.refused(address, deletion, clock_.now())) {
+    say_unfed(address, deletion ? "delete: " : "add: ", done.error());
+  }
+  if (knows_all()) return turn();  // A gate may wait for that.
+  if (!done) arm();
 }
 
 void DhcpRunner::say_unfed(const IpAddress& address, const char* what, const Error& why) {

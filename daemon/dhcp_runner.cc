@@ -305,6 +305,10 @@ void DhcpRunner::begin_sweep(const std::string& name, Network& network) {
     FL_LOG(DHCP_GATE_PROBLEM, "network", name, "error", "the pool is not searched for unknown leases: " + port.error().message());
     return;
   }
+  if (auto watched = (*port)->watch_range(network.settings.pool->first, network.settings.pool->last); !watched) {
+    FL_LOG(DHCP_GATE_PROBLEM, "network", name, "error", "the pool is not searched for unknown leases: " + watched.error().message());
+    return;
+  }
   const Instant now = clock_.now();
   dnsdhcp::SweepSettings settings;
   settings.pools = {{network.settings.pool->first, network.settings.pool->last}};
@@ -318,17 +322,11 @@ void DhcpRunner::begin_sweep(const std::string& name, Network& network) {
 }
 
 void DhcpRunner::sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
-  dnsdhcp::SweepActions actions;
+  std::vector<IpAddress> ask;
   const Instant now = clock_.now();
-  network.sweep->tick(now, actions);
-  for (const dnsdhcp::SweepAction& action : actions) {
-    if (const auto* ask = std::get_if<dnsdhcp::Ask>(&action)) {
-      // An address that cannot be asked for is asked again in the next round; the link's loss ends the holding anyway.
-      if (network.port->watch(ask->address)) (void)network.port->probe(ask->address, IpAddress::any(IpAddress::Family::kV4));
-    } else {
-      network.port->unwatch(std::get<dnsdhcp::Forget>(action).address);
-    }
-  }
+  network.sweep->tick(now, ask);
+  // An address that cannot be asked for is asked again in the next round; the link's loss ends the holding anyway.
+  for (const IpAddress& address : ask) (void)network.port->probe(address, IpAddress::any(IpAddress::Family::kV4));
   if (!network.sweep->done()) return;
   const dnsdhcp::SweepResult found = network.sweep->result();
   end_sweep(network);
@@ -375,6 +373,7 @@ void DhcpRunner::set_gate() {
     dnsdhcp::GateSide& side = network.settings.cidr.address.is_v4() ? gate.v4 : gate.v6;
     side.guarded.push_back(network.device);
     if ((network.step != Step::kOpening && network.step != Step::kOpen) || !book_.may_open(name)) continue;
+    if (network.step == Step::kOpening && !knows_all() && !gate_set_.contains(door_of(network))) continue;
     side.open.push_back(network.device);
     open.insert(door_of(network));
   }

@@ -169,6 +169,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   void put_in(dnsdhcp::BookAction&& action);
   void feed_now(dnsdhcp::BookAction&& action);
   [[nodiscard]] bool may_feed() const;
+  [[nodiscard]] bool knows_all() const;
   void fed(const IpAddress& address, bool deletion, const Status& done);
   void say_unfed(const IpAddress& address, const char* what, const Error& why);
   void feed_refused();

@@ -182,7 +182,8 @@ void LeaseBook::local_event(const LeaseEvent& event, Instant now, BookActions& o
   if (network == nullptr) return;
   const auto found = holdings_.find(network->name);
   const bool ours = found != holdings_.end() && found->second.fenced;
-  if (FL_LEASE_RULE(kEcho, !ours)) return;  // I1
+  const bool fed = event.kind == LeaseEventKind::kDelete && deletes_fed_.erase(event.address) != 0;
+  if (FL_LEASE_RULE(kEcho, !ours) || fed) return;  // I1
   Holding& holding = holdings_[network->name];
   if (event.kind == LeaseEventKind::kDelete) {
     ended(event, holding, now, out);
@@ -243,11 +244,6 @@ void LeaseBook::given(const LeaseEvent& event, const BookNetwork& network, Holdi
 void LeaseBook::ended(const LeaseEvent& event, Holding& holding, Instant now, BookActions& out) {
   const auto found = book_.find(event.address);
   if (found == book_.end() || !is_held(found->second.lease)) return;
-  const auto fed = deletes_fed_.find(event.address);
-  if (fed != deletes_fed_.end()) {
-    deletes_fed_.erase(fed);
-    return;
-  }
   Lease lease = found->second.lease;
   Lease told;
   told.mac = event.mac;
@@ -343,7 +339,8 @@ bool LeaseBook::merge(const LeaseRecord& record, Instant now, BookActions& out) 
     if (theirs->expires <= mine.lease.expires + kSameEnd) return false;
     mine.lease.expires = theirs->expires;  // One of them was aged by a clock (dnsdhcp/lease_file.h).
     ++revision_;
-    feed(mine.lease, &mine.lease, now, out);
+    // A dnsmasq that gives addresses knows better: this one may be another client's by now, and its event on the way (I8).
+    if (holding == holdings_.end() || !may_give(holding->second)) feed(mine.lease, &mine.lease, now, out);
     return true;
   }
   if (both && theirs->stamp > mine.lease.freed && theirs->expires > now + kSameEnd) out.emplace_back(LeaseConflict{mine.lease, *theirs});

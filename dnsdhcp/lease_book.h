@@ -24,6 +24,7 @@
 //   I6  dnsmasq is fed an address only while the record is held and not over, and never more than kLeasesHeldMax.
 //   I7  may_open() only after every member has heard that the gate opens; handed_over() only when the last word heard in this view is that
 //       the other holder's gate is closed and all it gave is said. Any change of the view forgets the words.
+//   I8  What this book had before it is never fed to a dnsmasq whose gate may be open: what that one gave since may not be told yet.
 // Threading: control thread. Ownership: values only. Limits: kLeasesHeldMax, kRecordsMax; at most kChunkRecordsMax records per message.
 #pragma once
 
@@ -150,6 +151,8 @@ class LeaseBook {
   /// The dnsmasq of this node did not take what it was fed of `address`: what makes it know what the book knows now. `deletion`: it was to
   /// forget a lease of it. Nothing to do: the record is over or another network's.
   void feed_again(const IpAddress& address, bool deletion, Instant now, BookActions& out);
+  /// The dnsmasq of this node had no lease of an address that it was told to forget: no event will come of it.
+  void had_none(const IpAddress& address) { deletes_fed_.erase(address); }
   /// The gate is about to open: tells everybody. It may be opened when may_open().
   void open(const std::string& network, BookActions& out);
   /// The gate is closed and nothing more comes in: fence, then the word, then may_release(). This is the barrier of a planned move, and
@@ -204,6 +207,7 @@ class LeaseBook {
   [[nodiscard]] const BookNetwork* network_of(const IpAddress& address) const;
   [[nodiscard]] bool network_named(const std::string& name) const;
   [[nodiscard]] bool is_fed(const Lease& lease) const;
+  [[nodiscard]] static bool may_give(const Holding& holding) { return holding.gate != Gate::kClosed && holding.gate != Gate::kReleasable; }
   [[nodiscard]] LeaseStamp stamp(Holding& holding) const;
   void say(const std::string& network, Holding& holding, bool closed, BookActions& out);
   void say_again(BookActions& out);

@@ -21,9 +21,8 @@ IpAddress address_of(std::uint32_t n) {
 
 }  // namespace
 
-PoolSweep::PoolSweep(SweepSettings settings, Instant now)
-    : settings_(std::move(settings)), began_(now), ended_(now), next_burst_(now), next_tick_(now) {
-  FL_ASSERT(settings_.rounds > 0 && settings_.burst > 0 && settings_.in_flight > 0 && settings_.wait > 0ns && settings_.burst_gap > 0ns);
+PoolSweep::PoolSweep(SweepSettings settings, Instant now) : settings_(std::move(settings)), began_(now), ended_(now), next_tick_(now) {
+  FL_ASSERT(settings_.rounds > 0 && settings_.burst > 0 && settings_.wait > 0ns && settings_.burst_gap > 0ns);
   std::set<IpAddress> all;
   for (const SweepPool& pool : settings_.pools) {
     if (!pool.first.is_v4() || !pool.last.is_v4()) {
@@ -42,40 +41,22 @@ PoolSweep::PoolSweep(SweepSettings settings, Instant now)
   addresses_.assign(all.begin(), all.end());
 }
 
-void PoolSweep::tick(Instant now, SweepActions& out) {
-  if (done_) return;
-  while (!waiting_.empty() && waiting_.front().until <= now) {
-    out.emplace_back(Forget{waiting_.front().address});
-    waiting_.pop_front();
-  }
-  if (now >= next_burst_) {
-    std::size_t left = settings_.burst;
-    while (left > 0 && round_ < settings_.rounds && waiting_.size() < settings_.in_flight) {
-      if (next_ == addresses_.size()) {
-        ++round_;
-        next_ = 0;
-        continue;
-      }
-      const IpAddress& address = addresses_[next_];
-      const bool answered = answers_.count(address) != 0;
-      // Still waited for since the round before: one question at a time (I2).
-      if (!answered && std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& w) { return w.address == address; })) break;
-      ++next_;
-      if (answered) continue;
-      out.emplace_back(Ask{address});
-      waiting_.push_back({address, now + settings_.wait});
-      --left;
+void PoolSweep::tick(Instant now, std::vector<IpAddress>& ask) {
+  if (done_ || now < next_tick_) return;
+  if (next_ == addresses_.size()) {  // The wait behind a round is over.
+    next_ = 0;
+    if (addresses_.empty() || ++round_ == settings_.rounds) {
+      done_ = true;
+      ended_ = now;
+      return;
     }
-    next_burst_ = now + settings_.burst_gap;
   }
-  FL_DASSERT(waiting_.size() <= settings_.in_flight);
-  if (round_ == settings_.rounds && waiting_.empty()) {
-    done_ = true;
-    ended_ = now;
-    return;
+  for (std::size_t left = settings_.burst; left > 0 && next_ < addresses_.size(); ++next_) {
+    if (answers_.count(addresses_[next_]) != 0) continue;
+    ask.push_back(addresses_[next_]);
+    --left;
   }
-  const bool can_ask = round_ < settings_.rounds && waiting_.size() < settings_.in_flight;
-  next_tick_ = waiting_.empty() ? next_burst_ : can_ask ? std::min(next_burst_, waiting_.front().until) : waiting_.front().until;
+  next_tick_ = now + (next_ < addresses_.size() ? settings_.burst_gap : settings_.wait);
 }
 
 bool PoolSweep::heard(const IpAddress& address, const MacAddress& mac) {

@@ -3,10 +3,10 @@
 // gate stays closed meanwhile. Addresses with a known lease are asked for, too: it may be an old one, of a client that is not there, and
 // the address given to another since.
 //
-// Every address is asked `rounds` times, the second time when all have been asked once: one lost frame, or a client that was just about to
-// configure what it had been given, hides nobody. At most `in_flight` addresses are waited for at once (a socket's filter can name so
-// many), and questions leave in bursts of `burst` every `burst_gap`. An answer counts whenever it comes before the end. With the default
-// pace a pool of 254 addresses takes 0.26 s, one of 4,096 takes 3.5 s.
+// Every address that nobody has answered for is asked in each of `rounds` rounds, with a wait behind each: frames get lost, a client may be
+// just about to configure what it was given, and one that saves power or has much to do answers late. An answer counts whenever it comes
+// before the end. Questions leave in bursts of `burst` every `burst_gap`. With the default pace a pool of 254 addresses takes 0.9 s, one of
+// 4,096 takes 5.7 s.
 //
 // A MAC that answers for more than kProxyAddressesMax addresses is a router that answers for all (proxy ARP): nothing of it is adopted.
 //
@@ -15,17 +15,14 @@
 //
 // Invariants:
 //   I1  Nothing outside the pools, and nothing that is to be skipped, is asked for or found.
-//   I2  Never more than `in_flight` addresses are between Ask and Forget; each Ask is followed by exactly one Forget before the end.
-//   I3  An address that nobody answers for is asked exactly `rounds` times.
+//   I2  An address that nobody answers for is asked exactly `rounds` times.
 // Threading: control thread. Ownership: values only. Limits: kSweepAddressesMax addresses; beyond it the rest is `left_out`.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <set>
-#include <variant>
 #include <vector>
 
 #include "base/ip_address.h"
@@ -48,27 +45,13 @@ struct SweepPool {
 
 struct SweepSettings {
   std::vector<SweepPool> pools;
-  std::set<IpAddress> skip;     ///< Fixed hosts, which dnsmasq gives to nobody else, and the gateways' own.
-  std::set<MacAddress> ours;    ///< The gateways' interfaces: their answers are no client's.
-  int rounds = 2;               ///< > 0
-  Duration wait = 50ms;         ///< For an answer, before another address is asked for. > 0
-  Duration burst_gap = 10ms;    ///< > 0
-  std::size_t burst = 24;       ///< > 0
-  std::size_t in_flight = 120;  ///< > 0; vip/neighbour_port.h: kWatchedAddressesMax, less a few.
+  std::set<IpAddress> skip;   ///< Fixed hosts, which dnsmasq gives to nobody else, and the gateways' own.
+  std::set<MacAddress> ours;  ///< The gateways' interfaces: their answers are no client's.
+  int rounds = 3;             ///< > 0
+  Duration wait = 200ms;      ///< For answers, behind each round. > 0
+  Duration burst_gap = 10ms;  ///< > 0
+  std::size_t burst = 24;     ///< > 0
 };
-
-/// Watch for answers, and ask once.
-struct Ask {
-  IpAddress address;
-  bool operator==(const Ask&) const = default;
-};
-/// No need to watch it any more.
-struct Forget {
-  IpAddress address;
-  bool operator==(const Forget&) const = default;
-};
-using SweepAction = std::variant<Ask, Forget>;
-using SweepActions = std::vector<SweepAction>;
 
 struct LiveAddress {
   IpAddress address;
@@ -92,8 +75,8 @@ class PoolSweep {
  public:
   PoolSweep(SweepSettings settings, Instant now);
 
-  /// Early or extra ones do no harm.
-  void tick(Instant now, SweepActions& out);
+  /// `ask`: whom to ask for, once each. Early or extra calls do no harm.
+  void tick(Instant now, std::vector<IpAddress>& ask);
   /// Somebody answered. Returns whether it was asked for here.
   bool heard(const IpAddress& address, const MacAddress& mac);
   [[nodiscard]] bool done() const { return done_; }
@@ -102,21 +85,14 @@ class PoolSweep {
   [[nodiscard]] SweepResult result() const;
 
  private:
-  struct Waiting {
-    IpAddress address;
-    Instant until;
-  };
-
   SweepSettings settings_;
   std::vector<IpAddress> addresses_;
   std::size_t left_out_ = 0;
   int round_ = 0;
-  std::size_t next_ = 0;         // In addresses_.
-  std::deque<Waiting> waiting_;  // By `until`.
+  std::size_t next_ = 0;  // In addresses_.
   std::map<IpAddress, std::vector<MacAddress>> answers_;
   Instant began_;
   Instant ended_;
-  Instant next_burst_;
   Instant next_tick_;
   bool done_ = false;
 };

@@ -60,6 +60,19 @@ void ArpSocket::unwatch(const IpAddress& address) {
   (void)socket_.set_filter(filter_for(watched_));  // With the old one too much comes, which tell() leaves out.
 }
 
+Status ArpSocket::watch_range(const IpAddress& first, const IpAddress& last) {
+  if (!first.is_v4() || !last.is_v4() || last < first)
+    return Error{Errc::kInvalidArgument, first.to_string() + " to " + last.to_string() + " cannot be watched by ARP"};
+  watched_.clear();
+  range_.reset();
+  const Filter filter{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kSenderAt), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, word_of(first), 0, 1),
+                      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, word_of(last), 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+                      BPF_STMT(BPF_RET | BPF_K, 0xffff)};
+  if (auto status = socket_.set_filter(filter); !status) return status;
+  range_ = {first, last};
+  return {};
+}
+
 Status ArpSocket::probe(const IpAddress& address, const IpAddress& source) {
   if (!address.is_v4() || !source.is_v4()) return Error{Errc::kInvalidArgument, "probe " + address.to_string() + ": no IPv4 address"};
   return socket_.send(build_arp_request(socket_.mac(), source, address), "probe " + address.to_string());
@@ -81,7 +94,8 @@ Status ArpSocket::receive() {
 void ArpSocket::tell(const ArpPacket& packet) {
   const bool probe = packet.is_probe();
   const IpAddress& address = probe ? packet.target : packet.sender;
-  if (!std::binary_search(watched_.begin(), watched_.end(), address)) return;
+  const bool in_range = range_ && !probe && range_->first <= address && address <= range_->second;
+  if (!in_range && !std::binary_search(watched_.begin(), watched_.end(), address)) return;
   NeighbourEvent event{.kind = NeighbourEventKind::kClaim, .address = address, .mac = packet.sender_mac, .when = clock_.now()};
   if (packet.operation == ArpOperation::kReply && packet.link_destination == socket_.mac()) {
     event.kind = NeighbourEventKind::kAnswer;

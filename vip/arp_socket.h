@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "vip/arp_frame.h"
@@ -17,6 +19,9 @@ class ArpSocket final : public NeighbourPort {
 
   [[nodiscard]] Status watch(const IpAddress& address) override;
   void unwatch(const IpAddress& address) override;
+  /// Instead of single addresses: reports what is said by any from `first` to `last`; who probes for one is not reported.
+  /// Errors: kInvalidArgument, the kernel's. After an error nothing is watched.
+  [[nodiscard]] Status watch_range(const IpAddress& first, const IpAddress& last);
   [[nodiscard]] Status probe(const IpAddress& address, const IpAddress& source) override;
   [[nodiscard]] Status announce(const IpAddress& address) override;
   [[nodiscard]] int fd() const override { return socket_.fd(); }
@@ -32,6 +37,7 @@ class ArpSocket final : public NeighbourPort {
   NeighbourListener& listener_;
   const Clock& clock_;
   std::vector<IpAddress> watched_;  // Sorted.
+  std::optional<std::pair<IpAddress, IpAddress>> range_;
 };
 
 }  // namespace fairlead::vip

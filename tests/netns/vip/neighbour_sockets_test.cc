@@ -128,6 +128,23 @@ TEST_P(NeighbourSockets, WhatThisHostSaysItselfIsNotTold) {
   for (const NeighbourEvent& event : here_.events) EXPECT_NE(event.mac, kMacA);
 }
 
+// As a pool is swept: hundreds of addresses, whose answers may be late.
+TEST_P(NeighbourSockets, ARangeOfAddressesIsWatchedWholeAndNothingOutsideIt) {
+  if (!v4()) return;
+  ArpSocket& port = static_cast<ArpSocket&>(*here_port_);
+  const auto ip = [](std::uint8_t third, std::uint8_t last) { return IpAddress::v4({10, 0, third, last}); };
+  EXPECT_FALSE(port.watch_range(ip(0, 9), ip(0, 8)));
+  ASSERT_TRUE(port.watch_range(ip(0, 200), ip(1, 100)));
+  for (const IpAddress& outside : {ip(0, 199), ip(1, 101), ip(0, 0), ip(255, 255)}) ASSERT_TRUE(there_port_->announce(outside));
+  for (const IpAddress& inside : {ip(0, 200), ip(0, 255), ip(1, 7), ip(1, 100)}) ASSERT_TRUE(there_port_->announce(inside));
+  ASSERT_TRUE(heard(port, [&] { return here_.count(NeighbourEventKind::kClaim, ip(1, 100), kMacB) == 2; }));
+  EXPECT_EQ(here_.events.size(), 8U);
+
+  ASSERT_EQ(shell_there("ip addr add 10.0.0.255/16 dev vb"), 0);
+  ASSERT_TRUE(port.probe(ip(0, 255), nobody()));
+  EXPECT_TRUE(heard(port, [&] { return here_.count(NeighbourEventKind::kAnswer, ip(0, 255), kMacB) == 1; }));
+}
+
 TEST_P(NeighbourSockets, WhatConcernsOtherAddressesDoesNotEvenWakeUs) {
   const IpAddress other = v4() ? IpAddress::v4({10, 0, 0, 8}) : *parse_ip_address("2001:db8::8");
   ASSERT_TRUE(here_port_->watch(vip()));

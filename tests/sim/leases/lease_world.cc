@@ -267,15 +267,14 @@ void LeaseWorld::begin_sweep(Node& node) {
 }
 
 void LeaseWorld::step_sweep(Node& node) {
-  SweepActions asked;
-  if (now_ >= node.sweep->next_tick()) node.sweep->tick(now_, asked);
-  for (const SweepAction& action : asked) {
-    const auto* ask = std::get_if<Ask>(&action);
-    if (ask == nullptr || omission_ == Omission::kSweep) continue;
-    // One frame of an address may be lost, not both.
-    const bool lost = chance(30) && node.lost_once.insert(ask->address).second;
+  std::vector<IpAddress> asked;
+  node.sweep->tick(now_, asked);
+  if (omission_ == Omission::kSweep) asked.clear();
+  for (const IpAddress& address : asked) {
+    // One frame of an address may be lost, not all.
+    const bool lost = chance(30) && node.lost_once.insert(address).second;
     for (const Client& client : clients_)
-      if (!lost && uses(client, ask->address) && client.answers_from <= now_) node.sweep->heard(ask->address, client.id.mac);
+      if (!lost && uses(client, address) && client.answers_from <= now_) node.sweep->heard(address, client.id.mac);
   }
   if (node.sweep->done()) finish_sweep(node);
 }

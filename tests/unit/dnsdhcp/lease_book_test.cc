@@ -156,6 +156,52 @@ TEST_F(LeaseBookTest, TheEchoOfADeleteThatWasFedIsNoRelease) {
   EXPECT_THAT(book.leases(now), IsEmpty()) << "the client's own release";
 }
 
+// On a node that did not hold the network the echo came and was nothing; the client's release a little later, when it holds it, is one.
+// Taken for the echo it would leave a lease in the book that dnsmasq does not know.
+TEST_F(LeaseBookTest, AnEchoThatCameBeforeTheHoldingTakesNoReleaseAway) {
+  book.delivered(n2, LeaseUpdate{{record(100, 1, {6, 1})}, {}, false}, now, out);
+  LeaseRecord gone = record(100, 1, {6, 2});
+  gone.released = true;
+  book.delivered(n2, LeaseUpdate{{gone}, {}, false}, now, out);
+  ASSERT_THAT(take<FeedDelete>(), SizeIs(1));
+  book.local_event(del(100, 1), now, out);
+  book.delivered(n2, LeaseUpdate{{record(100, 1, {6, 3})}, {}, false}, now, out);
+  hold(book, 7);
+  book.local_event(del(100, 1), now, out);
+  EXPECT_THAT(book.leases(now), IsEmpty());
+}
+
+TEST_F(LeaseBookTest, NoEchoIsExpectedOfWhatWasNotThere) {
+  hold(book, 7);
+  book.delivered(n2, LeaseUpdate{{record(100, 1, {6, 1})}, {}, false}, now, out);
+  LeaseRecord gone = record(100, 1, {6, 2});
+  gone.released = true;
+  book.delivered(n2, LeaseUpdate{{gone}, {}, false}, now, out);
+  book.had_none(ip(100));
+  give(book, 100, 1);
+  book.local_event(del(100, 1), now, out);
+  EXPECT_THAT(book.leases(now), IsEmpty());
+}
+
+// A gateway that comes back has the lease for longer. By now the holder's dnsmasq may have given the address to another client, and not
+// told so yet: what it was told here would be that client's lease with another's name on it.
+TEST_F(LeaseBookTest, I8ADnsmasqThatGivesAddressesIsNotToldOldOnes) {
+  const LeaseRecord short_one = record(100, 1, {6, 1}, 100);
+  const LeaseRecord long_one = record(100, 1, {6, 1}, 200);
+  book.delivered(n2, LeaseUpdate{{short_one}, {}, false}, now, out);
+  hold(book, 7);
+  book.open(kMast, out);
+  out.clear();
+  book.delivered(n2, LeaseUpdate{{long_one}, {}, false}, now, out);
+  EXPECT_THAT(take<FeedAdd>(), IsEmpty());
+  EXPECT_GT(book.find(ip(100))->expires, now + 190s) << "the book is right";
+
+  other.delivered(n1, LeaseUpdate{{short_one}, {}, false}, now, out);
+  out.clear();
+  other.delivered(n1, LeaseUpdate{{long_one}, {}, false}, now, out);
+  EXPECT_THAT(take<FeedAdd>(), SizeIs(1)) << "a standby's dnsmasq is told";
+}
+
 TEST_F(LeaseBookTest, AnAddressThatIsGivenAgainAfterItsReleaseIsNoConflict) {
   hold(book, 7);
   give(book, 100, 1);

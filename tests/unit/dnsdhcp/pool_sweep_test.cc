@@ -21,8 +21,6 @@ SweepSettings slash_24() {
 
 struct SweepRun {
   std::map<IpAddress, int> asked;
-  std::set<IpAddress> waiting;
-  std::size_t waiting_max = 0;
   int ticks = 0;
   Instant end{};
 };
@@ -32,57 +30,51 @@ template <class Answer>
 SweepRun play(PoolSweep& sweep, Answer answer) {
   SweepRun run;
   Instant now = kBegin;
-  SweepActions out;
-  while (!sweep.done()) {
+  std::vector<IpAddress> out;
+  while (true) {
     sweep.tick(now, out);
-    for (const SweepAction& action : out) {
-      if (const auto* ask = std::get_if<Ask>(&action)) {
-        EXPECT_TRUE(run.waiting.insert(ask->address).second) << "I2";
-        ++run.asked[ask->address];
-        answer(ask->address, run.asked[ask->address]);
-      } else {
-        EXPECT_EQ(run.waiting.erase(std::get<Forget>(action).address), 1U) << "I2";
-      }
+    for (const IpAddress& address : out) {
+      ++run.asked[address];
+      answer(address, run.asked[address]);
     }
     out.clear();
-    run.waiting_max = std::max(run.waiting_max, run.waiting.size());
     if (sweep.done()) break;
     EXPECT_LT(++run.ticks, 100'000);
     EXPECT_GT(sweep.next_tick(), now) << "a shell that waits for it would turn for ever";
+    sweep.tick(now, out);
+    EXPECT_THAT(out, IsEmpty()) << "an early one";
     now = std::max(sweep.next_tick(), now + 1ms);
   }
-  EXPECT_THAT(run.waiting, IsEmpty());
   run.end = now;
   return run;
 }
 const auto kSilence = [](const IpAddress&, int) {};
 
-TEST(PoolSweep, ASlash24IsDoneWithin300MillisecondsAndAskedTwice) {
+TEST(PoolSweep, ASlash24IsDoneWithinASecondAndAskedThreeTimes) {
   PoolSweep sweep(slash_24(), kBegin);
   const SweepRun run = play(sweep, kSilence);
-  EXPECT_LE(run.end - kBegin, 300ms);
+  EXPECT_LE(run.end - kBegin, 920ms);
   EXPECT_THAT(run.asked, SizeIs(254));
-  for (const auto& [address, times] : run.asked) EXPECT_EQ(times, 2) << address.to_string();
-  EXPECT_LE(run.waiting_max, 120U);
+  for (const auto& [address, times] : run.asked) EXPECT_EQ(times, 3) << address.to_string();
   EXPECT_THAT(sweep.result().live, IsEmpty());
   EXPECT_EQ(sweep.result().asked, 254U);
   EXPECT_EQ(sweep.result().took, run.end - kBegin);
 }
 
-TEST(PoolSweep, APoolOf4096TakesThreeAndAHalfSeconds) {
+TEST(PoolSweep, APoolOf4096TakesLessThanSixSeconds) {
   SweepSettings settings;
   settings.pools = {{ip(0, 0), ip(15, 255)}};
   PoolSweep sweep(settings, kBegin);
   const SweepRun run = play(sweep, kSilence);
   EXPECT_THAT(run.asked, SizeIs(4096));
-  EXPECT_LE(run.end - kBegin, 3500ms);
+  EXPECT_LE(run.end - kBegin, 5700ms);
 }
 
-TEST(PoolSweep, FindsWhoAnswersTheFirstOrTheSecondQuestion) {
+TEST(PoolSweep, FindsWhoAnswersTheFirstOrTheLastQuestion) {
   PoolSweep sweep(slash_24(), kBegin);
   const SweepRun run = play(sweep, [&](const IpAddress& address, int times) {
     if (address == ip(0, 7)) { EXPECT_TRUE(sweep.heard(address, mac(7))); }
-    if (address == ip(0, 254) && times == 2) { EXPECT_TRUE(sweep.heard(address, mac(9))); }
+    if (address == ip(0, 254) && times == 3) { EXPECT_TRUE(sweep.heard(address, mac(9))); }
   });
   EXPECT_EQ(run.asked.at(ip(0, 7)), 1) << "it is known now";
   EXPECT_EQ(sweep.result().live, (std::vector<LiveAddress>{{ip(0, 7), {mac(7)}}, {ip(0, 254), {mac(9)}}}));
@@ -124,21 +116,20 @@ TEST(PoolSweep, AMachineWithAFewAddressesIsNoRouter) {
   EXPECT_THAT(sweep.result().live, SizeIs(kProxyAddressesMax));
 }
 
+// The last one may answer 200 ms late, one that heard the first question 800 ms.
 TEST(PoolSweep, ALateAnswerCountsUntilTheEndAndNoLonger) {
   PoolSweep sweep(slash_24(), kBegin);
-  IpAddress first;
-  const SweepRun run = play(sweep, [&](const IpAddress& address, int) {
-    if (first.is_unspecified()) first = address;
-    if (address == ip(0, 200)) { EXPECT_TRUE(sweep.heard(first, mac(1))); }
-  });
+  std::vector<IpAddress> out;
+  for (Instant now = kBegin; now < kBegin + 800ms; now += 1ms) sweep.tick(now, out);
+  EXPECT_TRUE(sweep.heard(ip(0, 1), mac(1)));
+  while (!sweep.done()) sweep.tick(sweep.next_tick(), out);
   EXPECT_THAT(sweep.result().live, SizeIs(1));
   EXPECT_FALSE(sweep.heard(ip(0, 100), mac(2)));
-  EXPECT_LE(run.end - kBegin, 300ms);
 }
 
 TEST(PoolSweep, NothingToAskIsDoneAtOnce) {
   PoolSweep sweep(SweepSettings{}, kBegin);
-  EXPECT_LE(play(sweep, kSilence).end - kBegin, 50ms);
+  EXPECT_EQ(play(sweep, kSilence).end, kBegin);
 }
 
 TEST(PoolSweep, PoolsOfIpv6AndWhatIsTooMuchAreLeftOut) {
@@ -146,7 +137,7 @@ TEST(PoolSweep, PoolsOfIpv6AndWhatIsTooMuchAreLeftOut) {
   settings.pools = {{IpAddress::v6({0xfd}), IpAddress::v6({0xfe})}, {ip(0, 0), IpAddress::v4({10, 1, 0, 9})}};
   settings.wait = 1ms;
   settings.burst_gap = 1ms;
-  settings.burst = settings.in_flight = 10'000;
+  settings.burst = 10'000;
   settings.rounds = 1;
   PoolSweep sweep(settings, kBegin);
   EXPECT_EQ(sweep.result().asked, kSweepAddressesMax);
@@ -164,7 +155,6 @@ RC_GTEST_PROP(PoolSweepProperty, EveryAddressIsAskedAsOftenAsSaidAtAnyPaceAndWit
   settings.pools = {{ip(0, 0), ip(0, *rc::gen::inRange<std::uint8_t>(0, 60))}};
   settings.rounds = *rc::gen::inRange(1, 4);
   settings.burst = *rc::gen::inRange<std::size_t>(1, 40);
-  settings.in_flight = *rc::gen::inRange<std::size_t>(1, 40);
   settings.wait = std::chrono::milliseconds(*rc::gen::inRange(1, 60));
   settings.burst_gap = std::chrono::milliseconds(*rc::gen::inRange(1, 30));
   const auto answering = *rc::gen::container<std::set<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 60));
@@ -172,7 +162,6 @@ RC_GTEST_PROP(PoolSweepProperty, EveryAddressIsAskedAsOftenAsSaidAtAnyPaceAndWit
   const SweepRun run = play(sweep, [&](const IpAddress& address, int times) {
     if (answering.count(address.bytes()[3]) != 0 && times == settings.rounds) sweep.heard(address, mac(address.bytes()[3]));
   });
-  RC_ASSERT(run.waiting_max <= settings.in_flight);
   RC_ASSERT(run.asked.size() == sweep.result().asked);
   for (const auto& [address, times] : run.asked) RC_ASSERT(times == settings.rounds);
 }
