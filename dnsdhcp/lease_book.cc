@@ -163,6 +163,29 @@ void LeaseBook::feed(const Lease& lease, const Lease* before, Instant now, BookA
   if (is_held(lease) && lease.expires > now) out.emplace_back(FeedAdd{lease});  // I6
 }
 
+void LeaseBook::feed_news(const Lease& lease, const Lease* before, Instant now, BookActions& out) {
+  const auto holding = holdings_.find(lease.network);
+  if (FL_LEASE_RULE(kNews, holding != holdings_.end() && may_give(holding->second))) {
+    if (is_fed(lease)) news_[lease.network].insert(lease.address);
+  } else {
+    feed(lease, before, now, out);
+  }
+}
+
+/// Whatever dnsmasq gave is in the book by now, as this holding's own.
+void LeaseBook::feed_waiting(Instant now, BookActions& out) {
+  for (auto& [network, addresses] : news_) {
+    const auto holding = holdings_.find(network);
+    if (holding != holdings_.end() && may_give(holding->second)) continue;
+    for (const IpAddress& address : std::exchange(addresses, {})) {
+      const auto found = book_.find(address);
+      if (found == book_.end() || (found->second.own && is_held(found->second.lease))) continue;
+      feed_again(address, /*deletion=*/true, now, out);
+    }
+  }
+  std::erase_if(news_, [](const auto& n) { return n.second.empty(); });
+}
+
 void LeaseBook::feed_again(const IpAddress& address, bool deletion, Instant now, BookActions& out) {
   const auto found = book_.find(address);
   if (found == book_.end() || found->second.lease.expires <= now || !is_fed(found->second.lease)) return;
@@ -316,7 +339,7 @@ bool LeaseBook::merge(const LeaseRecord& record, Instant now, BookActions& out) 
   const auto found = book_.find(theirs->address);
   if (found == book_.end()) {
     if (!put(*theirs, /*own=*/false, out)) return false;
-    feed(*theirs, nullptr, now, out);
+    feed_news(*theirs, nullptr, now, out);
     return true;
   }
   Record& mine = found->second;
@@ -332,15 +355,14 @@ bool LeaseBook::merge(const LeaseRecord& record, Instant now, BookActions& out) 
     Lease next = *theirs;
     if (!is_held(next)) next.expires = std::max(next.expires, before.expires);  // I5
     if (!put(next, /*own=*/false, out)) return false;
-    feed(next, &before, now, out);
+    feed_news(next, &before, now, out);
     return true;
   }
   if (order_of(*theirs) == order_of(mine.lease)) {
     if (theirs->expires <= mine.lease.expires + kSameEnd) return false;
     mine.lease.expires = theirs->expires;  // One of them was aged by a clock (dnsdhcp/lease_file.h).
     ++revision_;
-    // A dnsmasq that gives addresses knows better: this one may be another client's by now, and its event on the way (I8).
-    if (holding == holdings_.end() || !may_give(holding->second)) feed(mine.lease, &mine.lease, now, out);
+    feed_news(mine.lease, &mine.lease, now, out);
     return true;
   }
   if (both && theirs->stamp > mine.lease.freed && theirs->expires > now + kSameEnd) out.emplace_back(LeaseConflict{mine.lease, *theirs});
@@ -401,7 +423,7 @@ void LeaseBook::one_lease_per_client(const std::string& network, Holding& holdin
     lease.state = LeaseState::kReleased;
     lease.stamp = stamp(holding);
     lease.holder = self_;
-    if (write_own(lease, now, out)) feed(lease, &before, now, out);
+    if (write_own(lease, now, out)) feed_news(lease, &before, now, out);
   }
 }
 
@@ -481,6 +503,7 @@ void LeaseBook::tick(Instant now, BookActions& out) {
     expire(now);
     next_scan_ = now + kExpiryScan;
   }
+  feed_waiting(now, out);
   if (sending_ && now >= next_chunk_) {
     send_chunk(now, out);
     tell_when_equal(now, out);

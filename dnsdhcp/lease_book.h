@@ -12,6 +12,8 @@
 //                        not when handed_over()
 //   close() --> fence --word back--> may_release()
 //
+//   has_news() --> a pause: close() .. may_release(), in which tick() feeds the news, then open()
+//
 // Invariants (asserted in tests/sim/leases on every seed):
 //   I1  Only events of a dnsmasq whose node holds the network, and that it told after the fence of this holding, become records. Anything
 //       else is an echo, or of an earlier holding, and is neither kept nor sent.
@@ -24,7 +26,8 @@
 //   I6  dnsmasq is fed an address only while the record is held and not over, and never more than kLeasesHeldMax.
 //   I7  may_open() only after every member has heard that the gate opens; handed_over() only when the last word heard in this view is that
 //       the other holder's gate is closed and all it gave is said. Any change of the view forgets the words.
-//   I8  What this book had before it is never fed to a dnsmasq whose gate may be open: what that one gave since may not be told yet.
+//   I8  A dnsmasq whose gate may be open is fed nothing that others tell: it may have given that address to somebody a moment ago, and
+//       its event be on the way. Such news waits until the gate is closed and all that was given is told: has_news(), then a pause.
 // Threading: control thread. Ownership: values only. Limits: kLeasesHeldMax, kRecordsMax; at most kChunkRecordsMax records per message.
 #pragma once
 
@@ -166,6 +169,8 @@ class LeaseBook {
   [[nodiscard]] bool fenced(const std::string& network) const;
   [[nodiscard]] bool may_open(const std::string& network) const;
   [[nodiscard]] bool may_release(const std::string& network) const;
+  /// I8: others told of addresses of this network what dnsmasq is not fed as long as it gives addresses.
+  [[nodiscard]] bool has_news(const std::string& network) const;
   /// The book of every other member is in this one.
   [[nodiscard]] bool synchronised() const;
 
@@ -225,6 +230,9 @@ class LeaseBook {
   void index(const Lease& lease);
   void forget(const Lease& lease);
   void one_lease_per_client(const std::string& network, Holding& holding, Instant now, BookActions& out);
+  /// What others told: now, or when no address is given any more (I8).
+  void feed_news(const Lease& lease, const Lease* before, Instant now, BookActions& out);
+  void feed_waiting(Instant now, BookActions& out);
   /// `before`: what dnsmasq may have of the address; nullptr: nothing.
   void feed(const Lease& lease, const Lease* before, Instant now, BookActions& out);
   static void send_own(const Lease& lease, Instant now, BookActions& out);
@@ -245,7 +253,8 @@ class LeaseBook {
   std::map<std::string, std::size_t> words_on_the_way_;  // Our own, not delivered yet.
   bool unheard_ = false;                                 // Out of the group since the last one was said.
   std::uint32_t fences_ = 0;
-  std::map<IpAddress, Instant> deletes_fed_;  // Whose echo has not come; until when it is waited for.
+  std::map<IpAddress, Instant> deletes_fed_;         // Whose echo has not come; until when it is waited for.
+  std::map<std::string, std::set<IpAddress>> news_;  // By network; what waits (I8).
   // Synchronisation, of this view.
   std::set<NodeId> others_;
   std::set<NodeId> equal_;

@@ -49,6 +49,7 @@ void LeaseBook::dnsmasq_ended() {
 
 void LeaseBook::dnsmasq_started(BookActions& out) {
   deletes_fed_.clear();
+  news_.clear();  // It was in the snapshot.
   bool waited = false;
   for (auto& [network, holding] : holdings_) {
     if (holding.fenced && holding.gate != Gate::kFencing) continue;
@@ -122,6 +123,8 @@ bool LeaseBook::may_open(const std::string& network) const {
   const auto found = holdings_.find(network);
   return found != holdings_.end() && found->second.gate == Gate::kOpen;
 }
+
+bool LeaseBook::has_news(const std::string& network) const { return news_.count(network) != 0; }
 
 bool LeaseBook::may_release(const std::string& network) const {
   const auto found = holdings_.find(network);

@@ -26,6 +26,7 @@ const Case kCases[] = {
     {"NoEpochInTheStamp", Mutant::kEpoch, Omission::kNone},
     {"EchoesReplicated", Mutant::kEcho, Omission::kNone},
     {"HolderGivesIn", Mutant::kRestamp, Omission::kNone},
+    {"NewsWithAnOpenGate", Mutant::kNews, Omission::kNone},
 };
 
 class LeaseMutants : public ::testing::TestWithParam<Case> {};

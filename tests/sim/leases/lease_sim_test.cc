@@ -36,6 +36,7 @@ void expect_everything_played(const Coverage& c) {
       {"all gateways off", c.blackouts},
       {"crashes of dnsmasq", c.crashes},
       {"sweeps", c.sweeps},
+      {"pauses", c.pauses},
       {"adopted addresses", c.adopted},
       {"leases made longer by a sweep", c.extended},
       {"opened without a sweep", c.handed_over},

@@ -34,6 +34,7 @@ void Coverage::add(const Coverage& o) {
   blackouts += o.blackouts;
   crashes += o.crashes;
   sweeps += o.sweeps;
+  pauses += o.pauses;
   adopted += o.adopted;
   extended += o.extended;
   handed_over += o.handed_over;
@@ -246,6 +247,16 @@ void LeaseWorld::step_gate(Node& node) {
   }
   if (node.phase == Phase::kSweeping) step_sweep(node);
   if (node.phase == Phase::kOpening && book.may_open(kNetwork)) node.phase = Phase::kOpen;
+  if (node.phase == Phase::kOpen && book.has_news(kNetwork)) {
+    ++coverage_.pauses;
+    node.phase = Phase::kPausing;
+    book.close(kNetwork, actions);
+  }
+  if (node.phase == Phase::kPausing && node.dnsmasq_up && book.may_release(kNetwork)) {
+    book.tick(now_, actions);
+    node.phase = Phase::kOpening;
+    book.open(kNetwork, actions);
+  }
   if (node.phase == Phase::kClosing) {
     const bool barrier = book.may_release(kNetwork);
     if (!barrier && now_ < move_deadline_) return carry_out(node, actions);

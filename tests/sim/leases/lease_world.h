@@ -34,6 +34,7 @@ struct Coverage {
   std::uint64_t blackouts = 0;  ///< All gateways off at once.
   std::uint64_t crashes = 0;    ///< Of the holder's dnsmasq.
   std::uint64_t sweeps = 0;
+  std::uint64_t pauses = 0;  ///< Gates closed for news from others.
   std::uint64_t adopted = 0;
   std::uint64_t extended = 0;     ///< Known leases of clients that answered a sweep.
   std::uint64_t handed_over = 0;  ///< Opened without a sweep.
@@ -65,7 +66,7 @@ class LeaseWorld {
     Instant due;
     Message message;
   };
-  enum class Phase { kNone, kPreparing, kSweeping, kOpening, kOpen, kClosing };
+  enum class Phase { kNone, kPreparing, kSweeping, kOpening, kOpen, kPausing, kClosing };
   struct Node {
     NodeId id{};
     bool up = false;

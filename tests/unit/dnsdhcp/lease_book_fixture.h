@@ -10,6 +10,7 @@
 #include "dnsdhcp/lease_book.h"
 
 namespace fairlead::dnsdhcp {
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
