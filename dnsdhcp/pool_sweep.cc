@@ -23,7 +23,8 @@ IpAddress address_of(std::uint32_t n) {
 
 PoolSweep::PoolSweep(SweepSettings settings, Instant now)
     : settings_(std::move(settings)), began_(now), ended_(now), next_burst_(now), next_tick_(now) {
-  FL_ASSERT(settings_.rounds > 0 && settings_.burst > 0 && settings_.in_flight > 0 && settings_.wait > 0ns && settings_.burst_gap > 0ns);
+  FL_ASSERT(settings_.rounds > 0 && settings_.burst > 0 && settings_.in_flight > 0 && settings_.wait > 0ns && settings_.burst_gap > 0ns &&
+            settings_.retry > 0ns);
   std::set<IpAddress> all;
   for (const SweepPool& pool : settings_.pools) {
     if (!pool.first.is_v4() || !pool.last.is_v4()) {
@@ -40,6 +41,7 @@ PoolSweep::PoolSweep(SweepSettings settings, Instant now)
     }
   }
   addresses_.assign(all.begin(), all.end());
+  asking_ = addresses_;
 }
 
 void PoolSweep::tick(Instant now, SweepActions& out) {
@@ -51,12 +53,12 @@ void PoolSweep::tick(Instant now, SweepActions& out) {
   if (now >= next_burst_) {
     std::size_t left = settings_.burst;
     while (left > 0 && round_ < settings_.rounds && waiting_.size() < settings_.in_flight) {
-      if (next_ == addresses_.size()) {
+      if (next_ == asking_.size()) {
         ++round_;
         next_ = 0;
         continue;
       }
-      const IpAddress& address = addresses_[next_];
+      const IpAddress& address = asking_[next_];
       const bool answered = answers_.count(address) != 0;
       // Still waited for since the round before: one question at a time (I2).
       if (!answered && std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& w) { return w.address == address; })) break;
@@ -70,12 +72,30 @@ void PoolSweep::tick(Instant now, SweepActions& out) {
   }
   FL_DASSERT(waiting_.size() <= settings_.in_flight);
   if (round_ == settings_.rounds && waiting_.empty()) {
-    done_ = true;
-    ended_ = now;
-    return;
+    std::erase_if(unasked_, [&](const IpAddress& address) { return answers_.count(address) != 0; });
+    if (unasked_.empty()) {
+      done_ = true;
+      ended_ = now;
+      return;
+    }
+    return again(now);
   }
   const bool can_ask = round_ < settings_.rounds && waiting_.size() < settings_.in_flight;
   next_tick_ = waiting_.empty() ? next_burst_ : can_ask ? std::min(next_burst_, waiting_.front().until) : waiting_.front().until;
+}
+
+/// I3
+void PoolSweep::again(Instant now) {
+  asking_.assign(unasked_.begin(), unasked_.end());
+  unasked_.clear();
+  ++retries_;
+  round_ = 0;
+  next_ = 0;
+  next_burst_ = next_tick_ = now + settings_.retry;
+}
+
+void PoolSweep::not_asked(const IpAddress& address) {
+  if (!done_) unasked_.insert(address);
 }
 
 bool PoolSweep::heard(const IpAddress& address, const MacAddress& mac) {

@@ -16,7 +16,8 @@
 // Invariants:
 //   I1  Nothing outside the pools, and nothing that is to be skipped, is asked for or found.
 //   I2  Never more than `in_flight` addresses are between Ask and Forget; each Ask is followed by exactly one Forget before the end.
-//   I3  An address that nobody answers for is asked exactly `rounds` times.
+//   I3  An address that nobody answers for is asked exactly `rounds` times, by questions that left: one with a question that could not be
+//       sent (not_asked()) is asked `rounds` times more, `retry` later, however often that takes. Not asked is not "nobody there".
 // Threading: control thread. Ownership: values only. Limits: kSweepAddressesMax addresses; beyond it the rest is `left_out`.
 #pragma once
 
@@ -54,6 +55,7 @@ struct SweepSettings {
   Duration wait = 50ms;         ///< For an answer, before another address is asked for. > 0
   Duration burst_gap = 10ms;    ///< > 0
   std::size_t burst = 24;       ///< > 0
+  Duration retry = 1s;          ///< Before what could not be asked is tried again. > 0
   std::size_t in_flight = 120;  ///< > 0; vip/neighbour_port.h: kWatchedAddressesMax, less a few.
 };
 
@@ -94,6 +96,10 @@ class PoolSweep {
 
   /// Early or extra ones do no harm.
   void tick(Instant now, SweepActions& out);
+  /// The question of the last Ask for `address` could not be sent.
+  void not_asked(const IpAddress& address);
+  /// How often there were questions that could not be sent, and all had to be asked for once more.
+  [[nodiscard]] std::size_t retries() const { return retries_; }
   /// Somebody answered. Returns whether it was asked for here.
   bool heard(const IpAddress& address, const MacAddress& mac);
   [[nodiscard]] bool done() const { return done_; }
@@ -102,6 +108,7 @@ class PoolSweep {
   [[nodiscard]] SweepResult result() const;
 
  private:
+  void again(Instant now);
   struct Waiting {
     IpAddress address;
     Instant until;
@@ -109,9 +116,12 @@ class PoolSweep {
 
   SweepSettings settings_;
   std::vector<IpAddress> addresses_;
+  std::vector<IpAddress> asking_;  // Of them: of the present rounds.
+  std::set<IpAddress> unasked_;    // One of their questions at least could not be sent.
+  std::size_t retries_ = 0;
   std::size_t left_out_ = 0;
   int round_ = 0;
-  std::size_t next_ = 0;         // In addresses_.
+  std::size_t next_ = 0;         // In asking_.
   std::deque<Waiting> waiting_;  // By `until`.
   std::map<IpAddress, std::vector<MacAddress>> answers_;
   Instant began_;

@@ -46,6 +46,7 @@ SupervisionActions SupervisionCore::step(const SupervisionInput& input, Instant 
                         [&](const StopDnsmasq&) {
                           wanted_ = false;
                           replace_ = reload_ = false;
+                          silent_since_.reset();
                           forget_ends();
                         },
                         [&](const RestartDnsmasq&) {
@@ -106,7 +107,7 @@ void SupervisionCore::ended(const std::string& reason, Instant now, SupervisionA
   bus_lost_at_.reset();
   asked_ = false;
   missed_ = 0;
-  if (!silent_since_) silent_since_ = now;
+  if (wanted_ && !silent_since_) silent_since_ = now;
   killed_for_.clear();
   if (!wanted_) out.emplace_back(SayStopped{});
   if (asked_for) return;

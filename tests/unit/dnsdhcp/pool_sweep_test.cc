@@ -78,6 +78,38 @@ TEST(PoolSweep, APoolOf4096TakesThreeAndAHalfSeconds) {
   EXPECT_LE(run.end - kBegin, 3500ms);
 }
 
+TEST(PoolSweep, I3WhatCouldNotBeAskedIsAskedAgainUntilItCould) {
+  PoolSweep sweep(slash_24(), kBegin);
+  std::map<IpAddress, int> left;
+  const SweepRun run = play(sweep, [&](const IpAddress& address, int times) {
+    const bool fails = (address == ip(0, 7) && times <= 5) || (address == ip(0, 9) && times == 2);
+    if (fails) return sweep.not_asked(address);
+    ++left[address];
+    if (address == ip(0, 7)) { EXPECT_TRUE(sweep.heard(address, mac(7))); }
+  });
+  EXPECT_EQ(sweep.result().live, (std::vector<LiveAddress>{{ip(0, 7), {mac(7)}}})) << "it was there all the time";
+  EXPECT_EQ(run.asked.at(ip(0, 7)), 6);
+  EXPECT_EQ(left.at(ip(0, 9)), 3) << "one of its two was lost: two more";
+  EXPECT_EQ(left.at(ip(0, 8)), 2) << "the others are not asked again";
+  EXPECT_EQ(sweep.retries(), 2U);
+  EXPECT_GE(run.end - kBegin, 2s) << "not in a hurry";
+}
+
+TEST(PoolSweep, OneThatCannotAskAtAllIsNeverDone) {
+  PoolSweep sweep(slash_24(), kBegin);
+  SweepActions out;
+  std::size_t asked = 0;
+  for (Instant now = kBegin; now < kBegin + 60s; now = std::max(sweep.next_tick(), now + 1ms)) {
+    sweep.tick(now, out);
+    for (const SweepAction& action : std::exchange(out, {})) {
+      if (const auto* ask = std::get_if<Ask>(&action)) ++asked, sweep.not_asked(ask->address);
+    }
+    ASSERT_FALSE(sweep.done());
+  }
+  EXPECT_GE(sweep.retries(), 40U);
+  EXPECT_LT(asked, 60U * 2 * 254U);
+}
+
 TEST(PoolSweep, FindsWhoAnswersTheFirstOrTheSecondQuestion) {
   PoolSweep sweep(slash_24(), kBegin);
   const SweepRun run = play(sweep, [&](const IpAddress& address, int times) {

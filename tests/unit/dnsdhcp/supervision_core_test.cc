@@ -110,6 +110,9 @@ TEST_F(SupervisionTest, OneThatIsNotThereIsSilentSinceItsEndAndAStoppedOneIsNot)
   EXPECT_EQ(core.silent_since(), end);
   (void)step(StopDnsmasq{});
   EXPECT_FALSE(core.silent_since());
+  now += 1h;
+  (void)step(RunDnsmasq{});
+  EXPECT_EQ(core.silent_since(), now);
 }
 
 TEST_F(SupervisionTest, StartsOnlyOneHoweverOftenItIsAsked) {
