@@ -298,6 +298,7 @@ void DhcpRunner::stop(std::function<void()> done) {
   save(/*now_or_never=*/true);
   stopping_ = true;
   stopped_ = std::move(done);
+  end_questions();
   for (auto& [name, network] : networks_) {
     end_sweep(network);
     answer_released(network);

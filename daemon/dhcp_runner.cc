@@ -48,6 +48,7 @@ DhcpRunner::~DhcpRunner() {
   loop_.cancel(timer_);
   loop_.cancel(listens_);
   loop_.cancel(gate_look_);
+  end_questions();
   go_on();
   for (auto& [name, network] : networks_) end_sweep(network);
 }

@@ -112,8 +112,9 @@ class DhcpRunner final : private vip::NeighbourListener {
   void describe(admin::NodeReport& report);
   [[nodiscard]] admin::LateLeases leases(admin::LeaseFilter filter, std::size_t limit) const;
   using ReleaseDone = std::function<void(Result<std::string>)>;
-  /// Errors: kNotFound (no such lease), kRefused (another gateway holds its network), those of dnsmasq's bus.
-  void release_lease(const IpAddress& address, const ReleaseDone& done);
+  /// Without `force` its machine is looked for first, for 0.6 s; `done` may come later. Errors: kNotFound (no such lease), kRefused
+  /// (another gateway holds its network; its machine is there: yields to force), those of dnsmasq's bus.
+  void release_lease(const IpAddress& address, bool force, const ReleaseDone& done);
 
  private:
   /// From away to open, and back.
@@ -176,6 +177,18 @@ class DhcpRunner final : private vip::NeighbourListener {
   void sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void end_sweep(Network& network);
   void answer_released(Network& network);
+  /// Whether somebody has the address of a lease.
+  struct Question {
+    dnsdhcp::Lease lease;
+    ReleaseDone done;
+    dnsdhcp::PoolSweep sweep;
+    std::unique_ptr<vip::NeighbourPort> port;
+    std::string failure{};  ///< Why it could not be asked.
+    QbLoop::TimerId timer = 0;
+  };
+  void ask(Question& question);
+  void end_lease(const dnsdhcp::Lease& lease, const ReleaseDone& done);
+  void end_questions();
   using Door = std::pair<std::string, IpAddress::Family>;  ///< Of the gate: a device, and whose DHCP.
   [[nodiscard]] static Door door_of(const Network& network);
   struct Gate {
@@ -219,6 +232,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   SystemClock clock_;
   dnsdhcp::LeaseBook book_;
   std::map<std::string, Network> networks_;
+  std::vector<std::unique_ptr<Question>> questions_;  ///< kQuestionsMax.
   std::unique_ptr<dnsdhcp::DnsmasqKeeper> keeper_;
   std::unique_ptr<dnsdhcp::ScriptSocket> script_;
   std::optional<dnsdhcp::Rendered> running_;  ///< What dnsmasq's files are.

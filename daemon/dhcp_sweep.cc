@@ -129,11 +129,4 @@ void DhcpRunner::look_at_sweeps() {
   }
 }
 
-void DhcpRunner::on_neighbour(const vip::NeighbourEvent& event) {
-  if (event.kind == vip::NeighbourEventKind::kProbe) return;  // Who asks does not have it yet.
-  for (auto& [name, network] : networks_) {
-    if (network.sweep && network.settings.cidr.contains(event.address)) (void)network.sweep->heard(event.address, event.mac);
-  }
-}
-
 }  // namespace fairlead::daemon

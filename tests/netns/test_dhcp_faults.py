@@ -1,5 +1,5 @@
 """What makes a gateway with dnsdhcp answer wrongly or not at all, while everything seems to run: a dnsmasq that hangs, rules that somebody
-flushed, a pool that cannot be searched, a gate that cannot be set."""
+flushed, a pool that cannot be searched, a gate that cannot be set, a lease that is ended under its client."""
 import os
 import signal
 import sys
@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from support.cluster_probe import main                                               # noqa: E402
-from support.dhcp_site import DOMAIN, POOL, DhcpClient, DhcpGatesTest, with_dhcp   # noqa: E402
+from support.dhcp_site import DOMAIN, POOL, DhcpClient, DhcpGatesTest, bare, leases_of, with_dhcp   # noqa: E402
 from support.vip_nodes import holders                                                # noqa: E402
 from support.waiting import wait_for                                                 # noqa: E402
 
@@ -167,6 +167,23 @@ class DhcpFaultsTest(DhcpGatesTest):
         self.assertEqual(gate.node.run(["umount", "/usr/sbin/nft"]).returncode, 0)
         self.serving([gate])
         self.assertIsNotNone(DhcpClient(lab, "later").ask())
+
+    def test_the_lease_of_a_client_that_is_there_is_not_ended_by_mistake(self):
+        lab, gate = self.alone()
+        client = DhcpClient(lab, "joiner")
+        address = client.ask()["ip"]
+        refused = gate.cli("--yes", "dhcp", "release", address, as_json=False, check=False)
+        self.assertEqual(refused.returncode, 5, refused.stderr)
+        self.assertIn("--force", refused.stderr)
+        self.assertEqual([lease["address"] for lease in leases_of(gate)], [address])
+        gate.cli("--yes", "dhcp", "release", "--force", address, as_json=False)
+        wait_for(lambda: not leases_of(gate), 10, "it is ended")
+        with self.subTest("of one that is gone"):
+            address = client.ask()["ip"]
+            bare(lab, "nobody")
+            client.node.run(["ip", "link", "set", "eth0", "down"])
+            gate.cli("--yes", "dhcp", "release", address, as_json=False)
+            wait_for(lambda: not leases_of(gate), 10, "it is ended")
 
 
 if __name__ == "__main__":
