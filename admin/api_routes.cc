@@ -98,8 +98,11 @@ constexpr std::array kRoutes{
              "network mac name address released limit", ""},
     ApiRoute{ApiCall::kDhcpReservations, "GET", "/api/v1/dhcp/reservations", kRead,
              "Machines with an address of their own (dnsdhcp.hosts of the active configuration)", "network", ""},
-    ApiRoute{ApiCall::kReleaseLease, "POST", "/api/v1/dhcp/release", kOperate,
-             "Ends the lease of an address on every node; its client is not told and may use the address until it renews", "", "address*"},
+    ApiRoute{
+        ApiCall::kReleaseLease, "POST", "/api/v1/dhcp/release", kOperate,
+        "Ends the lease of an address on every node; while a machine answers at the address only with force: it is not told and may use "
+        "the address until it renews",
+        "", "address* force"},
     ApiRoute{ApiCall::kApplyRouter, "POST", "/api/v1/router/apply", kOperate,
              "Puts the router's rules of the file in force, on trial for 60 s; with yes for good. session tells the caller's connections "
              "apart (SSH_CONNECTION)",

@@ -92,7 +92,9 @@ Result<Command> release_lease(JsonFields& fields) {
   if (!fields.has("address")) return Error{Errc::kInvalidArgument, "address: is missing"};
   const auto address = parse_ip_address(text);
   if (!address) return Error{Errc::kInvalidArgument, "address: " + address.error().context};
-  return Command{ReleaseLease{*address}};
+  ReleaseLease out{*address};
+  fields.get("force", out.force);
+  return Command{out};
 }
 
 /// Goes into a log line, and is compared with another one.
@@ -335,7 +337,7 @@ CommandCall encode_command(const Command& command) {
             return call_of("POST", std::string("/api/v1/cluster/") + (c.frozen ? "freeze" : "unfreeze"), {});
           },
           [](const ReleaseLease& c) {
-            return call_of("POST", "/api/v1/dhcp/release", json::object{{"address", json_string(c.address.to_string())}});
+            return call_of("POST", "/api/v1/dhcp/release", with_force({{"address", json_string(c.address.to_string())}}, c.force));
           },
       },
       command);
@@ -385,7 +387,7 @@ std::string describe(const Command& command) {
           [](const ApplyRouter& c) { return std::string(c.yes ? "router apply yes" : "router apply"); },
           [](const ConfirmRouter&) { return std::string("router apply confirm"); },
           [](const SetClusterFrozen& c) { return std::string(c.frozen ? "cluster freeze" : "cluster unfreeze"); },
-          [](const ReleaseLease& c) { return "dhcp release " + c.address.to_string(); },
+          [](const ReleaseLease& c) { return "dhcp release " + c.address.to_string() + (c.force ? " force" : ""); },
       },
       command);
 }

@@ -107,6 +107,7 @@ struct SetClusterFrozen {
 /// Ends a client's lease of this address, on every node. The client is not told: it may use the address until it renews.
 struct ReleaseLease {
   IpAddress address;
+  bool force = false;  ///< Also while a machine answers at the address.
 };
 
 // ---- router ----

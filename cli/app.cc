@@ -111,8 +111,10 @@ class CommandTree {
         ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
         ->type_name("MODE");
     app_.add_flag("-y,--yes", options_.yes, "Ask nothing (scripts are never asked)");
-    app_.add_flag("--force", options_.force,
-                  "Also take the last server of a pool, or the last node, out of service; replace a file that fairlead did not write");
+    app_.add_flag(
+        "--force", options_.force,
+        "Also take the last server of a pool, or the last node, out of service; end the lease of a machine that is there; replace a "
+        "file that fairlead did not write");
   }
 
   void add_status_verbs() {

@@ -120,7 +120,7 @@ void DhcpVerbs::list_reservations(const std::string& network) {
 void DhcpVerbs::release(const std::string& address) {
   const IpAddress parsed = address_of(address, "ADDRESS");
   calls_.confirm("End the lease of " + parsed.to_string() + "? Its client is not told; the address may be given to another machine.");
-  calls_.execute(admin::ReleaseLease{parsed});
+  calls_.execute(admin::ReleaseLease{parsed, calls_.options().force});
 }
 
 void DhcpVerbs::dns_status() {

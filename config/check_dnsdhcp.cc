@@ -253,6 +253,7 @@ void check_dnsdhcp(Checks& checks) {
   check_upstream(checks, dnsdhcp);
   check_netboot(checks, dnsdhcp);
   check_hosts(checks);
+  check_resolvers(checks);
 }
 
 }  // namespace fairlead::config

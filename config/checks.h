@@ -79,6 +79,7 @@ void check_pools(Checks& checks);
 void check_process(Checks& checks);
 void check_dnsdhcp(Checks& checks);
 void check_hosts(Checks& checks);                                                         ///< Called by check_dnsdhcp.
+void check_resolvers(Checks& checks);                                                     ///< Likewise.
 void check_options(Checks& checks, const DhcpNetwork& network, const std::string& path);  ///< Likewise.
 void check_router(Checks& checks);
 

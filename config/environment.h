@@ -16,6 +16,7 @@ namespace fairlead::config {
 struct Environment {
   std::string host_name;  ///< Empty: unknown.
   std::optional<std::vector<IpAddress>> local_addresses;
+  std::vector<IpAddress> resolvers;              ///< The name servers of /etc/resolv.conf. Empty: unknown.
   std::optional<std::uint64_t> descriptors_max;  ///< RLIMIT_NOFILE, the hard limit.
   std::size_t cpus = 1;                          ///< The workers of `proxy.workers: auto`.
   std::optional<std::uint32_t> ephemeral_ports;  ///< Size of net.ipv4.ip_local_port_range.

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sstream>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 
 namespace fairlead::config {
 namespace {
+
+constexpr std::size_t kResolversMax = 16;
 
 std::optional<std::vector<IpAddress>> local_addresses() {
   ifaddrs* list = nullptr;
@@ -60,6 +63,20 @@ std::vector<std::string> congestion_controls() {
   return out;
 }
 
+/// Those that can be read: a zone ("fe80::1%eth0") is left out.
+std::vector<IpAddress> resolvers() {
+  std::ifstream file("/etc/resolv.conf");
+  std::vector<IpAddress> out;
+  for (std::string line; out.size() < kResolversMax && std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string key;
+    std::string value;
+    if (!(words >> key >> value) || key != "nameserver") continue;
+    if (const auto address = parse_ip_address(value)) out.push_back(*address);
+  }
+  return out;
+}
+
 }  // namespace
 
 Environment host_environment() {
@@ -67,6 +84,7 @@ Environment host_environment() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) == 0) out.host_name = name.data();
   out.local_addresses = local_addresses();
+  out.resolvers = resolvers();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY) out.descriptors_max = limit.rlim_max;
   cpu_set_t cpus;

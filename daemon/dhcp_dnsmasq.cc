@@ -10,7 +10,6 @@
 #include "dnsdhcp/config_files.h"
 #include "dnsdhcp/lease_feed.h"
 #include "dnsdhcp/lease_file.h"
-#include "dnsdhcp/nft_tool.h"
 #include "dnsdhcp/port_owner.h"
 #include "dnsdhcp/udp_queue.h"
 
@@ -20,6 +19,8 @@ namespace {
 constexpr std::size_t kDamagedMax = 100;  ///< Lines that are set aside.
 constexpr Duration kApplyRetry = std::chrono::seconds(10);
 constexpr Duration kPortLook = std::chrono::seconds(1);
+constexpr Duration kUnfitAfter = std::chrono::seconds(3);  ///< Of what is tried again each second.
+constexpr Duration kSilentMax = std::chrono::seconds(8);   ///< Of a dnsmasq that is watched and started again.
 
 /// dnsmasq binds ports below 1024, asks for raw sockets, and sets ARP entries.
 Result<dnsdhcp::DnsmasqChild> start_lent(const dnsdhcp::DnsmasqCommand& command) {
@@ -50,11 +51,6 @@ Result<dnsdhcp::ApplyPlan> make_files(const dnsdhcp::ConfigFiles& files, const s
 
 }  // namespace
 
-Status remove_dhcp_gate() {
-  const LentCapabilities lent(capability_bit(CAP_NET_ADMIN));
-  return dnsdhcp::NftTool().apply(dnsdhcp::render_no_dhcp_gate());
-}
-
 Status DhcpRunner::start() {
   const std::string folder = folder_of(options_.snapshot);
   if (auto made = dnsdhcp::ConfigFiles(folder, options_.program).prepare(); !made) return made.error();
@@ -71,8 +67,8 @@ Status DhcpRunner::start() {
                                    {.post_job = host_.post_job, .on_control = host_.on_control, .start = start_lent}, keeper_callbacks());
   if (!keeper) return keeper.error();
   keeper_ = std::move(*keeper);
+  turn();  // The gate first.
   apply();
-  turn();
   return {};
 }
 
@@ -178,8 +174,16 @@ void DhcpRunner::look_at_port() {
 
 std::string DhcpRunner::why_unfit() {
   look_at_port();
+  look_at_sweeps();
+  const Instant now = clock_.now();
   if (!running_ && !files_problem_.empty()) return "dnsmasq does not run: " + files_problem_;
   if (keeper_ && keeper_->core().in_crash_loop()) return "dnsmasq ends again and again: " + last_end_;
+  if (gate_failing_ && now - *gate_failing_ >= kUnfitAfter) return "the DHCP gate cannot be set: " + gate_problem_;
+  for (const auto& [name, network] : networks_) {
+    if (network.unswept_since && now - *network.unswept_since >= kUnfitAfter) return "the pool of " + name + ": " + network.sweep_problem;
+  }
+  if (const auto silent = keeper_ ? keeper_->core().silent_since() : std::nullopt; silent && now - *silent >= kSilentMax)
+    return "dnsmasq does not answer" + (last_end_.empty() ? "" : ": " + last_end_);
   return port_problem_.empty() ? "" : "dnsmasq cannot answer DNS: " + port_problem_;
 }
 
@@ -189,7 +193,6 @@ void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
     case dnsdhcp::DnsmasqAction::kNone: return;
     case dnsdhcp::DnsmasqAction::kReload: return keeper_->reload();
     case dnsdhcp::DnsmasqAction::kRestart:
-      if (keeper_->core().phase() == dnsdhcp::DnsmasqPhase::kStopped) return keeper_->run();
       restart_due_ = true;
       for (auto& [name, network] : networks_) {
         if (network.step == Step::kOpening || network.step == Step::kOpen) begin_closing(name, network);
@@ -201,13 +204,14 @@ void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
   }
 }
 
-/// What dnsmasq gave out is in the book: the next one gets it from there.
+/// What dnsmasq gave out is in the book: the next one gets it from there. None starts before the gate stands: it answers from then on.
 void DhcpRunner::restart_when_closed() {
-  if (!restart_due_ || stopping_) return;
+  if (!restart_due_ || stopping_ || !gate_guards_all()) return;
   for (const auto& [name, network] : networks_) {
     if (network.step != Step::kAway && network.step != Step::kClosed && network.step != Step::kFencing) return;
   }
   restart_due_ = false;
+  if (keeper_->core().phase() == dnsdhcp::DnsmasqPhase::kStopped) return keeper_->run();
   keeper_->restart();
 }
 
@@ -294,6 +298,7 @@ void DhcpRunner::stop(std::function<void()> done) {
   save(/*now_or_never=*/true);
   stopping_ = true;
   stopped_ = std::move(done);
+  end_questions();
   for (auto& [name, network] : networks_) {
     end_sweep(network);
     answer_released(network);

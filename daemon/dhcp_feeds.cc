@@ -136,18 +136,4 @@ void DhcpRunner::flush_feeds() {
   }
 }
 
-void DhcpRunner::release_lease(const IpAddress& address, const ReleaseDone& done) {
-  const auto lease = book_.find(address);
-  if (!lease || lease->state != dnsdhcp::LeaseState::kHeld)
-    return done(Error{Errc::kNotFound, "there is no lease of " + address.to_string() + "; `fairlead dhcp leases` lists them"});
-  if (!book_.holds(lease->network))
-    return done(Error{Errc::kRefused, "network " + lease->network + " is served by another gateway; ask that one"});
-  if (!keeper_ || !keeper_->bus().is_ready()) return done(Error{Errc::kUnavailable, "dnsmasq is not ready; try again"});
-  keeper_->bus().delete_lease(address, [done, lease = *lease](const Result<bool>& result) {
-    if (!result) return done(result.error());
-    const std::string who = lease.name.empty() ? lease.mac.to_string() : lease.name;
-    done("the lease of " + lease.address.to_string() + " (" + who + ") is ended; its machine keeps the address until it asks again");
-  });
-}
-
 }  // namespace fairlead::daemon

@@ -105,7 +105,9 @@ void DhcpRunner::describe(admin::NodeReport& report) {
                    .version = keeper_->version(),
                    .since_s = to_seconds(now - state_since_),
                    .restarts = restarts_,
-                   .problem = files_problem_.empty() ? problem_ : files_problem_};
+                   .problem = !files_problem_.empty()              ? files_problem_
+                              : restart_due_ && !gate_guards_all() ? "it waits for the DHCP gate: " + gate_problem_
+                                                                   : problem_};
   }
   out.counters = counters_;
   std::uint64_t released = 0;
@@ -157,8 +159,9 @@ admin::DhcpNetworkStatus DhcpRunner::describe(const Network& network) const {
   out.adopted = network.adopted;
   if (out.held_here && !out.serving) {
     out.problem = !keeper_ || !keeper_->bus().is_ready() ? "dnsmasq is not ready"
-                  : gate_problem_.empty()                ? "its leases are being brought together"
-                                                         : "the DHCP gate: " + gate_problem_;
+                  : !gate_problem_.empty()               ? "the DHCP gate: " + gate_problem_
+                  : network.unswept_since                ? "its pool cannot be searched: " + network.sweep_problem
+                                                         : "its leases are being brought together";
   }
   return out;
 }

@@ -8,24 +8,19 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "config/derived_vips.h"
-#include "daemon/privileges.h"
 #include "dnsdhcp/dnsmasq_conf.h"
 #include "dnsdhcp/lease_file.h"
-#include "dnsdhcp/nft_tool.h"
 #include "dnsdhcp/udp_queue.h"
-#include "vip/arp_socket.h"
 
 namespace fairlead::daemon {
 namespace {
 
-constexpr Duration kGateRetry = std::chrono::seconds(1);
 constexpr Duration kUnsentRetry = std::chrono::milliseconds(20);
 constexpr Duration kSaveRetry = std::chrono::seconds(10);
 
 constexpr Duration kClosedMax = std::chrono::seconds(3);  ///< A VIP that is to go has gone by then.
 constexpr Duration kFenceMax = std::chrono::seconds(2);
 constexpr Duration kQueueLook = std::chrono::milliseconds(3);
-constexpr CapabilitySet kNftCapabilities = capability_bit(CAP_NET_ADMIN);
 
 /// Requests that came in before the gate was closed wait in dnsmasq's socket (proc(5), /proc/net/udp: rx_queue).
 bool dhcp_queue_is_empty(IpAddress::Family family) {
@@ -52,6 +47,8 @@ DhcpRunner::~DhcpRunner() {
   *alive_ = false;
   loop_.cancel(timer_);
   loop_.cancel(listens_);
+  loop_.cancel(gate_look_);
+  end_questions();
   go_on();
   for (auto& [name, network] : networks_) end_sweep(network);
 }
@@ -170,6 +167,8 @@ void DhcpRunner::begin(const std::string& name, Network& network, dnsdhcp::BookA
   for (const std::string& each : network.vips) epoch = std::max(epoch, host_.epoch_of(each));
   network.swept = false;
   network.fenced_at = clock_.now();
+  network.sweep_retry = {};
+  gate_doubtful_ = true;  // Whoever flushed all tables a moment ago has the gate set again.
   book_.hold(name, epoch, clock_.now(), out);
   step_to(name, network, Step::kFencing);
 }
@@ -180,6 +179,7 @@ void DhcpRunner::before_release(const std::string& vip, std::function<void()> do
     if (!network.vips.contains(vip)) continue;
     if (network.step == Step::kAway || network.step == Step::kClosed) break;
     if (network.step != Step::kClosingGate && network.step != Step::kClosing) begin_closing(name, network);
+    network.close_by = std::min(network.close_by, clock_.now() + kBarrierMax);
     network.released.emplace_back(vip, std::move(done));
     return turn();
   }
@@ -233,7 +233,10 @@ void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookAc
   const Instant now = clock_.now();
   switch (network.step) {
     case Step::kAway: return;
-    case Step::kClosed:  // It was to go, and stayed after all.
+    case Step::kClosed:
+      if (std::exchange(network.pausing, false) && network.is_here() && network.released.empty() && !restart_due_)
+        return end_pause(name, network, out);
+      // It was to go, and stayed after all.
       if (network.is_here() && !restart_due_ && now >= network.since + kClosedMax) begin(name, network, out);
       return;
     case Step::kFencing:
@@ -245,20 +248,24 @@ void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookAc
       }
       if (!book_.handed_over(name)) {
         if (!book_.synchronised() && now < network.since + kBooksMax) return;
-        begin_sweep(name, network);
-        if (network.sweep) return;
+        if (needs_sweep(network)) return begin_sweep(name, network);
       }
       step_to(name, network, Step::kOpening);
       return book_.open(name, out);
     case Step::kSweeping: return sweep_turn(name, network, out);
     case Step::kOpening:
       if (!book_.may_open(name) || !gate_is_open(network)) return;
-      FL_LOG(DHCP_GATE_OPENED, "network", name, "after_ms", to_ms(now - network.since), "swept", !book_.handed_over(name));
+      FL_LOG(DHCP_GATE_OPENED, "network", name, "after_ms", to_ms(now - network.since), "swept", network.swept);
       return step_to(name, network, Step::kOpen);
-    case Step::kOpen: return;
+    case Step::kOpen:
+      if (!book_.has_news(name)) return;
+      begin_closing(name, network);
+      network.pausing = true;
+      network.close_by = now + kFenceMax;  // Nobody waits for it.
+      return;
     case Step::kClosingGate:
       // What the socket has taken already dnsmasq answers still.
-      if (gate_is_open(network) || !dhcp_queue_is_empty(network.settings.cidr.address.family())) {
+      if (!gate_is_closed(network) || !dhcp_queue_is_empty(network.settings.cidr.address.family())) {
         if (now >= network.close_by) closed(name, network, /*told=*/false);
         return;
       }
@@ -287,120 +294,22 @@ void DhcpRunner::begin_closing(const std::string& name, Network& network) {
   step_to(name, network, Step::kClosingGate);
 }
 
-void DhcpRunner::closed(const std::string& name, Network& network, bool told) {
-  FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason",
-         told ? "planned" : "planned, and a lease may be missing: its pool is asked before it opens");
-  network.told = told;
-  step_to(name, network, Step::kClosed);
-  answer_released(network);
-}
-
-/// Without a pool, or without a way to ask, there is nothing to sweep.
-void DhcpRunner::begin_sweep(const std::string& name, Network& network) {
-  if (!network.settings.pool || !network.settings.cidr.address.is_v4()) return;
-  const auto link = host_.link_of(*network.vips.begin());
-  auto port = link ? vip::ArpSocket::open(*link, *this, clock_)
-                   : Result<std::unique_ptr<vip::ArpSocket>>(Error{Errc::kNotFound, network.device + " is not there"});
-  if (!port) {
-    FL_LOG(DHCP_GATE_PROBLEM, "network", name, "error", "the pool is not searched for unknown leases: " + port.error().message());
-    return;
-  }
-  if (auto watched = (*port)->watch_range(network.settings.pool->first, network.settings.pool->last); !watched) {
-    FL_LOG(DHCP_GATE_PROBLEM, "network", name, "error", "the pool is not searched for unknown leases: " + watched.error().message());
-    return;
-  }
-  const Instant now = clock_.now();
-  dnsdhcp::SweepSettings settings;
-  settings.pools = {{network.settings.pool->first, network.settings.pool->last}};
-  for (const config::DhcpHost& host : options_.snapshot.dnsdhcp->hosts) settings.skip.insert(host.address);
-  if (link->mac) settings.ours.insert(*link->mac);
-  network.port = std::move(*port);
-  network.sweep = std::make_unique<dnsdhcp::PoolSweep>(std::move(settings), now);
-  step_to(name, network, Step::kSweeping);
-  if (auto watched = loop_.add_readable(network.port->fd(), [port = network.port.get()] { (void)port->receive(); }); !watched)
-    FL_LOG(DHCP_GATE_PROBLEM, "network", name, "error", "answers to the search are not heard: " + watched.error().message());
-}
-
-void DhcpRunner::sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
-  std::vector<IpAddress> ask;
-  const Instant now = clock_.now();
-  network.sweep->tick(now, ask);
-  // An address that cannot be asked for is asked again in the next round; the link's loss ends the holding anyway.
-  for (const IpAddress& address : ask) (void)network.port->probe(address, IpAddress::any(IpAddress::Family::kV4));
-  if (!network.sweep->done()) return;
-  const dnsdhcp::SweepResult found = network.sweep->result();
-  end_sweep(network);
-  network.swept = true;
-  for (const dnsdhcp::ProxyMac& proxy : found.proxies)
-    FL_LOG(LEASE_SWEEP_PROXY, "network", name, "mac", proxy.mac.to_string(), "addresses", proxy.addresses);
-  for (const dnsdhcp::LiveAddress& live : found.live) {
-    if (book_.adopt(name, live.address, live.macs, network.settings.lease, now, out) != dnsdhcp::Adoption::kNew) continue;
-    ++network.adopted;
-    FL_LOG(LEASE_ADOPTED, "network", name, "address", live.address.to_string(), "mac", live.macs.front().to_string(), "lease_s",
-           static_cast<std::int64_t>(to_seconds(network.settings.lease)));
-  }
-  FL_LOG(LEASE_SWEEP_DONE, "network", name, "asked", found.asked, "found", found.live.size(), "took_ms", to_ms(found.took));
+/// What came meanwhile is told to dnsmasq, which gives nothing now. Some of its own may be untold: the pool is asked as well.
+void DhcpRunner::end_pause(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
+  if (!network.told) return begin(name, network, out);
+  book_.tick(clock_.now(), out);
   step_to(name, network, Step::kOpening);
   book_.open(name, out);
 }
 
-void DhcpRunner::end_sweep(Network& network) {
-  if (network.port) loop_.remove(network.port->fd());
-  network.port = nullptr;
-  network.sweep = nullptr;
-}
-
-void DhcpRunner::on_neighbour(const vip::NeighbourEvent& event) {
-  if (event.kind == vip::NeighbourEventKind::kProbe) return;  // Who asks does not have it yet.
-  for (auto& [name, network] : networks_) {
-    if (network.sweep && network.settings.cidr.contains(event.address)) (void)network.sweep->heard(event.address, event.mac);
-  }
-}
-
-// ---- the gate ----
-
-/// Of two networks on one device each has its own: their IP versions differ (checked with the configuration).
-DhcpRunner::Door DhcpRunner::door_of(const Network& network) { return {network.device, network.settings.cidr.address.family()}; }
-
-bool DhcpRunner::gate_is_open(const Network& network) const { return gate_text_.empty() || gate_set_.contains(door_of(network)); }
-
-/// One text at a time; what is wanted meanwhile comes after it.
-void DhcpRunner::set_gate() {
-  if (stopping_ || gate_busy_ || clock_.now() < gate_retry_) return;
-  dnsdhcp::DhcpGate gate;
-  std::set<Door> open;
-  for (const auto& [name, network] : networks_) {
-    dnsdhcp::GateSide& side = network.settings.cidr.address.is_v4() ? gate.v4 : gate.v6;
-    side.guarded.push_back(network.device);
-    if ((network.step != Step::kOpening && network.step != Step::kOpen) || !book_.may_open(name)) continue;
-    if (network.step == Step::kOpening && !knows_all() && !gate_set_.contains(door_of(network))) continue;
-    side.open.push_back(network.device);
-    open.insert(door_of(network));
-  }
-  const auto failed = [this](const std::string& why) {
-    gate_retry_ = clock_.now() + kGateRetry;
-    if (std::exchange(gate_problem_, why) != why) FL_LOG(DHCP_GATE_PROBLEM, "network", "all", "error", why);
-  };
-  auto text = dnsdhcp::render_dhcp_gate(gate);
-  if (!text) return failed(text.error().message());
-  if (*text == gate_text_) return;
-  gate_busy_ = host_.post_job([this, alive = alive_, host = host_, text = *text, open = std::move(open), failed] {
-    const LentCapabilities lent(kNftCapabilities);
-    const Status done = dnsdhcp::NftTool().apply(text);
-    host.on_control([this, alive, done, text, open, failed] {
-      if (!*alive) return;
-      gate_busy_ = false;
-      if (done) {
-        gate_text_ = text;
-        gate_set_ = open;
-        gate_problem_.clear();
-      } else {
-        failed(done.error().message());
-      }
-      turn();
-    });
-  });
-  if (!gate_busy_) failed("too many jobs are waiting");
+void DhcpRunner::closed(const std::string& name, Network& network, bool told) {
+  const char* why = network.pausing ? "for leases that another gateway told of"
+                    : told          ? "planned"
+                                    : "planned, and a lease may be missing: its pool is asked before it opens";
+  FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", why);
+  network.told = told;
+  step_to(name, network, Step::kClosed);
+  answer_released(network);
 }
 
 // ---- the disk ----
@@ -444,10 +353,12 @@ void DhcpRunner::arm() {
   for (const auto& [name, network] : networks_) {
     if (network.sweep) next = std::min(next, std::max(network.sweep->next_tick(), now));
     if (network.step == Step::kFencing) at(network.since + kBooksMax);
+    if (network.step == Step::kClosed && network.pausing) at(now + std::chrono::milliseconds(1));
     if (network.step == Step::kClosed && network.is_here()) at(network.since + kClosedMax);
     if (network.step == Step::kFencing) at(network.fenced_at + kFenceMax);
+    if (network.step == Step::kFencing) at(network.sweep_retry);
     if (network.step == Step::kClosing || network.step == Step::kClosingGate) at(network.close_by);
-    if (network.step == Step::kClosingGate && !gate_is_open(network)) at(now + kQueueLook);
+    if (network.step == Step::kClosingGate && gate_is_closed(network)) at(now + kQueueLook);
   }
   if (!unsent_.empty() || (!feeds_.empty() && keeper_ && keeper_->bus().is_ready())) at(now + kUnsentRetry);
   if (book_.revision() != saved_ && !saving_) at(save_at_);

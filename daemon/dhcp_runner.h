@@ -6,13 +6,16 @@
 //   another configuration         --> jobs: render, `dnsmasq --test`, files --> nothing, SIGHUP, or: gates closed as above, restart
 //
 // Invariants:
-//   D1  The gate of a network is open only while all its VIPs are here and its book says so (LeaseBook, I7).
+//   D1  The gate of a network is open only while all its VIPs are here and its book says so (LeaseBook, I7). Somebody else's change of it
+//       is undone when the kernel tells of it, within a second at the latest; dnsmasq is not started before it stands.
 //   D2  Nothing here keeps a takeover waiting for longer than kBarrierMax.
 //   D3  A configuration that dnsmasq refuses changes nothing: the one before stays, files and process.
 //   D4  What the book holds is on disk within kSaveAfter of a change, or a message says why not.
 //   D5  While VIPs come, one after the other, dnsmasq stands still, for kStandstillMax at most. At each address that comes it looks at all
 //       of them and tries to bind those it misses, UDP first: one that comes between its two attempts it would serve by TCP alone.
 //   D6  A network without DHCP stays kAway: its dnsmasq may know no leases at all, and ends when it is told of one.
+//   D7  A pool that was not handed over is open only after every address was asked for: where that fails it stays closed, is tried again
+//       and makes this node unfit.
 // Threading: control. Nothing here waits: files, nft and children are the jobs thread's. Ownership: loop and host outlive it.
 #pragma once
 
@@ -98,8 +101,10 @@ class DhcpRunner final : private vip::NeighbourListener {
   /// The nodes whose daemons are in the group.
   void view_changed(const std::vector<NodeId>& members);
   void delivered(NodeId from, const ClusterMessage& message);
+  /// Somebody, perhaps this daemon, changed an nftables table.
+  void tables_changed();
 
-  /// Why this node could not serve if it had the networks' VIPs; empty: it could. Looks at port 53 once a second.
+  /// Why this node could not serve if it had the networks' VIPs; empty: it could. Looks at what was amiss, once a second.
   [[nodiscard]] std::string why_unfit();
   [[nodiscard]] const dnsdhcp::LeaseBook& book() const { return book_; }
   [[nodiscard]] const config::Snapshot& settings() const { return options_.snapshot; }
@@ -107,8 +112,9 @@ class DhcpRunner final : private vip::NeighbourListener {
   void describe(admin::NodeReport& report);
   [[nodiscard]] admin::LateLeases leases(admin::LeaseFilter filter, std::size_t limit) const;
   using ReleaseDone = std::function<void(Result<std::string>)>;
-  /// Errors: kNotFound (no such lease), kRefused (another gateway holds its network), those of dnsmasq's bus.
-  void release_lease(const IpAddress& address, const ReleaseDone& done);
+  /// Without `force` its machine is looked for first, for 0.6 s; `done` may come later. Errors: kNotFound (no such lease), kRefused
+  /// (another gateway holds its network; its machine is there: yields to force), those of dnsmasq's bus.
+  void release_lease(const IpAddress& address, bool force, const ReleaseDone& done);
 
  private:
   /// From away to open, and back.
@@ -124,9 +130,15 @@ class DhcpRunner final : private vip::NeighbourListener {
     std::unique_ptr<vip::NeighbourPort> port;                               ///< While it sweeps.
     std::vector<std::pair<std::string, std::function<void()>>> released{};  ///< Who waits for kClosed, by VIP.
     Instant close_by{};                                                     ///< Of kClosingGate and kClosing together.
-    bool told = false;    ///< Closed after everybody heard of all it gave: it may be opened again without a look at its pool.
-    Instant fenced_at{};  ///< When the fence was asked for last.
-    bool swept = false;   ///< Since the VIPs came.
+    bool pausing = false;                                                   ///< Closed for what has_news() says; it opens again.
+    bool told = false;            ///< Closed after everybody heard of all it gave: it may be opened again without a look at its pool.
+    Instant fenced_at{};          ///< When the fence was asked for last.
+    bool swept = false;           ///< Since the VIPs came.
+    std::string sweep_problem{};  ///< Why its pool could not be searched, when that was tried last; empty: it could.
+    Instant sweep_retry{};
+    std::string deaf{};                      ///< Of the sweep: why answers may have been lost.
+    std::string unasked{};                   ///< Likewise: why a question could not be sent.
+    std::optional<Instant> unswept_since{};  ///< Of that.
     std::uint64_t adopted = 0;
     [[nodiscard]] bool is_here() const { return !vips.empty() && here == vips; }
   };
@@ -155,15 +167,46 @@ class DhcpRunner final : private vip::NeighbourListener {
   void begin(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void step_to(const std::string& name, Network& network, Step step);
   void begin_closing(const std::string& name, Network& network);
+  void end_pause(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void closed(const std::string& name, Network& network, bool told);
+  [[nodiscard]] bool needs_sweep(const Network& network) const;
+  [[nodiscard]] Result<std::unique_ptr<vip::NeighbourPort>> open_port(const Network& network, const config::DhcpPool& range);
   void begin_sweep(const std::string& name, Network& network);
+  void sweep_failed(const std::string& name, Network& network, const std::string& why);
+  void say_unswept(const std::string& name, Network& network, const std::string& why);
+  static void swept_after_all(Network& network);
+  void look_at_sweeps();
   void sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   void end_sweep(Network& network);
   void answer_released(Network& network);
+  /// Whether somebody has the address of a lease.
+  struct Question {
+    dnsdhcp::Lease lease;
+    ReleaseDone done;
+    dnsdhcp::PoolSweep sweep;
+    std::unique_ptr<vip::NeighbourPort> port;
+    std::string failure{};  ///< Why it could not be asked.
+    QbLoop::TimerId timer = 0;
+  };
+  void ask(Question& question);
+  void end_lease(const dnsdhcp::Lease& lease, const ReleaseDone& done);
+  void end_questions();
   using Door = std::pair<std::string, IpAddress::Family>;  ///< Of the gate: a device, and whose DHCP.
   [[nodiscard]] static Door door_of(const Network& network);
+  struct Gate {
+    std::string text;          ///< In force, by nft's last answer; empty: nobody knows what is.
+    std::set<Door> guarded{};  ///< What it stands before.
+    std::set<Door> open{};     ///< Where it lets requests in.
+    std::string listed{};      ///< As nft showed it then; empty: not yet.
+    bool operator==(const Gate&) const = default;
+  };
   [[nodiscard]] bool gate_is_open(const Network& network) const;
+  [[nodiscard]] bool gate_is_closed(const Network& network) const;
+  [[nodiscard]] bool gate_guards_all() const;
   void set_gate();
+  void gate_set(const Status& done, const Gate& next);
+  void gate_failed(const std::string& why);
+  void look_at_gate();
   void carry(dnsdhcp::BookActions&& actions);
   void feed(dnsdhcp::BookAction&& action);
   void put_in(dnsdhcp::BookAction&& action);
@@ -192,6 +235,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   SystemClock clock_;
   dnsdhcp::LeaseBook book_;
   std::map<std::string, Network> networks_;
+  std::vector<std::unique_ptr<Question>> questions_;  ///< kQuestionsMax.
   std::unique_ptr<dnsdhcp::DnsmasqKeeper> keeper_;
   std::unique_ptr<dnsdhcp::ScriptSocket> script_;
   std::optional<dnsdhcp::Rendered> running_;  ///< What dnsmasq's files are.
@@ -205,10 +249,15 @@ class DhcpRunner final : private vip::NeighbourListener {
   SeldomSaid refused_said_;
   std::deque<ClusterMessage> unsent_;  ///< In their order; a new view makes the books equal without them.
   // The gate.
-  std::string gate_text_;    ///< In force, by nft's last answer; empty: nobody knows what is.
-  std::set<Door> gate_set_;  ///< Where it lets requests in.
+  Gate gate_;
   bool gate_busy_ = false;
+  bool gate_doubtful_ = false;  ///< It is set even where its text is the same.
   Instant gate_retry_{};
+  std::optional<Instant> gate_failing_;
+  Instant gate_looked_{};
+  QbLoop::TimerId gate_look_ = 0;
+  SeldomSaid gate_removed_;
+  SeldomSaid gate_changed_;
   std::uint64_t saved_ = 0;  ///< The book's revision on disk, or on its way.
   bool saving_ = false;
   Instant save_at_ = Instant::max();

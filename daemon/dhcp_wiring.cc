@@ -123,7 +123,7 @@ void Orchestrator::list_leases(LeasesRequest&& request) {
 
 void Orchestrator::release_lease(const admin::ReleaseLease& command, const CommandDone& done) {
   if (!dhcp_) return done(no_dhcp(dhcp_problem_));
-  dhcp_->release_lease(command.address, as_summary(done));
+  dhcp_->release_lease(command.address, command.force, as_summary(done));
 }
 
 /// Its VIPs are given up, with all their leases told: dnsmasq may end.

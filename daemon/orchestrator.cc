@@ -15,6 +15,7 @@
 #include "daemon/site_answer.h"
 #include "daemon/takeover_settings.h"
 #include "dnsdhcp/conntrackd_keeper.h"
+#include "dnsdhcp/nft_watch.h"
 #include "dnsdhcp/router.h"
 #include "generated/version.h"
 
@@ -116,6 +117,7 @@ Orchestrator::~Orchestrator() {
   // First what calls into us from other threads, then what they call.
   if (api_) api_->stop();
   takeover_.reset();
+  nft_watch_.reset();
   dhcp_.reset();
   sync_.reset();
   router_.reset();

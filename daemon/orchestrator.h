@@ -44,6 +44,7 @@ class DhcpRunner;
 }
 namespace fairlead::dnsdhcp {
 class ConntrackdKeeper;
+class NftWatch;
 class Router;
 }  // namespace fairlead::dnsdhcp
 namespace fairlead::daemon {
@@ -109,6 +110,7 @@ class Orchestrator {
   [[nodiscard]] bool dhcp_is_over(bool at_once);
   [[nodiscard]] std::function<void(std::function<void()>)> back_to_control();
   void start_router();
+  void watch_tables();
   void configure_sync(const config::Snapshot& snapshot);
   void tell_sync(const admin::NodeReport& report);
   void apply_router(const admin::ApplyRouter& command, const CommandDone& done);
@@ -148,6 +150,8 @@ class Orchestrator {
   std::unique_ptr<Jobs> trace_jobs_;                          ///< Only with --trace-takeover.
   VipStart vip_start_;                                        ///< Until start_takeover().
   std::map<std::string, std::vector<IpAddress>> site_names_;  ///< Of the active configuration.
+  std::unique_ptr<dnsdhcp::NftWatch> nft_watch_;
+  QbLoop::TimerId nft_retry_ = 0;
   std::unique_ptr<dnsdhcp::Router> router_;
   std::unique_ptr<dnsdhcp::ConntrackdKeeper> sync_;  ///< Nothing without router.sync.
   std::unique_ptr<DhcpRunner> dhcp_;                 ///< Nothing without dnsdhcp; the takeover tells it what happened.

@@ -10,15 +10,18 @@
 #include "base/units.h"
 #include "config/host_environment.h"
 #include "config/load.h"
+#include "daemon/dhcp_runner.h"
 #include "daemon/orchestrator.h"
 #include "daemon/privileges.h"
 #include "dnsdhcp/conntrackd_keeper.h"
+#include "dnsdhcp/nft_watch.h"
 #include "dnsdhcp/router.h"
 
 namespace fairlead::daemon {
 namespace {
 
 constexpr Duration kInboxFullMax = std::chrono::seconds(10);
+constexpr Duration kTablesLook = std::chrono::seconds(5);
 
 void tell(const dnsdhcp::RouterNotice& notice) {
   using dnsdhcp::RouterNoticeKind;
@@ -30,6 +33,8 @@ void tell(const dnsdhcp::RouterNotice& notice) {
     case RouterNoticeKind::kConfirmed: return FL_LOG(ROUTER_CONFIRMED, "what", notice.detail);
     case RouterNoticeKind::kRestored:
     case RouterNoticeKind::kRefusedKept: return FL_LOG(ROUTER_ROLLED_BACK, "reason", notice.detail);
+    case RouterNoticeKind::kLost:
+      return FL_LOG(ROUTER_REFUSED, "error", "somebody removed rules of the router; they are put in force again");
     case RouterNoticeKind::kFailed: return FL_LOG(ROUTER_REFUSED, "error", notice.detail);
   }
 }
@@ -92,6 +97,22 @@ void Orchestrator::start_router() {
   router_ = std::make_unique<dnsdhcp::Router>(loop_, std::move(host), started_with_.state_dir);
   router_->start(started_with_);
   configure_sync(started_with_);
+  watch_tables();
+}
+
+/// Where the kernel does not tell of changes they are looked for.
+void Orchestrator::watch_tables() {
+  const auto look = [this] {
+    if (dhcp_) dhcp_->tables_changed();
+    router_->tables_changed();
+  };
+  auto watch = dnsdhcp::NftWatch::open(loop_, look);
+  if (watch) {
+    nft_watch_ = std::move(*watch);
+    return look();
+  }
+  look();
+  nft_retry_ = loop_.after(kTablesLook, [this] { watch_tables(); });
 }
 
 /// router.sync: conntrackd keeps the connection tables of the gateways alike.

@@ -131,7 +131,7 @@ void ConntrackdKeeper::arm() {
 
 void ConntrackdKeeper::carry_out(const SupervisionAction& action) {
   std::visit(Overloaded{[&](const SpawnDnsmasq&) { spawn(); }, [&](const TermDnsmasq&) { child_.signal(SIGTERM); },
-                        [&](const KillDnsmasq&) { child_.signal(SIGKILL); }, [](const HangupDnsmasq&) {},
+                        [&](const KillDnsmasq&) { child_.signal(SIGKILL); }, [](const HangupDnsmasq&) {}, [](const AskDnsmasq&) {},
                         [&](const SayReady& ready) {
                           problem_.clear();
                           told_.clear();

@@ -65,7 +65,7 @@ void DnsmasqKeeper::carry_out(const SupervisionAction& action) {
   std::visit(
       Overloaded{[&](const SpawnDnsmasq&) { spawn(); }, [&](const TermDnsmasq&) { child_.signal(SIGTERM); },
                  [&](const KillDnsmasq&) { child_.signal(SIGKILL); }, [&](const HangupDnsmasq&) { child_.signal(SIGHUP); },
-                 [&](const SayReady& ready) { callbacks_.on_ready(ready); },
+                 [&](const AskDnsmasq&) { ask(); }, [&](const SayReady& ready) { callbacks_.on_ready(ready); },
                  [&](const SayEnded& ended) {
                    if (!taken_) return callbacks_.on_ended(ended);
                    look_for_owner(*taken_, [this, ended](const std::string& owner) {
@@ -77,6 +77,14 @@ void DnsmasqKeeper::carry_out(const SupervisionAction& action) {
                  [&](const SayStopped&) { callbacks_.on_stopped(); }, [&](const SayCrashLoop& loop) { callbacks_.on_crash_loop(loop); },
                  [&](const SayCrashLoopOver&) { callbacks_.on_crash_loop_over(); }},
       action);
+}
+
+/// It has answered also with a refusal; a call that ran into its time, or that could not be made, is none.
+void DnsmasqKeeper::ask() {
+  bus_->get_version([this, alive = alive_, of = child_.pid()](const Result<std::string>& version) {
+    if (!*alive || of != child_.pid()) return;
+    if (version || version.error().code == Errc::kInvalidArgument) feed(DnsmasqAnswered{});
+  });
 }
 
 DnsmasqCommand DnsmasqKeeper::command() const {

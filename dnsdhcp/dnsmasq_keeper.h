@@ -76,6 +76,7 @@ class DnsmasqKeeper {
   void feed(const SupervisionInput& input);
   void carry_out(const SupervisionAction& action);
   void arm();
+  void ask();
   void spawn();
   void spawned(Result<DnsmasqChild> child);
   void exited();
@@ -87,7 +88,7 @@ class DnsmasqKeeper {
   KeeperSettings settings_;
   KeeperHost host_;
   Callbacks callbacks_;
-  SupervisionCore core_;
+  SupervisionCore core_{/*asks=*/true};
   std::unique_ptr<DnsmasqBus> bus_;
   DnsmasqLog log_;
   DnsmasqChild child_;

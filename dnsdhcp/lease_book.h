@@ -25,7 +25,8 @@
 //   I5  The note that a lease is over (kReleased) stays as long as an older record of that address could be held by anybody.
 //   I6  dnsmasq is fed an address only while the record is held and not over, and never more than kLeasesHeldMax.
 //   I7  may_open() only after every member has heard that the gate opens; handed_over() only when the last word heard in this view is that
-//       the other holder's gate is closed and all it gave is said. Any change of the view forgets the words.
+//       the other holder's gate is closed and all it gave is said, and the books are equal: records that were on their way when the view
+//       changed come with its book alone. Any change of the view forgets the words.
 //   I8  A dnsmasq whose gate may be open is fed nothing that others tell: it may have given that address to somebody a moment ago, and
 //       its event be on the way. Such news waits until the gate is closed and all that was given is told: has_news(), then a pause.
 // Threading: control thread. Ownership: values only. Limits: kLeasesHeldMax, kRecordsMax; at most kChunkRecordsMax records per message.
@@ -163,7 +164,7 @@ class LeaseBook {
   void close(const std::string& network, BookActions& out);
 
   [[nodiscard]] bool holds(const std::string& network) const { return holdings_.count(network) != 0; }
-  /// I7: when the holding began nothing could be missing here. No sweep is needed.
+  /// I7: nothing can be missing here. No sweep is needed. Of a word that came in a new view it may become true when synchronised().
   [[nodiscard]] bool handed_over(const std::string& network) const;
   /// dnsmasq has told all from before hold().
   [[nodiscard]] bool fenced(const std::string& network) const;

@@ -111,7 +111,7 @@ void LeaseBook::close(const std::string& network, BookActions& out) {
 
 bool LeaseBook::handed_over(const std::string& network) const {
   const auto found = holdings_.find(network);
-  return found != holdings_.end() && found->second.handed_over;
+  return found != holdings_.end() && found->second.handed_over && synchronised();
 }
 
 bool LeaseBook::fenced(const std::string& network) const {

@@ -22,7 +22,7 @@ IpAddress address_of(std::uint32_t n) {
 }  // namespace
 
 PoolSweep::PoolSweep(SweepSettings settings, Instant now) : settings_(std::move(settings)), began_(now), ended_(now), next_tick_(now) {
-  FL_ASSERT(settings_.rounds > 0 && settings_.burst > 0 && settings_.wait > 0ns && settings_.burst_gap > 0ns);
+  FL_ASSERT(settings_.rounds > 0 && settings_.burst > 0 && settings_.wait > 0ns && settings_.burst_gap > 0ns && settings_.retry > 0ns);
   std::set<IpAddress> all;
   for (const SweepPool& pool : settings_.pools) {
     if (!pool.first.is_v4() || !pool.last.is_v4()) {
@@ -39,24 +39,40 @@ PoolSweep::PoolSweep(SweepSettings settings, Instant now) : settings_(std::move(
     }
   }
   addresses_.assign(all.begin(), all.end());
+  asking_ = addresses_;
 }
 
 void PoolSweep::tick(Instant now, std::vector<IpAddress>& ask) {
   if (done_ || now < next_tick_) return;
-  if (next_ == addresses_.size()) {  // The wait behind a round is over.
+  if (next_ == asking_.size()) {  // The wait behind a round is over.
     next_ = 0;
-    if (addresses_.empty() || ++round_ == settings_.rounds) {
-      done_ = true;
-      ended_ = now;
-      return;
-    }
+    if (asking_.empty() || ++round_ == settings_.rounds) return end_rounds(now);
   }
-  for (std::size_t left = settings_.burst; left > 0 && next_ < addresses_.size(); ++next_) {
-    if (answers_.count(addresses_[next_]) != 0) continue;
-    ask.push_back(addresses_[next_]);
+  for (std::size_t left = settings_.burst; left > 0 && next_ < asking_.size(); ++next_) {
+    if (answers_.count(asking_[next_]) != 0) continue;
+    ask.push_back(asking_[next_]);
     --left;
   }
-  next_tick_ = now + (next_ < addresses_.size() ? settings_.burst_gap : settings_.wait);
+  next_tick_ = now + (next_ < asking_.size() ? settings_.burst_gap : settings_.wait);
+}
+
+/// I2
+void PoolSweep::end_rounds(Instant now) {
+  std::erase_if(unasked_, [&](const IpAddress& address) { return answers_.count(address) != 0; });
+  if (unasked_.empty()) {
+    done_ = true;
+    ended_ = now;
+    return;
+  }
+  asking_.assign(unasked_.begin(), unasked_.end());
+  unasked_.clear();
+  ++retries_;
+  round_ = 0;
+  next_tick_ = now + settings_.retry;
+}
+
+void PoolSweep::not_asked(const IpAddress& address) {
+  if (!done_) unasked_.insert(address);
 }
 
 bool PoolSweep::heard(const IpAddress& address, const MacAddress& mac) {

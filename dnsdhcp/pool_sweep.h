@@ -15,7 +15,8 @@
 //
 // Invariants:
 //   I1  Nothing outside the pools, and nothing that is to be skipped, is asked for or found.
-//   I2  An address that nobody answers for is asked exactly `rounds` times.
+//   I2  An address that nobody answers for is asked exactly `rounds` times, by questions that left: one with a question that could not be
+//       sent (not_asked()) is asked `rounds` times more, `retry` later, however often that takes. Not asked is not "nobody there".
 // Threading: control thread. Ownership: values only. Limits: kSweepAddressesMax addresses; beyond it the rest is `left_out`.
 #pragma once
 
@@ -51,6 +52,7 @@ struct SweepSettings {
   Duration wait = 200ms;      ///< For answers, behind each round. > 0
   Duration burst_gap = 10ms;  ///< > 0
   std::size_t burst = 24;     ///< > 0
+  Duration retry = 1s;        ///< Before what could not be asked is tried again. > 0
 };
 
 struct LiveAddress {
@@ -77,6 +79,10 @@ class PoolSweep {
 
   /// `ask`: whom to ask for, once each. Early or extra calls do no harm.
   void tick(Instant now, std::vector<IpAddress>& ask);
+  /// The last question for `address` could not be sent.
+  void not_asked(const IpAddress& address);
+  /// How often there were questions that could not be sent, and their addresses were asked for once more.
+  [[nodiscard]] std::size_t retries() const { return retries_; }
   /// Somebody answered. Returns whether it was asked for here.
   bool heard(const IpAddress& address, const MacAddress& mac);
   [[nodiscard]] bool done() const { return done_; }
@@ -85,11 +91,16 @@ class PoolSweep {
   [[nodiscard]] SweepResult result() const;
 
  private:
+  void end_rounds(Instant now);
+
   SweepSettings settings_;
   std::vector<IpAddress> addresses_;
+  std::vector<IpAddress> asking_;  // Of them: of the present rounds.
+  std::set<IpAddress> unasked_;    // One of their questions at least could not be sent.
+  std::size_t retries_ = 0;
   std::size_t left_out_ = 0;
   int round_ = 0;
-  std::size_t next_ = 0;  // In addresses_.
+  std::size_t next_ = 0;  // In asking_.
   std::map<IpAddress, std::vector<MacAddress>> answers_;
   Instant began_;
   Instant ended_;

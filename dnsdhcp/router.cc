@@ -1,5 +1,6 @@
 #include "dnsdhcp/router.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/overloaded.h"
@@ -10,6 +11,7 @@ namespace fairlead::dnsdhcp {
 namespace {
 
 constexpr Duration kPostRetry = std::chrono::seconds(1);
+constexpr Duration kLookGap = std::chrono::seconds(1);
 const Error kBusy{Errc::kUnavailable, "too many jobs are waiting; try again"};
 const Error kStopping{Errc::kUnavailable, "the daemon is stopping"};
 
@@ -20,6 +22,7 @@ Router::Router(QbLoop& loop, RouterHost host, const std::string& state_dir, NftT
 
 Router::~Router() {
   loop_.cancel(timer_);
+  loop_.cancel(look_);
   for (auto& [ticket, done] : std::exchange(waiting_, {})) done(kStopping);
   for (auto& [ticket, done] : std::exchange(shown_, {})) done(kStopping);
 }
@@ -119,6 +122,28 @@ void Router::carry_out(const RouterJob& job) {
   loop_.after(Duration::zero(), [this] { feed(RouterJobDone{Status(kBusy)}); });
 }
 
+/// R6. Not more often than once a second, however much others change of theirs.
+void Router::tables_changed() {
+  if (core_.state() == RouterState::kOff || look_ != 0) return;
+  look_ = loop_.at(std::max(loop_.now(), looked_ + kLookGap), [this] {
+    look_ = 0;
+    look();
+  });
+}
+
+void Router::look() {
+  looked_ = loop_.now();
+  const bool posted = host_.post_job([this, was = listed_, host = host_, jobs = jobs_, alive = std::weak_ptr(alive_)] {
+    host.on_control([this, was, alive, now = jobs->list(/*counters=*/false)] {
+      if (alive.expired()) return;
+      if (was != listed_) return tables_changed();  // By this program, meanwhile.
+      if (!now) return host_.notice({RouterNoticeKind::kFailed, "look at the rules in force: " + now.error().message()});
+      if (has_lost_rules(was, now->rules)) feed(RouterLost{});
+    });
+  });
+  if (!posted) tables_changed();
+}
+
 void Router::show(const config::Snapshot& active, std::function<void(Result<RouterView>)> done) {
   std::string of_file;
   if (active.router) {
@@ -167,7 +192,7 @@ RouterView Router::view(const std::string& of_file, const std::string& stateless
       return say("refused", "the file's rules were tried and not confirmed, and there were none before: fairlead router apply");
     return say("off", "the file's rules are not in force yet");
   }
-  if (stateless.empty()) return say("missing", "somebody removed the rules: fairlead router apply puts them in force");
+  if (stateless.empty()) return say("missing", "somebody removed the rules; they are put in force again in a moment");
   if (stateless != listed_)
     return say("changed", "somebody changed the rules in force since fairleadd put them there: fairlead router apply --yes mends that");
   if (core_.rules() && same_rules(*core_.rules(), of_file)) return say("in force", "the file's rules are in force");

@@ -57,6 +57,8 @@ class Router {
   void apply(const config::Snapshot& snapshot, bool sure, const std::string& session, Done done);
   /// Errors: kNotFound (nothing is on trial), kRefused (the same connection), kConflict (too late).
   void confirm(const std::string& session, Done done);
+  /// Somebody, perhaps this program, changed an nftables table.
+  void tables_changed();
   void show(const config::Snapshot& active, std::function<void(Result<RouterView>)> done);
 
   [[nodiscard]] RouterState state() const { return core_.state(); }
@@ -65,6 +67,7 @@ class Router {
   struct Alive {};
 
   void recall();
+  void look();
   void feed(const RouterInput& input);
   void carry_out(const RouterJob& job);
   [[nodiscard]] std::optional<std::string> wanted_of(const config::Snapshot& snapshot);
@@ -82,6 +85,8 @@ class Router {
   std::map<std::uint64_t, std::function<void(Result<RouterView>)>> shown_;
   std::uint64_t last_ticket_ = 0;
   QbLoop::TimerId timer_ = 0;
+  QbLoop::TimerId look_ = 0;
+  Instant looked_{};
   std::shared_ptr<Alive> alive_ = std::make_shared<Alive>();
   bool started_ = false;
 };

@@ -2,6 +2,7 @@
 #include "dnsdhcp/router_apply.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/overloaded.h"
@@ -20,6 +21,22 @@ std::string seconds_text(Duration left) {
 RouterAnswer refuse(std::uint64_t ticket, Errc code, std::string why) { return {ticket, Error{code, std::move(why)}}; }
 
 }  // namespace
+
+bool has_lost_rules(std::string_view before, std::string_view now) {
+  std::map<std::string_view, int> lines;
+  const auto each = [&lines](std::string_view text, int count) {
+    while (!text.empty()) {
+      const auto end = text.find('\n');
+      std::string_view line = text.substr(0, end);
+      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+      line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+      if (!line.empty()) lines[line] += count;
+    }
+  };
+  each(before, 1);
+  each(now, -1);
+  return std::any_of(lines.begin(), lines.end(), [](const auto& line) { return line.second > 0; });
+}
 
 std::vector<RouterAction> RouterApply::step(const RouterInput& input, Instant now) {
   Out out;
@@ -45,6 +62,11 @@ std::vector<RouterAction> RouterApply::step(const RouterInput& input, Instant no
                  [&](const RouterApplyAsked& in) { apply(in, out); },
                  [&](const RouterConfirmAsked& in) { confirm(in, now, out); },
                  [&](const RouterJobDone& in) { done(in.result, now, out); },
+                 [&](const RouterLost&) {
+                   if (busy_ || lost_ || (!confirmed_ && !trial_)) return;
+                   lost_ = true;
+                   out.emplace_back(RouterNotice{RouterNoticeKind::kLost, {}});
+                 },
                  [&](const RouterTick&) {},
              },
              input);
@@ -122,6 +144,7 @@ void RouterApply::done(const Status& result, Instant now, Out& out) {
   switch (was.job.kind) {
     case RouterJobKind::kPutInForce: {
       const bool again = same(confirmed_, was.job.rules);
+      lost_ = false;
       confirmed_ = was.job.rules;
       if (was.job.forgive) refused_.reset();
       present_ = true;
@@ -170,11 +193,13 @@ void RouterApply::settle(Instant now, Out& out) {
     }
     return request({RouterJobKind::kRestore, {}, false}, 0, {}, out);
   }
-  if (!dirty_) return;
+  if (!confirmed_) lost_ = false;
+  if (!dirty_ && !lost_) return;
   if (now < retry_at_) {
     out.emplace_back(RouterWakeAt{retry_at_});
     return;
   }
+  if (!dirty_) return request({RouterJobKind::kPutInForce, *confirmed_, false}, 0, {}, out);  // R6
   if (!wanted_) {
     if (present_) return request({RouterJobKind::kRemove, {}, false}, 0, {}, out);
     dirty_ = false;  // R5

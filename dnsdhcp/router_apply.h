@@ -16,12 +16,15 @@
 //   R3  Rules that were tried and not confirmed come into force by `router apply` alone: neither a start nor a reload brings them back.
 //   R4  One job is outstanding at a time; every ticket is answered once.
 //   R5  Nothing is touched where the file has no router and never had.
+//   R6  Rules in force of which somebody took something away (`nft flush ruleset`) are put there again. Of those on
+//       trial nothing is put back before its end. What somebody added stays: `router show` tells of it.
 // Threading: control. Ownership: values only. Limits: one trial.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -64,8 +67,11 @@ struct RouterConfirmAsked {
 struct RouterJobDone {
   Status result;
 };
+/// Of our rules some are not there any more.
+struct RouterLost {};
 struct RouterTick {};
-using RouterInput = std::variant<RouterStarted, RouterReloaded, RouterApplyAsked, RouterConfirmAsked, RouterJobDone, RouterTick>;
+using RouterInput =
+    std::variant<RouterStarted, RouterReloaded, RouterApplyAsked, RouterConfirmAsked, RouterJobDone, RouterLost, RouterTick>;
 
 // ---- actions ----
 enum class RouterJobKind : std::uint8_t {
@@ -85,7 +91,7 @@ struct RouterAnswer {
   std::uint64_t ticket = 0;
   Result<std::string> result;
 };
-enum class RouterNoticeKind : std::uint8_t { kInForce, kTrial, kConfirmed, kRestored, kRemoved, kRefusedKept, kFailed };
+enum class RouterNoticeKind : std::uint8_t { kInForce, kTrial, kConfirmed, kRestored, kRemoved, kRefusedKept, kLost, kFailed };
 /// For the log.
 struct RouterNotice {
   RouterNoticeKind kind;
@@ -95,6 +101,9 @@ struct RouterWakeAt {
   Instant at;
 };
 using RouterAction = std::variant<RouterJob, RouterAnswer, RouterNotice, RouterWakeAt>;
+
+/// Whether a line of `before` is not in `now`, as often as it was; both are nft's listings.
+[[nodiscard]] bool has_lost_rules(std::string_view before, std::string_view now);
 
 enum class RouterState : std::uint8_t { kOff, kInForce, kOnTrial };
 
@@ -141,6 +150,7 @@ class RouterApply {
   std::optional<Trial> trial_;
   std::optional<std::string> trial_rules_;
   std::optional<Busy> busy_;
+  bool lost_ = false;   ///< R6
   bool dirty_ = false;  ///< What is in force may not be what start or reload want.
   bool said_refused_ = false;
   bool present_ = false;  ///< There may be something of ours to remove.

@@ -2,6 +2,7 @@
 #include "dnsdhcp/supervision_core.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/overloaded.h"
@@ -34,6 +35,7 @@ Instant SupervisionCore::next_deadline() const {
   if (term_sent_ || kill_sent_) return out;
   if (!ready_) at(spawned_at_ + kReadyPatience);
   if (bus_lost_at_) at(*bus_lost_at_ + kBusGrace);
+  if (ready_ && asks_) at(ask_at_);
   if (ready_ && (looping_ || quick_ends_ > 0)) at(ready_at_ + kSteady);
   return out;
 }
@@ -44,6 +46,7 @@ SupervisionActions SupervisionCore::step(const SupervisionInput& input, Instant 
                         [&](const StopDnsmasq&) {
                           wanted_ = false;
                           replace_ = reload_ = false;
+                          silent_since_.reset();
                           forget_ends();
                         },
                         [&](const RestartDnsmasq&) {
@@ -66,11 +69,18 @@ SupervisionActions SupervisionCore::step(const SupervisionInput& input, Instant 
                           ready_ = true;
                           ready_at_ = now;
                           bus_lost_at_.reset();
+                          silent_since_.reset();
+                          ask_at_ = now + kAskEvery;
                           if (wanted_ && !replace_) out.emplace_back(SayReady{ready.version, now - spawned_at_});
                         },
                         [&](const DnsmasqBusLost&) {
                           // Of one that is not ready it is the bus of the one before.
                           if (ready_ && !bus_lost_at_) bus_lost_at_ = now;
+                        },
+                        [&](const DnsmasqAnswered&) {
+                          asked_ = false;
+                          missed_ = 0;
+                          if (ready_) silent_since_.reset();
                         },
                         [&](const DnsmasqEnded& end) {
                           if (process_ == Process::kThere) ended(end.reason, now, out);
@@ -95,6 +105,9 @@ void SupervisionCore::ended(const std::string& reason, Instant now, SupervisionA
   process_ = Process::kNone;
   ready_ = replace_ = reload_ = term_sent_ = kill_sent_ = false;
   bus_lost_at_.reset();
+  asked_ = false;
+  missed_ = 0;
+  if (wanted_ && !silent_since_) silent_since_ = now;
   killed_for_.clear();
   if (!wanted_) out.emplace_back(SayStopped{});
   if (asked_for) return;
@@ -118,6 +131,7 @@ void SupervisionCore::settle(Instant now, SupervisionActions& out) {
     if (!wanted_ || now < not_before_) return;
     process_ = Process::kAsked;  // S1
     spawned_at_ = now;
+    if (!silent_since_) silent_since_ = now;
     out.emplace_back(SpawnDnsmasq{});
     return;
   }
@@ -139,20 +153,35 @@ void SupervisionCore::finish(Instant now, SupervisionActions& out) {
   out.emplace_back(KillDnsmasq{});
 }
 
+void SupervisionCore::kill(std::string why, SupervisionActions& out) {
+  killed_for_ = std::move(why);
+  term_sent_ = kill_sent_ = true;
+  out.emplace_back(KillDnsmasq{});
+}
+
+/// S8
+void SupervisionCore::ask(Instant now, SupervisionActions& out) {
+  if (asked_) {
+    if (missed_++ == 0) silent_since_ = ask_at_ - kAskEvery;
+    if (missed_ == kAnswersMissedMax)
+      return kill("it hangs: " + std::to_string(kAnswersMissedMax) + " questions in a row were not answered", out);
+  }
+  asked_ = true;
+  ask_at_ = now + kAskEvery;
+  out.emplace_back(AskDnsmasq{});
+}
+
 /// Of one that is there and wanted.
 void SupervisionCore::watch(Instant now, SupervisionActions& out) {
   FL_DASSERT(!term_sent_);
-  if (!ready_ && now - spawned_at_ >= kReadyPatience) {  // S4
-    killed_for_ = "not ready in time";
-    term_sent_ = kill_sent_ = true;
-    out.emplace_back(KillDnsmasq{});
-    return;
-  }
-  if (bus_lost_at_ && now - *bus_lost_at_ >= kBusGrace) {  // S7
+  if (!ready_ && now - spawned_at_ >= kReadyPatience) return kill("not ready in time", out);  // S4
+  if (bus_lost_at_ && now - *bus_lost_at_ >= kBusGrace) {                                     // S7
     killed_for_ = "its bus was lost";
     return finish(now, out);
   }
   if (!ready_) return;
+  if (asks_ && now >= ask_at_) ask(now, out);
+  if (kill_sent_) return;
   if (reload_) {  // S6
     reload_ = false;
     out.emplace_back(HangupDnsmasq{});

@@ -3,7 +3,7 @@
 //
 //   Stopped --Run--> Starting --spawned, bus ready--> Running --reload--> SIGHUP
 //      ^                |                                |
-//      |                | ended, or not ready in time    | ended, or its bus is lost
+//      |                | ended, or not ready in time    | ended, its bus is lost, or it answers no more
 //      |                v                                |
 //      |             Waiting <---------------------------'   the first time no time at all, then 0.2 s, 0.4 s .. kBackOffMax
 //      |                '--its time--> Starting
@@ -20,6 +20,9 @@
 //       Restart begin a new count.
 //   S6  SIGHUP is sent to a ready one only: before that it has no handler for it and would end. Asked for earlier it comes with readiness.
 //   S7  One whose bus is lost and that has not ended kBusGrace later is replaced: without its bus it cannot be given leases.
+//   S8  A ready one is asked every kAskEvery whether it still answers. One that let kAnswersMissedMax questions in a row go by, each for
+//       kAskEvery, hangs: it is killed at once (a stopped one takes no SIGTERM) and counts as one that ended. Questions are counted and
+//       not the time: after a pause of this process itself one is outstanding, however long the pause was.
 // Threading: control. Limits: kLoopEnds instants are remembered.
 #pragma once
 
@@ -41,6 +44,8 @@ inline constexpr Duration kBackOffFirst = std::chrono::milliseconds(200);
 inline constexpr Duration kBackOffMax = std::chrono::seconds(30);
 inline constexpr Duration kSteady = std::chrono::seconds(10);
 inline constexpr Duration kBusGrace = std::chrono::seconds(1);
+inline constexpr Duration kAskEvery = std::chrono::seconds(1);
+inline constexpr int kAnswersMissedMax = 3;
 inline constexpr std::size_t kLoopEnds = 5;
 inline constexpr Duration kLoopWindow = std::chrono::seconds(60);
 
@@ -61,13 +66,15 @@ struct DnsmasqReady {
   std::string version;
 };
 struct DnsmasqBusLost {};
+/// To AskDnsmasq, and it came. None is told of that did not.
+struct DnsmasqAnswered {};
 /// The process that was spawned is gone. `reason`: "exit code 2", with what it said last.
 struct DnsmasqEnded {
   std::string reason;
 };
 struct SupervisionTick {};  ///< At next_deadline(); early and extra ones are harmless.
 using SupervisionInput = std::variant<RunDnsmasq, StopDnsmasq, RestartDnsmasq, ReloadDnsmasq, DnsmasqSpawned, SpawnFailed, DnsmasqReady,
-                                      DnsmasqBusLost, DnsmasqEnded, SupervisionTick>;
+                                      DnsmasqBusLost, DnsmasqAnswered, DnsmasqEnded, SupervisionTick>;
 
 // ---- actions, to be carried out in their order ----
 struct SpawnDnsmasq {
@@ -81,6 +88,10 @@ struct KillDnsmasq {
 };
 struct HangupDnsmasq {
   bool operator==(const HangupDnsmasq&) const = default;
+};
+/// Anything that only a turning main loop answers.
+struct AskDnsmasq {
+  bool operator==(const AskDnsmasq&) const = default;
 };
 struct SayReady {
   std::string version;
@@ -103,8 +114,8 @@ struct SayCrashLoop {
 struct SayCrashLoopOver {
   bool operator==(const SayCrashLoopOver&) const = default;
 };
-using SupervisionAction =
-    std::variant<SpawnDnsmasq, TermDnsmasq, KillDnsmasq, HangupDnsmasq, SayReady, SayEnded, SayStopped, SayCrashLoop, SayCrashLoopOver>;
+using SupervisionAction = std::variant<SpawnDnsmasq, TermDnsmasq, KillDnsmasq, HangupDnsmasq, AskDnsmasq, SayReady, SayEnded, SayStopped,
+                                       SayCrashLoop, SayCrashLoopOver>;
 using SupervisionActions = std::vector<SupervisionAction>;
 
 enum class DnsmasqPhase : std::uint8_t { kStopped, kStarting, kRunning, kStopping, kWaiting };
@@ -112,11 +123,16 @@ enum class DnsmasqPhase : std::uint8_t { kStopped, kStarting, kRunning, kStoppin
 
 class SupervisionCore {
  public:
+  /// `asks`: whether it can be asked (S8); conntrackd is not.
+  explicit SupervisionCore(bool asks = false) : asks_(asks) {}
+
   [[nodiscard]] SupervisionActions step(const SupervisionInput& input, Instant now);
   /// When a SupervisionTick is due; max: none is.
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] DnsmasqPhase phase() const;
   [[nodiscard]] bool in_crash_loop() const { return looping_; }
+  /// It is to run and does not answer: since when; nothing: it does, or is not to run.
+  [[nodiscard]] std::optional<Instant> silent_since() const { return wanted_ ? silent_since_ : std::nullopt; }
   [[nodiscard]] const std::string& last_end() const { return last_end_; }  ///< Empty: none ended yet that should not have.
 
  private:
@@ -126,7 +142,10 @@ class SupervisionCore {
   void settle(Instant now, SupervisionActions& out);
   void finish(Instant now, SupervisionActions& out);
   void watch(Instant now, SupervisionActions& out);
+  void ask(Instant now, SupervisionActions& out);
+  void kill(std::string why, SupervisionActions& out);
 
+  bool asks_;
   // Facts.
   bool wanted_ = false;
   Process process_ = Process::kNone;
@@ -136,6 +155,10 @@ class SupervisionCore {
   Instant spawned_at_{};
   Instant ready_at_{};
   std::optional<Instant> bus_lost_at_;
+  Instant ask_at_{};
+  bool asked_ = false;  // Without an answer yet.
+  int missed_ = 0;      // In a row.
+  std::optional<Instant> silent_since_;
   // Of the ending of the one that is there.
   bool term_sent_ = false;
   bool kill_sent_ = false;

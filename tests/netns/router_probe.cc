@@ -27,7 +27,7 @@ config::Snapshot load(const std::string& path) {
 }
 
 const char* name_of(dnsdhcp::RouterNoticeKind kind) {
-  static constexpr const char* kNames[] = {"IN_FORCE", "TRIAL", "CONFIRMED", "RESTORED", "REMOVED", "REFUSED_KEPT", "FAILED"};
+  static constexpr const char* kNames[] = {"IN_FORCE", "TRIAL", "CONFIRMED", "RESTORED", "REMOVED", "REFUSED_KEPT", "LOST", "FAILED"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

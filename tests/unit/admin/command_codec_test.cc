@@ -54,6 +54,7 @@ TEST(CommandCodec, EveryCommandComesBackAsItWasSent) {
       SetClusterFrozen{true},
       SetClusterFrozen{false},
       ReleaseLease{*parse_ip_address("192.168.1.101")},
+      ReleaseLease{*parse_ip_address("192.168.1.101"), true},
       ReleaseLease{*parse_ip_address("2001:db8::17")},
   };
   for (const auto& command : commands) {

@@ -86,6 +86,8 @@ TEST_F(DhcpVerbsTest, AReleaseIsAskedForOnATerminal) {
   typed = "y";
   ASSERT_EQ(run({"dhcp", "release", "192.168.1.101"}), kExitDone) << err.str();
   EXPECT_EQ(node.commands(), std::vector<std::string>{"dhcp release 192.168.1.101"});
+  ASSERT_EQ(run({"--yes", "dhcp", "release", "192.168.1.102", "--force"}), kExitDone) << err.str();
+  EXPECT_EQ(node.commands().back(), "dhcp release 192.168.1.102 force");
 }
 
 TEST_F(DhcpVerbsTest, WithoutDnsdhcpEveryVerbSaysSo) {

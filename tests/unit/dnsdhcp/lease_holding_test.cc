@@ -135,6 +135,30 @@ TEST_F(LeaseBookTest, I7WordsAreForgottenWithTheView) {
   EXPECT_FALSE(other.handed_over(kMast));
 }
 
+// The record was on its way when the view changed, and was dropped; the word came through.
+TEST_F(LeaseBookTest, I7AWordThatOutranItsRecordsHandsNothingOverBeforeTheBooksAreEqual) {
+  hold(book, 7);
+  book.open(kMast, out);
+  pass_on(book, n1);
+  give(book, 100, 1);
+  out.clear();  // Nobody hears of it.
+  for (LeaseBook* each : {&book, &other}) each->view_changed({n1, n2}, now, out);
+  const auto digests = take<SendDigest>();
+  book.close(kMast, out);
+  book.local_event(fence(take<FeedFence>().at(0).number), now, out);
+  pass_on(other, n1);  // The word.
+  other.hold(kMast, 8, now, out);
+  EXPECT_FALSE(other.find(ip(100)));
+  EXPECT_FALSE(other.handed_over(kMast)) << "it would give .100 to somebody else";
+  out.clear();
+  other.delivered(n1, digests.at(0).digest, now, out);
+  book.delivered(n2, digests.at(1).digest, now, out);
+  pass_on(other, n1);
+  EXPECT_TRUE(other.synchronised());
+  EXPECT_TRUE(other.find(ip(100)));
+  EXPECT_TRUE(other.handed_over(kMast)) << "now nothing is missing";
+}
+
 TEST_F(LeaseBookTest, AGateThatNeverOpenedHandsNothingOver) {
   hold(book, 7);
   book.close(kMast, out);

@@ -70,6 +70,36 @@ TEST(PoolSweep, APoolOf4096TakesLessThanSixSeconds) {
   EXPECT_LE(run.end - kBegin, 5700ms);
 }
 
+TEST(PoolSweep, I3WhatCouldNotBeAskedIsAskedAgainUntilItCould) {
+  PoolSweep sweep(slash_24(), kBegin);
+  std::map<IpAddress, int> left;
+  const SweepRun run = play(sweep, [&](const IpAddress& address, int times) {
+    const bool fails = (address == ip(0, 7) && times <= 5) || (address == ip(0, 9) && times == 2);
+    if (fails) return sweep.not_asked(address);
+    ++left[address];
+    if (address == ip(0, 7)) { EXPECT_TRUE(sweep.heard(address, mac(7))); }
+  });
+  EXPECT_EQ(sweep.result().live, (std::vector<LiveAddress>{{ip(0, 7), {mac(7)}}})) << "it was there all the time";
+  EXPECT_EQ(run.asked.at(ip(0, 7)), 6);
+  EXPECT_EQ(left.at(ip(0, 9)), 5) << "one of its three was lost: three more";
+  EXPECT_EQ(left.at(ip(0, 8)), 3) << "the others are not asked again";
+  EXPECT_EQ(sweep.retries(), 1U);
+  EXPECT_GE(run.end - kBegin, 1900ms) << "not in a hurry";
+}
+
+TEST(PoolSweep, OneThatCannotAskAtAllIsNeverDone) {
+  PoolSweep sweep(slash_24(), kBegin);
+  std::vector<IpAddress> out;
+  std::size_t asked = 0;
+  for (Instant now = kBegin; now < kBegin + 60s; now = std::max(sweep.next_tick(), now + 1ms)) {
+    sweep.tick(now, out);
+    for (const IpAddress& address : std::exchange(out, {})) ++asked, sweep.not_asked(address);
+    ASSERT_FALSE(sweep.done());
+  }
+  EXPECT_GE(sweep.retries(), 25U);
+  EXPECT_LT(asked, 60U * 3 * 254U);
+}
+
 TEST(PoolSweep, FindsWhoAnswersTheFirstOrTheLastQuestion) {
   PoolSweep sweep(slash_24(), kBegin);
   const SweepRun run = play(sweep, [&](const IpAddress& address, int times) {

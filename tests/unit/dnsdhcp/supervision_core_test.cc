@@ -29,7 +29,7 @@ class SupervisionTest : public ::testing::Test {
     ASSERT_TRUE(has<SayReady>(step(DnsmasqReady{"2.90"})));
   }
 
-  SupervisionCore core;
+  SupervisionCore core{/*asks=*/true};
   Instant now{Duration(1h)};
 };
 
@@ -40,7 +40,79 @@ TEST_F(SupervisionTest, IsReadyWhenDnsmasqHasAnswered) {
   now += 120ms;
   EXPECT_EQ(step(DnsmasqReady{"2.90"}), (SupervisionActions{SayReady{"2.90", 120ms}}));
   EXPECT_EQ(core.phase(), DnsmasqPhase::kRunning);
-  EXPECT_EQ(core.next_deadline(), Instant::max()) << "an idle one wakes nobody";
+  EXPECT_EQ(core.next_deadline(), now + kAskEvery) << "it is watched";
+  EXPECT_FALSE(core.silent_since());
+}
+
+TEST(SupervisionWithoutQuestions, AnIdleOneWakesNobody) {
+  SupervisionCore core;
+  const Instant now{Duration(1h)};
+  (void)core.step(RunDnsmasq{}, now);
+  (void)core.step(DnsmasqSpawned{}, now);
+  (void)core.step(DnsmasqReady{""}, now);
+  EXPECT_EQ(core.next_deadline(), Instant::max());
+  EXPECT_TRUE(core.step(SupervisionTick{}, now + 1h).empty());
+}
+
+TEST_F(SupervisionTest, OneThatAnswersIsAskedOnAndOn) {
+  start();
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(pass(), SupervisionActions{AskDnsmasq{}}) << i;
+    (void)step(DnsmasqAnswered{});
+  }
+  EXPECT_EQ(now - Instant(1h), 50 * kAskEvery);
+}
+
+TEST_F(SupervisionTest, S8OneThatHangsIsKilledAtOnceAndReplaced) {
+  start();
+  now += kSteady;
+  (void)step(SupervisionTick{});
+  (void)step(DnsmasqAnswered{});
+  for (int i = 0; i < kAnswersMissedMax; ++i) EXPECT_EQ(pass(), SupervisionActions{AskDnsmasq{}}) << i;
+  EXPECT_EQ(core.silent_since(), now - (kAnswersMissedMax - 1) * kAskEvery) << "since the first question that was not answered";
+  const Instant asked_last = now;
+  EXPECT_EQ(pass(), SupervisionActions{KillDnsmasq{}}) << "one that is stopped takes no SIGTERM";
+  EXPECT_EQ(now, asked_last + kAskEvery);
+  const std::string why = "it hangs: 3 questions in a row were not answered";
+  EXPECT_EQ(step(DnsmasqEnded{"ended by signal 9"}), (SupervisionActions{SayEnded{why, 0s}, SpawnDnsmasq{}}));
+  EXPECT_TRUE(core.silent_since());
+  (void)step(DnsmasqSpawned{});
+  EXPECT_TRUE(has<SayReady>(step(DnsmasqReady{"2.90"})));
+  EXPECT_FALSE(core.silent_since());
+  EXPECT_EQ(pass(), SupervisionActions{AskDnsmasq{}}) << "what the old one owed is forgotten";
+}
+
+TEST_F(SupervisionTest, OneThatAnswersLateIsKept) {
+  start();
+  for (int i = 0; i < 10; ++i) {
+    for (int missed = 0; missed < kAnswersMissedMax; ++missed) EXPECT_EQ(pass(), SupervisionActions{AskDnsmasq{}});
+    (void)step(DnsmasqAnswered{});
+    EXPECT_FALSE(core.silent_since());
+  }
+}
+
+TEST_F(SupervisionTest, S8APauseOfThisProcessIsNoHangOfDnsmasq) {
+  start();
+  EXPECT_EQ(pass(), SupervisionActions{AskDnsmasq{}});
+  now += 60s;
+  EXPECT_EQ(step(SupervisionTick{}), SupervisionActions{AskDnsmasq{}}) << "its answer is still to be read";
+  (void)step(DnsmasqAnswered{});
+  EXPECT_FALSE(core.silent_since());
+}
+
+TEST_F(SupervisionTest, OneThatIsNotThereIsSilentSinceItsEndAndAStoppedOneIsNot) {
+  start();
+  now += kSteady;
+  (void)step(DnsmasqEnded{"exit code 2"});
+  const Instant end = now;
+  now += 5s;
+  (void)step(SpawnFailed{"exit code 2"});
+  EXPECT_EQ(core.silent_since(), end);
+  (void)step(StopDnsmasq{});
+  EXPECT_FALSE(core.silent_since());
+  now += 1h;
+  (void)step(RunDnsmasq{});
+  EXPECT_EQ(core.silent_since(), now);
 }
 
 TEST_F(SupervisionTest, StartsOnlyOneHoweverOftenItIsAsked) {
@@ -77,9 +149,13 @@ TEST_F(SupervisionTest, SaysACrashLoopOnceAndItsEndOnce) {
   EXPECT_TRUE(core.in_crash_loop());
   (void)step(DnsmasqSpawned{});
   (void)step(DnsmasqReady{"2.90"});
-  EXPECT_TRUE(has<SayCrashLoopOver>(pass()));
+  bool over = false;
+  for (const Instant ready = now; !over && now <= ready + kSteady;) {
+    over = has<SayCrashLoopOver>(pass());
+    (void)step(DnsmasqAnswered{});
+  }
+  EXPECT_TRUE(over);
   EXPECT_FALSE(core.in_crash_loop());
-  EXPECT_EQ(core.next_deadline(), Instant::max());
 }
 
 TEST_F(SupervisionTest, TheFifthEndWithinAMinuteIsACrashLoop) {
@@ -182,13 +258,14 @@ TEST(SupervisionRandom, HoldsItsInvariantsOnEverySeed) {
   for (std::uint64_t seed = 0; seed < 2000; ++seed) {
     SCOPED_TRACE(seed);
     Prng prng(seed);
-    SupervisionCore core;
+    SupervisionCore core(/*asks=*/seed % 2 == 0);
     Instant now(Duration(1h));
     bool asked = false;
     bool there = false;
     bool ready = false;
     bool wanted = false;
     bool term = false;
+    bool question = false;
     const auto feed = [&](const SupervisionInput& input) {
       for (const SupervisionAction& action : core.step(input, now)) {
         if (std::holds_alternative<SpawnDnsmasq>(action)) {
@@ -197,6 +274,10 @@ TEST(SupervisionRandom, HoldsItsInvariantsOnEverySeed) {
           asked = true;
         }
         if (std::holds_alternative<HangupDnsmasq>(action)) { ASSERT_TRUE(there && ready) << "S6"; }
+        if (std::holds_alternative<AskDnsmasq>(action)) {
+          ASSERT_TRUE(there && ready && !term) << "S8";
+          question = true;
+        }
         if (std::holds_alternative<TermDnsmasq>(action) || std::holds_alternative<KillDnsmasq>(action)) {
           ASSERT_TRUE(there);
           term = true;
@@ -204,12 +285,12 @@ TEST(SupervisionRandom, HoldsItsInvariantsOnEverySeed) {
       }
     };
     const auto end = [&] {
-      there = ready = term = false;
+      there = ready = term = question = false;
       feed(DnsmasqEnded{"x"});
     };
     for (int i = 0; i < 200; ++i) {
       now += std::chrono::milliseconds(prng.below(3000));
-      switch (prng.below(9)) {
+      switch (prng.below(10)) {
         case 0: wanted = true, feed(RunDnsmasq{}); break;
         case 1: wanted = false, feed(StopDnsmasq{}); break;
         case 2: wanted = true, feed(RestartDnsmasq{}); break;
@@ -226,6 +307,9 @@ TEST(SupervisionRandom, HoldsItsInvariantsOnEverySeed) {
         case 7:
           if (there && (term || prng.below(4) == 0)) end();
           break;
+        case 8:
+          if (question) question = false, feed(DnsmasqAnswered{});
+          break;
         default: feed(SupervisionTick{});
       }
       if (there && !wanted) { ASSERT_TRUE(term) << "S2"; }
@@ -239,9 +323,10 @@ TEST(SupervisionRandom, HoldsItsInvariantsOnEverySeed) {
       if (there && !ready && !term) ready = true, feed(DnsmasqReady{"2.90"});
       if (core.next_deadline() != Instant::max()) now = std::max(now, core.next_deadline());
       feed(SupervisionTick{});
+      if (question) question = false, feed(DnsmasqAnswered{});
     }
     ASSERT_EQ(core.phase(), DnsmasqPhase::kRunning);
-    ASSERT_EQ(core.next_deadline(), Instant::max());
+    ASSERT_FALSE(core.silent_since());
   }
 }
 
