@@ -9,7 +9,7 @@ VERSUS ?=
 # A test that was not found, or none at all, is a failure. FL_LONG=1 tells tests to take their time (make test-long).
 CTEST = ctest --output-on-failure --no-tests=error -j $(JOBS) --output-junit results.xml $(CTEST_FLAGS)
 
-.PHONY: setup build run test test-long bench drill package fuzz asan tsan coverage lint format run-site clean
+.PHONY: setup build run test test-long test-kubeadm bench drill package fuzz asan tsan coverage lint format run-site clean
 
 setup:
 	@scripts/setup.sh build
@@ -41,6 +41,10 @@ test-long:
 	@cmake --build build -j $(JOBS)
 	@cmake --build build -j $(JOBS) --target headers
 	@cd build && FL_LONG=1 $(CTEST)
+
+# With a kubeadm on the PATH: what is written for it is shown to it. FL_KUBEADM_SITE=site.yaml: a whole bring-up, of machines that may be lost.
+test-kubeadm: build
+	@scripts/test_kubeadm.py build/bin
 
 bench:
 	@scripts/setup.sh build test bench

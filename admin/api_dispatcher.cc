@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kListedDefault = 1000;
 constexpr std::size_t kListedMax = 10000;
+constexpr std::size_t kTargetLogged = 200;
 constexpr std::string_view kOtherSite = "a page of another site";  // In events; not the name a stranger gave it.
 
 std::string parameter(const ApiTarget& target, const std::string& key) {
@@ -187,7 +188,8 @@ Result<LeaseFilter> lease_filter(const DhcpStatus& dhcp, const ApiTarget& target
   return out;
 }
 
-void audit(const std::string& what, const std::string& who, const Result<CommandResult>& result) {
+template <class T>
+void audit(const std::string& what, const std::string& who, const Result<T>& result) {
   std::string outcome = "done";
   if (!result) outcome = std::string(to_string(result.error().code)) + ": " + result.error().message();
   FL_LOG(COMMAND_DONE, "command", what, "by", who, "result", outcome);
@@ -234,7 +236,7 @@ Duration ApiDispatcher::handle(const ApiRequest& request, Respond respond) {
                          " is not an operator. Over the unix socket root and the members of group fairlead are; over TLS the names "
                          "in admin.operators; plain HTTP only reads"}));
   }
-  if (match.route->call == ApiCall::kBlackbox) return at_once(blackbox());
+  if (match.route->call == ApiCall::kBlackbox) return at_once(blackbox(request.caller.name));
   if (match.route->role == ApiRole::kOperate) return change(match, request, std::move(respond));
   if (match.route->call == ApiCall::kConnections) {
     list_connections(*target, std::move(respond));
@@ -269,7 +271,7 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
     const auto limit = listed(target);
     if (!after) return problem_response(after.error());
     if (!limit) return problem_response(limit.error());
-    return {200, "application/json", encode_events(node_.events(*after, *limit), *after), ""};
+    return {200, "application/json", encode_events({node_.events(*after, *limit), node_.event_stream()}, *after), ""};
   }
   const auto report = node_.report();
   if (report == nullptr) return problem_response(Error{Errc::kUnavailable, "the daemon is starting; ask again"});
@@ -290,8 +292,9 @@ ApiResponse ApiDispatcher::read(const RouteMatch& match, const ApiTarget& target
 }
 
 /// What it holds is for operators: it names who asked for what.
-ApiResponse ApiDispatcher::blackbox() const {
+ApiResponse ApiDispatcher::blackbox(const std::string& who) const {
   auto file = node_.blackbox();
+  audit("read the flight recorder", who, file);
   if (!file) return problem_response(file.error());
   return {200, "application/octet-stream", std::move(*file), ""};
 }
@@ -301,7 +304,8 @@ ApiResponse ApiDispatcher::blackbox() const {
 ApiResponse ApiDispatcher::refuse(const RouteMatch& match, const ApiRequest& request, std::string_view why, const Error& error,
                                   unsigned status) {
   if (match.route->role == ApiRole::kOperate || match.route->call == ApiCall::kWatch)
-    refusals_.refused(request.caller, std::string(match.route->method) + " " + std::string(match.route->pattern), why);
+    refusals_.refused(request.caller, std::string(match.route->method) + " " + std::string(match.route->pattern),
+                      request.method + " " + request.target.substr(0, std::min(request.target.find('?'), kTargetLogged)), why);
   return problem_response(error, status);
 }
 
@@ -325,7 +329,13 @@ ApiResponse ApiDispatcher::watch(const RouteMatch& match, const ApiRequest& requ
   return out;
 }
 
+ApiResponse too_many_lists() {
+  return problem_response(
+      Error{Errc::kUnavailable, "lists that were asked for wait for clients to take them: try again, with a filter or a smaller limit"});
+}
+
 void ApiDispatcher::list_connections(const ApiTarget& target, Respond respond) {
+  if (counters_.answer_bytes > kAnswerBytesMax) return respond(too_many_lists());
   const auto limit = listed(target);
   if (!limit) return respond(problem_response(limit.error()));
   ConnectionFilter filter{.pool = parameter(target, "pool"),
@@ -350,6 +360,7 @@ ApiResponse ApiDispatcher::list_reservations(const DhcpStatus& dhcp, const ApiTa
 }
 
 void ApiDispatcher::list_leases(const ApiTarget& target, Respond respond) {
+  if (counters_.answer_bytes > kAnswerBytesMax) return respond(too_many_lists());
   const auto limit = listed(target);
   if (!limit) return respond(problem_response(limit.error()));
   const auto report = node_.report();

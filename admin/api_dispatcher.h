@@ -50,6 +50,10 @@ using Respond = std::function<void(ApiResponse)>;
 
 [[nodiscard]] ApiResponse problem_response(const Error& error, unsigned status = 0);
 
+/// Above this many bytes of answers that clients have not taken yet no further list is made.
+inline constexpr std::uint64_t kAnswerBytesMax = 16U << 20U;
+[[nodiscard]] ApiResponse too_many_lists();
+
 class ApiDispatcher {
  public:
   /// All outlive this object; `counters` and `refusals` belong to the admin thread.
@@ -61,7 +65,7 @@ class ApiDispatcher {
 
  private:
   [[nodiscard]] ApiResponse read(const RouteMatch& match, const ApiTarget& target) const;
-  [[nodiscard]] ApiResponse blackbox() const;
+  [[nodiscard]] ApiResponse blackbox(const std::string& who) const;
   [[nodiscard]] ApiResponse watch(const RouteMatch& match, const ApiRequest& request, const ApiTarget& target);
   [[nodiscard]] ApiResponse refuse(const RouteMatch& match, const ApiRequest& request, std::string_view why, const Error& error,
                                    unsigned status = 0);

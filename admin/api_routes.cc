@@ -34,7 +34,9 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kConnections, "GET", "/api/v1/connections", kRead,
              "Open connections, filtered; at most limit (1000; 10000 at the most); silent_workers lists those that did not answer",
              "pool server client listener id limit", ""},
-    ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead, "Events of the in-memory ring after a sequence number, oldest first",
+    ApiRoute{ApiCall::kEvents, "GET", "/api/v1/events", kRead,
+             "Events of the in-memory ring after a sequence number, oldest first; `newest` is the last there is, and `life` another one "
+             "with every start of the daemon, which counts from 1 again",
              "after limit", ""},
     ApiRoute{
         ApiCall::kWatch, "GET", "/api/v1/watch", kRead,
@@ -78,7 +80,8 @@ constexpr std::array kRoutes{
     ApiRoute{ApiCall::kNodeStandby, "POST", "/api/v1/nodes/{node}/standby", kOperate,
              "The node holds no VIP, until it is online again; the last one only with force", "", "force"},
     ApiRoute{ApiCall::kNodeOnline, "POST", "/api/v1/nodes/{node}/online", kOperate, "The node may hold VIPs again", "", ""},
-    ApiRoute{ApiCall::kFreezeCluster, "POST", "/api/v1/cluster/freeze", kOperate, "No VIP moves but on the loss of its holder", "", ""},
+    ApiRoute{ApiCall::kFreezeCluster, "POST", "/api/v1/cluster/freeze", kOperate, "No VIP moves by itself but on the loss of its holder",
+             "", ""},
     ApiRoute{ApiCall::kUnfreezeCluster, "POST", "/api/v1/cluster/unfreeze", kOperate, "VIPs move as configured again", "", ""},
     ApiRoute{
         ApiCall::kRunDrill, "POST", "/api/v1/drills/{drill}", kOperate,

@@ -163,13 +163,22 @@ class ApiServer::Loop {
     counters_.certificate_expiry_s = tls_ == nullptr ? 0 : certificate_expiry(*tls_);
   }
 
+  /// Who came by a certificate that is trusted no more, or by none, has to come again.
+  void retire_tcp() {
+    const auto peers = peers_;  // A session that closes forgets itself.
+    for (const auto& [number, peer] : peers) {
+      if (const auto session = session_of(number)) session->retire();
+    }
+  }
+
   /// A listener that is there stays as it is: off loopback it needs TLS until its end. One that failed for its certificates opens now.
   void renew_tls(const config::AdminTls& tls) {
     const auto listen = parse_endpoint(options_.listen);
     if (stopping_ || !listen) return;
     if (tls == config::AdminTls{}) {
-      if (listen->address.is_loopback()) use_tls(nullptr);
-      return;
+      if (!listen->address.is_loopback() || tls_ == nullptr) return;
+      use_tls(nullptr);
+      return retire_tcp();
     }
     auto context = make_tls_context(tls);
     if (!context) {
@@ -178,7 +187,9 @@ class ApiServer::Loop {
                          : "correct admin.tls and reload; the unix socket works meanwhile");
       return;
     }
+    const bool changed = tls_ == nullptr || identity_of(*tls_) != identity_of(**context);
     use_tls(std::move(*context));
+    if (changed) retire_tcp();
     if (std::exchange(tcp_wanted_, true)) return;
     bind_tcp(*listen, /*first=*/true);
     if (tcp_listener_.valid()) watch_tcp();
@@ -259,64 +270,82 @@ class ApiServer::Loop {
     const ApiRole role = role_of(*peer, ::geteuid(), operators_);
     const auto& limits = options_.limits;
     const std::size_t reserved = role == ApiRole::kOperate ? 0 : std::min(limits.unix_reserved, limits.unix_connections);
-    if (counters_.unix_connections + reserved >= limits.unix_connections) {
-      ++counters_.shed;
-      return;
-    }
-    add(std::move(fd), counters_.unix_connections, counters_.unix_watchers, Caller{user_name(peer->uid), role}, /*tls=*/nullptr);
+    Caller caller{user_name(peer->uid), role};
+    if (counters_.unix_connections + reserved >= limits.unix_connections) return refusals_.shed(caller, limits.unix_connections - reserved);
+    add(std::move(fd), counters_.unix_connections, counters_.unix_watchers, std::move(caller), /*tls=*/nullptr);
   }
 
   void take_tcp(Fd fd) {
     const Endpoint peer = peer_of(fd.get());
     Caller caller{"tcp " + peer.to_string(), ApiRole::kRead, "tcp " + peer.address.to_string()};
-    if (counters_.tcp_connections >= options_.limits.tcp_connections && !make_room(caller.party)) {
-      ++counters_.shed;
-      return;
-    }
+    if (counters_.tcp_connections >= options_.limits.tcp_connections && !make_room(caller.party))
+      return refusals_.shed(caller, options_.limits.tcp_connections);
     add(std::move(fd), counters_.tcp_connections, counters_.tcp_watchers, std::move(caller), tls_);
   }
 
-  /// Over TCP nobody is known when it comes, so whoever comes gets a stranger's place: the oldest one's, of the address that has most of
-  /// them with the new one. Who fills the places with silent connections thus closes its own, and no handshake of another address.
-  /// False: all are known.
+  /// Over TCP nobody is known when it comes, so whoever comes gets the place of one that can do without: of a stranger or, where nobody is
+  /// ever known because there is no TLS, of one whose client we wait for. Of the address that has most of these with the new one; strangers
+  /// first, the oldest of them, then who waits longest. Who fills the places with silent connections thus closes its own, and no handshake
+  /// and no scrape of another. False: all are needed.
   bool make_room(const std::string& party) {
-    std::map<std::string_view, std::size_t> strangers_of{{party, 1}};
+    struct MayGo {
+      const Caller* who;
+      bool stranger;
+      Instant since;
+      std::shared_ptr<ApiSession> session;
+    };
+    std::vector<MayGo> all;
+    std::map<std::string_view, std::size_t> places_of{{party, 1}};
     std::size_t most = 0;
-    for (const auto& [number, stranger] : strangers_) most = std::max(most, ++strangers_of[stranger.party]);
-    const auto found =
-        std::find_if(strangers_.begin(), strangers_.end(), [&](const auto& s) { return strangers_of[s.second.party] == most; });
-    if (found == strangers_.end()) return false;
-    const auto known_as = sessions_.find(found->first);
-    const auto session = known_as == sessions_.end() ? nullptr : known_as->second.lock();
-    if (session == nullptr) return false;
-    refusals_.evicted(found->second);
-    session->close();  // It is forgotten then, and its place free.
+    for (const auto& [number, peer] : peers_) {
+      auto session = session_of(number);
+      const auto since = session == nullptr ? std::nullopt : session->waits_since();
+      if (session == nullptr || !(peer.stranger || (tls_ == nullptr && since))) continue;
+      most = std::max(most, ++places_of[peer.caller.party]);
+      all.push_back({&peer.caller, peer.stranger, since.value_or(Instant{}), std::move(session)});
+    }
+    std::erase_if(all, [&](const MayGo& one) { return places_of[one.who->party] != most; });
+    if (all.empty()) return false;
+    const auto goes = std::min_element(all.begin(), all.end(), [](const MayGo& a, const MayGo& b) {
+      return a.stranger != b.stranger ? a.stranger : !a.stranger && a.since < b.since;
+    });
+    refusals_.evicted(*goes->who, goes->stranger ? "it had not said who it is" : "it waited longest");
+    goes->session->close();  // It is forgotten then, and its place free.
     return true;
   }
 
-  void forget_stranger(std::uint64_t number) {
-    strangers_.erase(number);
-    counters_.tcp_strangers = strangers_.size();
+  [[nodiscard]] std::shared_ptr<ApiSession> session_of(std::uint64_t number) const {
+    const auto found = sessions_.find(number);
+    return found == sessions_.end() ? nullptr : found->second.lock();
+  }
+
+  void is_known(std::uint64_t number) {
+    const auto found = peers_.find(number);
+    if (found != peers_.end() && std::exchange(found->second.stranger, false)) --counters_.tcp_strangers;
   }
 
   /// Counts it; its on_end counts it down.
   SessionSetup setup(Caller caller, bool has_operators, std::uint64_t* count, std::uint64_t* watchers) {
-    if (count == &counters_.tcp_connections) strangers_.emplace(next_session_, caller);
-    counters_.tcp_strangers = strangers_.size();
+    if (count == &counters_.tcp_connections) {
+      peers_.emplace(next_session_, Peer{caller, /*stranger=*/true});
+      ++counters_.tcp_strangers;
+    }
     ++*count;
     return {.io = io_,
             .dispatcher = &dispatcher_,
             .counters = &counters_,
             .refusals = &refusals_,
+            .operators = &options_.operators,
             .limits = options_.limits,
             .caller = std::move(caller),
             .has_operators = has_operators,
             .on_end = EndCall([this, count, number = next_session_] {
               --*count;
-              forget_stranger(number);
+              is_known(number);
+              peers_.erase(number);
               sessions_.erase(number);
             }),
-            .on_known = [this, number = next_session_] { forget_stranger(number); },
+            .on_known = [this, number = next_session_] { is_known(number); },
             .hub = &hub_,
             .watchers = watchers,
             .on_upgrade = [this, number = next_session_](std::weak_ptr<ApiSession> next) { sessions_[number] = std::move(next); }};
@@ -324,8 +353,7 @@ class ApiServer::Loop {
 
   void add(Fd fd, std::uint64_t& count, std::uint64_t& watchers, Caller caller, std::shared_ptr<net::ssl::context> tls) {
     const bool has_operators = tls != nullptr || &count == &counters_.unix_connections;
-    const auto session =
-        make_session(std::move(fd), std::move(tls), options_.operators, setup(std::move(caller), has_operators, &count, &watchers));
+    const auto session = make_session(std::move(fd), std::move(tls), setup(std::move(caller), has_operators, &count, &watchers));
     sessions_.emplace(next_session_++, session);
     session->start();
   }
@@ -356,7 +384,11 @@ class ApiServer::Loop {
   std::shared_ptr<net::ssl::context> tls_;
   std::optional<gid_t> operators_;
   std::map<std::uint64_t, std::weak_ptr<ApiSession>> sessions_;
-  std::map<std::uint64_t, Caller> strangers_;  ///< Of the sessions over TCP: nothing shows yet who they are. The oldest first.
+  struct Peer {
+    Caller caller;
+    bool stranger = true;  ///< Nothing shows yet who it is.
+  };
+  std::map<std::uint64_t, Peer> peers_;  ///< Of the sessions over TCP, as they came. The oldest first.
   std::uint64_t next_session_ = 0;
   std::map<uid_t, std::string> user_names_;
   bool tcp_wanted_ = false;  ///< It is bound, or is being tried: what it needs was there.

@@ -41,8 +41,9 @@ class ApiServer {
   [[nodiscard]] Status start();
   /// Closes every connection, joins the thread, removes the socket file. Harmless when not started or called again.
   void stop();
-  /// Who may change things over TLS, and the certificates, from the next connection on; the files are read anew. What cannot be read is
-  /// the event ADMIN_FAILED, and the old ones stay. A listener off loopback never loses its TLS.
+  /// Who may change things over TLS, and the certificates, from the next request on; the files are read anew. What cannot be read is the
+  /// event ADMIN_FAILED, and the old ones stay. Another certificate or authority ends the connections over TCP that there are, each after
+  /// the answer that is under way. A listener off loopback never loses its TLS.
   void renew(config::AdminTls tls, std::vector<std::string> operators);
   /// The TCP listener's port; 0 while there is none. Any thread.
   [[nodiscard]] std::uint16_t tcp_port() const;

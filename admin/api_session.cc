@@ -16,6 +16,7 @@
 #include "admin/api_stream.h"
 #include "admin/api_watch_session.h"
 #include "admin/tls_context.h"
+#include "base/system_clock.h"
 
 namespace fairlead::admin {
 namespace {
@@ -82,8 +83,8 @@ std::string handshake_error(error_code failed) {
 
 class HttpSession final : public ApiSession, public std::enable_shared_from_this<HttpSession> {
  public:
-  HttpSession(ApiStream stream, std::vector<std::string> operators, SessionSetup setup)
-      : operators_(std::move(operators)), setup_(std::move(setup)), stream_(std::move(stream)), answer_timer_(*setup_.io) {}
+  HttpSession(ApiStream stream, SessionSetup setup) : setup_(std::move(setup)), stream_(std::move(stream)), answer_timer_(*setup_.io) {}
+  ~HttpSession() override { give_back(); }
 
   void start() override {
     if (!stream_.is_tls()) return wait();
@@ -100,6 +101,13 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     stream_.close();
     end();
   }
+
+  void retire() override {
+    retired_ = true;
+    if (!answering_) close();
+  }
+
+  [[nodiscard]] std::optional<Instant> waits_since() const override { return waits_since_; }
 
  private:
   std::shared_ptr<HttpSession> self() { return this->shared_from_this(); }
@@ -121,17 +129,24 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     if (setup_.on_known) std::exchange(setup_.on_known, nullptr)();
   }
 
+  /// An operator who is none any more may have come before that.
+  [[nodiscard]] ApiRole role_now() const {
+    if (!stream_.is_tls()) return setup_.caller.role;
+    const auto& names = *setup_.operators;
+    const bool listed = !common_name_.empty() && std::find(names.begin(), names.end(), common_name_) != names.end();
+    return listed ? ApiRole::kOperate : ApiRole::kRead;
+  }
+
   /// False: no place for this one, the connection is over.
   bool identify() {
-    const std::string name = peer_common_name(stream_.tls_handle());
-    const bool listed = !name.empty() && std::find(operators_.begin(), operators_.end(), name) != operators_.end();
-    setup_.caller = {"certificate CN=" + name, listed ? ApiRole::kOperate : ApiRole::kRead};
+    common_name_ = peer_common_name(stream_.tls_handle());
+    setup_.caller = {"certificate CN=" + common_name_, role_now()};
     known();
     const ApiLimits& limits = setup_.limits;
-    const std::size_t kept = listed ? 0 : std::min(limits.tcp_reserved, limits.tcp_connections);
+    const std::size_t kept = setup_.caller.role == ApiRole::kOperate ? 0 : std::min(limits.tcp_reserved, limits.tcp_connections);
     // Strangers do not count: they make room for whoever comes.
     if (setup_.counters->tcp_connections - setup_.counters->tcp_strangers + kept <= limits.tcp_connections) return true;
-    ++setup_.counters->shed;
+    setup_.refusals->shed(setup_.caller, limits.tcp_connections - kept);
     stream_.close();
     end();
     return false;
@@ -140,6 +155,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   /// For the next request's first byte. It has the idle time; from there on the request's own deadline counts.
   void wait() {
     if (closing_) return;
+    waits_since_ = SystemClock().now();
     if (buffer_.size() > 0) return read_header();
     stream_.expires_after(setup_.limits.idle);
     stream_.async_read_some(buffer_.prepare(kReadBytes), [self = self()](error_code failed, std::size_t size) {
@@ -200,6 +216,7 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     auto request = parser_->release();
     head_only_ = request.method() == http::verb::head;
     keep_alive_ = request.keep_alive();
+    setup_.caller.role = role_now();
     version_ = request.version();
     ApiRequest call{.method = text(request.method_string()),
                     .target = text(request.target()),
@@ -217,6 +234,8 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     if (call.websocket) handshake_.emplace(std::move(request.base()));
     const std::uint64_t number = ++request_number_;
     stream_.expires_never();
+    waits_since_.reset();
+    answering_ = true;
     // The answer may come on any thread and after this session: it holds the loop, but the session only weakly.
     const Duration takes =
         setup_.dispatcher->handle(call, [io = setup_.io, weak = std::weak_ptr<HttpSession>(self()), number](ApiResponse response) {
@@ -239,8 +258,11 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   }
 
   void send(ApiResponse answer) {
+    if (answer.watch && retired_) return close();
     if (answer.watch && !begin_watch(answer)) return;
+    if (answer.late_body && setup_.counters->answer_bytes > kAnswerBytesMax) answer = too_many_lists();
     if (answer.late_body) answer.body = answer.late_body();
+    keep_alive_ = keep_alive_ && !retired_;
     ++setup_.counters->responses[answer.status];
     response_ = {};
     response_.result(answer.status);
@@ -254,13 +276,25 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     if (!answer.allow.empty()) response_.set(http::field::allow, answer.allow);
     if (answer.status != 304) response_.content_length(answer.body.size());  // It would be that of the body there is not (RFC 9110 8.6).
     if (!head_only_) response_.body() = std::move(answer.body);
+    held_bytes_ = response_.body().size();
+    setup_.counters->answer_bytes += held_bytes_;
     stream_.expires_after(setup_.limits.request);
+    waits_since_ = SystemClock().now();
+    sending_ = true;
     http::async_write(stream_, response_, [self = self()](error_code failed, std::size_t) {
+      self->answering_ = self->sending_ = false;
+      self->give_back();
       if (failed == beast::error::timeout) ++self->setup_.counters->timeouts;
       if (failed) return self->end();
-      if (self->keep_alive_) return self->wait();
+      if (self->keep_alive_ && !self->retired_) return self->wait();
       self->finish();
     });
+  }
+
+  /// The answer is taken, or nobody takes it any more.
+  void give_back() {
+    setup_.counters->answer_bytes -= std::exchange(held_bytes_, 0);
+    if (!sending_) response_ = {};
   }
 
   /// The connection goes on as a WebSocket: false. True: `answer` became the reason why not.
@@ -268,7 +302,8 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     const bool kept = setup_.has_operators && setup_.caller.role != ApiRole::kOperate;
     const std::size_t places = setup_.limits.watchers - (kept ? setup_.limits.watchers / 4 : 0);
     if (*setup_.watchers >= places) {
-      setup_.refusals->refused(setup_.caller, "GET /api/v1/watch", "all " + std::to_string(places) + " places are taken");
+      setup_.refusals->refused(setup_.caller, "GET /api/v1/watch", "GET /api/v1/watch",
+                               "all " + std::to_string(places) + " places are taken");
       answer = problem_response(
           Error{Errc::kUnavailable,
                 std::to_string(places) + " watchers are connected this way already: close a dashboard, or ask /api/v1/status"});
@@ -305,8 +340,8 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
     });
   }
 
-  std::vector<std::string> operators_;
   SessionSetup setup_;
+  std::string common_name_;  ///< Of the client's certificate.
   ApiStream stream_;
   beast::flat_buffer buffer_{kBufferBytes};
   std::optional<http::request_parser<http::string_body>> parser_;
@@ -318,14 +353,18 @@ class HttpSession final : public ApiSession, public std::enable_shared_from_this
   bool head_only_ = false;
   bool keep_alive_ = false;
   bool closing_ = false;
+  bool retired_ = false;
+  bool answering_ = false;      ///< From a whole request to the end of its answer.
+  bool sending_ = false;        ///< Its last part.
+  std::size_t held_bytes_ = 0;  ///< Of the answer that is being sent.
+  std::optional<Instant> waits_since_;
 };
 
 }  // namespace
 
-std::shared_ptr<ApiSession> make_session(Fd fd, std::shared_ptr<net::ssl::context> tls, std::vector<std::string> operators,
-                                         SessionSetup setup) {
+std::shared_ptr<ApiSession> make_session(Fd fd, std::shared_ptr<net::ssl::context> tls, SessionSetup setup) {
   ApiStream stream(*setup.io, std::move(fd), std::move(tls));
-  return std::make_shared<HttpSession>(std::move(stream), std::move(operators), std::move(setup));
+  return std::make_shared<HttpSession>(std::move(stream), std::move(setup));
 }
 
 }  // namespace fairlead::admin

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,6 +48,10 @@ class ApiSession {
   virtual void start() = 0;
   /// Closes at once; pending operations end with an error.
   virtual void close() = 0;
+  /// Who it is has to be shown anew: closes, but gives an answer that is under way first.
+  virtual void retire() { close(); }
+  /// Since when it waits for its client: for a request, the rest of one, or that an answer is taken. nullopt: it does not.
+  [[nodiscard]] virtual std::optional<Instant> waits_since() const { return std::nullopt; }
 };
 
 /// Calls what it holds, once: when it is told to, at the latest with its own end. An exception that takes a session away costs no place.
@@ -72,7 +77,8 @@ struct SessionSetup {
   std::shared_ptr<boost::asio::io_context> io;
   ApiDispatcher* dispatcher = nullptr;  ///< Outlives the session: the server ends its sessions first. Likewise counters.
   ApiCounters* counters = nullptr;
-  RefusalLog* refusals = nullptr;  ///< Likewise.
+  RefusalLog* refusals = nullptr;                       ///< Likewise.
+  const std::vector<std::string>* operators = nullptr;  ///< Likewise: who may change things over TLS, as it is now.
   ApiLimits limits;
   Caller caller;
   bool has_operators = true;          ///< They may come this way: places are kept for them.
@@ -85,7 +91,6 @@ struct SessionSetup {
 };
 
 /// `fd`: a connected unix or TCP socket. With `tls` the caller's name and role follow from the client certificate; nullptr: none.
-[[nodiscard]] std::shared_ptr<ApiSession> make_session(Fd fd, std::shared_ptr<boost::asio::ssl::context> tls,
-                                                       std::vector<std::string> operators, SessionSetup setup);
+[[nodiscard]] std::shared_ptr<ApiSession> make_session(Fd fd, std::shared_ptr<boost::asio::ssl::context> tls, SessionSetup setup);
 
 }  // namespace fairlead::admin

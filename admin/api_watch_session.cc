@@ -58,6 +58,8 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
 
   void close() override { leave(websocket::close_code::going_away, "the daemon is stopping"); }
 
+  void retire() override { leave(websocket::close_code::going_away, "the certificates were replaced: connect again"); }
+
   void look() override {
     if (frame_ != nullptr || leaving_) return;
     frame_ = next_frame();

@@ -87,13 +87,14 @@ Result<Command> record_drill(JsonFields& fields, const Parameters& parameters) {
 
 Result<Command> release_lease(JsonFields& fields) {
   std::string text;
+  ReleaseLease out;
   fields.get("address", text);
+  fields.get("force", out.force);
   if (fields.error()) return *fields.error();
   if (!fields.has("address")) return Error{Errc::kInvalidArgument, "address: is missing"};
   const auto address = parse_ip_address(text);
   if (!address) return Error{Errc::kInvalidArgument, "address: " + address.error().context};
-  ReleaseLease out{*address};
-  fields.get("force", out.force);
+  out.address = *address;
   return Command{out};
 }
 

@@ -1,6 +1,7 @@
 // fairlead: pure
 #include "admin/json_text.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 #include <fmt/format.h>
@@ -27,6 +28,21 @@ std::size_t utf8_length(std::string_view text) {
   }
   return 0;
 }
+
+}  // namespace
+
+std::string valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    out.append(length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length));
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
+namespace {
 
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';

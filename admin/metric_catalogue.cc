@@ -12,6 +12,8 @@ constexpr std::array kMetrics{
     MetricInfo{"fairlead_build_info", "gauge", "node version engine", "Always 1; the labels say what runs here."},
     MetricInfo{"fairlead_uptime_seconds", "gauge", "", "Time since the daemon started."},
     MetricInfo{"fairlead_ready", "gauge", "", "1 when a listener accepts and a server is up, as /readyz."},
+    MetricInfo{"fairlead_report_age_seconds", "gauge", "",
+               "How old what this page says of the node is; 0: at most 0.2 s. It grows while the control thread stands still."},
     MetricInfo{"fairlead_open_connections", "gauge", "", "Connections of the process open now."},
     MetricInfo{"fairlead_open_connections_peak", "gauge", "", "The most that were open at once since the start, of looks 100 ms apart."},
     MetricInfo{"fairlead_max_connections", "gauge", "", "Connections this process can hold."},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "admin/dhcp_codec.h"
+#include "admin/json_text.h"
 #include "admin/status_codec.h"
 #include "base/assert.h"
 
@@ -67,7 +68,7 @@ class Page {
       separator = ',';
       out_ += key;
       out_ += "=\"";
-      for (const char c : text) {
+      for (const char c : valid_utf8(text)) {
         if (c == '\n') {
           out_ += "\\n";
           continue;
@@ -94,6 +95,8 @@ void node_metrics(Page& page, const NodeReport& r) {
   page.number({}, r.uptime_s);
   page.family("fairlead_ready");
   page.flag({}, r.ready);
+  page.family("fairlead_report_age_seconds");
+  page.number({}, r.age_s);
   std::uint64_t connections = 0;
   for (const auto& worker : r.workers) connections += worker.connections;
   page.family("fairlead_open_connections");

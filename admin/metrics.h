@@ -36,6 +36,7 @@ struct ApiCounters {
   std::uint64_t tcp_strangers = 0;  ///< Of these: nothing shows yet who they are.
   std::uint64_t unix_watchers = 0;  ///< Of the connections: WebSockets.
   std::uint64_t tcp_watchers = 0;
+  std::uint64_t answer_bytes = 0;  ///< Of answers that clients have not taken yet.
 };
 
 inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";

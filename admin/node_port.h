@@ -167,6 +167,7 @@ class NodePort {
   virtual void router(std::function<void(Result<RouterReport>)> done) = 0;
   /// Events of the ring with a sequence above `after`, oldest first, at most `limit`.
   [[nodiscard]] virtual std::vector<EventInfo> events(std::uint64_t after, std::size_t limit) const = 0;
+  [[nodiscard]] virtual EventStream event_stream() const = 0;
   /// The active configuration as YAML, secrets' paths only.
   [[nodiscard]] virtual std::string config_yaml() const = 0;
   /// The flight recorder's contents as a file (base/blackbox_file.h). Errors: kUnavailable (none is kept).

@@ -23,19 +23,21 @@ class RefusalLog {
  public:
   RefusalLog(const Clock& clock, ApiCounters& counters) : clock_(clock), counters_(counters) {}
 
-  /// `call`: method and path, or the route's pattern. `why`: "no operator".
-  void refused(const Caller& caller, std::string_view call, std::string_view why);
+  /// `call`: method and path. `route`: what of it is counted together. `why`: "no operator".
+  void refused(const Caller& caller, std::string_view route, std::string_view call, std::string_view why);
   /// The TLS handshake failed.
   void turned_away(const Caller& peer, std::string_view why);
-  /// It had to make room for another connection before it had said who it is.
-  void evicted(const Caller& peer);
+  /// It had to make room for another connection: `why` it was the one.
+  void evicted(const Caller& peer, std::string_view why);
+  /// There was no place for it, as the `places` it may have are taken.
+  void shed(const Caller& peer, std::size_t places);
 
  private:
   const Clock& clock_;
   ApiCounters& counters_;
-  SeldomSaidBy refused_;
+  SeldomSaidBy refused_{1024};
   /// By address they would say no more: each try may come from another one.
-  SeldomSaid turned_away_, evicted_;
+  SeldomSaid turned_away_, evicted_, shed_;
 };
 
 }  // namespace fairlead::admin

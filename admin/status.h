@@ -193,6 +193,7 @@ struct NodeReport {
   bool ready = false;
   std::vector<Reason> ready_reasons;
   double uptime_s = 0;
+  double age_s = 0;  ///< How long ago it was made; 0: at most 0.2 s. More: the control thread has no time to make another.
   std::optional<ClusterStatus> cluster;  ///< nullopt: standalone (no Corosync).
   std::vector<VipStatus> vips;
   std::vector<ListenerStatus> listeners;
@@ -241,6 +242,16 @@ struct EventInfo {
   std::string id;    ///< "SERVER_DOWN"
   std::string level;
   std::vector<std::pair<std::string, std::string>> fields;
+};
+
+/// Of one start of the daemon.
+struct EventStream {
+  std::string life;          ///< Another one with every start. Sequence numbers begin anew with it.
+  std::uint64_t newest = 0;  ///< Sequence of the newest event; 0: none yet.
+};
+struct EventPage {
+  std::vector<EventInfo> events;
+  EventStream stream;
 };
 
 }  // namespace fairlead::admin

@@ -310,6 +310,7 @@ void read_report(JsonFields& f, NodeReport& r) {
     o.get("detail", reason.detail);
   });
   f.get("uptime_s", r.uptime_s);
+  f.get("report_age_s", r.age_s);
   f.object("cluster", [&](JsonFields& c) { read_cluster(c, r.cluster.emplace()); });
   f.list("vips", r.vips, read_vip);
   f.list("listeners", r.listeners, read_listener);
@@ -381,6 +382,7 @@ std::string encode_status(const NodeReport& r) {
                          {"ready", r.ready},
                          {"ready_reasons", each(r.ready_reasons, reason_json)},
                          {"uptime_s", rounded(r.uptime_s)},
+                         {"report_age_s", rounded(r.age_s)},
                          {"cluster", cluster_json(r.cluster)},
                          {"vips", each(r.vips, vip_json)},
                          {"listeners", each(r.listeners, listener_json)},
@@ -460,8 +462,12 @@ std::string encode_connections(const ConnectionList& list, std::size_t limit) {
   return json_text(json::object{{"connections", each(list.connections, one)}, {"limit", limit}, {"silent_workers", std::move(silent)}});
 }
 
-std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after) {
-  return json_text(json::object{{"events", each(events, event_json)}, {"last", events.empty() ? after : events.back().sequence}});
+std::string encode_events(const EventPage& page, std::uint64_t after) {
+  const std::uint64_t last = page.events.empty() ? after : page.events.back().sequence;
+  // Of two questions: events may have come in between.
+  const std::uint64_t newest = page.events.empty() ? page.stream.newest : std::max(last, page.stream.newest);
+  return json_text(
+      json::object{{"events", each(page.events, event_json)}, {"last", last}, {"newest", newest}, {"life", json_string(page.stream.life)}});
 }
 
 std::string encode_event(const EventInfo& event) { return json_text(event_json(event)); }
@@ -480,8 +486,12 @@ Result<ConnectionList> decode_connections(std::string_view document) {
   });
 }
 
-Result<std::vector<EventInfo>> decode_events(std::string_view document) {
-  return read_document<std::vector<EventInfo>>(document, [](JsonFields& f, auto& out) { f.list("events", out, read_event); });
+Result<EventPage> decode_events(std::string_view document) {
+  return read_document<EventPage>(document, [](JsonFields& f, EventPage& out) {
+    f.list("events", out.events, read_event);
+    f.get("newest", out.stream.newest);
+    f.get("life", out.stream.life);
+  });
 }
 
 Result<CommandResult> decode_result(std::string_view document) {

@@ -29,7 +29,7 @@ namespace fairlead::admin {
 /// The list of drills; promised outages as text and, at a site with these times, as a number.
 [[nodiscard]] std::string encode_drills(const DrillTimes& times, const std::vector<DrillResult>& last);
 [[nodiscard]] std::string encode_connections(const ConnectionList& list, std::size_t limit);
-[[nodiscard]] std::string encode_events(const std::vector<EventInfo>& events, std::uint64_t after);
+[[nodiscard]] std::string encode_events(const EventPage& page, std::uint64_t after);
 /// One of them, as in the list.
 [[nodiscard]] std::string encode_event(const EventInfo& event);
 [[nodiscard]] std::string encode_result(const CommandResult& result);
@@ -37,7 +37,7 @@ namespace fairlead::admin {
 /// Errors: kInvalidArgument with the path of what is wrong. Absent keys keep their defaults.
 [[nodiscard]] Result<NodeReport> decode_status(std::string_view document);
 [[nodiscard]] Result<ConnectionList> decode_connections(std::string_view document);
-[[nodiscard]] Result<std::vector<EventInfo>> decode_events(std::string_view document);
+[[nodiscard]] Result<EventPage> decode_events(std::string_view document);
 [[nodiscard]] Result<CommandResult> decode_result(std::string_view document);
 
 }  // namespace fairlead::admin

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -56,6 +57,20 @@ std::optional<Dates> dates_in(const std::string& file, PemUse use) {
 std::int64_t certificate_expiry(ssl::context& context) {
   const X509* certificate = SSL_CTX_get0_certificate(context.native_handle());
   return certificate == nullptr ? 0 : seconds_of(X509_get0_notAfter(certificate)).value_or(0);
+}
+
+std::string identity_of(ssl::context& context) {
+  std::string out;
+  const auto add = [&out](const X509* certificate) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    if (certificate != nullptr && X509_digest(certificate, EVP_sha256(), digest.data(), &size) == 1)
+      out.append(reinterpret_cast<const char*>(digest.data()), size);
+  };
+  add(SSL_CTX_get0_certificate(context.native_handle()));
+  const STACK_OF(X509_OBJECT)* trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context.native_handle()));
+  for (int i = 0; i < sk_X509_OBJECT_num(trusted); ++i) add(X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, i)));
+  return out;
 }
 
 std::string date_trouble(const std::string& file, PemUse use, std::chrono::system_clock::time_point now) {

@@ -21,6 +21,8 @@ namespace fairlead::admin {
 [[nodiscard]] Result<std::shared_ptr<boost::asio::ssl::context>> make_tls_context(const config::AdminTls& settings);
 /// When the certificate that it shows expires, in seconds since 1970; 0: it shows none.
 [[nodiscard]] std::int64_t certificate_expiry(boost::asio::ssl::context& context);
+/// What it shows and whom it trusts: another value, and it would judge a client otherwise or be another server.
+[[nodiscard]] std::string identity_of(boost::asio::ssl::context& context);
 enum class PemUse : std::uint8_t {
   kOurs,         ///< The first certificate of the file is shown to others.
   kAuthorities,  ///< Each is one that may have signed: the last to expire counts.

@@ -33,23 +33,25 @@ class SeldomSaid {
   std::uint64_t since_ = 0;
 };
 
-/// Likewise for each of those who do it, so that one who does it all the time hides nobody. kKnownMax are told apart; who comes beyond them
-/// counts as one. Those whose time is over make room, and what they did since their last line is forgotten.
+/// Likewise for each of those who do it, so that one who does it all the time hides nobody. `known_max` are told apart; who comes beyond
+/// them counts as one. Those whose time is over make room, and what they did since their last line is forgotten.
 class SeldomSaidBy {
  public:
   static constexpr std::size_t kKnownMax = 64;
+  explicit SeldomSaidBy(std::size_t known_max = kKnownMax) : known_max_(known_max) {}
 
   [[nodiscard]] std::optional<std::uint64_t> again(const std::string& who, Instant now) {
     auto found = known_.find(who);
     if (found == known_.end()) {
-      if (known_.size() == kKnownMax) std::erase_if(known_, [now](const auto& one) { return one.second.is_over(now); });
-      if (known_.size() == kKnownMax) return others_.again(now);
+      if (known_.size() == known_max_) std::erase_if(known_, [now](const auto& one) { return one.second.is_over(now); });
+      if (known_.size() == known_max_) return others_.again(now);
       found = known_.try_emplace(who).first;
     }
     return found->second.again(now);
   }
 
  private:
+  std::size_t known_max_;
   std::map<std::string, SeldomSaid> known_;
   SeldomSaid others_;
 };

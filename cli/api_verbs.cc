@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <ostream>
+#include <utility>
+#include <vector>
 
 #include "admin/api_problem.h"
 #include "admin/api_routes.h"
@@ -65,6 +67,7 @@ void ApiVerbs::show_listener(const std::string& name) {
 void ApiVerbs::set_listener(const std::string& name, bool enabled) {
   if (!enabled) calls_.confirm("Stop accepting connections on listener " + name + "?");
   calls_.execute(admin::SetListenerEnabled{name, enabled});
+  tell_scope();
 }
 
 void ApiVerbs::list_pools() {
@@ -103,6 +106,7 @@ void ApiVerbs::set_server_state(const std::string& place, admin::AdminState stat
   const auto [pool, server] = parse_place(place);
   if (state == admin::AdminState::kMaint) calls_.confirm("Take " + place + " out of service and close its connections?");
   calls_.execute(admin::SetServerState{pool, server, state, calls_.options().force});
+  tell_scope();
   if (wait.wait) wait_until_empty(place, wait.timeout);
 }
 
@@ -134,6 +138,7 @@ void ApiVerbs::wait_until_empty(const std::string& place, Duration timeout) {
 void ApiVerbs::set_server_weight(const std::string& place, std::uint32_t weight) {
   const auto [pool, server] = parse_place(place);
   calls_.execute(admin::SetServerWeight{pool, server, weight, calls_.options().force});
+  tell_scope();
 }
 
 void ApiVerbs::add_server(const std::string& place, admin::AddServer server) {
@@ -141,12 +146,14 @@ void ApiVerbs::add_server(const std::string& place, admin::AddServer server) {
   server.pool = parsed.pool;
   server.server = parsed.server;
   calls_.execute(std::move(server));
+  tell_scope();
 }
 
 void ApiVerbs::remove_server(const std::string& place) {
   const auto [pool, server] = parse_place(place);
   calls_.confirm("Remove " + place + "? Its connections drain.");
   calls_.execute(admin::RemoveServer{pool, server, calls_.options().force});
+  tell_scope();
 }
 
 void ApiVerbs::list_connections(const admin::ConnectionFilter& filter, std::size_t limit) {
@@ -182,34 +189,74 @@ void ApiVerbs::kill_connections(admin::ConnectionFilter filter, bool all) {
 
 void ApiVerbs::reload(bool dry_run) { calls_.execute(admin::Reload{dry_run}); }
 
+void ApiVerbs::print_event(const admin::EventInfo& event) {
+  if (calls_.options().format == OutputFormat::kText) {
+    environment_.out << event_text(event, environment_.color) << "\n";
+    return;
+  }
+  // One document per event, so that --follow can be piped.
+  const auto page = decoded(admin::parse_json(admin::encode_events({{event}, {}}, 0)));
+  const auto& one = page.at("events").at(0);
+  environment_.out << (calls_.options().format == OutputFormat::kJson ? admin::json_text(one) + "\n" : "---\n" + yaml_text(one));
+}
+
+bool ApiVerbs::read_events(EventPlace& place, const std::string& from) {
+  const auto page = decoded(admin::decode_events(
+      calls_.fetch("/api/v1/events?after=" + std::to_string(place.after) + "&limit=" + std::to_string(kEventsPerCall))));
+  if (place.begun && page.stream.life != place.life) {
+    environment_.err << "the daemon was started anew; its events from the start:" << std::endl;
+    place = {.after = 0, .life = page.stream.life, .begun = true};
+    return true;
+  }
+  if (place.begun && !page.events.empty() && page.events.front().sequence > place.after + 1) {
+    environment_.err << fmt::format("{} events are lost: the daemon keeps the newest only, and more came between two looks",
+                                    page.events.front().sequence - place.after - 1)
+                     << std::endl;
+  }
+  place.life = page.stream.life;
+  place.begun = true;
+  for (const auto& event : page.events) {
+    // A sequence that does not grow would be asked for again for ever.
+    if (event.sequence <= place.after)
+      fail(kExitFailed, "the daemon sends events out of order. Are fairlead and fairleadd of one version?");
+    place.after = event.sequence;
+    if (event.time >= from) print_event(event);
+  }
+  return page.events.size() == kEventsPerCall;
+}
+
 void ApiVerbs::events(bool follow, const std::string& since) {
   const std::string from = since_text(since, environment_.clock);
-  std::uint64_t after = 0;
+  EventPlace place;
+  bool lost = false;
   for (;;) {
-    std::size_t count = 0;
-    do {
-      const std::string document =
-          calls_.fetch("/api/v1/events?after=" + std::to_string(after) + "&limit=" + std::to_string(kEventsPerCall));
-      const auto events = decoded(admin::decode_events(document));
-      count = events.size();
-      for (const auto& event : events) {
-        // A sequence that does not grow would be asked for again for ever.
-        if (event.sequence <= after) fail(kExitFailed, "the daemon sends events out of order. Are fairlead and fairleadd of one version?");
-        after = event.sequence;
-        if (event.time < from) continue;
-        if (calls_.options().format == OutputFormat::kText) {
-          environment_.out << event_text(event, environment_.color) << "\n";
-          continue;
-        }
-        // One document per event, so that --follow can be piped.
-        const auto page = decoded(admin::parse_json(admin::encode_events({event}, 0)));
-        const auto& one = page.at("events").at(0);
-        environment_.out << (calls_.options().format == OutputFormat::kJson ? admin::json_text(one) + "\n" : "---\n" + yaml_text(one));
-      }
-    } while (count == kEventsPerCall);
+    try {
+      while (read_events(place, from)) {}
+      lost = false;
+    } catch (const VerbFailure& failure) {
+      if (!follow || !place.begun || failure.exit_code != kExitUnreachable) throw;
+      if (!std::exchange(lost, true)) environment_.err << "no answer, waiting for one: " << failure.message << std::endl;
+    }
     environment_.out << std::flush;
     if (!follow || !environment_.pause(kFollowInterval)) return;
   }
+}
+
+/// What was just done, the other nodes know nothing of: there each has its own servers' states.
+void ApiVerbs::tell_scope() {
+  if (calls_.options().format != OutputFormat::kText) return;
+  admin::NodeReport report;
+  try {
+    report = calls_.report();
+  } catch (const VerbFailure&) { return; }  // What was asked for is done; a daemon that ended since has no say in that.
+  if (!report.cluster) return;
+  std::vector<std::string> others;
+  for (const auto& node : report.cluster->nodes) {
+    if (node.name != report.node) others.push_back(node.name);
+  }
+  if (others.empty()) return;
+  environment_.out << fmt::format("on {} only: {} {}\n", report.node, fmt::join(others, ", "),
+                                  others.size() == 1 ? "has a state of its own" : "have states of their own");
 }
 
 }  // namespace fairlead::cli

@@ -34,7 +34,17 @@ class ApiVerbs {
   void events(bool follow, const std::string& since);
 
  private:
+  /// Where a reader of events is.
+  struct EventPlace {
+    std::uint64_t after = 0;
+    std::string life;
+    bool begun = false;  ///< It has read before.
+  };
   void wait_until_empty(const std::string& place, Duration timeout);
+  void tell_scope();
+  void print_event(const admin::EventInfo& event);
+  /// Prints the next ones. True: there are more at once.
+  bool read_events(EventPlace& place, const std::string& from);
 
   DaemonCalls& calls_;
   CliEnvironment& environment_;

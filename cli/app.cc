@@ -121,7 +121,7 @@ class CommandTree {
     auto* status = verb(nullptr, "status", "The node at a glance: readiness, listeners, pools, servers", [this] { verbs_.status(watch_); });
     status->add_flag("-w,--watch", watch_, "Show it again every second");
     auto* events = verb(nullptr, "events", "What happened, from the daemon's memory", [this] { verbs_.events(follow_, since_); });
-    events->add_flag("-f,--follow", follow_, "Go on with what happens next");
+    events->add_flag("-f,--follow", follow_, "Go on with what happens next, over restarts of the daemon, too");
     events->add_option("--since", since_, "From then on: 10m, 2h, or a time (2024-01-31T12:00:00Z, also with +01:00)")->type_name("WHEN");
   }
 
@@ -331,7 +331,8 @@ class CommandTree {
   /// Those of the group that ask the daemon.
   void add_cluster_verbs(CLI::App* cluster) {
     verb(cluster, "status", "Quorum, ring, timing and nodes", [this] { ha_verbs_.cluster_status(); });
-    verb(cluster, "freeze", "No VIP moves but on the loss of its holder", [this] { ha_verbs_.set_frozen(true); });
+    verb(cluster, "freeze", "No VIP moves by itself but on the loss of its holder; `vip move` still does",
+         [this] { ha_verbs_.set_frozen(true); });
     verb(cluster, "unfreeze", "VIPs move as configured again", [this] { ha_verbs_.set_frozen(false); });
   }
 
@@ -489,10 +490,21 @@ std::string verb_problem(const CLI::App& app) {
   return at == &app ? std::string() : fmt::format("{}wants a verb: {}", path, fmt::join(known, ", "));
 }
 
+/// What is typed at programs that are new to somebody: `--version`, `help`, `help VERB`.
+std::vector<std::string> in_own_words(std::vector<std::string> given) {
+  if (given.empty()) return given;
+  if (given.front() == "--version") given.front() = "version";
+  if (given.front() != "help") return given;
+  given.erase(given.begin());
+  given.emplace_back("--help");
+  return given;
+}
+
 }  // namespace
 
-int run_cli(const std::vector<std::string>& arguments, CliEnvironment& environment) {
+int run_cli(const std::vector<std::string>& given, CliEnvironment& environment) {
   CommandTree tree(environment);
+  const auto arguments = in_own_words(given);
   try {
     if (!arguments.empty() && arguments.front() == kCompleteVerb) return answer_completion(model_of(tree.app()), arguments, environment);
     if (!arguments.empty() && arguments.front() == kManualVerb) {

@@ -13,7 +13,8 @@ void apply_options(CLI::App* verb, BootstrapRequest& request) {
   verb->add_option("--parallel", request.parallel, "Machines at work at once (default: ssh.parallel of the site)")->type_name("N");
   verb->add_option("--yes-destroy", request.yes_destroy, "Data of this machine may be destroyed; once for each")
       ->type_name("NAME")
-      ->take_all()->allow_extra_args(false);
+      ->take_all()
+      ->allow_extra_args(false);
   verb->add_option("--package", request.package, "Fairlead's own package, for gateways that lack it")->type_name("FILE");
 }
 
@@ -31,6 +32,24 @@ void LocalCommands::add_bootstrap() {
     if (bootstrap_.output.empty()) bootstrap_.output = "site.yaml";
     tree_.chosen() = [this] { bootstrap_init(bootstrap_, environment_); };
   });
+
+  CLI::App* adopt = tree_.verb(group, "adopt", "Write the site file of a kubeadm cluster that exists; changes nothing on its machines",
+                               [this] { bootstrap_adopt(bootstrap_, options_, environment_); });
+  adopt
+      ->add_option("--machine", request.machines,
+                   "A control plane, or a gateway of Fairlead's; once for each. The cluster's nodes are found")
+      ->type_name("NAME=ADDRESS")
+      ->required()
+      ->take_all()
+      ->allow_extra_args(false);
+  adopt->add_option("--user", request.user, "Who logs in; anybody but root needs sudo without a password")->type_name("NAME");
+  adopt->add_option("--key", request.key, "Private key (default: ssh's own choice)")->type_name("FILE");
+  adopt->add_option("--port", request.port, "Port of sshd")->type_name("N");
+  adopt->add_option("--jump", request.jump, "Host through which the machines are reached; once for each, the nearest first")
+      ->type_name("HOST")
+      ->take_all()
+      ->allow_extra_args(false);
+  adopt->add_option("--output", request.output, "Where to write the site (default site.yaml)")->type_name("FILE");
 
   CLI::App* plan = tree_.verb(group, "plan", "What apply would do, and why: reads every machine, changes nothing",
                               [this] { bootstrap_plan(bootstrap_, options_, environment_); });
@@ -73,6 +92,19 @@ void LocalCommands::add_bootstrap() {
 
 void LocalCommands::add_bootstrap_changes(CLI::App* group) {
   BootstrapRequest& request = bootstrap_;
+  CLI::App* add = tree_.verb(group, "add-node", "One machine more: writes it into the site file and applies what concerns it",
+                             [this] { bootstrap_add_node(bootstrap_, options_, environment_); });
+  add->add_option("MACHINE", request.machine, "For example node-4")->required();
+  site_option(add, request);
+  const auto words = [&](const char* name, std::vector<std::string>& into, const char* text, const char* type) {
+    add->add_option(name, into, text)->type_name(type)->take_all()->allow_extra_args(false);
+  };
+  words("--role", request.roles, "worker, control-plane, gateway, ...; once for each. Not for a machine that the file has", "ROLE");
+  words("--address", request.addresses, "Its address in a network of the site; the first is the one for SSH and kubelet",
+        "NETWORK=ADDRESS");
+  words("--label", request.labels, "A label of its node", "NAME=VALUE");
+  words("--taint", request.taints, "A taint of its node", "KEY=VALUE:EFFECT");
+  apply_options(add, request);
   using Verb = void (*)(const BootstrapRequest&, const GlobalOptions&, CliEnvironment&);
   struct Change {
     const char* name;

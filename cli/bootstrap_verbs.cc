@@ -5,11 +5,13 @@
 #include <fmt/ranges.h>
 #include <mutex>
 #include <ostream>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/json_text.h"
 #include "base/atomic_file.h"
 #include "base/utc_text.h"
+#include "cli/bootstrap_run.h"
 #include "cli/bootstrap_status.h"
 #include "cli/noted_signals.h"
 #include "cli/text_table.h"
@@ -17,11 +19,13 @@
 #include "config/problem.h"
 #include "k8s-bootstrap/apply/progress_text.h"
 #include "k8s-bootstrap/apply/site_session.h"
+#include "k8s-bootstrap/plan/plan_add_node.h"
 #include "k8s-bootstrap/plan/plan_bring_up.h"
 #include "k8s-bootstrap/plan/plan_day_two.h"
 #include "k8s-bootstrap/plan/plan_hooks.h"
 #include "k8s-bootstrap/plan/plan_json.h"
 #include "k8s-bootstrap/plan/plan_text.h"
+#include "k8s-bootstrap/site/site_edit.h"
 #include "k8s-bootstrap/site/site_load.h"
 #include "k8s-bootstrap/site/site_reference.h"
 #include "k8s-bootstrap/site/versions.h"
@@ -40,31 +44,14 @@ using End = ApplyOutcome::End;
 /// Certificates that end sooner than this are renewed by `renew-certs`: a third of kubeadm's year.
 constexpr std::int64_t kRenewBelowDays = 120;
 
-[[noreturn]] void fail(const Error& error) {
-  if (error.code == Errc::kInvalidConfig) throw VerbFailure{kExitInvalidConfig, error.message()};
-  throw VerbFailure{error.code == Errc::kConflict || error.code == Errc::kRefused ? kExitRefused : kExitFailed, error.message()};
-}
+[[noreturn]] void fail(const Error& error) { bootstrap_fail(error); }
 template <class T>
 T must(Result<T> result) {
-  if (!result) fail(result.error());
-  return std::move(*result);
+  return bootstrap_must(std::move(result));
 }
 
 std::unique_ptr<SiteSession> open_site(const BootstrapRequest& request, CliEnvironment& environment) {
-  auto load = bootstrap::load_site_file(request.site);
-  for (const auto& problem : load.problems) environment.err << config::format(problem) << "\n";
-  if (!load.site) throw VerbFailure{kExitInvalidConfig, request.site + " is not valid"};
-  bootstrap::SessionOptions options;
-  options.site_file = request.site;
-  options.package = request.package;
-  options.parallel = request.parallel;
-  options.secrets = std::move(load.secrets);
-  auto session = must(SiteSession::open(std::move(*load.site), options, environment.clock));
-  for (const std::string& warning : session->state().warnings()) environment.err << "warning: " << warning << "\n";
-  for (const auto& problem : session->render_problems()) {
-    if (!problem.error) environment.err << fmt::format("warning: {}: {}\n", problem.where, problem.text);
-  }
-  return session;
+  return open_loaded_site(bootstrap::load_site_file(request.site), request, environment);
 }
 
 Facts read_site(SiteSession& session, CliEnvironment& environment) {
@@ -85,12 +72,13 @@ Plan bring_up(const PlanInput& input, unsigned) { return bootstrap::plan_bring_u
 /// One line a step on standard output, or one JSON object a line.
 class Narrator final : public bootstrap::Watcher {
  public:
-  Narrator(const GlobalOptions& global, CliEnvironment& environment)
-      : json_(global.format != OutputFormat::kText), environment_(environment) {}
+  /// `durations`: how long kinds of steps took the last time.
+  Narrator(const GlobalOptions& global, CliEnvironment& environment, std::map<std::string, Duration, std::less<>> durations)
+      : json_(global.format != OutputFormat::kText), environment_(environment), durations_(std::move(durations)) {}
 
   void follows(const Plan& plan) {
     plan_ = plan;
-    estimate_.emplace(plan_, std::map<std::string, Duration, std::less<>>{});
+    estimate_.emplace(plan_, durations_);
   }
   void begins(const bootstrap::Step& step) override {
     estimate_->begins(step.id, environment_.clock.now());
@@ -110,11 +98,12 @@ class Narrator final : public bootstrap::Watcher {
   }
 
  private:
-  [[nodiscard]] Duration left() { return estimate_->left(environment_.clock.now()); }
+  [[nodiscard]] Duration left() { return estimate_ ? estimate_->left(environment_.clock.now()) : Duration{}; }
   void say(const std::string& text) { environment_.out << text << std::flush; }
 
   const bool json_;
   CliEnvironment& environment_;
+  const std::map<std::string, Duration, std::less<>> durations_;
   Plan plan_;
   std::optional<bootstrap::Estimate> estimate_;
 };
@@ -148,28 +137,44 @@ bool agreed(const Plan& plan, const BootstrapRequest& request, const GlobalOptio
   }
 }
 
-void carry_out(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment, const bootstrap::Planner& planner,
-               bool hooks = false) {
-  const auto session = open_site(request, environment);
+/// Of the journal; a journal that cannot be read is no reason not to begin: apply says so itself.
+std::map<std::string, Duration, std::less<>> earlier_durations(const SiteSession& session) {
+  const auto text = session.state().read_secret("journal.jsonl");
+  return text && *text ? bootstrap::parse_journal(**text).durations() : std::map<std::string, Duration, std::less<>>{};
+}
+
+struct Work {
+  bootstrap::Planner planner;
+  bool hooks = false;
+  std::function<void()> agreed;  ///< Before the first step; may be empty.
+};
+
+void carry_out(const std::unique_ptr<SiteSession>& session, const BootstrapRequest& request, const GlobalOptions& global,
+               CliEnvironment& environment, const Work& work) {
+  const auto& [planner, hooks, agreed_to] = work;
   if (request.dry_run) {
     if (auto fine = bootstrap::refuse_rendered(session->render_problems(), request.site); !fine) fail(fine.error());
     const Facts facts = read_site(*session, environment);
     Plan plan = session->plan(planner, facts);
     if (hooks) plan = bootstrap::with_all_hooks(std::move(plan), session->site().hooks);
+    plan = bootstrap::masked(std::move(plan), session->secrets());
     environment.out << (global.format == OutputFormat::kText ? bootstrap::plan_text(plan, true) : bootstrap::plan_json(plan) + "\n");
     return;
   }
   const NotedSignals noted;
-  Narrator narrator(global, environment);
+  Narrator narrator(global, environment, earlier_durations(*session));
   bootstrap::ApplyWishes wishes;
   wishes.hooks = hooks;
   wishes.may_destroy.insert(request.yes_destroy.begin(), request.yes_destroy.end());
   wishes.run.stop = [] { return NotedSignals::came(); };
   wishes.go_on = [&](const Plan& plan) {
     narrator.follows(plan);
-    return agreed(plan, request, global, environment);
+    if (!agreed(bootstrap::masked(plan, session->secrets()), request, global, environment)) return false;
+    if (work.agreed) work.agreed();
+    return true;
   };
-  const ApplyOutcome outcome = must(session->apply(planner, narrator, std::move(wishes)));
+  ApplyOutcome outcome = must(session->apply(planner, narrator, std::move(wishes)));
+  outcome.left = bootstrap::masked(std::move(outcome.left), session->secrets());
   if (outcome.end != End::kDone && outcome.end != End::kNothingToDo) end_unfinished(outcome, request, *session);
   if (global.format == OutputFormat::kText) {
     environment.out << (outcome.end == End::kNothingToDo
@@ -182,11 +187,32 @@ void carry_out(const BootstrapRequest& request, const GlobalOptions& global, Cli
                   << "\n";
 }
 
+void carry_out(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment, const bootstrap::Planner& planner,
+               bool hooks = false) {
+  carry_out(open_site(request, environment), request, global, environment, {planner, hooks, {}});
+}
+
+/// The site with the machine, as text; its own text where the machine is in it already.
+std::string site_with_machine(const BootstrapRequest& request, const std::string& text) {
+  bootstrap::NewMachine machine;
+  machine.name = request.machine;
+  machine.roles = request.roles;
+  machine.taints = request.taints;
+  const auto split = [](const std::string& word, const char* option) {
+    const auto equal = word.find('=');
+    if (equal == std::string::npos || equal == 0) throw VerbFailure{kExitUsage, fmt::format("{} {}: write it as NAME=VALUE", option, word)};
+    return std::pair(word.substr(0, equal), word.substr(equal + 1));
+  };
+  for (const std::string& word : request.addresses) machine.addresses.push_back(split(word, "--address"));
+  for (const std::string& word : request.labels) machine.labels.insert(split(word, "--label"));
+  return must(bootstrap::with_machine(text, machine));
+}
+
 /// As far as it is known without a look at the machines: a device that the site does not name is called as its network.
-void show_rendered(const BootstrapRequest& request, const SiteSession& session, CliEnvironment& environment) {
+void show_rendered(const BootstrapRequest& request, SiteSession& session, CliEnvironment& environment) {
   const bootstrap::Rendered rendered = session.texts(Facts{});
   if (request.show == "fairlead.yaml") {
-    environment.out << rendered.gateway_yaml;
+    environment.out << session.secrets().mask(rendered.gateway_yaml);
     return;
   }
   const std::size_t colon = request.show.find(':');
@@ -195,7 +221,7 @@ void show_rendered(const BootstrapRequest& request, const SiteSession& session, 
     const std::string name = request.show.substr(colon + 1);
     for (const auto& file : machine->second.files) {
       if (file.path != name) continue;
-      environment.out << file.text;
+      environment.out << session.secrets().mask(file.text);
       return;
     }
     for (const auto& [document, text] : {std::pair{"init", &machine->second.init},
@@ -203,7 +229,7 @@ void show_rendered(const BootstrapRequest& request, const SiteSession& session, 
                                          {"reset", &machine->second.reset},
                                          {"upgrade", &machine->second.upgrade}}) {
       if (name != document || text->empty()) continue;
-      environment.out << *text;
+      environment.out << session.secrets().mask(*text);
       return;
     }
   }
@@ -215,6 +241,27 @@ void show_rendered(const BootstrapRequest& request, const SiteSession& session, 
 }
 
 }  // namespace
+
+void bootstrap_fail(const Error& error) {
+  if (error.code == Errc::kInvalidConfig) throw VerbFailure{kExitInvalidConfig, error.message()};
+  throw VerbFailure{error.code == Errc::kConflict || error.code == Errc::kRefused ? kExitRefused : kExitFailed, error.message()};
+}
+
+std::unique_ptr<SiteSession> open_loaded_site(bootstrap::SiteLoad load, const BootstrapRequest& request, CliEnvironment& environment) {
+  for (const auto& problem : load.problems) environment.err << config::format(problem) << "\n";
+  if (!load.site) throw VerbFailure{kExitInvalidConfig, request.site + " is not valid"};
+  bootstrap::SessionOptions options;
+  options.site_file = request.site;
+  options.package = request.package;
+  options.parallel = request.parallel;
+  options.secrets = std::move(load.secrets);
+  auto session = must(SiteSession::open(std::move(*load.site), options, environment.clock));
+  for (const std::string& warning : session->state().warnings()) environment.err << "warning: " << warning << "\n";
+  for (const auto& problem : session->render_problems()) {
+    if (!problem.error) environment.err << fmt::format("warning: {}: {}\n", problem.where, problem.text);
+  }
+  return session;
+}
 
 void bootstrap_init(const BootstrapRequest& request, CliEnvironment& environment) {
   const std::string text = bootstrap::init_text();
@@ -234,7 +281,7 @@ void bootstrap_plan(const BootstrapRequest& request, const GlobalOptions& global
   if (!request.show.empty()) return show_rendered(request, *session, environment);
   if (auto fine = bootstrap::refuse_rendered(session->render_problems(), request.site); !fine) fail(fine.error());
   const Facts facts = read_site(*session, environment);
-  const Plan plan = bootstrap::with_all_hooks(session->plan(bring_up, facts), session->site().hooks);
+  const Plan plan = bootstrap::masked(bootstrap::with_all_hooks(session->plan(bring_up, facts), session->site().hooks), session->secrets());
   environment.out << (global.format == OutputFormat::kText ? bootstrap::plan_text(plan, request.dry_run)
                                                            : bootstrap::plan_json(plan) + "\n");
   if (request.exit_code && !plan.empty()) throw VerbFailure{kExitRefused, ""};
@@ -247,7 +294,7 @@ void bootstrap_apply(const BootstrapRequest& request, const GlobalOptions& globa
 void bootstrap_status(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
   const Facts facts = must(session->read());
-  const Plan plan = session->plan(bring_up, facts);
+  const Plan plan = bootstrap::masked(session->plan(bring_up, facts), session->secrets());
   if (global.format == OutputFormat::kText) {
     environment.out << bootstrap_status_text(session->site(), facts, plan, environment.color);
   } else {
@@ -264,6 +311,41 @@ void bootstrap_verify(const BootstrapRequest& request, const GlobalOptions& glob
 void bootstrap_reset(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const std::vector<std::string> names = request.machine.empty() ? std::vector<std::string>{} : std::vector<std::string>{request.machine};
   carry_out(request, global, environment, [&](const PlanInput& input, unsigned) { return bootstrap::plan_reset(input, names); });
+}
+
+void bootstrap_add_node(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
+  const auto before = bootstrap::load_site_file(request.site);
+  const bool there = before.site && before.site->find(request.machine) != nullptr;
+  const bool described = !request.roles.empty() || !request.addresses.empty() || !request.labels.empty() || !request.taints.empty();
+  const bootstrap::Planner planner = [&](const PlanInput& input, unsigned) { return bootstrap::plan_add_node(input, request.machine); };
+  if (there && described)
+    throw VerbFailure{kExitRefused, fmt::format("{} has a machine {} already: say add-node {} alone, or change the file", request.site,
+                                                request.machine, request.machine)};
+  if (there || !before.site) return carry_out(open_site(request, environment), request, global, environment, {planner, false, {}});
+  if (request.roles.empty() || request.addresses.empty())
+    throw VerbFailure{kExitUsage,
+                      fmt::format("{} has no machine {}: give its --role and its --address NETWORK=ADDRESS, or write it into the "
+                                  "file yourself",
+                                  request.site, request.machine)};
+  const auto text = must(read_small_file(request.site));
+  const std::string with = site_with_machine(request, text.value_or(""));
+  auto load = bootstrap::load_site_text(with, request.site);
+  if (load.site && (load.site->find(request.machine) == nullptr || load.site->machines.size() != before.site->machines.size() + 1))
+    throw VerbFailure{kExitFailed,
+                      fmt::format("{} is not written so that a machine could be added to it here: do it by hand", request.site)};
+  if (!load.site) environment.err << "with the new machine:\n";
+  bool written = false;
+  const auto write = [&] {
+    if (written) return;
+    struct stat info {};
+    const mode_t mode = ::stat(request.site.c_str(), &info) == 0 ? info.st_mode & 07777U : 0644U;
+    if (auto done = write_file_atomically(request.site, with, mode); !done) fail(done.error());
+    written = true;
+    if (global.format == OutputFormat::kText) environment.out << fmt::format("{} is written into {}.\n", request.machine, request.site);
+  };
+  const auto session = open_loaded_site(std::move(load), request, environment);
+  carry_out(session, request, global, environment, {planner, false, write});
+  if (!request.dry_run) write();  // Nothing was to be done: it was made ready by other means.
 }
 
 void bootstrap_remove_node(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {

@@ -1,6 +1,7 @@
 // `fairlead bootstrap`: a cluster from a site file, from the operator's machine, over SSH. No daemon is asked.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,19 @@ namespace fairlead::cli {
 
 struct BootstrapRequest {
   std::string site = "site.yaml";
-  std::string machine;                   ///< reset, remove-node, replace-node, unlock
-  std::string package;                   ///< --package
-  std::string show;                      ///< plan --show FILE: that rendered file instead
-  std::string output;                    ///< init, kubeconfig: where to write
+  std::string machine;                 ///< reset, add-node, remove-node, replace-node
+  std::string package;                 ///< --package
+  std::string show;                    ///< plan --show FILE: that rendered file instead
+  std::string output;                  ///< init, kubeconfig: where to write
+  std::vector<std::string> machines;   ///< adopt --machine NAME=ADDRESS
+  std::vector<std::string> roles;      ///< add-node --role, likewise the following
+  std::vector<std::string> addresses;  ///< NETWORK=ADDRESS
+  std::vector<std::string> labels;
+  std::vector<std::string> taints;
+  std::vector<std::string> jump;  ///< adopt, likewise the following
+  std::string user = "root";
+  std::string key;
+  std::uint16_t port = 22;
   std::string run;                       ///< logs --run
   std::vector<std::string> yes_destroy;  ///< --yes-destroy NAME
   unsigned parallel = 0;
@@ -27,6 +37,8 @@ void bootstrap_apply(const BootstrapRequest& request, const GlobalOptions& globa
 void bootstrap_status(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_verify(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_reset(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
+void bootstrap_adopt(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
+void bootstrap_add_node(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_remove_node(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_replace_node(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_upgrade(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);

@@ -91,7 +91,13 @@ std::string program_page(const VerbModel& program, const std::string& date) {
     if (verb.acts) continue;
     std::vector<std::string> names;
     for (const VerbModel& child : verb.verbs) names.push_back(child.name);
-    page.entry(verb.name, fmt::format("{}", fmt::join(names, "|")), fmt::format("{}: see fairlead-{}(1).", verb.text, verb.name));
+    const std::string text = fmt::format("{}: see fairlead-{}(1).", verb.text, verb.name);
+    // A long list without spaces would have no place where a line may end.
+    if (names.size() > 8) {
+      page.entry(verb.name, "VERB", fmt::format("{} Verbs: {}.", text, fmt::join(names, ", ")));
+    } else {
+      page.entry(verb.name, fmt::format("{}", fmt::join(names, "|")), text);
+    }
   }
   add_exits(page);
   page.heading("environment");

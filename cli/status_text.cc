@@ -81,6 +81,8 @@ std::string status_text(const admin::NodeReport& r, bool color) {
     out += fmt::format("  {} {}: {}\n", r.ready ? paint("problem:", Tone::kWarn, color) : paint("not ready:", Tone::kBad, color),
                        reason.what, reason.detail);
   }
+  if (r.age_s > 1)
+    out += paint(fmt::format("report   {:.1f} s old: the daemon's control thread makes no newer one\n", r.age_s), Tone::kBad, color);
   if (!r.engine_reason.empty()) out += fmt::format("engine   {}: {}\n", r.engine, r.engine_reason);
   out += fmt::format("config   {} ({}), reloads {}{}\n", r.config_file, r.config_hash, r.config_reloads,
                      r.config_last_reload_ok ? "" : paint(", the last one was refused: fairlead events", Tone::kBad, color));

@@ -8,6 +8,7 @@
 #include "admin/json_fields.h"
 #include "admin/json_text.h"
 #include "admin/status_codec.h"
+#include "admin/watch_plan.h"
 #include "cli/noted_signals.h"
 #include "cli/status_text.h"
 #include "cli/text_screen.h"
@@ -77,51 +78,7 @@ void draw(const std::string& text, const std::string& lost, CliEnvironment& envi
   environment.out << screen_of(head + "\n" + text, environment.screen()) << std::flush;
 }
 
-void settle(admin::DhcpStatus& dhcp) {
-  dhcp.dnsmasq.since_s = 0;
-  dhcp.counters.reset();
-  const auto problem = std::move(dhcp.leases.problem);
-  dhcp.leases = {};
-  dhcp.leases.problem = problem;
-  for (auto& network : dhcp.networks) {
-    network.pool_leased = 0;
-    network.leases_held = 0;
-    network.leases_released = 0;
-  }
-}
-
 }  // namespace
-
-admin::NodeReport settled(admin::NodeReport report) {
-  report.uptime_s = 0;
-  report.workers.clear();
-  report.control_lateness_ms = 0;
-  report.control_late_us_by_second.clear();
-  for (auto& vip : report.vips) {
-    vip.lease_ms = 0;
-    vip.drains_for_ms = vip.drains_for_ms > 0 ? 1 : 0;
-  }
-  for (auto& listener : report.listeners) {
-    listener.connections = {};
-    listener.bytes = {};
-    listener.retries = 0;
-    listener.shed_by_cause.clear();
-    listener.vip_closed.clear();
-    listener.ended_by_code.clear();
-  }
-  for (auto& pool : report.pools) {
-    pool.source_fallbacks = 0;
-    for (auto& server : pool.servers) {
-      server.connections = {};
-      server.connect_failures = 0;
-      server.effective_weight = server.weight;
-      server.state_since_s = 0;
-      server.check.duration_ms = 0;
-    }
-  }
-  if (report.dhcp) settle(*report.dhcp);
-  return report;
-}
 
 void watch(DaemonCalls& calls, const Watched& what) {
   CliEnvironment& environment = calls.environment();
@@ -156,7 +113,8 @@ void watch_status(DaemonCalls& calls) {
   watch(calls,
         {.target = "/api/v1/status",
          .text = [color](const std::string& document) { return status_text(decoded(admin::decode_status(document)), color); },
-         .settled = [](const std::string& document) { return admin::encode_status(settled(decoded(admin::decode_status(document)))); }});
+         .settled =
+             [](const std::string& document) { return std::to_string(admin::watch_digest(decoded(admin::decode_status(document)))); }});
 }
 
 }  // namespace fairlead::cli

@@ -4,7 +4,6 @@
 #include <functional>
 #include <string>
 
-#include "admin/status.h"
 #include "cli/daemon_calls.h"
 
 namespace fairlead::cli {
@@ -13,7 +12,7 @@ namespace fairlead::cli {
 struct Watched {
   std::string target;                                               ///< What is fetched.
   std::function<std::string(const std::string& document)> text;     ///< For people.
-  std::function<std::string(const std::string& document)> settled;  ///< Without what changes all the time: another one is news.
+  std::function<std::string(const std::string& document)> settled;  ///< What counts of it as a change: another one is news.
 };
 
 /// Once a second, until SIGINT, SIGTERM or SIGHUP. On a terminal: one screen, drawn anew in place, and the last state left behind at the
@@ -21,8 +20,5 @@ struct Watched {
 /// answering is waited for. Throws VerbFailure when it does not answer at first.
 void watch(DaemonCalls& calls, const Watched& what);
 void watch_status(DaemonCalls& calls);
-
-/// The report without what changes all the time: counters, ages, durations. Pure.
-[[nodiscard]] admin::NodeReport settled(admin::NodeReport report);
 
 }  // namespace fairlead::cli

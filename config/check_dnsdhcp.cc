@@ -12,6 +12,8 @@
 namespace fairlead::config {
 namespace {
 
+constexpr double kSearchSecondsPerAddress = 0.0013;  ///< dnsdhcp/pool_sweep.h: 5.7 s for 4,096.
+
 std::string example_host(const IpPrefix& network) {
   const IpAddress start = network.network();
   if (start.is_v4()) {
@@ -36,8 +38,16 @@ void check_pool(Checks& checks, const DhcpNetwork& network, const std::string& n
     checks.error(path, "the pool's last address is below its first", "write [FIRST, LAST]");
     return;
   }
-  if (pool.first.is_v4() && addresses_in(pool) > kPoolAddressesMax)
-    checks.error(path, fmt::format("the pool has {} addresses", addresses_in(pool)), fmt::format("at most {}", kPoolAddressesMax));
+  if (pool.first.is_v4() && addresses_in(pool) > kDhcpLeasesMax) {
+    checks.error(path, fmt::format("the pool has {} addresses", addresses_in(pool)),
+                 fmt::format("at most {} of all networks: as many leases do gateways remember", kDhcpLeasesMax));
+    return;
+  }
+  if (pool.first.is_v4() && addresses_in(pool) > kPoolAddressesAdvised)
+    checks.warning(path,
+                   fmt::format("the pool has {} addresses: after the loss of a gateway they are searched for {:.1f} s before one is given",
+                               addresses_in(pool), static_cast<double>(addresses_in(pool)) * kSearchSecondsPerAddress),
+                   "make it smaller, or several networks of it: these are searched at once");
   const auto holds = [&](const IpAddress& address, std::string_view what) {
     if (!lies_in(pool, address)) return false;
     checks.error(path, fmt::format("the pool contains {}, the {}", address.to_string(), what), "leave it out of the range");
@@ -196,6 +206,23 @@ void check_networks(Checks& checks, const DnsDhcp& dnsdhcp) {
                  fmt::format("at most {}: let router and dns be one address, or leave one out", kVipsMax));
 }
 
+/// A lease that gateways cannot remember could be given to another machine after a takeover. Pools of IPv6 do not count: they are large so
+/// that addresses in use lie far apart, not to be used up.
+void check_leases(Checks& checks, const DnsDhcp& dnsdhcp) {
+  std::uint64_t leases = dnsdhcp.hosts.size();
+  for (std::size_t i = 0; i < dnsdhcp.networks.size(); ++i) {
+    const auto& pool = dnsdhcp.networks[i].pool;
+    const std::string path = path_of("dnsdhcp.networks[{}].pool", i);
+    if (!pool || !pool->first.is_v4() || !checks.sound(path)) continue;
+    leases += addresses_in(*pool);
+    if (leases <= kDhcpLeasesMax) continue;
+    checks.error(path,
+                 fmt::format("with this pool there may be {} leases, of {} hosts and all pools up to here", leases, dnsdhcp.hosts.size()),
+                 fmt::format("gateways remember {}: make the pools smaller", kDhcpLeasesMax));
+    return;
+  }
+}
+
 /// A gateway that asks itself, or its peer, gets no answer when it needs one.
 void check_upstream(Checks& checks, const DnsDhcp& dnsdhcp) {
   for (std::size_t i = 0; i < dnsdhcp.upstream.size(); ++i) {
@@ -250,6 +277,7 @@ void check_dnsdhcp(Checks& checks) {
   }
   checks.domain(dnsdhcp.domain, "dnsdhcp.domain");
   check_networks(checks, dnsdhcp);
+  check_leases(checks, dnsdhcp);
   check_upstream(checks, dnsdhcp);
   check_netboot(checks, dnsdhcp);
   check_hosts(checks);

@@ -60,7 +60,8 @@ void check_address(Checks& checks, const DhcpHost& host, const DhcpNetwork* netw
   if (!is_host_in(network->cidr, host.address))
     return said(fmt::format("{} is not a host's address in {} of network {}", address, network->cidr.to_string(), host.network),
                 "check address and network");
-  if (network->pool && checks.sound(path_of("dnsdhcp.networks[{}].pool", index)) && lies_in(*network->pool, host.address))
+  // One that could not be read is absent; whatever else is wrong with a pool, this is wrong as well.
+  if (network->pool && lies_in(*network->pool, host.address))
     said(fmt::format("{} lies in the pool of network {}, from which any machine gets its address", address, host.network),
          fmt::format("choose one outside {} to {}, or make the pool smaller", network->pool->first.to_string(),
                      network->pool->last.to_string()));
@@ -143,7 +144,7 @@ void check_records(Checks& checks, const DnsDhcp& dnsdhcp) {
     checks.host_address(record.address, path, "the address of record " + record.name);
     for (std::size_t n = 0; n < dnsdhcp.networks.size(); ++n) {
       const DhcpNetwork& network = dnsdhcp.networks[n];
-      if (!network.pool || !checks.sound(path_of("dnsdhcp.networks[{}].pool", n)) || !lies_in(*network.pool, record.address)) continue;
+      if (!network.pool || !lies_in(*network.pool, record.address)) continue;
       checks.error(path,
                    fmt::format("{} lies in the pool of network {}: whichever machine gets it would have this name",
                                record.address.to_string(), network.name),

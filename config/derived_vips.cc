@@ -43,16 +43,19 @@ std::vector<Vip> derived_vips(const Snapshot& snapshot) {
 std::string router_vip_name(const DhcpNetwork& network) { return network.name + "-router"; }
 std::string dns_vip_name(const DhcpNetwork& network) { return network.name + "-dns"; }
 
-std::string network_device(const Snapshot& snapshot, const DhcpNetwork& network) {
-  std::string device = network.interface;
-  if (snapshot.cluster) {
-    for (const Node& node : snapshot.cluster->nodes) {
-      if (node.name != snapshot.node) continue;
-      for (const NodeInterface& i : node.interfaces) {
-        if (i.name == network.interface) device = i.device;
-      }
+std::string device_named(const Snapshot& snapshot, const std::string& interface) {
+  if (!snapshot.cluster) return interface;
+  for (const Node& node : snapshot.cluster->nodes) {
+    if (node.name != snapshot.node) continue;
+    for (const NodeInterface& i : node.interfaces) {
+      if (i.name == interface) return i.device;
     }
   }
+  return interface;
+}
+
+std::string network_device(const Snapshot& snapshot, const DhcpNetwork& network) {
+  const std::string device = device_named(snapshot, network.interface);
   return network.vlan == 0 ? device : device + "." + std::to_string(network.vlan);
 }
 

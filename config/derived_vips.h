@@ -19,8 +19,9 @@ namespace fairlead::config {
 [[nodiscard]] std::string router_vip_name(const DhcpNetwork& network);
 [[nodiscard]] std::string dns_vip_name(const DhcpNetwork& network);
 
-/// The kernel's name of the network's device on the node `snapshot.node`: a name of nodes[].interfaces is looked up, a VLAN is a device of
-/// its own ("eth1.41").
+/// The kernel's name of `interface` on the node `snapshot.node`: a name of nodes[].interfaces is looked up, any other is the device itself.
+[[nodiscard]] std::string device_named(const Snapshot& snapshot, const std::string& interface);
+/// Likewise of the network's device: a VLAN is one of its own ("eth1.41").
 [[nodiscard]] std::string network_device(const Snapshot& snapshot, const DhcpNetwork& network);
 
 /// Where machines of the network ask for names: its dns, else its router. Absent: it has neither.

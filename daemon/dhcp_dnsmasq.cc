@@ -9,14 +9,13 @@
 #include "daemon/privileges.h"
 #include "dnsdhcp/config_files.h"
 #include "dnsdhcp/lease_feed.h"
-#include "dnsdhcp/lease_file.h"
+#include "dnsdhcp/lease_store.h"
 #include "dnsdhcp/port_owner.h"
 #include "dnsdhcp/udp_queue.h"
 
 namespace fairlead::daemon {
 namespace {
 
-constexpr std::size_t kDamagedMax = 100;  ///< Lines that are set aside.
 constexpr Duration kApplyRetry = std::chrono::seconds(10);
 constexpr Duration kPortLook = std::chrono::seconds(1);
 constexpr Duration kUnfitAfter = std::chrono::seconds(3);  ///< Of what is tried again each second.
@@ -75,22 +74,16 @@ Status DhcpRunner::start() {
 /// What an earlier life knew. On the control thread: it is the start, and nothing is served yet.
 void DhcpRunner::load() {
   const std::string path = folder_of(options_.snapshot) + "/leases";
-  const auto text = read_small_file(path, dnsdhcp::kLeaseFileBytesMax);
-  if (!text) FL_LOG(LEASE_FILE_DAMAGED, "file", path, "lines", 0, "first", 0, "reason", text.error().message(), "aside", "");
-  if (!text || !*text) return;
   const Instant now = clock_.now();
   const auto wall = std::chrono::duration_cast<std::chrono::seconds>(host_.time_of_day().time_since_epoch()).count();
-  auto file = dnsdhcp::parse_lease_file(**text, now, wall);
-  if (!file.damaged.empty()) {
-    damaged_ = file.damaged.size();
-    std::string lines;
-    for (std::size_t i = 0; i < std::min(file.damaged.size(), kDamagedMax); ++i) lines += file.damaged[i].text + "\n";
-    const std::string aside = path + ".damaged";
-    const Status kept = write_file_atomically(aside, lines);
-    FL_LOG(LEASE_FILE_DAMAGED, "file", path, "lines", file.damaged.size(), "first", file.damaged.front().number, "reason",
-           file.damaged.front().reason, "aside", kept ? aside : "nowhere: " + kept.error().message());
+  auto stored = dnsdhcp::load_leases(path, now, wall);
+  if (const auto& damage = stored.damage) {
+    damaged_ = damage->lines;
+    FL_LOG(LEASE_FILE_DAMAGED, "file", path, "lines", damage->lines, "first", damage->first, "reason", damage->reason, "aside",
+           damage->aside);
   }
-  book_.load(std::move(file.leases), file.epoch, now);
+  if (!stored.file) return;
+  book_.load(std::move(stored.file->leases), stored.file->epoch, now);
   saved_ = book_.revision();
 }
 
@@ -114,8 +107,13 @@ void DhcpRunner::apply() {
   auto rendered =
       dnsdhcp::render(options_.snapshot, {.directory = folder, .script = options_.script, .user = "root", .group = "", .dbus = true});
   if (!rendered) return refuse({Errc::kInvalidConfig, rendered.error().message()});
-  applying_ = host_.post_job([this, alive = alive_, host = host_, folder, program = options_.program, running = running_,
-                              wanted = std::move(*rendered)]() mutable {
+  put(std::move(*rendered));
+}
+
+/// While nothing else is applied.
+void DhcpRunner::put(dnsdhcp::Rendered files) {
+  applying_ = host_.post_job([this, alive = alive_, host = host_, folder = folder_of(options_.snapshot), program = options_.program,
+                              running = running_, wanted = std::move(files)]() mutable {
     auto result = make_files(dnsdhcp::ConfigFiles(folder, program), program, running, wanted);
     host.on_control([this, alive, result = std::move(result), wanted = std::move(wanted)]() mutable {
       if (*alive) applied(std::move(result), std::move(wanted));
@@ -129,7 +127,8 @@ void DhcpRunner::applied(Result<dnsdhcp::ApplyPlan> plan, dnsdhcp::Rendered rend
   if (!plan) {
     refuse(plan.error());
   } else {
-    files_problem_.clear();
+    trial_.applied(rendered);
+    files_problem_ = trial_.problem();
     const config::DnsDhcp& model = *options_.snapshot.dnsdhcp;
     if (!plan->is_empty()) {
       FL_LOG(DNSDHCP_APPLIED, "change", dnsdhcp::to_string(plan->action), "networks", model.networks.size(), "hosts", model.hosts.size());
@@ -218,6 +217,7 @@ void DhcpRunner::restart_when_closed() {
 void DhcpRunner::dnsmasq_ready(Duration took) {
   FL_LOG(DNSMASQ_READY, "pid", keeper_->pid(), "after_ms", to_ms(took), "leases", book_.leases(clock_.now()).size());
   problem_.clear();
+  if (trial_.ready()) apply();
   flush_feeds();
   dnsdhcp::BookActions out;
   for (auto& [name, network] : networks_) {
@@ -246,6 +246,11 @@ dnsdhcp::DnsmasqKeeper::Callbacks DhcpRunner::keeper_callbacks() {
     ++restarts_;
     FL_LOG(DNSMASQ_ENDED, "pid", keeper_->pid(), "reason", ended.reason, "after_s", to_seconds(ended.next_in));
     dnsmasq_ended();
+    if (applying_) return;
+    auto former = trial_.ended(ended.reason);
+    if (!former) return;
+    refuse({Errc::kInvalidConfig, trial_.problem()});
+    put(std::move(*former));
   };
   out.on_stopped = [this] {
     if (stopping_) ended();

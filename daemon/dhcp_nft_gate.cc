@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "daemon/dhcp_runner.h"
 #include "daemon/privileges.h"
+#include "dnsdhcp/dhcp_gate.h"
 #include "dnsdhcp/nft_tool.h"
 
 namespace fairlead::daemon {
@@ -63,6 +64,7 @@ void DhcpRunner::set_gate() {
     side.open.push_back(network.device);
     next.open.insert(door_of(network));
   }
+  dnsdhcp::guard_names(gate, options_.snapshot);
   auto text = dnsdhcp::render_dhcp_gate(gate);
   if (!text) return gate_failed(text.error().message());
   if (*text == gate_.text && !gate_doubtful_) return;

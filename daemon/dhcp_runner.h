@@ -9,7 +9,8 @@
 //   D1  The gate of a network is open only while all its VIPs are here and its book says so (LeaseBook, I7). Somebody else's change of it
 //       is undone when the kernel tells of it, within a second at the latest; dnsmasq is not started before it stands.
 //   D2  Nothing here keeps a takeover waiting for longer than kBarrierMax.
-//   D3  A configuration that dnsmasq refuses changes nothing: the one before stays, files and process.
+//   D3  A configuration that dnsmasq refuses changes nothing: the one before stays, files and process. One that it reads and does not start
+//       with is taken back (FilesOnTrial).
 //   D4  What the book holds is on disk within kSaveAfter of a change, or a message says why not.
 //   D5  While VIPs come, one after the other, dnsmasq stands still, for kStandstillMax at most. At each address that comes it looks at all
 //       of them and tries to bind those it misses, UDP first: one that comes between its two attempts it would serve by TCP alone.
@@ -38,6 +39,7 @@
 #include "dnsdhcp/apply_plan.h"
 #include "dnsdhcp/dhcp_gate.h"
 #include "dnsdhcp/dnsmasq_keeper.h"
+#include "dnsdhcp/files_on_trial.h"
 #include "dnsdhcp/lease_book.h"
 #include "dnsdhcp/pool_sweep.h"
 #include "dnsdhcp/refused_feeds.h"
@@ -151,6 +153,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   };
   void set_networks();
   void apply();
+  void put(dnsdhcp::Rendered files);
   void applied(Result<dnsdhcp::ApplyPlan> plan, dnsdhcp::Rendered rendered);
   void refuse(const Error& error);
   void look_at_port();
@@ -239,6 +242,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   std::unique_ptr<dnsdhcp::DnsmasqKeeper> keeper_;
   std::unique_ptr<dnsdhcp::ScriptSocket> script_;
   std::optional<dnsdhcp::Rendered> running_;  ///< What dnsmasq's files are.
+  dnsdhcp::FilesOnTrial trial_;
   bool applying_ = false;
   bool apply_again_ = false;
   bool restart_due_ = false;  ///< Once every gate is closed in order.

@@ -16,7 +16,8 @@ namespace {
 constexpr Duration kBeat = std::chrono::milliseconds(100);
 constexpr unsigned kBeatsPerSecond = 10;
 constexpr Duration kStallLimit = std::chrono::milliseconds(250);
-constexpr std::size_t kSurveysMax = 64;  ///< Unanswered ones.
+constexpr std::size_t kSurveysMax = 64;   ///< Unanswered ones.
+constexpr std::size_t kSurveysKept = 16;  ///< Of these, for who closes connections: whoever lists them cannot be in the way.
 
 Result<lb::ConnectionQuery> query_of(const admin::ConnectionFilter& filter) {
   lb::ConnectionQuery query{.listener = filter.listener, .pool = filter.pool, .server = filter.server, .client = filter.client, .id = 0};
@@ -66,6 +67,7 @@ Error too_many_questions() { return {Errc::kUnavailable, "too many questions abo
 
 void Orchestrator::housekeeping() {
   loop_.after(kBeat, [this] { housekeeping(); });
+  port_.beat();
   check_workers();
   if (!unsaid_.empty()) tell_systemd("");
   // Not taken: said again when it is due again. Kept, it would speak of a moment that is over.
@@ -200,8 +202,19 @@ void Orchestrator::refresh_report() {
   }
   describe_dhcp(*report);
   add_worker_counts(*report);
+  tell_stalled(*report);
   if (takeover_) takeover_->show(*report);
   port_.publish(std::move(report));
+}
+
+/// A connection waits for its worker: with none that turns nobody is served, whatever checks say.
+void Orchestrator::tell_stalled(admin::NodeReport& report) const {
+  bool turns = pulses_.empty();
+  for (std::size_t i = 0; i < pulses_.size(); ++i) {
+    turns = turns || !pulses_[i].stalled;
+    if (pulses_[i].stalled) report.ready_reasons.push_back({"worker " + std::to_string(i), false, "does not turn: its connections stand"});
+  }
+  report.ready = report.ready && turns;
 }
 
 void Orchestrator::add_worker_counts(admin::NodeReport& report) {
@@ -235,15 +248,17 @@ void Orchestrator::tend_surveys() {
   std::erase_if(surveys_, [](const auto& open) { return open.first->over(); });
 }
 
-bool Orchestrator::may_ask() {
-  if (surveys_.size() >= kSurveysMax) std::erase_if(surveys_, [](const auto& open) { return open.first->over(); });
-  return surveys_.size() < kSurveysMax;
+/// `kept`: for operators.
+bool Orchestrator::may_ask(std::size_t kept) {
+  const std::size_t most = kSurveysMax - kept;
+  if (surveys_.size() >= most) std::erase_if(surveys_, [](const auto& open) { return open.first->over(); });
+  return surveys_.size() < most;
 }
 
 void Orchestrator::kill_connections(const admin::KillConnections& command, const admin::Actor& actor, CommandDone done) {
   auto query = query_of(command.filter);
   if (!query) return done(query.error());
-  if (!may_ask()) return done(too_many_questions());
+  if (!may_ask(0)) return done(too_many_questions());
   const auto ask = [this, query = *query](std::uint32_t worker, const std::shared_ptr<Survey<std::size_t>>& survey) {
     lb::WorkerMessage message = lb::KillMatching{query, lb::EndCause::kKilled, [worker, survey](std::size_t killed) {
                                                    survey->answer(worker, [killed](std::size_t& sum) { sum += killed; });
@@ -265,7 +280,7 @@ void Orchestrator::kill_connections(const admin::KillConnections& command, const
 void Orchestrator::list_connections(ListRequest&& request) {
   auto query = query_of(request.filter);
   if (!query) return request.done(query.error());
-  if (!may_ask()) return request.done(too_many_questions());
+  if (!may_ask(kSurveysKept)) return request.done(too_many_questions());
   // Workers hand over what they found; it is made into text on the thread that wants it. Clients wait for a worker.
   using Found = std::vector<std::vector<lb::ConnectionView>>;
   const auto ask = [this, query = *query, limit = request.limit](std::uint32_t worker, const std::shared_ptr<Survey<Found>>& survey) {

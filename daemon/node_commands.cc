@@ -48,6 +48,7 @@ NodeController::Answer NodeController::set_state(const admin::SetServerState& c,
   ServerRecord* server = pool == nullptr ? nullptr : server_named(*pool, c.server);
   if (server == nullptr) return {unknown_server(c.pool, c.server), {}};
   static constexpr std::array<std::string_view, 3> kNames{"ready", "drain", "maint"};
+  static constexpr std::array<std::string_view, 3> kSaid{"is ready", "drains", "is in maintenance"};
   static constexpr std::array<lb::AdminState, 3> kStates{lb::AdminState::kReady, lb::AdminState::kDrain, lb::AdminState::kMaint};
   const auto which = static_cast<std::size_t>(c.state);
   if (c.state != admin::AdminState::kReady && !c.force) {
@@ -64,7 +65,7 @@ NodeController::Answer NodeController::set_state(const admin::SetServerState& c,
                                        {"by", actor.name}}));
   finish(answer.actions, now, /*at_once=*/true);
   const auto current = server->counters->current.load(std::memory_order_relaxed);
-  answer.result = admin::CommandResult{.summary = c.pool + "/" + c.server + " is in " + std::string(kNames[which]) + "; it has " +
+  answer.result = admin::CommandResult{.summary = c.pool + "/" + c.server + " " + std::string(kSaid[which]) + "; it has " +
                                                   std::to_string(current) + (current == 1 ? " connection" : " connections"),
                                        .details = {},
                                        .needs_restart = {}};

@@ -1,6 +1,9 @@
 #include "daemon/node_port_inbox.h"
 
+#include <algorithm>
+#include <fmt/format.h>
 #include <mutex>
+#include <random>
 
 #include "base/utc_text.h"
 
@@ -11,7 +14,15 @@ constexpr Duration kReportPatience = std::chrono::milliseconds(50);
 
 Error busy() { return {Errc::kUnavailable, "the control thread has too much to do; try again"}; }
 
+/// A process id would not do: in a container it is the same each time.
+std::string new_life() {
+  std::random_device source;
+  return fmt::format("{:08x}{:08x}", source(), source());
+}
+
 }  // namespace
+
+NodePortInbox::NodePortInbox(Inbox<ControlMessage>& control, const LogThread& log) : control_(control), log_(log), life_(new_life()) {}
 
 void refuse(ControlMessage&& message) {
   std::visit(
@@ -52,7 +63,30 @@ std::shared_ptr<const admin::NodeReport> NodePortInbox::report() const {
   while (news_.try_acquire()) {}  // Of somebody who did not wait to the end.
   waits_.store(true);
   if (control_.post(ReportWanted{})) (void)news_.try_acquire_for(kReportPatience);
-  return last();
+  return aged();
+}
+
+/// The last one, and what its age says about this node now: the report itself cannot.
+std::shared_ptr<const admin::NodeReport> NodePortInbox::aged() const {
+  std::shared_ptr<const admin::NodeReport> last;
+  Instant made{};
+  {
+    const std::lock_guard lock(mutex_);
+    last = report_;
+    made = published_at_;
+  }
+  const Instant now = clock_.now();
+  if (made == Instant{} || now - made <= kReportAge) return last;
+  auto out = std::make_shared<admin::NodeReport>(*last);
+  out->age_s = to_seconds(now - made);
+  const Duration::rep beat = beat_.load(std::memory_order_relaxed);
+  const Duration stands = beat == 0 ? Duration::zero() : now - Instant(Duration(beat));
+  if (stands <= kStandsAfter) return out;
+  out->control_lateness_ms = std::max(out->control_lateness_ms, to_seconds(stands) * 1000);
+  out->ready = false;
+  out->ready_reasons.push_back(
+      {"control thread", false, fmt::format("has not turned for {:.1f} s; all else is from before", to_seconds(stands))});
+  return out;
 }
 
 /// Not copied below the lock: it may be long, and the control thread publishes.

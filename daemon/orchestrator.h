@@ -103,8 +103,9 @@ class Orchestrator {
   void take_stock();
   void refresh_report();
   void tend_surveys();
-  [[nodiscard]] bool may_ask();
+  [[nodiscard]] bool may_ask(std::size_t kept);
   void add_worker_counts(admin::NodeReport& report);
+  void tell_stalled(admin::NodeReport& report) const;
   [[nodiscard]] Status start_takeover();
   void start_dhcp(const config::Snapshot& snapshot);
   [[nodiscard]] bool dhcp_is_over(bool at_once);

@@ -6,12 +6,15 @@
 #include <set>
 
 #include "config/derived_vips.h"
-#include "config/dhcp_pool.h"
-#include "config/limits.h"
 #include "config/site_names.h"
+#include "dnsdhcp/lease_book.h"
 
 namespace fairlead::dnsdhcp {
 namespace {
+
+// A dnsmasq ends when it is told of one lease more than it may have, and does not start when it is. Whatever the book holds it can be told,
+// the fence as well; what it gave itself and is not in the book has room beside.
+static_assert(kDnsmasqLeasesMax >= kRecordsMax + kLeasesHeldMax / 4);
 
 using config::DhcpHost;
 using config::DhcpNetwork;
@@ -61,14 +64,6 @@ class ConfWriter {
 
 bool has_hosts(const DnsDhcp& dnsdhcp, const DhcpNetwork& network) {
   return std::any_of(dnsdhcp.hosts.begin(), dnsdhcp.hosts.end(), [&](const DhcpHost& h) { return h.network == network.name; });
-}
-/// How many leases there can be: dnsmasq's own bound of 1000 would be reached silently.
-std::uint64_t leases_max(const DnsDhcp& dnsdhcp) {
-  std::uint64_t out = dnsdhcp.hosts.size() + 1;
-  for (const DhcpNetwork& network : dnsdhcp.networks) {
-    if (network.pool) out += std::min(config::addresses_in(*network.pool), config::kPoolAddressesMax);
-  }
-  return out;
 }
 
 /// dnsmasq sets tags of its own, as "known", and one named as the interface.
@@ -142,7 +137,7 @@ void write_dhcp(ConfWriter& out, const DnsDhcp& dnsdhcp, const RenderPlace& plac
   }
   // No ping before an offer: it takes 3 s. A new holder sweeps the pools before it offers anything, and static addresses lie outside them.
   out.line("", "no-ping");
-  out.line("", fmt::format("dhcp-lease-max={}", leases_max(dnsdhcp)));
+  out.line("", fmt::format("dhcp-lease-max={}", kDnsmasqLeasesMax));
   out.line("", "dhcp-hostsdir=" + quoted(place.directory + "/dhcp-hosts"));
   // Browsers trust whoever is called wpad with their proxy settings.
   out.line("", "dhcp-name-match=set:no-name,wpad");

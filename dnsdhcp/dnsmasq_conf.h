@@ -57,6 +57,9 @@ struct Rendered {
 /// The address of an IPv4 network's mask: 24 -> "255.255.255.0".
 [[nodiscard]] IpAddress netmask_of(const IpPrefix& network);
 
+/// `dhcp-lease-max`. Not a number of this configuration: leases of a pool that became smaller, of machines that were removed, and of
+/// gateways that have a newer file are told, too. And a line that no machine changes asks for no restart.
+inline constexpr std::size_t kDnsmasqLeasesMax = 16'384;
 inline constexpr std::size_t kConfLineMax = 1000;  ///< dnsmasq reads 1024 bytes, line end included, and takes the rest for another line.
 
 }  // namespace fairlead::dnsdhcp

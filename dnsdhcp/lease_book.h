@@ -43,6 +43,7 @@
 
 #include "base/cluster_message.h"
 #include "base/time.h"
+#include "config/dhcp_pool.h"
 #include "dnsdhcp/dhcp_lease.h"
 #include "dnsdhcp/lease_event.h"
 
@@ -50,8 +51,8 @@ namespace fairlead::dnsdhcp {
 
 using namespace std::chrono_literals;
 
-inline constexpr std::size_t kLeasesHeldMax = 10'000;  ///< About 4 MB with short names. dnsmasq's dhcp-lease-max has to be above it.
-inline constexpr std::size_t kRecordsMax = 12'000;     ///< With the notes of leases that are over.
+inline constexpr std::size_t kLeasesHeldMax = config::kDhcpLeasesMax;  ///< About 4 MB with short names. See kDnsmasqLeasesMax.
+inline constexpr std::size_t kRecordsMax = 12'000;                     ///< With the notes of leases that are over. Larger.
 inline constexpr std::size_t kChunkRecordsMax = 256;
 inline constexpr std::size_t kBatchRecordsMax = 40;  ///< Of what happens in one step: even the longest go into one message.
 inline constexpr std::size_t kChunkBytesMax = std::size_t{32} * 1024;

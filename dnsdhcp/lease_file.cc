@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/crc.hpp>
 #include <charconv>
+#include <fmt/format.h>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -15,7 +17,8 @@
 namespace fairlead::dnsdhcp {
 namespace {
 
-constexpr std::string_view kHeader = "fairlead-leases 1";
+constexpr std::string_view kHeader = "fairlead-leases 2";
+constexpr std::string_view kHeader1 = "fairlead-leases 1";  ///< Before: no checksums, no `lines`.
 constexpr std::string_view kNone = "*";
 constexpr std::size_t kWords = 11;
 constexpr std::size_t kNetworkNameMax = 63;
@@ -84,9 +87,8 @@ struct Line {
   std::uint32_t seconds = 0;
 };
 
-/// The line, or why it is none.
-std::variant<Line, std::string_view> read_line(std::string_view text) {
-  if (text.size() > kLineMax) return "it is too long";
+/// The lease, or why it is none.
+std::variant<Line, std::string_view> read_words(std::string_view text) {
   std::array<std::string_view, kWords> words;
   std::size_t count = 0;
   for (std::size_t at = 0; at <= text.size(); ++count) {
@@ -133,33 +135,78 @@ std::variant<Line, std::string_view> read_line(std::string_view text) {
   return out;
 }
 
+std::string checksum_of(std::string_view text) {
+  boost::crc_32_type crc;
+  crc.process_bytes(text.data(), text.size());
+  return fmt::format("{:08x}", crc.checksum());
+}
+
+std::string with_checksum(const std::string& line) { return line + ' ' + checksum_of(line) + '\n'; }
+
+/// `line` without its last word, if that is the checksum of what stands before it.
+std::optional<std::string_view> without_checksum(std::string_view line) {
+  const auto blank = line.rfind(' ');
+  if (blank == std::string_view::npos || line.substr(blank + 1) != checksum_of(line.substr(0, blank))) return std::nullopt;
+  return line.substr(0, blank);
+}
+
 struct Header {
   std::int64_t written = 0;
   Epoch epoch = 0;
+  std::size_t lines = 0;  ///< After this one.
+  bool checked = false;   ///< Each line has a checksum.
 };
 
+/// Takes " KEY=NUMBER" from the front of `line`.
+template <class T>
+std::optional<T> take_number(std::string_view& line, std::string_view key) {
+  if (line.substr(0, key.size()) != key) return std::nullopt;
+  line.remove_prefix(key.size());
+  const auto end = std::min(line.find(' '), line.size());
+  const auto value = number_of<T>(line.substr(0, end));
+  line.remove_prefix(end);
+  return value;
+}
+
 std::optional<Header> read_header(std::string_view line) {
-  constexpr std::string_view kWritten = " written=";
-  constexpr std::string_view kEpoch = " epoch=";
-  if (line.substr(0, kHeader.size()) != kHeader) return std::nullopt;
+  Header out;
+  out.checked = line.substr(0, kHeader.size()) == kHeader;
+  if (!out.checked && line.substr(0, kHeader1.size()) != kHeader1) return std::nullopt;
+  if (out.checked) {
+    const auto whole = without_checksum(line);
+    if (!whole) return std::nullopt;
+    line = *whole;
+  }
   line.remove_prefix(kHeader.size());
-  const auto second = line.find(kEpoch);
-  if (line.substr(0, kWritten.size()) != kWritten || second == std::string_view::npos || second < kWritten.size()) return std::nullopt;
-  const auto written = number_of<std::int64_t>(line.substr(kWritten.size(), second - kWritten.size()));
-  const auto epoch = number_of<Epoch>(line.substr(second + kEpoch.size()));
-  if (!written || !epoch || *written < 0) return std::nullopt;
-  return Header{*written, *epoch};
+  const auto written = take_number<std::int64_t>(line, " written=");
+  const auto epoch = take_number<Epoch>(line, " epoch=");
+  const auto lines = out.checked ? take_number<std::size_t>(line, " lines=") : std::optional<std::size_t>(0);
+  if (!written || !epoch || !lines || *written < 0 || !line.empty()) return std::nullopt;
+  out.written = *written;
+  out.epoch = *epoch;
+  out.lines = *lines;
+  return out;
+}
+
+/// As the file's first line says; when that is damaged, as the line looks.
+std::variant<Line, std::string_view> read_line(std::string_view text, const std::optional<Header>& header) {
+  if (text.size() > kLineMax) return "it is too long";
+  if (header && !header->checked) return read_words(text);
+  if (const auto whole = without_checksum(text)) return read_words(*whole);
+  if (header) return "its checksum is another one";
+  return read_words(text);
 }
 
 }  // namespace
 
 std::string render_lease_file(const std::vector<Lease>& leases, Epoch epoch, Instant now, std::int64_t wall_s) {
   std::string out =
-      std::string(kHeader) + " written=" + std::to_string(std::max<std::int64_t>(wall_s, 0)) + " epoch=" + std::to_string(epoch) + '\n';
+      with_checksum(fmt::format("{} written={} epoch={} lines={}", kHeader, std::max<std::int64_t>(wall_s, 0), epoch, leases.size()));
   for (const Lease& l : leases) {
-    out += l.address.to_string() + ' ' + escaped(l.network) + ' ' + l.mac.to_string() + ' ' + std::to_string(seconds_left(l, now)) + ' ' +
-           std::string(to_string(l.state)) + ' ' + text_of(l.stamp) + ' ' + std::to_string(to_number(l.holder)) + ' ' + text_of(l.freed) +
-           ' ' + (l.temporary ? "T" : "") + std::to_string(l.iaid) + ' ' + escaped(l.client_id) + ' ' + escaped(l.name) + '\n';
+    out += with_checksum(l.address.to_string() + ' ' + escaped(l.network) + ' ' + l.mac.to_string() + ' ' +
+                         std::to_string(seconds_left(l, now)) + ' ' + std::string(to_string(l.state)) + ' ' + text_of(l.stamp) + ' ' +
+                         std::to_string(to_number(l.holder)) + ' ' + text_of(l.freed) + ' ' + (l.temporary ? "T" : "") +
+                         std::to_string(l.iaid) + ' ' + escaped(l.client_id) + ' ' + escaped(l.name));
   }
   return out;
 }
@@ -168,6 +215,7 @@ LeaseFile parse_lease_file(std::string_view text, Instant now, std::int64_t wall
   LeaseFile out;
   std::optional<Header> header;
   std::size_t number = 0;
+  std::size_t lines = 0;
   while (!text.empty()) {
     const auto end = text.find('\n');
     const bool whole = end != std::string_view::npos;
@@ -185,15 +233,16 @@ LeaseFile parse_lease_file(std::string_view text, Instant now, std::int64_t wall
       continue;
     }
     if (line.empty()) continue;
+    ++lines;
     if (!whole) {
       damaged("it is cut");
       continue;
     }
     if (number > kLeaseLinesMax) {
       damaged("the file has too many lines");
-      break;
+      return out;
     }
-    auto read = read_line(line);
+    auto read = read_line(line, header);
     if (const auto* reason = std::get_if<std::string_view>(&read)) {
       damaged(*reason);
       continue;
@@ -208,6 +257,8 @@ LeaseFile parse_lease_file(std::string_view text, Instant now, std::int64_t wall
     lease.expires = after_seconds(seconds, now);
     out.leases.push_back(std::move(lease));
   }
+  if (header && lines < header->lines)
+    out.damaged.push_back({number + 1, "", fmt::format("{} lines are missing at the end", header->lines - lines)});
   return out;
 }
 

@@ -1,11 +1,12 @@
 // fairlead: pure
 // The lease book on disk: text, one line a lease.
 //
-//   fairlead-leases 1 written=1764207600 epoch=7
-//   192.168.1.100 mast 52:54:00:00:01:64 43200 held 7.12 2 6.40 0 01:52:54:00:00:01:64 laptop
+//   fairlead-leases 2 written=1764207600 epoch=7 lines=1 fd909e58
+//   192.168.1.100 mast 52:54:00:00:01:64 43200 held 7.12 2 6.40 0 01:52:54:00:00:01:64 laptop 7b81ccbb
 //
 //   address, network, MAC, seconds left when it was written, held|released, epoch.sequence, the node that gave it, freed epoch.sequence,
-//   IAID ("T" before it: temporary), client id, name. "*": none. Whatever is no plain character is %XX.
+//   IAID ("T" before it: temporary), client id, name, CRC-32 of all before the blank. "*": none. Whatever is no plain character is %XX.
+//   Version 1 has no checksums and no `lines`; it is read, too.
 //
 // A machine that was off does not know for how long. The one thing it has is the wall clock, which may be wrong, and it is used to age
 // only: a lease's seconds left are lessened by the time that the clock says has passed since `written`, and by nothing when it says that
@@ -13,7 +14,8 @@
 // them early, and the sweep before the first opening of the gate finds those that are in use. No other decision reads the wall clock, and a
 // running gateway's own end of a lease, when it is later, replaces an aged one (LeaseBook, I2).
 //
-// A damaged line costs that line: the others are kept, and the damaged ones are returned to be set aside and told.
+// A damaged line costs that line: the others are kept, and the damaged ones are returned to be set aside and told; so is that lines are
+// missing at the end.
 // Threading: a value without state; any thread.
 #pragma once
 

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "config/derived_vips.h"
+
 namespace fairlead::dnsdhcp {
 namespace {
 
@@ -51,10 +53,10 @@ class RouterText {
  public:
   explicit RouterText(const config::Snapshot& snapshot, const std::optional<SshSession>& session)
       : snapshot_(snapshot), router_(*snapshot.router), session_(session), uplink_{std::string(kUplink), {}, {}} {
-    uplink_.device = router_device(snapshot, router_.uplink);
+    uplink_.device = config::device_named(snapshot, router_.uplink);
     if (!snapshot.dnsdhcp) return;
     for (const config::DhcpNetwork& network : snapshot.dnsdhcp->networks)
-      networks_.push_back({network.name, router_device(snapshot, network.interface), network.cidr});
+      networks_.push_back({network.name, config::network_device(snapshot, network), network.cidr});
   }
 
   Result<std::string> render() {
@@ -261,15 +263,6 @@ Result<SshSession> parse_ssh_session(std::string_view text) {
   SshSession out;
   if (!endpoint(0, out.peer) || !endpoint(2, out.local)) return wrong;
   return out;
-}
-
-std::string router_device(const config::Snapshot& snapshot, const std::string& interface) {
-  if (const config::Node* self = own_node(snapshot)) {
-    for (const config::NodeInterface& i : self->interfaces) {
-      if (i.name == interface) return i.device;
-    }
-  }
-  return interface;
 }
 
 Result<std::string> render_router_rules(const config::Snapshot& snapshot, const std::optional<SshSession>& session) {

@@ -13,7 +13,7 @@
 //       judged by who may open, whatever conntrack thinks of it: a stray ACK must not make a way for a SYN behind it.
 //   N3  What conntrack calls invalid is not dropped. Only where it would leave by the uplink without its NAT it is refused, with a reset.
 //   N4  The gateway's own outgoing traffic passes no rule but `established`: there is no output chain, and NAT asks for a network's device.
-//   N5  Devices are named by iifname, oifname: one that is absent now makes no rule fail.
+//   N5  Devices are named by iifname, oifname, a VLAN's as the gate and dnsmasq's files have it: one that is absent now makes no rule fail.
 //   N6  Base chains have policy accept: while nft swaps the table, a chain without rules yet must not cut anybody off.
 //   N7  DNS, DHCP and TFTP never answer to the uplink, whatever router.open says.
 #pragma once
@@ -40,9 +40,6 @@ struct SshSession {
 };
 /// "192.168.4.9 51234 192.168.4.130 22", as sshd leaves it in SSH_CONNECTION. Errors: kInvalidArgument.
 [[nodiscard]] Result<SshSession> parse_ssh_session(std::string_view text);
-
-/// The kernel's name of `interface` on this node: a name of nodes[].interfaces is looked up, anything else stays.
-[[nodiscard]] std::string router_device(const config::Snapshot& snapshot, const std::string& interface);
 
 /// The whole text. `session`: let in whatever else is said. `snapshot.router` must be there, its node's name set.
 /// Errors: kInvalidConfig (a device whose name nft cannot say; the file's check refuses that before).

@@ -122,6 +122,8 @@ class CorosyncReader {
         leave_out_block(ledger_, block, "unknown in corosync.conf", "is this a corosync.conf?");
       }
     }
+    const bool says_nothing = cluster_.name.empty() && cluster_.timing.empty() && !cluster_.qdevice && wanted_.nodes.empty();
+    if (says_nothing) return wanted_.cluster.reset();
     finish();
   }
 

@@ -297,13 +297,13 @@ class PacemakerReader {
         if (word != "stopped") continue;
         ledger_.approximated(value.at, "it was stopped, which is a state of the moment: Fairlead takes it",
                              fmt::format("`fairlead vip disable {}`", wish.settings.name));
-        wish.remark =
-            fmt::format("CHANGE: Pacemaker had it stopped; Fairlead takes it, unless `fairlead vip disable {}`.", wish.settings.name);
+        add_remark(wish, fmt::format("CHANGE: Pacemaker had it stopped; Fairlead takes it, unless `fairlead vip disable {}`.",
+                                     wish.settings.name));
       } else if (name == "is-managed" || name == "maintenance") {
         if (yes == (name == "is-managed")) continue;
         ledger_.approximated(value.at, "Pacemaker let it alone, which is a state of the moment: Fairlead manages it",
                              "`fairlead cluster freeze`");
-        wish.remark = "CHANGE: Pacemaker let it alone; Fairlead manages it, unless `fairlead cluster freeze`.";
+        add_remark(wish, "CHANGE: Pacemaker let it alone; Fairlead manages it, unless `fairlead cluster freeze`.");
       } else {
         const Said* said = find_said(kMeta, name);
         ledger_.approximated(value.at,
@@ -463,7 +463,7 @@ class PacemakerReader {
     }
     if (!score || at == wanted_.nodes.size())
       return say(location.lines, Fate::kLeftOut, fmt::format("there is no node {}", shown(location.node)), "vips[].prefer");
-    if (*score < 0) return say(location.lines, Fate::kLeftOut, "every node may hold every VIP", "list the other nodes in vips[].prefer");
+    if (*score < 0) return keep_away(location, ids, *score);
     if (location.id.starts_with("cli-"))
       ledger_.approximated(location.at, "it is left over from a move by hand", "remove the node from prefer if it was not meant to last");
     for (const std::string& id : ids) {
@@ -472,6 +472,18 @@ class PacemakerReader {
     }
     say(location.lines, Fate::kCarried, "");
   }
+
+  /// A wish can be turned round, a ban cannot.
+  void keep_away(const CibLocation& location, const std::vector<std::string>& ids, std::int64_t score) {
+    if (score > -kInfinity)
+      return say(location.lines, Fate::kLeftOut, "a node is preferred, not avoided", "list the other nodes in vips[].prefer");
+    for (const std::string& id : ids)
+      add_remark(*vip(id), fmt::format("CHANGE: Pacemaker never put it on {}; Fairlead may.", shown(location.node)));
+    say(location.lines, Fate::kLeftOut, "every node may hold every VIP: nothing forbids one of them one VIP",
+        "vips[].prefer puts the others first; `fairlead node standby` is for all VIPs of the node");
+  }
+
+  static void add_remark(VipWish& wish, const std::string& text) { wish.remark += (wish.remark.empty() ? "" : " ") + text; }
 
   void finish() {
     finish_pings();

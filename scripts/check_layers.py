@@ -24,6 +24,7 @@ HOMES = {
     "openssl/": ["lb/health_", "admin/", "cli/api_client", "k8s-bootstrap/render/sha256", "k8s-bootstrap/pki/"],
     "boost/asio": ["lb/health_", "admin/", "cli/api_client"],   # The client side of admin's API lives where it is used.
     "boost/beast": ["lb/health_", "admin/", "cli/api_client"],
+    "boost/crc": ["dnsdhcp/lease_file"],
     "boost/describe": ["daemon/takeover_trace"],
     "boost/json": ["admin/", "cli/", "config/", "daemon/", "k8s-bootstrap/"],
     "boost/system": ["lb/health_", "admin/"],

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
+#include <thread>
 
 #include "k8s-bootstrap/plan/plan_bring_up.h"
 #include "k8s-bootstrap/plan/plan_hooks.h"
@@ -13,6 +14,8 @@ namespace fairlead::bootstrap {
 namespace {
 
 using End = ApplyOutcome::End;
+constexpr Duration kLookAgain = std::chrono::seconds(1);
+constexpr Duration kStopLook = std::chrono::milliseconds(100);
 
 std::vector<std::string> ids(const Plan& plan) {
   std::vector<std::string> out;
@@ -50,9 +53,32 @@ class Loop {
     return false;
   }
 
+  [[nodiscard]] bool stop_asked() const { return wishes_.run.stop && wishes_.run.stop(); }
+
+  /// Facts that no script is changing any more (A5); or those of the moment when a stop was asked for.
+  Facts settled_facts() {
+    std::vector<StepAtWork> told;
+    while (true) {
+      Facts facts = world_.read();
+      const auto at_work = steps_at_work(facts);
+      if (at_work.empty() || stop_asked()) return facts;
+      for (const StepAtWork& one : at_work) {
+        if (std::find(told.begin(), told.end(), one) != told.end()) continue;
+        told.push_back(one);
+        Step step;
+        step.id = one.step;
+        step.machine = one.machine;
+        world_.watcher.says(step, fmt::format("waits: {} of an earlier run is still at work", one.step));
+      }
+      const Instant again = world_.clock.now() + kLookAgain;
+      while (world_.clock.now() < again && !stop_asked()) std::this_thread::sleep_for(kStopLook);
+    }
+  }
+
   /// True: there may be more to do.
   Result<bool> round() {
-    const Facts facts = world_.read();
+    const Facts facts = settled_facts();
+    if (stop_asked()) return ends(End::kStopped);
     out_.left = world_.plan(facts, out_.rounds);
     const Plan& plan = out_.left;
     if (plan.steps.empty()) {
@@ -110,6 +136,16 @@ class Loop {
 };
 
 }  // namespace
+
+std::vector<StepAtWork> steps_at_work(const Facts& facts) {
+  std::vector<StepAtWork> out;
+  for (const auto& [name, machine] : facts.machines) {
+    for (const StepRecord& record : machine.steps) {
+      if (record.state == "running") out.push_back({name, record.step});
+    }
+  }
+  return out;
+}
 
 Result<ApplyOutcome> apply(const Site& site, ApplyWorld& world, const ApplyWishes& wishes) { return Loop(site, world, wishes).go(); }
 

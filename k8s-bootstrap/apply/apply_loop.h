@@ -6,11 +6,13 @@
 //   A3  A plan that comes back as it was ends the loop: something does not stay done, and is named.
 //   A4  Each plan is a run with an id of its own; one that was interrupted or failed is taken up by its id, so that machines know what they
 //       have done of it. What they only remember (it was undone by hand since) is planned once more, by a new run.
+//   A5  What an earlier run left at work on a machine is waited for before anything is planned: each script has its own limit.
 #pragma once
 
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "k8s-bootstrap/apply/executor.h"
 #include "k8s-bootstrap/facts/facts.h"
@@ -55,6 +57,14 @@ struct ApplyOutcome {
   std::string failure;  ///< kFailed, kGoesInCircles, kUnconfirmed: which step and why, masked.
   Plan left;            ///< What is not done.
 };
+
+/// A script of an earlier run that has not ended on its machine.
+struct StepAtWork {
+  std::string machine;
+  std::string step;  ///< "mast-2/join.1"
+  bool operator==(const StepAtWork&) const = default;
+};
+[[nodiscard]] std::vector<StepAtWork> steps_at_work(const Facts& facts);
 
 /// Errors: the journal cannot be written; a plan that A1 refuses (a mistake of this program, said as such).
 [[nodiscard]] Result<ApplyOutcome> apply(const Site& site, ApplyWorld& world, const ApplyWishes& wishes);

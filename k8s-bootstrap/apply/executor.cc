@@ -124,13 +124,18 @@ class Execution {
   /// Empty: done. Else the cause, masked.
   std::string carry_out(const Step& step) {
     for (std::size_t i = 0; i < step.operations.size(); ++i) {
-      const Status done = std::visit(Overloaded{[&](const WriteFile& file) { return write(step, file); },
-                                                [&](const CopyFile& file) { return hands_.copy(step.machine, file); },
-                                                [&](const FetchFile& file) { return hands_.fetch(step.machine, file); },
-                                                [&](const RunScript& script) { return run(step, i, script); },
-                                                [&](const WaitFor& wait) { return wait_for(step, wait); },
-                                                [&](const LocalWork& work) { return hands_.local(step, work); }},
-                                     step.operations[i]);
+      const std::size_t first = i;
+      const Status done =
+          std::visit(Overloaded{[&](const WriteFile&) {
+                                  while (i + 1 < step.operations.size() && std::holds_alternative<WriteFile>(step.operations[i + 1])) ++i;
+                                  return write(step, first, i + 1);
+                                },
+                                [&](const CopyFile& file) { return hands_.copy(step.machine, file); },
+                                [&](const FetchFile& file) { return hands_.fetch(step.machine, file); },
+                                [&](const RunScript& script) { return run(step, i, script); },
+                                [&](const WaitFor& wait) { return wait_for(step, wait); },
+                                [&](const LocalWork& work) { return hands_.local(step, work); }},
+                     step.operations[first]);
       if (!done) return mask(done.error().message());
     }
     return {};
@@ -145,11 +150,16 @@ class Execution {
     return secrets_.fill(text);
   }
 
-  Status write(const Step& step, WriteFile file) {
-    auto text = fill(file.text);
-    if (!text) return text.error();
-    file.text = std::move(*text);
-    return hands_.write(step.machine, file);
+  /// Files that come one after the other go together: each call is a session on the machine.
+  Status write(const Step& step, std::size_t first, std::size_t end) {
+    std::vector<WriteFile> files;
+    for (std::size_t i = first; i < end; ++i) {
+      files.push_back(std::get<WriteFile>(step.operations[i]));
+      auto text = fill(files.back().text);
+      if (!text) return text.error();
+      files.back().text = std::move(*text);
+    }
+    return hands_.write_all(step.machine, files);
   }
 
   Status run(const Step& step, std::size_t operation, RunScript script) {

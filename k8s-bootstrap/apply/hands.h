@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "k8s-bootstrap/plan/plan.h"
@@ -21,6 +22,12 @@ class Hands {
  public:
   virtual ~Hands() = default;
   [[nodiscard]] virtual Status write(const std::string& machine, const WriteFile& file) = 0;
+  /// One after the other, each whole or not at all; the first that fails ends it and is named.
+  [[nodiscard]] virtual Status write_all(const std::string& machine, const std::vector<WriteFile>& files) {
+    for (const WriteFile& file : files)
+      if (auto written = write(machine, file); !written) return written;
+    return {};
+  }
   [[nodiscard]] virtual Status copy(const std::string& machine, const CopyFile& file) = 0;
   [[nodiscard]] virtual Status fetch(const std::string& machine, const FetchFile& file) = 0;
   /// A script with an effect: it survives a cut connection, and one that this run has done already is not run again, unless it `gives`

@@ -14,15 +14,32 @@ namespace {
 constexpr Duration kAskTimeout = std::chrono::seconds(30);
 constexpr Duration kHookTimeout = std::chrono::minutes(10);
 
-/// Writes standard input to `path` unless it holds just that: beside its place, synced, renamed. A disk that is full leaves the old file.
-std::string write_script(const std::string& path, unsigned mode) {
-  const std::string quoted = shell_quote(path);
-  return fmt::format(
-      "set -eu\numask 077\npath={0}\nmkdir -p \"$(dirname \"$path\")\"\nnew=\"$path.fairlead-new\"\ntrap 'rm -f \"$new\"' EXIT\ncat > "
-      "\"$new\"\n"
-      "if [ -f \"$path\" ] && [ ! -L \"$path\" ] && cmp -s \"$new\" \"$path\"; then\n  chmod {1:04o} \"$path\"\nelse\n"
-      "  chmod {1:04o} \"$new\"\n  sync \"$new\"\n  mv -f \"$new\" \"$path\"\nfi\n",
-      quoted, mode);
+/// Writes standard input, file after file, to its place unless that holds just this: beside it, synced, renamed. A disk that is full leaves
+/// the old file. Where it ends before its end, the file is named on standard output.
+std::string write_script(const std::vector<WriteFile>& files) {
+  std::string out = R"SH(set -eu
+umask 077
+new=
+path=
+trap '[ $? = 0 ] || echo "$path"; [ -z "$new" ] || rm -f "$new"' EXIT
+put() {
+  path=$1
+  mkdir -p "$(dirname "$path")"
+  new=$path.fairlead-new
+  if [ "$3" = 0 ]; then : >"$new"; else dd bs="$3" count=1 iflag=fullblock of="$new" status=none; fi
+  [ "$(wc -c <"$new")" -eq "$3" ] || { echo 'not all of it arrived' >&2; exit 1; }
+  if [ -f "$path" ] && [ ! -L "$path" ] && cmp -s "$new" "$path"; then
+    chmod "$2" "$path"
+    rm -f "$new"
+  else
+    chmod "$2" "$new"
+    sync "$new"
+    mv -f "$new" "$path"
+  fi
+}
+)SH";
+  for (const WriteFile& file : files) out += fmt::format("put {} {:04o} {}\n", shell_quote(file.path), file.mode, file.text.size());
+  return out;
 }
 
 Status ended_well(const Result<RemoteResult>& result, const std::string& what) {
@@ -51,13 +68,21 @@ Status RemoteHands::still_ours() const {
   return Error{Errc::kConflict, "the site's lock was taken by somebody else: nothing more is begun"};
 }
 
-Status RemoteHands::write(const std::string& machine, const WriteFile& file) {
+Status RemoteHands::write(const std::string& machine, const WriteFile& file) { return write_all(machine, {file}); }
+
+Status RemoteHands::write_all(const std::string& machine, const std::vector<WriteFile>& files) {
   if (auto ours = still_ours(); !ours) return ours;
+  if (files.empty()) return {};
   RemoteCommand command;
-  command.script = write_script(file.path, file.mode);
-  command.input = file.text;
-  command.secret = file.secret;
-  return ended_well(parts_.transport.run(machine, command), fmt::format("{} of {}", file.path, machine));
+  command.script = write_script(files);
+  for (const WriteFile& file : files) {
+    command.input += file.text;
+    command.secret = command.secret || file.secret;
+  }
+  const auto result = parts_.transport.run(machine, command);
+  std::string path = result ? result->output.substr(0, result->output.find('\n')) : std::string();
+  if (path.empty()) path = files.front().path;
+  return ended_well(result, fmt::format("{} of {}", path, machine));
 }
 
 Status RemoteHands::copy(const std::string& machine, const CopyFile& file) {

@@ -24,6 +24,7 @@ class RemoteHands final : public Hands {
   explicit RemoteHands(Parts parts) : parts_(std::move(parts)), runner_(parts_.transport) {}
 
   [[nodiscard]] Status write(const std::string& machine, const WriteFile& file) override;
+  [[nodiscard]] Status write_all(const std::string& machine, const std::vector<WriteFile>& files) override;
   [[nodiscard]] Status copy(const std::string& machine, const CopyFile& file) override;
   [[nodiscard]] Status fetch(const std::string& machine, const FetchFile& file) override;
   [[nodiscard]] Result<RemoteResult> run(const std::string& machine, const StepKey& key, const RunScript& script) override;

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <vector>
 
-#include "k8s-bootstrap/plan/plan.h"
+#include "base/overloaded.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -74,6 +74,36 @@ std::string SecretBox::mask(std::string_view text) const {
   std::string masked(text);
   for (const std::string_view value : values) replace_all(masked, value);
   return masked;
+}
+
+Plan masked(Plan plan, const SecretBox& secrets) {
+  const auto mask = [&secrets](std::string& text) { text = secrets.mask(text); };
+  const auto mask_all = [&mask](std::vector<std::string>& texts) {
+    for (std::string& text : texts) mask(text);
+  };
+  for (Step& step : plan.steps) {
+    mask(step.title);
+    mask(step.because);
+    for (Operation& operation : step.operations) {
+      std::visit(Overloaded{[&](WriteFile& file) { mask(file.text); }, [](CopyFile&) {}, [](FetchFile&) {},
+                            [&](RunScript& script) {
+                              mask(script.script);
+                              mask(script.input);
+                            },
+                            [&](WaitFor& wait) {
+                              mask(wait.what);
+                              mask(wait.script);
+                            },
+                            [&](LocalWork& work) { mask_all(work.argv); }},
+                 operation);
+    }
+  }
+  for (Obstacle& obstacle : plan.obstacles) {
+    mask(obstacle.reason);
+    mask(obstacle.remedy);
+  }
+  mask_all(plan.warnings);
+  return plan;
 }
 
 }  // namespace fairlead::bootstrap

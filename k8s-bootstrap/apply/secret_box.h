@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "k8s-bootstrap/plan/plan.h"
 
 namespace fairlead::bootstrap {
 
@@ -33,5 +34,8 @@ class SecretBox {
   std::map<std::string, std::string, std::less<>> values_;
   std::set<std::string> hidden_;
 };
+
+/// The plan as it may be shown: with every text of it masked. What has to be carried out is the other one.
+[[nodiscard]] Plan masked(Plan plan, const SecretBox& secrets);
 
 }  // namespace fairlead::bootstrap

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <future>
 
 #include "k8s-bootstrap/apply/lock_record.h"
@@ -46,6 +47,7 @@ if [ -n "$there" ] && [ -n "$beat" ]; then
   [ "$its_boot" = "$boot" ] || beat=0
   [ $((up - beat)) -le "$stale_after" ] || stale=yes
 fi
+case " $former " in *" ${there:-none} "*) stale=yes ;; esac
 case $what in
   take) if [ -z "$there" ] || [ "$there" = "$token" ] || [ $stale = yes ]; then write; else theirs; fi ;;
   beat) if [ "$there" = "$token" ]; then write; elif [ -z "$there" ]; then echo free; else theirs; fi ;;
@@ -62,9 +64,9 @@ std::string lock_script(std::string_view what, const LockOwner& owner) {
     return shell_quote(text.empty() ? "?" : text);
   };
   const std::string folder(kLockFile.substr(0, kLockFile.rfind('/')));
-  return fmt::format("set -u\numask 077\nfolder={}\nwhat={}\ntoken={}\nmy_owner={}\nmy_host={}\nmy_since={}\nstale_after={}\n",
+  return fmt::format("set -u\numask 077\nfolder={}\nwhat={}\ntoken={}\nmy_owner={}\nmy_host={}\nmy_since={}\nformer={}\nstale_after={}\n",
                      shell_quote(folder), what, line(owner.token), line(owner.user), line(owner.host), line(owner.since),
-                     kLockStale.count()) +
+                     shell_quote(fmt::format("{}", fmt::join(owner.former, " "))), kLockStale.count()) +
          std::string(kLockScript);
 }
 
@@ -91,11 +93,21 @@ Result<Answer> ask(Transport& transport, const std::string& machine, std::string
 Result<std::unique_ptr<SiteLock>> SiteLock::take(Transport& transport, std::vector<std::string> machines, const LockOwner& owner) {
   std::sort(machines.begin(), machines.end());
   machines.erase(std::unique(machines.begin(), machines.end()), machines.end());
-  for (std::size_t at = 0; at < machines.size(); ++at) {
-    auto answer = ask(transport, machines[at], "take", owner);
+  // The first decides (SL1); who has it takes the others side by side.
+  std::vector<Result<Answer>> answers;
+  if (!machines.empty()) answers.push_back(ask(transport, machines.front(), "take", owner));
+  if (!machines.empty() && answers.front() && answers.front()->word == "mine") {
+    std::vector<std::future<Result<Answer>>> all;
+    for (std::size_t at = 1; at < machines.size(); ++at)
+      all.push_back(std::async(std::launch::async, [&, at] { return ask(transport, machines[at], "take", owner); }));
+    for (auto& one : all) answers.push_back(one.get());
+  }
+  for (std::size_t at = 0; at < answers.size(); ++at) {
+    const auto& answer = answers[at];
     if (answer && answer->word == "mine") continue;
     // All or none. Also where it failed: it may have been taken before the connection was cut.
-    for (std::size_t taken = 0; taken < at + (answer ? 0 : 1); ++taken) (void)ask(transport, machines[taken], "release", owner);
+    for (std::size_t other = 0; other < answers.size(); ++other)
+      if (!answers[other] || answers[other]->word == "mine") (void)ask(transport, machines[other], "release", owner);
     if (!answer) return answer.error();
     return Error{Errc::kConflict, fmt::format("{} is locked by {}. Wait until that is done; if it never will be: fairlead bootstrap unlock",
                                               machines[at], answer->who)};

@@ -1,7 +1,7 @@
 // The lock of a site: a file on every machine of the plan (apply/lock_record.h), taken on all of them or on none, kept by a heartbeat until
 // this object goes. Two laptops exclude each other with it; who waits for it is told who holds it.
 //
-//   SL1  Taken in the order of the names: of two who begin at once, one gets the first machine and with it all the others.
+//   SL1  The first by name is taken first: of two who begin at once, one gets it and with it all the others.
 //   SL2  A machine that cannot be reached is an error: nobody applies half a plan beside somebody else's.
 //   SL3  Once a heartbeat finds another's token, `lost()` is true for good: the holder begins nothing more.
 // Threading: one thread of its own for the heartbeat; lost() may be asked by any.
@@ -24,6 +24,8 @@ struct LockOwner {
   std::string host;   ///< "annas-laptop"
   std::string since;  ///< RFC 3339
   std::string token;  ///< Of this run; 16 to 64 letters and digits.
+  /// Of runs that are known to be over (apply/own_locks.h): their locks are taken over. Letters and digits each.
+  std::vector<std::string> former{};
 };
 
 class SiteLock {

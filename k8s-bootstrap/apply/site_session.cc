@@ -2,12 +2,14 @@
 
 #include <array>
 #include <fmt/format.h>
+#include <optional>
 #include <pwd.h>
 #include <random>
 #include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/utc_text.h"
+#include "k8s-bootstrap/apply/own_locks.h"
 #include "k8s-bootstrap/apply/remote_hands.h"
 #include "k8s-bootstrap/render/sha256.h"
 #include "k8s-bootstrap/transport/ssh_transport.h"
@@ -94,6 +96,9 @@ class Session final : public SiteSession {
     for (const auto& [machine, copies] : files_.copies) out.machines[machine].copies = copies;
     out.manifests = files_.manifests;
     out.fairlead = files_.fairlead;
+    // Read each time: steps change it. One that cannot be read stays unknown here; whoever uses it is told why.
+    if (const auto kubeconfig = state_.read_secret("kubeconfig"))
+      out.kubeconfig_sha256 = *kubeconfig ? sha256(**kubeconfig) : std::string();
     return out;
   }
   [[nodiscard]] Plan plan(const Planner& planner, const Facts& facts, unsigned rounds) const override {
@@ -135,10 +140,10 @@ class Session final : public SiteSession {
     if (!first) return first.error();
     std::vector<std::string> machines;
     for (const auto& [name, facts] : first->machines) machines.push_back(name);
-    // A plan without steps changes nothing: it needs neither lock nor journal.
-    if (plan(planner, *first, 0).steps.empty()) machines.clear();
-    auto lock = machines.empty() ? Result<std::unique_ptr<SiteLock>>(std::unique_ptr<SiteLock>())
-                                 : SiteLock::take(*transport_, machines, lock_owner(clock_, attempt_));
+    // A plan without steps changes nothing: it needs neither lock nor journal. What is still at work will leave something to do.
+    if (plan(planner, *first, 0).steps.empty() && steps_at_work(*first).empty()) machines.clear();
+    std::optional<OwnLocks> own;  // Outlives the lock.
+    auto lock = machines.empty() ? Result<std::unique_ptr<SiteLock>>(std::unique_ptr<SiteLock>()) : take_lock(machines, own);
     if (!lock) return lock.error();
     auto journal = JournalFile::open(state_.path("journal.jsonl"));
     if (!journal) return journal.error();
@@ -162,6 +167,19 @@ class Session final : public SiteSession {
   }
 
  private:
+  Result<std::unique_ptr<SiteLock>> take_lock(const std::vector<std::string>& machines, std::optional<OwnLocks>& own) {
+    auto boot_id = read_small_file("/proc/sys/kernel/random/boot_id");
+    if (!boot_id) return boot_id.error();
+    std::string boot = boot_id->value_or("");
+    while (boot.ends_with('\n')) boot.pop_back();
+    auto locks = OwnLocks::open(state_.path("locks"), boot, attempt_);
+    if (!locks) return locks.error();
+    own.emplace(std::move(*locks));
+    LockOwner owner = lock_owner(clock_, attempt_);
+    owner.former = own->former();
+    return SiteLock::take(*transport_, machines, owner);
+  }
+
   Site site_;
   StateDir state_;
   SiteFiles files_;

@@ -137,6 +137,9 @@ NodeFact read_node(const json::value& item) {
   NodeFact out;
   out.name = text_at(&item, {"metadata", "name"});
   out.kubelet_version = version_in(text_at(&item, {"status", "nodeInfo", "kubeletVersion"}));
+  out.runtime = text_at(&item, {"status", "nodeInfo", "containerRuntimeVersion"});
+  for (const json::value& address : list_at(&item, {"status", "addresses"}))
+    if (out.address.empty() && text_at(&address, {"type"}) == "InternalIP") out.address = text_at(&address, {"address"});
   out.unschedulable = true_at(&item, {"spec", "unschedulable"});
   for (const json::value& condition : list_at(&item, {"status", "conditions"}))
     if (text_at(&condition, {"type"}) == "Ready") out.ready = text_at(&condition, {"status"}) == "True";

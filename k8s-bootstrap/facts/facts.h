@@ -87,6 +87,7 @@ struct MachineFacts {
   std::vector<std::string> manifests;  ///< Static pods: "kube-apiserver".
   std::string api_version;             ///< Of the API server here; empty: none.
   std::string kubelet_version;
+  std::vector<std::string> changed;  ///< Files of kubeadm's that are not as it left them (kKubeadmSums).
 
   // ---- a gateway ----
   Known corosync_conf = Known::kUnknown;
@@ -107,6 +108,8 @@ struct NodeFact {
   std::string kubelet_version;
   std::map<std::string, std::string> labels;
   std::vector<std::string> taints;  ///< "key=value:Effect"
+  std::string address;              ///< The first InternalIP; empty: it has none.
+  std::string runtime;              ///< "containerd://1.7.24"
   bool operator==(const NodeFact&) const = default;
 };
 struct EtcdMember {

@@ -79,6 +79,7 @@ class Parser {
                                                                 {"kubernetes", &Parser::kubernetes},
                                                                 {"steps", &Parser::step},
                                                                 {"lock", &Parser::lock},
+                                                                {"changed", &Parser::changed},
                                                                 {"stand-ins", &Parser::stand_in},
                                                                 {"programs", &Parser::program},
                                                                 {"names", &Parser::name},
@@ -256,6 +257,12 @@ class Parser {
     if (facts().steps.size() < kListMax) facts().steps.push_back(std::move(*record));
   }
   void lock(std::string_view line) { append(lock_text_, line); }
+  /// "/etc/kubernetes/manifests/etcd.yaml: FAILED", of sha256sum(1); a path has no ": FAILED" in it.
+  void changed(std::string_view line) {
+    const auto end = line.find(": FAILED");
+    if (end == std::string_view::npos || end == 0) return odd(line);
+    if (facts().changed.size() < kListMax) facts().changed.push_back(printable(line.substr(0, end)));
+  }
   void stand_in(std::string_view line) { append(stand_in_text_, line); }
   static void append(std::string& to, std::string_view line) {
     if (to.size() + line.size() < kListMax * 16) to.append(line).append("\n");

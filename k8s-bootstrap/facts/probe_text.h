@@ -194,6 +194,9 @@ for d in /var/lib/fairlead/bootstrap/runs/*/*/; do
 done
 echo "@lock"
 [ -f /var/lib/fairlead/bootstrap/lock ] && lines </var/lib/fairlead/bootstrap/lock
+echo "@changed"
+sums=/var/lib/fairlead/bootstrap/kubeadm.sums
+[ -f $sums ] && LC_ALL=C sha256sum -c --quiet $sums 2>/dev/null | lines
 echo "@stand-ins"
 [ -f /etc/fairlead/stand-in-facts ] && lines </etc/fairlead/stand-in-facts
 

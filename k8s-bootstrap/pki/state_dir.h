@@ -4,7 +4,8 @@
 //   SD2  A secret is written whole and with mode 0600, or not at all.
 //   SD3  A .gitignore of its own keeps the folder out of any git work tree it lies in.
 //
-// Blocks on the file system. Of one thread; several processes are kept apart by the lock on the machines, not here.
+// Blocks on the file system. Of one thread; several processes are kept apart by the lock on the machines, not here
+// (`locks` only says which of those are left of runs that were killed).
 #pragma once
 
 #include <optional>

@@ -79,6 +79,9 @@ Attempt last_attempt(const Reading& r) {
 MachineVerdict etcd_verdict(const Reading& r, MachineVerdict v) {
   const bool data = r.facts.etcd_data == Known::kYes;
   const bool pod = contains(r.facts.manifests, "etcd");
+  // A member without a name was added for this machine and has not started: it still joins.
+  if (!data && !pod && v.member != nullptr && !v.member->name.empty())
+    return v.state = MachineState::kWiped, v.why = "nothing of etcd is on it, but etcd lists it", v;
   if (!data && !pod) return v.state = MachineState::kBlank, v.why = "no etcd here", v;
   if (data && pod) return v.state = MachineState::kMember, v.why = "etcd is here", v;
   const StepRecord* record = last_record(r.facts, r.machine.name + "/etcd");

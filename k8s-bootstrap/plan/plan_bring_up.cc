@@ -7,6 +7,9 @@
 namespace fairlead::bootstrap {
 namespace {
 
+constexpr Duration kAfterChange = std::chrono::minutes(5);
+constexpr Duration kAsked = std::chrono::seconds(15);  ///< Who asks how it is, is told how it is.
+
 /// What a step that still runs will leave is not known: nothing is planned meanwhile.
 bool plan_running(PlanBuilder& plan) {
   bool runs = false;
@@ -26,6 +29,7 @@ bool plan_running(PlanBuilder& plan) {
 Plan plan_bring_up(const PlanInput& input) {
   PlanBuilder plan(input);
   warn_certificates(plan);
+  warn_changed(plan);
   if (plan_running(plan) || !plan_preflight(plan)) return plan.take();
   if (plan_repairs(plan)) return plan.take();
   plan_prepare(plan);
@@ -41,8 +45,8 @@ Plan plan_bring_up(const PlanInput& input) {
   plan_cleanup(plan);
   plan_nodes(plan);
   plan_addons(plan);
-  plan_bastions(plan);
-  if (!plan.so_far().steps.empty() && plan.so_far().obstacles.empty()) plan_verify(plan);
+  plan_kubeconfigs(plan);
+  if (!plan.so_far().steps.empty() && plan.so_far().obstacles.empty()) plan_verify(plan, kAfterChange);
   return plan.take();
 }
 
@@ -50,7 +54,7 @@ Plan plan_verification(const PlanInput& input) {
   PlanBuilder plan(input);
   warn_certificates(plan);
   if (cluster_machine(plan) == nullptr) plan.obstacle({}, "no control plane answers", "fairlead bootstrap plan says what is missing");
-  plan_verify(plan);
+  plan_verify(plan, kAsked);
   return plan.take();
 }
 

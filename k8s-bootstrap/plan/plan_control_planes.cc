@@ -60,9 +60,8 @@ void tell_state(PlanBuilder& plan, const Machine& machine, const MachineVerdict&
     case MachineState::kRunning:
       return plan.obstacle({machine.name}, verdict.why, "wait until it has ended (fairlead bootstrap status), then apply again");
     case MachineState::kForeignHalf:
-      return plan.obstacle(
-          {machine.name}, verdict.why + ", and no unfinished step of ours made it",
-          fmt::format("find out whose it is; {} empties the machine", by_name));
+      return plan.obstacle({machine.name}, verdict.why + ", and no unfinished step of ours made it",
+                           fmt::format("find out whose it is; {} empties the machine", by_name));
     case MachineState::kNodeMissing:
       return plan.obstacle({machine.name}, verdict.why,
                            fmt::format("systemctl restart kubelet there makes its Node again; if not, {} and then apply", by_name));
@@ -102,7 +101,8 @@ WaitFor etcd_healthy(const Site& site) {
 std::string empty_etcd_check(const Site& site) {
   if (site.kubernetes.etcd == EtcdPlace::kStacked) return {};
   return etcdctl_function(site) +
-         "if [ -n \"$(etcdctl_here get /registry --prefix --keys-only --limit 1)\" ]; then\n"
+         "held=$(etcdctl_here get /registry --prefix --keys-only --limit 1)\n"  // One that does not answer ends the script here.
+         "if [ -n \"$held\" ]; then\n"
          "  echo 'this etcd holds a cluster already: not initialised' >&2\n  exit 1\nfi\n";
 }
 
@@ -143,7 +143,8 @@ kubeadm init phase upload-certs --upload-certs --config $config >/dev/null
 void kubeadm_with(Step& step, const std::string& verb, const std::string& config, const std::string& before) {
   const std::string path = in_work("kubeadm.yaml");
   step.operations.emplace_back(secret_file(path, config));
-  step.operations.emplace_back(script(fmt::format("trap 'rm -f {0}' EXIT\n{2}kubeadm {1} --config {0}\n", path, verb, before), 15min));
+  step.operations.emplace_back(
+      script(fmt::format("trap 'rm -f {0}' EXIT\n{2}kubeadm {1} --config {0}\n{3}", path, verb, before, note_kubeadm_files()), 15min));
 }
 
 }  // namespace
@@ -343,9 +344,10 @@ void plan_cleanup(PlanBuilder& plan) {
   step.needs.push_back(host->name + "/init");
   step.concerns = {host->name};
   // The tokens first: while the Secret is there, the next run knows that this is still to be done.
-  step.operations.emplace_back(
-      script("for token in $(kubeadm token list | awk '/fairlead bootstrap/ {print $1}'); do kubeadm token delete \"$token\"; done\n" +
-             kubectl("-n kube-system delete secret kubeadm-certs --ignore-not-found\n")));
+  // By their ids: the other half is a secret, and arguments are seen by everybody on the machine.
+  step.operations.emplace_back(script(
+      "for token in $(kubeadm token list | awk '/fairlead bootstrap/ {print $1}'); do kubeadm token delete \"${token%%.*}\"; done\n" +
+      kubectl("-n kube-system delete secret kubeadm-certs --ignore-not-found\n")));
   plan.add(std::move(step));
 }
 

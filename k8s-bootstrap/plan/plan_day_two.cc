@@ -38,7 +38,7 @@ std::string other_change(const PlanBuilder& plan, const Machine& machine) {
   return {};
 }
 
-bool may_remove(PlanBuilder& plan, const Machine& machine) {
+bool may_remove(PlanBuilder& plan, const Machine& machine, bool comes_back) {
   if (!plan.in.facts.cluster)
     return plan.obstacle({machine.name}, "no control plane answers", "start one; what is on this machine alone, bootstrap reset removes"),
            false;
@@ -49,16 +49,17 @@ bool may_remove(PlanBuilder& plan, const Machine& machine) {
     return plan.obstacle({machine.name}, "it is the last control plane that answers",
                          "fairlead bootstrap reset takes the whole cluster down"),
            false;
-  if (machine.has(Role::kEtcd))
-    return plan.obstacle({machine.name}, "members of an external etcd are not removed by this release", "etcdctl member remove, by hand"),
+  if (machine.has(Role::kEtcd) && !comes_back)
+    return plan.obstacle({machine.name}, "an external etcd keeps its number of members",
+                         fmt::format("fairlead bootstrap replace-node {} puts another one in its place", machine.name)),
            false;
   if (const std::string why = other_change(plan, machine); !why.empty())
     return plan.obstacle({machine.name}, "something else is changing: " + why, "fairlead bootstrap apply ends that first"), false;
   return true;
 }
 
-void remove_machine(PlanBuilder& plan, const Machine& machine, const std::string& because) {
-  if (!may_remove(plan, machine)) return;
+void remove_machine(PlanBuilder& plan, const Machine& machine, const std::string& because, bool comes_back = false) {
+  if (!may_remove(plan, machine, comes_back)) return;
   if (plan.in.facts.find(machine.name) == nullptr)
     plan.warn(fmt::format("{} was not read ({}): it is taken out of the cluster and not reset. Do not switch it on again as it is",
                           machine.name, plan.view.of(machine).why));
@@ -83,8 +84,9 @@ void reset_alone(PlanBuilder& plan, const Machine& machine, const std::vector<st
 std::int64_t shortest_days(const MachineFacts& facts) {
   std::int64_t out = INT64_MAX;
   for (const CertificateFact& certificate : facts.certificates) {
-    const bool authority = certificate.path.ends_with("ca.crt");  // CAs are not renewed: everything would have to follow at once.
-    if (certificate.path.starts_with("/etc/kubernetes/") && !authority) out = std::min(out, certificate.days_left);
+    const bool authority = certificate.path.ends_with("ca.crt");        // CAs are not renewed: everything would have to follow at once.
+    const bool kubelets = certificate.path.ends_with("/kubelet.conf");  // It renews its own.
+    if (certificate.path.starts_with("/etc/kubernetes/") && !authority && !kubelets) out = std::min(out, certificate.days_left);
   }
   return out;
 }
@@ -133,7 +135,7 @@ Plan plan_replace_node(const PlanInput& input, const std::string& name, bool rem
   if (machine == nullptr) return plan.take();
   const MachineState state = plan.view.of(*machine).state;
   if (removed || state == MachineState::kBlank || state == MachineState::kOwnHalf) return plan_bring_up(input);
-  remove_machine(plan, *machine, "asked for by name; it joins anew afterwards");
+  remove_machine(plan, *machine, "asked for by name; it joins anew afterwards", true);
   if (!plan.so_far().steps.empty()) plan.warn("it is taken out first; its joining is planned when the machines were read again");
   return plan.take();
 }
@@ -173,6 +175,8 @@ Plan plan_reset(const PlanInput& input, const std::vector<std::string>& names) {
 Plan plan_renew_certs(const PlanInput& input, std::int64_t below_days) {
   PlanBuilder plan(input);
   std::vector<const Machine*> wanting;
+  // Of a life shorter than three times that, a third: what is renewed must not end "soon" at once.
+  below_days = std::min(below_days, validity_days(input.site) / 3);
   for (const Machine* machine : input.site.with(Role::kControlPlane)) {
     const MachineFacts* facts = input.facts.find(machine->name);
     if (facts == nullptr) {
@@ -195,17 +199,12 @@ Plan plan_renew_certs(const PlanInput& input, std::int64_t below_days) {
     step.concerns = names(input.site.with(Role::kControlPlane));
     step.operations.emplace_back(script(renew_script(*machine), 15min));
     step.operations.emplace_back(wait_for("its API server serves the new certificate", serial_script(*machine), 2min));
-    if (last.empty()) {
-      FetchFile fetch;
-      fetch.path = kAdminConf;
-      fetch.to = in_state(input.site, "kubeconfig");
-      fetch.secret = true;
-      step.operations.emplace_back(fetch);
-    }
     step.usual = 60s;
     last = step.id;
     plan.add(std::move(step));
   }
+  // Told from what is there, so that it follows after an interruption, too: read again, admin.conf is another one.
+  if (wanting.empty()) plan_kubeconfigs(plan);
   return plan.take();
 }
 

@@ -72,6 +72,7 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
   }
   if (machine.has(Role::kBastion)) paths.push_back(bastion_kubeconfig_path());
   if (machine.has(Role::kControlPlane)) {
+    paths.emplace_back(kAdminConf);
     for (const char* name : {"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.pub",
                              "sa.key", "apiserver-etcd-client.crt"})
       paths.push_back(std::string("/etc/kubernetes/pki/") + name);

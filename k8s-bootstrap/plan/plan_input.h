@@ -21,6 +21,7 @@ struct MachineTexts {
   std::vector<CopyFile> copies;  ///< `files` of the machine that have a `source`; each with its SHA-256.
   std::string init;              ///< Control planes; machines of etcd: what makes their member.
   std::string join;              ///< Control planes and workers.
+  std::string etcd_join;         ///< Machines of etcd: what makes their member of an etcd that runs.
   std::string reset;             ///< Those and machines of etcd.
   std::string upgrade;           ///< Control planes and workers.
 };
@@ -36,6 +37,7 @@ struct Rendered {
   std::vector<std::pair<std::string, std::string>> missing_devices;  ///< Gateway, network: gateway_yaml cannot be written yet.
   std::map<std::string, std::string> manifests;                      ///< Name of an addon -> the text of its manifest.
   std::optional<FairleadPackage> fairlead;                           ///< Absent: gateways have theirs already.
+  std::optional<std::string> kubeconfig_sha256;  ///< Of the one in state_dir, "" where there is none; absent: not looked at.
   std::string runtime_sha256;  ///< Of the upstream archive of containerd or cri-dockerd: the site's, or the one this release knows.
 };
 /// Everything but what comes from files of the operator's machine: manifests, `copies` and the package. What depends on a machine's system
@@ -51,6 +53,8 @@ struct PlanInput {
 // ---- where things lie on a machine ----
 inline constexpr std::string_view kWorkPath = "/var/lib/fairlead/bootstrap";
 inline constexpr std::string_view kAdminConf = "/etc/kubernetes/admin.conf";
+/// SHA-256 of what kubeadm wrote here at last: static pods, kubelet's settings. The probe compares.
+inline constexpr std::string_view kKubeadmSums = "/var/lib/fairlead/bootstrap/kubeadm.sums";
 inline constexpr std::string_view kClusterCa = "/etc/kubernetes/pki/ca.crt";
 inline constexpr std::string_view kGatewayConfig = "/etc/fairlead/fairlead.yaml";
 /// The cluster's CA on a gateway; its checks of the API servers verify against it.

@@ -1,5 +1,5 @@
 // fairlead: pure
-// What is done through the API once machines are nodes: settling, labels, addons, bastions' kubeconfig, verification.
+// What is done through the API once machines are nodes: settling, labels, addons, kubeconfigs, verification.
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -111,6 +111,28 @@ $k exec client -- wget -q -T 10 -O - http://server/ | grep -q here ||
                      kAdminConf, nodes.front(), nodes.back());
 }
 
+/// The one in state_dir is some control plane's admin.conf: each has its own, and renewing or joining anew makes another one.
+bool kubeconfig_is_current(const PlanBuilder& plan) {
+  const auto& known = plan.in.texts.kubeconfig_sha256;
+  if (!known) return true;
+  for (const Machine* machine : plan.in.site.with(Role::kControlPlane)) {
+    const MachineFacts* facts = plan.in.facts.find(machine->name);
+    if (facts == nullptr) continue;
+    const auto found = facts->files.find(std::string(kAdminConf));
+    if (found != facts->files.end() && found->second.present && found->second.sha256 == *known) return true;
+  }
+  return false;
+}
+
+/// Who renews it, if anybody; of a certificate that ends soon.
+std::string renewal_of(const std::string& path) {
+  if (path.ends_with("ca.crt")) return "no verb renews a CA, and everything it signed ends with it: make another one in good time";
+  if (path.starts_with("/etc/fairlead/")) return "it is the gateway's own: put another one there";
+  if (path.starts_with("/var/lib/kubelet/") || path.ends_with("/kubelet.conf"))
+    return "the kubelet renews it by itself; its log says why it did not";
+  return "fairlead bootstrap renew-certs";
+}
+
 }  // namespace
 
 void plan_settle(PlanBuilder& plan) {
@@ -137,7 +159,7 @@ void plan_settle(PlanBuilder& plan) {
           "  kubeadm init phase $phase --config {0}\ndone\n",
           config);
     }
-    step.operations.emplace_back(script(text));
+    step.operations.emplace_back(script(text + note_kubeadm_files()));
     plan.add(std::move(step));
   }
 }
@@ -168,28 +190,36 @@ void plan_nodes(PlanBuilder& plan) {
   }
 }
 
-void plan_bastions(PlanBuilder& plan) {
+void plan_kubeconfigs(PlanBuilder& plan) {
   const Machine* host = cluster_machine(plan);
   if (host == nullptr) return;
   const Site& site = plan.in.site;
+  const std::string source = in_state(site, "kubeconfig");
+  const std::string fetched = host->name + "/kubeconfig";
+  const auto fetch_it = [&](const std::string& because) {
+    if (plan.has(fetched)) return;
+    Step fetch = plan.step(host, "kubeconfig", Phase::kAddons, "its admin.conf comes to state_dir", because);
+    fetch.needs = {host->name + "/init", host->name + "/settle"};
+    FetchFile file;
+    file.path = kAdminConf;
+    file.to = source;
+    file.secret = true;
+    fetch.operations.emplace_back(file);
+    plan.add(std::move(fetch));
+  };
+  if (!plan.has(host->name + "/init") && !kubeconfig_is_current(plan))
+    fetch_it(plan.in.texts.kubeconfig_sha256->empty() ? "there is none" : "that one is no control plane's any more");
   for (const Machine* machine : site.with(Role::kBastion)) {
     const MachineFacts* facts = plan.in.facts.find(machine->name);
     if (facts == nullptr) continue;
     const auto found = facts->files.find(bastion_kubeconfig_path());
-    if (found != facts->files.end() && found->second.present) continue;
-    const std::string source = in_state(site, "kubeconfig");
-    const std::string fetched = host->name + "/kubeconfig";
-    if (!plan.has(fetched)) {
-      Step fetch = plan.step(host, "kubeconfig", Phase::kAddons, "its admin.conf comes to state_dir", "a bastion has none yet");
-      fetch.needs = {host->name + "/init", host->name + "/settle"};
-      FetchFile file;
-      file.path = kAdminConf;
-      file.to = source;
-      file.secret = true;
-      fetch.operations.emplace_back(file);
-      plan.add(std::move(fetch));
-    }
-    Step step = plan.step(machine, "kubeconfig", Phase::kAddons, "gets a kubeconfig", bastion_kubeconfig_path() + " is missing");
+    const bool there = found != facts->files.end() && found->second.present;
+    const auto& known = plan.in.texts.kubeconfig_sha256;
+    const bool same = there && (!known || (*known == found->second.sha256 && !plan.has(fetched)));
+    if (same) continue;
+    if (!known || known->empty()) fetch_it("a bastion has none yet");
+    Step step = plan.step(machine, "kubeconfig", Phase::kAddons, "gets a kubeconfig",
+                          bastion_kubeconfig_path() + (there ? " is an earlier one" : " is missing"));
     step.needs = plan.all_of(*machine);
     step.needs.push_back(fetched);
     const std::string user = machine->ssh_user.empty() ? site.ssh.user : machine->ssh_user;
@@ -243,7 +273,7 @@ void plan_addons(PlanBuilder& plan) {
   }
 }
 
-void plan_verify(PlanBuilder& plan) {
+void plan_verify(PlanBuilder& plan, Duration patience) {
   const Machine* host = cluster_machine(plan);
   if (host == nullptr) return;
   const Site& site = plan.in.site;
@@ -264,7 +294,7 @@ void plan_verify(PlanBuilder& plan) {
   };
   if (!site.kubernetes.addons.empty())
     add(host, "verify/nodes", "every node is Ready",
-        wait_for("every node is Ready", kubectl("wait --for=condition=Ready nodes --all --timeout=1s >/dev/null"), 5min));
+        wait_for("every node is Ready", kubectl("wait --for=condition=Ready nodes --all --timeout=1s >/dev/null"), patience));
   if (!workers.empty() && !site.kubernetes.addons.empty())
     add(host, "verify/services", "DNS in a pod, a Service across nodes", script(service_check(workers), 6min));
   const SiteVip* endpoint = site.endpoint();
@@ -275,22 +305,49 @@ void plan_verify(PlanBuilder& plan) {
     if (plan.in.facts.find(gateway->name) == nullptr) continue;
     const std::string address = fmt::format("{}:{}", url_host(control_planes.back()->address()), endpoint->to_ports.front());
     add(gateway, "verify/endpoint-" + gateway->name, fmt::format("the API answers while {} is in maintenance", control_planes.back()->name),
-        script(fmt::format(R"sh(server=$(fairlead server list | awk '$2 == "{0}" {{print $1; exit}}')
+        script(fmt::format(R"sh(row=$(fairlead server list | awk '$2 == "{0}" {{print; exit}}')
+server=${{row%% *}}
 test -n "$server"
-trap 'fairlead server ready "$server"' EXIT
-fairlead server maint "$server"
-curl -fsk --max-time 5 https://{1}:{2}/readyz >/dev/null
+# Who holds the VIP decides where a client's connection goes; the others see that it is held. What an operator took out stays out.
+if ip -o addr show | grep -qF ' {4}/' && ! printf '%s\n' "$row" | grep -qwE 'maint|drain'; then
+  trap 'fairlead server ready "$server"' EXIT
+  fairlead server maint "$server"
+fi
+curl -fsk --max-time 5 https://{1}:{2}/readyz >/dev/null || {{
+  echo 'the API does not answer at {1}:{2} while {3} is in maintenance; fairlead server list says who is up' >&2
+  exit 1
+}}
 )sh",
-                           address, url_host(endpoint->address), endpoint->listen.front())));
+                           address, url_host(endpoint->address), endpoint->listen.front(), control_planes.back()->name,
+                           endpoint->address.to_string())));
   }
+}
+
+void warn_changed(PlanBuilder& plan) {
+  for (const auto& [name, facts] : plan.in.facts.machines) {
+    for (const std::string& path : facts.changed)
+      plan.warn(
+          fmt::format("{}: {} is not as kubeadm wrote it: changed by hand? The next upgrade writes it anew (lasting changes: "
+                      "kubernetes.kubeadm, or the machine's kubelet)",
+                      name, path));
+  }
+}
+
+std::string note_kubeadm_files() {
+  return fmt::format(
+      "for f in /etc/kubernetes/manifests/*.yaml /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env; do\n"
+      "  if [ -f \"$f\" ]; then sha256sum \"$f\"; fi\ndone >{0}.new\nmv {0}.new {0}\n",
+      kKubeadmSums);
 }
 
 /// Certificates that end soon are told by every plan.
 void warn_certificates(PlanBuilder& plan) {
+  // Where a whole life is short, 30 days would be always.
+  const auto warn_below = std::min(kCertificateDaysWarn, validity_days(plan.in.site) / 4);
   for (const auto& [name, facts] : plan.in.facts.machines) {
     for (const CertificateFact& certificate : facts.certificates) {
-      if (certificate.days_left < kCertificateDaysWarn)
-        plan.warn(fmt::format("{}: {} ends in {} days: fairlead bootstrap renew-certs", name, certificate.path, certificate.days_left));
+      if (certificate.days_left < warn_below)
+        plan.warn(fmt::format("{}: {} ends in {} days: {}", name, certificate.path, certificate.days_left, renewal_of(certificate.path)));
     }
   }
 }

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "k8s-bootstrap/render/hosts_block.h"
+#include "k8s-bootstrap/site/versions.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::uint64_t kMemoryMin = 450ULL * 1000 * 1000;
 constexpr std::uint64_t kNodeDiskMin = 5ULL << 30U;
 constexpr Duration kClockOffsetMax = 2s;  // Certificates made on one machine are not yet valid on another one.
 constexpr Minor kKernelMin{4, 19};
-constexpr Minor kCgroupV1Ends{1, 35};
+constexpr Minor kCgroupV1Ends{1, static_cast<int>(kCgroupV2Minor)};
 constexpr Minor kContainerd1Ends{1, 37};
 
 /// Problems of one text are one obstacle with all its machines.
@@ -219,12 +220,23 @@ void check_gateway(Problems& out, const PlanBuilder& plan, const Machine& m, con
           "apt install ./fairlead_VERSION_amd64.deb on it, or name the package with --package");
 }
 
+/// Nobody installs what a machine needs that is not prepared by us.
+void check_own_preparation(Problems& out, const Machine& m, const MachineFacts& f) {
+  if (m.prepare || !is_node(m)) return;
+  for (const char* program : {"kubeadm", "kubelet"}) {
+    if (!f.programs.contains(program))
+      out.add("own-preparation", m.name, fmt::format("{} is not installed there, and the site says prepare: false", program),
+              "install it with a container runtime, or remove prepare: false from the machine");
+  }
+}
+
 }  // namespace
 
 const std::vector<std::string>& preflight_checks() {
-  static const std::vector<std::string> kNames{
-      "address",    "arch",   "cgroup-v2",       "clock", "cpus",   "disk",         "fairlead", "host-name", "kernel",    "mac",
-      "machine-id", "memory", "name-resolution", "os",    "port-N", "product-uuid", "runtime",  "systemd",   "vip-in-use"};
+  static const std::vector<std::string> kNames{"address",    "arch",         "cgroup-v2",       "clock",   "cpus",
+                                               "disk",       "fairlead",     "host-name",       "kernel",  "mac",
+                                               "machine-id", "memory",       "name-resolution", "os",      "own-preparation",
+                                               "port-N",     "product-uuid", "runtime",         "systemd", "vip-in-use"};
   return kNames;
 }
 
@@ -243,6 +255,7 @@ bool plan_preflight(PlanBuilder& plan) {
     check_names(problems, plan, m, *f);
     check_ports(problems, plan, m, *f);
     check_gateway(problems, plan, m, *f);
+    check_own_preparation(problems, m, *f);
   }
   check_twins(problems, plan);
   return problems.tell();

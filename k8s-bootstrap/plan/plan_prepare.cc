@@ -21,6 +21,10 @@ bool runs(const PlanBuilder& plan, const Machine& m) {
          state == MachineState::kUnclear;
 }
 
+constexpr const char* kNoSum =
+    "write it as `sha256` beside its version (its publisher prints it), take one of `fairlead bootstrap versions`, or choose another "
+    "`source`";
+
 struct Preparing {
   PlanBuilder& plan;
   const Machine& machine;
@@ -35,6 +39,11 @@ struct Preparing {
     return plan.step(&machine, verb, Phase::kPrepare, std::move(title), std::move(because));
   }
 };
+
+bool is_of_runtime(const RenderedFile& f) {
+  return f.path == "/etc/containerd/config.toml" || f.path == "/etc/systemd/system/containerd.service" ||
+         f.path == "/etc/docker/daemon.json" || f.path.starts_with("/etc/systemd/system/cri-docker.");
+}
 
 bool is_apt(const RenderedFile& f) { return f.path.starts_with("/etc/apt/"); }
 
@@ -53,8 +62,10 @@ void plan_files(const Preparing& p, const std::string& verb, bool (*which)(const
   std::vector<std::string> applied;
   Step step = p.step(verb, "", "");
   step.operations.emplace_back(file(marker, "Files were written and are still to be applied.\n", 0600));
+  // A runtime of another version may not know the new one's format: on a machine that runs pods, `upgrade` changes both together.
+  const bool keep = runs(p.plan, p.machine) && runtime_change(p.plan.in, p.machine, p.facts);
   for (const RenderedFile& rendered : p.texts.files) {
-    if (!which(rendered)) continue;
+    if (!which(rendered) || (keep && is_of_runtime(rendered))) continue;
     const bool there = is_there(p.facts, rendered.path);
     const bool same = there && p.facts.files.at(rendered.path).sha256 == sha256(rendered.text);
     const bool right = same && p.facts.files.at(rendered.path).mode == rendered.mode;
@@ -165,58 +176,70 @@ void plan_packages(const Preparing& p) {
   p.add(std::move(step));
 }
 
-/// An archive that is no package: fetched or copied, its digest compared before anything of it is used.
-void plan_archive(const Preparing& p, const std::string& program, const std::string& version, const std::string& url,
-                  const std::string& install) {
-  const auto found = p.facts.programs.find(program);
-  if (found != p.facts.programs.end() && is_version(found->second, version)) return;
-  if (found != p.facts.programs.end() && runs(p.plan, p.machine))
-    return p.plan.warn(fmt::format("{} runs {} {}, the site says {}: fairlead bootstrap upgrade changes it", p.machine.name, program,
-                                   found->second, version));
-  const std::string& digest = p.plan.in.texts.runtime_sha256;
-  if (digest.empty())
-    return p.plan.obstacle({p.machine.name}, fmt::format("no SHA-256 is known of {} {}", program, version),
-                           fmt::format("write it as `sha256` beside its version (its publisher prints it), or choose another `source`"));
-  const std::string archive = in_work(program + "-" + version + ".tar.gz");
-  Step step = p.step(program, fmt::format("installs {} {}", program, version),
-                     found == p.facts.programs.end() ? program + " is missing" : program + " is " + found->second);
-  step.usual = 15s;
-  std::string text;
-  if (const std::string& bundle = p.plan.in.site.mirrors.bundle; !bundle.empty()) {
-    CopyFile from = copy_file(bundle + "/" + program + "-" + version + ".tar.gz", archive);
-    from.sha256 = digest;
-    step.operations.emplace_back(from);
-  } else {
-    text += fmt::format("mkdir -p {}\ncurl -fsSL --retry 3 -o {} {}\n", kWorkPath, archive, url);
-  }
-  text += fmt::format("echo '{}  {}' | sha256sum -c --quiet - || {{ rm -f {}; echo 'the archive is not the pinned one' >&2; exit 1; }}\n",
-                      digest, archive, archive);
-  text += fmt::format("{}rm -f {}\n", install, archive);
-  step.operations.emplace_back(script(text, 10min));
-  p.add(std::move(step));
-}
-
-void plan_runtime(const Preparing& p) {
-  const Versions& versions = p.plan.in.site.versions;
+/// A runtime that comes as an archive, not as a package.
+struct Archive {
+  std::string program;
+  std::string version;
+  std::string url;
+  std::string install;  ///< Script, with the archive at its place.
+};
+std::optional<Archive> archive_of(const Versions& versions) {
   if (versions.containerd && versions.containerd->source == RuntimeSource::kUpstream) {
     const std::string& version = versions.containerd->version;
     const std::string name = fmt::format("containerd-{}", version);
-    plan_archive(
-        p, "containerd", version,
+    return Archive{
+        "containerd", version,
         fmt::format("https://github.com/containerd/containerd/releases/download/v{}/{}-linux-amd64.tar.gz", version, name),
         // Its unit is a rendered file, which comes after it and starts it.
         fmt::format(
             "tar -xzf {0}/{1}.tar.gz -C /usr/local\nif systemctl is-active --quiet containerd; then systemctl restart containerd; fi\n",
-            kWorkPath, name));
+            kWorkPath, name)};
   }
-  if (versions.cri_dockerd) {
-    const std::string& version = versions.cri_dockerd->version;
-    plan_archive(p, "cri-dockerd", version,
+  if (!versions.cri_dockerd) return std::nullopt;
+  const std::string& version = versions.cri_dockerd->version;
+  return Archive{"cri-dockerd", version,
                  fmt::format("https://github.com/Mirantis/cri-dockerd/releases/download/v{0}/cri-dockerd-{0}.amd64.tgz", version),
                  fmt::format("tar -xzf {}/cri-dockerd-{}.tar.gz -C /usr/bin --strip-components=1 cri-dockerd/cri-dockerd\n"
                              "if systemctl is-active --quiet cri-docker; then systemctl restart cri-docker; fi\n",
-                             kWorkPath, version));
+                             kWorkPath, version)};
+}
+
+/// Fetched or copied, its digest compared before anything of it is used. Empty: no digest is known.
+std::vector<Operation> archive_operations(const PlanInput& in, const Archive& archive) {
+  const std::string& digest = in.texts.runtime_sha256;
+  if (digest.empty()) return {};
+  const std::string path = in_work(archive.program + "-" + archive.version + ".tar.gz");
+  std::vector<Operation> out;
+  std::string text;
+  if (const std::string& bundle = in.site.mirrors.bundle; !bundle.empty()) {
+    CopyFile from = copy_file(bundle + "/" + archive.program + "-" + archive.version + ".tar.gz", path);
+    from.sha256 = digest;
+    out.emplace_back(from);
+  } else {
+    text += fmt::format("mkdir -p {}\ncurl -fsSL --retry 3 -o {} {}\n", kWorkPath, path, archive.url);
   }
+  text += fmt::format("echo '{}  {}' | sha256sum -c --quiet - || {{ rm -f {}; echo 'the archive is not the pinned one' >&2; exit 1; }}\n",
+                      digest, path, path);
+  text += fmt::format("{}rm -f {}\n", archive.install, path);
+  out.emplace_back(script(text, 10min));
+  return out;
+}
+
+void plan_runtime(const Preparing& p) {
+  const auto archive = archive_of(p.plan.in.site.versions);
+  if (!archive) return;
+  const auto found = p.facts.programs.find(archive->program);
+  if (found != p.facts.programs.end() && is_version(found->second, archive->version)) return;
+  if (found != p.facts.programs.end() && runs(p.plan, p.machine))
+    return p.plan.warn(fmt::format("{} runs {} {}, the site says {}: fairlead bootstrap upgrade changes it", p.machine.name,
+                                   archive->program, found->second, archive->version));
+  Step step = p.step(archive->program, fmt::format("installs {} {}", archive->program, archive->version),
+                     found == p.facts.programs.end() ? archive->program + " is missing" : archive->program + " is " + found->second);
+  step.operations = archive_operations(p.plan.in, *archive);
+  if (step.operations.empty())
+    return p.plan.obstacle({p.machine.name}, fmt::format("no SHA-256 is known of {} {}", archive->program, archive->version), kNoSum);
+  step.usual = 15s;
+  p.add(std::move(step));
 }
 
 void plan_kernel(const Preparing& p) {
@@ -294,6 +317,8 @@ std::map<std::string, std::string> wanted_packages(const Site& site, const Machi
   if (is_node(m)) {
     out = {{"kubeadm", kubernetes}, {"kubelet", kubernetes}, {"chrony", ""}, {"curl", ""}, {"gpg", ""}};
     if (!m.has(Role::kEtcd) || m.has(Role::kControlPlane)) out["kubectl"] = kubernetes;
+    // Beside a static pod of etcd there is etcdctl; here there is none.
+    if (m.has(Role::kControlPlane) && site.kubernetes.etcd == EtcdPlace::kExternal) out["etcd-client"] = "";
     if (site.versions.containerd) {
       const Containerd& runtime = *site.versions.containerd;
       if (runtime.source == RuntimeSource::kUpstream) out["runc"] = "";
@@ -313,6 +338,40 @@ std::map<std::string, std::string> wanted_packages(const Site& site, const Machi
   return out;
 }
 
+std::optional<RuntimeChange> runtime_change(const PlanInput& in, const Machine& m, const MachineFacts& facts) {
+  const Versions& versions = in.site.versions;
+  RuntimeChange out;
+  std::vector<Operation> install;
+  if (const auto archive = archive_of(versions)) {
+    const auto found = facts.programs.find(archive->program);
+    if (found == facts.programs.end() || is_version(found->second, archive->version)) return std::nullopt;
+    out.because = fmt::format("{} is {}", archive->program, found->second);
+    out.version = archive->version;
+    install = archive_operations(in, *archive);
+    if (install.empty()) return out;
+  } else {
+    const std::string name = versions.containerd->source == RuntimeSource::kDebian ? "containerd" : "containerd.io";
+    const auto found = facts.packages.find(name);
+    out.version = versions.containerd->version;
+    if (found == facts.packages.end() || is_version(found->second, out.version)) return std::nullopt;
+    out.because = fmt::format("{} is {}", name, found->second);
+    install.emplace_back(
+        script(fmt::format("export DEBIAN_FRONTEND=noninteractive\napt-get update -q\napt-get install -y -q --no-install-recommends "
+                           "--allow-change-held-packages {}\napt-mark hold {}\n",
+                           sh_quote(fmt::format("{}={}*", name, out.version)), name),
+               15min));
+  }
+  const auto texts = in.texts.machines.find(m.name);
+  for (const RenderedFile& rendered : texts == in.texts.machines.end() ? std::vector<RenderedFile>{} : texts->second.files) {
+    if (m.prepare && is_of_runtime(rendered)) out.operations.emplace_back(file(rendered.path, rendered.text, rendered.mode));
+  }
+  // One script with its restart: what is recorded as done runs.
+  auto& last = std::get<RunScript>(install.back());
+  last.script += fmt::format("systemctl daemon-reload\nsystemctl restart {}\n", versions.containerd ? "containerd" : "cri-docker");
+  out.operations.insert(out.operations.end(), install.begin(), install.end());
+  return out;
+}
+
 bool is_version(const std::string& installed, const std::string& wanted) {
   const std::string_view bare = installed.starts_with("v") ? std::string_view(installed).substr(1) : installed;
   return bare == wanted ||
@@ -326,6 +385,7 @@ void plan_prepare(PlanBuilder& plan) {
     const auto texts = plan.in.texts.machines.find(machine.name);
     static const MachineTexts kNone;
     const Preparing p{plan, machine, *facts, texts == plan.in.texts.machines.end() ? kNone : texts->second};
+    if (!machine.prepare) continue;
     plan_apt_keys(p);
     plan_files(p, "sources", is_apt);
     plan_packages(p);

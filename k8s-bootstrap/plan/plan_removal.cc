@@ -64,13 +64,22 @@ etcdctl_here member remove {0}
                                               member.id);
 }
 
-bool add_member_removal(PlanBuilder& plan, const Removal& removal, const Machine& host, const EtcdMember& member) {
-  const Machine& machine = removal.machine;
-  if (const std::string why = refusal(plan, machine, member); !why.empty()) {
-    plan.obstacle({machine.name}, fmt::format("etcd member {} of {} is not removed: {}", member.id, machine.name, why),
-                  "mend the other members first; fairlead bootstrap status shows them");
+/// Asked before the first step is planned: a machine whose member stays is not drained either.
+bool may_go(PlanBuilder& plan, const Machine& machine, const Machine* host, const EtcdMember& member) {
+  if (host == nullptr) {
+    plan.obstacle({machine.name}, "its etcd member cannot be removed: no other control plane answers",
+                  "start another control plane, or restore etcd");
     return false;
   }
+  const std::string why = refusal(plan, machine, member);
+  if (why.empty()) return true;
+  plan.obstacle({machine.name}, fmt::format("etcd member {} of {} is not removed: {}", member.id, machine.name, why),
+                "mend the other members first; fairlead bootstrap status shows them");
+  return false;
+}
+
+void add_member_removal(PlanBuilder& plan, const Removal& removal, const Machine& host, const EtcdMember& member) {
+  const Machine& machine = removal.machine;
   Step step = plan.step(&machine, "remove-member", removal.phase, "its etcd member is removed", removal.because);
   step.machine = host.name;
   step.needs = {machine.name + "/drain"};
@@ -82,7 +91,6 @@ bool add_member_removal(PlanBuilder& plan, const Removal& removal, const Machine
   step.concerns.erase(std::unique(step.concerns.begin(), step.concerns.end()), step.concerns.end());
   step.operations.emplace_back(script(removal_script(plan.in.site, member), 1min));
   plan.add(std::move(step));
-  return true;
 }
 
 }  // namespace
@@ -93,8 +101,9 @@ void add_reset(const PlanBuilder& plan, const Machine& machine, Step& step) {
   const std::string config = in_work("reset.yaml");
   if (configured) step.operations.emplace_back(file(config, texts->second.reset, 0600));
   // kubeadm leaves what it did not make; the next join would take a plug-in's old addresses for its own.
-  step.operations.emplace_back(script(fmt::format("kubeadm reset --force{}\nrm -rf /etc/cni/net.d/* /etc/kubernetes/pki\n{}",
-                                                  configured ? " --config " + config : "", configured ? "rm -f " + config + "\n" : "")));
+  step.operations.emplace_back(
+      script(fmt::format("kubeadm reset --force{}\nrm -rf /etc/cni/net.d/* /etc/kubernetes/pki {}\n{}",
+                         configured ? " --config " + config : "", kKubeadmSums, configured ? "rm -f " + config + "\n" : "")));
   step.usual = 5s;
 }
 
@@ -103,30 +112,28 @@ bool plan_removal(PlanBuilder& plan, const Removal& removal) {
   const MachineVerdict& verdict = plan.view.of(machine);
   const Machine* host = plan.in.facts.cluster ? other_host(plan, machine) : nullptr;
   const bool stacked = machine.has(Role::kControlPlane) && plan.in.site.kubernetes.etcd == EtcdPlace::kStacked;
-  if (stacked && etcd_unread(plan.in.site, plan.in.facts)) {
+  const bool votes = stacked || (machine.has(Role::kEtcd) && !machine.has(Role::kControlPlane));
+  const bool listed = !votes || !plan.in.facts.cluster || !plan.in.facts.cluster->etcd.empty();
+  if (!FL_PLAN_RULE(kEtcdUnread, listed)) {
     plan.obstacle({machine.name}, "it is not taken out: the members of etcd could not be read, and one of them may be its own",
                   "fairlead bootstrap status says why etcd does not answer; mend that");
     return false;
   }
+  const EtcdMember* member = votes ? verdict.member : nullptr;
+  if (member != nullptr && !may_go(plan, machine, host, *member)) return false;
   if (verdict.node != nullptr && removal.asked_for && host != nullptr) {
+    // Where nobody answers nobody ends pods either: until the API has noticed, it says that the node is ready.
+    const bool answers = verdict.node->ready && plan.in.facts.find(machine.name) != nullptr;
     Step step = plan.step(&machine, "drain", removal.phase, "its pods move elsewhere", removal.because);
     step.machine = host->name;
     step.concerns = {host->name};
-    step.operations.emplace_back(
-        script(kubectl(fmt::format("drain {} --ignore-daemonsets --delete-emptydir-data --timeout=10m{}\n", machine.name,
-                                   verdict.node->ready ? "" : " --force --grace-period=0 --disable-eviction")),
-               15min));
+    step.operations.emplace_back(script(kubectl(fmt::format("drain {} --ignore-daemonsets --delete-emptydir-data --timeout=10m{}\n",
+                                                            machine.name, answers ? "" : " --force --grace-period=0 --disable-eviction")),
+                                        15min));
     step.usual = 60s;
     plan.add(std::move(step));
   }
-  if (stacked && verdict.member != nullptr) {
-    if (host == nullptr) {
-      plan.obstacle({machine.name}, "its etcd member cannot be removed: no other control plane answers",
-                    "start another control plane, or restore etcd");
-      return false;
-    }
-    if (!add_member_removal(plan, removal, *host, *verdict.member)) return false;
-  }
+  if (member != nullptr) add_member_removal(plan, removal, *host, *member);
   if (plan.in.facts.find(machine.name) != nullptr && verdict.state != MachineState::kWiped && verdict.state != MachineState::kBlank) {
     Step step = plan.step(&machine, "reset", removal.phase, removal.asked_for ? "is reset" : "loses what the unfinished attempt made",
                           removal.because);

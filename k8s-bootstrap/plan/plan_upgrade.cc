@@ -115,7 +115,12 @@ fairlead node online
     return bare(n.node->kubelet_version) != target_ || !n.package_is("kubelet", target_) ||
            (n.control_plane && !n.package_is("kubectl", target_));
   }
+  /// A machine that the operator prepares keeps the runtime that it has.
+  std::optional<RuntimeChange> runtime_of(const Node& n) const {
+    return n.machine->prepare ? runtime_change(plan_.in, *n.machine, *n.facts) : std::nullopt;
+  }
   bool changes(const Node& n) const {
+    if (runtime_of(n) || n.unfinished("/runtime")) return true;
     return api_behind(n) || kubelet_behind(n) || !n.package_is("kubeadm", target_) || n.unfinished("/upgrade") || n.unfinished("/kubelet");
   }
   /// D3: the last of cordon and uncordon that some machine has a record of is a cordon.
@@ -155,16 +160,18 @@ fairlead node online
   void before_all(const std::vector<Node>& nodes) {
     if (std::none_of(nodes.begin(), nodes.end(), [&](const Node& n) { return api_behind(n); })) return;
     const bool begun = std::any_of(nodes.begin(), nodes.end(), [&](const Node& n) { return n.control_plane && !api_behind(n); });
+    const std::string name = fmt::format("etcd-before-{}.db", target_);
+    plan_.warn(fmt::format("the way back: etcd restored from {} (etcdctl snapshot restore), with the packages of the earlier version",
+                           in_state(plan_.in.site, "backups/" + name)));
     if (begun) return;
     Step step = plan_.step(&host_, "etcd-snapshot", Phase::kUpgrade, "etcd is saved to state_dir",
                            "the only way back from an upgrade of the control plane");
     step.needs = before_;
-    const std::string name = fmt::format("etcd-before-{}.db", target_);
     // Below /var/lib/etcd the static pod's etcdctl and the host see the same folder.
     const bool stacked = plan_.in.site.kubernetes.etcd == EtcdPlace::kStacked;
     const std::string path = stacked ? "/var/lib/etcd/" + name : in_work(name);
-    step.operations.emplace_back(
-        script(etcdctl_function(plan_.in.site) + fmt::format("rm -f {0}\netcdctl_here snapshot save {0}\nchmod 0600 {0}\n", path), 10min));
+    step.operations.emplace_back(script(
+        etcdctl_function_of_one(plan_.in.site) + fmt::format("rm -f {0}\netcdctl_here snapshot save {0}\nchmod 0600 {0}\n", path), 10min));
     FetchFile fetch;
     fetch.path = path;
     fetch.to = in_state(plan_.in.site, "backups/" + name);
@@ -174,8 +181,6 @@ fairlead node online
     step.usual = 10s;
     before_ = {step.id};
     plan_.add(std::move(step));
-    plan_.warn(fmt::format("the way back: etcd restored from {} (etcdctl snapshot restore), with the packages of the earlier version",
-                           in_state(plan_.in.site, "backups/" + name)));
   }
 
   Step step(const Node& n, const std::string& verb, const std::string& title, const std::string& because) {
@@ -234,30 +239,60 @@ fairlead node online
     add(std::move(out));
   }
 
+  void kubeadm_package(const Node& n) {
+    if (n.package_is("kubeadm", target_) || plan_.has(n.machine->name + "/kubeadm")) return;
+    Step out = step(n, "kubeadm", "gets kubeadm " + target_, "kubeadm is " + installed(n, "kubeadm"));
+    out.operations.emplace_back(script(install_kubernetes(plan_.in.site, *n.machine, {"kubeadm"}), 15min));
+    out.usual = 20s;
+    add(std::move(out));
+  }
+
+  /// kubeadm's own look at the cluster, with nothing drained yet: what it refuses is refused here.
+  void kubeadm_plan(const Node& n) {
+    kubeadm_package(n);
+    Step out = step(n, "upgrade-plan", "kubeadm looks whether it can upgrade to " + target_, "the cluster is upgraded");
+    const std::string with = upgrade_file(n, out);
+    out.operations.emplace_back(script(fmt::format("kubeadm upgrade plan v{}{}\n", target_, with), 5min));
+    out.usual = 5s;
+    add(std::move(out));
+  }
+
+  /// kubeadm's arguments that name its configuration, which `step` writes.
+  std::string upgrade_file(const Node& n, Step& step) const {
+    const auto texts = plan_.in.texts.machines.find(n.machine->name);
+    const bool configured = texts != plan_.in.texts.machines.end() && !texts->second.upgrade.empty() && minor_of(target_) > Minor{1, 30};
+    const std::string config = in_work("upgrade.yaml");
+    if (configured) step.operations.emplace_back(file(config, texts->second.upgrade, 0600));
+    return configured ? " --config " + config : std::string();
+  }
+
   void kubeadm(const Node& n, bool first) {
-    const std::string name = n.machine->name;
-    if (!n.package_is("kubeadm", target_)) {
-      Step out = step(n, "kubeadm", "gets kubeadm " + target_, "kubeadm is " + installed(n, "kubeadm"));
-      out.operations.emplace_back(script(install_kubernetes(plan_.in.site, *n.machine, {"kubeadm"}), 15min));
-      out.usual = 20s;
-      add(std::move(out));
-    }
+    kubeadm_package(n);
     if (!api_behind(n) && !n.unfinished("/upgrade") && !(kubelet_behind(n) && !n.control_plane)) return;
     Step out =
         step(n, "upgrade", first ? "upgrades the control plane to " + target_ : "kubeadm upgrade node",
              n.control_plane ? "its API server is " + bare(n.facts->api_version) : "its kubelet is " + bare(n.node->kubelet_version));
-    const auto texts = plan_.in.texts.machines.find(name);
-    const bool configured = texts != plan_.in.texts.machines.end() && !texts->second.upgrade.empty() && minor_of(target_) > Minor{1, 30};
-    const std::string config = in_work("upgrade.yaml");
-    if (configured) out.operations.emplace_back(file(config, texts->second.upgrade, 0600));
-    const std::string with = configured ? " --config " + config : "";
+    const std::string with = upgrade_file(n, out);
     // `apply` asks on a terminal's behalf; its flag for yes does not go together with a file.
-    out.operations.emplace_back(
-        script(first ? fmt::format("kubeadm upgrade plan v{0}{1}\necho y | kubeadm upgrade apply v{0}{1}\n", target_, with)
-                     : fmt::format("kubeadm upgrade node{}\n", with),
-               20min));
+    out.operations.emplace_back(script(
+        (first ? fmt::format("echo y | kubeadm upgrade apply v{0}{1}\n", target_, with) : fmt::format("kubeadm upgrade node{}\n", with)) +
+            note_kubeadm_files(),
+        20min));
     out.usual = 90s;
     if (first) applied_ = out.id;
+    add(std::move(out));
+  }
+
+  /// Of the two versions of a runtime only the drained node sees the change; its files and its program change together.
+  void runtime(const Node& n) {
+    const auto change = runtime_of(n);
+    if (!change && !n.unfinished("/runtime")) return;
+    const std::string unit = plan_.in.site.versions.containerd ? "containerd" : "cri-docker";
+    Step out = step(n, "runtime", fmt::format("gets {} {}", unit, change ? change->version : "started again"),
+                    change ? change->because : "its change did not end, by its record");
+    if (change) out.operations = change->operations;
+    if (!change) out.operations.emplace_back(script(fmt::format("systemctl daemon-reload\nsystemctl restart {}\n", unit)));
+    out.usual = 20s;
     add(std::move(out));
   }
 
@@ -281,8 +316,10 @@ fairlead node online
     chain_ = needs;
     const bool cordoned_before = n.node->unschedulable && !ours;
     if (work) {
+      if (first && api_behind(n)) kubeadm_plan(n);
       pool(n, "maint", "takes {} out of the pool");
       drain(n, cordoned_before);
+      runtime(n);
       kubeadm(n, first);
       kubelet(n);
     }
@@ -387,6 +424,12 @@ Plan plan_upgrade(const PlanInput& input) {
       plan.obstacle({gateway->name}, "not read: it cannot take a control plane out of the pool",
                     "make it reachable, or take it out of the site");
   }
+  for (const Node& n : nodes) {
+    const auto change = n.machine->prepare ? runtime_change(input, *n.machine, *n.facts) : std::nullopt;
+    if (change && change->operations.empty())
+      plan.obstacle({n.machine->name}, fmt::format("no SHA-256 is known of the runtime {}", change->version),
+                    "write it as `sha256` beside its version, or leave the version as it was");
+  }
   if (!check_versions(plan, nodes)) return plan.take();
   Upgrade upgrade(plan, *plan.view.primary);
   upgrade.gateways();
@@ -396,6 +439,7 @@ Plan plan_upgrade(const PlanInput& input) {
     return stopped;
   }
   upgrade.run(nodes);
+  if (plan.so_far().steps.empty()) plan_kubeconfigs(plan);  // kubeadm has renewed the certificates, too.
   return plan.take();
 }
 

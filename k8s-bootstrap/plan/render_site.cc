@@ -5,6 +5,7 @@
 #include "k8s-bootstrap/plan/plan_input.h"
 #include "k8s-bootstrap/render/apt_files.h"
 #include "k8s-bootstrap/render/gateway_devices.h"
+#include "k8s-bootstrap/site/versions.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -18,7 +19,11 @@ void add_apt_files(const Site& site, const Machine& machine, const MachineFacts&
 }
 
 std::string runtime_sha256(const Versions& versions) {
-  if (versions.containerd) return versions.containerd->sha256;
+  if (versions.containerd) {
+    if (!versions.containerd->sha256.empty()) return versions.containerd->sha256;
+    const auto version = parse_version(versions.containerd->version);
+    return version ? std::string(containerd_sha256(*version)) : std::string();
+  }
   return versions.cri_dockerd ? versions.cri_dockerd->sha256 : std::string();
 }
 
@@ -34,6 +39,7 @@ Rendered render_site(const Site& given, const Facts& facts) {
     const bool control_plane = machine.has(Role::kControlPlane);
     const bool node = control_plane || machine.has(Role::kWorker);
     if (control_plane || machine.has(Role::kEtcd)) texts.init = init_config(site, machine);  // Of etcd alone: etcd_config.
+    if (machine.has(Role::kEtcd) && !control_plane) texts.etcd_join = etcd_config(site, machine, true);
     if (node) texts.join = join_config(site, machine);
     if (node) texts.upgrade = upgrade_config(site, machine);
     if (node || machine.has(Role::kEtcd)) texts.reset = reset_config(site, machine);

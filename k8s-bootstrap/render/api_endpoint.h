@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/ip_address.h"
 #include "k8s-bootstrap/site/site.h"
@@ -11,7 +12,8 @@ namespace fairlead::bootstrap {
 
 inline constexpr std::uint16_t kDefaultApiPort = 6443;
 
-/// The endpoint's VIP and the port it listens on; without gateways the first control plane's own address.
-[[nodiscard]] Endpoint api_endpoint(const Site& site);
+/// "HOST:PORT": the endpoint's VIP and the port it listens on; without gateways what the site says, else the first control plane's own
+/// address.
+[[nodiscard]] std::string api_endpoint(const Site& site);
 
 }  // namespace fairlead::bootstrap

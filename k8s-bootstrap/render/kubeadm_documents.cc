@@ -125,6 +125,8 @@ std::vector<std::string> certificate_names(const Site& site) {
   if (const SiteVip* vip = site.endpoint()) {
     add(vip->address.to_string());
     add(vip->name + "." + site.domain);
+  } else if (const auto balancer = parse_host_port(site.kubernetes.endpoint)) {
+    add(balancer->host);
   }
   for (const Role role : {Role::kGateway, Role::kControlPlane}) {
     for (const Machine* machine : site.with(role)) {
@@ -173,7 +175,7 @@ DocNodePtr cluster_configuration(const Site& site) {
   MapBuilder out = document(site, "ClusterConfiguration");
   out.add_text("clusterName", site.name)
       .add_text("kubernetesVersion", "v" + site.versions.kubernetes)
-      .add_text("controlPlaneEndpoint", api_endpoint(site).to_string())
+      .add_text("controlPlaneEndpoint", api_endpoint(site))
       .add("networking", std::move(networking))
       .add("apiServer", std::move(MapBuilder().add("certSANs", texts(certificate_names(site)))).build())
       .add("etcd", etcd_of(site))
@@ -209,7 +211,7 @@ std::string init_config(const Site& site, const Machine& machine) {
 
 std::string join_config(const Site& site, const Machine& machine) {
   auto token = std::move(MapBuilder()
-                             .add_text("apiServerEndpoint", api_endpoint(site).to_string())
+                             .add_text("apiServerEndpoint", api_endpoint(site))
                              .add_text("token", "${join-token}")
                              .add("caCertHashes", texts({"sha256:${ca-hash}"})))
                    .build();

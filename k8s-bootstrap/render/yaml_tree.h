@@ -40,6 +40,15 @@ class MapBuilder {
 ///   everything else is replaced.
 [[nodiscard]] config::DocNodePtr merge(const config::DocNodePtr& base, const config::DocNodePtr& over);
 
+/// What merge() has to lay over `base` so that it says what `wanted` says; null: nothing, they say the same. Order does not count.
+struct Difference {
+  config::DocNodePtr over;
+  std::vector<std::string> lost;  ///< Paths that no merging brings: an item of a list of named ones that would have to go.
+};
+/// `removals`: what only `base` has is taken away; else it may stay.
+[[nodiscard]] Difference difference(const config::DocNodePtr& base, const config::DocNodePtr& wanted, bool removals);
+[[nodiscard]] bool same_value(const config::DocNode& a, const config::DocNode& b);
+
 /// Block YAML for people: an item that has only scalars in it and fits into the line (kYamlColumns) stands in one line, likewise a short
 /// list; longer lists have one item a line.
 inline constexpr std::size_t kYamlColumns = 110;

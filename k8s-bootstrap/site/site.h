@@ -98,6 +98,8 @@ struct Machine {
   std::map<std::string, std::string> labels;
   std::optional<std::vector<Taint>> taints;  ///< Absent: kubeadm's own.
   std::vector<ExtraFile> files;
+  /// False: its packages, runtime, files and kernel settings are the operator's, and left as they are (`adopt` found it so).
+  bool prepare = true;
   config::DocNodePtr kubelet;  ///< Keys of KubeletConfiguration, merged last; may be null.
   // What the machine is made of belongs to images and VMs (sections vms, image, storage), refused by this release: see site_load.h.
 
@@ -156,7 +158,7 @@ struct Addon {
   bool operator==(const Addon&) const = default;
 };
 struct Kubernetes {
-  std::string endpoint;  ///< Name of a VIP of the gateways.
+  std::string endpoint;  ///< Name of a VIP of the gateways; without gateways HOST:PORT of somebody else's balancer, or empty.
   IpPrefix pods;
   IpPrefix services;
   EtcdPlace etcd = EtcdPlace::kStacked;

@@ -88,10 +88,12 @@ void check_cidrs(SiteChecks& checks, const Kubernetes& k) {
 void check_endpoint_without_gateways(SiteChecks& checks) {
   if (checks.site.gateways || !checks.sound("gateways") || !checks.all_known("machines", checks.site.machines.size(), "roles")) return;
   const auto planes = checks.site.with(Role::kControlPlane);
+  if (checks.site.kubernetes.endpoint.find(':') != std::string::npos) return;  // A balancer of the operator's own.
   if (planes.size() > 1)
     checks.error("machines",
                  fmt::format("{} control planes without gateways: there is no address that outlives one of them", planes.size()),
-                 "add gateways with a VIP for kubernetes.endpoint, or keep one control plane");
+                 "add gateways with a VIP for kubernetes.endpoint, or name a load balancer there, as in 192.168.1.10:6443, or keep one "
+                 "control plane");
   const std::string& endpoint = checks.site.kubernetes.endpoint;
   if (endpoint.empty() || planes.empty() || endpoint == planes.front()->name) return;
   checks.error("kubernetes.endpoint", fmt::format("{} would be a VIP, and there are no gateways", quoted(endpoint)),

@@ -46,12 +46,26 @@ void check_pool(SiteChecks& checks, const Network& network, const std::string& o
     return checks.error(path, fmt::format("the pool is not within {}", network.cidr.to_string()),
                         "first and last are hosts' addresses of the network");
   if (pool.last < pool.first) return checks.error(path, "the pool's last address is below its first", "write [FIRST, LAST]");
-  if (pool.first.is_v4() && config::addresses_in(pool) > config::kPoolAddressesMax)
+  if (pool.first.is_v4() && config::addresses_in(pool) > config::kDhcpLeasesMax)
     return checks.error(path, fmt::format("the pool has {} addresses", config::addresses_in(pool)),
-                        fmt::format("at most {}", config::kPoolAddressesMax));
+                        fmt::format("at most {} of all networks: as many leases do gateways remember", config::kDhcpLeasesMax));
   if (!network.router && !network.dns)
     checks.error(path, fmt::format("network {} has a pool, and neither router nor dns: DHCP has no address to answer from", network.name),
                  "give it one of them");
+}
+
+/// As config/check_dnsdhcp.cc has it.
+void check_leases(SiteChecks& checks) {
+  std::uint64_t leases = 0;
+  for (std::size_t i = 0; i < checks.site.networks.size(); ++i) {
+    const auto& pool = checks.site.networks[i].pool;
+    const std::string path = path_of("networks[{}].pool", i);
+    if (!pool || !pool->first.is_v4() || !checks.sound(path)) continue;
+    leases += config::addresses_in(*pool);
+    if (leases <= config::kDhcpLeasesMax) continue;
+    return checks.error(path, fmt::format("with this pool there may be {} leases, of all pools up to here", leases),
+                        fmt::format("gateways remember {}: make the pools smaller", config::kDhcpLeasesMax));
+  }
 }
 
 void take_services(SiteChecks& checks, const Network& network, const std::string& of) {
@@ -95,6 +109,7 @@ void check_site_networks(SiteChecks& checks) {
     if (network.name == "uplink" && !network.external && checks.site.gateways && checks.site.gateways->router)
       checks.error(of + ".name", "a network may be named uplink only when it is external", "the router means the world by it: rename it");
   }
+  check_leases(checks);
 }
 
 }  // namespace fairlead::bootstrap

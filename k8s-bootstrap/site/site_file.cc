@@ -16,6 +16,10 @@ SiteLoad load_site_file(const std::string& path) {
   };
   const auto text = config::read_text_file(path);
   if (!text) return failed(text.error().message());
+  return load_site_text(*text, path);
+}
+
+SiteLoad load_site_text(std::string_view text, const std::string& path) {
   SiteContext context;
   context.environment = [](std::string_view name) -> std::optional<std::string> {
     const char* value = ::getenv(std::string(name).c_str());
@@ -23,7 +27,7 @@ SiteLoad load_site_file(const std::string& path) {
     return std::string(value);
   };
   context.today = utc_text(SystemClock().wall()).substr(0, 10);
-  return load_site(*text, path, context);
+  return load_site(text, path, context);
 }
 
 }  // namespace fairlead::bootstrap

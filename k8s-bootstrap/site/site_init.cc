@@ -18,7 +18,7 @@ ssh: {user: debian, key: ~/.ssh/id_ed25519, jump: [bastion], parallel: 8}
 
 versions:                  # exact; only `fairlead bootstrap upgrade` changes a running cluster's
   kubernetes: 1.36.4       # known versions and their end of life: fairlead bootstrap versions
-  containerd: {version: 2.3.4, source: upstream}
+  containerd: {version: 2.3.5, source: upstream}
 # mirrors: {debian: "http://mirror.kube.demo/debian", images: {registry.example: mirror.kube.demo:5000}, bundle: ./demo.bundle}
 
 networks:                  # one L2 segment each; router and dns become VIPs of the gateways unless external

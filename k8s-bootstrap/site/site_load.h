@@ -31,6 +31,8 @@ struct SiteLoad {
 /// Pure. `file` is a name for messages.
 [[nodiscard]] SiteLoad load_site(std::string_view text, std::string file, const SiteContext& context);
 
+/// A text with the process's environment and the wall clock's date (UTC).
+[[nodiscard]] SiteLoad load_site_text(std::string_view text, const std::string& path);
 /// The same of a file, with the process's environment and the wall clock's date (UTC). A file that cannot be read is a problem that names
 /// it and the kernel's reason. Blocks on the file system.
 [[nodiscard]] SiteLoad load_site_file(const std::string& path);

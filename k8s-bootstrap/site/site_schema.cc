@@ -182,7 +182,11 @@ class PreflightType final : public TypeOf<std::vector<std::string>> {
     into = std::move(site.ignored_checks);
     return true;
   }
-  [[nodiscard]] std::optional<config::DocNode> write_value(const std::vector<std::string>&, bool) const override { return std::nullopt; }
+  [[nodiscard]] std::optional<config::DocNode> write_value(const std::vector<std::string>& from, bool with_defaults) const override {
+    Site site;
+    site.ignored_checks = from;
+    return write_section(preflight_section(), &site, with_defaults);
+  }
 };
 
 Section build_site() {

@@ -170,8 +170,17 @@ const Section& kubernetes_section() {
   static const Section of = make_section<Kubernetes>(
       "kubernetes", "The cluster.",
       {
-          field("endpoint", &Kubernetes::endpoint, optional_name(),
-                "Name of the VIP that clients use, port 6443. Without gateways: empty, the control plane itself."),
+          field(
+              "endpoint", &Kubernetes::endpoint,
+              formatted({.name = "name or HOST:PORT",
+                         .range = "a VIP's name, or HOST:PORT",
+                         .pattern = "^([a-z0-9]([a-z0-9._-]*[a-z0-9])?|[A-Za-z0-9.:_\\[\\]-]+:[0-9]{1,5})?$",
+                         .example = "api",
+                         .may_be_empty = true,
+                         .length_max = 260,
+                         .obeys = [](std::string_view text) { return is_endpoint_word(text); }}),
+              "Name of the VIP that clients use, port 6443. Without gateways: HOST:PORT of a load balancer of your own, or empty: the one "
+              "control plane itself."),
           field("pods", &Kubernetes::pods, prefix(true), "Addresses of pods; the CNI addon must use the same.", {.required = true}),
           field("services", &Kubernetes::services, prefix(true), "Addresses of services.", {.required = true}),
           field("etcd", &Kubernetes::etcd, choice<EtcdPlace>({{"stacked", EtcdPlace::kStacked}, {"external", EtcdPlace::kExternal}}),

@@ -139,6 +139,9 @@ Section build_machine() {
                         "Taints of its node. Absent: kubeadm's own. An empty list: none."),
           machine_field("files", &Machine::files, list(section<ExtraFile>(file_section()), kExtraFilesMax, "files"),
                         "Files of yours on it."),
+          machine_field("prepare", &Machine::prepare, flag(),
+                        "Install and configure what Kubernetes needs. false: packages, package sources, runtime, files and kernel settings "
+                        "are yours, and left as they are."),
           machine_field("kubelet", &Machine::kubelet, foreign_map("keys of KubeletConfiguration", "{maxPods: 200}"),
                         "Merged last into this node's KubeletConfiguration."),
           size_field("cpus", &VmSize::cpus, number<std::uint32_t>(0, 1024, "by role"), "CPUs of the VM."),

@@ -285,6 +285,16 @@ TypeOfPtr<std::map<std::string, DocNodePtr>> foreign_maps(std::vector<std::strin
   return std::make_shared<ForeignMapsType>(std::move(kinds), std::move(example));
 }
 
+bool is_endpoint_word(std::string_view text) {
+  if (text.find(':') != std::string_view::npos) {
+    const auto parsed = parse_host_port(text);
+    return parsed && parsed->port != 0;
+  }
+  const auto inner = [](char c) { return is_lower(c) || is_digit(c) || c == '-' || c == '_' || c == '.'; };
+  const auto edge = [](char c) { return is_lower(c) || is_digit(c); };
+  return !text.empty() && text.size() <= 63 && edge(text.front()) && edge(text.back()) && std::all_of(text.begin(), text.end(), inner);
+}
+
 bool is_label_value(std::string_view value) {
   if (value.empty()) return true;
   return value.size() <= 63 && is_alnum(value.front()) && is_alnum(value.back()) &&

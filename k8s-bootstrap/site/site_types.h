@@ -35,6 +35,9 @@ struct Format {
 [[nodiscard]] TypeOfPtr<std::uint32_t> file_mode();                   ///< "0644"
 [[nodiscard]] TypeOfPtr<Taint> taint();                               ///< "KEY=VALUE:EFFECT", as kubectl writes it.
 
+/// A name of [a-z0-9._-], or HOST:PORT.
+[[nodiscard]] bool is_endpoint_word(std::string_view text);
+
 /// A map of texts with keys of the user's.
 struct WordMap {
   std::string described;  ///< "map of labels"

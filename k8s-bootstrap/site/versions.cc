@@ -12,6 +12,7 @@ namespace {
 #define FL_KUBERNETES(minor, patch, released, end, min, advised, pause, etcd, coredns) \
   KubernetesVersion{minor, patch, released, end, min, advised, pause, etcd, coredns},
 #define FL_CONTAINERD(major, minor, released, end)
+#define FL_CONTAINERD_ARCHIVE(major, minor, patch, sha256)
 constexpr std::array kKubernetes{
 #include "k8s-bootstrap/site/versions.def"
 };
@@ -23,8 +24,21 @@ constexpr std::array kKubernetes{
 constexpr std::array kContainerd{
 #include "k8s-bootstrap/site/versions.def"
 };
+#undef FL_CONTAINERD
+#undef FL_CONTAINERD_ARCHIVE
+
+struct Archive {
+  Version version;
+  std::string_view sha256;
+};
+#define FL_CONTAINERD(major, minor, released, end)
+#define FL_CONTAINERD_ARCHIVE(major, minor, patch, sha256) Archive{{major, minor, patch}, sha256},
+constexpr std::array kArchives{
+#include "k8s-bootstrap/site/versions.def"
+};
 #undef FL_KUBERNETES
 #undef FL_CONTAINERD
+#undef FL_CONTAINERD_ARCHIVE
 
 std::string_view mark(std::string_view end_of_life, std::string_view today) {
   return !today.empty() && end_of_life < today ? "  past its end of life" : "";
@@ -65,6 +79,20 @@ const ContainerdVersion* find_containerd(const Version& version) {
   return found == kContainerd.end() ? nullptr : &*found;
 }
 
+std::string_view containerd_sha256(const Version& version) {
+  const auto* found = std::find_if(kArchives.begin(), kArchives.end(), [&](const Archive& a) { return a.version == version; });
+  return found == kArchives.end() ? std::string_view() : found->sha256;
+}
+
+std::string containerd_with_sums(const Version& line) {
+  std::string out;
+  for (const Archive& archive : kArchives) {
+    if (archive.version.major == line.major && archive.version.minor == line.minor)
+      out += (out.empty() ? "" : ", ") + archive.version.to_string();
+  }
+  return out;
+}
+
 std::string versions_text(std::string_view today) {
   std::string out = fmt::format("{:<11} {:<8} {:<11} {:<11} {}\n", "Kubernetes", "patch", "released", "until", "containerd");
   for (const KubernetesVersion& k : kKubernetes) {
@@ -72,10 +100,11 @@ std::string versions_text(std::string_view today) {
                        fmt::format("1.{}.{}", k.minor, k.newest_patch), k.released, k.end_of_life, k.containerd_min,
                        mark(k.end_of_life, today));
   }
-  out += fmt::format("\n{:<11} {:<11} {}\n", "containerd", "released", "until");
+  out += fmt::format("\n{:<11} {:<11} {:<11} {}\n", "containerd", "released", "until", "source: upstream needs no sha256 for");
   for (const ContainerdVersion& c : kContainerd) {
-    out +=
-        fmt::format("{:<11} {:<11} {}{}\n", fmt::format("{}.{}", c.major, c.minor), c.released, c.end_of_life, mark(c.end_of_life, today));
+    const std::string sums = containerd_with_sums({c.major, c.minor, 0});
+    out += fmt::format("{:<11} {:<11} {:<11} {}{}\n", fmt::format("{}.{}", c.major, c.minor), c.released, c.end_of_life,
+                       sums.empty() ? "-" : sums, mark(c.end_of_life, today));
   }
   out += fmt::format("\nFrom 1.{} on kubelet runs on cgroup v2 only. ECDSA-P384 keys begin with 1.{}.\n", kCgroupV2Minor, kP384Minor);
   return out;

@@ -47,12 +47,17 @@ struct ContainerdVersion {
 [[nodiscard]] const KubernetesVersion* find_kubernetes(const Version& version);
 [[nodiscard]] const ContainerdVersion* find_containerd(const Version& version);
 
+/// Of the upstream archive for amd64; empty: not known to this release.
+[[nodiscard]] std::string_view containerd_sha256(const Version& version);
+/// "2.3.1, 2.3.5": the versions of that minor whose archive's sum is known.
+[[nodiscard]] std::string containerd_with_sums(const Version& line);
+
 /// kubeadm's configuration format v1beta4 (else v1beta3) begins with it.
 inline constexpr std::uint32_t kV1Beta4Minor = 31;
 /// ECDSA-P384 begins with it.
 inline constexpr std::uint32_t kP384Minor = 34;
 /// kubelet refuses cgroup v1 from it on (failCgroupV1).
-inline constexpr std::uint32_t kCgroupV2Minor = 36;
+inline constexpr std::uint32_t kCgroupV2Minor = 35;
 
 /// For `fairlead bootstrap versions`: a table of what is known, what is past its end of life by `today` (empty: none) marked.
 [[nodiscard]] std::string versions_text(std::string_view today);

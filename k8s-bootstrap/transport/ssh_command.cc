@@ -70,6 +70,8 @@ std::string in_one_line(std::string_view words) {
   return out.size() > kShown ? "..." + out.substr(out.size() - kShown) : out;
 }
 
+std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
 std::string where(const SshHost& host) { return fmt::format("{}@{} port {}", host.user, host.host, host.port); }
 
 }  // namespace
@@ -180,17 +182,18 @@ bool ssh_connection_was_gone(std::string_view words) {
 
 Error ssh_connect_error(const SshHost& host, const SshAccess& access, const SshSettings& settings, std::string_view words) {
   const std::string at = fmt::format("{} ({})", host.name, where(host));
+  const std::string forget = fmt::format("rm {}/ssh/hosts/{}-cert.pub", folder_of(settings.known_hosts), host.name);
   const auto error = [&](Errc code, const std::string& cause) { return Error{code, at + ": " + cause}; };
   if (has(words, "REMOTE HOST IDENTIFICATION HAS CHANGED") || has(words, "HOST IDENTIFICATION"))
     return error(Errc::kConflict,
-                 fmt::format("its host key is not the one it had before. If it was installed anew: ssh-keygen -R {} -f {}. If "
+                 fmt::format("its host key is not the one it had before. If it was installed anew: ssh-keygen -R {} -f {}{}. If "
                              "not, something else answers at its address",
-                             host.name, settings.known_hosts));
+                             host.name, settings.known_hosts, settings.certified.count(host.name) > 0 ? "; " + forget : ""));
   if (has(words, "you have requested strict checking"))
     return error(Errc::kConflict,
-                 fmt::format("it shows no host key that the site's SSH authority has signed, and it had one. If it was installed anew, "
-                             "its certificate in the state folder is an old one: fairlead bootstrap replace-node {} makes a new one",
-                             host.name));
+                 fmt::format("it shows no host key that the site's SSH authority has signed, and it had one. If it was installed anew: "
+                             "{}, and the next apply signs its new key. If not, something else answers at its address",
+                             forget));
   if (has(words, "Host key verification failed"))
     return error(Errc::kConflict, fmt::format("its host key could not be checked: {}", in_one_line(words)));
   if (has(words, "UNPROTECTED PRIVATE KEY") || has(words, "bad permissions"))

@@ -82,9 +82,9 @@ Result<std::unique_ptr<SshTransport>> SshTransport::make(const Site& site, const
   Site own = site;
   own.ssh.key = expanded(site.ssh.key);
   if (!own.ssh.key.empty() && ::access(own.ssh.key.c_str(), R_OK) != 0) {
-    Error error = errno_error("ssh.key: " + own.ssh.key);
-    error.context += ". Make one: ssh-keygen -t ed25519 -f " + own.ssh.key;
-    return error;
+    const bool missing = errno == ENOENT;
+    return errno_error(fmt::format("ssh.key: {}{}", own.ssh.key,
+                                   missing ? " (is it another one? a new one: ssh-keygen -t ed25519 -f " + own.ssh.key + ")" : ""));
   }
   auto folder = make_folder();
   if (!folder) return folder.error();

@@ -168,6 +168,35 @@ class WatchTest(AtTerminal):
         process.signal(signal.SIGINT)
         self.assertEqual(process.wait(5), 0)
 
+    def test_in_a_pipe_checks_that_go_on_are_no_change(self):
+        server = self.gate.listen()
+        self.addCleanup(server.close)
+        place = f"{self.gate.address}:{server.getsockname()[1]}"
+        daemon = Gateway(self.gate, {
+            "listeners": [{"name": "front", "bind": [f"{self.gate.address}:{self.gate.free_port()}"], "pool": "masters"}],
+            "pools": [{"name": "masters", "health": {"type": "tcp", "interval": "100ms"}, "servers": [{"name": "one", "address": place}]}]}, name="checked")
+        self.addCleanup(daemon.end)
+        daemon.start()
+        process = self.gate.spawn([self.program, "--socket", daemon.socket_path, "status", "--watch"], "quiet")
+        wait_for(lambda: "masters" in process.stdout(), 10, "the first block")
+        checks = 'fairlead_server_checks_total{pool="masters",server="one",result="ok"}'
+        seen = daemon.metrics()[checks]
+        wait_for(lambda: daemon.metrics()[checks] >= seen + 30, 20, "three seconds of checks")
+        self.assertEqual(process.stdout().count("---"), 1, process.stdout())
+        process.signal(signal.SIGINT)
+        self.assertEqual(process.wait(5), 0)
+
+    def test_events_are_followed_over_a_restart(self):
+        daemon = Gateway(self.gate, two_servers() | {"listeners": []}, name="again")
+        self.addCleanup(daemon.end)
+        daemon.start(ready=False)
+        process = self.gate.spawn([self.program, "--socket", daemon.socket_path, "events", "--follow"], "followed")
+        wait_for(lambda: process.stdout().count("DAEMON_STARTED") == 1, 10, "the first start")
+        daemon.stop()
+        daemon.start(ready=False)
+        wait_for(lambda: process.stdout().count("DAEMON_STARTED") == 2, 10, "the second one")
+        process.signal(signal.SIGINT)
+        process.wait(5)
 
     def test_a_dumb_terminal_is_sent_no_control_sequences(self):
         screen = self.terminal([self.program, "--socket", self.daemon.socket_path, "status", "--watch"], env={**os.environ, "TERM": "dumb"})

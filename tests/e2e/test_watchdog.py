@@ -61,6 +61,48 @@ class WatchdogTest(EndToEnd):
         self.words.settimeout(10)
         self.assertEqual(self.words.recv(4096), b"WATCHDOG=1", "it turns again")
 
+    @unittest.skipIf(SANITIZER, "its threads are not stopped one by one")
+    def test_a_node_whose_control_thread_stands_is_not_ready_and_says_since_when(self):
+        gate = self.start({})
+        self.assertEqual(gate.get("/readyz")[0], 200)
+        with held(gate.process.pid):   # The control thread is the first one.
+            wait_for(lambda: gate.get("/readyz")[0] == 503, 10, "it is not ready")
+            self.assertRegex(gate.get("/readyz")[1], r"control thread: has not turned for \d")
+            metrics = gate.metrics()
+            self.assertEqual(metrics["fairlead_ready"], 0)
+            self.assertGreater(metrics["fairlead_report_age_seconds"], 1)
+            self.assertGreater(metrics["fairlead_control_loop_lateness_seconds"], 1)
+            said = gate.cli("status", as_json=False).stdout
+            self.assertIn("NOT READY", said)
+            self.assertRegex(said, r"report +\d+\.\d s old")
+        wait_for(lambda: gate.get("/readyz")[0] == 200, 10, "it turns again")
+
+    @unittest.skipIf(SANITIZER, "its threads are not stopped one by one")
+    def test_a_node_all_of_whose_workers_stand_is_not_ready(self):
+        gate = self.gateway([self.raw_server("a")], proxy={"workers": 2})
+        gate.wait_all_up()
+        with held(thread_named(gate.process.pid, "worker-0")):
+            wait_for(lambda: gate.events("WORKER_STALLED"), 10, "the daemon notices")
+            wait_for(lambda: "worker 0: does not turn" in gate.cli("status", as_json=False).stdout, 10, "it is said")
+            self.assertEqual(gate.get("/readyz")[0], 200, "the other one serves")
+            with held(thread_named(gate.process.pid, "worker-1")):
+                wait_for(lambda: gate.get("/readyz")[0] == 503, 10, "nobody is served")
+                self.assertIn("worker 1: does not turn", gate.get("/readyz")[1])
+        wait_for(lambda: gate.get("/readyz")[0] == 200, 10, "they turn again")
+
+    @unittest.skipIf(SANITIZER, "its threads are not stopped one by one")
+    def test_who_lists_connections_is_not_in_the_way_of_who_closes_them(self):
+        gate = self.start({})
+        with held(thread_named(gate.process.pid, "worker-0")), contextlib.ExitStack() as open_:
+            for _ in range(52):   # The worker answers none of them.
+                client = open_.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(gate.socket_path)
+                client.sendall(b"GET /api/v1/connections HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            refused = gate.get("/api/v1/connections")
+            self.assertIn("too many questions", refused[1])
+            done = gate.cli("connections", "kill", "--pool", gate.pool()["name"], as_json=False, check=False)
+            self.assertIn("did not answer", done.stdout + done.stderr, "it was put to the worker")
+
     def test_nothing_is_told_where_nobody_watches(self):
         self.start({"NOTIFY_SOCKET": self.environment["NOTIFY_SOCKET"]})
         self.assertEqual(set(self.heard(0.6)), {"READY=1"})

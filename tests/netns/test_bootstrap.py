@@ -7,89 +7,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from support import site_machines  # noqa: E402
-from support.site_machines import Site  # noqa: E402
-from support.waiting import wait_for  # noqa: E402
-
-NETWORKS = {"dmz": "192.168.4.0/24", "mast": "192.168.1.0/24", "node": "192.168.2.0/24"}
-GATEWAYS = {f"gate-{i}": {"dmz": f"192.168.4.{129 + i}", "mast": f"192.168.1.{1 + i}", "node": f"192.168.2.{1 + i}"} for i in (1, 2)}
-CONTROL_PLANES = {f"mast-{i}": {"mast": f"192.168.1.{10 + i}"} for i in (1, 2, 3)}
-WORKERS = {f"node-{i}": {"node": f"192.168.2.{10 + i}"} for i in (1, 2)}
-VIP = "192.168.4.20"
-PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-
-
-def _machine(name, role, addresses):
-    inner = ", ".join(f"{network}: {address}" for network, address in addresses.items())
-    return f"  - {{name: {name}, roles: [{role}], addresses: {{{inner}}}}}\n"
-
-
-def site_yaml(version="1.36.4", control_planes=CONTROL_PLANES, workers=WORKERS):
-    machines = "".join(_machine(name, role, addresses) for role, group in (("gateway", GATEWAYS), ("control-plane", control_planes), ("worker", workers))
-                       for name, addresses in group.items())
-    return f"""apiVersion: fairlead/v1
-kind: Site
-name: demo
-domain: kube.demo
-state_dir: /srv/site/demo.state
-ssh: {{user: root, key: /etc/ssh/operator_key, parallel: 8}}
-versions:
-  kubernetes: {version}
-  containerd: {{version: 1.7.24, source: debian}}
-networks:
-  - {{name: dmz, cidr: 192.168.4.0/24, router: 192.168.4.254}}
-  - {{name: mast, cidr: 192.168.1.0/24, router: 192.168.1.254, dns: 192.168.1.1}}
-  - {{name: node, cidr: 192.168.2.0/24, router: 192.168.2.254, dns: 192.168.2.1}}
-machines:
-{machines}gateways:
-  profile: fast
-  links: [dmz, mast]
-  tie_break: {{targets: [192.168.4.250]}}
-  vips:
-    - {{name: api, address: {VIP}, network: dmz, listen: [6443], to: {{role: control-plane, ports: [6443]}}}}
-  dns: {{upstream: [1.1.1.1], records: [{{name: api, address: {VIP}}}]}}
-kubernetes:
-  endpoint: api
-  pods: 10.244.0.0/16
-  services: 10.96.0.0/12
-  etcd: stacked
-  addons:
-    - {{name: flannel, manifest: flannel.yml, ready: daemonset/kube-flannel/kube-flannel-ds}}
-pki: {{ca: kubeadm, algorithm: ECDSA-P256}}
-"""
-
-
-FLANNEL = """apiVersion: v1
-kind: Namespace
-metadata: {name: kube-flannel}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: kube-flannel-ds, namespace: kube-flannel}
-"""
-
-
-class BootstrapLab:
-    """The site's machines and the operator's, with the site file where the operator works."""
-
-    def __init__(self):
-        self.site = Site(NETWORKS)
-        try:
-            self.machines = {}
-            for group, gateway in ((GATEWAYS, None), (CONTROL_PLANES, "192.168.1.254"), (WORKERS, "192.168.2.254")):
-                for name, addresses in group.items():
-                    self.machines[name] = self.site.machine(name, addresses, gateway)
-            self.operator = self.site.operator()
-            self.operator.write("/srv/site/site.yaml", site_yaml())
-            self.operator.write("/srv/site/flannel.yml", FLANNEL)
-        except BaseException:
-            self.site.close()
-            raise
-
-    def bootstrap(self, *words, timeout=300):
-        return self.operator.run("fairlead", "bootstrap", *words, timeout=timeout)
-
-    def close(self):
-        self.site.close()
+from support.bootstrap_lab import CONTROL_PLANES, GATEWAYS, PATH, VIP, WORKERS, BootstrapLab, FirstAnswers, now, stub_seconds  # noqa: E402
+from support.waiting import SCALE, wait_for  # noqa: E402
 
 
 @unittest.skipIf(site_machines.why_unavailable(), site_machines.why_unavailable())
@@ -105,8 +24,18 @@ class Bootstrap(unittest.TestCase):
         plan = self.lab.bootstrap("plan", "/srv/site/site.yaml")
         self.assertEqual(plan.returncode, 0, plan.stderr)
         self.assertIn("initialises the cluster", plan.stdout)
+        busy, first, began = max(1, os.getloadavg()[0] / os.cpu_count()), FirstAnswers(self.lab.operator, ("192.168.1.11", VIP)), now()
+        self.addCleanup(first.close)
         applied = self.lab.bootstrap("apply", "--yes", "/srv/site/site.yaml")
+        took = now() - began
         self.assertEqual(applied.returncode, 0, applied.stdout + applied.stderr)
+        stubs = stub_seconds((machine for machine in self.lab.machines.values() if machine.is_stub), began, began + took)
+        served = first.at[VIP] - first.at["192.168.1.11"]
+        if os.environ.get("FL_FIGURES"):
+            print(f"FIGURE the VIP serves {served:.2f} s after the API server's first 200; load {busy:.1f}", flush=True)
+            print(f"FIGURE bring-up {took:.1f} s, {took - stubs:.1f} s of them beside the stubs", flush=True)
+            self.assertLess(took - stubs, 5 * SCALE * busy)
+        self.assertLess(served, 1 * SCALE * busy)
         nodes = json.loads(self.lab.machines["mast-1"].run("kubectl", "get", "nodes", "-o", "json", env=PATH).stdout)["items"]
         self.assertEqual({node["metadata"]["name"] for node in nodes}, {*CONTROL_PLANES, *WORKERS})
 

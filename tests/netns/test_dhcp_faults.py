@@ -36,6 +36,10 @@ class DhcpFaultsTest(DhcpGatesTest):
             self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
+    def settled(self, gate):
+        """What the daemon puts into nft it lists next, to know it again: one job. This one comes behind it."""
+        gate.cli("router", "show")
+
     def mute(self, gate):
         """No ARP question for the pool leaves the gateway; the sender is told."""
         self.nft(gate, "add table netdev mute")
@@ -80,6 +84,7 @@ class DhcpFaultsTest(DhcpGatesTest):
                          "the gate is there again")
                 self.problem(gate, "somebody removed the table inet fairlead_dhcp")
         with self.subTest("one that somebody opened"):
+            self.settled(standby)
             self.nft(standby, "add", "element", "inet", _GATE, "open4", "{ eth0 }")
             self.problem(standby, "somebody changed the table inet fairlead_dhcp")
             wait_for(lambda: "elements" not in self.nft(standby, "list", "set", "inet", _GATE, "open4"), 5, "it is closed again")
@@ -100,9 +105,11 @@ class DhcpFaultsTest(DhcpGatesTest):
         self.nft(gate, "flush", "ruleset")
         wait_for(lambda: table() == before, 5, "they are in force again")
         with self.subTest("only their rules, the chains stay"):
+            self.settled(gate)
             self.nft(gate, "flush", "table", "inet", "fairlead_router")
             wait_for(lambda: table() == before, 5, "they are in force again")
         with self.subTest("what somebody added stays, and is shown"):
+            self.settled(gate)
             self.nft(gate, "insert", "rule", "inet", "fairlead_router", "input", "ip saddr 192.0.2.66 drop")
             self.nft(gate, "flush", "table", "inet", _GATE)   # Ends when both have been looked at.
             wait_for(lambda: "67" in self.nft(gate, "list", "table", "inet", _GATE), 5, "the gate is there again")

@@ -163,6 +163,34 @@ class DnsBadGroundTest(DhcpGatesTest):
         self.sbin(gate, dnsmasq=self.real(gate, "dnsmasq"))
         self.serving([gate])
 
+    def test_a_dnsmasq_that_does_not_start_with_a_new_configuration_gets_the_one_before(self):
+        _, gate = self.ground()
+        choosy = os.path.join(gate.dir, "choosy-dnsmasq")
+        self.sbin(gate)
+        with open(choosy, "w", encoding="ascii") as file:   # It passes --test: what keeps a dnsmasq from starting is not always in its files' words.
+            file.write(f"#!/bin/sh\ncase \"$*\" in *--test*) ;; *) ! grep -q 192.0.2.99 {gate.config['state_dir']}/dhcp/dnsmasq.conf || exit 3;; esac\n"
+                       f"exec {self.real(gate, 'dnsmasq')} \"$@\"\n")
+        os.chmod(choosy, 0o755)
+        self.sbin(gate, dnsmasq=choosy)
+        self.launch(gate)
+        self.serving([gate])
+        gate.config["dnsdhcp"]["upstream"] = ["192.0.2.99"]
+        gate.config["dnsdhcp"]["records"][0]["address"] = "10.77.7.8"
+        gate.write()
+        self.assertEqual(gate.reload(check=False).returncode, 0)
+        self.said(gate, "DNSDHCP_REFUSED", "does not start with it, and has the files of before again", "error")
+        self.serving([gate])
+        self.assertEqual(self.resolved(self.outside, f"static.{DOMAIN}"), "10.77.7.7")
+        self.assertEqual(gate.events("DNSMASQ_CRASH_LOOP"), [])
+        self.serves_on(gate)
+
+        with self.subTest("another configuration is taken"):
+            gate.config["dnsdhcp"]["upstream"] = ["192.0.2.98"]
+            gate.write()
+            self.assertEqual(gate.reload(check=False).returncode, 0)
+            wait_for(lambda: self.resolved(self.outside, f"static.{DOMAIN}") == "10.77.7.8", 20, "its names are there")
+            self.serving([gate])
+
     def test_the_lease_file_is_damaged(self):
         lab, gate = self.ground()
         self.launch(gate)
@@ -178,13 +206,37 @@ class DnsBadGroundTest(DhcpGatesTest):
             file.write("\n".join([lines[0], "10.77.8.11 lan no-mac 60 held 1.1 1 0.0 0 * *", "\x00\x7f nonsense", *lines[1:]]) + "\n")
         self.launch(gate)
         self.serving([gate])
-        fields = gate.events("LEASE_FILE_DAMAGED")[0]["fields"]
+        fields = gate.events("LEASE_FILE_DAMAGED")[-1]["fields"]
         self.assertEqual((fields["lines"], fields["first"], fields["aside"]), ("2", "2", path + ".damaged"))
         with open(path + ".damaged", encoding="utf-8") as file:
             self.assertEqual(file.read(), "10.77.8.11 lan no-mac 60 held 1.1 1 0.0 0 * *\n\x00\x7f nonsense\n")
         self.assertEqual([lease["address"] for lease in leases_of(gate)], [got["ip"]])
         self.assertEqual(self.resolved(client.node, f"joiner.{DOMAIN}"), got["ip"])
         self.serves_on(gate)
+
+        with self.subTest("a digit that the disk changed: the address would be another one's"):
+            gate.stop()
+            with open(path, encoding="ascii") as file:
+                lines = file.read().splitlines()
+            self.assertIn(got["ip"], lines[1])
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("\n".join([lines[0], lines[1].replace("10.77.8.", "10.77.9.", 1), *lines[2:]]) + "\n")
+            self.launch(gate)
+            self.serving([gate])
+            fields = gate.events("LEASE_FILE_DAMAGED")[-1]["fields"]
+            self.assertEqual((fields["lines"], fields["reason"]), ("1", "its checksum is another one"))
+            self.assertEqual([lease["address"] for lease in leases_of(gate) if lease["address"].startswith("10.77.9.")], [])
+
+        with self.subTest("a file that cannot be read"):
+            gate.stop()
+            with open(path, "ab") as file:
+                file.truncate(17 << 20)
+            self.launch(gate)
+            self.serving([gate])
+            fields = gate.events("LEASE_FILE_DAMAGED")[-1]["fields"]
+            self.assertEqual((fields["lines"], fields["aside"]), ("0", path + ".unreadable"))
+            self.assertEqual(os.path.getsize(path + ".unreadable"), 17 << 20)
+            self.serves_on(gate)
 
     def test_the_bus_cannot_be_made(self):
         _, gate = self.ground()

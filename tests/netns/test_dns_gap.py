@@ -20,7 +20,7 @@ from support.lab import Lab                                                     
 from support.prober import probing                                                                                           # noqa: E402
 from support.promises import PROMISES                                                                                        # noqa: E402
 from support.vip_nodes import VIP                                                                                            # noqa: E402
-from support.waiting import Timeout, wait_for                                                                                         # noqa: E402
+from support.waiting import SCALE, Timeout, wait_for                                                                         # noqa: E402
 
 PROBER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support", "dns_prober.py")
 FIGURES = int(os.environ.get("FL_FIGURES", "0"))
@@ -156,20 +156,23 @@ class DnsGapTest(DhcpGatesTest):
 
         for (drill, more, count), takeover in ((MOVE, self.move(gates)), (LOSS, self.lose(gates))):
             promised = PROMISES[drill].outage_ms("vm")
-            outages, gaps = [], {name: [] for name in names}
+            outages, worst, gaps = [], [], {name: [] for name in names}
             for number in range(count):
                 with self.subTest(drill=drill, number=number):
                     outage, found = self.measured(takeover, names, gates, machines)
                     outages.append(outage)
+                    worst.append(max(found.values()))
                     for name, ms in found.items():
                         gaps[name].append(ms)
                     if self.lost:
                         self.switch_on(gates)
-                    # The takeover itself may be late on a machine that does something else; that is what the drills judge.
-                    self.assertLessEqual(max(found.values()), max(promised, outage) + more, (outage, found))
+                    # A takeover may be late on a machine that does something else; names may not be later than connections.
+                    self.assertLessEqual(worst[-1], max(promised, outage) + more, (outage, found))
             print(f"{drill}: promised {promised:g} ms + {more} ms, n = {len(outages)}; min / median / max ms")
             for what, values in [("new connections", outages), *gaps.items()]:
                 print(f"  {what}: {min(values):.0f} / {statistics.median(values):.0f} / {max(values):.0f}")
+            with self.subTest(drill=drill, judged="as promised, most of them"):
+                self.assertLessEqual(statistics.median(worst), (promised + more) * SCALE, worst)
 
 
 if __name__ == "__main__":

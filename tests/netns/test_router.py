@@ -91,6 +91,24 @@ class RouterTest(unittest.TestCase):
                 self.refused(box, address, 7100)
                 self.prohibited(box, address, 7100)
 
+    def test_a_network_of_a_vlan_is_known_by_the_device_of_the_vlan(self):
+        site = self.site
+        content = config(snat=OUT)
+        for network in content["dnsdhcp"]["networks"]:
+            if network["name"] == "node":
+                network.update(interface="trunk", vlan=42)
+        # This kernel need not know VLANs: what counts is the device's name.
+        site.g1.run("ip link set eth2 down")
+        site.g1.run("ip link set eth2 name trunk.42")
+        site.g1.run("ip link set trunk.42 up")
+        site.start(content)
+        client, end, peer = site.m1.pair(site.n1, "192.168.2.10")
+        self.assertEqual(peer, "192.168.1.10")
+        end.sendall(b"back")
+        self.assertEqual(client.recv(4), b"back")
+        site.m1.listen(7100)
+        self.refused(site.n1, "192.168.1.10", 7100)
+
     def test_no_stray_packet_makes_a_way_for_a_connection_that_may_not_be(self):
         site = self.start()
         # An answer that belongs to nothing passes, and the kernel takes the connection for one of long ago. A SYN behind it must not pass.
@@ -269,6 +287,35 @@ class RouterTest(unittest.TestCase):
         with self.assertRaises(ConnectionResetError):
             self.assertLess(seconds(lambda: end.recv(5)), AT_ONCE)
         self.assertReset(client)
+
+    def test_behind_nat_who_only_reads_is_reset_by_its_own_keepalive_and_by_nothing_before(self):
+        """The limit of "reset, never hung" without `sync` (docs/operating/router.md): nobody knows any more where the answer belonged."""
+        site = self.start()
+        client, end, _ = site.m1.pair(site.w1, "203.0.113.100")
+        self.moved(site)
+        end.sendall(b"hello")
+        with self.assertRaises(ConnectionResetError):
+            self.assertLess(seconds(lambda: end.recv(5)), AT_ONCE)
+        client.settimeout(2)
+        with self.assertRaises(TimeoutError):
+            client.recv(5)
+        for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1)):
+            client.setsockopt(socket.IPPROTO_TCP, option, value)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        client.settimeout(10)
+        with self.assertRaises(ConnectionResetError):
+            client.recv(5)
+
+    def test_behind_nat_a_keepalive_before_the_world_speaks_keeps_the_connection(self):
+        site = self.start()
+        client, end, _ = site.m1.pair(site.w1, "203.0.113.100")
+        for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1)):
+            client.setsockopt(socket.IPPROTO_TCP, option, value)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.moved(site)
+        wait_for(lambda: f"dport=7000 src=203.0.113.100 dst={OUT}" in site.g2.run("conntrack -L -p tcp", check=False).stdout, 10, "the new gateway knows it")
+        end.sendall(b"hello")
+        self.assertEqual(client.recv(5), b"hello")
 
     def test_masqueraded_connections_are_reset_at_once_busy_or_idle(self):
         site = self.start(masquerade=True)

@@ -216,7 +216,7 @@ void BootstrapModel::init(const std::string& name, unsigned part) {
   if (part >= 5) {
     m.etcd_data = Known::kYes;
     members = {{"m" + std::to_string(++made_), name, "", false, true}};
-    nodes[name] = {name, false, false, "v" + site.versions.kubernetes, {}, {}};
+    nodes[name] = {name, false, false, "v" + site.versions.kubernetes, {}, {}, {}, {}};
     ++inits;
   }
   if (part >= 6) kubeadm_config_ = true;
@@ -231,7 +231,7 @@ void BootstrapModel::join(const std::string& name, unsigned part) {
   if (nodes.contains(name) && nodes[name].ready) violate(name + " joins, and its Node is ready still");
   if (!at(name).has(Role::kControlPlane)) {
     m.kubelet_conf = Known::kYes;
-    if (part >= 2) nodes[name] = {name, false, false, "v" + site.versions.kubernetes, {}, {}};
+    if (part >= 2) nodes[name] = {name, false, false, "v" + site.versions.kubernetes, {}, {}, {}, {}};
     return;
   }
   if (!certs_secret_) violate(name + " joins without a Secret to take certificates from");
@@ -244,7 +244,7 @@ void BootstrapModel::join(const std::string& name, unsigned part) {
     }
   }
   if (part >= 2) m.kubelet_conf = Known::kYes;
-  if (part >= 3) nodes[name] = {name, false, false, "v" + site.versions.kubernetes, {}, {}};
+  if (part >= 3) nodes[name] = {name, false, false, "v" + site.versions.kubernetes, {}, {}, {}, {}};
   if (part >= 4) {
     // As kubeadm does: a learner first, which has no vote before it is promoted.
     const bool listed = std::any_of(members.begin(), members.end(), [&](const EtcdMember& e) { return e.name == name; });

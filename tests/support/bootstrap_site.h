@@ -98,6 +98,7 @@ inline Rendered lab_texts(const Site& site) {
     texts.files.push_back({"/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 " + m.name + "\n", 0644, ""});
     if (m.has(Role::kControlPlane) || m.has(Role::kEtcd))
       texts.init = "kind: InitConfiguration\ncertificateKey: \"${certificate-key}\"\nnodeRegistration: {name: " + m.name + "}\n";
+    if (m.has(Role::kEtcd)) texts.etcd_join = "kind: InitConfiguration\n# existing\n";
     if (node) texts.join = "kind: JoinConfiguration\ntoken: ${join-token}\ncaCertHashes: [\"sha256:${ca-hash}\"]\n";
     if (m.has(Role::kControlPlane)) texts.join += "controlPlane: {certificateKey: \"${certificate-key}\"}\n";
     if (node) texts.upgrade = "kind: UpgradeConfiguration\n";
@@ -158,7 +159,7 @@ inline Facts running_facts(const Site& site, const std::string& version) {
     if (!control_plane && !m.has(Role::kWorker)) continue;
     f.kubelet_conf = Known::kYes;
     for (const char* package : {"kubeadm", "kubelet", "kubectl"}) f.packages[package] = version + "-1.1";
-    NodeFact node{m.name, true, false, "v" + version, m.labels, {}};
+    NodeFact node{m.name, true, false, "v" + version, m.labels, {}, m.address().to_string(), {}};
     if (control_plane) {
       f.admin_conf = f.etcd_data = f.api_here = Known::kYes;
       f.manifests = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"};

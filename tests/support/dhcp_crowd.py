@@ -34,11 +34,12 @@ class Member:
 
 
 class Crowd:
-    """`stay`, `renew`: seconds from, to: how long it stays, when it asks again for its address."""
+    """`stay`, `renew`: seconds from, to: how long it stays, when it asks again for its address. `silent`: the share of those that go without a
+    word; the address of such a one is nobody's until its lease ends."""
 
-    def __init__(self, node, size, observer, *, seed, renew=(3, 9), stay=(4, 15), away=(0.5, 2)):
+    def __init__(self, node, size, observer, *, seed, renew=(3, 9), stay=(4, 15), away=(0.5, 2), silent=0.1):
         self._random = random.Random(seed)
-        self._renew, self._stay, self._away = renew, stay, away
+        self._renew, self._stay, self._away, self._silent = renew, stay, away, silent
         self._observer = observer
         self._made = 0
         self._servers = {}   # Address: (MAC, when it was heard)
@@ -140,7 +141,7 @@ class Crowd:
         if now < member.acknowledged + _ANSWER:
             member.at = member.acknowledged + _ANSWER
             return
-        says = self._random.random() < 0.9
+        says = self._random.random() >= self._silent
         if says:
             mac = self._server_mac(member, now)
             if mac is None:

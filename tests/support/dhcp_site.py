@@ -85,7 +85,7 @@ exit 0
 
     def address(self):
         told = self.last()
-        return told and told["ip"]
+        return told["ip"] if told and told["what"] in ("bound", "renew") else None
 
 
 class DhclientClient:

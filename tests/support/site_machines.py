@@ -42,8 +42,9 @@ cp "$1/boot_id" run/stub/boot_id
 mount --bind run/stub/boot_id proc/sys/kernel/random/boot_id
 exec chroot . /bin/bash -c 'echo ready; while :; do sleep 3600 & wait $!; done'
 """
-_SSHD_CONFIG = """Port 22
-HostKey /etc/ssh/site_host_key
+_SSHD_CONFIG = """Include /etc/ssh/sshd_config.d/*.conf
+Port 22
+HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/ssh/authorized_keys
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -90,9 +91,10 @@ class Site:
     def __exit__(self, *_):
         self.close()
 
-    def machine(self, name, addresses, gateway=None, packages=None):
-        """`addresses`: network -> address. `packages`: what the image had already, name -> version."""
-        self.machines[name] = SiteMachine(self, name, addresses, gateway, packages or {})
+    def machine(self, name, addresses, gateway=None, packages=None, etcd_in_images_only=False):
+        """`addresses`: network -> address. `packages`: what the image had already, name -> version. `etcd_in_images_only`: etcd and etcdctl are
+        not on its PATH, until a package brings them."""
+        self.machines[name] = SiteMachine(self, name, addresses, gateway, packages or {}, etcd_in_images_only)
         return self.machines[name]
 
     def operator(self):
@@ -114,9 +116,10 @@ def _ip(*words):
 class SiteMachine:
     """One of them. `root` is its file system as this process sees it."""
 
-    def __init__(self, site, name, addresses, gateway, packages):
+    def __init__(self, site, name, addresses, gateway, packages, etcd_in_images_only=False):
         self.site, self.name, self.addresses = site, name, addresses
         self.is_stub = packages is not None
+        self.packages, self.etcd_in_images_only = packages, etcd_in_images_only
         self.host = site.lab.node(name)
         self.dir = self.host.dir
         for folder in ("upper", "work", "root"):
@@ -153,11 +156,12 @@ class SiteMachine:
 
     def _prepare(self, packages):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(self.dir, "host_key")], check=True)
-        with open(os.path.join(self.dir, "host_key"), encoding="utf-8") as key:
-            self._upper("/etc/ssh/site_host_key", key.read(), 0o600)
+        for ending, mode in (("", 0o600), (".pub", 0o644)):
+            with open(os.path.join(self.dir, "host_key" + ending), encoding="utf-8") as key:
+                self._upper("/etc/ssh/ssh_host_ed25519_key" + ending, key.read(), mode)
         with open(self.site.key + ".pub", encoding="utf-8") as key:
             self._upper("/etc/ssh/authorized_keys", key.read())
-        self._upper("/etc/ssh/site_sshd_config", _SSHD_CONFIG)
+        self._upper("/etc/ssh/sshd_config", _SSHD_CONFIG)
         self._upper("/etc/hostname", self.name + "\n")
         self._upper("/etc/machine-id", uuid.uuid4().hex + "\n")
         for program in ("fairlead", "fairleadd", "fairlead-dhcp-event"):
@@ -178,6 +182,26 @@ class SiteMachine:
         self._upper("/usr/local/sbin/curl", f'#!/bin/sh\ncase "$*" in *//pkgs.k8s.io/* | *//download.docker.com/*) {stub} ;; esac\nexec /usr/bin/curl "$@"\n', 0o755)
         import json
         self._upper("/var/lib/stub/packages.json", json.dumps(packages))
+        if self.etcd_in_images_only:
+            self._hide_etcd()
+
+    def _hide_etcd(self):
+        os.makedirs(os.path.join(self.dir, "upper/opt/etcd"))
+        os.makedirs(os.path.join(self.dir, "upper/usr/bin"), exist_ok=True)
+        for program in ("etcd", "etcdctl"):
+            shutil.copy(os.path.realpath(f"/usr/bin/{program}"), os.path.join(self.dir, "upper/opt/etcd", program))
+            os.mknod(os.path.join(self.dir, "upper/usr/bin", program), stat.S_IFCHR, 0)  # An overlay's word for "deleted".
+
+    def install_anew(self):
+        """Another machine of its name and addresses: nothing of what was on it, and another host key."""
+        self.power_off()
+        for folder in ("upper", "work"):
+            shutil.rmtree(os.path.join(self.dir, folder))
+            os.mkdir(os.path.join(self.dir, folder))
+        for ending in ("", ".pub"):
+            os.unlink(os.path.join(self.dir, "host_key" + ending))
+        self._prepare(self.packages)
+        self.boot()
 
     @staticmethod
     def _stub_text(program):
@@ -192,10 +216,24 @@ class SiteMachine:
         with open(f"/proc/{self._keeper.pid}/task/{self._keeper.pid}/children", encoding="ascii") as children:
             self.pid = int(children.read().split()[0])
         self.root = f"/proc/{self.pid}/root"
-        self._sshd = self.host.spawn(self.inside(["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/site_sshd_config"]), f"sshd-{uuid.uuid4().hex[:6]}")
-        wait_for(self._answers, 20, f"sshd of {self.name}: {self._sshd.stderr()}")
+        self.start_sshd()
         if self.is_stub:
             self.run("/usr/bin/python3", "-B", "-c", "import sys; sys.path.insert(0, '/opt/kube_stub'); import stub_system; stub_system.boot()")
+
+    def start_sshd(self):
+        self._sshd = self.host.spawn(self.inside(["/usr/sbin/sshd", "-D", "-e"]), f"sshd-{uuid.uuid4().hex[:6]}")
+        wait_for(self._answers, 20, f"sshd of {self.name}: {self._sshd.stderr()}")
+
+    def stop_sshd(self):
+        self._sshd.kill()
+
+    def new_host_key(self):
+        """As after an installation."""
+        path = f"{self.root}/etc/ssh/ssh_host_ed25519_key"
+        os.unlink(path)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True, stdin=subprocess.DEVNULL)
+        self.stop_sshd()
+        self.start_sshd()
 
     def _answers(self):
         with self.host.connect((next(iter(self.addresses.values())), 22), timeout=1) as sock:
@@ -243,6 +281,18 @@ class SiteMachine:
             return []
         lines = [json.loads(line) for line in self.read("/var/log/stub.jsonl").splitlines()]
         return [line for line in lines if program in (None, line["program"])]
+
+    def ends(self, program=None):
+        """Of those calls that came to their end: [{"program", "arguments", "code", "began", "ended"}], seconds since boot."""
+        import json
+        if not self.exists("/var/log/stub_ends.jsonl"):
+            return []
+        lines = [json.loads(line) for line in self.read("/var/log/stub_ends.jsonl").splitlines()]
+        return [line for line in lines if program in (None, line["program"])]
+
+    def end_sessions(self):
+        """Cuts every ssh connection that is there now: the processes that serve them are killed, the listener is not."""
+        self.run("sh", "-c", "for p in /proc/[0-9]*; do grep -aq '^sshd: .*\\(\\[priv\\]\\|@notty\\)' $p/cmdline 2>/dev/null && kill -9 ${p#/proc/}; done; true")
 
     def fail_at(self, point, text):
         self.write("/etc/stub/fail", f"{point} {text}\n")

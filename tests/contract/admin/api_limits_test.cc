@@ -3,7 +3,7 @@
 #include <grp.h>
 
 #include "base/prng.h"
-#include "tests/contract/admin/api_fixture.h"
+#include "tests/contract/admin/watch_client.h"
 
 namespace fairlead::admin {
 namespace {
@@ -167,21 +167,83 @@ TEST_F(ApiLimitsTest, AClientThatDoesNotTakeItsAnswerIsClosed) {
 
 TEST_F(ApiLimitsTest, TooManyConnectionsAreShedAndCountedAndTheNextOnesWelcome) {
   options.limits.tcp_connections = 5;
+  options.limits.watchers = 5;
   start();
-  std::vector<RawClient> clients;
+  std::vector<testing::WatchClient> watchers;  // Who is sent news all the time is not one that waits.
   for (int i = 0; i < 5; ++i) {
-    clients.push_back(RawClient::tcp(server->tcp_port()));
-    ASSERT_TRUE(clients.back().send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"));
-    ASSERT_NE(clients.back().read_until("ok\n").find("ok\n"), std::string::npos);
+    watchers.emplace_back(RawClient::tcp(server->tcp_port()));
+    ASSERT_TRUE(watchers.back().open().starts_with("HTTP/1.1 101"));
   }
   auto refused = RawClient::tcp(server->tcp_port());
   EXPECT_EQ(refused.read_all(), "");
   EXPECT_TRUE(refused.ended);
   EXPECT_EQ(curl("", "/livez").output, "ok\n") << "TCP clients used up the socket's share";
-  EXPECT_NE(curl("", "/metrics").output.find("fairlead_api_shed_connections_total 1\n"), std::string::npos);
+  EXPECT_TRUE(counted("fairlead_api_shed_connections_total 1"));
+  ASSERT_EQ(events.of(MessageId::ADMIN_CLIENT_REFUSED).size(), 1U);
+  EXPECT_EQ(events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("error"), "all 5 places it may have are taken");
+  EXPECT_TRUE(events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("peer").starts_with("tcp 127.0.0.1:"));
 
-  clients.clear();
+  watchers.clear();
   EXPECT_TRUE(eventually([&] { return curl_tcp("", "/livez").output == "ok\n"; }));
+}
+
+// Kept-alive connections without TLS: nobody is an operator there, and a probe must not find the door shut.
+TEST_F(ApiLimitsTest, WithoutTlsWhoWaitsLongestMakesRoom) {
+  options.limits.tcp_connections = 4;
+  options.limits.idle = std::chrono::minutes(5);
+  start();
+  const auto asks = [](RawClient& client) {
+    return client.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n") && client.read_until("ok\n").find("ok\n") != std::string::npos;
+  };
+  std::vector<RawClient> idle;
+  for (int i = 0; i < 4; ++i) {
+    idle.push_back(RawClient::tcp(server->tcp_port()));
+    ASSERT_TRUE(asks(idle.back()));
+  }
+  ASSERT_TRUE(asks(idle[0])) << "the oldest connection, and used just now";
+  EXPECT_EQ(curl_tcp("", "/readyz").output, "ok\n");
+  EXPECT_EQ(idle[1].read_all(), "");
+  EXPECT_TRUE(idle[1].ended) << "it waited longest";
+  EXPECT_TRUE(idle[0].is_open_and_silent());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(curl_tcp("", "/readyz").output, "ok\n");
+  EXPECT_TRUE(counted("fairlead_api_shed_connections_total 0"));
+  ASSERT_EQ(events.of(MessageId::ADMIN_CLIENT_REFUSED).size(), 1U) << "once a minute";
+  EXPECT_EQ(events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("error"), "all places are taken, and it waited longest");
+}
+
+// Likewise those that asked once and are in the middle of the next request, or do not take their answer.
+TEST_F(ApiLimitsTest, WithoutTlsSlowClientsLockNobodyOut) {
+  options.limits.tcp_connections = 3;
+  options.limits.request = std::chrono::minutes(5);
+  node.set_config(std::string(32U << 20U, 'x'));
+  start();
+  std::vector<RawClient> slow;
+  for (int i = 0; i < 3; ++i) {
+    slow.push_back(RawClient::tcp(server->tcp_port()));
+    ASSERT_TRUE(slow.back().send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"));
+    ASSERT_NE(slow.back().read_until("ok\n").find("ok\n"), std::string::npos);
+    ASSERT_TRUE(slow.back().send(i == 0 ? "GET /api/v1/config HTTP/1.1\r\nHost: x\r\n\r\n" : "GET /liv"));
+  }
+  ASSERT_FALSE(slow[0].read_some().empty());
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(curl_tcp("", "/readyz").output, "ok\n");
+  EXPECT_TRUE(counted("fairlead_api_shed_connections_total 0"));
+}
+
+TEST_F(ApiLimitsTest, ListsThatNobodyTakesAreBounded) {
+  std::vector<ConnectionInfo> many(10000);
+  for (auto& one : many) one = {"0-12", "kube-api", "10.0.0.9:5000", "masters", "mast-1", "10.0.0.1:4000", "open", 1.5, 0.25, {10, 20}};
+  node.set_connections(std::move(many));
+  start();
+  std::vector<RawClient> greedy;
+  for (int i = 0; i < 30; ++i) {
+    greedy.push_back(RawClient::unix_socket(options.socket));
+    ASSERT_TRUE(greedy.back().send("GET /api/v1/connections?limit=10000 HTTP/1.1\r\nHost: x\r\n\r\n"));
+  }
+  const auto listed = [&] { return curl("-o /dev/null -w '%{http_code}'", "/api/v1/connections?limit=10000").output; };
+  EXPECT_TRUE(eventually([&] { return listed() == "503"; }));
+  EXPECT_EQ(curl("", "/readyz").output, "ok\n");
+  greedy.clear();
+  EXPECT_TRUE(eventually([&] { return listed() == "200"; })) << "what was held for them is given back";
 }
 
 TEST_F(ApiLimitsTest, WhoHasAskedNothingMakesRoomTheOldestFirst) {
@@ -268,6 +330,8 @@ TEST_F(ApiLimitsTest, ReadersCannotLockOperatorsOut) {
   EXPECT_EQ(answer, 'y');
 
   EXPECT_TRUE(eventually([&] { return curl("", "/metrics").output.find("fairlead_api_shed_connections_total 6\n") != std::string::npos; }));
+  ASSERT_EQ(events.of(MessageId::ADMIN_CLIENT_REFUSED).size(), 1U) << "once a minute";
+  EXPECT_EQ(events.of(MessageId::ADMIN_CLIENT_REFUSED)[0].at("error"), "all 2 places it may have are taken");
 
   ::close(hold[1]);
   int status = -1;

@@ -1,6 +1,9 @@
 // admin.listen with TLS: client certificates decide.
 #include <boost/json.hpp>
+#include <cstdio>
 #include <ctime>
+#include <future>
+#include <iterator>
 
 #include "admin/api_client.h"
 #include "tests/contract/admin/watch_client.h"
@@ -249,6 +252,78 @@ TEST_F(ApiTlsTest, AReloadChangesTheOperatorsAndTheCertificates) {
   server->renew({.cert = file("nowhere.crt"), .key = file("server.key"), .client_ca = file("ca.crt")}, {"ops", "reader"});
   EXPECT_TRUE(testing::eventually([&] { return events.of(MessageId::ADMIN_FAILED).size() == 1; }));
   EXPECT_EQ(renewed(), "200") << "the old certificates stay";
+}
+
+/// One connection of `who` that is kept open; what comes is in the file "answers".
+class KeptOpen {
+ public:
+  KeptOpen(std::uint16_t port, const std::string& folder, const std::string& who)
+      : answers_(folder + "/answers"),
+        pipe_(::popen(("openssl s_client -quiet -no_ign_eof -connect 127.0.0.1:" + std::to_string(port) + " -cert " + folder + "/" + who +
+                       ".crt -key " + folder + "/" + who + ".key -CAfile " + folder + "/ca.crt >" + answers_ +
+                       " 2>/dev/null; echo ended >>" + answers_)
+                          .c_str(),
+                      "w")) {}
+  ~KeptOpen() { ::pclose(pipe_); }
+  KeptOpen(const KeptOpen&) = delete;
+  KeptOpen& operator=(const KeptOpen&) = delete;
+  void ask(const std::string& request) {
+    std::fputs((request + " HTTP/1.1\r\nHost: x\r\n\r\n").c_str(), pipe_);
+    std::fflush(pipe_);
+  }
+  /// Within ten seconds, so many times.
+  [[nodiscard]] bool said(const std::string& what, int times = 1) const {
+    return testing::eventually([&] {
+      std::ifstream file(answers_);
+      const std::string all{std::istreambuf_iterator<char>(file), {}};
+      int found = 0;
+      for (auto at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++found;
+      return found == times;
+    });
+  }
+
+ private:
+  const std::string answers_;
+  std::FILE* pipe_;
+};
+
+TEST_F(ApiTlsTest, AnOperatorWhoIsNoneAnyMoreIsNoneOnAConnectionThatWasOpen) {
+  start();
+  KeptOpen ops(server->tcp_port(), folder.string(), "ops");
+  ops.ask("POST /api/v1/reload");
+  ASSERT_TRUE(ops.said("HTTP/1.1 200"));
+  server->renew(options.tls, {"reader"});
+  ops.ask("POST /api/v1/reload");
+  EXPECT_TRUE(ops.said("HTTP/1.1 403")) << "the same certificates: the connection goes on";
+  EXPECT_EQ(node.commands().size(), 1U);
+  server->renew(options.tls, {"ops"});
+  ops.ask("POST /api/v1/reload");
+  EXPECT_TRUE(ops.said("HTTP/1.1 200", 2));
+}
+
+TEST_F(ApiTlsTest, WhoCameByAnAuthorityThatIsTrustedNoMoreIsSentAway) {
+  start();
+  KeptOpen ops(server->tcp_port(), folder.string(), "ops");
+  ops.ask("POST /api/v1/reload");
+  ASSERT_TRUE(ops.said("HTTP/1.1 200"));
+  node.hold();
+  ops.ask("POST /api/v1/reload");  // The very command that has the daemon read other certificates.
+  ASSERT_TRUE(testing::eventually([&] { return node.held() == 1; }));
+  server->renew({.cert = file("server.crt"), .key = file("server.key"), .client_ca = file("other.crt")}, {"ops"});
+  EXPECT_TRUE(testing::eventually([&] { return curl_tls("foreign", "", "/livez").output == "ok\n"; })) << "that one is trusted now";
+  node.release_held();
+  EXPECT_TRUE(ops.said("HTTP/1.1 200", 2)) << "its answer comes first";
+  EXPECT_TRUE(ops.said("ended"));
+  EXPECT_NE(curl_tls("ops", "", "/livez").exit_code, 0);
+}
+
+TEST_F(ApiTlsTest, AWatcherOfAnAuthorityThatIsTrustedNoMoreIsSentAway) {
+  start();
+  const auto watched =
+      std::async(std::launch::async, [&] { return run_script("timeout 20 bash -c '" + watching("reader") + "' | tail -c 60"); });
+  ASSERT_TRUE(testing::eventually([&] { return counted("fairlead_api_watchers{way=\"tcp\"} 1"); }));
+  server->renew({.cert = file("server.crt"), .key = file("server.key"), .client_ca = file("other.crt")}, {"ops"});
+  EXPECT_TRUE(testing::eventually([&] { return counted("fairlead_api_watchers{way=\"tcp\"} 0"); }));
 }
 
 TEST_F(ApiTlsTest, TlsIsNotTakenOffAListenerThatIsNotOnLoopback) {

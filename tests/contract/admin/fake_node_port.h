@@ -26,6 +26,7 @@ inline admin::NodeReport sample_report() {
   r.ready = true;
   r.ready_reasons = {{"listener kube-api", true, "accepting"}, {"pool masters", true, "2 of 3 servers up"}};
   r.uptime_s = 12.5;
+  r.age_s = 0.25;
   r.max_connections = 50000;
   r.control_late_us_by_second = {120, 0, 5518000};
   r.config_file = "/etc/fairlead/fairlead.yaml";
@@ -272,6 +273,12 @@ class FakeNodePort final : public admin::NodePort {
     const std::lock_guard lock(mutex_);
     events_ = std::move(events);
   }
+  /// As after a restart.
+  void set_life(std::string life, std::vector<admin::EventInfo> events) {
+    const std::lock_guard lock(mutex_);
+    life_ = std::move(life);
+    events_ = std::move(events);
+  }
   void set_config(std::string yaml) {
     const std::lock_guard lock(mutex_);
     yaml_ = std::move(yaml);
@@ -361,6 +368,10 @@ class FakeNodePort final : public admin::NodePort {
     }
     return out;
   }
+  [[nodiscard]] admin::EventStream event_stream() const override {
+    const std::lock_guard lock(mutex_);
+    return {life_, events_.empty() ? 0 : events_.back().sequence};
+  }
   [[nodiscard]] std::string config_yaml() const override {
     const std::lock_guard lock(mutex_);
     return yaml_;
@@ -396,6 +407,7 @@ class FakeNodePort final : public admin::NodePort {
   admin::ConnectionList connections_;
   std::vector<admin::LeaseInfo> leases_ = sample_leases();
   std::vector<admin::EventInfo> events_;
+  std::string life_ = "00c0ffee00c0ffee";
   std::string yaml_ = "apiVersion: fairlead/v1\n";
   std::string blackbox_;
   Result<admin::RouterReport> router_ = admin::RouterReport{.state = "in force",

@@ -26,7 +26,8 @@ constexpr Case kCases[] = {{PlanMutant::kInitReadsAll, "InitReadsAll"},
                            {PlanMutant::kEtcdUnread, "EtcdUnread"},
                            {PlanMutant::kOneControlPlane, "OneControlPlane"},
                            {PlanMutant::kPoolAgain, "PoolAgain"},
-                           {PlanMutant::kForeignCordon, "ForeignCordon"}};
+                           {PlanMutant::kForeignCordon, "ForeignCordon"},
+                           {PlanMutant::kGatewaysRead, "GatewaysRead"}};
 
 class BringUpMutants : public ::testing::TestWithParam<Case> {
  protected:

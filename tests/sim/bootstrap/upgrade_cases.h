@@ -28,9 +28,12 @@ inline constexpr std::array kStopNames = {"begun", "half", "unrecorded", "after 
 
 class RunningModel {
  public:
-  /// node-1 and mast-2 are cordoned by somebody.
-  RunningModel() : site(lab_site({})), texts(lab_texts(site)), truth_(running_facts(site, "1.35.2")) {
-    texts.fairlead = FairleadPackage{"./fairlead_0.2.0_amd64.deb", "0.2.0", std::string(64, 'd')};
+  /// node-1 and mast-2 are cordoned by somebody. `package`: Fairlead's own is named, so that gateways change as well.
+  explicit RunningModel(bool package = true) : site(lab_site({})), texts(lab_texts(site)), truth_(running_facts(site, "1.35.2")) {
+    if (package) texts.fairlead = FairleadPackage{"./fairlead_0.2.0_amd64.deb", "0.2.0", std::string(64, 'd')};
+    for (const Machine& m : site.machines) {
+      if (m.has(Role::kControlPlane) || m.has(Role::kWorker)) truth_.machines[m.name].programs["containerd"] = "2.2.1";
+    }
     truth_.machines["gate-1"].vips_held = {"api"};
     for (const std::string& name : cordoned_) node(name).unschedulable = true;
     for (const Machine* m : site.with(Role::kControlPlane)) {
@@ -82,6 +85,9 @@ class RunningModel {
     std::string out;
     for (const NodeFact& n : truth_.cluster->nodes) {
       if (n.kubelet_version != "v" + site.versions.kubernetes) out += n.name + " has kubelet " + n.kubelet_version + "; ";
+      if (truth_.machines.at(n.name).programs.at("containerd") != site.versions.containerd->version)
+        out += n.name + " has the old containerd; ";
+      if (runtime_half_.contains(n.name)) out += n.name + " runs a containerd that was not started again; ";
       if (n.unschedulable != cordoned_.contains(n.name)) out += n.name + (n.unschedulable ? " stays cordoned; " : " was uncordoned; ");
     }
     for (const Machine* m : site.with(Role::kControlPlane)) {
@@ -196,6 +202,11 @@ class RunningModel {
       if (whole) pool_out_[step.machine].erase(name);
     } else if (what == "drain") {
       node(name).unschedulable = true;
+    } else if (what == "runtime") {
+      changes_node(step, name);
+      m.programs["containerd"] = site.versions.containerd->version;
+      runtime_half_.insert(name);
+      if (whole) runtime_half_.erase(name);
     } else if (what == "kubeadm") {
       if (whole) m.packages["kubeadm"] = target + "-1.1";
     } else if (what == "upgrade") {
@@ -222,16 +233,21 @@ class RunningModel {
   std::set<std::string> standby_;
   std::set<std::string> busy_;
   std::set<std::string> serves_old_;
+  std::set<std::string> runtime_half_;  ///< Its new containerd is there and does not run yet.
   bool saved_ = false;
   bool applied_ = false;
 };
 
-enum class Verb : std::uint8_t { kUpgrade, kRenew };
+enum class Verb : std::uint8_t {
+  kUpgrade,
+  kUpgradeNodes,  ///< Without Fairlead's package: the gateways stay as they are.
+  kRenew
+};
 
 inline Plan judged_plan(RunningModel& model, Verb verb) {
   const Facts facts = model.read();
   const PlanInput input{model.site, facts, model.texts};
-  Plan plan = verb == Verb::kUpgrade ? plan_upgrade(input) : plan_renew_certs(input, 30);
+  Plan plan = verb == Verb::kRenew ? plan_renew_certs(input, 30) : plan_upgrade(input);
   for (const std::string& wrong : check_plan(plan, model.site, facts)) model.violations.push_back(wrong);
   return plan;
 }
@@ -247,12 +263,12 @@ inline std::string end_of(RunningModel& model, Verb verb) {
   if (!model.violations.empty()) return model.violations.front();
   if (!left.steps.empty()) return "does not end: " + left.steps.front().id;
   if (!left.obstacles.empty()) return "stops: " + left.obstacles.front().reason;
-  return verb == Verb::kUpgrade ? model.upgraded() : model.renewed();
+  return verb == Verb::kRenew ? model.renewed() : model.upgraded();
 }
 
 /// The first thing that goes wrong; empty: nothing does.
 inline std::string first_day_two_violation(Verb verb) {
-  RunningModel start;
+  RunningModel start(verb != Verb::kUpgradeNodes);
   const Plan plan = judged_plan(start, verb);
   if (plan.steps.empty()) return "nothing is planned";
   RunningModel whole = start;
@@ -279,6 +295,9 @@ inline std::string first_day_two_violation(Verb verb) {
   }
   return before.violations.empty() ? std::string() : before.violations.front();
 }
-inline std::string first_upgrade_violation() { return first_day_two_violation(Verb::kUpgrade); }
+inline std::string first_upgrade_violation() {
+  std::string found = first_day_two_violation(Verb::kUpgrade);
+  return found.empty() ? first_day_two_violation(Verb::kUpgradeNodes) : found;
+}
 
 }  // namespace fairlead::bootstrap::test

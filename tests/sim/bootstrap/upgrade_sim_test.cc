@@ -10,6 +10,8 @@ namespace {
 
 TEST(UpgradeSim, EndsFromEveryInterruptionWithoutAnyOneMachine) { EXPECT_EQ(first_day_two_violation(Verb::kUpgrade), ""); }
 
+TEST(UpgradeSim, EndsAlikeWithoutAPackageForTheGateways) { EXPECT_EQ(first_day_two_violation(Verb::kUpgradeNodes), ""); }
+
 TEST(RenewCertsSim, EndsFromEveryInterruptionWithoutAnyOneMachine) { EXPECT_EQ(first_day_two_violation(Verb::kRenew), ""); }
 
 }  // namespace

@@ -14,6 +14,8 @@ import time
 import urllib.request
 
 ROOT = "/registry/"
+# As the controller of nodes, which waits for 40 s.
+NODE_GRACE_S = 6
 
 
 class Etcd:
@@ -83,6 +85,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         secret = self.etcd.get(f"{ROOT}secrets/kube-system/bootstrap-token-{token.split('.')[0]}")
         return bool(secret) and secret["stub"]["secret"] == token.split(".")[1] and secret["stub"]["expires"] > time.time()
 
+    def judged(self, key, items):
+        """A node whose kubelet has not been heard of is not ready."""
+        if key.startswith(f"{ROOT}nodes/"):
+            beats = {lease["metadata"]["name"]: lease["renewed"] for lease in self.etcd.range(f"{ROOT}leases/kube-node-lease/")}
+            for node in items:
+                if time.time() - beats.get(node["metadata"]["name"], time.time()) > NODE_GRACE_S and "conditions" in node.get("status", {}):
+                    node["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
+        return items
+
     def do_GET(self):
         try:
             if self.path in ("/readyz", "/livez", "/healthz"):
@@ -98,8 +109,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.answer(401, {"message": "Unauthorized"})
             key = self.key()
             if key.endswith("/"):
-                return self.answer(200, {"items": self.etcd.range(key)})
+                return self.answer(200, {"items": self.judged(key, self.etcd.range(key))})
             value = self.etcd.get(key)
+            if value is not None:
+                self.judged(key, [value])
             return self.answer(200, value) if value is not None else self.answer(404, {"message": "not found"})
         except OSError as error:
             return self.answer(500, {"message": str(error)})

@@ -10,9 +10,13 @@ import urllib.error
 import urllib.request
 
 LOG = "/var/log/stub.jsonl"
+ENDS = "/var/log/stub_ends.jsonl"
+SECRETS = "/var/log/stub_secrets"
 STATE = "/var/lib/stub"
 ETC = "/etc/kubernetes"
 PKI = f"{ETC}/pki"
+# A machine that has no package of etcd has the programs here only, as a container image would.
+ETCD, ETCDCTL = (f"/opt/etcd/{name}" if os.path.exists(f"/opt/etcd/{name}") else name for name in ("etcd", "etcdctl"))
 # Where a failure or a pause can be asked for: "init:before", "init:after-etcd", "init:after", "join:before", "join:after-member", ...
 POINTS = ("before", "after-etcd", "after-member", "after")
 
@@ -28,6 +32,20 @@ def record(program, arguments, text=""):
             "environment": {k: v for k, v in os.environ.items() if k.startswith("KUBE") or k.lower().endswith("_proxy")}}
     with open(LOG, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def record_end(program, arguments, code):
+    """With its own time, from the start of the process on."""
+    with open("/proc/self/stat", encoding="ascii") as stat:
+        began = int(stat.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    with open(ENDS, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"program": program, "arguments": arguments, "code": code, "began": began, "ended": time.clock_gettime(time.CLOCK_BOOTTIME)}) + "\n")
+
+
+def record_secret(text):
+    """What was made here and must stand nowhere else."""
+    with open(os.open(SECRETS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
+        file.write(text + "\n")
 
 
 def at(point):

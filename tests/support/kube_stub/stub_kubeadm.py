@@ -11,7 +11,7 @@ import time
 
 import stub_pki
 import stub_system
-from stub_common import ETC, PKI, Api, Failure, address_of_default_device, at, host_name, read, read_state, record, run, standard_input, wait_for, write
+from stub_common import ETC, ETCDCTL, PKI, Api, Failure, address_of_default_device, at, host_name, read, read_state, record, record_secret, run, standard_input, wait_for, write
 
 ETCD_DATA = "/var/lib/etcd"
 CERTS_LIVE_S = 7200
@@ -20,8 +20,9 @@ CERTS_LIVE_S = 7200
 def main(arguments):
     record("kubeadm", arguments)
     words, flags = _parse(arguments)
-    verb = " ".join(words[:3])
-    for name, call in (("init phase upload-certs", upload_certs), ("init phase certs", init_phase_certs), ("init", init), ("join", join), ("reset", reset),
+    verb = " ".join(words[:4])
+    for name, call in (("init phase upload-certs", upload_certs), ("init phase certs", init_phase_certs),
+                       ("init phase etcd local", init_phase_etcd), ("init", init), ("join", join), ("reset", reset),
                        ("token create", token_create), ("token list", token_list), ("token delete", token_delete), ("config validate", config_validate),
                        ("config images", config_images), ("certs certificate-key", certificate_key), ("certs check-expiration", check_expiration),
                        ("certs renew", renew), ("upgrade plan", upgrade_plan), ("upgrade apply", upgrade_apply), ("upgrade node", upgrade_node),
@@ -190,13 +191,16 @@ def init(flags, _):
     import yaml
     admin.put("configmaps", "kube-system", "kubeadm-config", {"metadata": {"name": "kubeadm-config", "namespace": "kube-system"},
                                                              "data": {"ClusterConfiguration": yaml.safe_dump(cluster)}})
+    for name, key, config in (("kubelet-config", "kubelet", _kubelet_config(docs.get("KubeletConfiguration", {}), cluster)),
+                              ("kube-proxy", "config.conf", _proxy_config(docs.get("KubeProxyConfiguration", {}), cluster))):
+        admin.put("configmaps", "kube-system", name, {"metadata": {"name": name, "namespace": "kube-system"}, "data": {key: yaml.safe_dump(config)}})
     admin.put("configmaps", "kube-public", "cluster-info", {"metadata": {"name": "cluster-info"}, "data": {"ca": read(f"{PKI}/ca.crt")}})
     admin.put("clusterrolebindings", "", "kubeadm:cluster-admins", {"metadata": {"name": "kubeadm:cluster-admins"}})
     stub_pki.issue("ca", "/var/lib/stub/nodes", "/O=system:nodes/CN=system:node:stub", (), days)
     admin.put("configmaps", "kube-system", "stub-node-signer", {"metadata": {"name": "stub-node-signer"},
                                                                "data": {"cert": read("/var/lib/stub/nodes.crt"), "key": read("/var/lib/stub/nodes.key")}})
     if flags.get("upload-certs") == "true":
-        _upload_certs(admin, own.get("certificateKey") or secrets.token_hex(32))
+        _upload_certs(admin, own.get("certificateKey") or secrets.token_hex(32), "external" in cluster.get("etcd", {}))
     _mark_control_plane(admin, own.get("nodeRegistration", {}))
     for token in own.get("bootstrapTokens") or [{"token": _new_token(), "ttl": "24h0m0s"}]:
         _put_token(admin, token.get("token") or _new_token(), token.get("ttl", "24h0m0s"))
@@ -208,6 +212,27 @@ def init(flags, _):
     return 0
 
 
+def _kubelet_config(own, cluster):
+    """With what the real one fills in, zeros too."""
+    services = ipaddress.ip_network(cluster.get("networking", {}).get("serviceSubnet", "10.96.0.0/12"))
+    return {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "authentication": {
+        "anonymous": {"enabled": False}, "webhook": {"cacheTTL": "0s", "enabled": True}, "x509": {"clientCAFile": f"{PKI}/ca.crt"}},
+        "authorization": {"mode": "Webhook", "webhook": {"cacheAuthorizedTTL": "0s", "cacheUnauthorizedTTL": "0s"}}, "cgroupDriver": "systemd",
+        "clusterDNS": [str(services[10])], "clusterDomain": "cluster.local", "containerRuntimeEndpoint": "", "cpuManagerReconcilePeriod": "0s",
+        "crashLoopBackOff": {}, "healthzBindAddress": "127.0.0.1", "healthzPort": 10248, "imageMaximumGCAge": "0s",
+        "logging": {"flushFrequency": 0, "options": {"json": {"infoBufferSize": "0"}, "text": {"infoBufferSize": "0"}}, "verbosity": 0},
+        "memorySwap": {}, "nodeStatusReportFrequency": "0s", "rotateCertificates": True, "shutdownGracePeriod": "0s", "staticPodPath": f"{ETC}/manifests",
+        "syncFrequency": "0s"} | own
+
+
+def _proxy_config(own, cluster):
+    return {"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration", "bindAddress": "0.0.0.0", "bindAddressHardFail": False,
+            "clientConnection": {"acceptContentTypes": "", "burst": 0, "kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf", "qps": 0},
+            "clusterCIDR": cluster.get("networking", {}).get("podSubnet", ""), "configSyncPeriod": "0s",
+            "conntrack": {"maxPerCore": None, "min": None, "tcpEstablishedTimeout": None}, "enableProfiling": False, "hostnameOverride": "", "mode": "",
+            "nodePortAddresses": None, "winkernel": {"enableDSR": False, "networkName": ""}} | own
+
+
 def init_phase_certs(flags, words):
     docs = documents(flags) if flags.get("config") else {}
     phase = words[0] if words else "all"
@@ -217,8 +242,31 @@ def init_phase_certs(flags, words):
         stub_pki.make_leaves(_cluster_names(docs["ClusterConfiguration"], address), _days(docs["ClusterConfiguration"]))
     elif phase in ("ca", "front-proxy-ca", "etcd-ca", "sa"):
         stub_pki.make_authorities([{"etcd-ca": "etcd/ca"}.get(phase, phase)])
+    elif phase in ("etcd-server", "etcd-peer", "etcd-healthcheck-client", "apiserver-etcd-client"):
+        cluster = docs["ClusterConfiguration"]
+        local = cluster.get("etcd", {}).get("local", {})
+        names = {"localhost", "127.0.0.1", host_name(), _local(docs["InitConfiguration"])[0], *local.get(f"{phase.removeprefix('etcd-')}CertSANs", [])}
+        if not os.path.exists(f"{PKI}/etcd/ca.key"):
+            raise Failure(f"error execution phase certs/{phase}: couldn't load CA certificate: couldn't load etcd/ca certificate authority from {PKI}")
+        stub_pki.issue("etcd/ca", f"{PKI}/{phase}" if phase.startswith("apiserver") else f"{PKI}/etcd/{phase.removeprefix('etcd-')}", f"/CN=kube-{phase}",
+                       names if phase in ("etcd-server", "etcd-peer") else (), _days(cluster))
     else:
         raise Failure(f'invalid subcommand "{phase}"')
+    return 0
+
+
+def init_phase_etcd(flags, _):
+    """A static pod by `etcd.local` of the configuration, whose arguments win over kubeadm's own."""
+    docs = documents(flags)
+    address, _ = _local(docs["InitConfiguration"])
+    arguments = {"data-dir": ETCD_DATA, "client-cert-auth": "true", "peer-client-cert-auth": "true", "cert-file": f"{PKI}/etcd/server.crt",
+                 "key-file": f"{PKI}/etcd/server.key", "trusted-ca-file": f"{PKI}/etcd/ca.crt", "peer-cert-file": f"{PKI}/etcd/peer.crt",
+                 "peer-key-file": f"{PKI}/etcd/peer.key", "peer-trusted-ca-file": f"{PKI}/etcd/ca.crt", "name": host_name(),
+                 "initial-cluster": f"{host_name()}=https://{address}:2380"}
+    arguments |= {one["name"]: one["value"] for one in docs["ClusterConfiguration"]["etcd"]["local"].get("extraArgs", [])}
+    at("etcd:before")
+    _manifest("etcd", ["etcd", *(f"--{name}={value}" for name, value in arguments.items())])
+    print(f"[etcd] Creating static Pod manifest for local etcd in \"{ETC}/manifests\"")
     return 0
 
 
@@ -250,6 +298,7 @@ def _seconds(text):
 
 def _put_token(api, token, ttl, description=""):
     identity, secret = token.split(".")
+    record_secret(token)
     api.put("secrets", "kube-system", f"bootstrap-token-{identity}",
             {"metadata": {"name": f"bootstrap-token-{identity}", "namespace": "kube-system"}, "type": "bootstrap.kubernetes.io/token",
              "data": {"token-id": base64.b64encode(identity.encode()).decode()}, "stub": {"secret": secret, "expires": time.time() + _seconds(ttl), "description": description}})
@@ -295,10 +344,13 @@ def token_delete(flags, words):
     return 0
 
 
-def _upload_certs(api, key):
+def _upload_certs(api, key, external=False):
+    """With an external etcd the client certificate of it travels, too; kubeadm knows of one by a file only."""
     if len(key) != 64:
         raise Failure("error execution phase upload-certs: the encryption key must have 32 bytes")
-    shared = [name for name in stub_pki.SHARED if os.path.exists(f"{PKI}/{name}")]
+    record_secret(key)
+    client = ["apiserver-etcd-client.crt", "apiserver-etcd-client.key"] if external else []
+    shared = [name for name in [*stub_pki.SHARED, *client] if os.path.exists(f"{PKI}/{name}")]
     api.put("secrets", "kube-system", "kubeadm-certs",
             {"metadata": {"name": "kubeadm-certs", "namespace": "kube-system"}, "data": {name.replace("/", "-"): "" for name in shared},
              "stub": {"key": hashlib.sha256(key.encode()).hexdigest(), "files": {name: read(f"{PKI}/{name}") for name in shared},
@@ -306,13 +358,14 @@ def _upload_certs(api, key):
 
 
 def upload_certs(flags, _):
-    key = flags.get("certificate-key")
+    key, external = flags.get("certificate-key"), False
     if flags.get("config"):
         if key:
             raise Failure("can not mix '--config' with arguments [certificate-key]")
-        key = documents(flags).get("InitConfiguration", {}).get("certificateKey")
+        docs = documents(flags)
+        key, external = docs.get("InitConfiguration", {}).get("certificateKey"), "external" in docs.get("ClusterConfiguration", {}).get("etcd", {})
     key = key or secrets.token_hex(32)
-    _upload_certs(_admin(flags), key)
+    _upload_certs(_admin(flags), key, external)
     print(f"[upload-certs] Storing the certificates in Secret \"kubeadm-certs\" in the \"kube-system\" Namespace\n[upload-certs] Using certificate key:\n{key}")
     return 0
 
@@ -391,6 +444,8 @@ def _join_control_plane(api, cluster, control_plane, registration):
     at("join:after-member")
     _manifests(cluster, address, port, members)
     _start_kubelet(registration)
+    if not external:
+        wait_for(lambda: _promoted(_endpoints(api), f"https://{address}:2380"), 40, "etcd's new member is in sync")
     admin = Api.by_kubeconfig(f"{ETC}/admin.conf")
     admin.server = local
     wait_for(admin.ready, 30, "the API server")
@@ -398,7 +453,7 @@ def _join_control_plane(api, cluster, control_plane, registration):
 
 
 def _etcdctl(endpoints, *arguments):
-    done = subprocess.run(["etcdctl", f"--endpoints={endpoints}", f"--cacert={PKI}/etcd/ca.crt", f"--cert={PKI}/etcd/healthcheck-client.crt",
+    done = subprocess.run([ETCDCTL, f"--endpoints={endpoints}", f"--cacert={PKI}/etcd/ca.crt", f"--cert={PKI}/etcd/healthcheck-client.crt",
                            f"--key={PKI}/etcd/healthcheck-client.key", *arguments], capture_output=True, text=True, env=os.environ | {"ETCDCTL_API": "3"},
                           timeout=30, check=False)
     if done.returncode != 0:
@@ -421,9 +476,9 @@ def _members(endpoints):
 def _added(endpoints, own):
     """As the real one, it asks again while etcd has not yet been whole for five seconds."""
     try:
-        _etcdctl(endpoints, "member", "add", host_name(), f"--peer-urls={own}")
+        _etcdctl(endpoints, "member", "add", host_name(), "--learner", f"--peer-urls={own}")
     except Failure as failed:
-        if "unhealthy cluster" in failed.text or "not enough started members" in failed.text:
+        if any(part in failed.text for part in ("unhealthy cluster", "not enough started members", "too many learner members")):
             return False
         raise
     return True
@@ -435,6 +490,18 @@ def _add_member(api, address):
     if own not in [peer for _, _, peer in _members(endpoints)]:
         wait_for(lambda: _added(endpoints, own), 40, "etcd takes a member")
     return ",".join(f"{name or host_name()}={peer}" for _, name, peer in _members(endpoints))
+
+
+def _promoted(endpoints, own):
+    """A learner has no vote: a machine that dies before this costs etcd nothing."""
+    identity = next(identity for identity, _, peer in _members(endpoints) if peer == own)
+    try:
+        _etcdctl(endpoints, "member", "promote", identity)
+    except Failure as failed:
+        if "can only promote a learner member" not in failed.text:
+            raise
+        return "in sync" not in failed.text    # Else it is one with a vote already.
+    return True
 
 
 # ---- reset ----
@@ -486,20 +553,25 @@ def check_expiration(*_):
 def renew(flags, _):
     import yaml
     at("renew:before")
-    cluster = yaml.safe_load(_admin(flags).get("configmaps", "kube-system", "kubeadm-config")["data"]["ClusterConfiguration"])
-    address = address_of_default_device()
-    stub_pki.make_leaves(_cluster_names(cluster, address), _days(cluster), "external" not in cluster.get("etcd", {}))
-    _kubeconfigs(f"https://{cluster['controlPlaneEndpoint']}", _days(cluster), os.path.exists(f"{ETC}/super-admin.conf"))
+    _renew(yaml.safe_load(_admin(flags).get("configmaps", "kube-system", "kubeadm-config")["data"]["ClusterConfiguration"]))
     at("renew:after")
     print("Done renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.")
     return 0
 
 
+def _renew(cluster):
+    stub_pki.make_leaves(_cluster_names(cluster, address_of_default_device()), _days(cluster), "external" not in cluster.get("etcd", {}))
+    _kubeconfigs(f"https://{cluster['controlPlaneEndpoint']}", _days(cluster), os.path.exists(f"{ETC}/super-admin.conf"))
+
+
 # ---- upgrade ----
 
-def upgrade_plan(flags, _):
+def upgrade_plan(flags, words):
+    import yaml
+    at("upgrade-plan:before")
+    _check_skew(yaml.safe_load(_admin(flags).get("configmaps", "kube-system", "kubeadm-config")["data"]["ClusterConfiguration"])["kubernetesVersion"],
+                words[0] if words else installed_version())
     print(f"[upgrade/versions] Target version: {installed_version()}")
-    _admin(flags).get("nodes")
     return 0
 
 
@@ -509,14 +581,21 @@ def upgrade_apply(flags, words):
     if wanted != installed_version():
         raise Failure(f"[upgrade/version] FATAL: the --version argument is invalid due to these errors:\n\n\t- Specified version to upgrade to \"{wanted}\" "
                       f"is not this kubeadm's ({installed_version()})")
+    if "yes" not in flags and "y" not in flags:
+        print("[upgrade] Are you sure you want to proceed? [y/N]: ", end="")
+        if standard_input().strip().lower() not in ("y", "yes"):
+            raise Failure("won't proceed; the user didn't answer (Y|y) in order to continue")
     at("upgrade:before")
     api = _admin(flags)
     config = api.get("configmaps", "kube-system", "kubeadm-config")
     cluster = yaml.safe_load(config["data"]["ClusterConfiguration"])
+    _check_skew(cluster["kubernetesVersion"], wanted)
     cluster["kubernetesVersion"] = wanted
+    at("upgrade:middle")
+    _renew(cluster)
     _set_version(wanted)
     config["data"]["ClusterConfiguration"] = yaml.safe_dump(cluster)
-    wait_for(api.ready, 30, "the API server")
+    _wait_version(api, wanted)
     api.put("configmaps", "kube-system", "kubeadm-config", config)
     at("upgrade:after")
     print(f"[upgrade] SUCCESS! A control plane node of your cluster was upgraded to \"{wanted}\".")
@@ -524,13 +603,29 @@ def upgrade_apply(flags, words):
 
 
 def upgrade_node(*_):
+    import yaml
     at("upgrade:before")
     if os.path.exists(f"{ETC}/manifests/kube-apiserver.yaml"):
+        api = Api.by_kubeconfig(f"{ETC}/admin.conf")
+        _renew(yaml.safe_load(api.get("configmaps", "kube-system", "kubeadm-config")["data"]["ClusterConfiguration"]))
+        at("upgrade:middle")
         _set_version(installed_version())
-        wait_for(Api.by_kubeconfig(f"{ETC}/admin.conf").ready, 30, "the API server")
+        _wait_version(api, installed_version())
     at("upgrade:after")
     print("[upgrade] The configuration for this node was successfully updated!")
     return 0
+
+
+def _wait_version(api, version):
+    """Its own API server, started again."""
+    own = Api(f"https://{address_of_default_device()}:6443", api.context)
+    wait_for(lambda: (own.ask("GET", "/version")[1] or {}) == {"gitVersion": version} and own.ready(), 60, "the API server")
+
+
+def _check_skew(old, new):
+    if int(new.split(".")[1]) > int(old.split(".")[1]) + 1:
+        raise Failure(f"[upgrade/version] FATAL: the --version argument is invalid due to these fatal errors:\n\n\t- Specified version to upgrade to \"{new}\" is too "
+                      "high; kubeadm can upgrade only 1 minor version at a time")
 
 
 def _set_version(version):

@@ -3,7 +3,7 @@ import json
 import re
 import subprocess
 
-from stub_common import Api, Failure, at, read, record, standard_input, wait_for
+from stub_common import ETCDCTL, Api, Failure, at, read, record, standard_input, wait_for
 
 KINDS = {"node": "nodes", "no": "nodes", "pod": "pods", "secret": "secrets", "cm": "configmaps", "configmap": "configmaps", "daemonset": "daemonsets", "ds": "daemonsets",
          "deployment": "deployments", "deploy": "deployments", "clusterrolebinding": "clusterrolebindings", "statefulset": "statefulsets", "service": "services",
@@ -74,10 +74,10 @@ def _targets(words):
 def get(api, flags, words, **_):
     form = flags.get("o", flags.get("output", ""))
     if flags.get("raw"):
-        status, _ = api.ask("GET", flags["raw"])
+        status, value = api.ask("GET", flags["raw"])
         if status != 200:
             raise Failure(f"Error from server ({status})")
-        print("ok")
+        print(value if isinstance(value, str) else json.dumps(value))
         return 0
     items = []
     for kind, name in _targets(words):
@@ -168,6 +168,11 @@ def cordon(api, _, words, verb="", **__):
 def drain(api, flags, words, **_):
     cordon(api, flags, words, verb="cordon")
     at("kubectl-drain:middle")
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in _node(api, words[0])["status"].get("conditions", []))
+    if not ready and flags.get("grace-period") != "0":
+        # Nobody there ends its pods.
+        raise Failure(f"There are pending nodes to be drained:\n {words[0]}\nerror: error when waiting for pod \"web-0\" in namespace \"default\" to terminate: "
+                      f"global timeout reached: {flags.get('timeout')}")
     print(f"node/{words[0]} drained")
 
 
@@ -217,7 +222,14 @@ def rollout(api, flags, words, **_):
                 return False
         return True
     seconds = float(re.sub(r"[^0-9.]", "", flags.get("timeout", "30s")) or 30)
-    wait_for(ready, seconds, " ".join(words))
+    try:
+        wait_for(ready, seconds, " ".join(words))
+    except Failure as failed:
+        if "timed out" not in failed.text:
+            raise
+        late = [f"{kind}/{one['metadata']['name']}" for kind, name in _targets(words) for one in api.get(kind, _where(kind, flags))
+                if name in (None, one["metadata"]["name"]) and not fine(one)]
+        raise Failure("\n".join(f"error: timed out waiting for the condition on {one}" for one in late)) from None
     print(f"{' '.join(words)} successfully rolled out")
 
 
@@ -250,4 +262,4 @@ def execute(api, flags, words, rest=(), **_):
         whole = api.get("services", namespace, "server") and api.get("pods", namespace, "server") and api.get("daemonsets", "kube-flannel")
         print("here") if whole else None
         return 0 if whole else 1
-    return subprocess.run(list(rest), check=False).returncode
+    return subprocess.run([ETCDCTL if word == "etcdctl" else word for word in rest], check=False).returncode

@@ -7,6 +7,8 @@ packages. Each writes the files and prints the texts of the real one in the plac
 /etc/stub/fail   lines "POINT TEXT": the program prints TEXT at POINT and fails as the real one would (see stub_common.POINTS)
 /etc/stub/hold   lines "POINT -": the program waits at POINT; /etc/stub/held says that it does, /etc/stub/go lets it go on
 /var/log/stub.jsonl   every call: program, arguments, standard input
+/var/log/stub_ends.jsonl   every call that came to its end: program, arguments, exit code, seconds since boot at its begin and its end
+/var/log/stub_secrets   tokens and keys that were made here
 """
 import os
 import sys
@@ -45,10 +47,12 @@ PROGRAMS = {
 def main():
     program, arguments = sys.argv[1], sys.argv[2:]
     try:
-        sys.exit(PROGRAMS[program](arguments))
+        code = PROGRAMS[program](arguments)
     except stub_common.Failure as failure:
         print(failure.text, file=sys.stderr)
-        sys.exit(failure.code)
+        code = failure.code
+    stub_common.record_end(program, arguments, code)
+    sys.exit(code)
 
 
 main()

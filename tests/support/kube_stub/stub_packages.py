@@ -2,13 +2,14 @@
 dpkg-query answers for all others."""
 import os
 import re
+import shutil
 import subprocess
 
 from stub_common import Failure, at, read_state, record, write, write_state
 
 KUBE = ("kubeadm", "kubelet", "kubectl", "cri-tools", "kubernetes-cni")
 OTHERS = ("curl gpg corosync dnsmasq-base nftables corosync-qdevice conntrackd iputils-ping runc docker.io containerd.io containerd chrony conntrack socat "
-          "ethtool fairlead corosync-qnetd etcd-server").split()
+          "ethtool fairlead corosync-qnetd etcd-server etcd-client").split()
 
 
 def _known(name):
@@ -25,8 +26,8 @@ def apt_get(arguments):
         at(f"apt-{words[0]}:before")
         for word in words[1:]:
             name, _, version = word.partition("=")
-            if "/" in name:  # A file.
-                name, version = os.path.basename(name).split("_")[0], (os.path.basename(name).split("_") + [""])[1]
+            if "/" in name:
+                name, version = _unpack(name)
             if words[0] != "install":
                 packages.pop(name, None)
             elif not _known(name):
@@ -37,8 +38,19 @@ def apt_get(arguments):
                 # "1.36.4-*" is the newest build of that version.
                 packages[name] = version.replace("*", "1.1") or packages.get(name) or "1.0-1"
         write_state("packages", packages)
+        if "etcd-client" in packages and os.path.exists("/opt/etcd/etcdctl") and not os.path.exists("/usr/bin/etcdctl"):
+            shutil.copy("/opt/etcd/etcdctl", "/usr/bin/etcdctl")
         at(f"apt-{words[0]}:after")
     return 0
+
+
+def _unpack(path):
+    """A package's file: what is in it comes to its place, and a daemon that runs is restarted, as Fairlead's own package does it."""
+    name, version = (subprocess.run(["dpkg-deb", "-f", path, field], capture_output=True, text=True, check=True).stdout.strip() for field in ("Package", "Version"))
+    subprocess.run(["dpkg-deb", "-x", path, "/"], check=True)
+    if name == "fairlead" and subprocess.run(["systemctl", "is-active", "--quiet", "fairleadd"], check=False).returncode == 0:
+        subprocess.run(["systemctl", "restart", "fairleadd"], check=True)
+    return name, version
 
 
 def apt_mark(arguments):
@@ -91,7 +103,8 @@ def dpkg_query(arguments):
         print(re.sub(r"\$\{([^};]+)[^}]*\}", lambda found, v=values: v.get(found[1], ""), form).replace("\\n", "\n").replace("\\t", "\t"), end="")
     others = [name for name in names if name not in packages]
     # What is a stub here is never the host's own package of that name.
-    others = [name for name in others if name not in KUBE]
+    images_only = ("etcd-client", "etcd-server") if os.path.exists("/opt/etcd") else ()
+    others = [name for name in others if name not in (*KUBE, *images_only)]
     if not others:
         return 0 if len(ours) == len(names) else 1
     return subprocess.run(["/usr/bin/dpkg-query", "-W", f"-f={form}", *others], stderr=subprocess.DEVNULL, check=False).returncode

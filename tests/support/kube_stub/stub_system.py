@@ -1,13 +1,16 @@
 """systemctl and the programs it starts: units that do something here are really started (fairleadd, corosync, chronyd, etcd by the kubelet),
 others only have a state. The kubelet starts and ends static pods: etcd the real one, kube-apiserver the stub's."""
+import copy
 import json
 import os
+import re
+import secrets
 import signal
 import subprocess
 import sys
 import time
 
-from stub_common import ETC, Api, Failure, at, host_name, read, read_state, record, wait_for, write, write_state
+from stub_common import ETC, ETCD, ETCDCTL, Api, Failure, at, host_name, read, read_state, record, wait_for, write, write_state
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 RUN = "/run/stub"
@@ -21,7 +24,10 @@ COMMANDS = {
 }
 # Units that a package or systemd brings and that do nothing here.
 MARKS = ("containerd", "chrony", "cri-docker", "cri-docker.socket", "swap.target", "systemd-timesyncd", "ssh", "nftables", "dnsmasq")
-POD_COMMANDS = {"etcd": ["etcd"], "kube-apiserver": [sys.executable, f"{HERE}/stub_api.py"]}
+POD_COMMANDS = {"etcd": [ETCD], "kube-apiserver": [sys.executable, f"{HERE}/stub_api.py"]}
+# They have nothing to do here but to be there, and to start again.
+IDLE_PODS = ("kube-controller-manager", "kube-scheduler")
+HEARTBEAT_S = 1
 
 
 def nothing(arguments):
@@ -113,6 +119,8 @@ def _change(verb, unit, now):
         _start(unit)
     if verb in ("reload", "reload-or-restart") and _pid(unit):
         os.kill(_pid(unit), signal.SIGHUP)
+    if verb == "reload" and unit == "ssh":
+        os.kill(int(read("/run/sshd.pid")), signal.SIGHUP)
 
 
 def _pid(unit):
@@ -129,7 +137,9 @@ def _start(unit):
     _set(unit, active=True)
     if unit not in COMMANDS or _alive(unit):
         return
-    pid = spawn(COMMANDS[unit], f"/var/log/{unit}.stub.log")
+    # A unit's own options, as its EnvironmentFile has them.
+    options = re.findall(r'^[A-Z_]*OPTIONS="(.*)"', read(f"/etc/default/{unit}", ""), re.M)
+    pid = spawn(COMMANDS[unit] + (options[0].split() if options and unit == "corosync-qnetd" else []), f"/var/log/{unit}.stub.log")
     write(f"{RUN}/{unit}.pid", str(pid))
     if unit == "fairleadd":
         wait_for(lambda: os.path.exists("/run/fairlead/fairlead.sock") or not _alive(unit), 20, "fairleadd")
@@ -188,6 +198,8 @@ class _Kubelet:
 
     def __init__(self):
         self.over = False
+        self.version = f"v{read_state('packages', {}).get('kubelet', '0.0.0').split('-')[0]}"  # Of the program that runs, not of the package.
+        self.beat = 0.0
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # No zombies.
 
@@ -209,7 +221,7 @@ class _Kubelet:
                 continue
             lines = read(f"{folder}/{name}", "").splitlines()
             command = [line.strip().removeprefix("- ") for line in lines if line.startswith("    - ")]
-            if command and command[0] in POD_COMMANDS:
+            if command and (command[0] in POD_COMMANDS or command[0] in IDLE_PODS):
                 wanted[name.removesuffix(".yaml")] = command
         return wanted
 
@@ -221,7 +233,8 @@ class _Kubelet:
             end_pod(pods[name]["pid"])
         for name in wanted.keys() - kept.keys():
             command = wanted[name]
-            kept[name] = {"command": command, "pid": spawn(POD_COMMANDS[command[0]] + command[1:], f"/var/log/{name}.pod.log")}
+            run = ["sleep", "infinity"] if command[0] in IDLE_PODS else POD_COMMANDS[command[0]] + command[1:]
+            kept[name] = {"command": command, "pid": spawn(run, f"/var/log/{name}.pod.log"), "id": secrets.token_hex(32)}
         if kept != pods:
             write_state("pods", kept)
 
@@ -231,9 +244,12 @@ class _Kubelet:
         try:
             api = Api.by_kubeconfig(f"{ETC}/kubelet.conf")
             node = api.get("nodes", "", host_name())
-            fresh = _node(node)
+            fresh = _node(node, self.version)
             if node != fresh:
                 api.put("nodes", "", host_name(), fresh)
+            if time.monotonic() - self.beat > HEARTBEAT_S:
+                api.put("leases", "kube-node-lease", host_name(), {"metadata": {"name": host_name()}, "renewed": time.time()})
+                self.beat = time.monotonic()
         except (Failure, ValueError, KeyError, OSError):
             time.sleep(0.2)  # tidy: polls. The API is not there yet, or not any more.
 
@@ -263,18 +279,24 @@ def end_pods():
     write_state("pods", {})
 
 
-def _node(node):
+def _node(node, version):
     registration = read_state("registration", {})
-    node = node or {"metadata": {"name": host_name(), "labels": {}}, "spec": {"taints": registration.get("taints") or []}, "status": {}}
+    node = copy.deepcopy(node) or {"metadata": {"name": host_name(), "labels": {}}, "spec": {"taints": registration.get("taints") or []}, "status": {}}
     for argument in registration.get("kubeletExtraArgs") or []:
         if argument["name"] == "node-labels":
             node["metadata"]["labels"].update(dict(pair.split("=", 1) for pair in argument["value"].split(",")))
     addresses = [argument["value"] for argument in registration.get("kubeletExtraArgs") or [] if argument["name"] == "node-ip"]
     from stub_common import address_of_default_device
     node["status"] = {"addresses": [{"type": "InternalIP", "address": addresses[0] if addresses else address_of_default_device()}],
-                      "nodeInfo": {"kubeletVersion": f"v{read_state('packages', {}).get('kubelet', '0.0.0').split('-')[0]}"},
+                      "nodeInfo": {"kubeletVersion": version,
+                                   "containerRuntimeVersion": f"containerd://{_containerd_version()}"},
                       "conditions": [{"type": "Ready", "status": "True"}]}
     return node
+
+
+def _containerd_version():
+    packages = read_state("packages", {})
+    return re.split(r"[^0-9.]", packages.get("containerd") or packages.get("containerd.io") or "2.3.5")[0]
 
 
 # ---- the rest ----
@@ -292,8 +314,31 @@ def runc(arguments):
 
 
 def crictl(arguments):
+    """`ps -q --name REGEX`, `inspect ID`, `stopp SANDBOX`, `exec ID COMMAND`; a sandbox is called as its container with "s" before it."""
     record("crictl", arguments)
-    print(json.dumps({"status": {"conditions": [{"type": "RuntimeReady", "status": True}]}}))
+    verb = arguments[0] if arguments else ""
+    pods = {name: pod for name, pod in read_state("pods", {}).items() if _runs(pod["pid"])}
+    by_id = {pod["id"]: (name, pod) for name, pod in pods.items()}
+    if verb == "ps":
+        wanted = arguments[arguments.index("--name") + 1] if "--name" in arguments else ""
+        print("".join(f"{pod['id']}\n" for name, pod in pods.items() if re.search(wanted, name)), end="")
+    elif verb == "inspect":
+        if arguments[-1] not in by_id:
+            raise Failure(f'FATA[0000] getting the status of the container "{arguments[-1]}": not found')
+        print("s" + arguments[-1])
+    elif verb == "stopp":
+        found = by_id.get(arguments[-1].removeprefix("s"))
+        if not found:
+            raise Failure(f'FATA[0000] stopping the pod sandbox "{arguments[-1]}": not found')
+        end_pod(found[1]["pid"])
+        print(f"Stopped sandbox {arguments[-1]}")
+    elif verb == "exec":
+        if arguments[1] not in by_id:
+            raise Failure(f'FATA[0000] execing command in container "{arguments[1]}": not found')
+        command = [ETCDCTL if word == "etcdctl" else word for word in arguments[2:]]
+        return subprocess.run(command, check=False, env=os.environ | {"ETCDCTL_API": "3"}).returncode
+    else:
+        print(json.dumps({"status": {"conditions": [{"type": "RuntimeReady", "status": True}]}}))
     return 0
 
 

@@ -166,6 +166,46 @@ TEST_F(ApiDispatcherTest, OneWhoIsRefusedAllTheTimeHidesNobodyElse) {
   EXPECT_EQ(events.value(MessageId::COMMAND_REFUSED, "reason"), "no operator");
 }
 
+TEST_F(ApiDispatcherTest, TheAuditTrailHasWhatWasTriedAndEachKindOfIt) {
+  const test::EventCapture events;
+  const auto tries = [&](const std::string& target) {
+    auto request = make("POST", target, R"({"state":"maint"})");
+    request.caller = {"uid 1000 (jo)", ApiRole::kRead};
+    EXPECT_EQ(ask(request).status, 403U);
+    return events.value(MessageId::COMMAND_REFUSED, "command");
+  };
+  EXPECT_EQ(tries("/api/v1/servers/masters/mast-1/state"), "POST /api/v1/servers/masters/mast-1/state");
+  EXPECT_EQ(tries("/api/v1/reload"), "POST /api/v1/reload") << "not hidden by what the same caller tried before";
+  tries("/api/v1/servers/masters/mast-2/state");
+  EXPECT_EQ(events.count(MessageId::COMMAND_REFUSED), 2U) << "names do not fill the log";
+  EXPECT_LE(tries("/api/v1/vips/" + std::string(5000, 'x') + "/move").size(), 205U);
+}
+
+TEST_F(ApiDispatcherTest, WhoTakesTheFlightRecorderIsInTheAuditTrail) {
+  const test::EventCapture events;
+  node.set_blackbox("bytes");
+  EXPECT_EQ(get("/api/v1/blackbox").status, 200U);
+  EXPECT_EQ(events.value(MessageId::COMMAND_DONE, "command"), "read the flight recorder");
+  EXPECT_EQ(events.value(MessageId::COMMAND_DONE, "by"), "uid 0 (root)");
+  EXPECT_EQ(events.value(MessageId::COMMAND_DONE, "result"), "done");
+}
+
+TEST_F(ApiDispatcherTest, EventsSayOfWhichStartOfTheDaemonTheyAre) {
+  node.set_life("c0ffee", {{3, "2024-01-31T12:00:00.000Z", "SERVER_DOWN", "warning", {}}});
+  const auto none = boost::json::parse(get("/api/v1/events?after=900").body);
+  EXPECT_EQ(none.at("life"), "c0ffee");
+  EXPECT_EQ(none.at("newest").to_number<int>(), 3) << "900 is of another start";
+}
+
+TEST_F(ApiDispatcherTest, NoListIsMadeWhileClientsLeaveTooManyBytesOfThemLying) {
+  counters.answer_bytes = kAnswerBytesMax + 1;
+  EXPECT_EQ(get("/api/v1/connections").status, 503U);
+  EXPECT_EQ(get("/api/v1/dhcp/leases").status, 503U);
+  EXPECT_EQ(get("/readyz").status, 200U);
+  EXPECT_EQ(get("/metrics").status, 200U);
+  EXPECT_EQ(node.last_filter(), "") << "workers are not asked for it";
+}
+
 TEST_F(ApiDispatcherTest, WhoSendsABrowserHereIsInTheAuditTrail) {
   const test::EventCapture events;
   auto change = make("POST", "/api/v1/reload", "");

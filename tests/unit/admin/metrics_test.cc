@@ -190,6 +190,13 @@ TEST(Metrics, NothingIsSaidOfDhcpWithoutItAndNothingOfDnsmasqWhileItIsSilent) {
     EXPECT_FALSE(name.starts_with("fairlead_dhcp_") || name.starts_with("fairlead_dns_")) << name;
 }
 
+// One such byte, and Prometheus takes nothing of the page.
+TEST(Metrics, LabelValuesThatAreNoUtf8AreMadeSo) {
+  auto report = testing::sample_report();
+  report.config_file = "/etc/caf\xE9/\xC3\xBC.yaml";
+  EXPECT_NE(render_metrics(report, {}).find("file=\"/etc/caf\xEF\xBF\xBD/\xC3\xBC.yaml\""), std::string::npos);
+}
+
 TEST(Metrics, LabelValuesAreEscaped) {
   NodeReport r = testing::sample_report();
   r.config_file = "/etc/\"odd\"\\\n.yaml";

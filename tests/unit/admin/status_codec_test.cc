@@ -112,12 +112,15 @@ TEST(StatusCodec, OddDocumentsAreErrorsNeverACrash) {
 }
 
 TEST(StatusCodec, EventsAndConnectionsAndResultsSurviveTheTrip) {
-  const std::vector<EventInfo> events{
-      {5, "2024-01-02T03:04:05.678Z", "SERVER_DOWN", "warning", {{"pool", "masters"}, {"server", "mast-1"}}}};
+  const EventPage events{{{5, "2024-01-02T03:04:05.678Z", "SERVER_DOWN", "warning", {{"pool", "masters"}, {"server", "mast-1"}}}},
+                         {"c0ffee", 9}};
   const auto events_back = decode_events(encode_events(events, 0));
   ASSERT_TRUE(events_back);
   EXPECT_EQ(encode_events(*events_back, 0), encode_events(events, 0));
+  EXPECT_EQ(events_back->stream.life, "c0ffee");
+  EXPECT_EQ(events_back->stream.newest, 9U);
   EXPECT_EQ(parsed(encode_events({}, 17)).at("last").to_number<int>(), 17);
+  EXPECT_EQ(parsed(encode_events({events.events, {"c0ffee", 4}}, 0)).at("newest").to_number<int>(), 5) << "events came in between";
 
   const ConnectionList connections{
       .connections = {{"0-12", "kube-api", "10.0.0.9:5000", "masters", "mast-1", "10.0.0.1:4000", "open", 1.5, 0.25, {10, 20}}},

@@ -208,7 +208,7 @@ TEST(WatchFrames, AreWhatTheOtherCallsSay) {
   EXPECT_EQ(status.at("status"), boost::json::parse(encode_status(report)));
   const EventInfo event{3, "t", "SERVER_DOWN", "warning", {{"server", "a\"b"}}};
   EXPECT_EQ(boost::json::parse(encode_event_frame(event)).at("event"),
-            boost::json::parse(encode_events({event}, 0)).at_pointer("/events/0"));
+            boost::json::parse(encode_events({{event}, {}}, 0)).at_pointer("/events/0"));
   const auto hello = boost::json::parse(encode_hello({"n", "v", "uid 0 (root)", ApiRole::kOperate}, WatchPlan({}, 1, 4)));
   EXPECT_EQ(hello.at("type"), "hello");
   EXPECT_EQ(hello.at("node"), "n");

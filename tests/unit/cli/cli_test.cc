@@ -426,6 +426,82 @@ TEST_F(CliTest, EventsAreFilteredByTimeAndFollowed) {
   EXPECT_EQ(ids, (std::vector<std::string>{"DAEMON_STARTED", "SERVER_DOWN", "SERVER_UP"}));
 }
 
+TEST_F(CliTest, WhatEveryProgramIsAskedIsAnswered) {
+  ASSERT_EQ(run({"version"}), kExitDone);
+  const std::string version = out.str();
+  EXPECT_EQ(run({"--version"}), kExitDone) << err.str();
+  EXPECT_EQ(out.str(), version);
+  ASSERT_EQ(run({"--help"}), kExitDone);
+  const std::string help = out.str();
+  EXPECT_EQ(run({"help"}), kExitDone) << err.str();
+  EXPECT_EQ(out.str(), help);
+  ASSERT_EQ(run({"vip", "move", "--help"}), kExitDone);
+  const std::string move = out.str();
+  EXPECT_EQ(run({"help", "vip", "move"}), kExitDone) << err.str();
+  EXPECT_EQ(out.str(), move);
+}
+
+// Between two looks: the new daemon has said more than its follower had read of the old one.
+TEST_F(CliTest, WhoFollowsEventsFollowsThemOverARestart) {
+  node.set_events({{7, "2024-01-31T12:00:00.000Z", "DAEMON_STOPPING", "notice", {}}});
+  pauses = 3;
+  on_pause = [&, look = 0]() mutable {
+    if (++look == 1) reachable = false;
+    if (look == 2) {
+      reachable = true;
+      node.set_life("another", {{1, "2024-01-31T12:00:01.000Z", "DAEMON_STARTED", "notice", {}},
+                                {8, "2024-01-31T12:00:01.500Z", "SERVER_UP", "notice", {}}});
+    }
+  };
+  ASSERT_EQ(run({"events", "--follow"}), kExitDone) << err.str();
+  EXPECT_TRUE(printed("DAEMON_STOPPING"));
+  EXPECT_TRUE(printed("DAEMON_STARTED")) << out.str();
+  EXPECT_TRUE(printed("SERVER_UP"));
+  EXPECT_TRUE(complained("no answer, waiting for one: cannot reach")) << err.str();
+  EXPECT_TRUE(complained("the daemon was started anew")) << err.str();
+  reachable = false;
+  EXPECT_EQ(run({"events", "--follow"}), kExitUnreachable) << "at first there has to be one";
+}
+
+TEST_F(CliTest, WhoFollowsEventsIsToldThatSomeAreLost) {
+  node.set_events({{7, "2024-01-31T12:00:00.000Z", "SERVER_DOWN", "notice", {}}});
+  pauses = 1;
+  on_pause = [&] { node.set_events({{30, "2024-01-31T12:00:01.000Z", "SERVER_UP", "notice", {}}}); };
+  ASSERT_EQ(run({"events", "--follow"}), kExitDone) << err.str();
+  EXPECT_TRUE(complained("22 events are lost")) << err.str();
+  EXPECT_TRUE(printed("SERVER_UP"));
+}
+
+TEST_F(CliTest, AReportThatIsOldIsSaidToBe) {
+  auto report = testing::sample_report();
+  report.age_s = 3.25;
+  node.set_report(report);
+  ASSERT_EQ(run({"status"}), kExitDone);
+  EXPECT_TRUE(printed("report   3.2 s old")) << out.str();
+  report.age_s = 0.9;
+  node.set_report(report);
+  ASSERT_EQ(run({"status"}), kExitDone);
+  EXPECT_FALSE(printed("s old")) << out.str();
+}
+
+TEST_F(CliTest, WhatIsDoneOnOneNodeOfAClusterIsSaidToBe) {
+  node.set_report(testing::sample_cluster_report());
+  const std::vector<std::vector<std::string>> verbs{{"server", "drain", "masters/mast-1"},
+                                                    {"server", "weight", "masters/mast-1", "50"},
+                                                    {"server", "add", "masters/mast-9", "192.0.2.9:6443"},
+                                                    {"server", "remove", "masters/mast-1"},
+                                                    {"listener", "disable", "kube-api"}};
+  for (const auto& verb : verbs) {
+    ASSERT_EQ(run(verb), kExitDone) << err.str();
+    EXPECT_TRUE(printed("on gate-1 only: gate-2, gate-3 have states of their own\n")) << out.str();
+  }
+  ASSERT_EQ(run({"server", "drain", "masters/mast-1", "--json"}), kExitDone);
+  EXPECT_FALSE(printed("only"));
+  node.set_report(testing::sample_report());
+  ASSERT_EQ(run({"server", "drain", "masters/mast-1"}), kExitDone);
+  EXPECT_FALSE(printed("only")) << "there is no other";
+}
+
 TEST_F(CliTest, ChecksAFileAndExplainsKeys) {
   const auto folder =
       std::filesystem::temp_directory_path() /

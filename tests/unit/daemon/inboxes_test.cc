@@ -67,6 +67,47 @@ TEST_F(NodePortInboxTest, WhatFindsNoRoomIsRefusedOnceAndTheRestIsAnsweredOnce) 
   EXPECT_EQ(refused, 5);
 }
 
+// Its last report says that all is well; nobody is there to make another.
+TEST_F(NodePortInboxTest, AControlThreadThatStandsMakesTheNodeNotReady) {
+  const auto healthy = [&] {
+    auto made = std::make_shared<admin::NodeReport>();
+    made->ready = true;
+    port.beat();
+    port.publish(made);
+  };
+  healthy();
+  EXPECT_TRUE(port.report()->ready);
+  EXPECT_EQ(port.report()->age_s, 0);
+  const SystemClock clock;
+  const Instant begun = clock.now();
+  while (port.report()->ready && clock.now() - begun < std::chrono::seconds(10)) {}
+  EXPECT_GE(clock.now() - begun, kStandsAfter);
+  const auto late = port.report();
+  EXPECT_FALSE(late->ready);
+  EXPECT_GT(late->age_s, 1);
+  EXPECT_GT(late->control_lateness_ms, 1000);
+  ASSERT_EQ(late->ready_reasons.size(), 1U);
+  EXPECT_EQ(late->ready_reasons[0].what, "control thread");
+  EXPECT_TRUE(late->ready_reasons[0].detail.starts_with("has not turned for 1.")) << late->ready_reasons[0].detail;
+  healthy();
+  EXPECT_TRUE(port.report()->ready) << "it turns again";
+  EXPECT_TRUE(port.report()->ready_reasons.empty());
+}
+
+// Nobody asked for a while, so the last report is old; the thread is well, and has no time just now.
+TEST_F(NodePortInboxTest, AnOldReportOfAThreadThatTurnsIsOnlyOld) {
+  auto made = std::make_shared<admin::NodeReport>();
+  made->ready = true;
+  port.publish(made);
+  const SystemClock clock;
+  const Instant begun = clock.now();
+  while (clock.now() - begun < kStandsAfter + std::chrono::milliseconds(300)) {
+    port.beat();
+    ASSERT_TRUE(port.report()->ready);
+  }
+  EXPECT_GT(port.report()->age_s, 1);
+}
+
 TEST_F(NodePortInboxTest, EveryKindOfQuestionLeftBehindIsRefused) {
   int answered = 0;
   const auto unavailable = [&](const auto& r) { answered += !r && r.error().code == Errc::kUnavailable ? 1 : 100; };

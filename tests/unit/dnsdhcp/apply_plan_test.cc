@@ -63,6 +63,41 @@ TEST_F(ApplyPlanTest, WithoutAnythingRunningEverythingIsWritten) {
   EXPECT_EQ(out.action, DnsmasqAction::kRestart);
 }
 
+// From the model on: a machine more or less changes no line of dnsmasq.conf.
+TEST(ApplyPlanOfSites, MachinesThatComeGoAndChangeNeedNoRestart) {
+  const RenderPlace place{"/d", "/s", "", "", true};
+  config::Snapshot site;
+  config::DnsDhcp& dnsdhcp = site.dnsdhcp.emplace();
+  config::DhcpNetwork network;
+  network.name = "mast";
+  network.interface = "eth1";
+  network.cidr = *parse_ip_prefix("192.168.1.0/24");
+  network.dns = *parse_ip_address("192.168.1.1");
+  network.pool = config::DhcpPool{*parse_ip_address("192.168.1.100"), *parse_ip_address("192.168.1.200")};
+  dnsdhcp.networks = {network};
+  const auto host = [](const char* name, const char* mac, const char* address) {
+    config::DhcpHost out;
+    out.name = name;
+    out.network = "mast";
+    out.mac = mac;
+    out.address = *parse_ip_address(address);
+    return out;
+  };
+  dnsdhcp.hosts = {host("mast-1", "52:54:00:00:01:01", "192.168.1.11")};
+  const auto before = *render(site, place);
+  const auto after = [&](std::vector<config::DhcpHost> hosts) {
+    dnsdhcp.hosts = std::move(hosts);
+    return plan_apply(before, *render(site, place));
+  };
+  const auto one = dnsdhcp.hosts.front();
+  EXPECT_EQ(after({one, host("mast-2", "52:54:00:00:01:02", "192.168.1.12")}).action, DnsmasqAction::kNone);
+  auto renamed = one;
+  renamed.aliases = {"etcd-1"};
+  EXPECT_EQ(after({renamed}).action, DnsmasqAction::kNone);
+  EXPECT_EQ(after({host("mast-1", "52:54:00:00:01:09", "192.168.1.11")}).action, DnsmasqAction::kReload);
+  EXPECT_EQ(after({}).action, DnsmasqAction::kReload);
+}
+
 /// The files after a plan.
 std::map<std::string, std::string> after(const Rendered& before, const ApplyPlan& plan) {
   std::map<std::string, std::string> out{{"dnsmasq.conf", before.conf}};

@@ -13,6 +13,7 @@
 
 #include "config/derived_vips.h"
 #include "config/load.h"
+#include "dnsdhcp/lease_book.h"
 #include "tests/unit/dnsdhcp/any_site.h"
 
 namespace fairlead::dnsdhcp {
@@ -124,6 +125,26 @@ TEST(DnsmasqConf, AnswersOnVipsOnly) {
     EXPECT_FALSE(line.starts_with("bind-interfaces")) << line;
   }
   EXPECT_NE(rendered->conf.find("\nbind-dynamic\n"), std::string::npos);
+}
+
+// A dnsmasq that is told of more leases than it may have does not start: those of a pool that is smaller now, or of a larger one that
+// another gateway has already, are told, too.
+TEST(DnsmasqConf, HowManyLeasesThereMayBeIsAboveAllThatTheBookHoldsWhateverTheSite) {
+  const auto line_of = [](const config::Snapshot& snapshot) {
+    for (const std::string& line : lines_of(render(snapshot, kPlace)->conf)) {
+      if (line.starts_with("dhcp-lease-max=")) return line;
+    }
+    return std::string("none");
+  };
+  auto small = site("everything");
+  small.dnsdhcp->hosts.clear();
+  for (config::DhcpNetwork& network : small.dnsdhcp->networks) {
+    if (network.pool) network.pool->last = network.pool->first;
+  }
+  EXPECT_EQ(line_of(small), line_of(site("everything")));
+  EXPECT_EQ(line_of(small), line_of(site("classic-networks")));
+  EXPECT_EQ(line_of(small), line_of(site("ipv6")));
+  EXPECT_GT(std::stoul(line_of(small).substr(15)), kRecordsMax + 1);
 }
 
 TEST(DnsmasqConf, APlaceThatNoLineCanSayIsAnError) {

@@ -183,7 +183,7 @@ TEST_F(LeaseBookTest, NoEchoIsExpectedOfWhatWasNotThere) {
   EXPECT_THAT(book.leases(now), IsEmpty());
 }
 
-// What a gateway says that comes back: by now the holder's dnsmasq may have given the address to another client, or again to the one before,
+// What a gateway says that comes back: by now a holder's dnsmasq may have given the address to another client, or again to the one before,
 // and not told so yet. It would be that client's lease with another's name on it, or none.
 TEST_F(LeaseBookTest, I8ADnsmasqThatGivesAddressesIsToldNothingOfOthers) {
   book.delivered(n2, LeaseUpdate{{record(100, 1, {6, 1}, 100), record(101, 2, {6, 2})}, {}, false}, now, out);

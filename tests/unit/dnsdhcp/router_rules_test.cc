@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "config/derived_vips.h"
 #include "config/load.h"
 
 namespace fairlead::dnsdhcp {
@@ -79,6 +80,16 @@ TEST(RouterRules, NameDevicesByNameAndNeverByIndex) {
   EXPECT_TRUE(lines_with(*rules, " oif ").empty());
   EXPECT_FALSE(lines_with(*rules, "\"ens3\"").empty()) << "this node's device for the name 'world'";
   EXPECT_TRUE(lines_with(*rules, "\"world\"").empty());
+}
+
+TEST(RouterRules, NameTheDeviceOfAVlanAndNotTheOneBelowIt) {
+  const auto snapshot = snapshot_of(read_text(kGolden / "vlan.yaml"));
+  const auto rules = render_router_rules(snapshot, std::nullopt);
+  ASSERT_TRUE(rules);
+  for (const config::DhcpNetwork& network : snapshot.dnsdhcp->networks)
+    EXPECT_FALSE(lines_with(*rules, "\"" + config::network_device(snapshot, network) + "\"").empty()) << network.name;
+  EXPECT_TRUE(lines_with(*rules, "\"trunk\"").empty());
+  EXPECT_TRUE(lines_with(*rules, "\"enp0s16\"").empty());
 }
 
 TEST(RouterRules, DropNothingAndTouchNothingThatTheGatewaySends) {

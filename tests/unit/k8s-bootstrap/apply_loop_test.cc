@@ -43,8 +43,10 @@ class Machine1 : public Hands {
 class Quiet : public Watcher {
  public:
   void begins(const Step&) override {}
-  void says(const Step&, std::string_view) override {}
+  void says(const Step&, std::string_view line) override { said.emplace_back(line); }
   void ends(const Step&, Duration, const std::string&) override {}
+
+  std::vector<std::string> said;
 };
 
 class ApplyLoop : public testing::Test {
@@ -72,9 +74,13 @@ class ApplyLoop : public testing::Test {
   ApplyOutcome run(ApplyWishes wishes = {}) {
     auto journal = JournalFile::open(dir.path("journal.jsonl"));
     EXPECT_TRUE(journal);
-    Facts facts;
-    facts.machines["a"] = {};
-    ApplyWorld world{[&] { return facts; }, [this](const Facts&, unsigned) { return plan(); }, machine, *journal, secrets, quiet, clock};
+    const auto read = [this] {
+      Facts facts;
+      facts.machines["a"] = {};
+      if (at_work > 0 && at_work-- > 0) facts.machines["a"].steps.push_back({"old", "a/one.0", "running", 0});
+      return facts;
+    };
+    ApplyWorld world{read, [this](const Facts&, unsigned) { return plan(); }, machine, *journal, secrets, quiet, clock};
     wishes.fresh_run = "fresh";
     auto outcome = apply(site, world, wishes);
     EXPECT_TRUE(outcome) << outcome.error().message();
@@ -90,6 +96,7 @@ class ApplyLoop : public testing::Test {
   std::vector<std::string> wanted;
   std::vector<Obstacle> obstacles;
   std::string destroys;
+  int at_work = 0;  ///< How many more times a script of an earlier run is found at work.
 };
 
 TEST_F(ApplyLoop, NothingToDoIsSaidAndDoesNothing) {
@@ -153,6 +160,24 @@ TEST_F(ApplyLoop, AFailedRunIsTakenUpByItsId) {
   machine.runs.clear();
   EXPECT_EQ(run().end, End::kDone);
   EXPECT_THAT(machine.runs, ElementsAre("fresh one"));
+}
+
+TEST_F(ApplyLoop, WhatIsAtWorkIsWaitedForBeforeAnythingIsPlanned) {
+  wanted = {"one"};
+  at_work = 2;
+  EXPECT_EQ(run().end, End::kDone);
+  EXPECT_EQ(at_work, 0);
+  EXPECT_THAT(quiet.said, ElementsAre("waits: a/one.0 of an earlier run is still at work"));
+  EXPECT_THAT(machine.runs, ElementsAre("fresh one"));
+}
+
+TEST_F(ApplyLoop, AStopEndsTheWaitForWhatIsAtWorkAndNothingIsBegun) {
+  wanted = {"one"};
+  at_work = 1000;
+  ApplyWishes wishes;
+  wishes.run.stop = [this] { return !quiet.said.empty(); };
+  EXPECT_EQ(run(wishes).end, End::kStopped);
+  EXPECT_THAT(machine.runs, IsEmpty());
 }
 
 TEST_F(ApplyLoop, WhatDoesNotStayDoneEndsItWithItsName) {

@@ -21,7 +21,8 @@ constexpr std::string_view kNodes = R"({"items": [
   "spec": {"unschedulable": true, "taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
                                              {"key": "k", "value": "v", "effect": "NoExecute"}]},
   "status": {"conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}],
-             "nodeInfo": {"kubeletVersion": "v1.36.4"}}},
+             "addresses": [{"type": "Hostname", "address": "mast-1"}, {"type": "InternalIP", "address": "192.168.1.11"}],
+             "nodeInfo": {"kubeletVersion": "v1.36.4", "containerRuntimeVersion": "containerd://1.7.24"}}},
  {"metadata": {"name": "node-1"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}]})";
 constexpr std::string_view kMembers = R"({"header": {}, "members": [
  {"ID": 10276657743932975437, "name": "mast-1", "peerURLs": ["https://192.168.1.11:2380"], "clientURLs": ["https://192.168.1.11:2379"]},
@@ -68,9 +69,14 @@ TEST(AskCluster, ReadsNodesMembersAndAddons) {
   EXPECT_EQ(f.from, "mast-1");
   EXPECT_EQ(f.kubernetes_version, "1.36.4");
   ASSERT_EQ(f.nodes.size(), 2U);
-  EXPECT_EQ(
-      f.nodes[0],
-      (NodeFact{"mast-1", true, true, "1.36.4", {{"zone", "a"}}, {"node-role.kubernetes.io/control-plane:NoSchedule", "k=v:NoExecute"}}));
+  EXPECT_EQ(f.nodes[0], (NodeFact{"mast-1",
+                                  true,
+                                  true,
+                                  "1.36.4",
+                                  {{"zone", "a"}},
+                                  {"node-role.kubernetes.io/control-plane:NoSchedule", "k=v:NoExecute"},
+                                  "192.168.1.11",
+                                  "containerd://1.7.24"}));
   EXPECT_FALSE(f.nodes[1].ready);
   EXPECT_THAT(f.etcd, ElementsAre(EtcdMember{"8e9e05c52164694d", "mast-1", "https://192.168.1.11:2380", false, true},
                                   EtcdMember{"ff", "", "https://192.168.1.12:2380", true, false}));

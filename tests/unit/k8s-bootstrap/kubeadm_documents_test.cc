@@ -99,8 +99,12 @@ TEST(KubeadmDocuments, TaintsFollowTheRoles) {
 TEST(KubeadmDocuments, WithoutGatewaysTheEndpointIsTheFirstControlPlane) {
   Site site = render_test::classic_site();
   site.gateways.reset();
-  EXPECT_EQ(api_endpoint(site).to_string(), "192.168.1.11:6443");
+  EXPECT_EQ(api_endpoint(site), "192.168.1.11:6443");
   EXPECT_TRUE(has_line(init_config(site, *site.find("mast-1")), "controlPlaneEndpoint: \"192.168.1.11:6443\""));
+  site.kubernetes.endpoint = "lb.example.org:443";
+  const std::string init = init_config(site, *site.find("mast-1"));
+  EXPECT_TRUE(has_line(init, "controlPlaneEndpoint: \"lb.example.org:443\"")) << init;
+  EXPECT_NE(init.find("lb.example.org\n"), std::string::npos) << "it is a name of the certificate: " << init;
 }
 
 TEST(KubeadmDocuments, WithDockerImagesAreTakenFromTheMirrorByName) {

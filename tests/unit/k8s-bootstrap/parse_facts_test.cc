@@ -208,6 +208,13 @@ TEST(ParseFacts, ALockIsSomebodysUntilItIsStale) {
   EXPECT_EQ(judge_lock("", 1, "b").owner, "");
 }
 
+TEST(ParseFacts, FilesOfKubeadmThatSomebodyChangedAreListed) {
+  const MachineFacts f =
+      facts("@changed\n|/etc/kubernetes/manifests/etcd.yaml: FAILED\n|/var/lib/kubelet/config.yaml: FAILED open or read\n|what\n");
+  EXPECT_THAT(f.changed, ElementsAre("/etc/kubernetes/manifests/etcd.yaml", "/var/lib/kubelet/config.yaml"));
+  EXPECT_THAT(f.unsuitable, Contains(HasSubstr("what")));
+}
+
 TEST(ParseFacts, StandInsAreTakenAndListed) {
   const MachineFacts f = facts(
       "@system\n|swap yes\n|cpus 1\n@stand-ins\n|# a "

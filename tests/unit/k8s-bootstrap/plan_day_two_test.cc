@@ -1,6 +1,7 @@
 // Removal, replacement, reset, upgrade and renewal of a cluster that runs: order, refusals, and going on in the middle of a machine.
 #include "k8s-bootstrap/plan/plan_day_two.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -88,12 +89,20 @@ TEST(RemoveNode, OneThatIsGoneForGoodIsTakenOutWithoutReset) {
   EXPECT_THAT(check_plan(plan, w.site, w.facts), IsEmpty());
 }
 
+TEST(RemoveNode, NobodyWaitsForPodsOfAMachineThatDoesNotAnswer) {
+  Running w;
+  EXPECT_THAT(std::get<RunScript>(plan_remove_node(w.input(), "node-1").steps.front().operations.front()).script,
+              Not(HasSubstr("--force")));
+  w.facts.machines.erase("node-1");  // The API has not noticed yet: its Node is ready.
+  EXPECT_THAT(std::get<RunScript>(plan_remove_node(w.input(), "node-1").steps.front().operations.front()).script,
+              HasSubstr("--force --grace-period=0 --disable-eviction"));
+}
+
 TEST(RemoveNode, RefusesWhatWouldCostTheClusterItsQuorum) {
   Running w;
   w.facts.cluster->etcd[1].healthy = false;
   const Plan plan = plan_remove_node(w.input(), "mast-3");
-  EXPECT_THAT(ids(plan), Not(Contains("mast-3/remove-member")));
-  EXPECT_THAT(ids(plan), Not(Contains("mast-3/reset")));
+  EXPECT_THAT(plan.steps, IsEmpty());  // Not drained either.
   EXPECT_THAT(plan.obstacles, Contains(Field(&Obstacle::reason, HasSubstr("no majority"))));
 }
 
@@ -130,6 +139,61 @@ TEST(ReplaceNode, JoinsAnewWhenItHasBeenTakenOut) {
   EXPECT_THAT(ids(plan_replace_node(w.input(), "node-1", false)), Contains("node-1/join"));
 }
 
+/// An etcd on machines of its own, all of them members.
+Running with_etcd() {
+  Running w({.etcd = 3});
+  w.facts.cluster->etcd.clear();
+  for (const char* name : {"etcd-1", "etcd-2", "etcd-3"}) {
+    w.facts.machines[name].etcd_data = Known::kYes;
+    w.facts.machines[name].manifests = {"etcd"};
+    w.facts.cluster->etcd.push_back({std::string(name) + "-id", name, fmt::format("https://192.168.1.10{}:2380", name[5]), false, true});
+  }
+  return w;
+}
+
+TEST(ReplaceNode, AMemberOfAnExternalEtcdLeavesAndAnotherOneComesInItsPlace) {
+  Running w = with_etcd();
+  Plan plan = plan_replace_node(w.input(), "etcd-2", false);
+  EXPECT_THAT(ids(plan), ElementsAre("etcd-2/remove-member", "etcd-2/reset"));
+  EXPECT_THAT(check_plan(plan, w.site, w.facts), IsEmpty());
+  EXPECT_THAT(plan_remove_node(w.input(), "etcd-2").obstacles, Contains(Field(&Obstacle::remedy, HasSubstr("replace-node etcd-2"))));
+  // Out, and nothing is on it.
+  w.facts.machines["etcd-2"].etcd_data = Known::kNo;
+  w.facts.machines["etcd-2"].manifests.clear();
+  w.facts.cluster->etcd.erase(w.facts.cluster->etcd.begin() + 1);
+  plan = plan_bring_up(w.input());
+  EXPECT_THAT(ids(plan), IsSupersetOf({"etcd-2/member-add", "etcd-2/etcd", "etcd-2/etcd-healthy"}));
+  EXPECT_TRUE(waits_for(plan, "etcd-2/etcd", "etcd-2/member-add"));
+  EXPECT_EQ(plan.find("etcd-2/member-add")->machine, "mast-1");
+  EXPECT_THAT(check_plan(plan, w.site, w.facts), IsEmpty());
+  // Interrupted in between: added, and not started.
+  w.facts.cluster->etcd.push_back({"new-id", "", "https://192.168.1.102:2380", false, false});
+  EXPECT_THAT(ids(plan_bring_up(w.input())), Contains("etcd-2/etcd"));
+  w.facts.cluster->etcd.front().healthy = false;
+  EXPECT_THAT(ids(plan_bring_up(w.input())), Not(Contains("etcd-2/member-add")));
+}
+
+TEST(ReplaceNode, AMemberOfAnExternalEtcdStaysWhereTheOthersWouldBeNoMajorityOrWereNotRead) {
+  Running w = with_etcd();
+  w.facts.cluster->etcd.front().healthy = false;
+  EXPECT_THAT(plan_replace_node(w.input(), "etcd-2", false).steps, IsEmpty());
+  w = with_etcd();
+  w.facts.machines.erase("etcd-3");
+  EXPECT_THAT(plan_replace_node(w.input(), "etcd-2", false).steps, IsEmpty());
+  w = with_etcd();
+  w.facts.cluster->etcd.clear();
+  EXPECT_THAT(plan_replace_node(w.input(), "etcd-2", false).steps, IsEmpty());
+}
+
+TEST(ReplaceNode, AMachineOfEtcdThatCameBackEmptyIsNotJustStarted) {
+  Running w = with_etcd();
+  w.facts.machines["etcd-2"].etcd_data = Known::kNo;
+  w.facts.machines["etcd-2"].manifests.clear();
+  const Plan plan = plan_bring_up(w.input());
+  EXPECT_THAT(ids(plan), Not(Contains("etcd-2/etcd")));
+  EXPECT_THAT(plan.obstacles, Contains(Field(&Obstacle::remedy, HasSubstr("replace-node etcd-2"))));
+}
+
 TEST(Reset, TakesWorkersFirstAndTheFirstControlPlaneLast) {
   const Running w;
   const Plan plan = plan_reset(w.input(), {});
@@ -149,7 +213,10 @@ TEST(Upgrade, GoesByRoleAndOneControlPlaneAtATime) {
   for (const char* id : {"node-1/drain", "node-4/drain"}) EXPECT_TRUE(waits_for(plan, id, "mast-3/uncordon")) << id;
   EXPECT_TRUE(waits_for(plan, "node-2/drain", "node-1/uncordon"));
   EXPECT_TRUE(waits_for(plan, "mast-1/upgrade", "gate-2/maint-mast-1"));
-  EXPECT_LT(place(plan, "mast-1/drain"), place(plan, "mast-1/kubeadm"));
+  EXPECT_LT(place(plan, "mast-2/drain"), place(plan, "mast-2/kubeadm"));
+  EXPECT_TRUE(waits_for(plan, "gate-1/maint-mast-1", "mast-1/upgrade-plan"));  // What kubeadm refuses is refused with nothing drained.
+  EXPECT_TRUE(waits_for(plan, "mast-1/upgrade-plan", "mast-1/kubeadm"));
+  EXPECT_EQ(std::count_if(plan.steps.begin(), plan.steps.end(), [](const Step& s) { return s.id.ends_with("/upgrade-plan"); }), 1);
   EXPECT_THAT(std::get<RunScript>(plan.find("mast-1/upgrade")->operations.back()).script, HasSubstr("kubeadm upgrade apply v1.36.4"));
   EXPECT_THAT(std::get<RunScript>(plan.find("mast-2/upgrade")->operations.back()).script, HasSubstr("kubeadm upgrade node"));
 }
@@ -241,6 +308,39 @@ TEST(Upgrade, RefusesTwoMinorsADowngradeAndAClusterOutOfOrder) {
   EXPECT_THAT(plan_upgrade(unread.input()).obstacles, Contains(Field(&Obstacle::machines, ElementsAre("node-2"))));
 }
 
+TEST(Upgrade, TheRuntimeChangesOnADrainedNodeTogetherWithItsFiles) {
+  Running w({}, "1.36.4");
+  for (auto& [name, f] : w.facts.machines) {
+    if (!f.kubelet_version.empty() || f.packages.contains("kubelet")) f.programs["containerd"] = "1.7.30";
+  }
+  // Apply leaves both alone: a containerd 1.x that is given a file for 2.x would not start again.
+  for (const Step& step : plan_bring_up(w.input()).steps) {
+    for (const Operation& operation : step.operations) {
+      if (const auto* file = std::get_if<WriteFile>(&operation)) { EXPECT_NE(file->path, "/etc/containerd/config.toml") << step.id; }
+    }
+  }
+  const Plan plan = plan_upgrade(w.input());
+  const Step* runtime = plan.find("mast-1/runtime");
+  ASSERT_NE(runtime, nullptr);
+  EXPECT_THAT(runtime->because, HasSubstr("containerd is 1.7.30"));
+  EXPECT_TRUE(waits_for(plan, "mast-1/runtime", "mast-1/drain"));
+  EXPECT_TRUE(waits_for(plan, "mast-1/uncordon", "mast-1/runtime"));
+  EXPECT_EQ(std::get<WriteFile>(runtime->operations.front()).path, "/etc/containerd/config.toml");
+  EXPECT_THAT(std::get<RunScript>(runtime->operations.back()).script, HasSubstr("systemctl restart containerd"));
+  EXPECT_THAT(check_plan(plan, w.site, w.facts), IsEmpty());
+  for (auto& [name, f] : w.facts.machines) {
+    if (f.programs.contains("containerd")) f.programs["containerd"] = "2.3.4";
+  }
+  EXPECT_EQ(plan_upgrade(w.input()).find("mast-1/runtime"), nullptr);
+}
+
+TEST(Upgrade, AMachineThatItsOperatorPreparesKeepsItsRuntime) {
+  Running w({}, "1.36.4");
+  for (Machine& machine : w.site.machines) machine.prepare = false;
+  for (auto& [name, f] : w.facts.machines) f.programs["containerd"] = "1.7.30";
+  EXPECT_THAT(ids(plan_upgrade(w.input())), IsEmpty());
+}
+
 TEST(Upgrade, GatewaysChangeFirstTheHolderOfVipsLast) {
   Running w({}, "1.35.2");
   w.texts.fairlead = FairleadPackage{"./fairlead_0.2.0_amd64.deb", "0.2.0", std::string(64, 'd')};
@@ -249,6 +349,60 @@ TEST(Upgrade, GatewaysChangeFirstTheHolderOfVipsLast) {
   EXPECT_EQ(plan.steps[0].id, "gate-2/upgrade-fairlead");
   EXPECT_EQ(plan.steps[1].id, "gate-1/upgrade-fairlead");
   EXPECT_TRUE(waits_for(plan, "mast-1/etcd-snapshot", "gate-1/upgrade-fairlead"));
+}
+
+TEST(Upgrade, TheSnapshotAsksOneMemberOfAnExternalEtcd) {
+  Running w = with_etcd();
+  for (const char* name : {"mast-1", "mast-2", "mast-3", "node-1", "node-2"}) w.at(name, "1.35.2");
+  const Plan plan = plan_upgrade(w.input());
+  ASSERT_NE(plan.find("mast-1/etcd-snapshot"), nullptr);
+  const std::string& text = std::get<RunScript>(plan.find("mast-1/etcd-snapshot")->operations.front()).script;
+  EXPECT_THAT(text, HasSubstr("--endpoints https://192.168.1.101:2379 "));
+}
+
+TEST(RenewCerts, TheKubeconfigOfAControlPlaneThatHasAnotherOneNowIsFetchedAlsoAfterAnInterruption) {
+  Running w;
+  for (const char* name : {"mast-1", "mast-2", "mast-3"}) w.facts.machines[name].files["/etc/kubernetes/admin.conf"] = {true, name, 0600};
+  w.texts.kubeconfig_sha256 = "mast-2";
+  EXPECT_TRUE(plan_renew_certs(w.input(), 30).empty());
+  w.facts.machines["mast-2"].files["/etc/kubernetes/admin.conf"].sha256 = "renewed";
+  const Plan plan = plan_renew_certs(w.input(), 30);
+  EXPECT_THAT(ids(plan), ElementsAre("mast-1/kubeconfig"));
+  EXPECT_EQ(std::get<FetchFile>(plan.steps.front().operations.front()).to, "./demo.state/kubeconfig");
+  EXPECT_THAT(ids(plan_bring_up(w.input())), Contains("mast-1/kubeconfig"));
+  w.texts.kubeconfig_sha256 = "";  // state_dir was lost.
+  EXPECT_THAT(ids(plan_bring_up(w.input())), Contains("mast-1/kubeconfig"));
+}
+
+TEST(RenewCerts, ABastionFollows) {
+  Running w({.bastion = true});
+  w.facts.machines["mast-1"].files["/etc/kubernetes/admin.conf"] = {true, "new", 0600};
+  w.facts.machines["bastion"].files[bastion_kubeconfig_path()] = {true, "old", 0600};
+  w.texts.kubeconfig_sha256 = "new";
+  EXPECT_THAT(ids(plan_renew_certs(w.input(), 30)), ElementsAre("bastion/kubeconfig"));
+  w.texts.kubeconfig_sha256 = "old";
+  EXPECT_THAT(ids(plan_renew_certs(w.input(), 30)), ElementsAre("mast-1/kubeconfig", "bastion/kubeconfig"));
+  w.facts.machines["bastion"].files[bastion_kubeconfig_path()].sha256 = "new";
+  w.texts.kubeconfig_sha256 = "new";
+  EXPECT_TRUE(plan_renew_certs(w.input(), 30).empty());
+}
+
+TEST(RenewCerts, OfAShortLifeAThirdIsSoon) {
+  Running w;
+  w.site.pki.validity = std::chrono::hours(20 * 24);
+  w.facts.machines["mast-1"].certificates.front().days_left = 19;  // Fresh.
+  EXPECT_TRUE(plan_renew_certs(w.input(), 120).empty());
+  w.facts.machines["mast-1"].certificates.front().days_left = 5;
+  EXPECT_THAT(ids(plan_renew_certs(w.input(), 120)), ElementsAre("mast-1/renew"));
+}
+
+TEST(RenewCerts, WhatAKubeletRenewsItselfAndCasDoNotCount) {
+  Running w;
+  w.facts.machines["mast-1"].certificates.push_back({"/etc/kubernetes/kubelet.conf", 3, "03", ""});
+  EXPECT_TRUE(plan_renew_certs(w.input(), 120).empty());
+  const Plan plan = plan_bring_up(w.input());
+  EXPECT_THAT(plan.warnings, Contains(HasSubstr("kubelet.conf ends in 3 days: the kubelet renews it")));
+  EXPECT_THAT(plan.warnings, Contains(HasSubstr("ca.crt ends in 20 days: no verb renews a CA")));
 }
 
 TEST(RenewCerts, GoesOneControlPlaneAfterTheOtherAndLeavesCasAlone) {

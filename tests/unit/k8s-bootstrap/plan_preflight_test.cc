@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "k8s-bootstrap/plan/plan_bring_up.h"
+#include "k8s-bootstrap/site/versions.h"
 #include "tests/support/bootstrap_site.h"
 
 namespace fairlead::bootstrap {
@@ -54,6 +55,12 @@ const std::vector<Case> kCases{
      },
      "1.7.30"},
     {"vip-in-use", "node-1", [](Site&, MachineFacts& f) { f.cards.front().addresses.emplace_back("192.168.4.20/24"); }, "192.168.4.20"},
+    {"own-preparation", "node-1",
+     [](Site& s, MachineFacts& f) {
+       for (Machine& machine : s.machines) machine.prepare = machine.name != "node-1";
+       f.programs["kubelet"] = "1.36.4";
+     },
+     "kubeadm is not installed there"},
     {"fairlead", "gate-1", [](Site&, MachineFacts& f) { f.programs.clear(); }, "not installed"}};
 
 class PreflightCheck : public ::testing::TestWithParam<Case> {};
@@ -79,6 +86,19 @@ TEST_P(PreflightCheck, IsToldByNameAndNothingIsBegun) {
   EXPECT_FALSE(ignoring.steps.empty());
 }
 INSTANTIATE_TEST_SUITE_P(All, PreflightCheck, ::testing::ValuesIn(kCases));
+
+TEST(Preflight, CgroupV1EndsWhereTheListOfVersionsSaysSo) {
+  Site site = lab_site();
+  Facts facts = fresh_site_facts(site);
+  facts.machines["node-1"].cgroup_version = 1;
+  const Rendered texts = lab_texts(site);
+  const auto refused = [&](std::uint32_t minor) {
+    site.versions.kubernetes = "1." + std::to_string(minor) + ".0";
+    return !plan_bring_up({site, facts, texts}).obstacles.empty();
+  };
+  EXPECT_FALSE(refused(kCgroupV2Minor - 1));
+  EXPECT_TRUE(refused(kCgroupV2Minor));
+}
 
 TEST(Preflight, AFreshSitePasses) {
   const Site site = lab_site({.bastion = true});

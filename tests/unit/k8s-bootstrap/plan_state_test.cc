@@ -40,7 +40,7 @@ struct World {
   void join(const Machine& m) {
     MachineFacts& f = facts.machines[m.name];
     f.kubelet_conf = Known::kYes;
-    NodeFact node{m.name, true, false, "v1.36.4", m.labels, {}};
+    NodeFact node{m.name, true, false, "v1.36.4", m.labels, {}, m.address().to_string(), {}};
     if (m.has(Role::kControlPlane)) {
       f.admin_conf = f.etcd_data = f.api_here = Known::kYes;
       f.manifests = kPods;

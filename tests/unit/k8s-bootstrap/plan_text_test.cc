@@ -37,7 +37,7 @@ Facts running_facts(const Site& site) {
     f.kubelet_conf = Known::kYes;
     f.kubelet_version = "v1.36.4";
     for (const char* package : {"kubeadm", "kubelet", "kubectl"}) f.packages[package] = "1.36.4-1.1";
-    NodeFact node{m.name, true, false, "v1.36.4", m.labels, {}};
+    NodeFact node{m.name, true, false, "v1.36.4", m.labels, {}, m.address().to_string(), {}};
     if (control_plane) {
       f.admin_conf = f.etcd_data = f.api_here = Known::kYes;
       f.manifests = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"};

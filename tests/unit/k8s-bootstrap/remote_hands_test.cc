@@ -29,7 +29,7 @@ class OperatorsWork : public testing::Test {
   fairlead::test::TempDir temp;
   Result<StateDir> dir = StateDir::open(temp.path("state"));
   Site site = test::lab_site();
-  LocalTransport transport{{}};
+  LocalTransport transport{{{"mast-1", LocalTransport::Place{}}}};
   SystemClock clock;
   RemoteHands hands{{site, transport, *dir, clock, "attempt", {}}};
 };
@@ -49,6 +49,25 @@ TEST_F(OperatorsWork, AHookThatFailsIsAnErrorWithItsWords) {
   const auto none = local("", LocalWork::Kind::kHook, {"/nonexistent/hook"});
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().message(), HasSubstr("/nonexistent/hook"));
+}
+
+TEST_F(OperatorsWork, FilesAreWrittenTogetherEachWholeOrNotAtAll) {
+  const auto file = [this](const char* name, std::string text, unsigned mode) { return WriteFile{temp.path(name), std::move(text), mode}; };
+  const std::string large(300000, 'x');
+  ASSERT_TRUE(hands.write_all("mast-1", {file("it's here/a", "one\n", 0640), file("empty", "", 0600), file("b", large, 0644)}));
+  EXPECT_EQ(fairlead::test::TempDir::read(temp.path("it's here/a")), "one\n");
+  EXPECT_EQ(fairlead::test::TempDir::read(temp.path("empty")), "");
+  EXPECT_EQ(fairlead::test::TempDir::read(temp.path("b")), large);
+  EXPECT_EQ(std::filesystem::status(temp.path("it's here/a")).permissions(), std::filesystem::perms(0640));
+  const auto time = std::filesystem::last_write_time(temp.path("b"));
+  const auto failed =
+      hands.write_all("mast-1", {file("b", large, 0600), file("b/c", "no place\n", 0644), file("d", "not reached\n", 0644)});
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().message(), HasSubstr(temp.path("b/c") + " of mast-1"));
+  EXPECT_EQ(std::filesystem::last_write_time(temp.path("b")), time) << "an equal file is left alone, but for its mode";
+  EXPECT_EQ(std::filesystem::status(temp.path("b")).permissions(), std::filesystem::perms(0600));
+  EXPECT_FALSE(std::filesystem::exists(temp.path("d")));
+  EXPECT_FALSE(std::filesystem::exists(temp.path("b.fairlead-new")));
 }
 
 TEST_F(OperatorsWork, HostKeysAreSignedForEveryNameOfTheMachine) {

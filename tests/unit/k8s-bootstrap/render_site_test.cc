@@ -5,6 +5,9 @@
 
 #include "base/run_program.h"
 #include "k8s-bootstrap/plan/plan_bring_up.h"
+#include "k8s-bootstrap/site/site_load.h"
+#include "k8s-bootstrap/site/site_reference.h"
+#include "k8s-bootstrap/site/versions.h"
 #include "tests/support/bootstrap_site.h"
 #include "tests/unit/k8s-bootstrap/render_site.h"
 
@@ -92,16 +95,36 @@ TEST(RenderSite, AFileOfTheSitesOwnIsNotWrittenTwice) {
   EXPECT_THAT(files, Contains(RenderedFile{"/etc/apt/sources.list", "# mine\n", 0644, ""}));
 }
 
+TEST(RenderSite, TheExampleThatInitWritesNeedsNoSum) {
+  Classic lab;
+  lab.site = *load_site(init_text(), "site.yaml", {}).site;
+  lab.facts = test::fresh_site_facts(lab.site);
+  const Rendered texts = render_site(lab.site, lab.facts);
+  const Plan plan = plan_bring_up(PlanInput{lab.site, lab.facts, texts});
+  EXPECT_THAT(plan.obstacles, IsEmpty());
+  EXPECT_NE(plan.find("node-3/containerd"), nullptr);
+}
+
 TEST(RenderSite, TheDigestOfTheRuntimeIsTheSitesOrAnObstacle) {
   Classic lab;
   EXPECT_EQ(render_site(lab.site, lab.facts).runtime_sha256, "");
   const Rendered texts = render_site(lab.site, lab.facts);
   const Plan plan = plan_bring_up(PlanInput{lab.site, lab.facts, texts});
   EXPECT_THAT(plan.obstacles, Contains(::testing::Field(&Obstacle::reason, HasSubstr("no SHA-256 is known of containerd 2.3.4"))));
+  lab.site.versions.containerd->version = "2.3.5";
+  EXPECT_EQ(render_site(lab.site, lab.facts).runtime_sha256, containerd_sha256({2, 3, 5}));
   lab.site.versions.containerd->sha256 = std::string(64, 'b');
   EXPECT_EQ(render_site(lab.site, lab.facts).runtime_sha256, std::string(64, 'b'));
   lab.site.versions = {"1.36.4", {}, CriDockerd{"0.4.0", std::string(64, 'd')}};
   EXPECT_EQ(render_site(lab.site, lab.facts).runtime_sha256, std::string(64, 'd'));
+}
+
+TEST(RenderSite, ControlPlanesOfAnExternalEtcdGetAClientOfIt) {
+  const Site outside = test::lab_site({.etcd = 3});
+  EXPECT_THAT(wanted_packages(outside, *outside.find("mast-1")), Contains(Pair("etcd-client", "")));
+  EXPECT_EQ(wanted_packages(outside, *outside.find("etcd-1")).count("etcd-client"), 0U);  // It has the one in etcd's pod.
+  const Site stacked = test::lab_site();
+  EXPECT_EQ(wanted_packages(stacked, *stacked.find("mast-1")).count("etcd-client"), 0U);
 }
 
 TEST(RenderSite, GatewaysGetPingAndWithoutItNoVipIsTakenForFree) {

@@ -1,5 +1,7 @@
 #include "k8s-bootstrap/apply/secret_box.h"
 
+#include "k8s-bootstrap/plan/plan_json.h"
+#include "k8s-bootstrap/plan/plan_text.h"
 #include <gtest/gtest.h>
 
 namespace fairlead::bootstrap {
@@ -31,6 +33,26 @@ TEST(SecretBox, AFilledValueIsMasked) {
   SecretBox box;
   box.give("ca-hash", "sha256:00112233");
   EXPECT_EQ(box.mask("hash sha256:00112233"), "hash ********");
+}
+
+TEST(SecretBox, APlanIsMaskedInEveryTextItHas) {
+  SecretBox box;
+  box.hide("CANARY");
+  Step step;
+  step.title = "writes CANARY";
+  step.because = "CANARY differs";
+  RunScript script;
+  script.script = "echo CANARY";
+  script.input = "CANARY\n";
+  step.operations = {WriteFile{"/etc/x", "password CANARY\n", 0600, false}, script, WaitFor{"CANARY is there", "grep CANARY /etc/x"},
+                     LocalWork{LocalWork::Kind::kHook, {"tell", "CANARY"}}};
+  Plan plan;
+  plan.steps = {step};
+  plan.obstacles = {Obstacle{{"a"}, "CANARY is in the way", "take CANARY away", ""}};
+  plan.warnings = {"CANARY is old"};
+  const std::string shown = plan_json(masked(plan, box)) + plan_text(masked(plan, box), true);
+  EXPECT_EQ(shown.find("CANARY"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("password ********"), std::string::npos) << shown;
 }
 
 TEST(SecretBox, TooShortAValueIsNotMasked) {

@@ -214,13 +214,13 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"kubernetes: 1.36.4", "kubernetes: 1.36", "'kubernetes' must be a version"},
         Fault{"kubernetes: 1.36.4", "kubernetes: 1.99.0", "Kubernetes 1.99.0 is not known to this release"},
         Fault{"kubernetes: 1.36.4", "kubernetes: 1.34.9", "Kubernetes 1.34 is past its end of life, 2026-10-27", true},
-        Fault{"{version: 2.3.4, source: upstream}", "{version: 1.7.28, source: upstream}",
+        Fault{"{version: 2.3.5, source: upstream}", "{version: 1.7.28, source: upstream}",
               "Kubernetes 1.37 does not work with containerd 1.7.28", false, "kubernetes: 1.36.4", "kubernetes: 1.37.1"},
-        Fault{"version: 2.3.4", "version: 9.0.0", "containerd 9.0.0 is not known to this release", true},
+        Fault{"version: 2.3.5", "version: 9.0.0", "containerd 9.0.0 is not known to this release", true},
         Fault{"source: upstream}", "source: debian, sha256: " + std::string(64, 'a') + "}", "sha256 has no effect", true},
         Fault{"source: upstream}", "source: upstream, sha256: abc}", "'sha256' must be a SHA-256 sum"},
         Fault{"source: upstream}", "source: upstream}\n  cri_dockerd: {version: 0.3.20}", "containerd and cri_dockerd"},
-        Fault{"  containerd: {version: 2.3.4, source: upstream}", "  #", "no container runtime"},
+        Fault{"  containerd: {version: 2.3.5, source: upstream}", "  #", "no container runtime"},
         Fault{"validity: 8760h, ca_validity: 87600h", "validity: 8760h, ca_validity: 800h",
               "certificates would be valid for 8760h, their CA for 800h"},
         Fault{"name: demo ", "name: de.mo ", "'de.mo' is no name for a cluster"},
@@ -261,6 +261,16 @@ TEST(SiteChecks, OneMachineNeedsNoGateways) {
       load_site(replaced(text, "machines: [", "machines: [{name: b, roles: [control-plane], addresses: {lan: 192.168.9.11}}, "),
                 "site.yaml", context());
   EXPECT_NE(all(two.problems).find("2 control planes without gateways"), std::string::npos) << all(two.problems);
+  // A load balancer of the operator's own outlives one of them.
+  const auto with_balancer = [&](const std::string& endpoint) {
+    return load_site(
+        replaced(replaced(text, "machines: [", "machines: [{name: b, roles: [control-plane], addresses: {lan: 192.168.9.11}}, "),
+                 "kubernetes: {pods", "kubernetes: {endpoint: \"" + endpoint + "\", pods"),
+        "site.yaml", context());
+  };
+  for (const char* good : {"192.168.9.5:6443", "lb.kube.demo:443", "[fd00::5]:6443"})
+    EXPECT_TRUE(with_balancer(good).site) << all(with_balancer(good).problems);
+  for (const char* bad : {"lb:0", "lb:99999", ":6443", "lb:", "a b:6443"}) EXPECT_FALSE(with_balancer(bad).site) << bad;
   const SiteLoad vip = load_site(replaced(text, "kubernetes: {pods", "kubernetes: {endpoint: api, pods"), "site.yaml", context());
   EXPECT_NE(all(vip.problems).find("'api' would be a VIP, and there are no gateways"), std::string::npos) << all(vip.problems);
   const SiteLoad gate =
@@ -328,7 +338,7 @@ TEST(SiteChecks, AlgorithmsAreThoseOfThatKubernetes) {
 }
 
 TEST(SiteChecks, OldContainerdIsDoubtfulWithANewKubernetes) {
-  const std::string text = replaced(init_text(), "version: 2.3.4", "version: 1.7.28");
+  const std::string text = replaced(init_text(), "version: 2.3.5", "version: 1.7.28");
   EXPECT_NE(all(load_site(text, "s", {}).problems).find("warning: containerd's own table lists 2.2 or newer for Kubernetes 1.36"),
             std::string::npos);
   EXPECT_NE(all(load_site(text, "s", context()).problems).find("warning: containerd 1.7 is past its end of life, 2026-09-30"),

@@ -174,7 +174,7 @@ TEST(SshCommand, WordsOfSshBecomeCauseAndRemedy) {
            Case{"@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.\r\n", Errc::kConflict,
                 "ssh-keygen -R mast-1 -f /state/known_hosts"},
            Case{"No ED25519 host key is known for mast-1 and you have requested strict checking.\r\nHost key verification failed.\r\n",
-                Errc::kConflict, "SSH authority"},
+                Errc::kConflict, "rm /state/ssh/hosts/mast-1-cert.pub, and the next apply signs its new key"},
            Case{"channel 0: open failed: connect failed: Connection timed out\nstdio forwarding failed\n", Errc::kUnavailable,
                 "did not answer"},
            Case{"Stdio forwarding request failed: Session open refused by peer\nkex_exchange_identification: Connection closed by remote "
@@ -195,6 +195,10 @@ TEST(SshCommand, WordsOfSshBecomeCauseAndRemedy) {
     EXPECT_TRUE(error.context.starts_with("mast-1 (debian@192.168.1.11 port 22): ")) << error.context;
     EXPECT_THAT(error.context, Not(HasSubstr("\n")));
   }
+  SshSettings certified = settings();
+  certified.certified.insert("mast-1");
+  EXPECT_THAT(ssh_connect_error(host, access, certified, "REMOTE HOST IDENTIFICATION HAS CHANGED!").context,
+              HasSubstr("ssh-keygen -R mast-1 -f /state/known_hosts; rm /state/ssh/hosts/mast-1-cert.pub. If not"));
 }
 
 TEST(SshCommand, OnlyWhatCertainlyDidNotHappenIsTriedAgain) {

@@ -50,11 +50,21 @@ TEST(Versions, FindsByMinor) {
   EXPECT_EQ(find_containerd({3, 3, 4}), nullptr);
 }
 
+TEST(Versions, ArchivesSumsAreKnownOfEveryMaintainedContainerd) {
+  EXPECT_EQ(containerd_sha256({2, 3, 5}).size(), 64U);
+  EXPECT_EQ(containerd_sha256({2, 3, 4}), "");
+  for (const ContainerdVersion& c : known_containerd()) {
+    if (c.end_of_life < std::string_view("2026-09-30")) continue;
+    EXPECT_NE(containerd_with_sums({c.major, c.minor, 0}), "") << c.major << "." << c.minor;
+  }
+  EXPECT_EQ(containerd_with_sums({2, 3, 0}), "2.3.1, 2.3.5");
+}
+
 TEST(Versions, TheTableMarksWhatIsPastItsEnd) {
   const std::string then = versions_text("2026-11-01");
   EXPECT_NE(then.find("1.34        1.34.9   2025-08-27  2026-10-27  1.6 or newer  past its end of life\n"), std::string::npos) << then;
   EXPECT_NE(then.find("1.36        1.36.4   2026-04-22  2027-06-28  1.7 or newer\n"), std::string::npos) << then;
-  EXPECT_NE(then.find("\nFrom 1.36 on kubelet runs on cgroup v2 only."), std::string::npos) << then;
+  EXPECT_NE(then.find("\nFrom 1.35 on kubelet runs on cgroup v2 only."), std::string::npos) << then;
   EXPECT_EQ(versions_text("").find("past its end"), std::string::npos);
 }
 

@@ -277,6 +277,19 @@ TEST_F(ClusterImport, OnlyARouterOfTheVipsOwnNetworkIsAskedByArp) {
   EXPECT_FALSE(said("is asked by ARP"));
 }
 
+TEST_F(ClusterImport, ABanIsMarkedForItCannotBeCarriedOver) {
+  const std::string site =
+      "node 1: gate-1\nnode 2: gate-2\nprimitive v IPaddr2 params ip=192.168.4.20 cidr_netmask=24 meta target-role=Stopped\n";
+  const Migration banned = migrate({{Kind::kPacemaker, "cib", site + "location l v -inf: gate-2\n"}});
+  ASSERT_TRUE(banned.yaml.has_value());
+  EXPECT_NE(banned.yaml->find("CHANGE: Pacemaker never put it on gate-2"), std::string::npos) << *banned.yaml;
+  EXPECT_NE(banned.yaml->find("Pacemaker had it stopped"), std::string::npos) << *banned.yaml;
+  const Migration avoided = migrate({{Kind::kPacemaker, "cib", site + "location l v -100: gate-2\n"}});
+  ASSERT_TRUE(avoided.yaml.has_value());
+  EXPECT_EQ(avoided.yaml->find("never put it"), std::string::npos);
+  EXPECT_EQ(avoided.notes.back().reason, "a node is preferred, not avoided");
+}
+
 TEST_F(ClusterImport, AColocationByAFiniteScoreIsSaidToHoldAlways) {
   const std::string text =
       "node 2: gate-2\nprimitive v IPaddr2 params ip=192.168.4.20 cidr_netmask=24\nprimitive w IPaddr2 params ip=192.168.4.21 "

@@ -45,7 +45,7 @@ TEST(Nonsense, TooManyLinesAreRefused) {
 }
 
 TEST(Nonsense, AFileOfAnotherProgramIsRefusedAndItsLinesAreListed) {
-  for (const Kind kind : {Kind::kHaproxy, Kind::kKeepalived}) {
+  for (const Kind kind : {Kind::kHaproxy, Kind::kKeepalived, Kind::kCorosync}) {
     const Migration made = migrate({{kind, "file", "to be or not to be\nthat is the question\n"}});
     EXPECT_FALSE(made.yaml.has_value());
     EXPECT_EQ(made.notes.size(), 2U);
@@ -53,7 +53,14 @@ TEST(Nonsense, AFileOfAnotherProgramIsRefusedAndItsLinesAreListed) {
 }
 
 TEST(Nonsense, EmptyFilesAreRefused) {
-  for (const Kind kind : {Kind::kHaproxy, Kind::kKeepalived, Kind::kPacemaker}) refused(kind, "");
+  for (const Kind kind : kKinds) refused(kind, "");
+}
+
+TEST(Nonsense, ACorosyncConfThatSaysNothingOfAClusterIsRefused) {
+  for (const char* text :
+       {"totem {\n foo: bar\n}\n", "logging {\n to_syslog: yes\n}\n", "nodelist {\n}\n", "quorum {\n device {\n }\n}\n", "# nothing\n"})
+    EXPECT_NE(refused(Kind::kCorosync, text).message.find("nothing"), std::string::npos) << text;
+  EXPECT_TRUE(migrate({{Kind::kCorosync, "file", "totem {\n cluster_name: site\n}\n"}}).yaml.has_value());
 }
 
 TEST(Nonsense, BracesThatDoNotMatchAreRefused) {

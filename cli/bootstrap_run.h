@@ -1,0 +1,25 @@
+// What the files of `fairlead bootstrap` share: failures as the verbs end with them, and a site that is opened.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "base/result.h"
+#include "cli/bootstrap_verbs.h"
+#include "k8s-bootstrap/apply/site_session.h"
+#include "k8s-bootstrap/site/site_load.h"
+
+namespace fairlead::cli {
+
+/// Throws VerbFailure: 3 for what is invalid, 5 for what is refused, else 1.
+[[noreturn]] void bootstrap_fail(const Error& error);
+template <class T>
+T bootstrap_must(Result<T> result) {
+  if (!result) bootstrap_fail(result.error());
+  return std::move(*result);
+}
+/// Problems go to standard error; those of a site that cannot be used end the verb.
+[[nodiscard]] std::unique_ptr<bootstrap::SiteSession> open_loaded_site(bootstrap::SiteLoad load, const BootstrapRequest& request,
+                                                                       CliEnvironment& environment);
+
+}  // namespace fairlead::cli
