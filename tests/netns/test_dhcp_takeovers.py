@@ -26,7 +26,7 @@ PLAN = [kind for _ in range(25) for kind in KINDS] if LONG else [KINDS[i] for i 
 # Not many more addresses than clients, so that what comes free is given again soon: the crowd, three real ones, who joins before a kill; and some that
 # belong to nobody until their lease ends: whoever leaves while a gate is closed, or nobody serves, says so to nobody.
 SILENT = 0.02
-ADDRESSES = CLIENTS + 3 + PLAN.count("kill before replication") + 20
+ADDRESSES = CLIENTS + 3 + PLAN.count("kill before replication") + (60 if LONG else 20)
 POOL = ("10.77.8.10", f"10.77.8.{9 + ADDRESSES}")
 
 
