@@ -41,7 +41,6 @@ inline constexpr std::size_t kRecordsMax = 4096;
 inline constexpr std::size_t kUpstreamsMax = 8;
 inline constexpr std::size_t kDhcpOptionsMax = 64;
 inline constexpr std::size_t kForwardRulesMax = 256;
-inline constexpr std::uint64_t kPoolAddressesMax = 65'536;  ///< Of an IPv4 network; each may become a lease.
 inline constexpr std::size_t kOpenPortsMax = 64;
 
 static_assert(kServersPerPoolMax <= 65535, "lb/ numbers the servers of a pool with 16 bits");

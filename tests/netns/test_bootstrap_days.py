@@ -334,8 +334,8 @@ class Days(unittest.TestCase):
         dns = json.loads(self._kubectl("-n", "kube-system", "get", "deployments", "coredns", "-o", "json"))
         self._kubectl("-n", "kube-system", "delete", "deployments", "coredns")
         self.assertIn("a pod does not resolve kubernetes.default", self._does("verify", "--yes", code=1))
-        self.lab.machines["mast-1"].write("/root/dns.json", json.dumps(dns | {"kind": "Deployment"}))
-        self._kubectl("apply", "-f", "/root/dns.json")
+        self.lab.machines["mast-1"].write("/srv/dns.json", json.dumps(dns | {"kind": "Deployment"}))
+        self._kubectl("apply", "-f", "/srv/dns.json")
         for name in ("mast-1", "mast-2"):
             self._at_gateway("maint", name)
         self.assertIn(f"the API does not answer at {VIP}:6443 while mast-3 is in maintenance", self._does("verify", "--yes", code=1))

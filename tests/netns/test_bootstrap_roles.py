@@ -2,6 +2,7 @@
 over real sshd. etcd, Corosync with its qnetd and qdevice, and fairleadd are real; kubeadm and its like are stubs (support/kube_stub)."""
 import json
 import os
+import pwd
 import sys
 import unittest
 
@@ -14,6 +15,7 @@ from support.vip_client import VipClient  # noqa: E402
 from support.waiting import wait_for  # noqa: E402
 
 STATE = "/srv/site/demo.state"
+BASTION_CONFIG = os.path.join(pwd.getpwnam("root").pw_dir, ".kube/config")   # The machines' files are this one's, with a layer of their own.
 MACHINES = {
     "gate-1": ("gateway", {"dmz": "192.168.4.130", "mast": "192.168.1.2"}),
     "gate-2": ("gateway", {"dmz": "192.168.4.131", "mast": "192.168.1.3"}),
@@ -106,14 +108,14 @@ class Roles(unittest.TestCase):
         self.assertEqual(self.machines["etcd-2"].read("/etc/kubernetes/pki/etcd/ca.crt"), self.operator.read(f"{STATE}/pki/etcd/ca.crt"))
 
     def test_4_the_bastion_has_a_kubeconfig_that_works(self):
-        self.assertEqual(self.machines["bastion"].mode("/root/.kube/config"), 0o600)
-        seen = self.machines["bastion"].run("kubectl", "--kubeconfig", "/root/.kube/config", "get", "nodes", "-o", "name", env=PATH)
+        self.assertEqual(self.machines["bastion"].mode(BASTION_CONFIG), 0o600)
+        seen = self.machines["bastion"].run("kubectl", "--kubeconfig", BASTION_CONFIG, "get", "nodes", "-o", "name", env=PATH)
         self.assertEqual(sorted(seen.stdout.split()), ["node/mast-1", "node/mast-2"], seen.stderr)
 
     def test_5_the_witness_votes(self):
         for gateway in ("gate-1", "gate-2"):
             said = self.machines[gateway].run("corosync-quorumtool", "-s").stdout
-            self.assertIn("Total votes:      3", said)
+            self.assertIn("Total votes:      3", said, self.machines[gateway].run("corosync-qdevice-tool", "-sv").stdout)
             self.assertRegex(said, r"Qdevice")
         holder = next(name for name in ("gate-1", "gate-2") if VIP in self.machines[name].run("ip", "-o", "addr").stdout)
         with VipClient(self.operator, f"{VIP}:6443") as client:
@@ -128,13 +130,13 @@ class Roles(unittest.TestCase):
     def test_6_host_keys_and_users_by_the_sites_authority(self):
         operator = self.operator
         authority = operator.read(f"{STATE}/ssh/host_ca.pub").split()
-        operator.write("/root/only_ca", f"@cert-authority * {authority[0]} {authority[1]}\n")
-        operator.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/anna")
-        signed = operator.run("ssh-keygen", "-s", f"{STATE}/ssh/user_ca", "-I", "anna", "-n", "root", "-V", "+8h", "/root/anna.pub")
+        operator.write("/srv/site/only_ca", f"@cert-authority * {authority[0]} {authority[1]}\n")
+        operator.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/srv/site/anna")
+        signed = operator.run("ssh-keygen", "-s", f"{STATE}/ssh/user_ca", "-I", "anna", "-n", "root", "-V", "+8h", "/srv/site/anna.pub")
         self.assertEqual(signed.returncode, 0, signed.stderr)
         for name, (_, at) in MACHINES.items():
-            came = operator.run("ssh", "-F", "none", "-o", "UserKnownHostsFile=/root/only_ca", "-o", "GlobalKnownHostsFile=/dev/null", "-o",
-                                "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", "/root/anna",
+            came = operator.run("ssh", "-F", "none", "-o", "UserKnownHostsFile=/srv/site/only_ca", "-o", "GlobalKnownHostsFile=/dev/null", "-o",
+                                "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", "/srv/site/anna",
                                 f"root@{next(iter(at.values()))}", "hostname")
             self.assertEqual(came.stdout.strip(), name, came.stderr)
 

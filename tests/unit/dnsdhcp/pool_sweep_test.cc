@@ -70,7 +70,7 @@ TEST(PoolSweep, APoolOf4096TakesLessThanSixSeconds) {
   EXPECT_LE(run.end - kBegin, 5700ms);
 }
 
-TEST(PoolSweep, I3WhatCouldNotBeAskedIsAskedAgainUntilItCould) {
+TEST(PoolSweep, I2WhatCouldNotBeAskedIsAskedAgainUntilItCould) {
   PoolSweep sweep(slash_24(), kBegin);
   std::map<IpAddress, int> left;
   const SweepRun run = play(sweep, [&](const IpAddress& address, int times) {
