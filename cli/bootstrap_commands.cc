@@ -72,9 +72,14 @@ void LocalCommands::add_bootstrap() {
   site_option(verify, request);
   verify->add_flag("--dry-run", request.dry_run, "Only show what would be looked at");
   add_bootstrap_changes(group);
-  site_option(tree_.verb(group, "certs", "Days that are left of every certificate",
-                         [this] { bootstrap_certs(bootstrap_, options_, environment_); }),
-              request);
+  CLI::App* certs = tree_.verb(group, "certs", "Days that are left of every certificate; or a colleague's SSH key signed for a time",
+                               [this] { bootstrap_certs(bootstrap_, options_, environment_); });
+  site_option(certs, request);
+  certs->add_option("--sign-user", request.sign_user, "Sign this public key by the site's SSH authority (pki.ssh_ca), and nothing else")
+      ->type_name("KEY.pub");
+  certs->add_option("--identity", request.identity, "Whose key it is, for the machines' logs")->type_name("NAME");
+  certs->add_option("--for", request.valid_for, "How long the signature is good (default 8h)")->type_name("DURATION");
+  certs->add_option("--output", request.output, "Where to write it (default: standard output)")->type_name("FILE");
   CLI::App* kubeconfig = tree_.verb(group, "kubeconfig", "The cluster's administrator's kubeconfig, from state_dir",
                                     [this] { bootstrap_kubeconfig(bootstrap_, environment_); });
   site_option(kubeconfig, request);

@@ -18,6 +18,8 @@ T bootstrap_must(Result<T> result) {
   if (!result) bootstrap_fail(result.error());
   return std::move(*result);
 }
+/// `certs --sign-user`. Throws VerbFailure.
+void bootstrap_sign_user(const BootstrapRequest& request, bootstrap::SiteSession& session, CliEnvironment& environment);
 /// Problems go to standard error; those of a site that cannot be used end the verb.
 [[nodiscard]] std::unique_ptr<bootstrap::SiteSession> open_loaded_site(bootstrap::SiteLoad load, const BootstrapRequest& request,
                                                                        CliEnvironment& environment);

@@ -369,6 +369,7 @@ void bootstrap_renew_certs(const BootstrapRequest& request, const GlobalOptions&
 
 void bootstrap_certs(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
+  if (!request.sign_user.empty()) return bootstrap_sign_user(request, *session, environment);
   const Facts facts = must(session->read());
   if (global.format == OutputFormat::kText) {
     environment.out << bootstrap_certs_text(facts, environment.color);

@@ -24,6 +24,9 @@ struct BootstrapRequest {
   std::string user = "root";
   std::string key;
   std::uint16_t port = 22;
+  std::string sign_user;          ///< certs --sign-user KEY.pub; likewise the following
+  std::string identity = "user";  ///< For sshd's log.
+  std::string valid_for = "8h";
   std::string run;                       ///< logs --run
   std::vector<std::string> yes_destroy;  ///< --yes-destroy NAME
   unsigned parallel = 0;

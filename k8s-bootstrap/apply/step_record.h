@@ -3,6 +3,7 @@
 //
 //   /var/lib/fairlead/bootstrap/runs/RUN/STEP.N/   0700; STEP with everything but letters, digits, '.', '_' and '-' as %XX
 //     step      "mast-2/join.0": the step and the number of the operation in it
+//     digest    of the script's text, before its placeholders were filled
 //     script, input   removed when it has ended
 //     boot_id, pid    of the process that runs it; pid: "PID STARTTIME" of /proc/PID/stat
 //     out, err  what it said

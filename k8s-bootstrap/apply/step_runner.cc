@@ -45,7 +45,8 @@ read -r b </proc/sys/kernel/random/boot_id
 echo "$b" >"$d/boot_id"
 echo "$$ $(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f20)" >"$d/pid.new"
 mv "$d/pid.new" "$d/pid"
-(umask 022; exec timeout -k 10 "$2" sh -eu "$d/script") <"$d/input" >"$d/out" 2>"$d/err"
+# dash runs no EXIT trap when a signal ends it: timeout's becomes an exit.
+(umask 022; exec timeout -k 10 "$2" sh -euc 'trap "exit 143" HUP INT TERM; . "$1"' sh "$d/script") <"$d/input" >"$d/out" 2>"$d/err"
 rc=$?
 rm -f "$d/script" "$d/input"
 echo "$rc" >"$d/rc.new"
@@ -62,18 +63,20 @@ t=$runs/.new.$$
 trap 'rm -rf "$t"' EXIT
 fail() { dd if=/dev/zero of="$t/why" bs=65536 count=1 >&2; exit 92; }   # The shell itself does not say that a disk is full.
 mkdir -p "$t" || exit 92
-{ : >"$t/script" && : >"$t/input" && echo "$step" >"$t/step"; } || fail
+{ : >"$t/script" && : >"$t/input" && echo "$step" >"$t/step" && echo "$digest" >"$t/digest"; } || fail
 [ "$n" = 0 ] || dd bs="$n" count=1 iflag=fullblock of="$t/script" 2>"$t/said" || { cat "$t/said" >&2; exit 92; }
 [ "$m" = 0 ] || dd bs="$m" count=1 iflag=fullblock of="$t/input" 2>"$t/said" || { cat "$t/said" >&2; exit 92; }
 { [ "$(wc -c <"$t/script")" -eq "$n" ] && [ "$(wc -c <"$t/input")" -eq "$m" ]; } || exit 90
 printf '%s' "$runner" >"$t/run" || fail
 if [ "$anew" = 1 ] && [ -d "$d" ]; then
   look
+  [ $s != done ] || [ "$again" = 0 ] || s=failed
+  [ $s != done ] || [ -z "$digest" ] || [ ! -f "$d/digest" ] || [ "$(cat "$d/digest")" = "$digest" ] || s=failed
   case $s in failed | interrupted) mv "$d" "$t/before" ;; esac
 fi
 if mkdir "$d" 2>/dev/null; then
   found=no
-  mv "$t/script" "$t/input" "$t/run" "$t/step" "$d/" || exit 92
+  mv "$t/digest" "$t/script" "$t/input" "$t/run" "$t/step" "$d/" || exit 92
   sync "$d/script" "$d/step" "$d" "$runs" || exit 92
   setsid sh "$d/run" "$d" "$limit" </dev/null >/dev/null 2>&1 &
   child=$!
@@ -148,10 +151,11 @@ Status removed(const std::string& machine, const Result<RemoteResult>& result) {
 
 std::string step_script(const StepCall& call) {
   const auto limit = std::max<std::int64_t>(1, to_ms(call.script.timeout) / 1000);
-  std::string out = fmt::format("umask 077\nd={}\nstep={}\nn={}\nm={}\nanew={}\nlimit={}\nrunner={}\n",
+  std::string out = fmt::format("umask 077\nd={}\nstep={}\nn={}\nm={}\nanew={}\nagain={}\ndigest={}\nlimit={}\nrunner={}\n",
                                 shell_quote(step_folder(call.run, call.step, call.operation)),
                                 shell_quote(fmt::format("{}.{}", call.step, call.operation)), call.script.script.size(),
-                                call.script.input.size(), call.anew ? 1 : 0, limit, shell_quote(kRunner));
+                                call.script.input.size(), call.anew ? 1 : 0, call.script.again ? 1 : 0, shell_quote(call.digest), limit,
+                                shell_quote(kRunner));
   return out.append(kLook).append(kBegin);
 }
 
@@ -187,7 +191,7 @@ Result<StepOutcome> StepRunner::run(const std::string& machine, const StepCall& 
               machine, call.step, format_duration(patience_), result.error().context),
           ECONNRESET};
     // What follows may find it running, done or interrupted; it is never begun a second time (SR1).
-    command.script = step_script({call.run, call.step, call.operation, call.script, /*anew=*/false});
+    command.script = step_script({call.run, call.step, call.operation, call.script, call.digest, /*anew=*/false});
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, kPauseMax);
   }

@@ -172,7 +172,7 @@ yes_no() {   # NAME TEST...
 }
 yes_no admin_conf -e /etc/kubernetes/admin.conf
 yes_no kubelet_conf -e /etc/kubernetes/kubelet.conf
-yes_no etcd_data -e /var/lib/etcd/member
+yes_no etcd_data -e "$etcd_folder/member"
 yes_no corosync_conf -e /etc/corosync/corosync.conf
 yes_no gateway_socket -e /run/fairlead/fairlead.sock
 for m in /etc/kubernetes/manifests/*.yaml; do [ -f "$m" ] && put "|manifest ${m##*/}"; done

@@ -42,6 +42,17 @@ void check_concerns(const Plan& plan, const Facts& facts, std::vector<std::strin
   }
 }
 
+/// G5
+void check_endpoint(const Plan& plan, const Site& site, const Facts& facts, std::vector<std::string>& out) {
+  if (site.endpoint() == nullptr) return;
+  const bool inits = std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& s) { return is(s, "init"); });
+  const bool served = std::any_of(site.machines.begin(), site.machines.end(), [&](const Machine& m) {
+    const MachineFacts* f = facts.find(m.name);
+    return m.has(Role::kGateway) && ((f != nullptr && f->gateway_serves == Known::kYes) || plan.find(m.name + "/gate") != nullptr);
+  });
+  if (inits && !served) out.emplace_back("G5: it initialises a cluster whose endpoint nobody serves");
+}
+
 void check_init(const Plan& plan, const Site& site, const Facts& facts, std::vector<std::string>& out) {
   const auto inits = std::count_if(plan.steps.begin(), plan.steps.end(), [](const Step& s) { return is(s, "init"); });
   if (inits > 1) out.push_back(fmt::format("G4: {} steps initialise the cluster", inits));
@@ -104,6 +115,7 @@ std::vector<std::string> check_plan(const Plan& plan, const Site& site, const Fa
   check_order(plan, out);
   check_concerns(plan, facts, out);
   check_init(plan, site, facts, out);
+  check_endpoint(plan, site, facts, out);
   check_members(plan, site, facts, out);
   return out;
 }

@@ -12,13 +12,14 @@
 //   G4  At most one step of a plan initialises the cluster, and none if any control plane or etcd machine has etcd data, an admin.conf or
 //       a live API, or was not read. One exception: an external etcd that by its record this site's bring-up has made; then the step
 //       itself refuses an etcd that holds anything.
+//   G5  A cluster that has an endpoint is initialised only when a gateway serves it, or is seen to earlier in the same plan.
 //
 // A plan that repairs (resets what an init or join left half-made, removes an etcd member) does nothing else to the cluster: the machines
 // are read again and what is left is planned then. So `apply` plans, carries out, reads and plans again until nothing is left (G2), and
 // gives up when the same plan comes back.
 //
 // A step whose script `gives` placeholders makes a fresh secret, not a state: it is run again whenever a step that is still to be done
-// needs its values, also when its record says done.
+// needs its values, also when its record says done. A record counts for the text that was run: another text of the same step is run.
 #pragma once
 
 #include <array>
@@ -87,6 +88,8 @@ struct RunScript {
   Duration timeout = std::chrono::minutes(5);
   /// Lines "NAME=VALUE" of its standard output that give placeholders their values; they appear nowhere else.
   std::vector<std::string> gives;
+  /// It sets what others may have taken back meanwhile: run again whenever it is planned, also when its record says done.
+  bool again = false;
   bool operator==(const RunScript&) const = default;
 };
 /// Asked again until it exits with 0. It changes nothing.

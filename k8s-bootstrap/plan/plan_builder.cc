@@ -120,6 +120,13 @@ std::string in_work(std::string_view name) { return fmt::format("{}/{}", kWorkPa
 
 std::string in_state(const Site& site, std::string_view name) { return fmt::format("{}/{}", site.state_dir, name); }
 
+std::string apt_install(std::string_view arguments) {
+  return fmt::format(
+      "apt-get install -oDPkg::Lock::Timeout=600 -oDpkg::Options::=--force-confdef -oDpkg::Options::=--force-confold -y -q {}", arguments);
+}
+std::string apt_version(std::string_view package, std::string_view version, std::string_view separator) {
+  return fmt::format("{}={}{}*", package, version, separator);
+}
 std::string kubectl(std::string_view arguments) { return fmt::format("kubectl --kubeconfig {} {}", kAdminConf, arguments); }
 
 std::string url_host(const IpAddress& address) { return address.is_v4() ? address.to_string() : "[" + address.to_string() + "]"; }

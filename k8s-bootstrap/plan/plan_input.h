@@ -68,6 +68,8 @@ inline constexpr std::string_view kUserCa = "/etc/ssh/fairlead_user_ca.pub";
 inline constexpr std::string_view kSshdSettings = "/etc/ssh/sshd_config.d/50-fairlead.conf";
 /// Made by `fairlead cluster setup` or taken over by `join`, and by no package: a gateway that has it is a node of the gateways' cluster.
 inline constexpr std::string_view kGatewayKey = "/etc/corosync/authkey";
+/// A gateway's certificates for the witness (corosync-qdevice-net-certutil(8)).
+inline constexpr std::string_view kQdeviceCertificates = "/etc/corosync/qdevice/net/nssdb/cert9.db";
 /// A user's kubeconfig as it was brought to a bastion.
 [[nodiscard]] std::string bastion_kubeconfig_path();
 

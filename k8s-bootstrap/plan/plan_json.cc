@@ -49,7 +49,8 @@ json::object operation_json(const Operation& operation) {
                                 {"input", o.input},
                                 {"secret", o.secret},
                                 {"timeout_s", seconds(o.timeout)},
-                                {"gives", list_of(o.gives)}};
+                                {"gives", list_of(o.gives)},
+                                {"again", o.again}};
           },
           [](const WaitFor& o) {
             return json::object{
@@ -187,6 +188,7 @@ Operation read_operation(Reader& in) {
       o.secret = in.truth("secret");
       o.timeout = in.span("timeout_s");
       o.gives = in.texts("gives");
+      o.again = in.truth("again");
       return o;
     }
     case 4: {

@@ -38,7 +38,7 @@ void plan_verify(PlanBuilder& plan, Duration patience);
 /// kubeadm's file for `init` names a certificate key, whether it is used or not: a step that makes one comes first.
 void need_key(PlanBuilder& plan, const Machine& machine, Phase phase, const std::string& config, Step& step);
 /// `apt-get install` of the Kubernetes packages at a version, held afterwards.
-[[nodiscard]] std::string install_kubernetes(const Site& site, const Machine& machine, const std::vector<std::string>& packages);
+[[nodiscard]] std::string install_kubernetes(const Site& site, const std::vector<std::string>& packages);
 /// "1.36.4" is installed as "1.36.4-1.1".
 [[nodiscard]] bool is_version(const std::string& installed, const std::string& wanted);
 /// What brings a machine's container runtime to the site's version: its files, its package or archive, its restart.
