@@ -44,10 +44,18 @@ struct Rendered {
 /// or cards is as far as `facts` tell: rendered again after each reading.
 [[nodiscard]] Rendered render_site(const Site& site, const Facts& facts);
 
+/// An archive of `backup`, unpacked and looked at (apply/backup_files.h).
+struct ClusterBackup {
+  std::string folder;
+  std::map<std::string, std::string> files;  ///< Path in it -> SHA-256.
+  std::string kubernetes;
+};
+
 struct PlanInput {
   const Site& site;
   const Facts& facts;
   const Rendered& texts;
+  const ClusterBackup* backup = nullptr;  ///< A bring-up from this archive: its keys, and etcd's data from its snapshot.
 };
 
 // ---- where things lie on a machine ----
@@ -68,6 +76,7 @@ inline constexpr std::string_view kUserCa = "/etc/ssh/fairlead_user_ca.pub";
 inline constexpr std::string_view kSshdSettings = "/etc/ssh/sshd_config.d/50-fairlead.conf";
 /// Made by `fairlead cluster setup` or taken over by `join`, and by no package: a gateway that has it is a node of the gateways' cluster.
 inline constexpr std::string_view kGatewayKey = "/etc/corosync/authkey";
+inline constexpr std::string_view kGatewayLeases = "/var/lib/fairlead/dhcp/leases";
 /// A user's kubeconfig as it was brought to a bastion.
 [[nodiscard]] std::string bastion_kubeconfig_path();
 
