@@ -133,7 +133,7 @@ class Execution {
                                   return write(step, first, i + 1);
                                 },
                                 [&](const CopyFile& file) { return hands_.copy(step.machine, file); },
-                                [&](const FetchFile& file) { return hands_.fetch(step.machine, file); },
+                                [&](const FetchFile& file) { return fetch(step.machine, file); },
                                 [&](const RunScript& script) { return run(step, i, script); },
                                 [&](const WaitFor& wait) { return wait_for(step, wait); },
                                 [&](const LocalWork& work) { return hands_.local(step, work); }},
@@ -176,6 +176,13 @@ class Execution {
       files.back().text = std::move(*text);
     }
     return hands_.write_all(step.machine, files);
+  }
+
+  Status fetch(const std::string& machine, FetchFile file) {
+    auto digest = fill(file.sha256);
+    if (!digest) return digest.error();
+    file.sha256 = std::move(*digest);
+    return hands_.fetch(machine, file);
   }
 
   Status run(const Step& step, std::size_t operation, RunScript script) {

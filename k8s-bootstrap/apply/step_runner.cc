@@ -159,6 +159,25 @@ std::string step_script(const StepCall& call) {
   return out.append(kLook).append(kBegin);
 }
 
+std::string records_script(const std::string& run, unsigned lines) {
+  return fmt::format("set -u\nread -r boot </proc/sys/kernel/random/boot_id\nruns={}\nrun={}\nlines={}\n{}{}", kRunsFolder,
+                     shell_quote(run), lines, kLook, R"SH(
+[ -d "$runs" ] || exit 0
+ls -1trd "$runs"/*/*/ 2>/dev/null | while IFS= read -r d; do
+  d=${d%/}; r=${d%/*}; r=${r##*/}
+  [ -f "$d/step" ] || continue
+  [ -z "$run" ] || [ "$run" = "$r" ] || continue
+  look
+  read -r step <"$d/step"
+  case $s in failed) s="failed with $rc" ;; esac
+  printf '%s  %s  %s\n' "$r" "$step" "$s"
+  [ ! -f "$d/out" ] || tail -n "$lines" "$d/out" | sed 's/^/  /;$a\'
+  [ ! -f "$d/err" ] || tail -n "$lines" "$d/err" | sed 's/^/! /;$a\'
+done
+exit 0
+)SH");
+}
+
 Result<StepOutcome> StepRunner::run(const std::string& machine, const StepCall& call) {
   if (!is_run_id(call.run)) return Error{Errc::kInvalidArgument, fmt::format("'{}' is no id of a run", call.run)};
   RemoteCommand command{.script = step_script(call),

@@ -47,6 +47,10 @@ class StepRunner {
   Duration patience_;
 };
 
+/// A script that prints what is recorded on a machine, the oldest first: a line "RUN STEP STATE" for each script, then what it said, each
+/// line behind "  " (standard output) or "! " (standard error), the last `lines` of each. Only those of `run`; empty: of all.
+[[nodiscard]] std::string records_script(const std::string& run, unsigned lines);
+
 /// For tests: the script that begins or finds a step.
 [[nodiscard]] std::string step_script(const StepCall& call);
 

@@ -15,6 +15,7 @@ namespace fairlead::bootstrap {
 namespace {
 
 constexpr std::size_t kUnsuitableMax = 64;
+constexpr std::uint16_t kEtcdPort = 2379;
 constexpr std::size_t kListMax = 4096;  ///< Of anything that a machine lists.
 
 class Parser {
@@ -86,6 +87,7 @@ class Parser {
                                                                 {"units", &Parser::unit},
                                                                 {"packages", &Parser::package},
                                                                 {"api", &Parser::api},
+                                                                {"etcd", &Parser::etcd},
                                                                 {"certificates", &Parser::certificate},
                                                                 {"gateway", &Parser::gateway}};
     const auto found = kReaders.find(name);
@@ -330,6 +332,15 @@ class Parser {
     }
     append(api_body_[api_path_], line);
   }
+  void etcd(std::string_view line) {
+    Words words(line);
+    const std::string_view key = words.next();
+    if (key == "leader" && (words.rest() == "0" || words.rest() == "1")) {
+      facts().etcd_leads = known(words.rest() == "1");
+    } else if (key != "tool" && !line.empty()) {
+      odd(line);
+    }
+  }
   void certificate(std::string_view line) {
     if (line.starts_with("path ")) {
       end_certificate();
@@ -366,6 +377,7 @@ class Parser {
     facts().kubelet_version = facts().programs.count("kubelet") > 0 ? facts().programs["kubelet"] : "";
     if (sections_.count("links") > 0 && facts().cards.empty()) complain("ip(8) lists no network card");
     finish_api();
+    if (facts().etcd_leads == Known::kUnknown && sockets_known_ && facts().listening.count(kEtcdPort) == 0) facts().etcd_leads = Known::kNo;
     finish_gateway();
     const LockJudgement lock = judge_lock(lock_text_, uptime_, facts().boot_id);
     facts().lock_owner = lock.owner;

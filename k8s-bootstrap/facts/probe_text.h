@@ -93,6 +93,14 @@ fi
       openssl x509 -noout -enddate -serial -pubkey 2>&1 | lines
   done
 ) >"$work/certificates" 2>/dev/null &
+if [ -f /etc/kubernetes/pki/etcd/server.key ] && has curl; then
+  pki=/etc/kubernetes/pki/etcd
+  {
+    echo "|tool curl"
+    limit 4 curl -sk --noproxy '*' --max-time 3 --cert $pki/server.crt --key $pki/server.key https://localhost:2379/metrics 2>/dev/null |
+      sed -n 's/^etcd_server_has_leader /|leader /p'
+  } >"$work/etcd" &
+fi
 if [ -S /run/fairlead/fairlead.sock ] && has curl; then
   socket=/run/fairlead/fairlead.sock
   limit 3 curl -s --max-time 2 --unix-socket $socket http://localhost/api/v1/status 2>/dev/null | lines >"$work/gateway" &
@@ -201,7 +209,7 @@ echo "@stand-ins"
 [ -f /etc/fairlead/stand-in-facts ] && lines </etc/fairlead/stand-in-facts
 
 wait
-for s in programs names units packages api certificates gateway; do
+for s in programs names units packages api etcd certificates gateway; do
   [ -e "$work/$s" ] || continue
   echo "@$s"
   cat "$work/$s"

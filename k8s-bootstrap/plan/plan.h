@@ -46,7 +46,9 @@ enum class Phase : std::uint8_t {
   kAddons,
   kVerify,
   kRemove,
-  kUpgrade
+  kUpgrade,
+  kBackup,
+  kRestore  ///< The last one: plan_json.cc counts by it.
 };
 [[nodiscard]] std::string_view to_string(Phase phase);  ///< "control planes"
 
@@ -54,7 +56,8 @@ enum class Phase : std::uint8_t {
 enum class Hazard : std::uint8_t { kNone, kReboots, kDestroysData };
 
 /// Values that are known only while applying. In texts: "${certificate-key}".
-inline constexpr std::array<std::string_view, 4> kPlaceholders = {"certificate-key", "join-token", "ca-hash", "gateway-token"};
+inline constexpr std::array<std::string_view, 5> kPlaceholders = {"certificate-key", "join-token", "ca-hash", "gateway-token",
+                                                                  "snapshot-sha256"};
 
 /// Written beside, synced, renamed; an equal file is left alone.
 struct WriteFile {
@@ -78,6 +81,7 @@ struct FetchFile {
   std::string path;
   std::string to;
   bool secret = false;
+  std::string sha256;  ///< Of what arrives, where it is given; may be a placeholder. What differs is removed again.
   bool operator==(const FetchFile&) const = default;
 };
 /// A script for /bin/sh, run as root with `set -eu`. It goes on when the connection is cut, and is found again by the next run.
@@ -102,9 +106,11 @@ struct WaitFor {
 };
 /// Work on the operator's machine that is not a copy: see `LocalWork::Kind`.
 struct LocalWork {
-  enum class Kind : std::uint8_t { kMakeClusterCa, kMakeSshCa, kSignHostKey, kHook };
+  enum class Kind : std::uint8_t { kMakeClusterCa, kMakeSshCa, kSignHostKey, kHook, kKeepNewest, kArchive };
   Kind kind = Kind::kHook;
-  std::vector<std::string> argv;  ///< kHook; kSignHostKey: the public key's file and the certificate's, below state_dir.
+  /// kHook; kSignHostKey: the public key's file and the certificate's, below state_dir. kKeepNewest: a folder, how names begin and end that
+  /// count, how many of the newest stay. kArchive: see pack_archive() of apply/.
+  std::vector<std::string> argv;
   bool operator==(const LocalWork&) const = default;
 };
 using Operation = std::variant<WriteFile, CopyFile, FetchFile, RunScript, WaitFor, LocalWork>;

@@ -65,8 +65,8 @@ class PlanBuilder {
 [[nodiscard]] std::string sh_quote(const std::string& word);
 /// A shell function `etcdctl_here`: the program, or else the one inside etcd's static pod.
 [[nodiscard]] std::string etcdctl_function(const Site& site);
-/// Likewise, asking one member only: `snapshot save` takes no more.
-[[nodiscard]] std::string etcdctl_function_of_one(const Site& site);
+/// Likewise on a machine that runs etcd, asking its own member only: `snapshot save` takes no more.
+[[nodiscard]] std::string etcdctl_function_of(const Machine& member);
 /// Of what kubeadm issues.
 [[nodiscard]] std::int64_t validity_days(const Site& site);
 /// "1.36" of "1.36.4"; {0, 0}: not a version.

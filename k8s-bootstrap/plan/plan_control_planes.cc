@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
 
@@ -177,6 +178,17 @@ bool endpoint_served(const PlanBuilder& plan) {
          });
 }
 
+/// In one script with kubeadm: data of etcd without a record of an init that did not end would be nobody's.
+void init_from_backup(const PlanBuilder& plan, const Machine& first, Step& step) {
+  const ClusterBackup& backup = *plan.in.backup;
+  step.title = "initialises the cluster with the archive's keys and data";
+  const std::string& config = texts_of(plan, first).init;
+  if (plan.in.site.kubernetes.etcd == EtcdPlace::kExternal) return kubeadm_with(step, "init --skip-token-print", config, "");
+  step.operations.emplace_back(copy_of_snapshot(backup));
+  kubeadm_with(step, "init --skip-token-print --ignore-preflight-errors=DirAvailable--var-lib-etcd", config,
+               restored_data_before_pods(plan.in.site, first, backup));
+}
+
 }  // namespace
 
 void need_key(PlanBuilder& plan, const Machine& machine, Phase phase, const std::string& config, Step& step) {
@@ -268,7 +280,11 @@ void plan_init(PlanBuilder& plan) {
   step.concerns = names(plan.view.deciders);
   step.usual = 40s;
   need_key(plan, *first, Phase::kInit, texts_of(plan, *first).init, step);
-  kubeadm_with(step, "init --skip-token-print", texts_of(plan, *first).init, empty_etcd_check(plan.in.site));
+  if (plan.in.backup == nullptr) {
+    kubeadm_with(step, "init --skip-token-print", texts_of(plan, *first).init, empty_etcd_check(plan.in.site));
+  } else {
+    init_from_backup(plan, *first, step);
+  }
   step.operations.emplace_back(own_api(*first));
   step.operations.emplace_back(wait_for("the API answers through the endpoint", kubectl("get --raw /readyz >/dev/null")));
   FetchFile fetch;

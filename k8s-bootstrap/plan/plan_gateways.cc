@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
+#include "k8s-bootstrap/plan/plan_rule.h"
 #include "k8s-bootstrap/render/gateway_devices.h"
 #include "k8s-bootstrap/render/sha256.h"
 
@@ -17,10 +19,12 @@ bool has_file(const MachineFacts& facts, const std::string& path) {
   return found != facts.files.end() && found->second.present;
 }
 
-std::vector<std::string> ca_files(const Site& site) {
-  std::vector<std::string> out{"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.pub", "sa.key"};
-  if (site.kubernetes.etcd == EtcdPlace::kStacked) out.insert(out.end(), {"etcd/ca.crt", "etcd/ca.key"});
-  return out;
+/// It lacks the file, or has another one than the archive that is restored.
+bool lacks_pki_file(const PlanBuilder& plan, const MachineFacts& facts, const std::string& name) {
+  const std::string path = "/etc/kubernetes/pki/" + name;
+  if (!has_file(facts, path)) return true;
+  if (plan.in.backup == nullptr) return false;
+  return !FL_PLAN_RULE(kRestoreKeys, facts.files.at(path).sha256 == plan.in.backup->files.at(backup_pki_file(name)));
 }
 
 /// Debian's package of Corosync brings a corosync.conf, too; the key is only there in a cluster.
@@ -115,6 +119,14 @@ void plan_settings(PlanBuilder& plan, const Machine& gateway, const GatewayNeed&
   // One after the other: a configuration that the first does not take over never comes to the second.
   for (const Machine* other : plan.in.site.with(Role::kGateway)) step.needs.push_back(other->name + "/settings");
   step.operations.emplace_back(script("mkdir -p /etc/fairlead\n"));
+  const ClusterBackup* backup = plan.in.backup;
+  const std::string leases = backup_gateway_file(gateway.name, "leases");
+  if (need.cluster && backup != nullptr && backup->files.contains(leases)) {
+    CopyFile copied = copy_file(backup->folder + "/" + leases, std::string(kGatewayLeases), 0600);
+    copied.sha256 = backup->files.at(leases);
+    step.operations.emplace_back(copied);
+    step.operations.emplace_back(script("if id -u fairlead >/dev/null 2>&1; then chown -R fairlead: /var/lib/fairlead/dhcp; fi\n"));
+  }
   if (need.ca) step.operations.emplace_back(copy_file(in_state(plan.in.site, "pki/ca.crt"), std::string(kGatewayCa)));
   // The configuration is checked beside its place and comes last: where it stands, it has been taken over.
   const std::string fresh = std::string(kGatewayConfig) + ".new";
@@ -240,8 +252,8 @@ void plan_pki(PlanBuilder& plan) {
   const MachineFacts* facts = first == nullptr ? nullptr : plan.in.facts.find(first->name);
   if (facts == nullptr || (!plan.view.is(*first, MachineState::kBlank) && !plan.view.is(*first, MachineState::kMember))) return;
   std::vector<std::string> missing;
-  for (const std::string& name : ca_files(plan.in.site)) {
-    if (!has_file(*facts, "/etc/kubernetes/pki/" + name)) missing.push_back(name);
+  for (const std::string& name : cluster_ca_files(plan.in.site)) {
+    if (lacks_pki_file(plan, *facts, name)) missing.push_back(name);
   }
   const Site& site = plan.in.site;
   const bool all_read = std::none_of(plan.view.deciders.begin(), plan.view.deciders.end(),
@@ -250,7 +262,12 @@ void plan_pki(PlanBuilder& plan) {
     Step step = plan.step(first, "ca", Phase::kPki, "makes the pairs of the CAs", comma(missing) + " of /etc/kubernetes/pki missing");
     step.needs = plan.all_of(*first);
     step.concerns = names(plan.view.deciders);
-    if (site.pki.ca == CaSource::kSite) {
+    if (plan.in.backup != nullptr) {
+      step.title = "gets the pairs of the CAs of the archive";
+      step.because = comma(missing) + " of /etc/kubernetes/pki missing or others";
+      step.operations.emplace_back(script("mkdir -p -m 0755 /etc/kubernetes/pki/etcd\n"));
+      for (const std::string& name : missing) step.operations.emplace_back(copy_of_backup(*plan.in.backup, name));
+    } else if (site.pki.ca == CaSource::kSite) {
       LocalWork make;
       make.kind = LocalWork::Kind::kMakeClusterCa;
       step.operations.emplace_back(make);

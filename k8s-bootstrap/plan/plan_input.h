@@ -44,10 +44,18 @@ struct Rendered {
 /// or cards is as far as `facts` tell: rendered again after each reading.
 [[nodiscard]] Rendered render_site(const Site& site, const Facts& facts);
 
+/// An archive of `backup`, unpacked and looked at (apply/backup_files.h).
+struct ClusterBackup {
+  std::string folder;
+  std::map<std::string, std::string> files;  ///< Path in it -> SHA-256.
+  std::string kubernetes;
+};
+
 struct PlanInput {
   const Site& site;
   const Facts& facts;
   const Rendered& texts;
+  const ClusterBackup* backup = nullptr;  ///< A bring-up from this archive: its keys, and etcd's data from its snapshot.
 };
 
 // ---- where things lie on a machine ----
@@ -70,6 +78,7 @@ inline constexpr std::string_view kSshdSettings = "/etc/ssh/sshd_config.d/50-fai
 inline constexpr std::string_view kGatewayKey = "/etc/corosync/authkey";
 /// A gateway's certificates for the witness (corosync-qdevice-net-certutil(8)).
 inline constexpr std::string_view kQdeviceCertificates = "/etc/corosync/qdevice/net/nssdb/cert9.db";
+inline constexpr std::string_view kGatewayLeases = "/var/lib/fairlead/dhcp/leases";
 /// A user's kubeconfig as it was brought to a bastion.
 [[nodiscard]] std::string bastion_kubeconfig_path();
 

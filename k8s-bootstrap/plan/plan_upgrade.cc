@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/etcd_snapshot.h"
 #include "k8s-bootstrap/plan/plan_day_two.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
@@ -37,7 +38,7 @@ class Upgrade {
   Upgrade(PlanBuilder& plan, const Machine& host) : plan_(plan), host_(host), target_(plan.in.site.versions.kubernetes) {}
 
   void run(const std::vector<Node>& nodes) {
-    before_all(nodes);
+    if (!before_all(nodes)) return;
     std::string last;
     for (const Node& node : nodes) {
       if (!node.control_plane) continue;
@@ -166,30 +167,27 @@ fairlead node online
            !plan_.has(applied_);
   }
 
-  void before_all(const std::vector<Node>& nodes) {
-    if (std::none_of(nodes.begin(), nodes.end(), [&](const Node& n) { return api_behind(n); })) return;
+  /// False: an obstacle.
+  bool before_all(const std::vector<Node>& nodes) {
+    if (std::none_of(nodes.begin(), nodes.end(), [&](const Node& n) { return api_behind(n); })) return true;
     const bool begun = std::any_of(nodes.begin(), nodes.end(), [&](const Node& n) { return n.control_plane && !api_behind(n); });
     const std::string name = fmt::format("etcd-before-{}.db", target_);
-    plan_.warn(fmt::format("the way back: etcd restored from {} (etcdctl snapshot restore), with the packages of the earlier version",
-                           in_state(plan_.in.site, "backups/" + name)));
-    if (begun) return;
-    Step step = plan_.step(&host_, "etcd-snapshot", Phase::kUpgrade, "etcd is saved to state_dir",
+    plan_.warn(fmt::format(
+        "the way back: etcd restored from {} (fairlead bootstrap etcd restore --from), with the packages of the earlier version",
+        in_state(plan_.in.site, "backups/" + name)));
+    if (begun) return true;
+    const Machine* source = snapshot_source(plan_);
+    if (source == nullptr) {
+      plan_.obstacle({}, "etcd cannot be saved first: " + std::string(kNoSnapshotSource), "mend etcd first");
+      return false;
+    }
+    Step step = plan_.step(source, "etcd-snapshot", Phase::kUpgrade, "etcd is saved to state_dir",
                            "the only way back from an upgrade of the control plane");
     step.needs = before_;
-    // Below /var/lib/etcd the static pod's etcdctl and the host see the same folder.
-    const bool stacked = plan_.in.site.kubernetes.etcd == EtcdPlace::kStacked;
-    const std::string path = stacked ? "/var/lib/etcd/" + name : in_work(name);
-    step.operations.emplace_back(script(
-        etcdctl_function_of_one(plan_.in.site) + fmt::format("rm -f {0}\netcdctl_here snapshot save {0}\nchmod 0600 {0}\n", path), 10min));
-    FetchFile fetch;
-    fetch.path = path;
-    fetch.to = in_state(plan_.in.site, "backups/" + name);
-    fetch.secret = true;
-    step.operations.emplace_back(fetch);
-    step.operations.emplace_back(script("rm -f " + path + "\n"));
-    step.usual = 10s;
+    add_snapshot(plan_.in.site, *source, in_state(plan_.in.site, "backups/" + name), step);
     before_ = {step.id};
     plan_.add(std::move(step));
+    return true;
   }
 
   Step step(const Node& n, const std::string& verb, const std::string& title, const std::string& because) {
