@@ -21,23 +21,6 @@ constexpr int kNotStored = 92;
 constexpr Duration kMargin = std::chrono::seconds(30);
 constexpr Duration kPauseMax = std::chrono::seconds(2);
 
-/// Sets `s` to the state of the folder $d: SR2. `rc` is its exit code.
-constexpr std::string_view kLook = R"SH(
-look() {
-  rc=; p=; b=; s=interrupted
-  if [ -f "$d/rc" ]; then read -r rc <"$d/rc"; s=done; [ "$rc" = 0 ] || s=failed; return; fi
-  [ -f "$d/boot_id" ] && read -r b <"$d/boot_id"
-  [ -f "$d/pid" ] && read -r p <"$d/pid"
-  if [ -n "$p" ] && [ "$b" = "$boot" ] && [ -r "/proc/${p% *}/stat" ]; then
-    q=$(sed 's/.*) //' "/proc/${p% *}/stat" 2>/dev/null)
-    case $q in Z* | X*) ;; *) [ "$(echo "$q" | cut -d' ' -f20)" = "${p#* }" ] && s=running ;; esac
-  fi
-  # It may have ended between the two looks.
-  if [ $s = interrupted ] && [ -f "$d/rc" ]; then read -r rc <"$d/rc"; s=done; [ "$rc" = 0 ] || s=failed; fi
-  return 0
-}
-)SH";
-
 /// $1 the folder, $2 the seconds it may take. Its own session: nothing that ends the connection reaches it.
 constexpr std::string_view kRunner = R"SH(d=$1
 cd /
@@ -64,6 +47,7 @@ trap 'rm -rf "$t"' EXIT
 fail() { dd if=/dev/zero of="$t/why" bs=65536 count=1 >&2; exit 92; }   # The shell itself does not say that a disk is full.
 mkdir -p "$t" || exit 92
 { : >"$t/script" && : >"$t/input" && echo "$step" >"$t/step" && echo "$digest" >"$t/digest"; } || fail
+[ "$secret" = 0 ] || : >"$t/secret" || fail
 [ "$n" = 0 ] || dd bs="$n" count=1 iflag=fullblock of="$t/script" 2>"$t/said" || { cat "$t/said" >&2; exit 92; }
 [ "$m" = 0 ] || dd bs="$m" count=1 iflag=fullblock of="$t/input" 2>"$t/said" || { cat "$t/said" >&2; exit 92; }
 { [ "$(wc -c <"$t/script")" -eq "$n" ] && [ "$(wc -c <"$t/input")" -eq "$m" ]; } || exit 90
@@ -76,6 +60,7 @@ if [ "$anew" = 1 ] && [ -d "$d" ]; then
 fi
 if mkdir "$d" 2>/dev/null; then
   found=no
+  [ "$secret" = 0 ] || mv "$t/secret" "$d/" || exit 92
   mv "$t/digest" "$t/script" "$t/input" "$t/run" "$t/step" "$d/" || exit 92
   sync "$d/script" "$d/step" "$d" "$runs" || exit 92
   setsid sh "$d/run" "$d" "$limit" </dev/null >/dev/null 2>&1 &
@@ -151,17 +136,17 @@ Status removed(const std::string& machine, const Result<RemoteResult>& result) {
 
 std::string step_script(const StepCall& call) {
   const auto limit = std::max<std::int64_t>(1, to_ms(call.script.timeout) / 1000);
-  std::string out = fmt::format("umask 077\nd={}\nstep={}\nn={}\nm={}\nanew={}\nagain={}\ndigest={}\nlimit={}\nrunner={}\n",
+  std::string out = fmt::format("umask 077\nd={}\nstep={}\nn={}\nm={}\nanew={}\nagain={}\nsecret={}\ndigest={}\nlimit={}\nrunner={}\n",
                                 shell_quote(step_folder(call.run, call.step, call.operation)),
                                 shell_quote(fmt::format("{}.{}", call.step, call.operation)), call.script.script.size(),
-                                call.script.input.size(), call.anew ? 1 : 0, call.script.again ? 1 : 0, shell_quote(call.digest), limit,
-                                shell_quote(kRunner));
-  return out.append(kLook).append(kBegin);
+                                call.script.input.size(), call.anew ? 1 : 0, call.script.again ? 1 : 0, call.script.secret ? 1 : 0,
+                                shell_quote(call.digest), limit, shell_quote(kRunner));
+  return out.append(kLookFunction).append(kBegin);
 }
 
 std::string records_script(const std::string& run, unsigned lines) {
   return fmt::format("set -u\nread -r boot </proc/sys/kernel/random/boot_id\nruns={}\nrun={}\nlines={}\n{}{}", kRunsFolder,
-                     shell_quote(run), lines, kLook, R"SH(
+                     shell_quote(run), lines, kLookFunction, R"SH(
 [ -d "$runs" ] || exit 0
 ls -1trd "$runs"/*/*/ 2>/dev/null | while IFS= read -r d; do
   d=${d%/}; r=${d%/*}; r=${r##*/}
@@ -227,7 +212,7 @@ Status StepRunner::forget_run(const std::string& machine, const std::string& run
       "set -u\nruns={}/{}\nread -r boot </proc/sys/kernel/random/boot_id\n{}\n"
       "for d in \"$runs\"/*/; do d=${{d%/}}; [ -d \"$d\" ] || continue; look; [ $s = running ] || rm -rf \"$d\" || exit 1; done\n"
       "rm -rf \"$runs\"/.new.* \nrmdir \"$runs\" 2>/dev/null\nexit 0\n",
-      kRunsFolder, run, kLook);
+      kRunsFolder, run, kLookFunction);
   return removed(machine, transport_.run(machine, {.script = script, .input = {}}));
 }
 

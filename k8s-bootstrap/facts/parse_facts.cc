@@ -300,6 +300,7 @@ class Parser {
   void end_unit() {
     std::string id = unit_["Id"];
     if (id.ends_with(".service")) id.resize(id.size() - 8);
+    any_unit_ = any_unit_ || !id.empty();
     if (!id.empty() && unit_["LoadState"] != "not-found" && !unit_["ActiveState"].empty()) {
       const std::string& enabled = unit_["UnitFileState"];
       facts().units[id] = unit_["ActiveState"] + (enabled.empty() ? "" : " " + enabled);
@@ -365,6 +366,10 @@ class Parser {
 
   void finish() {
     end_unit();
+    if (sections_.count("units") > 0 && !any_unit_) {  // PF3
+      for (const std::string& id : request_.units) facts().units[id] = kUnitUnread;
+      complain("systemctl did not tell of its units in time");
+    }
     end_certificate();
     for (const auto& [path, mode] : modes_) {  // PF2
       const auto hash = hashes_.find(path);
@@ -427,6 +432,7 @@ class Parser {
   std::map<std::string, std::string> hashes_;
   Known gateway_socket_ = Known::kUnknown;
   std::map<std::string, std::string> unit_;
+  bool any_unit_ = false;
   bool api_asked_ = false;
   std::string api_path_;
   std::map<std::string, int> api_exit_;

@@ -51,7 +51,7 @@ program_version() {
   wait
 ) >"$work/names" 2>/dev/null &
 if [ -n "$units" ] && has systemctl; then
-  limit 5 systemctl show --no-pager -p Id -p ActiveState -p UnitFileState -p LoadState $units 2>&1 | lines >"$work/units" &
+  limit 10 systemctl show --no-pager -p Id -p ActiveState -p UnitFileState -p LoadState $units 2>&1 | lines >"$work/units" &
 fi
 if has dpkg-query && [ -n "$packages" ]; then
   dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' $packages 2>/dev/null | lines >"$work/packages" &

@@ -37,6 +37,7 @@ Plan plan_bring_up(const PlanInput& input) {
   plan_ssh(plan);
   plan_pki(plan);
   plan_gateways(plan);
+  plan_pool_again(plan);
   plan_witness(plan);
   plan_etcd(plan);
   plan_settle(plan);

@@ -72,6 +72,7 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
     paths.emplace_back(kGatewayKey);
     paths.emplace_back(kQdeviceCertificates);
     paths.emplace_back(kGatewayLeases);
+    paths.emplace_back(kVerifyMaint);
   }
   if (machine.has(Role::kBastion)) paths.push_back(bastion_kubeconfig_path());
   if (machine.has(Role::kControlPlane)) {

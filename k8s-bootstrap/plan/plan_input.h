@@ -3,6 +3,7 @@
 // steps knows nothing of how a file looks.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -60,6 +61,9 @@ struct PlanInput {
 
 // ---- where things lie on a machine ----
 inline constexpr std::string_view kWorkPath = "/var/lib/fairlead/bootstrap";
+/// Files there that hold a secret while a step works with them. What an interrupted step leaves of them, apply/leftover_secrets.h clears.
+inline constexpr std::array<std::string_view, 7> kSecretWorkFiles{"ca.yaml",  "etcd.yaml",         "kubeadm.yaml", "kubeconfig.new",
+                                                                  "node.p12", "upload-certs.yaml", "upgrade.yaml"};
 inline constexpr std::string_view kAdminConf = "/etc/kubernetes/admin.conf";
 /// SHA-256 of what kubeadm wrote here at last: static pods, kubelet's settings. The probe compares.
 inline constexpr std::string_view kKubeadmSums = "/var/lib/fairlead/bootstrap/kubeadm.sums";
@@ -74,6 +78,9 @@ inline constexpr std::string_view kGatewayCa = "/etc/fairlead/ca.crt";
 inline constexpr std::string_view kHostCertificate = "/etc/ssh/ssh_host_ed25519_key-cert.pub";
 inline constexpr std::string_view kUserCa = "/etc/ssh/fairlead_user_ca.pub";
 inline constexpr std::string_view kSshdSettings = "/etc/ssh/sshd_config.d/50-fairlead.conf";
+/// On a gateway, while `verify` has a control plane in maintenance there: that server's name. Gone
+/// after a boot, as what the daemon remembers of it.
+inline constexpr std::string_view kVerifyMaint = "/run/fairlead/verify-maint";
 /// Made by `fairlead cluster setup` or taken over by `join`, and by no package: a gateway that has it is a node of the gateways' cluster.
 inline constexpr std::string_view kGatewayKey = "/etc/corosync/authkey";
 /// A gateway's certificates for the witness (corosync-qdevice-net-certutil(8)).

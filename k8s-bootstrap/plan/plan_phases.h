@@ -27,6 +27,7 @@ void plan_cleanup(PlanBuilder& plan);      ///< The Secret of the certificates a
 void plan_nodes(PlanBuilder& plan);        ///< Labels and taints.
 void plan_kubeconfigs(PlanBuilder& plan);  ///< The administrator's, in state_dir and on bastions.
 void plan_addons(PlanBuilder& plan);
+void plan_pool_again(PlanBuilder& plan);  ///< Gateways where a `verify` that was killed has left a control plane in maintenance.
 /// `patience`: nodes may need so long until they are Ready.
 void plan_verify(PlanBuilder& plan, Duration patience);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "k8s-bootstrap/facts/parse_facts.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/render/sha256.h"
 
@@ -289,6 +290,12 @@ void plan_services(const Preparing& p) {
     const auto found = p.facts.units.find(unit);
     return found != p.facts.units.end() && (" " + found->second + " ").find(" " + std::string(word) + " ") != std::string::npos;
   };
+  for (const std::string& unit : {runtime, std::string("kubelet")}) {
+    const auto found = p.facts.units.find(unit);
+    if (found == p.facts.units.end() || found->second != kUnitUnread) continue;
+    return p.plan.obstacle({p.machine.name}, fmt::format("whether {} runs is not known: systemctl there did not answer", unit),
+                           "run it again; if it stays so: systemctl status on the machine");
+  }
   if (!is(runtime, "active") || !is(runtime, "enabled")) {
     why.push_back(runtime + " does not run or is not enabled");
     text += fmt::format("systemctl enable {0}\nsystemctl restart {0}\n", runtime);

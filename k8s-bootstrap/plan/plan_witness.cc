@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/facts/parse_facts.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 
 namespace fairlead::bootstrap {
@@ -19,9 +20,10 @@ FetchFile fetch(std::string path, std::string to, bool secret = false) {
   return out;
 }
 
-bool runs(const MachineFacts& facts) {
+Known runs(const MachineFacts& facts) {
   const auto unit = facts.units.find("corosync-qdevice");
-  return unit != facts.units.end() && unit->second.starts_with("active");
+  if (unit != facts.units.end() && unit->second == kUnitUnread) return Known::kUnknown;
+  return known(unit != facts.units.end() && unit->second.starts_with("active"));
 }
 
 /// Its store was made, and by the record of the step that fills it, filled.
@@ -31,9 +33,11 @@ bool has_certificate(const MachineFacts& facts, const std::string& name) {
   return store != facts.files.end() && store->second.present && (import == nullptr || import->state == "done");
 }
 
-/// Only those that do not run: another one may have its quorum by this vote alone.
+/// Only those that do not run: another one may have its quorum by this vote alone. When each has its certificate; and their votes are
+/// looked for when all run, since qnetd may wait for each of them.
 void start_qdevices(PlanBuilder& plan, const std::vector<const Machine*>& wanting) {
   std::vector<std::string> imported;
+  std::vector<std::string> started;
   for (const Step& step : plan.so_far().steps)
     if (step.id.ends_with("/qdevice-import")) imported.push_back(step.id);
   for (const Machine* gateway : wanting) {
@@ -41,9 +45,16 @@ void start_qdevices(PlanBuilder& plan, const std::vector<const Machine*>& wantin
     start.needs = plan.all_of(*gateway);
     start.needs.insert(start.needs.end(), imported.begin(), imported.end());
     start.operations.emplace_back(script("systemctl enable corosync-qdevice\nsystemctl restart corosync-qdevice\n"));
-    start.operations.emplace_back(
-        wait_for("the witness's vote is there", "corosync-quorumtool -s | grep -q Qdevice", std::chrono::minutes(1)));
+    started.push_back(start.id);
     plan.add(std::move(start));
+  }
+  for (const Machine* gateway : wanting) {
+    Step votes = plan.step(gateway, "witness-votes", Phase::kGateways, "has the witness's vote", "corosync-qdevice was started");
+    votes.needs = started;
+    // A device that has no vote stands there as well: "0  0  Qdevice (votes 1)".
+    votes.operations.emplace_back(
+        wait_for("the witness's vote is there", "corosync-quorumtool -s | grep -Eq '^ *0 +[1-9][0-9]* +Qdevice'", std::chrono::minutes(1)));
+    plan.add(std::move(votes));
   }
 }
 
@@ -59,8 +70,9 @@ void plan_witness(PlanBuilder& plan) {
   std::vector<std::string> unread;
   for (const Machine* gateway : gateways) {
     const MachineFacts* facts = plan.in.facts.find(gateway->name);
-    if (facts == nullptr) unread.push_back(gateway->name);
-    if (facts != nullptr && !runs(*facts)) wanting.push_back(gateway);
+    const Known has = facts == nullptr ? Known::kUnknown : runs(*facts);
+    if (has == Known::kUnknown) unread.push_back(gateway->name);
+    if (has == Known::kNo) wanting.push_back(gateway);
   }
   if (wanting.empty()) return;
   std::vector<const Machine*> lacking;

@@ -22,6 +22,9 @@ COMMANDS = {
     "corosync-qdevice": ["corosync-qdevice", "-f"],
     "fairleadd": ["fairleadd", "--config", "/etc/fairlead/fairlead.yaml"],
 }
+# What is there when a unit of Type=notify has said that it is ready.
+READY = {"fairleadd": "/run/fairlead/fairlead.sock", "corosync-qnetd": "/run/corosync-qnetd/corosync-qnetd.sock",
+         "corosync-qdevice": "/run/corosync-qdevice/corosync-qdevice.sock"}
 # Units that a package or systemd brings and that do nothing here.
 MARKS = ("containerd", "chrony", "cri-docker", "cri-docker.socket", "swap.target", "systemd-timesyncd", "ssh", "nftables", "dnsmasq")
 POD_COMMANDS = {"etcd": [ETCD], "kube-apiserver": [sys.executable, f"{HERE}/stub_api.py"]}
@@ -142,10 +145,16 @@ def _start(unit):
     options = re.findall(r'^[A-Z_]*OPTIONS="(.*)"', read(f"/etc/default/{unit}", ""), re.M)
     pid = spawn(COMMANDS[unit] + (options[0].split() if options and unit == "corosync-qnetd" else []), f"/var/log/{unit}.stub.log")
     write(f"{RUN}/{unit}.pid", str(pid))
-    if unit == "fairleadd":
-        wait_for(lambda: os.path.exists("/run/fairlead/fairlead.sock") or not _alive(unit), 20, "fairleadd")
+    if unit in READY:
+        wait_for(lambda: os.path.exists(READY[unit]) or not _alive(unit), 20, unit)
+    if unit == "corosync":
+        wait_for(lambda: _answers("corosync-cmapctl", "-g", "totem.cluster_name") or not _alive(unit), 20, unit)
     if not _alive(unit):
         raise Failure(f"Job for {unit}.service failed because the control process exited with error code.", 1)
+
+
+def _answers(*argv):
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _stop(unit):
@@ -171,7 +180,8 @@ def spawn(command, log):
 def boot():
     """What a machine starts by itself after a reboot."""
     write_state("pods", {})
-    for unit, state in _state().items():
+    order = ("corosync", "corosync-qdevice")    # Requires= and After= of the second.
+    for unit, state in sorted(_state().items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)):
         if state.get("enabled"):
             _start(unit)
 

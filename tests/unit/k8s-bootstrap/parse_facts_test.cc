@@ -153,6 +153,8 @@ TEST(ParseFacts, ProgramsPackagesUnitsAndNames) {
   EXPECT_THAT(f.units, UnorderedElementsAre(Pair("kubelet", "active enabled")));
   EXPECT_THAT(f.resolves, UnorderedElementsAre(Pair("mast-1.kube.demo", "192.168.1.11"), Pair("192.168.1.11", "mast-1.kube.demo"),
                                                Pair("api.kube.demo", "")));
+  EXPECT_THAT(facts("@units\n").units, UnorderedElementsAre(Pair("kubelet", "unread"), Pair("containerd", "unread")))
+      << "no answer is not a no";
   EXPECT_THAT(facts("@names\n|api.kube.demo 124 \n").resolves, IsEmpty()) << "no answer is not a no";
 }
 
