@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from support import site_machines  # noqa: E402
-from support.bootstrap_lab import GATEWAYS, SITE, VIP, BootstrapLab, site_yaml  # noqa: E402
+from support.bootstrap_lab import GATEWAYS, PATH, SITE, VIP, BootstrapLab, site_yaml  # noqa: E402
 from support.cluster_probe import main  # noqa: E402
 
 STATE = "/srv/site/demo.state"
@@ -64,7 +64,7 @@ class RefusalsTest(unittest.TestCase):
         cls.said = []
 
     def bootstrap(self, *words, file=SITE):
-        done = self.lab.operator.run("fairlead", "bootstrap", *words, file, timeout=400, env=CANARIES)
+        done = self.lab.operator.run("fairlead", "bootstrap", *words, file, timeout=400, env=PATH | CANARIES)
         self.said.append((" ".join(words), done.stdout + done.stderr))
         return done
 
