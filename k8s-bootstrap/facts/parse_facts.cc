@@ -337,6 +337,8 @@ class Parser {
     const std::string_view key = words.next();
     if (key == "leader" && (words.rest() == "0" || words.rest() == "1")) {
       facts().etcd_leads = known(words.rest() == "1");
+    } else if (key == "refused") {
+      facts().etcd_leads = Known::kNo;
     } else if (key != "tool" && !line.empty()) {
       odd(line);
     }

@@ -97,8 +97,17 @@ if [ -f /etc/kubernetes/pki/etcd/server.key ] && has curl; then
   pki=/etc/kubernetes/pki/etcd
   {
     echo "|tool curl"
-    limit 4 curl -sk --noproxy '*' --max-time 3 --cert $pki/server.crt --key $pki/server.key https://localhost:2379/metrics 2>/dev/null |
-      sed -n 's/^etcd_server_has_leader /|leader /p'
+    # One that fails and is started again listens for a moment each time: what it is shows when nobody listens.
+    for i in 1 2 3 4 5; do
+      m=$(limit 4 curl -sk --noproxy '*' --max-time 3 --cert $pki/server.crt --key $pki/server.key \
+        https://localhost:2379/metrics 2>/dev/null)
+      r=$?
+      l=$(put "$m" | sed -n 's/^etcd_server_has_leader /|leader /p')
+      if [ -n "$l" ]; then put "$l"; break; fi
+      if [ $r = 7 ]; then echo "|refused"; break; fi
+      [ $r != 28 ] || break
+      sleep 0.2 2>/dev/null || sleep 1
+    done
   } >"$work/etcd" &
 fi
 if [ -S /run/fairlead/fairlead.sock ] && has curl; then

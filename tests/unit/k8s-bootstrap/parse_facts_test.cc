@@ -163,6 +163,7 @@ TEST(ParseFacts, WhetherEtcdHasALeader) {
   EXPECT_EQ(facts(open + "@etcd\n|tool curl\n|leader 0\n").etcd_leads, Known::kNo);
   EXPECT_EQ(facts(open + "@etcd\n|tool curl\n").etcd_leads, Known::kUnknown) << "open and silent";
   EXPECT_EQ(facts(closed + "@etcd\n|tool curl\n").etcd_leads, Known::kNo);
+  EXPECT_EQ(facts(open + "@etcd\n|tool curl\n|refused\n").etcd_leads, Known::kNo) << "it listened for a moment";
   EXPECT_EQ(facts("@etcd\n|tool curl\n").etcd_leads, Known::kUnknown) << "what listens is not known";
   const MachineFacts odd = facts(open + "@etcd\n|leader maybe\n");
   EXPECT_EQ(odd.etcd_leads, Known::kUnknown);
