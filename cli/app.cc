@@ -376,16 +376,7 @@ class CommandTree {
   }
 
   void add_later_verbs() {
-    for (const char* name : kLaterVerbs) {
-      auto* later = verb(nullptr, name, "", [name] {
-        throw VerbFailure{kExitFailed, "'" + std::string(name) + "' is not in this version"};
-      });
-      later->group("");
-      later->set_help_flag();
-      later->fallthrough(false);
-      later->prefix_command();
-      later->fallthrough(false);  // What follows belongs to the later verb: `fairlead dns status` is no wrong usage.
-    }
+    for (const char* name : kLaterVerbs) tree_.later(nullptr, name);
   }
 
   CLI::App* named(CLI::App* at, const char* what) {

@@ -31,6 +31,7 @@ class LocalCommands {
  private:
   void add_bootstrap_changes(CLI::App* group);
   void add_bootstrap_backups(CLI::App* group);
+  void add_bootstrap_restores(CLI::App* group, CLI::App* etcd);
 
   VerbTree& tree_;
   const GlobalOptions& options_;

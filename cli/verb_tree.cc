@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/invocation.h"
+
 namespace fairlead::cli {
 
 CLI::App* VerbTree::verb(CLI::App* parent, const std::string& name, const std::string& description, Action action) {
@@ -16,6 +18,15 @@ CLI::App* VerbTree::group(const std::string& name, const std::string& descriptio
   out->group("Verbs");
   out->require_subcommand(1);
   return out;
+}
+
+void VerbTree::later(CLI::App* parent, const std::string& name) {
+  const std::string whole = (parent == nullptr ? "" : parent->get_name() + " ") + name;
+  CLI::App* out = verb(parent, name, "", [whole] { throw VerbFailure{kExitFailed, "'" + whole + "' is not in this version"}; });
+  out->group("");
+  out->set_help_flag();
+  out->prefix_command();
+  out->fallthrough(false);  // What follows belongs to the later verb: `fairlead image status` is no wrong usage.
 }
 
 VerbModel model_of(const CLI::App& app) {

@@ -24,6 +24,8 @@ class VerbTree {
   CLI::App* verb(CLI::App* parent, const std::string& name, const std::string& description, Action action);
   /// A verb that wants another one behind it.
   CLI::App* group(const std::string& name, const std::string& description);
+  /// A verb of the contract that a later version brings: it answers, but neither help nor completion names it.
+  void later(CLI::App* parent, const std::string& name);
   /// What the verb that was parsed does; empty: none was.
   [[nodiscard]] Action& chosen() { return chosen_; }
   [[nodiscard]] CLI::App& root() { return root_; }
