@@ -13,6 +13,7 @@
 #include "base/utc_text.h"
 #include "cli/bootstrap_run.h"
 #include "cli/bootstrap_status.h"
+#include "cli/machine_verbs.h"
 #include "cli/noted_signals.h"
 #include "cli/text_table.h"
 #include "cli/yaml_text.h"
@@ -288,7 +289,16 @@ void bootstrap_plan(const BootstrapRequest& request, const GlobalOptions& global
 }
 
 void bootstrap_apply(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
-  carry_out(request, global, environment, bring_up, true);
+  const auto session = open_site(request, environment);
+  if (session->site().vms) {
+    if (auto fine = bootstrap::refuse_rendered(session->render_problems(), request.site); !fine) fail(fine.error());
+    const bool missing = ensure_machines(*session, request.dry_run, global, environment);
+    if (missing && request.dry_run) {
+      environment.err << "What is done on the machines shows once they are there: fairlead machine create --wait\n";
+      return;
+    }
+  }
+  carry_out(session, request, global, environment, {bring_up, true, {}});
 }
 
 void bootstrap_status(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {

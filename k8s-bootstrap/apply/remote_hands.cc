@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/run_program.h"
 #include "k8s-bootstrap/pki/cluster_ca.h"
+#include "k8s-bootstrap/pki/run_keygen.h"
 #include "k8s-bootstrap/pki/ssh_ca.h"
 #include "k8s-bootstrap/transport/shell_session.h"
 
@@ -48,17 +49,6 @@ Status ended_well(const Result<RemoteResult>& result, const std::string& what) {
   const bool full = result->errors.find("No space left on device") != std::string::npos;
   return Error{full ? Errc::kLimitExceeded : Errc::kUnavailable,
                fmt::format("{}: {}", what, full ? "its disk is full; df -h there shows which" : result->errors)};
-}
-
-/// ssh-keygen, as pki/ssh_ca.h wants it.
-Result<std::string> run_tool(const std::vector<std::string>& argv) {
-  ProgramCall call;
-  call.argv = argv;
-  call.environment = {"LC_ALL=C", "SSH_ASKPASS_REQUIRE=never"};
-  auto ran = run_program(call);
-  if (!ran) return ran.error();
-  if (ran->exit_code != 0) return Error{Errc::kUnavailable, fmt::format("{} ended with {}: {}", argv.front(), ran->exit_code, ran->errors)};
-  return std::move(ran->output);
 }
 
 }  // namespace
@@ -171,7 +161,7 @@ Status RemoteHands::sign_host(const std::string& machine, const std::string& pub
   wanted.identity = parts_.site.fqdn(*about);
   wanted.principals = host_principals(parts_.site, *about);
   wanted.validity = parts_.site.pki.ca_validity;  // A host's ends with its authority: nothing renews it before.
-  auto signed_key = sign_host_key(parts_.state, wanted, run_tool);
+  auto signed_key = sign_host_key(parts_.state, wanted, run_keygen);
   if (!signed_key) return signed_key.error();
   return parts_.state.write_public(certificate.substr(below.size()), *signed_key + "\n");
 }
@@ -185,7 +175,7 @@ Status RemoteHands::local(const Step& step, const LocalWork& work) {
       return {};
     }
     case LocalWork::Kind::kMakeSshCa: {
-      auto made = make_ssh_ca(parts_.state, parts_.site.name, run_tool);
+      auto made = make_ssh_ca(parts_.state, parts_.site.name, run_keygen);
       if (!made) return made.error();
       return {};
     }

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "config/dhcp_pool.h"
 #include "config/document.h"
+#include "k8s-bootstrap/site/site_vms.h"
 
 namespace fairlead::bootstrap {
 
@@ -101,7 +102,10 @@ struct Machine {
   /// False: its packages, runtime, files and kernel settings are the operator's, and left as they are (`adopt` found it so).
   bool prepare = true;
   config::DocNodePtr kubelet;  ///< Keys of KubeletConfiguration, merged last; may be null.
-  // What the machine is made of belongs to images and VMs (sections vms, image, storage), refused by this release: see site_load.h.
+  // Of a VM that Fairlead makes; what is not said is by role (Vms::sizes) or derived from the names of site and machine (vm_model.h).
+  VmSize size;
+  std::string uuid;                                       ///< Lower or upper case, as in the file.
+  std::vector<std::pair<std::string, std::string>> macs;  ///< Network -> MAC address, lower case. Also of machines that are there already.
 
   [[nodiscard]] bool has(Role role) const;
   [[nodiscard]] const IpAddress* address_in(std::string_view network) const;
@@ -193,6 +197,8 @@ struct Site {
   Versions versions;
   Mirrors mirrors;
   std::vector<Network> networks;
+  std::optional<Vms> vms;      ///< Absent: the machines exist.
+  std::optional<Image> image;  ///< Refused: check_site_later.
   std::vector<Machine> machines;
   std::optional<Gateways> gateways;  ///< Absent: the endpoint is a machine's own (one control plane, no gateways).
   Kubernetes kubernetes;

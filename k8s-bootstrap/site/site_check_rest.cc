@@ -76,12 +76,6 @@ void check_hooks(SiteChecks& checks) {
 constexpr std::string_view kNext = "comes with the next release";
 
 void refuse_hardware(SiteChecks& checks, std::size_t index) {
-  for (const std::string_view key : {"cpus", "memory", "disk", "mac", "uuid"}) {
-    const std::string path = path_of("machines[{}].{}", index, key);
-    if (checks.has(path))
-      checks.refuse(path, fmt::format("{} of a machine {}, which makes VMs", key, kNext),
-                    "remove it: this release takes machines as they are");
-  }
   const std::string roles = path_of("machines[{}].roles", index);
   const std::string bricks = path_of("machines[{}].bricks", index);
   if (checks.site.machines[index].has(Role::kStorage)) {
@@ -101,12 +95,9 @@ void check_site_rest(SiteChecks& checks) {
 }
 
 void check_site_later(SiteChecks& checks) {
-  if (checks.root.vms)
-    checks.refuse("vms", fmt::format("the section vms {}: this one makes no VMs", kNext),
-                  "remove it; each machine must exist and answer SSH at its first address");
-  if (checks.root.image)
+  if (checks.site.image)
     checks.refuse("image", fmt::format("the section image {}: this one makes no images", kNext),
-                  "remove it; any Debian 12 or 13, Ubuntu 22.04 or 24.04 does");
+                  "remove it; vms.image names one that you have: a cloud image of Debian 12 as state_dir/images/NAME.qcow2");
   if (checks.root.storage) {
     const auto& gluster = checks.root.storage->gluster;
     if (gluster && (!gluster->volumes.empty() || !gluster->persistent_volumes.empty())) {

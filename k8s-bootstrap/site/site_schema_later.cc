@@ -1,5 +1,5 @@
 // fairlead: pure
-// The table of a site, part 4: what this release reads and refuses.
+// The table of a site, part 4: VMs, images; storage, which this release reads and refuses.
 #include "k8s-bootstrap/site/site_later.h"
 #include "k8s-bootstrap/site/site_limits.h"
 #include "k8s-bootstrap/site/site_schema.h"
@@ -27,9 +27,9 @@ const Section& size_section() {
   static const Section of =
       make_section<VmSize>("vms.sizes.gateway", "Size of a VM of this role; a machine's own keys win.",
                            {
-                               field("cpus", &VmSize::cpus, number<std::uint32_t>(0, 1024, "the driver's choice"), "CPUs."),
-                               field("memory", &VmSize::memory, disk_size(), "Memory."),
-                               field("disk", &VmSize::disk, disk_size(), "Disk; what exceeds the image's goes where `grow` says."),
+                               field("cpus", &VmSize::cpus, number<std::uint32_t>(0, 1024, "2"), "CPUs. 0: 2."),
+                               field("memory", &VmSize::memory, disk_size(), "Memory. 0: 2GiB."),
+                               field("disk", &VmSize::disk, disk_size(), "Disk. 0: 20GiB. The image grows into it at the first boot."),
                            });
   return of;
 }
@@ -147,8 +147,10 @@ const Section& vms_section() {
       {
           field("driver", &Vms::driver,
                 choice<std::string>({{"libvirt", "libvirt"}, {"virtualbox", "virtualbox"}, {"qemu", "qemu"}, {"namespaces", "namespaces"}}),
-                "What runs them; namespaces: the lab, no VM.", {.required = true}),
-          field("image", &Vms::image, optional_name(), "The name of image."),
+                "What runs them, on the machine where `fairlead machine` is said. namespaces (the lab, no VM) is refused by this release.",
+                {.required = true}),
+          field("image", &Vms::image, optional_name(),
+                "Their disks are copies of state_dir/images/NAME.qcow2: a cloud image, with cloud-init in it."),
           field("sizes", &Vms::sizes, section<VmSizes>(sizes_section()), "Sizes by role."),
       });
   return of;

@@ -51,9 +51,9 @@ Field hardware_field(std::string key, M Hardware::*member, const std::shared_ptr
   return out;
 }
 template <class M, class T>
-Field size_field(std::string key, M VmSize::*member, const std::shared_ptr<T>& type, const std::string& doc) {
-  Field out = field(std::move(key), member, type, doc + " Not in this release: refused.");
-  out.member = [member](void* from) -> void* { return &(static_cast<SiteMachine*>(from)->hardware.size.*member); };
+Field size_field(std::string key, M VmSize::*member, const std::shared_ptr<T>& type, std::string doc) {
+  Field out = field(std::move(key), member, type, std::move(doc));
+  out.member = [member](void* from) -> void* { return &(static_cast<SiteMachine*>(from)->machine.size.*member); };
   return out;
 }
 
@@ -144,12 +144,14 @@ Section build_machine() {
                         "are yours, and left as they are."),
           machine_field("kubelet", &Machine::kubelet, foreign_map("keys of KubeletConfiguration", "{maxPods: 200}"),
                         "Merged last into this node's KubeletConfiguration."),
-          size_field("cpus", &VmSize::cpus, number<std::uint32_t>(0, 1024, "by role"), "CPUs of the VM."),
-          size_field("memory", &VmSize::memory, size(0, 1ULL << 44U), "Memory of the VM."),
-          size_field("disk", &VmSize::disk, size(0, 1ULL << 50U), "Disk of the VM."),
-          hardware_field("mac", &Hardware::macs, by_network<std::string>(mac, "map of MAC addresses", "{mast: \"52:54:00:00:01:01\"}"),
-                         "Network: MAC address of the VM there."),
-          hardware_field("uuid", &Hardware::uuid, uuid, "UUID of the VM."),
+          size_field("cpus", &VmSize::cpus, number<std::uint32_t>(0, 1024, "by role"), "CPUs of the VM. 0: by role, vms.sizes."),
+          size_field("memory", &VmSize::memory, size(0, 1ULL << 44U), "Memory of the VM. 0: by role."),
+          size_field("disk", &VmSize::disk, size(0, 1ULL << 50U), "Disk of the VM. 0: by role."),
+          machine_field("mac", &Machine::macs, by_network<std::string>(mac, "map of MAC addresses", "{mast: \"52:54:00:00:01:01\"}"),
+                        "Network: MAC address there. Absent, of a VM: derived from the names of site, machine and network. With one, DHCP "
+                        "of the gateways "
+                        "gives the machine its address."),
+          machine_field("uuid", &Machine::uuid, uuid, "UUID of the VM. Empty: derived from the names of site and machine."),
           hardware_field("bricks", &Hardware::bricks, list(section<Brick>(brick_section()), kBricksMax, "bricks"), "Disks for storage."),
       });
 }

@@ -1,0 +1,51 @@
+// The VMs of a site on this machine: driver, model and seeds put together from the site and its state_dir. What `fairlead machine` and
+// `bootstrap apply` begin with. Blocks; of one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "k8s-bootstrap/machines/host_runner.h"
+#include "k8s-bootstrap/pki/state_dir.h"
+#include "k8s-bootstrap/transport/transport.h"
+
+namespace fairlead::bootstrap {
+
+class MachineHost {
+ public:
+  /// `site.vms` is there, and `state` is the site's. `make_keys`: the site's SSH authority is made if it is wanted and missing; else seeds
+  /// are without it. Errors: no driver of that name, HR1, no public key to log in with, those of StateDir.
+  [[nodiscard]] static Result<std::unique_ptr<MachineHost>> open(const Site& site, const StateDir& state, const HostWorld& world,
+                                                                 bool make_keys);
+
+  [[nodiscard]] const VmSite& site() const { return site_; }
+  [[nodiscard]] VmDriver& driver() { return *driver_; }
+  [[nodiscard]] HostRunner& runner() { return runner_; }
+
+ private:
+  MachineHost(VmSite site, std::unique_ptr<VmDriver> driver, const HostWorld& world)
+      : site_(std::move(site)), driver_(std::move(driver)), runner_(*driver_, world) {}
+  VmSite site_;
+  std::unique_ptr<VmDriver> driver_;
+  HostRunner runner_;
+};
+
+/// What is remembered of a machine that is destroyed: its host key, and that the site's authority signed it. Another machine will come
+/// under its name.
+[[nodiscard]] Status forget_host_key(const StateDir& state, const std::string& machine);
+
+struct Readiness {
+  bool ready = false;
+  std::string why;  ///< What it waits for, or what cloud-init failed at.
+  bool failed = false;
+};
+/// By SSH: cloud-init's status. One try; a machine that has no cloud-init is ready when it answers.
+[[nodiscard]] Readiness look_whether_ready(Transport& transport, const std::string& machine);
+
+/// Where VMs of the site lie: state_dir/vms, or below /var/lib/libvirt/images where libvirt's own user has to come in.
+[[nodiscard]] VmPlace vm_place(const Site& site, const std::string& state_dir, const std::string& libvirt_uri);
+/// LIBVIRT_DEFAULT_URI, else qemu:///system.
+[[nodiscard]] std::string libvirt_uri();
+
+}  // namespace fairlead::bootstrap
