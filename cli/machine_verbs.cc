@@ -26,6 +26,7 @@ using bootstrap::HostWorld;
 using bootstrap::Machine;
 using bootstrap::MachineHost;
 using bootstrap::MachineNames;
+using bootstrap::SeedWish;
 using bootstrap::SiteSession;
 using bootstrap::Vm;
 using bootstrap::VmFound;
@@ -47,9 +48,9 @@ class Work {
                .on_step = [this](const HostStep& step) { say(step); },
                .clock = environment.clock} {}
 
-  void open(bool make_keys) {
+  void open(SeedWish wish) {
     if (!session_.site().vms) throw VerbFailure{kExitInvalidConfig, "the site has no section vms: its machines exist, Fairlead makes none"};
-    host_ = bootstrap_must(MachineHost::open(session_.site(), session_.state(), world_, make_keys));
+    host_ = bootstrap_must(MachineHost::open(session_.site(), session_.state(), world_, wish));
     facts_ = bootstrap_must(host_->runner().look(host_->site()));
   }
 
@@ -232,14 +233,14 @@ void confirm_destroy(const MachineRequest& request, const MachineNames& names, c
 void machine_list(const MachineRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
   Work work(*session, global, environment);
-  work.open(false);
+  work.open(SeedWish::kNone);
   work.print_list(request.machines);
 }
 
 void machine_create(const MachineRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
   Work work(*session, global, environment);
-  work.open(!request.dry_run);
+  work.open(request.dry_run ? SeedWish::kToShow : SeedWish::kToWrite);
   const MachineNames names = work.names(request.machines);
   const HostPlan plan = bootstrap::plan_create(work.host().site(), work.facts(), work.host().driver(), names);
   if (!request.dry_run) work.forget_keys(work.to_be_made(names));
@@ -252,7 +253,7 @@ void machine_create(const MachineRequest& request, const GlobalOptions& global, 
 void machine_start(const MachineRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
   Work work(*session, global, environment);
-  work.open(false);
+  work.open(SeedWish::kNone);
   const MachineNames names = work.names(request.machines);
   const HostPlan plan = bootstrap::plan_start(work.host().site(), work.facts(), work.host().driver(), names);
   work.carry_out(plan, request.dry_run);
@@ -263,7 +264,7 @@ void machine_start(const MachineRequest& request, const GlobalOptions& global, C
 void machine_stop(const MachineRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
   Work work(*session, global, environment);
-  work.open(false);
+  work.open(SeedWish::kNone);
   const HostPlan plan =
       bootstrap::plan_stop(work.host().site(), work.facts(), work.host().driver(), work.names(request.machines), global.force);
   work.carry_out(plan, request.dry_run);
@@ -273,7 +274,7 @@ void machine_stop(const MachineRequest& request, const GlobalOptions& global, Cl
 void machine_destroy(const MachineRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
   Work work(*session, global, environment);
-  work.open(false);
+  work.open(SeedWish::kNone);
   const MachineNames names = work.names(request.machines);
   const HostPlan plan = bootstrap::plan_destroy(work.host().site(), work.facts(), work.host().driver(), names);
   if (!request.dry_run) {
@@ -288,7 +289,7 @@ void machine_destroy(const MachineRequest& request, const GlobalOptions& global,
 void machine_console(const MachineRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
   Work work(*session, global, environment);
-  work.open(false);
+  work.open(SeedWish::kNone);
   const MachineNames names = work.names({request.machine});
   const VmFound& found = work.facts().vms.at(request.machine);
   if (found.state != VmState::kRunning && found.state != VmState::kPaused)
@@ -300,7 +301,7 @@ void machine_console(const MachineRequest& request, const GlobalOptions& global,
 
 bool ensure_machines(SiteSession& session, bool dry_run, const GlobalOptions& global, CliEnvironment& environment) {
   Work work(session, global, environment);
-  work.open(!dry_run);
+  work.open(dry_run ? SeedWish::kToShow : SeedWish::kToWrite);
   const MachineNames names = work.names({});
   const HostPlan plan = bootstrap::plan_create(work.host().site(), work.facts(), work.host().driver(), names);
   if (plan.steps.empty() && plan.obstacles.empty()) return false;

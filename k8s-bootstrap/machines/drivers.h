@@ -15,7 +15,7 @@ namespace fairlead::bootstrap {
 /// VBoxManage. A VM's description is our mark; networks are internal ones, which exist while a VM uses them.
 [[nodiscard]] std::unique_ptr<VmDriver> make_virtualbox_driver();
 
-/// A bridge's alias, which shows that it is ours.
+/// A bridge's MAC address, of its network's UUID, which shows that it is ours.
 [[nodiscard]] std::string bridge_mark(const VmNetwork& network);
 /// The answer to `ip -json link show dev DEVICE`.
 [[nodiscard]] Result<NetworkFound> read_bridge(const VmNetwork& network, const HostQuestion& question, const HostAnswer& answer);

@@ -48,8 +48,8 @@ struct HostQuestion {
   bool operator==(const HostQuestion&) const = default;
 };
 struct HostAnswer {
-  bool there = false;  ///< kRead, kExists: the file; kQmp: somebody listens; kRun: always, but for a probe (`file`) whose program is missing.
-  int exit_code = 0;   ///< kRun; -1: it had no end within `timeout`.
+  bool there = false;  ///< kRead, kExists: the file; kQmp: somebody listens; kRun: always, but for a probe whose program is missing.
+  int exit_code = 0;   ///< kRun; -1: it had no end within its time.
   std::string output;  ///< kRun: standard output; kRead: the text; kQmp: one answer a line.
   std::string errors;  ///< kRun: standard error.
 };

@@ -209,7 +209,7 @@ class LibvirtDriver final : public VmDriver {
     pugi::xml_node root = add(document, "network");
     add_text(root, "name", network.host);
     add_text(root, "uuid", network.uuid);
-    // No <ip>: DHCP, DNS and the way out are the gateways'.
+    // No <ip>: DHCP, DNS and the way out are the gateways'. Nor <forward>: the host's own firewall keeps it apart.
     add(root, "bridge", {{"name", network.device}, {"stp", "off"}});
     if (network.mtu != 0) add(root, "mtu", {{"size", std::to_string(network.mtu)}});
     return xml_text(document);

@@ -83,15 +83,17 @@ VmPlace vm_place(const Site& site, const std::string& state_dir, const std::stri
   return {state + "/vms", state + "/images", 0700};
 }
 
-Result<std::unique_ptr<MachineHost>> MachineHost::open(const Site& site, const StateDir& state, const HostWorld& world, bool make_keys) {
+Result<std::unique_ptr<MachineHost>> MachineHost::open(const Site& site, const StateDir& state, const HostWorld& world, SeedWish wish) {
   const std::string uri = libvirt_uri();
   auto driver = make_vm_driver(site.vms->driver, uri);
   if (!driver) return driver.error();
-  auto keys = seed_keys(site, state, make_keys);
-  if (!keys) return keys.error();
   const VmPlace place = vm_place(site, state.path(), uri);
   VmSite vms{vms_of(site, place), vm_networks_of(site), {}};
-  for (const Machine& machine : site.machines) vms.seeds[machine.name] = seed_of(site, machine, *keys);
+  if (wish != SeedWish::kNone) {
+    auto keys = seed_keys(site, state, wish == SeedWish::kToWrite);
+    if (!keys) return keys.error();
+    for (const Machine& machine : site.machines) vms.seeds[machine.name] = seed_of(site, machine, *keys);
+  }
   std::unique_ptr<MachineHost> out(new MachineHost(std::move(vms), std::move(*driver), world));
   if (auto opened = out->runner_.open(); !opened) return opened.error();
   return out;

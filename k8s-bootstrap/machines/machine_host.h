@@ -12,12 +12,18 @@
 
 namespace fairlead::bootstrap {
 
+/// What is put into VmSite::seeds.
+enum class SeedWish : std::uint8_t {
+  kNone,     ///< Nothing: no machine is made.
+  kToShow,   ///< Seeds; without the key of the site's SSH authority as long as there is none.
+  kToWrite,  ///< Seeds; that authority is made if it is wanted and missing.
+};
+
 class MachineHost {
  public:
-  /// `site.vms` is there, and `state` is the site's. `make_keys`: the site's SSH authority is made if it is wanted and missing; else seeds
-  /// are without it. Errors: no driver of that name, HR1, no public key to log in with, those of StateDir.
+  /// `site.vms` is there, and `state` is the site's. Errors: no driver of that name, HR1, no public key to log in with, those of StateDir.
   [[nodiscard]] static Result<std::unique_ptr<MachineHost>> open(const Site& site, const StateDir& state, const HostWorld& world,
-                                                                 bool make_keys);
+                                                                 SeedWish wish);
 
   [[nodiscard]] const VmSite& site() const { return site_; }
   [[nodiscard]] VmDriver& driver() { return *driver_; }

@@ -123,12 +123,12 @@ class QemuDriver final : public VmDriver {
       step.argv = std::move(argv);
       out.push_back(std::move(step));
     };
-    // The mark first: a bridge without it is nobody's of ours.
+    // Marked as it is made (RTM_NEWLINK takes no alias): there is no moment at which it could be somebody else's.
     if (found.state == NetworkState::kAbsent)
-      run({"ip", "link", "add", "dev", network.device, "alias", bridge_mark(network), "type", "bridge", "stp_state", "0"});
+      run({"ip", "link", "add", "dev", network.device, "address", bridge_mark(network), "type", "bridge", "stp_state", "0"});
     if (network.mtu != 0 && found.state != NetworkState::kUp)
       run({"ip", "link", "set", "dev", network.device, "mtu", std::to_string(network.mtu)});
-    if (found.state != NetworkState::kUp) run({"ip", "link", "set", "dev", network.device, "up"});
+    if (found.state != NetworkState::kUp) run({"ip", "link", "set", "dev", network.device, "alias", "fairlead " + network.host, "up"});
     return out;
   }
   [[nodiscard]] std::vector<HostStep> take_down(const VmNetwork& network, const NetworkFound& found) const override {
@@ -201,7 +201,11 @@ class QemuDriver final : public VmDriver {
 
 }  // namespace
 
-std::string bridge_mark(const VmNetwork& network) { return "fairlead network " + network.uuid; }
+std::string bridge_mark(const VmNetwork& network) {
+  std::string out = "02";
+  for (std::size_t i = 0; i < 8; i += 2) out += ":" + network.uuid.substr(i, 2);
+  return out + ":" + network.uuid.substr(9, 2);
+}
 
 Result<NetworkFound> read_bridge(const VmNetwork& network, const HostQuestion& question, const HostAnswer& answer) {
   NetworkFound found;
@@ -219,9 +223,9 @@ Result<NetworkFound> read_bridge(const VmNetwork& network, const HostQuestion& q
     for (const json::value& flag : flags->as_array()) up = up || (flag.is_string() && flag.as_string() == "UP");
   }
   found.state = up ? NetworkState::kUp : NetworkState::kDown;
-  if (network.ours && member(list.as_array().front(), "ifalias") != bridge_mark(network)) {
+  if (network.ours && member(list.as_array().front(), "address") != bridge_mark(network)) {
     found.state = NetworkState::kForeign;
-    found.detail = fmt::format("the device {} has no mark of this site (alias '{}')", network.device, bridge_mark(network));
+    found.detail = fmt::format("the device {} has no mark of this site (MAC address {})", network.device, bridge_mark(network));
   }
   return found;
 }

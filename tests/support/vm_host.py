@@ -55,6 +55,7 @@ class VmHost:
         self.namespace = netns.NetworkNamespace()
         self.env = {}
         self._mounts = None
+        self._made = []
 
     def __enter__(self):
         try:
@@ -79,6 +80,9 @@ class VmHost:
             self._mounts.send_signal(signal.SIGTERM)
             self._mounts.wait(20)
             self._mounts = None
+        for folder in self._made:   # Mounted on in a mount namespace that is gone; here they are empty.
+            if os.path.isdir(folder):
+                os.rmdir(folder)
         self.namespace.close()
         shutil.rmtree(self.folder)
 
@@ -122,20 +126,18 @@ class VmHost:
                        'security_driver = "none"\nnamespaces = []\nstdio_handler = "file"\n')
         with open(f"{etc}/libvirtd.conf", "w", encoding="ascii") as file:
             file.write(f'auth_unix_rw = "none"\nlisten_tls = 0\nlog_outputs = "3:file:{self.folder}/libvirtd.log"\n')
-        made = [folder for folder in _LIBVIRT_FOLDERS if not os.path.isdir(folder)]
+        self._made = [folder for folder in _LIBVIRT_FOLDERS if not os.path.isdir(folder)]   # Before the mounts.
         script = ["set -e", f"cd {self.folder}"]
         for folder in _LIBVIRT_FOLDERS:
             name = "etc" if folder == "/etc/libvirt" else folder.strip("/").replace("/", "-")
             script += [f"mkdir -p {folder} {name}", f"mount --bind {name} {folder}"]
         for name, line in (("passwd", "libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin"), ("group", "libvirt-qemu:x:64055:")):
             script += [f"cp /etc/{name} {name}", f"echo {line} >>{name}", f"mount --bind {name} /etc/{name}"]
-        script += ["mkdir run", "mount --bind run /run", "ip link set lo up", "echo mounted", "exec libvirtd -f /etc/libvirt/libvirtd.conf"]
+        script += ["mkdir -p /var/log/libvirt/qemu", "mkdir run", "mount --bind run /run", "ip link set lo up", "echo mounted", "exec libvirtd -f /etc/libvirt/libvirtd.conf"]
         with self.namespace.entered():
             self._mounts = subprocess.Popen(["unshare", "-m", "--propagation", "private", "bash", "-c", "\n".join(script)],
                                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self._mounts.stdout.readline() == "mounted\n"
-        for folder in made:   # In this mount namespace they are empty, and nobody's any more.
-            os.rmdir(folder)
         wait_for(lambda: self.run("virsh", "-c", "qemu:///system", "uri").returncode == 0 or self._mounts.poll() is not None, 60,
                  "libvirtd answers")
         assert self._mounts.poll() is None, self._log()

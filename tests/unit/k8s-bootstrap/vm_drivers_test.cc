@@ -167,13 +167,13 @@ TEST_F(Qemu, WithoutAMonitorItsFilesDecide) {
 
 TEST_F(Qemu, ABridgeWithoutOurMarkIsSomebodyElses) {
   const VmNetwork& mast = site.networks[2];
-  const auto bridge = [&](const std::string& alias, const char* flags) {
+  const auto bridge = [&](const std::string& address, const char* flags) {
     return driver->read_network(mast,
-                                {ran(0, "[{\"ifname\":\"x\",\"flags\":[" + std::string(flags) + "],\"ifalias\":\"" + alias + "\"}]")});
+                                {ran(0, "[{\"ifname\":\"x\",\"flags\":[" + std::string(flags) + "],\"address\":\"" + address + "\"}]")});
   };
   EXPECT_EQ(bridge(bridge_mark(mast), "\"BROADCAST\",\"UP\"")->state, NetworkState::kUp);
   EXPECT_EQ(bridge(bridge_mark(mast), "\"BROADCAST\"")->state, NetworkState::kDown);
-  EXPECT_EQ(bridge("mine", "\"UP\"")->state, NetworkState::kForeign);
+  EXPECT_EQ(bridge("52:54:00:00:00:01", "\"UP\"")->state, NetworkState::kForeign);
   EXPECT_EQ(driver->read_network(mast, {ran(1, "", "Device \"flb\" does not exist.\n")})->state, NetworkState::kAbsent);
   EXPECT_FALSE(driver->read_network(mast, {ran(255, "", "Cannot open netlink socket\n")}));
 }
