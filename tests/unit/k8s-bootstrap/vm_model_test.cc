@@ -17,11 +17,11 @@ TEST(VmNames, AreTheSameForEver) {
   const Site site = vm_site("qemu");
   const Machine& gate = *site.find("gate-1");
   EXPECT_EQ(vm_name(site, gate), "demo-gate-1");
-  EXPECT_EQ(vm_uuid(site, gate), "GATE1-UUID");
-  EXPECT_EQ(vm_mac(site, gate, "mast"), "GATE1-MAST-MAC");
-  EXPECT_EQ(vm_disk_serial(site, gate, "system"), "GATE1-SERIAL");
-  EXPECT_EQ(vm_network_uuid(site, "mast"), "MAST-UUID");
-  EXPECT_EQ(host_device("flb", site, "", "mast"), "MAST-DEVICE");
+  EXPECT_EQ(vm_uuid(site, gate), "0e373985-f230-86a7-97b4-8d3cb7b389f4");
+  EXPECT_EQ(vm_mac(site, gate, "mast"), "02:f7:b7:c2:31:8c");
+  EXPECT_EQ(vm_disk_serial(site, gate, "system"), "fl0666226171f5916bb2");
+  EXPECT_EQ(vm_network_uuid(site, "mast"), "b586db80-7371-8302-af1b-340c35ab317c");
+  EXPECT_EQ(host_device("flb", site, "", "mast"), "flb63ba84a7b8de");
 }
 
 TEST(VmNames, DifferByEveryNameTheyAreMadeOf) {
