@@ -44,6 +44,7 @@ class WatchHub {
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
   /// Its status frame; encoded when the first watcher wants it.
   [[nodiscard]] std::shared_ptr<const std::string> status_frame();
+  [[nodiscard]] std::string life() const { return node_.event_stream().life; }
   [[nodiscard]] std::vector<EventInfo> events(std::uint64_t after, std::size_t limit) const { return node_.events(after, limit); }
   [[nodiscard]] Instant now() const { return clock_.now(); }
 

@@ -116,9 +116,12 @@ class WatchSession final : public ApiSession, public Watcher, public std::enable
     switch (plan_.next(news, hub.now())) {
       case WatchPlan::Send::kNothing: return nullptr;
       case WatchPlan::Send::kHello:
-        return own(encode_hello(
-            {.node = hub.report()->node, .version = hub.report()->version, .caller = setup_.caller.name, .role = setup_.caller.role},
-            plan_));
+        return own(encode_hello({.node = hub.report()->node,
+                                 .version = hub.report()->version,
+                                 .life = hub.life(),
+                                 .caller = setup_.caller.name,
+                                 .role = setup_.caller.role},
+                                plan_));
       case WatchPlan::Send::kStatus: return hub.status_frame();
       case WatchPlan::Send::kLost: return own(encode_lost(plan_.lost()));
       case WatchPlan::Send::kEvent: return own(encode_event_frame(events_[next_event_++]));

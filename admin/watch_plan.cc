@@ -242,6 +242,7 @@ std::string encode_hello(const WatchHello& hello, const WatchPlan& plan) {
   return json_text(json::object{{"type", "hello"},
                                 {"node", json_string(hello.node)},
                                 {"version", json_string(hello.version)},
+                                {"life", json_string(hello.life)},
                                 {"caller", caller},
                                 {"interval_ms", to_ms(plan.interval())},
                                 {"after", plan.after()}});

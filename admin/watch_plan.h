@@ -87,6 +87,7 @@ class FrameBudget {
 struct WatchHello {
   std::string node;
   std::string version;
+  std::string life;  ///< As EventStream's.
   std::string caller;
   ApiRole role = ApiRole::kRead;
 };

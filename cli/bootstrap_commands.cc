@@ -72,22 +72,71 @@ void LocalCommands::add_bootstrap() {
   site_option(verify, request);
   verify->add_flag("--dry-run", request.dry_run, "Only show what would be looked at");
   add_bootstrap_changes(group);
-  site_option(tree_.verb(group, "certs", "Days that are left of every certificate",
-                         [this] { bootstrap_certs(bootstrap_, options_, environment_); }),
-              request);
+  add_bootstrap_backups(group);
+  CLI::App* certs = tree_.verb(group, "certs", "Days that are left of every certificate; or a colleague's SSH key signed for a time",
+                               [this] { bootstrap_certs(bootstrap_, options_, environment_); });
+  site_option(certs, request);
+  certs->add_option("--sign-user", request.sign_user, "Sign this public key by the site's SSH authority (pki.ssh_ca), and nothing else")
+      ->type_name("KEY.pub");
+  certs->add_option("--identity", request.identity, "Whose key it is, for the machines' logs")->type_name("NAME");
+  certs->add_option("--for", request.valid_for, "How long the signature is good (default 8h)")->type_name("DURATION");
+  certs->add_option("--output", request.output, "Where to write it (default: standard output)")->type_name("FILE");
   CLI::App* kubeconfig = tree_.verb(group, "kubeconfig", "The cluster's administrator's kubeconfig, from state_dir",
                                     [this] { bootstrap_kubeconfig(bootstrap_, environment_); });
   site_option(kubeconfig, request);
   kubeconfig->add_option("--output", request.output, "Where to write it, 0600 (default: standard output)")->type_name("FILE");
-  CLI::App* logs =
-      tree_.verb(group, "logs", "What was applied from here: the journal", [this] { bootstrap_logs(bootstrap_, environment_); });
+  CLI::App* logs = tree_.verb(group, "logs", "What was applied from here: the journal; of one machine what it recorded, too",
+                              [this] { bootstrap_logs(bootstrap_, environment_); });
   site_option(logs, request);
   logs->add_option("--run", request.run, "Only this run")->type_name("ID");
+  logs->add_option("--machine", request.machine, "Of this machine, with what its scripts said there")->type_name("NAME");
   site_option(tree_.verb(group, "unlock", "Take the site's lock away from whoever holds it",
                          [this] { bootstrap_unlock(bootstrap_, environment_); }),
               request);
   tree_.verb(group, "versions", "Kubernetes and containerd versions that are known, with their ends of life",
              [this] { bootstrap_versions(environment_); });
+}
+
+void LocalCommands::add_bootstrap_backups(CLI::App* group) {
+  BootstrapRequest& request = bootstrap_;
+  const auto keep_option = [&](CLI::App* verb, const char* text) { verb->add_option("--keep", request.keep, text)->type_name("N"); };
+  const auto passphrase_option = [&](CLI::App* verb, const char* text) {
+    verb->add_option("--passphrase-file", request.passphrase_file, text)->type_name("FILE");
+  };
+  CLI::App* etcd = group->add_subcommand("etcd", "Save etcd, and put it back");
+  etcd->group("Verbs");
+  etcd->require_subcommand(1);
+  CLI::App* snapshot = tree_.verb(etcd, "snapshot", "Save etcd to state_dir/backups, from a healthy member, looked at and with its SHA-256",
+                                  [this] { bootstrap_etcd_snapshot(bootstrap_, options_, environment_); });
+  site_option(snapshot, request);
+  snapshot->add_option("--machine", request.machine, "What this member has, also when etcd has no majority any more")->type_name("NAME");
+  keep_option(snapshot, "How many stay, the newest; 0: all (default 10)");
+  snapshot->add_flag("--list", request.list, "Only show those that there are");
+  snapshot->add_flag("--dry-run", request.dry_run, "Only show what would be done");
+  CLI::App* put_back = tree_.verb(etcd, "restore", "Back to a snapshot, all members at once, when etcd has lost its majority",
+                                  [this] { bootstrap_etcd_restore(bootstrap_, options_, environment_); });
+  site_option(put_back, request);
+  put_back->add_option("--from", request.from, "The snapshot (default: the newest in state_dir/backups)")->type_name("FILE");
+  put_back->add_option("--lost", request.lost, "This machine is gone for good and stays off; once for each")
+      ->type_name("NAME")
+      ->take_all()
+      ->allow_extra_args(false);
+  put_back->add_option("--discard", request.discard, "Also from an etcd that lives: name the site whose data may go")->type_name("SITE");
+  apply_options(put_back, request);
+  CLI::App* backup = tree_.verb(group, "backup", "etcd, CAs, kubeadm's configuration, gateways' files and the site in one archive",
+                                [this] { bootstrap_backup(bootstrap_, options_, environment_); });
+  site_option(backup, request);
+  passphrase_option(backup, "Encrypt it (openssl enc, AES-256) with the first line of this file");
+  keep_option(backup, "How many archives stay, the newest; 0: all (default 10)");
+  backup->add_flag("--list", request.list, "Only show those that there are");
+  backup->add_flag("--dry-run", request.dry_run, "Only show what would be done");
+  CLI::App* restore =
+      tree_.verb(group, "restore", "The cluster of an archive on machines that are empty: its keys, its data, then all join",
+                 [this] { bootstrap_restore(bootstrap_, options_, environment_); });
+  site_option(restore, request);
+  restore->add_option("--from", request.from, "The archive")->type_name("FILE")->required();
+  passphrase_option(restore, "Its first line is the passphrase of an encrypted archive");
+  apply_options(restore, request);
 }
 
 void LocalCommands::add_bootstrap_changes(CLI::App* group) {

@@ -1,6 +1,7 @@
 // What the files of `fairlead bootstrap` share: failures as the verbs end with them, and a site that is opened.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -18,8 +19,20 @@ T bootstrap_must(Result<T> result) {
   if (!result) bootstrap_fail(result.error());
   return std::move(*result);
 }
+/// `certs --sign-user`. Throws VerbFailure.
+void bootstrap_sign_user(const BootstrapRequest& request, bootstrap::SiteSession& session, CliEnvironment& environment);
 /// Problems go to standard error; those of a site that cannot be used end the verb.
 [[nodiscard]] std::unique_ptr<bootstrap::SiteSession> open_loaded_site(bootstrap::SiteLoad load, const BootstrapRequest& request,
                                                                        CliEnvironment& environment);
+
+struct BootstrapWork {
+  bootstrap::Planner planner;
+  bool hooks = false;
+  bool anew = false;             ///< ApplyWishes::anew
+  std::function<void()> agreed;  ///< Before the first step of each plan; may be empty.
+};
+/// Reads, plans, shows, asks, does, and says how it ended; with --dry-run the plan alone.
+void bootstrap_carry_out(const std::unique_ptr<bootstrap::SiteSession>& session, const BootstrapRequest& request,
+                         const GlobalOptions& global, CliEnvironment& environment, const BootstrapWork& work);
 
 }  // namespace fairlead::cli

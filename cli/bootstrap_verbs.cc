@@ -144,15 +144,10 @@ std::map<std::string, Duration, std::less<>> earlier_durations(const SiteSession
   return text && *text ? bootstrap::parse_journal(**text).durations() : std::map<std::string, Duration, std::less<>>{};
 }
 
-struct Work {
-  bootstrap::Planner planner;
-  bool hooks = false;
-  std::function<void()> agreed;  ///< Before the first step; may be empty.
-};
-
 void carry_out(const std::unique_ptr<SiteSession>& session, const BootstrapRequest& request, const GlobalOptions& global,
-               CliEnvironment& environment, const Work& work) {
-  const auto& [planner, hooks, agreed_to] = work;
+               CliEnvironment& environment, const BootstrapWork& work) {
+  const bootstrap::Planner& planner = work.planner;
+  const bool hooks = work.hooks;
   if (request.dry_run) {
     if (auto fine = bootstrap::refuse_rendered(session->render_problems(), request.site); !fine) fail(fine.error());
     const Facts facts = read_site(*session, environment);
@@ -166,6 +161,7 @@ void carry_out(const std::unique_ptr<SiteSession>& session, const BootstrapReque
   Narrator narrator(global, environment, earlier_durations(*session));
   bootstrap::ApplyWishes wishes;
   wishes.hooks = hooks;
+  wishes.anew = work.anew;
   wishes.may_destroy.insert(request.yes_destroy.begin(), request.yes_destroy.end());
   wishes.run.stop = [] { return NotedSignals::came(); };
   wishes.go_on = [&](const Plan& plan) {
@@ -190,7 +186,7 @@ void carry_out(const std::unique_ptr<SiteSession>& session, const BootstrapReque
 
 void carry_out(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment, const bootstrap::Planner& planner,
                bool hooks = false) {
-  carry_out(open_site(request, environment), request, global, environment, {planner, hooks, {}});
+  carry_out(open_site(request, environment), request, global, environment, {planner, hooks, false, {}});
 }
 
 /// The site with the machine, as text; its own text where the machine is in it already.
@@ -246,6 +242,11 @@ void show_rendered(const BootstrapRequest& request, SiteSession& session, CliEnv
 void bootstrap_fail(const Error& error) {
   if (error.code == Errc::kInvalidConfig) throw VerbFailure{kExitInvalidConfig, error.message()};
   throw VerbFailure{error.code == Errc::kConflict || error.code == Errc::kRefused ? kExitRefused : kExitFailed, error.message()};
+}
+
+void bootstrap_carry_out(const std::unique_ptr<SiteSession>& session, const BootstrapRequest& request, const GlobalOptions& global,
+                         CliEnvironment& environment, const BootstrapWork& work) {
+  carry_out(session, request, global, environment, work);
 }
 
 std::unique_ptr<SiteSession> open_loaded_site(bootstrap::SiteLoad load, const BootstrapRequest& request, CliEnvironment& environment) {
@@ -331,7 +332,7 @@ void bootstrap_add_node(const BootstrapRequest& request, const GlobalOptions& gl
   if (there && described)
     throw VerbFailure{kExitRefused, fmt::format("{} has a machine {} already: say add-node {} alone, or change the file", request.site,
                                                 request.machine, request.machine)};
-  if (there || !before.site) return carry_out(open_site(request, environment), request, global, environment, {planner, false, {}});
+  if (there || !before.site) return carry_out(open_site(request, environment), request, global, environment, {planner, false, false, {}});
   if (request.roles.empty() || request.addresses.empty())
     throw VerbFailure{kExitUsage,
                       fmt::format("{} has no machine {}: give its --role and its --address NETWORK=ADDRESS, or write it into the "
@@ -354,7 +355,7 @@ void bootstrap_add_node(const BootstrapRequest& request, const GlobalOptions& gl
     if (global.format == OutputFormat::kText) environment.out << fmt::format("{} is written into {}.\n", request.machine, request.site);
   };
   const auto session = open_loaded_site(std::move(load), request, environment);
-  carry_out(session, request, global, environment, {planner, false, write});
+  carry_out(session, request, global, environment, {planner, false, false, write});
   if (!request.dry_run) write();  // Nothing was to be done: it was made ready by other means.
 }
 
@@ -379,6 +380,7 @@ void bootstrap_renew_certs(const BootstrapRequest& request, const GlobalOptions&
 
 void bootstrap_certs(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
   const auto session = open_site(request, environment);
+  if (!request.sign_user.empty()) return bootstrap_sign_user(request, *session, environment);
   const Facts facts = must(session->read());
   if (global.format == OutputFormat::kText) {
     environment.out << bootstrap_certs_text(facts, environment.color);
@@ -398,19 +400,6 @@ void bootstrap_kubeconfig(const BootstrapRequest& request, CliEnvironment& envir
   }
   if (auto written = write_file_atomically(request.output, *text, 0600); !written) fail(written.error());
   environment.out << fmt::format("kubectl --kubeconfig {} get nodes\n", request.output);
-}
-
-void bootstrap_logs(const BootstrapRequest& request, CliEnvironment& environment) {
-  const auto session = open_site(request, environment);
-  const auto text = must(session->state().read_secret("journal.jsonl"));
-  if (!text) throw VerbFailure{kExitFailed, "nothing was applied from here yet"};
-  const bootstrap::Journal journal = bootstrap::parse_journal(*text);
-  for (const auto& line : journal.lines) {
-    if (!request.run.empty() && line.run != request.run) continue;
-    environment.out << fmt::format("{}  {}  {:<8} {:<28} {}{}{}\n", line.at, line.run, to_string(line.event), line.step,
-                                   line.took > Duration{} ? bootstrap::short_time(line.took) : "", line.why.empty() ? "" : "  ", line.why);
-  }
-  if (journal.damaged > 0) environment.err << fmt::format("{} lines of the journal could not be read\n", journal.damaged);
 }
 
 void bootstrap_unlock(const BootstrapRequest& request, CliEnvironment& environment) {

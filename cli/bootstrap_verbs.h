@@ -24,7 +24,16 @@ struct BootstrapRequest {
   std::string user = "root";
   std::string key;
   std::uint16_t port = 22;
+  std::string sign_user;          ///< certs --sign-user KEY.pub; likewise the following
+  std::string identity = "user";  ///< For sshd's log.
+  std::string valid_for = "8h";
   std::string run;                       ///< logs --run
+  std::string from;                      ///< etcd restore, restore: --from FILE
+  std::string passphrase_file;           ///< backup, restore
+  std::string discard;                   ///< etcd restore --discard SITE
+  std::vector<std::string> lost;         ///< etcd restore --lost NAME
+  unsigned keep = 10;                    ///< etcd snapshot, backup: how many stay
+  bool list = false;                     ///< etcd snapshot, backup: only what there is
   std::vector<std::string> yes_destroy;  ///< --yes-destroy NAME
   unsigned parallel = 0;
   bool exit_code = false;  ///< plan --exit-code
@@ -45,6 +54,10 @@ void bootstrap_upgrade(const BootstrapRequest& request, const GlobalOptions& glo
 void bootstrap_renew_certs(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_certs(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_kubeconfig(const BootstrapRequest& request, CliEnvironment& environment);
+void bootstrap_etcd_snapshot(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
+void bootstrap_etcd_restore(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
+void bootstrap_backup(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
+void bootstrap_restore(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_logs(const BootstrapRequest& request, CliEnvironment& environment);
 void bootstrap_unlock(const BootstrapRequest& request, CliEnvironment& environment);
 void bootstrap_versions(CliEnvironment& environment);

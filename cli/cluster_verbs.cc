@@ -347,13 +347,9 @@ std::string config_for(const std::string& yaml, const config::Snapshot& theirs, 
                        const config::Environment& host, CliEnvironment& environment) {
   const bool named = !theirs.node.empty() || host.host_name != me.name;
   std::string out = named && theirs.node != me.name ? with_node_name(yaml, me.name) : yaml;
-  const auto loaded = config::load_text(out, paths.config,
-                                        config::Environment{.host_name = host.host_name,
-                                                            .local_addresses = {},
-                                                            .resolvers = {},
-                                                            .descriptors_max = {},
-                                                            .ephemeral_ports = {},
-                                                            .congestion_controls = {}});
+  config::Environment nothing_of_this_machine;
+  nothing_of_this_machine.host_name = host.host_name;
+  const auto loaded = config::load_text(out, paths.config, nothing_of_this_machine);
   print_problems(loaded.problems, environment);
   if (!loaded.snapshot)
     throw VerbFailure{kExitInvalidConfig, "the configuration that was handed over is not valid here. Nothing was written"};

@@ -32,6 +32,7 @@ class LocalCommands {
 
  private:
   void add_bootstrap_changes(CLI::App* group);
+  void add_bootstrap_backups(CLI::App* group);
 
   VerbTree& tree_;
   const GlobalOptions& options_;

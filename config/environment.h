@@ -12,10 +12,17 @@
 
 namespace fairlead::config {
 
+/// An address of this machine that ends unless somebody makes it last longer: DHCP's, or a virtual one.
+struct LentAddress {
+  std::string device;
+  IpAddress address;
+};
+
 /// An absent value switches off the warnings that need it: a file checked for another machine.
 struct Environment {
   std::string host_name;  ///< Empty: unknown.
   std::optional<std::vector<IpAddress>> local_addresses;
+  std::vector<LentAddress> lent_addresses;       ///< IPv4. Empty: none, or unknown.
   std::vector<IpAddress> resolvers;              ///< The name servers of /etc/resolv.conf. Empty: unknown.
   std::optional<std::uint64_t> descriptors_max;  ///< RLIMIT_NOFILE, the hard limit.
   std::size_t cpus = 1;                          ///< The workers of `proxy.workers: auto`.

@@ -4,7 +4,10 @@
 #include <cstring>
 #include <fstream>
 #include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <memory>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -19,6 +22,7 @@ namespace fairlead::config {
 namespace {
 
 constexpr std::size_t kResolversMax = 16;
+constexpr std::uint32_t kEndless = 0xffffffff;  ///< INFINITY_LIFE_TIME of the kernel.
 
 std::optional<std::vector<IpAddress>> local_addresses() {
   ifaddrs* list = nullptr;
@@ -44,6 +48,24 @@ std::optional<std::vector<IpAddress>> local_addresses() {
   return out;
 }
 
+void add_if_lent(nlmsghdr& message, std::vector<LentAddress>& out) {
+  auto* body = static_cast<ifaddrmsg*>(NLMSG_DATA(&message));
+  auto size = static_cast<unsigned>(IFA_PAYLOAD(&message));
+  std::optional<IpAddress> address;
+  ifa_cacheinfo life{.ifa_prefered = 0, .ifa_valid = kEndless, .cstamp = 0, .tstamp = 0};
+  for (auto* a = IFA_RTA(body); RTA_OK(a, size); a = RTA_NEXT(a, size)) {
+    std::array<std::uint8_t, 4> bytes{};
+    if (a->rta_type == IFA_LOCAL && RTA_PAYLOAD(a) == bytes.size()) {
+      std::memcpy(bytes.data(), RTA_DATA(a), bytes.size());
+      address = IpAddress::v4(bytes);
+    }
+    if (a->rta_type == IFA_CACHEINFO && RTA_PAYLOAD(a) >= sizeof life) std::memcpy(&life, RTA_DATA(a), sizeof life);
+  }
+  std::array<char, IF_NAMESIZE> name{};
+  if (address && life.ifa_valid != kEndless && ::if_indextoname(body->ifa_index, name.data()) != nullptr)
+    out.push_back({name.data(), *address});
+}
+
 std::optional<std::uint32_t> ephemeral_ports() {
   std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
   std::uint32_t first = 0;
@@ -61,6 +83,31 @@ std::vector<std::string> congestion_controls() {
     if (::setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0) out.push_back(name);
   }
   return out;
+}
+
+/// rtnetlink(7): addresses of IPv4 whose valid lifetime (IFA_CACHEINFO) is not endless. An answer that is cut short names fewer.
+std::vector<LentAddress> lent_addresses() {
+  std::vector<LentAddress> out;
+  const Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  struct {
+    nlmsghdr header;
+    ifaddrmsg body;
+  } request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = RTM_GETADDR;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request.body.ifa_family = AF_INET;
+  if (::send(fd.get(), &request, sizeof request, 0) != static_cast<ssize_t>(sizeof request)) return out;
+  alignas(nlmsghdr) std::array<char, std::size_t{32} * 1024> answer{};
+  for (;;) {
+    const ssize_t size = ::recv(fd.get(), answer.data(), answer.size(), 0);
+    if (size <= 0) return out;
+    auto left = static_cast<unsigned>(size);
+    for (auto* m = reinterpret_cast<nlmsghdr*>(answer.data()); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+      if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR) return out;
+      if (m->nlmsg_type == RTM_NEWADDR) add_if_lent(*m, out);
+    }
+  }
 }
 
 /// Those that can be read: a zone ("fe80::1%eth0") is left out.
@@ -84,6 +131,7 @@ Environment host_environment() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) == 0) out.host_name = name.data();
   out.local_addresses = local_addresses();
+  out.lent_addresses = lent_addresses();
   out.resolvers = resolvers();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY) out.descriptors_max = limit.rlim_max;

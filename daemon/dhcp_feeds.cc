@@ -117,15 +117,20 @@ void DhcpRunner::say_unfed(const IpAddress& address, const char* what, const Err
     FL_LOG(LEASE_NOT_FED, "address", address.to_string(), "error", what + why.message(), "count", *count);
 }
 
+/// Of networks that give nothing at the moment: the others have a pause first (I8).
 void DhcpRunner::feed_refused() {
   if (!may_feed() || !feeds_.empty()) return;
   const Instant now = clock_.now();
-  for (const dnsdhcp::RefusedFeeds::Again& again : refused_.take_due(now)) {
+  for (const dnsdhcp::RefusedFeeds::Again& again : refused_.take_due(now, [this](const IpAddress& a) { return !book_.may_give(a); })) {
     dnsdhcp::BookActions out;
     book_.feed_again(again.address, again.deletion, now, out);
     if (out.empty()) refused_.forget(again.address);
     for (dnsdhcp::BookAction& action : out) put_in(std::move(action));
   }
+}
+
+bool DhcpRunner::has_refused(const Network& network) const {
+  return may_feed() && feeds_.empty() && refused_.has_due(network.settings.cidr, clock_.now());
 }
 
 void DhcpRunner::flush_feeds() {

@@ -258,7 +258,7 @@ void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookAc
       FL_LOG(DHCP_GATE_OPENED, "network", name, "after_ms", to_ms(now - network.since), "swept", network.swept);
       return step_to(name, network, Step::kOpen);
     case Step::kOpen:
-      if (!book_.has_news(name)) return;
+      if (!book_.has_news(name) && !has_refused(network)) return;
       begin_closing(name, network);
       network.pausing = true;
       network.close_by = now + kFenceMax;  // Nobody waits for it.
@@ -303,7 +303,7 @@ void DhcpRunner::end_pause(const std::string& name, Network& network, dnsdhcp::B
 }
 
 void DhcpRunner::closed(const std::string& name, Network& network, bool told) {
-  const char* why = network.pausing ? "for leases that another gateway told of"
+  const char* why = network.pausing ? "for leases that dnsmasq has to learn"
                     : told          ? "planned"
                                     : "planned, and a lease may be missing: its pool is asked before it opens";
   FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", why);

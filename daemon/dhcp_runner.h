@@ -219,6 +219,7 @@ class DhcpRunner final : private vip::NeighbourListener {
   void fed(const IpAddress& address, bool deletion, const Status& done);
   void say_unfed(const IpAddress& address, const char* what, const Error& why);
   void feed_refused();
+  [[nodiscard]] bool has_refused(const Network& network) const;  ///< Which may be put to dnsmasq again now.
   void flush_feeds();
   void tell(const ClusterMessage& message);
   void tell_unsent();

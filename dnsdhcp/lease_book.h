@@ -154,7 +154,7 @@ class LeaseBook {
   [[nodiscard]] Adoption adopt(const std::string& network, const IpAddress& address, const std::vector<MacAddress>& macs,
                                Duration lease_time, Instant now, BookActions& out);
   /// The dnsmasq of this node did not take what it was fed of `address`: what makes it know what the book knows now. `deletion`: it was to
-  /// forget a lease of it. Nothing to do: the record is over or another network's.
+  /// forget a lease of it. Nothing to do: the record is over or another network's. Not while may_give().
   void feed_again(const IpAddress& address, bool deletion, Instant now, BookActions& out);
   /// The dnsmasq of this node had no lease of an address that it was told to forget: no event will come of it.
   void had_none(const IpAddress& address) { deletes_fed_.erase(address); }
@@ -171,6 +171,8 @@ class LeaseBook {
   [[nodiscard]] bool fenced(const std::string& network) const;
   [[nodiscard]] bool may_open(const std::string& network) const;
   [[nodiscard]] bool may_release(const std::string& network) const;
+  /// I8: the dnsmasq of this node may give `address` to somebody, or gave it and did not tell yet.
+  [[nodiscard]] bool may_give(const IpAddress& address) const;
   /// I8: others told of addresses of this network what dnsmasq is not fed as long as it gives addresses.
   [[nodiscard]] bool has_news(const std::string& network) const;
   /// The book of every other member is in this one.

@@ -124,6 +124,12 @@ bool LeaseBook::may_open(const std::string& network) const {
   return found != holdings_.end() && found->second.gate == Gate::kOpen;
 }
 
+bool LeaseBook::may_give(const IpAddress& address) const {
+  const BookNetwork* network = network_of(address);
+  const auto found = network == nullptr ? holdings_.end() : holdings_.find(network->name);
+  return found != holdings_.end() && may_give(found->second);
+}
+
 bool LeaseBook::has_news(const std::string& network) const { return news_.count(network) != 0; }
 
 bool LeaseBook::may_release(const std::string& network) const {

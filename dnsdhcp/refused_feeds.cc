@@ -26,14 +26,18 @@ void RefusedFeeds::taken(const IpAddress& address, bool deletion) {
   if (!found->second.deletion && !found->second.addition) waiting_.erase(found);
 }
 
-std::vector<RefusedFeeds::Again> RefusedFeeds::take_due(Instant now) {
+std::vector<RefusedFeeds::Again> RefusedFeeds::take_due(Instant now, const std::function<bool(const IpAddress&)>& may) {
   std::vector<Again> out;
   for (auto& [address, one] : waiting_) {
-    if (one.due > now) continue;
+    if (one.due > now || !may(address)) continue;
     out.push_back({address, one.deletion});
     one.due = Instant::max();
   }
   return out;
+}
+
+bool RefusedFeeds::has_due(const IpPrefix& network, Instant now) const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& w) { return w.second.due <= now && network.contains(w.first); });
 }
 
 Instant RefusedFeeds::next_due() const {

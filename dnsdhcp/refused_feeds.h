@@ -5,6 +5,8 @@
 //                                                       ^                        '--refused: twice as long, kRefusedWaitMax at most
 //                                                       '------------------------'
 //
+// One of a network whose gate may be open waits for a pause of it: LeaseBook, I8.
+//
 // Invariants:
 //   F1  What is told again is what the book knows then: something newer about an address takes the older one's place.
 //   F2  An address is said once (refused() answers true), however often it is refused in a row.
@@ -13,6 +15,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -40,8 +43,10 @@ class RefusedFeeds {
   /// There is nothing to be told of it any more.
   void forget(const IpAddress& address) { waiting_.erase(address); }
   void clear() { waiting_.clear(); }
-  /// Those whose time has come. They wait for their answer from now on: refused() or taken().
-  [[nodiscard]] std::vector<Again> take_due(Instant now);
+  /// Those whose time has come and that `may` allows. They wait for their answer from now on: refused() or taken().
+  [[nodiscard]] std::vector<Again> take_due(Instant now, const std::function<bool(const IpAddress&)>& may);
+  /// Any of this network whose time has come.
+  [[nodiscard]] bool has_due(const IpPrefix& network, Instant now) const;
   /// max: none is due.
   [[nodiscard]] Instant next_due() const;
   [[nodiscard]] std::size_t size() const { return waiting_.size(); }

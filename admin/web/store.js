@@ -49,15 +49,17 @@ export class Store {
 
   takeHello(frame) {
     if (this.hello && this.hello.node !== frame.node) this.#forget();   // A tunnel that now ends elsewhere: nothing of it is the other's.
+    if (this.hello && this.hello.life !== frame.life) this.#newLife();
     this.hello = frame;
+  }
+
+  #newLife() {
+    this.rates.clear();
+    this.newest = 0;   // Its events are numbered anew; those of the life before stay.
   }
 
   takeStatus(status) {
     const now = this.clock();
-    if (this.status && isAnotherLife(this.status, status)) {
-      this.rates.clear();
-      this.newest = 0;   // Its events are numbered anew; those of the life before stay.
-    }
     if (!this.status || status.uptime_s !== this.status.uptime_s) this.freshAt = now;
     if (!this.since) this.since = now;
     this.status = status;
@@ -156,9 +158,6 @@ export class Store {
     prune(this.latency, seen);
   }
 }
-
-/** The daemon was started again between the two. */
-const isAnotherLife = (before, now) => now.uptime_s < before.uptime_s || now.pid !== before.pid;
 
 function prune(map, keep) {
   for (const key of map.keys()) if (!keep.has(key)) map.delete(key);

@@ -33,7 +33,7 @@ std::vector<std::string> unconfirmed(const Plan& plan, const ApplyWishes& wishes
 class Loop {
  public:
   Loop(const Site& site, ApplyWorld& world, const ApplyWishes& wishes)
-      : site_(site), world_(world), wishes_(wishes), taken_up_(world.journal.before().unfinished_run()) {}
+      : site_(site), world_(world), wishes_(wishes), taken_up_(wishes.anew ? std::nullopt : world.journal.before().unfinished_run()) {}
 
   Result<ApplyOutcome> go() {
     const Instant begun = world_.clock.now();

@@ -35,7 +35,9 @@ struct ApplyWishes {
   std::set<std::string> may_destroy;  ///< --yes-destroy
   /// Shows a plan before it is carried out, and asks; false: it is not. Called for every plan of the loop that has steps.
   std::function<bool(const Plan&)> go_on;
-  bool hooks = false;     ///< The site's are run: see plan_hooks.h.
+  bool hooks = false;  ///< The site's are run: see plan_hooks.h.
+  /// What it does is no state (a snapshot, a backup): what an earlier run has done of it does not count, and A4 takes nothing up.
+  bool anew = false;
   std::string fresh_run;  ///< Id for a run that begins now; later ones of the loop get "-2", "-3" behind it.
 };
 

@@ -12,6 +12,7 @@
 #include "k8s-bootstrap/apply/kubeadm_help.h"
 #include "k8s-bootstrap/apply/run_order.h"
 #include "k8s-bootstrap/apply/script_output.h"
+#include "k8s-bootstrap/render/sha256.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -78,11 +79,12 @@ class Execution {
         give_up(*step, written.error());
         continue;
       }
-      tell([&] { watcher_.begins(*step); });
+      const Step shown = as_shown(*step);
+      tell([&] { watcher_.begins(shown); });
       const std::string failure = carry_out(*step);
       const Duration took = clock_.now() - begun;
       auto written = note(failure.empty() ? JournalLine::Event::kDone : JournalLine::Event::kFailed, step->id, took, failure);
-      tell([&] { watcher_.ends(*step, took, failure); });
+      tell([&] { watcher_.ends(shown, took, failure); });
       if (!written) {
         give_up(*step, written.error());
         continue;
@@ -131,7 +133,7 @@ class Execution {
                                   return write(step, first, i + 1);
                                 },
                                 [&](const CopyFile& file) { return hands_.copy(step.machine, file); },
-                                [&](const FetchFile& file) { return hands_.fetch(step.machine, file); },
+                                [&](const FetchFile& file) { return fetch(step.machine, file); },
                                 [&](const RunScript& script) { return run(step, i, script); },
                                 [&](const WaitFor& wait) { return wait_for(step, wait); },
                                 [&](const LocalWork& work) { return hands_.local(step, work); }},
@@ -139,6 +141,20 @@ class Execution {
       if (!done) return mask(done.error().message());
     }
     return {};
+  }
+
+  /// What somebody may see of it: a hook's words, or a label's value, may hold a secret.
+  Step as_shown(const Step& step) {
+    Step out;
+    out.id = step.id;
+    out.phase = step.phase;
+    out.machine = step.machine;
+    out.title = mask(step.title);
+    out.because = mask(step.because);
+    out.needs = step.needs;
+    out.hazard = step.hazard;
+    out.usual = step.usual;
+    return out;
   }
 
   std::string mask(std::string_view text) {
@@ -162,14 +178,22 @@ class Execution {
     return hands_.write_all(step.machine, files);
   }
 
+  Status fetch(const std::string& machine, FetchFile file) {
+    auto digest = fill(file.sha256);
+    if (!digest) return digest.error();
+    file.sha256 = std::move(*digest);
+    return hands_.fetch(machine, file);
+  }
+
   Status run(const Step& step, std::size_t operation, RunScript script) {
+    const std::string digest = sha256(script.script + '\0' + script.input);
     auto filled = fill(script.script);
     if (!filled) return filled.error();
     auto input = fill(script.input);
     if (!input) return input.error();
     script.script = std::move(*filled);
     script.input = std::move(*input);
-    auto result = hands_.run(step.machine, StepKey{run_, step.id, operation}, script);
+    auto result = hands_.run(step.machine, StepKey{run_, step.id, operation, digest}, script);
     if (!result) return result.error();
     if (result->exit_code != 0) return failure_of(*result, script.secret);
     for (const std::string& name : script.gives) {
@@ -182,7 +206,8 @@ class Execution {
   }
 
   Status wait_for(const Step& step, const WaitFor& wait) {
-    tell([&] { watcher_.says(step, fmt::format("waits: {}", wait.what)); });
+    const Step shown = as_shown(step);
+    tell([&] { watcher_.says(shown, mask(fmt::format("waits: {}", wait.what))); });
     const Instant until = clock_.now() + wait.timeout;
     std::string last;
     while (true) {

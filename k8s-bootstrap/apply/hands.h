@@ -16,6 +16,7 @@ struct StepKey {
   std::string run;
   std::string step;
   std::size_t operation = 0;
+  std::string digest{};  ///< Of script and input before their placeholders were filled: what is done was done with this text.
 };
 
 class Hands {
@@ -31,7 +32,7 @@ class Hands {
   [[nodiscard]] virtual Status copy(const std::string& machine, const CopyFile& file) = 0;
   [[nodiscard]] virtual Status fetch(const std::string& machine, const FetchFile& file) = 0;
   /// A script with an effect: it survives a cut connection, and one that this run has done already is not run again, unless it `gives`
-  /// something. The result is that of its end.
+  /// something, is to be done `again`, or had another text. The result is that of its end.
   [[nodiscard]] virtual Result<RemoteResult> run(const std::string& machine, const StepKey& key, const RunScript& script) = 0;
   /// A script without an effect, asked now.
   [[nodiscard]] virtual Result<RemoteResult> ask(const std::string& machine, const std::string& script) = 0;

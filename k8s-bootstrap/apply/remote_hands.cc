@@ -1,9 +1,11 @@
 #include "k8s-bootstrap/apply/remote_hands.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/run_program.h"
+#include "k8s-bootstrap/apply/backup_files.h"
 #include "k8s-bootstrap/pki/cluster_ca.h"
 #include "k8s-bootstrap/pki/run_keygen.h"
 #include "k8s-bootstrap/pki/ssh_ca.h"
@@ -95,7 +97,13 @@ Status RemoteHands::fetch(const std::string& machine, const FetchFile& file) {
   if (below.size() > parts_.state.path().size() && below.starts_with(parts_.state.path() + "/")) {
     if (auto made = parts_.state.make_folder(below.substr(parts_.state.path().size() + 1)); !made) return made;
   }
-  return parts_.transport.fetch(machine, file.path, file.to);
+  if (auto fetched = parts_.transport.fetch(machine, file.path, file.to); !fetched || file.sha256.empty()) return fetched;
+  const auto digest = sha256_of_file(file.to);
+  if (!digest) return digest.error();
+  if (*digest == file.sha256) return {};
+  static_cast<void>(::unlink(file.to.c_str()));
+  return Error{Errc::kConflict, fmt::format("{} of {}: what arrived is not what was there (SHA-256 {}, not {}): run it again", file.path,
+                                            machine, *digest, file.sha256)};
 }
 
 Result<RemoteResult> RemoteHands::run(const std::string& machine, const StepKey& key, const RunScript& script) {
@@ -106,6 +114,7 @@ Result<RemoteResult> RemoteHands::run(const std::string& machine, const StepKey&
   call.step = script.gives.empty() ? key.step : key.step + "@" + parts_.attempt;
   call.operation = static_cast<unsigned>(key.operation);
   call.script = script;
+  call.digest = key.digest;
   call.anew = true;
   auto outcome = runner_.run(machine, call);
   if (!outcome) return outcome.error();
@@ -183,6 +192,8 @@ Status RemoteHands::local(const Step& step, const LocalWork& work) {
       if (work.argv.size() != 2) return Error{Errc::kInvalidArgument, "a host key to be signed has no files"};
       return sign_host(step.machine, work.argv[0], work.argv[1]);
     case LocalWork::Kind::kHook: return run_hook(step.machine, work.argv);
+    case LocalWork::Kind::kKeepNewest: return keep_newest(work.argv);
+    case LocalWork::Kind::kArchive: return pack_archive(work.argv);
   }
   return Error{Errc::kUnsupported, "this work is not in this version"};
 }

@@ -2,10 +2,12 @@
 #include "k8s-bootstrap/apply/secret_box.h"
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <vector>
 
 #include "base/overloaded.h"
+#include "config/document.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -41,6 +43,10 @@ void SecretBox::give(std::string_view placeholder, std::string value) {
 void SecretBox::hide(std::string value) {
   if (value.size() < kMaskedBytesMin) return;
   hidden_.insert(base64(value));
+  // As it stands in a text in quotes: of YAML, of JSON. Where nothing has to be escaped there they are the value itself.
+  for (const std::string& quoted : {config::render_flow(config::text_node(value)), boost::json::serialize(value)}) {
+    if (quoted.size() > 2 && quoted.front() == '"' && quoted.back() == '"') hidden_.insert(quoted.substr(1, quoted.size() - 2));
+  }
   hidden_.insert(std::move(value));
 }
 

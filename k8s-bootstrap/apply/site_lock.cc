@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <future>
 
+#include "k8s-bootstrap/apply/leftover_secrets.h"
 #include "k8s-bootstrap/apply/lock_record.h"
 #include "k8s-bootstrap/transport/shell_session.h"
 
@@ -49,9 +50,9 @@ if [ -n "$there" ] && [ -n "$beat" ]; then
 fi
 case " $former " in *" ${there:-none} "*) stale=yes ;; esac
 case $what in
-  take) if [ -z "$there" ] || [ "$there" = "$token" ] || [ $stale = yes ]; then write; else theirs; fi ;;
+  take) if [ -z "$there" ] || [ "$there" = "$token" ] || [ $stale = yes ]; then sweep || exit 92; write; else theirs; fi ;;
   beat) if [ "$there" = "$token" ]; then write; elif [ -z "$there" ]; then echo free; else theirs; fi ;;
-  release) if [ "$there" = "$token" ]; then rm -f "$lock"; fi; echo free ;;
+  release) if [ "$there" = "$token" ]; then rm -f "$lock" && sweep || exit 92; fi; echo free ;;
   force) [ -n "$there" ] || { echo free; exit 0; }; rm -f "$lock" || exit 92; theirs ;;
 esac
 )SH";
@@ -67,7 +68,7 @@ std::string lock_script(std::string_view what, const LockOwner& owner) {
   return fmt::format("set -u\numask 077\nfolder={}\nwhat={}\ntoken={}\nmy_owner={}\nmy_host={}\nmy_since={}\nformer={}\nstale_after={}\n",
                      shell_quote(folder), what, line(owner.token), line(owner.user), line(owner.host), line(owner.since),
                      shell_quote(fmt::format("{}", fmt::join(owner.former, " "))), kLockStale.count()) +
-         std::string(kLockScript);
+         sweep_function() + std::string(kLockScript);
 }
 
 struct Answer {

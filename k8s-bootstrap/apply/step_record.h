@@ -3,7 +3,9 @@
 //
 //   /var/lib/fairlead/bootstrap/runs/RUN/STEP.N/   0700; STEP with everything but letters, digits, '.', '_' and '-' as %XX
 //     step      "mast-2/join.0": the step and the number of the operation in it
-//     script, input   removed when it has ended
+//     digest    of the script's text, before its placeholders were filled
+//     script, input   removed when it has ended; of one that was interrupted, by apply/leftover_secrets.h
+//     secret    there when what it says may hold a secret: out and err go as soon as the caller has them, else by apply/leftover_secrets.h
 //     boot_id, pid    of the process that runs it; pid: "PID STARTTIME" of /proc/PID/stat
 //     out, err  what it said
 //     rc        its exit code; there only when it has ended
@@ -27,6 +29,24 @@ inline constexpr std::string_view kRunsFolder = "/var/lib/fairlead/bootstrap/run
 [[nodiscard]] std::string step_folder(std::string_view run, std::string_view step, unsigned operation);
 /// A run's id: letters, digits, '.', '_', '-', at most 64, not beginning with '.'.
 [[nodiscard]] bool is_run_id(std::string_view text);
+
+/// Defines the shell function `look`: sets `s` to the state of the folder $d (SR2), running, done, failed or interrupted, and `rc` to its
+/// exit code. It reads $boot, the boot id.
+inline constexpr std::string_view kLookFunction = R"SH(
+look() {
+  rc=; p=; b=; s=interrupted
+  if [ -f "$d/rc" ]; then read -r rc <"$d/rc"; s=done; [ "$rc" = 0 ] || s=failed; return; fi
+  [ -f "$d/boot_id" ] && read -r b <"$d/boot_id"
+  [ -f "$d/pid" ] && read -r p <"$d/pid"
+  if [ -n "$p" ] && [ "$b" = "$boot" ] && [ -r "/proc/${p% *}/stat" ]; then
+    q=$(sed 's/.*) //' "/proc/${p% *}/stat" 2>/dev/null)
+    case $q in Z* | X*) ;; *) [ "$(echo "$q" | cut -d' ' -f20)" = "${p#* }" ] && s=running ;; esac
+  fi
+  # It may have ended between the two looks.
+  if [ $s = interrupted ] && [ -f "$d/rc" ]; then read -r rc <"$d/rc"; s=done; [ "$rc" = 0 ] || s=failed; fi
+  return 0
+}
+)SH";
 
 /// A line of the probe: "RUN RC|- yes|no STEP.N".
 [[nodiscard]] std::optional<StepRecord> parse_step_line(std::string_view line);

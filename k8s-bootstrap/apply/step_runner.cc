@@ -21,23 +21,6 @@ constexpr int kNotStored = 92;
 constexpr Duration kMargin = std::chrono::seconds(30);
 constexpr Duration kPauseMax = std::chrono::seconds(2);
 
-/// Sets `s` to the state of the folder $d: SR2. `rc` is its exit code.
-constexpr std::string_view kLook = R"SH(
-look() {
-  rc=; p=; b=; s=interrupted
-  if [ -f "$d/rc" ]; then read -r rc <"$d/rc"; s=done; [ "$rc" = 0 ] || s=failed; return; fi
-  [ -f "$d/boot_id" ] && read -r b <"$d/boot_id"
-  [ -f "$d/pid" ] && read -r p <"$d/pid"
-  if [ -n "$p" ] && [ "$b" = "$boot" ] && [ -r "/proc/${p% *}/stat" ]; then
-    q=$(sed 's/.*) //' "/proc/${p% *}/stat" 2>/dev/null)
-    case $q in Z* | X*) ;; *) [ "$(echo "$q" | cut -d' ' -f20)" = "${p#* }" ] && s=running ;; esac
-  fi
-  # It may have ended between the two looks.
-  if [ $s = interrupted ] && [ -f "$d/rc" ]; then read -r rc <"$d/rc"; s=done; [ "$rc" = 0 ] || s=failed; fi
-  return 0
-}
-)SH";
-
 /// $1 the folder, $2 the seconds it may take. Its own session: nothing that ends the connection reaches it.
 constexpr std::string_view kRunner = R"SH(d=$1
 cd /
@@ -45,7 +28,8 @@ read -r b </proc/sys/kernel/random/boot_id
 echo "$b" >"$d/boot_id"
 echo "$$ $(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f20)" >"$d/pid.new"
 mv "$d/pid.new" "$d/pid"
-(umask 022; exec timeout -k 10 "$2" sh -eu "$d/script") <"$d/input" >"$d/out" 2>"$d/err"
+# dash runs no EXIT trap when a signal ends it: timeout's becomes an exit.
+(umask 022; exec timeout -k 10 "$2" sh -euc 'trap "exit 143" HUP INT TERM; . "$1"' sh "$d/script") <"$d/input" >"$d/out" 2>"$d/err"
 rc=$?
 rm -f "$d/script" "$d/input"
 echo "$rc" >"$d/rc.new"
@@ -62,18 +46,22 @@ t=$runs/.new.$$
 trap 'rm -rf "$t"' EXIT
 fail() { dd if=/dev/zero of="$t/why" bs=65536 count=1 >&2; exit 92; }   # The shell itself does not say that a disk is full.
 mkdir -p "$t" || exit 92
-{ : >"$t/script" && : >"$t/input" && echo "$step" >"$t/step"; } || fail
+{ : >"$t/script" && : >"$t/input" && echo "$step" >"$t/step" && echo "$digest" >"$t/digest"; } || fail
+[ "$secret" = 0 ] || : >"$t/secret" || fail
 [ "$n" = 0 ] || dd bs="$n" count=1 iflag=fullblock of="$t/script" 2>"$t/said" || { cat "$t/said" >&2; exit 92; }
 [ "$m" = 0 ] || dd bs="$m" count=1 iflag=fullblock of="$t/input" 2>"$t/said" || { cat "$t/said" >&2; exit 92; }
 { [ "$(wc -c <"$t/script")" -eq "$n" ] && [ "$(wc -c <"$t/input")" -eq "$m" ]; } || exit 90
 printf '%s' "$runner" >"$t/run" || fail
 if [ "$anew" = 1 ] && [ -d "$d" ]; then
   look
+  [ $s != done ] || [ "$again" = 0 ] || s=failed
+  [ $s != done ] || [ -z "$digest" ] || [ ! -f "$d/digest" ] || [ "$(cat "$d/digest")" = "$digest" ] || s=failed
   case $s in failed | interrupted) mv "$d" "$t/before" ;; esac
 fi
 if mkdir "$d" 2>/dev/null; then
   found=no
-  mv "$t/script" "$t/input" "$t/run" "$t/step" "$d/" || exit 92
+  [ "$secret" = 0 ] || mv "$t/secret" "$d/" || exit 92
+  mv "$t/digest" "$t/script" "$t/input" "$t/run" "$t/step" "$d/" || exit 92
   sync "$d/script" "$d/step" "$d" "$runs" || exit 92
   setsid sh "$d/run" "$d" "$limit" </dev/null >/dev/null 2>&1 &
   child=$!
@@ -148,11 +136,31 @@ Status removed(const std::string& machine, const Result<RemoteResult>& result) {
 
 std::string step_script(const StepCall& call) {
   const auto limit = std::max<std::int64_t>(1, to_ms(call.script.timeout) / 1000);
-  std::string out = fmt::format("umask 077\nd={}\nstep={}\nn={}\nm={}\nanew={}\nlimit={}\nrunner={}\n",
+  std::string out = fmt::format("umask 077\nd={}\nstep={}\nn={}\nm={}\nanew={}\nagain={}\nsecret={}\ndigest={}\nlimit={}\nrunner={}\n",
                                 shell_quote(step_folder(call.run, call.step, call.operation)),
                                 shell_quote(fmt::format("{}.{}", call.step, call.operation)), call.script.script.size(),
-                                call.script.input.size(), call.anew ? 1 : 0, limit, shell_quote(kRunner));
-  return out.append(kLook).append(kBegin);
+                                call.script.input.size(), call.anew ? 1 : 0, call.script.again ? 1 : 0, call.script.secret ? 1 : 0,
+                                shell_quote(call.digest), limit, shell_quote(kRunner));
+  return out.append(kLookFunction).append(kBegin);
+}
+
+std::string records_script(const std::string& run, unsigned lines) {
+  return fmt::format("set -u\nread -r boot </proc/sys/kernel/random/boot_id\nruns={}\nrun={}\nlines={}\n{}{}", kRunsFolder,
+                     shell_quote(run), lines, kLookFunction, R"SH(
+[ -d "$runs" ] || exit 0
+ls -1trd "$runs"/*/*/ 2>/dev/null | while IFS= read -r d; do
+  d=${d%/}; r=${d%/*}; r=${r##*/}
+  [ -f "$d/step" ] || continue
+  [ -z "$run" ] || [ "$run" = "$r" ] || continue
+  look
+  read -r step <"$d/step"
+  case $s in failed) s="failed with $rc" ;; esac
+  printf '%s  %s  %s\n' "$r" "$step" "$s"
+  [ ! -f "$d/out" ] || tail -n "$lines" "$d/out" | sed 's/^/  /;$a\'
+  [ ! -f "$d/err" ] || tail -n "$lines" "$d/err" | sed 's/^/! /;$a\'
+done
+exit 0
+)SH");
 }
 
 Result<StepOutcome> StepRunner::run(const std::string& machine, const StepCall& call) {
@@ -187,7 +195,7 @@ Result<StepOutcome> StepRunner::run(const std::string& machine, const StepCall& 
               machine, call.step, format_duration(patience_), result.error().context),
           ECONNRESET};
     // What follows may find it running, done or interrupted; it is never begun a second time (SR1).
-    command.script = step_script({call.run, call.step, call.operation, call.script, /*anew=*/false});
+    command.script = step_script({call.run, call.step, call.operation, call.script, call.digest, /*anew=*/false});
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, kPauseMax);
   }
@@ -204,7 +212,7 @@ Status StepRunner::forget_run(const std::string& machine, const std::string& run
       "set -u\nruns={}/{}\nread -r boot </proc/sys/kernel/random/boot_id\n{}\n"
       "for d in \"$runs\"/*/; do d=${{d%/}}; [ -d \"$d\" ] || continue; look; [ $s = running ] || rm -rf \"$d\" || exit 1; done\n"
       "rm -rf \"$runs\"/.new.* \nrmdir \"$runs\" 2>/dev/null\nexit 0\n",
-      kRunsFolder, run, kLook);
+      kRunsFolder, run, kLookFunction);
   return removed(machine, transport_.run(machine, {.script = script, .input = {}}));
 }
 

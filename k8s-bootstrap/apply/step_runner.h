@@ -14,7 +14,9 @@ struct StepCall {
   std::string step;        ///< "mast-2/join"
   unsigned operation = 0;  ///< Its number in the step.
   RunScript script;        ///< Placeholders filled.
-  /// What failed or was interrupted earlier in this run is thrown away and run again. What is done is never run again within a run.
+  std::string digest{};    ///< Of what the script is; empty: whatever it is.
+  /// What failed or was interrupted earlier in this run is thrown away and run again. What is done is not, within a run, unless it was done
+  /// with another digest or the script says `again`.
   bool anew = false;
 };
 enum class StepState : std::uint8_t { kDone, kFailed, kInterrupted };
@@ -44,6 +46,10 @@ class StepRunner {
   Transport& transport_;
   Duration patience_;
 };
+
+/// A script that prints what is recorded on a machine, the oldest first: a line "RUN STEP STATE" for each script, then what it said, each
+/// line behind "  " (standard output) or "! " (standard error), the last `lines` of each. Only those of `run`; empty: of all.
+[[nodiscard]] std::string records_script(const std::string& run, unsigned lines);
 
 /// For tests: the script that begins or finds a step.
 [[nodiscard]] std::string step_script(const StepCall& call);

@@ -80,7 +80,7 @@ Facts collect_facts(const Site& site, Transport& transport, const Clock& clock, 
     if (options.only.empty() || std::find(options.only.begin(), options.only.end(), machine.name) != options.only.end()) {
       wanted.push_back(&machine);
     } else {
-      out.unread[machine.name] = machine.name + ": left out by --limit";
+      out.unread[machine.name] = machine.name + ": not asked for";
     }
   }
   std::mutex mutex;

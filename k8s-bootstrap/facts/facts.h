@@ -82,8 +82,9 @@ struct MachineFacts {
   // ---- Kubernetes on this machine ----
   Known admin_conf = Known::kUnknown;
   Known kubelet_conf = Known::kUnknown;
-  Known etcd_data = Known::kUnknown;   ///< /var/lib/etcd/member
+  Known etcd_data = Known::kUnknown;   ///< "member" below etcd_folder()
   Known api_here = Known::kUnknown;    ///< https://127.0.0.1:6443/readyz answers 200.
+  Known etcd_leads = Known::kUnknown;  ///< The etcd that runs here has a leader: a majority of its members lives.
   std::vector<std::string> manifests;  ///< Static pods: "kube-apiserver".
   std::string api_version;             ///< Of the API server here; empty: none.
   std::string kubelet_version;

@@ -15,6 +15,7 @@ namespace fairlead::bootstrap {
 namespace {
 
 constexpr std::size_t kUnsuitableMax = 64;
+constexpr std::uint16_t kEtcdPort = 2379;
 constexpr std::size_t kListMax = 4096;  ///< Of anything that a machine lists.
 
 class Parser {
@@ -86,6 +87,7 @@ class Parser {
                                                                 {"units", &Parser::unit},
                                                                 {"packages", &Parser::package},
                                                                 {"api", &Parser::api},
+                                                                {"etcd", &Parser::etcd},
                                                                 {"certificates", &Parser::certificate},
                                                                 {"gateway", &Parser::gateway}};
     const auto found = kReaders.find(name);
@@ -298,6 +300,7 @@ class Parser {
   void end_unit() {
     std::string id = unit_["Id"];
     if (id.ends_with(".service")) id.resize(id.size() - 8);
+    any_unit_ = any_unit_ || !id.empty();
     if (!id.empty() && unit_["LoadState"] != "not-found" && !unit_["ActiveState"].empty()) {
       const std::string& enabled = unit_["UnitFileState"];
       facts().units[id] = unit_["ActiveState"] + (enabled.empty() ? "" : " " + enabled);
@@ -330,6 +333,15 @@ class Parser {
     }
     append(api_body_[api_path_], line);
   }
+  void etcd(std::string_view line) {
+    Words words(line);
+    const std::string_view key = words.next();
+    if (key == "leader" && (words.rest() == "0" || words.rest() == "1")) {
+      facts().etcd_leads = known(words.rest() == "1");
+    } else if (key != "tool" && !line.empty()) {
+      odd(line);
+    }
+  }
   void certificate(std::string_view line) {
     if (line.starts_with("path ")) {
       end_certificate();
@@ -354,6 +366,10 @@ class Parser {
 
   void finish() {
     end_unit();
+    if (sections_.count("units") > 0 && !any_unit_) {  // PF3
+      for (const std::string& id : request_.units) facts().units[id] = kUnitUnread;
+      complain("systemctl did not tell of its units in time");
+    }
     end_certificate();
     for (const auto& [path, mode] : modes_) {  // PF2
       const auto hash = hashes_.find(path);
@@ -366,6 +382,7 @@ class Parser {
     facts().kubelet_version = facts().programs.count("kubelet") > 0 ? facts().programs["kubelet"] : "";
     if (sections_.count("links") > 0 && facts().cards.empty()) complain("ip(8) lists no network card");
     finish_api();
+    if (facts().etcd_leads == Known::kUnknown && sockets_known_ && facts().listening.count(kEtcdPort) == 0) facts().etcd_leads = Known::kNo;
     finish_gateway();
     const LockJudgement lock = judge_lock(lock_text_, uptime_, facts().boot_id);
     facts().lock_owner = lock.owner;
@@ -415,6 +432,7 @@ class Parser {
   std::map<std::string, std::string> hashes_;
   Known gateway_socket_ = Known::kUnknown;
   std::map<std::string, std::string> unit_;
+  bool any_unit_ = false;
   bool api_asked_ = false;
   std::string api_path_;
   std::map<std::string, int> api_exit_;

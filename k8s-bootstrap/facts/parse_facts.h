@@ -4,6 +4,7 @@
 //
 //   PF1  An answer without its last line is none: it was cut, and what is missing in it would look absent.
 //   PF2  A file that was asked for is present, absent or not in `files` at all (neither is known).
+//   PF3  When systemctl(1) told of no unit at all (it did not answer in time), each that was asked for is kUnitUnread, not absent.
 #pragma once
 
 #include <optional>
@@ -14,6 +15,9 @@
 #include "k8s-bootstrap/facts/probe.h"
 
 namespace fairlead::bootstrap {
+
+/// In place of "active enabled" in MachineFacts::units.
+inline constexpr std::string_view kUnitUnread = "unread";
 
 struct ProbeAnswer {
   MachineFacts facts;

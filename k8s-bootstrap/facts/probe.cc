@@ -27,8 +27,16 @@ void add(std::vector<std::string>& to, std::initializer_list<const char*> words)
 
 }  // namespace
 
+std::string etcd_folder(const Site& site) {
+  const auto keys = site.kubernetes.kubeadm.find("ClusterConfiguration");
+  const config::DocNode* at = keys == site.kubernetes.kubeadm.end() ? nullptr : keys->second.get();
+  for (const char* key : {"etcd", "local", "dataDir"}) at = at == nullptr ? nullptr : at->find(key);
+  return at == nullptr || at->text.empty() ? "/var/lib/etcd" : at->text;
+}
+
 ProbeRequest probe_request(const Site& site, const Machine& machine) {
   ProbeRequest out;
+  out.etcd_folder = etcd_folder(site);
   const bool runs_pods = machine.has(Role::kControlPlane) || machine.has(Role::kWorker);
   const bool is_etcd = machine.has(Role::kEtcd);
   out.names = {site.fqdn(machine), machine.address().to_string()};
@@ -55,7 +63,7 @@ ProbeRequest probe_request(const Site& site, const Machine& machine) {
   if (machine.has(Role::kGateway)) {
     add(out.packages, {"fairlead", "corosync", "corosync-qdevice", "dnsmasq-base", "nftables", "conntrackd"});
     add(out.programs, {"fairleadd", "corosync"});
-    add(out.units, {"fairlead", "corosync", "corosync-qdevice", "conntrackd", "dnsmasq"});
+    add(out.units, {"fairleadd", "corosync", "corosync-qdevice", "conntrackd", "dnsmasq"});
   }
   if (machine.has(Role::kWitness)) {
     add(out.packages, {"corosync-qnetd"});
@@ -74,7 +82,7 @@ std::string probe_script(const ProbeRequest& request) {
   std::string out = list("files", files) + list("modules", request.modules) + list("sysctls", request.sysctls) +
                     list("names", request.names) + list("packages", request.packages) + list("programs", request.programs) +
                     list("units", request.units);
-  out += fmt::format("api_port={}\nversion={}\n", request.api_port, kProbeVersion);
+  out += fmt::format("api_port={}\netcd_folder={}\nversion={}\n", request.api_port, shell_quote(request.etcd_folder), kProbeVersion);
   out += fmt::format("hosts_block={}\nread_hosts_block() {{ {}; }}\n", block ? shell_quote(kHostsBlockPath) : "''",
                      hosts_block_fact(kHostsPath));
   return out + std::string(kProbeText);

@@ -28,8 +28,11 @@ struct ProbeRequest {
   std::vector<std::string> programs;  ///< See MachineFacts::programs.
   std::vector<std::string> units;
   std::uint16_t api_port = 6443;
+  std::string etcd_folder = "/var/lib/etcd";  ///< A site may have moved it (etcd.local.dataDir).
   bool operator==(const ProbeRequest&) const = default;
 };
+/// Where the site's etcd has its data: facts of a machine are looked for there.
+[[nodiscard]] std::string etcd_folder(const Site& site);
 /// What every plan wants to know of a machine with these roles. Files that are rendered for it are the caller's to add.
 [[nodiscard]] ProbeRequest probe_request(const Site& site, const Machine& machine);
 

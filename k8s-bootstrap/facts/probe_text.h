@@ -51,7 +51,7 @@ program_version() {
   wait
 ) >"$work/names" 2>/dev/null &
 if [ -n "$units" ] && has systemctl; then
-  limit 5 systemctl show --no-pager -p Id -p ActiveState -p UnitFileState -p LoadState $units 2>&1 | lines >"$work/units" &
+  limit 10 systemctl show --no-pager -p Id -p ActiveState -p UnitFileState -p LoadState $units 2>&1 | lines >"$work/units" &
 fi
 if has dpkg-query && [ -n "$packages" ]; then
   dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' $packages 2>/dev/null | lines >"$work/packages" &
@@ -93,6 +93,14 @@ fi
       openssl x509 -noout -enddate -serial -pubkey 2>&1 | lines
   done
 ) >"$work/certificates" 2>/dev/null &
+if [ -f /etc/kubernetes/pki/etcd/server.key ] && has curl; then
+  pki=/etc/kubernetes/pki/etcd
+  {
+    echo "|tool curl"
+    limit 4 curl -sk --noproxy '*' --max-time 3 --cert $pki/server.crt --key $pki/server.key https://localhost:2379/metrics 2>/dev/null |
+      sed -n 's/^etcd_server_has_leader /|leader /p'
+  } >"$work/etcd" &
+fi
 if [ -S /run/fairlead/fairlead.sock ] && has curl; then
   socket=/run/fairlead/fairlead.sock
   limit 3 curl -s --max-time 2 --unix-socket $socket http://localhost/api/v1/status 2>/dev/null | lines >"$work/gateway" &
@@ -172,7 +180,7 @@ yes_no() {   # NAME TEST...
 }
 yes_no admin_conf -e /etc/kubernetes/admin.conf
 yes_no kubelet_conf -e /etc/kubernetes/kubelet.conf
-yes_no etcd_data -e /var/lib/etcd/member
+yes_no etcd_data -e "$etcd_folder/member"
 yes_no corosync_conf -e /etc/corosync/corosync.conf
 yes_no gateway_socket -e /run/fairlead/fairlead.sock
 for m in /etc/kubernetes/manifests/*.yaml; do [ -f "$m" ] && put "|manifest ${m##*/}"; done
@@ -201,7 +209,7 @@ echo "@stand-ins"
 [ -f /etc/fairlead/stand-in-facts ] && lines </etc/fairlead/stand-in-facts
 
 wait
-for s in programs names units packages api certificates gateway; do
+for s in programs names units packages api etcd certificates gateway; do
   [ -e "$work/$s" ] || continue
   echo "@$s"
   cat "$work/$s"

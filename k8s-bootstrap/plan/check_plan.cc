@@ -26,8 +26,8 @@ void check_order(const Plan& plan, std::vector<std::string>& out) {
 
 /// Steps that make or destroy a cluster's state say whom they concern.
 bool must_concern(const Step& step) {
-  static const std::vector<std::string_view> kVerbs{"init",          "join", "reset", "remove-member", "setup",
-                                                    "join-gateways", "etcd", "ca",    "drain",         "forget"};
+  static const std::vector<std::string_view> kVerbs{"init", "join",  "reset",  "remove-member", "setup",        "join-gateways", "etcd",
+                                                    "ca",   "drain", "forget", "etcd-stop",     "etcd-restore", "etcd-start"};
   return std::any_of(kVerbs.begin(), kVerbs.end(), [&](std::string_view verb) { return is(step, verb); });
 }
 
@@ -40,6 +40,17 @@ void check_concerns(const Plan& plan, const Facts& facts, std::vector<std::strin
     if (!step.machine.empty() && facts.find(step.machine) == nullptr)
       out.push_back(fmt::format("G3: {} runs on {}, which was not read", step.id, step.machine));
   }
+}
+
+/// G5
+void check_endpoint(const Plan& plan, const Site& site, const Facts& facts, std::vector<std::string>& out) {
+  if (site.endpoint() == nullptr) return;
+  const bool inits = std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& s) { return is(s, "init"); });
+  const bool served = std::any_of(site.machines.begin(), site.machines.end(), [&](const Machine& m) {
+    const MachineFacts* f = facts.find(m.name);
+    return m.has(Role::kGateway) && ((f != nullptr && f->gateway_serves == Known::kYes) || plan.find(m.name + "/gate") != nullptr);
+  });
+  if (inits && !served) out.emplace_back("G5: it initialises a cluster whose endpoint nobody serves");
 }
 
 void check_init(const Plan& plan, const Site& site, const Facts& facts, std::vector<std::string>& out) {
@@ -97,6 +108,38 @@ void check_members(const Plan& plan, const Site& site, const Facts& facts, std::
   if (healthy * 2 <= voters) out.push_back(fmt::format("etcd: after {} {} of {} members would be healthy", removal->id, healthy, voters));
 }
 
+/// `step` comes after `earlier` by way of `needs`.
+bool waits_for(const Plan& plan, const Step& step, const std::string& earlier) {
+  std::vector<std::string> open = step.needs;
+  std::set<std::string> seen;
+  while (!open.empty()) {
+    const std::string id = open.back();
+    open.pop_back();
+    if (id == earlier) return true;
+    const Step* next = seen.insert(id).second ? plan.find(id) : nullptr;
+    if (next != nullptr) open.insert(open.end(), next->needs.begin(), next->needs.end());
+  }
+  return false;
+}
+
+/// Old and new members of etcd never run side by side.
+void check_restore(const Plan& plan, const Site& site, const Facts& facts, std::vector<std::string>& out) {
+  for (const Step& step : plan.steps) {
+    const bool replaces = is(step, "etcd-restore");
+    if (!replaces && !is(step, "etcd-start")) continue;
+    for (const Step& other : plan.steps) {
+      const bool before = is(other, "etcd-stop") || (!replaces && is(other, "etcd-restore"));
+      if (before && !waits_for(plan, step, other.id)) out.push_back(fmt::format("etcd: {} does not wait for {}", step.id, other.id));
+    }
+    for (const Machine* machine : site.etcd_machines()) {
+      const MachineFacts* f = facts.find(machine->name);
+      if (!replaces || f == nullptr || std::find(f->manifests.begin(), f->manifests.end(), "etcd") == f->manifests.end()) continue;
+      if (plan.find(machine->name + "/etcd-stop") == nullptr)
+        out.push_back(fmt::format("etcd: {} while that of {} runs", step.id, machine->name));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> check_plan(const Plan& plan, const Site& site, const Facts& facts) {
@@ -104,7 +147,9 @@ std::vector<std::string> check_plan(const Plan& plan, const Site& site, const Fa
   check_order(plan, out);
   check_concerns(plan, facts, out);
   check_init(plan, site, facts, out);
+  check_endpoint(plan, site, facts, out);
   check_members(plan, site, facts, out);
+  check_restore(plan, site, facts, out);
   return out;
 }
 

@@ -13,6 +13,8 @@ bool contains(const std::vector<std::string>& list, std::string_view what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
+constexpr std::string_view kNoAnswer = "its API server's answer";
+
 struct Reading {
   const Site& site;
   const Machine& machine;
@@ -52,7 +54,7 @@ std::string missing(const Reading& r, const MachineVerdict& v) {
   if (!r.control_plane) return {};
   if (r.facts.admin_conf != Known::kYes) return "admin.conf";
   if (!contains(r.facts.manifests, "kube-apiserver")) return "the API server's manifest";
-  if (r.facts.api_here != Known::kYes) return "its API server's answer";
+  if (r.facts.api_here != Known::kYes) return std::string(kNoAnswer);
   if (r.cluster != nullptr && r.cluster->kubeadm_config == Known::kNo) return "the ConfigMap kubeadm-config";
   if (r.stacked && r.etcd_read && (v.member == nullptr || v.member->name.empty() || v.member->learner)) return "its voting member of etcd";
   return {};
@@ -114,6 +116,9 @@ MachineVerdict verdict(const Reading& r) {
   if (lacks.empty() && r.cluster != nullptr)
     return v.state = MachineState::kMember, v.why = "it is a node", v.unsettled = attempt.unfinished, v;
   v.why = "it has " + here + (lacks.empty() ? "" : ", but lacks " + lacks);
+  // A voter whose Node is there has joined, whatever its record says: an API server that is silent now comes back, or is replaced by name.
+  const bool votes = !r.stacked || (v.member != nullptr && !v.member->name.empty() && !v.member->learner);
+  if (lacks == kNoAnswer && v.node != nullptr && votes) return v.state = MachineState::kSick, v;
   if (FL_PLAN_RULE(kResetOwnOnly, attempt.unfinished)) {
     if (attempt.record != nullptr)
       v.why = attempt.record->step + " was " + (attempt.record->state == "failed" ? "failed" : "interrupted") + ": " + v.why;

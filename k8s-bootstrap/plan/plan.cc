@@ -19,6 +19,8 @@ std::string_view to_string(Phase phase) {
     case Phase::kVerify: return "verify";
     case Phase::kRemove: return "remove";
     case Phase::kUpgrade: return "upgrade";
+    case Phase::kBackup: return "backup";
+    case Phase::kRestore: return "restore";
   }
   return "?";
 }

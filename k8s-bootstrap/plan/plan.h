@@ -12,13 +12,14 @@
 //   G4  At most one step of a plan initialises the cluster, and none if any control plane or etcd machine has etcd data, an admin.conf or
 //       a live API, or was not read. One exception: an external etcd that by its record this site's bring-up has made; then the step
 //       itself refuses an etcd that holds anything.
+//   G5  A cluster that has an endpoint is initialised only when a gateway serves it, or is seen to earlier in the same plan.
 //
 // A plan that repairs (resets what an init or join left half-made, removes an etcd member) does nothing else to the cluster: the machines
 // are read again and what is left is planned then. So `apply` plans, carries out, reads and plans again until nothing is left (G2), and
 // gives up when the same plan comes back.
 //
 // A step whose script `gives` placeholders makes a fresh secret, not a state: it is run again whenever a step that is still to be done
-// needs its values, also when its record says done.
+// needs its values, also when its record says done. A record counts for the text that was run: another text of the same step is run.
 #pragma once
 
 #include <array>
@@ -45,7 +46,9 @@ enum class Phase : std::uint8_t {
   kAddons,
   kVerify,
   kRemove,
-  kUpgrade
+  kUpgrade,
+  kBackup,
+  kRestore  ///< The last one: plan_json.cc counts by it.
 };
 [[nodiscard]] std::string_view to_string(Phase phase);  ///< "control planes"
 
@@ -53,7 +56,8 @@ enum class Phase : std::uint8_t {
 enum class Hazard : std::uint8_t { kNone, kReboots, kDestroysData };
 
 /// Values that are known only while applying. In texts: "${certificate-key}".
-inline constexpr std::array<std::string_view, 4> kPlaceholders = {"certificate-key", "join-token", "ca-hash", "gateway-token"};
+inline constexpr std::array<std::string_view, 5> kPlaceholders = {"certificate-key", "join-token", "ca-hash", "gateway-token",
+                                                                  "snapshot-sha256"};
 
 /// Written beside, synced, renamed; an equal file is left alone.
 struct WriteFile {
@@ -77,6 +81,7 @@ struct FetchFile {
   std::string path;
   std::string to;
   bool secret = false;
+  std::string sha256;  ///< Of what arrives, where it is given; may be a placeholder. What differs is removed again.
   bool operator==(const FetchFile&) const = default;
 };
 /// A script for /bin/sh, run as root with `set -eu`. It goes on when the connection is cut, and is found again by the next run.
@@ -87,6 +92,8 @@ struct RunScript {
   Duration timeout = std::chrono::minutes(5);
   /// Lines "NAME=VALUE" of its standard output that give placeholders their values; they appear nowhere else.
   std::vector<std::string> gives;
+  /// It sets what others may have taken back meanwhile: run again whenever it is planned, also when its record says done.
+  bool again = false;
   bool operator==(const RunScript&) const = default;
 };
 /// Asked again until it exits with 0. It changes nothing.
@@ -99,9 +106,11 @@ struct WaitFor {
 };
 /// Work on the operator's machine that is not a copy: see `LocalWork::Kind`.
 struct LocalWork {
-  enum class Kind : std::uint8_t { kMakeClusterCa, kMakeSshCa, kSignHostKey, kHook };
+  enum class Kind : std::uint8_t { kMakeClusterCa, kMakeSshCa, kSignHostKey, kHook, kKeepNewest, kArchive };
   Kind kind = Kind::kHook;
-  std::vector<std::string> argv;  ///< kHook; kSignHostKey: the public key's file and the certificate's, below state_dir.
+  /// kHook; kSignHostKey: the public key's file and the certificate's, below state_dir. kKeepNewest: a folder, how names begin and end that
+  /// count, how many of the newest stay. kArchive: see pack_archive() of apply/.
+  std::vector<std::string> argv;
   bool operator==(const LocalWork&) const = default;
 };
 using Operation = std::variant<WriteFile, CopyFile, FetchFile, RunScript, WaitFor, LocalWork>;

@@ -3,6 +3,7 @@
 
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_preflight.h"
+#include "k8s-bootstrap/plan/plan_rule.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -36,10 +37,15 @@ Plan plan_bring_up(const PlanInput& input) {
   plan_ssh(plan);
   plan_pki(plan);
   plan_gateways(plan);
+  plan_pool_again(plan);
   plan_witness(plan);
   plan_etcd(plan);
   plan_settle(plan);
   plan_init(plan);
+  if (input.backup != nullptr && !FL_PLAN_RULE(kRestoreJoinsLater, false)) {  // BR2
+    if (!plan.so_far().steps.empty()) plan.warn("the other machines join when the first control plane was read again");
+    return plan.take();
+  }
   plan_control_planes(plan);
   plan_workers(plan);
   plan_cleanup(plan);

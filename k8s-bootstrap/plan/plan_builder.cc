@@ -120,6 +120,13 @@ std::string in_work(std::string_view name) { return fmt::format("{}/{}", kWorkPa
 
 std::string in_state(const Site& site, std::string_view name) { return fmt::format("{}/{}", site.state_dir, name); }
 
+std::string apt_install(std::string_view arguments) {
+  return fmt::format(
+      "apt-get install -oDPkg::Lock::Timeout=600 -oDpkg::Options::=--force-confdef -oDpkg::Options::=--force-confold -y -q {}", arguments);
+}
+std::string apt_version(std::string_view package, std::string_view version, std::string_view separator) {
+  return fmt::format("{}={}{}*", package, version, separator);
+}
 std::string kubectl(std::string_view arguments) { return fmt::format("kubectl --kubeconfig {} {}", kAdminConf, arguments); }
 
 std::string url_host(const IpAddress& address) { return address.is_v4() ? address.to_string() : "[" + address.to_string() + "]"; }
@@ -141,24 +148,28 @@ std::string sh_quote(const std::string& word) {
 }
 
 namespace {
-std::string etcdctl_text(const Site& site, bool one) {
-  const bool stacked = site.kubernetes.etcd == EtcdPlace::kStacked;
+std::string etcdctl_text(const std::string& at, const std::string& certificate) {
   const std::string pki = "/etc/kubernetes/pki/";
-  const std::string certificate = stacked ? pki + "etcd/server" : pki + "apiserver-etcd-client";
-  std::string at;
-  for (const Machine* machine : stacked ? std::vector<const Machine*>{} : site.etcd_machines())
-    if (at.empty() || !one) at += fmt::format("{}https://{}:2379", at.empty() ? "" : ",", url_host(machine->address()));
   return fmt::format(R"sh(etcdctl_here() {{
   if command -v etcdctl >/dev/null; then run=etcdctl; else run="crictl exec $(crictl ps -q --name '^etcd$' | head -n 1) etcdctl"; fi
   ETCDCTL_API=3 $run --endpoints {} --cacert {}etcd/ca.crt --cert {}.crt --key {}.key "$@"
 }}
 )sh",
-                     at.empty() ? "https://127.0.0.1:2379" : at, pki, certificate, certificate);
+                     at, pki, pki + certificate, pki + certificate);
 }
 }  // namespace
 
-std::string etcdctl_function(const Site& site) { return etcdctl_text(site, false); }
-std::string etcdctl_function_of_one(const Site& site) { return etcdctl_text(site, true); }
+std::string etcdctl_function(const Site& site) {
+  if (site.kubernetes.etcd == EtcdPlace::kStacked) return etcdctl_text("https://127.0.0.1:2379", "etcd/server");
+  std::string at;
+  for (const Machine* machine : site.etcd_machines())
+    at += fmt::format("{}https://{}:2379", at.empty() ? "" : ",", url_host(machine->address()));
+  return etcdctl_text(at, "apiserver-etcd-client");
+}
+
+std::string etcdctl_function_of(const Machine& member) {
+  return etcdctl_text(fmt::format("https://{}:2379", url_host(member.address())), "etcd/server");
+}
 
 std::int64_t validity_days(const Site& site) { return std::chrono::duration_cast<std::chrono::hours>(site.pki.validity).count() / 24; }
 

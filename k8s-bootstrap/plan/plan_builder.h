@@ -56,12 +56,17 @@ class PlanBuilder {
 [[nodiscard]] std::string url_host(const IpAddress& address);            ///< "[::1]"
 [[nodiscard]] std::string comma(const std::vector<std::string>& words);  ///< "a, b, c"
 [[nodiscard]] std::vector<std::string> names(const std::vector<const Machine*>& machines);
+/// `apt-get install` as everywhere here: waits for whoever has dpkg's lock (unattended-upgrades on a fresh machine), and keeps a changed
+/// configuration file without a question, which nobody would answer.
+[[nodiscard]] std::string apt_install(std::string_view arguments);
+/// "containerd=1.6.20~*" on Debian, "kubelet=1.36.4-*": the version with whatever build the archive has (apt-get(8)).
+[[nodiscard]] std::string apt_version(std::string_view package, std::string_view version, std::string_view separator = "-");
 /// A word for /bin/sh: in single quotes unless it needs none.
 [[nodiscard]] std::string sh_quote(const std::string& word);
 /// A shell function `etcdctl_here`: the program, or else the one inside etcd's static pod.
 [[nodiscard]] std::string etcdctl_function(const Site& site);
-/// Likewise, asking one member only: `snapshot save` takes no more.
-[[nodiscard]] std::string etcdctl_function_of_one(const Site& site);
+/// Likewise on a machine that runs etcd, asking its own member only: `snapshot save` takes no more.
+[[nodiscard]] std::string etcdctl_function_of(const Machine& member);
 /// Of what kubeadm issues.
 [[nodiscard]] std::int64_t validity_days(const Site& site);
 /// "1.36" of "1.36.4"; {0, 0}: not a version.

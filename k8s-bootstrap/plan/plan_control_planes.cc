@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
 
@@ -147,6 +148,47 @@ void kubeadm_with(Step& step, const std::string& verb, const std::string& config
       script(fmt::format("trap 'rm -f {0}' EXIT\n{2}kubeadm {1} --config {0}\n{3}", path, verb, before, note_kubeadm_files()), 15min));
 }
 
+/// Nodes join at the minor that the cluster runs: a kubelet may be older than its API server, never newer (kubernetes.io, version skew
+/// policy). True with an obstacle, when any would join.
+bool joins_another_minor(PlanBuilder& plan) {
+  if (!plan.in.facts.cluster) return false;
+  const std::string& runs = plan.in.facts.cluster->kubernetes_version;
+  const Minor there = minor_of(runs.starts_with("v") ? runs.substr(1) : runs);
+  if (there == Minor{} || there == minor_of(plan.in.site.versions.kubernetes)) return false;
+  std::vector<std::string> joining;
+  for (const Machine& machine : plan.in.site.machines) {
+    const auto found = plan.view.machines.find(machine.name);
+    if (found == plan.view.machines.end() || (machine.has(Role::kEtcd) && !machine.has(Role::kControlPlane))) continue;
+    if (found->second.state == MachineState::kBlank || found->second.state == MachineState::kWiped) joining.push_back(machine.name);
+  }
+  if (joining.empty()) return false;
+  plan.obstacle(
+      joining,
+      fmt::format("the cluster runs {}, and the site says {}: nothing joins across a minor", runs, plan.in.site.versions.kubernetes),
+      "fairlead bootstrap upgrade first, or the running version in versions.kubernetes");
+  return true;
+}
+
+/// Somebody serves the endpoint now, or will have been seen to before `init` begins.
+bool endpoint_served(const PlanBuilder& plan) {
+  const auto gateways = plan.in.site.with(Role::kGateway);
+  return plan.in.site.endpoint() == nullptr || std::any_of(gateways.begin(), gateways.end(), [&](const Machine* gateway) {
+           const MachineFacts* facts = plan.in.facts.find(gateway->name);
+           return plan.has(gateway->name + "/gate") || (facts != nullptr && facts->gateway_serves == Known::kYes);
+         });
+}
+
+/// In one script with kubeadm: data of etcd without a record of an init that did not end would be nobody's.
+void init_from_backup(const PlanBuilder& plan, const Machine& first, Step& step) {
+  const ClusterBackup& backup = *plan.in.backup;
+  step.title = "initialises the cluster with the archive's keys and data";
+  const std::string& config = texts_of(plan, first).init;
+  if (plan.in.site.kubernetes.etcd == EtcdPlace::kExternal) return kubeadm_with(step, "init --skip-token-print", config, "");
+  step.operations.emplace_back(copy_of_snapshot(backup));
+  kubeadm_with(step, "init --skip-token-print --ignore-preflight-errors=DirAvailable--var-lib-etcd", config,
+               restored_data_before_pods(plan.in.site, first, backup));
+}
+
 }  // namespace
 
 void need_key(PlanBuilder& plan, const Machine& machine, Phase phase, const std::string& config, Step& step) {
@@ -226,6 +268,9 @@ void plan_init(PlanBuilder& plan) {
     return;
   }
   if (plan.in.facts.find(first->name) == nullptr) return;
+  if (!endpoint_served(plan))
+    return plan.obstacle(names(plan.in.site.with(Role::kGateway)), "the cluster is not initialised before a gateway serves its endpoint",
+                         "make one reachable; fairlead status there says what it lacks");
   Step step =
       plan.step(first, "init", Phase::kInit, "initialises the cluster", "no control plane has etcd data, an admin.conf or a live API");
   for (const Step& earlier : plan.so_far().steps) {
@@ -235,7 +280,11 @@ void plan_init(PlanBuilder& plan) {
   step.concerns = names(plan.view.deciders);
   step.usual = 40s;
   need_key(plan, *first, Phase::kInit, texts_of(plan, *first).init, step);
-  kubeadm_with(step, "init", texts_of(plan, *first).init, empty_etcd_check(plan.in.site));
+  if (plan.in.backup == nullptr) {
+    kubeadm_with(step, "init --skip-token-print", texts_of(plan, *first).init, empty_etcd_check(plan.in.site));
+  } else {
+    init_from_backup(plan, *first, step);
+  }
   step.operations.emplace_back(own_api(*first));
   step.operations.emplace_back(wait_for("the API answers through the endpoint", kubectl("get --raw /readyz >/dev/null")));
   FetchFile fetch;
@@ -248,7 +297,7 @@ void plan_init(PlanBuilder& plan) {
 
 void plan_control_planes(PlanBuilder& plan) {
   const Machine* host = cluster_machine(plan);
-  if (host == nullptr) return;
+  if (host == nullptr || joins_another_minor(plan)) return;
   const Site& site = plan.in.site;
   std::string last = plan.has(host->name + "/init") ? host->name + "/init" : host->name + "/settle";
   for (const Machine* machine : site.with(Role::kControlPlane)) {
@@ -299,7 +348,7 @@ void plan_control_planes(PlanBuilder& plan) {
 
 void plan_workers(PlanBuilder& plan) {
   const Machine* host = cluster_machine(plan);
-  if (host == nullptr) return;
+  if (host == nullptr || joins_another_minor(plan)) return;
   std::vector<const Machine*> joining;
   for (const Machine* machine : plan.in.site.with(Role::kWorker)) {
     if (machine->has(Role::kControlPlane)) continue;

@@ -66,6 +66,19 @@ void remove_machine(PlanBuilder& plan, const Machine& machine, const std::string
   static_cast<void>(plan_removal(plan, {.machine = machine, .phase = Phase::kRemove, .asked_for = true, .because = because}));
 }
 
+/// Nobody says who is a member, and its data is one's: alone it is only where no other machine has any (G3).
+bool may_be_voter(const PlanBuilder& plan, const Machine& machine) {
+  if (plan.in.facts.cluster) return false;
+  const auto of_etcd = plan.in.site.etcd_machines();
+  if (std::find(of_etcd.begin(), of_etcd.end(), &machine) == of_etcd.end()) return false;
+  const MachineFacts* own = plan.in.facts.find(machine.name);
+  if (own == nullptr || own->etcd_data == Known::kNo) return false;  // reset_alone() speaks of one that was not read.
+  return std::any_of(of_etcd.begin(), of_etcd.end(), [&](const Machine* other) {
+    const MachineFacts* facts = plan.in.facts.find(other->name);
+    return other != &machine && (facts == nullptr || facts->etcd_data != Known::kNo);
+  });
+}
+
 /// What is on the machine, and nothing elsewhere.
 void reset_alone(PlanBuilder& plan, const Machine& machine, const std::vector<std::string>& after) {
   if (plan.in.facts.find(machine.name) == nullptr)
@@ -149,6 +162,10 @@ Plan plan_reset(const PlanInput& input, const std::vector<std::string>& names) {
     const bool listed = plan.view.of(*machine).node != nullptr || plan.view.of(*machine).member != nullptr || hidden;
     if (listed && plan.in.facts.cluster) {
       remove_machine(plan, *machine, "asked for by name");
+    } else if (may_be_voter(plan, *machine)) {
+      plan.obstacle({name},
+                    "it may be a voter of an etcd that lives: no control plane answers, and not every machine of etcd is known to be empty",
+                    "start a control plane, or make them reachable; fairlead bootstrap reset takes the whole cluster down");
     } else {
       reset_alone(plan, *machine, {});
     }

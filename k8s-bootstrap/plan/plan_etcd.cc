@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
 
@@ -44,7 +45,11 @@ void plan_etcd_ca(PlanBuilder& plan, const Machine& first) {
       plan.step(&first, "etcd-ca", Phase::kEtcd, "makes etcd's CA and the API servers' client certificate", "no etcd has been made yet");
   step.needs = plan.all_of(first);
   step.concerns = names(plan.view.deciders);
-  if (site.pki.ca == CaSource::kSite) {
+  if (plan.in.backup != nullptr) {
+    step.title = "gets etcd's CA of the archive, makes the API servers' client certificate";
+    step.operations.emplace_back(script(fmt::format("mkdir -p {}etcd\n", kPki)));
+    for (const char* name : {"etcd/ca.crt", "etcd/ca.key"}) step.operations.emplace_back(copy_of_backup(*plan.in.backup, name));
+  } else if (site.pki.ca == CaSource::kSite) {
     LocalWork make;
     make.kind = LocalWork::Kind::kMakeClusterCa;
     step.operations.emplace_back(make);
@@ -71,17 +76,21 @@ void plan_member(PlanBuilder& plan, const Machine& first, const Machine& machine
   step.operations.emplace_back(script(fmt::format("mkdir -p {}etcd\n", kPki)));
   for (const char* name : {"etcd/ca.crt", "etcd/ca.key"}) step.operations.push_back(give(site, name));
   step.operations.emplace_back(config_file(plan, machine, joins));
+  const ClusterBackup* backup = joins ? nullptr : plan.in.backup;
+  if (backup != nullptr) step.operations.emplace_back(copy_of_snapshot(*backup));
   // The CA's key stays in state_dir only.
-  step.operations.emplace_back(script(fmt::format(R"sh(trap 'rm -f {0} {1}etcd/ca.key {1}apiserver-etcd-client.key' EXIT
+  step.operations.emplace_back(
+      script(fmt::format(R"sh(trap 'rm -f {0} {1}etcd/ca.key {1}apiserver-etcd-client.key' EXIT
 for certificate in etcd-server etcd-peer etcd-healthcheck-client; do
   kubeadm init phase certs $certificate --config {0}
 done
-kubeadm init phase etcd local --config {0}
+{2}kubeadm init phase etcd local --config {0}
 systemctl daemon-reload
 systemctl enable kubelet
 systemctl restart kubelet
 )sh",
-                                                  in_work("etcd.yaml"), kPki)));
+                         in_work("etcd.yaml"), kPki, backup == nullptr ? "" : restored_data_before_pods(site, machine, *backup)),
+             backup == nullptr ? 5min : 30min));
   step.usual = 20s;
   plan.add(std::move(step));
 }

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
+#include "k8s-bootstrap/plan/plan_rule.h"
+#include "k8s-bootstrap/render/gateway_devices.h"
 #include "k8s-bootstrap/render/sha256.h"
 
 namespace fairlead::bootstrap {
@@ -16,10 +19,12 @@ bool has_file(const MachineFacts& facts, const std::string& path) {
   return found != facts.files.end() && found->second.present;
 }
 
-std::vector<std::string> ca_files(const Site& site) {
-  std::vector<std::string> out{"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.pub", "sa.key"};
-  if (site.kubernetes.etcd == EtcdPlace::kStacked) out.insert(out.end(), {"etcd/ca.crt", "etcd/ca.key"});
-  return out;
+/// It lacks the file, or has another one than the archive that is restored.
+bool lacks_pki_file(const PlanBuilder& plan, const MachineFacts& facts, const std::string& name) {
+  const std::string path = "/etc/kubernetes/pki/" + name;
+  if (!has_file(facts, path)) return true;
+  if (plan.in.backup == nullptr) return false;
+  return !FL_PLAN_RULE(kRestoreKeys, facts.files.at(path).sha256 == plan.in.backup->files.at(backup_pki_file(name)));
 }
 
 /// Debian's package of Corosync brings a corosync.conf, too; the key is only there in a cluster.
@@ -86,7 +91,8 @@ void plan_package(PlanBuilder& plan, const Machine& gateway, const MachineFacts&
   from.sha256 = package.sha256;
   step.operations.emplace_back(from);
   step.operations.emplace_back(script(
-      fmt::format("DEBIAN_FRONTEND=noninteractive apt-get install -y -q {0}/fairlead.deb\nrm -f {0}/fairlead.deb\n", kWorkPath), 10min));
+      fmt::format("export DEBIAN_FRONTEND=noninteractive\n{1}\nrm -f {0}/fairlead.deb\n", kWorkPath, apt_install(in_work("fairlead.deb"))),
+      10min));
   step.usual = 10s;
   plan.add(std::move(step));
 }
@@ -110,7 +116,17 @@ void plan_settings(PlanBuilder& plan, const Machine& gateway, const GatewayNeed&
   Step step = plan.step(&gateway, "settings", Phase::kGateways, "gets fairlead.yaml and the cluster's CA", reasons(need));
   step.needs = plan.all_of(gateway);
   for (const std::string& id : plan.all_of(Phase::kPki)) step.needs.push_back(id);
+  // One after the other: a configuration that the first does not take over never comes to the second.
+  for (const Machine* other : plan.in.site.with(Role::kGateway)) step.needs.push_back(other->name + "/settings");
   step.operations.emplace_back(script("mkdir -p /etc/fairlead\n"));
+  const ClusterBackup* backup = plan.in.backup;
+  const std::string leases = backup_gateway_file(gateway.name, "leases");
+  if (need.cluster && backup != nullptr && backup->files.contains(leases)) {
+    CopyFile copied = copy_file(backup->folder + "/" + leases, std::string(kGatewayLeases), 0600);
+    copied.sha256 = backup->files.at(leases);
+    step.operations.emplace_back(copied);
+    step.operations.emplace_back(script("if id -u fairlead >/dev/null 2>&1; then chown -R fairlead: /var/lib/fairlead/dhcp; fi\n"));
+  }
   if (need.ca) step.operations.emplace_back(copy_file(in_state(plan.in.site, "pki/ca.crt"), std::string(kGatewayCa)));
   // The configuration is checked beside its place and comes last: where it stands, it has been taken over.
   const std::string fresh = std::string(kGatewayConfig) + ".new";
@@ -120,9 +136,8 @@ void plan_settings(PlanBuilder& plan, const Machine& gateway, const GatewayNeed&
     text += fmt::format("mv {} {}\n", fresh, kGatewayConfig);
   } else {
     text += fmt::format("cp -p {0} {0}.before || true\nmv {1} {0}\n", kGatewayConfig, fresh);
-    text += fmt::format(
-        "fairlead cluster setup && corosync-cfgtool -R && fairlead reload || {{ mv {0}.before {0}; fairlead reload; exit 1; }}\n",
-        kGatewayConfig);
+    text += "take_over() { fairlead cluster setup && corosync-cfgtool -R && fairlead reload; }\n";
+    text += fmt::format("take_over || {{ mv {0}.before {0}; take_over || true; exit 1; }}\n", kGatewayConfig);
   }
   step.operations.emplace_back(script(text));
   plan.add(std::move(step));
@@ -133,12 +148,21 @@ std::string vip_check(const Site& site) {
   std::string out =
       "if ! command -v ping >/dev/null; then echo 'ping is missing (package iputils-ping): nobody can be asked who has a VIP' >&2; exit 1; "
       "fi\n";
-  for (const SiteVip& vip : site.gateways->vips) {
-    out += fmt::format(
-        "if ping -c 1 -W 1 {0} >/dev/null 2>&1; then echo 'VIP {1}, {0}, answers already: another machine has it' >&2; exit 1; fi\n",
-        vip.address.to_string(), vip.name);
+  const auto ask = [&](const IpAddress& address, const std::string& what) {
+    out += fmt::format("ask {} {}\n", address.to_string(), sh_quote(what));
+  };
+  // Side by side: a site has a dozen, and each that is free costs a second.
+  out +=
+      "answers=$(mktemp -d)\ntrap 'rm -rf \"$answers\"' EXIT\n"
+      "ask() { (if ping -c 1 -W 1 \"$1\" >/dev/null 2>&1; then echo \"$2, $1, answers already: another machine has it\" "
+      ">\"$answers/$1\"; fi) & }\n";
+  for (const SiteVip& vip : site.gateways->vips) ask(vip.address, "VIP " + vip.name);
+  for (const Network* network : served_networks(site)) {
+    if (network->router) ask(*network->router, "the router of network " + network->name);
+    if (network->dns && network->dns != network->router) ask(*network->dns, "the DNS server of network " + network->name);
   }
-  return out;
+  if (site.gateways->router && site.gateways->router->snat) ask(*site.gateways->router->snat, "gateways.router.snat");
+  return out + "wait\nif [ -n \"$(ls \"$answers\")\" ]; then cat \"$answers\"/* >&2; exit 1; fi\n";
 }
 
 void plan_setup(PlanBuilder& plan, const Machine& first) {
@@ -185,6 +209,17 @@ echo "gateway-token=$token"
   plan.add(std::move(join));
 }
 
+WaitFor nobody_behind(const Site& site, const SiteVip& endpoint) {
+  std::string servers;
+  for (const Machine* machine : site.with(Role::kControlPlane))
+    servers += fmt::format("{}{}:{}", servers.empty() ? "" : " ", url_host(machine->address()), endpoint.to_ports.front());
+  return wait_for("no API server answers behind it (one that does is of another cluster: fairlead server list)",
+                  fmt::format("list=$(fairlead server list) || exit 1\n"
+                              "echo \"$list\" | awk -v ours={} 'index(\" \" ours \" \", \" \" $2 \" \") && $3 == \"up\" {{exit 1}}'\n",
+                              sh_quote(servers)),
+                  30s);
+}
+
 /// What `init` relies on: a client of the endpoint gets a connection, and nobody behind it yet.
 void plan_gate(PlanBuilder& plan, const Machine& gateway) {
   const SiteVip* endpoint = plan.in.site.endpoint();
@@ -197,6 +232,8 @@ void plan_gate(PlanBuilder& plan, const Machine& gateway) {
     step.operations.emplace_back(
         wait_for(fmt::format("{}:{} accepts connections", endpoint->address.to_string(), endpoint->listen.front()),
                  fmt::format("timeout 2 bash -c 'exec 3<>/dev/tcp/{}/{}'", endpoint->address.to_string(), endpoint->listen.front()), 1min));
+    // Before there is a cluster, nobody answers behind its endpoint: one that does is a cluster that nobody knows of.
+    if (plan.view.primary == nullptr && !plan.in.facts.cluster) step.operations.emplace_back(nobody_behind(plan.in.site, *endpoint));
   }
   step.usual = 2s;
   plan.add(std::move(step));
@@ -215,8 +252,8 @@ void plan_pki(PlanBuilder& plan) {
   const MachineFacts* facts = first == nullptr ? nullptr : plan.in.facts.find(first->name);
   if (facts == nullptr || (!plan.view.is(*first, MachineState::kBlank) && !plan.view.is(*first, MachineState::kMember))) return;
   std::vector<std::string> missing;
-  for (const std::string& name : ca_files(plan.in.site)) {
-    if (!has_file(*facts, "/etc/kubernetes/pki/" + name)) missing.push_back(name);
+  for (const std::string& name : cluster_ca_files(plan.in.site)) {
+    if (lacks_pki_file(plan, *facts, name)) missing.push_back(name);
   }
   const Site& site = plan.in.site;
   const bool all_read = std::none_of(plan.view.deciders.begin(), plan.view.deciders.end(),
@@ -225,7 +262,12 @@ void plan_pki(PlanBuilder& plan) {
     Step step = plan.step(first, "ca", Phase::kPki, "makes the pairs of the CAs", comma(missing) + " of /etc/kubernetes/pki missing");
     step.needs = plan.all_of(*first);
     step.concerns = names(plan.view.deciders);
-    if (site.pki.ca == CaSource::kSite) {
+    if (plan.in.backup != nullptr) {
+      step.title = "gets the pairs of the CAs of the archive";
+      step.because = comma(missing) + " of /etc/kubernetes/pki missing or others";
+      step.operations.emplace_back(script("mkdir -p -m 0755 /etc/kubernetes/pki/etcd\n"));
+      for (const std::string& name : missing) step.operations.emplace_back(copy_of_backup(*plan.in.backup, name));
+    } else if (site.pki.ca == CaSource::kSite) {
       LocalWork make;
       make.kind = LocalWork::Kind::kMakeClusterCa;
       step.operations.emplace_back(make);

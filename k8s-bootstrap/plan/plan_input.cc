@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "k8s-bootstrap/plan/plan_builder.h"
+#include "k8s-bootstrap/plan/plan_etcd_restore.h"
 #include "k8s-bootstrap/render/apt_files.h"
 
 namespace fairlead::bootstrap {
@@ -69,6 +70,9 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
     paths.emplace_back(kGatewayConfig);
     paths.emplace_back(kGatewayCa);
     paths.emplace_back(kGatewayKey);
+    paths.emplace_back(kQdeviceCertificates);
+    paths.emplace_back(kGatewayLeases);
+    paths.emplace_back(kVerifyMaint);
   }
   if (machine.has(Role::kBastion)) paths.push_back(bastion_kubeconfig_path());
   if (machine.has(Role::kControlPlane)) {
@@ -77,6 +81,11 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
                              "sa.key", "apiserver-etcd-client.crt"})
       paths.push_back(std::string("/etc/kubernetes/pki/") + name);
     for (const Addon& addon : site.kubernetes.addons) paths.push_back(applied_manifest_path(addon.name));
+  }
+  if (machine.has(Role::kControlPlane) || machine.has(Role::kEtcd)) {
+    for (const char* pod : {"etcd", "kube-apiserver"}) paths.push_back(stopped_pod_path(pod));
+    paths.emplace_back(kRestoredMark);
+    paths.emplace_back(kRestoreDone);
   }
   if (machine.has(Role::kEtcd)) {
     for (const char* name : {"ca.crt", "server.crt", "peer.crt"}) paths.push_back(std::string("/etc/kubernetes/pki/etcd/") + name);

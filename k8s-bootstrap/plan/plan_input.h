@@ -3,6 +3,7 @@
 // steps knows nothing of how a file looks.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,14 +45,25 @@ struct Rendered {
 /// or cards is as far as `facts` tell: rendered again after each reading.
 [[nodiscard]] Rendered render_site(const Site& site, const Facts& facts);
 
+/// An archive of `backup`, unpacked and looked at (apply/backup_files.h).
+struct ClusterBackup {
+  std::string folder;
+  std::map<std::string, std::string> files;  ///< Path in it -> SHA-256.
+  std::string kubernetes;
+};
+
 struct PlanInput {
   const Site& site;
   const Facts& facts;
   const Rendered& texts;
+  const ClusterBackup* backup = nullptr;  ///< A bring-up from this archive: its keys, and etcd's data from its snapshot.
 };
 
 // ---- where things lie on a machine ----
 inline constexpr std::string_view kWorkPath = "/var/lib/fairlead/bootstrap";
+/// Files there that hold a secret while a step works with them. What an interrupted step leaves of them, apply/leftover_secrets.h clears.
+inline constexpr std::array<std::string_view, 7> kSecretWorkFiles{"ca.yaml",  "etcd.yaml",         "kubeadm.yaml", "kubeconfig.new",
+                                                                  "node.p12", "upload-certs.yaml", "upgrade.yaml"};
 inline constexpr std::string_view kAdminConf = "/etc/kubernetes/admin.conf";
 /// SHA-256 of what kubeadm wrote here at last: static pods, kubelet's settings. The probe compares.
 inline constexpr std::string_view kKubeadmSums = "/var/lib/fairlead/bootstrap/kubeadm.sums";
@@ -66,8 +78,14 @@ inline constexpr std::string_view kGatewayCa = "/etc/fairlead/ca.crt";
 inline constexpr std::string_view kHostCertificate = "/etc/ssh/ssh_host_ed25519_key-cert.pub";
 inline constexpr std::string_view kUserCa = "/etc/ssh/fairlead_user_ca.pub";
 inline constexpr std::string_view kSshdSettings = "/etc/ssh/sshd_config.d/50-fairlead.conf";
+/// On a gateway, while `verify` has a control plane in maintenance there: that server's name. Gone
+/// after a boot, as what the daemon remembers of it.
+inline constexpr std::string_view kVerifyMaint = "/run/fairlead/verify-maint";
 /// Made by `fairlead cluster setup` or taken over by `join`, and by no package: a gateway that has it is a node of the gateways' cluster.
 inline constexpr std::string_view kGatewayKey = "/etc/corosync/authkey";
+/// A gateway's certificates for the witness (corosync-qdevice-net-certutil(8)).
+inline constexpr std::string_view kQdeviceCertificates = "/etc/corosync/qdevice/net/nssdb/cert9.db";
+inline constexpr std::string_view kGatewayLeases = "/var/lib/fairlead/dhcp/leases";
 /// A user's kubeconfig as it was brought to a bastion.
 [[nodiscard]] std::string bastion_kubeconfig_path();
 

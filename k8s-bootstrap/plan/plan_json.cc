@@ -13,7 +13,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::array<std::string_view, 3> kHazards{"none", "reboots", "destroys data"};
-constexpr std::array<std::string_view, 4> kWorks{"make cluster ca", "make ssh ca", "sign host key", "hook"};
+constexpr std::array<std::string_view, 6> kWorks{"make cluster ca", "make ssh ca", "sign host key", "hook", "keep newest", "archive"};
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -41,7 +41,7 @@ json::object operation_json(const Operation& operation) {
                                 {"mode", o.mode}, {"secret", o.secret}, {"sha256", o.sha256}};
           },
           [](const FetchFile& o) {
-            return json::object{{"kind", "fetch"}, {"path", o.path}, {"to", o.to}, {"secret", o.secret}};
+            return json::object{{"kind", "fetch"}, {"path", o.path}, {"to", o.to}, {"secret", o.secret}, {"sha256", o.sha256}};
           },
           [](const RunScript& o) {
             return json::object{{"kind", "run"},
@@ -49,7 +49,8 @@ json::object operation_json(const Operation& operation) {
                                 {"input", o.input},
                                 {"secret", o.secret},
                                 {"timeout_s", seconds(o.timeout)},
-                                {"gives", list_of(o.gives)}};
+                                {"gives", list_of(o.gives)},
+                                {"again", o.again}};
           },
           [](const WaitFor& o) {
             return json::object{
@@ -178,6 +179,7 @@ Operation read_operation(Reader& in) {
       o.path = in.text("path");
       o.to = in.text("to");
       o.secret = in.truth("secret");
+      o.sha256 = in.text("sha256");
       return o;
     }
     case 3: {
@@ -187,6 +189,7 @@ Operation read_operation(Reader& in) {
       o.secret = in.truth("secret");
       o.timeout = in.span("timeout_s");
       o.gives = in.texts("gives");
+      o.again = in.truth("again");
       return o;
     }
     case 4: {
@@ -208,7 +211,7 @@ Operation read_operation(Reader& in) {
 
 Step read_step(Reader& in, std::string& wrong) {
   static const auto kPhases = [] {
-    std::array<std::string_view, static_cast<std::size_t>(Phase::kUpgrade) + 1> out{};
+    std::array<std::string_view, static_cast<std::size_t>(Phase::kRestore) + 1> out{};
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = to_string(static_cast<Phase>(i));
     return out;
   }();

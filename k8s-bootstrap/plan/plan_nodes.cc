@@ -111,6 +111,17 @@ $k exec client -- wget -q -T 10 -O - http://server/ | grep -q here ||
                      kAdminConf, nodes.front(), nodes.back());
 }
 
+/// What a `verify` that was killed left in maintenance; a server that is none any more is left alone.
+std::string pool_again() {
+  return fmt::format(R"sh(if [ -s {0} ]; then
+  server=$(cat {0})
+  if fairlead server list | grep -qF "$server "; then fairlead server ready "$server"; fi
+  rm -f {0}
+fi
+)sh",
+                     kVerifyMaint);
+}
+
 /// The one in state_dir is some control plane's admin.conf: each has its own, and renewing or joining anew makes another one.
 bool kubeconfig_is_current(const PlanBuilder& plan) {
   const auto& known = plan.in.texts.kubeconfig_sha256;
@@ -273,6 +284,20 @@ void plan_addons(PlanBuilder& plan) {
   }
 }
 
+void plan_pool_again(PlanBuilder& plan) {
+  for (const Machine* gateway : plan.in.site.with(Role::kGateway)) {
+    const MachineFacts* facts = plan.in.facts.find(gateway->name);
+    if (facts == nullptr) continue;
+    const auto left = facts->files.find(std::string(kVerifyMaint));
+    if (left == facts->files.end() || !left->second.present) continue;
+    Step step = plan.step(gateway, "pool-again", Phase::kGateways, "sends to all control planes again",
+                          "a verify was interrupted while one was in maintenance");
+    step.needs = plan.all_of(*gateway);
+    step.operations.emplace_back(script(pool_again()));
+    plan.add(std::move(step));
+  }
+}
+
 void plan_verify(PlanBuilder& plan, Duration patience) {
   const Machine* host = cluster_machine(plan);
   if (host == nullptr) return;
@@ -305,12 +330,14 @@ void plan_verify(PlanBuilder& plan, Duration patience) {
     if (plan.in.facts.find(gateway->name) == nullptr) continue;
     const std::string address = fmt::format("{}:{}", url_host(control_planes.back()->address()), endpoint->to_ports.front());
     add(gateway, "verify/endpoint-" + gateway->name, fmt::format("the API answers while {} is in maintenance", control_planes.back()->name),
-        script(fmt::format(R"sh(row=$(fairlead server list | awk '$2 == "{0}" {{print; exit}}')
+        script(fmt::format(R"sh({5}row=$(fairlead server list | awk '$2 == "{0}" {{print; exit}}')
 server=${{row%% *}}
 test -n "$server"
 # Who holds the VIP decides where a client's connection goes; the others see that it is held. What an operator took out stays out.
 if ip -o addr show | grep -qF ' {4}/' && ! printf '%s\n' "$row" | grep -qwE 'maint|drain'; then
-  trap 'fairlead server ready "$server"' EXIT
+  printf '%s\n' "$server" >{6}
+  trap 'fairlead server ready "$server" && rm -f {6}' EXIT
+  trap 'exit 143' HUP INT TERM
   fairlead server maint "$server"
 fi
 curl -fsk --max-time 5 https://{1}:{2}/readyz >/dev/null || {{
@@ -319,7 +346,7 @@ curl -fsk --max-time 5 https://{1}:{2}/readyz >/dev/null || {{
 }}
 )sh",
                            address, url_host(endpoint->address), endpoint->listen.front(), control_planes.back()->name,
-                           endpoint->address.to_string())));
+                           endpoint->address.to_string(), pool_again(), kVerifyMaint)));
   }
 }
 

@@ -27,6 +27,7 @@ void plan_cleanup(PlanBuilder& plan);      ///< The Secret of the certificates a
 void plan_nodes(PlanBuilder& plan);        ///< Labels and taints.
 void plan_kubeconfigs(PlanBuilder& plan);  ///< The administrator's, in state_dir and on bastions.
 void plan_addons(PlanBuilder& plan);
+void plan_pool_again(PlanBuilder& plan);  ///< Gateways where a `verify` that was killed has left a control plane in maintenance.
 /// `patience`: nodes may need so long until they are Ready.
 void plan_verify(PlanBuilder& plan, Duration patience);
 
@@ -38,7 +39,7 @@ void plan_verify(PlanBuilder& plan, Duration patience);
 /// kubeadm's file for `init` names a certificate key, whether it is used or not: a step that makes one comes first.
 void need_key(PlanBuilder& plan, const Machine& machine, Phase phase, const std::string& config, Step& step);
 /// `apt-get install` of the Kubernetes packages at a version, held afterwards.
-[[nodiscard]] std::string install_kubernetes(const Site& site, const Machine& machine, const std::vector<std::string>& packages);
+[[nodiscard]] std::string install_kubernetes(const Site& site, const std::vector<std::string>& packages);
 /// "1.36.4" is installed as "1.36.4-1.1".
 [[nodiscard]] bool is_version(const std::string& installed, const std::string& wanted);
 /// What brings a machine's container runtime to the site's version: its files, its package or archive, its restart.

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "k8s-bootstrap/render/hosts_block.h"
+#include "k8s-bootstrap/site/preflight_names.h"
 #include "k8s-bootstrap/site/versions.h"
 
 namespace fairlead::bootstrap {
@@ -232,17 +233,11 @@ void check_own_preparation(Problems& out, const Machine& m, const MachineFacts& 
 
 }  // namespace
 
-const std::vector<std::string>& preflight_checks() {
-  static const std::vector<std::string> kNames{"address",    "arch",         "cgroup-v2",       "clock",   "cpus",
-                                               "disk",       "fairlead",     "host-name",       "kernel",  "mac",
-                                               "machine-id", "memory",       "name-resolution", "os",      "own-preparation",
-                                               "port-N",     "product-uuid", "runtime",         "systemd", "vip-in-use"};
-  return kNames;
-}
-
 bool plan_preflight(PlanBuilder& plan) {
   Problems problems(plan);
   check_site(problems, plan);
+  for (const std::string& name : plan.in.site.ignored_checks)
+    if (!is_own_check(name)) plan.warn(fmt::format("preflight.ignore {}: kubeadm does not make this check", name));
   for (const Machine& m : plan.in.site.machines) {
     const MachineFacts* f = plan.in.facts.find(m.name);
     if (f == nullptr) continue;

@@ -10,9 +10,6 @@
 
 namespace fairlead::bootstrap {
 
-/// Names that `preflight.ignore` may hold; "port-N" stands for the port's number.
-[[nodiscard]] const std::vector<std::string>& preflight_checks();
-
 /// Adds an obstacle for each problem, or a warning where the site ignores it; warnings for stand-in facts and what could not be read.
 /// False: nothing is to be begun.
 [[nodiscard]] bool plan_preflight(PlanBuilder& plan);

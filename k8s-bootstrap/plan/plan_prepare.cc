@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "k8s-bootstrap/facts/parse_facts.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/render/sha256.h"
 
@@ -107,11 +108,13 @@ void plan_apt_keys(const Preparing& p) {
     why.push_back(key.path + " is missing");
     step.operations.emplace_back(script(fmt::format(R"sh(command -v curl >/dev/null && command -v gpg >/dev/null || {{
   apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates curl gpg
+  export DEBIAN_FRONTEND=noninteractive
+  {3}
 }}
 mkdir -p "$(dirname {0})"
 curl -fsSL --retry 3 -o {0}.new {1}
-found=$(gpg --show-keys --with-colons {0}.new | awk -F: '$1 == "fpr" {{print $10; exit}}')
+# One key and no other: apt would trust every key of the file.
+found=$(gpg --show-keys --with-colons {0}.new | awk -F: '$1 == "pub" {{main = 1}} $1 == "fpr" && main {{print $10; main = 0}}')
 if [ "$found" != {2} ]; then
   rm -f {0}.new
   echo "the key at {1} has the fingerprint $found, not {2}: it is not used" >&2
@@ -120,12 +123,18 @@ fi
 chmod 0644 {0}.new
 mv {0}.new {0}
 )sh",
-                                                    sh_quote(key.path), sh_quote(key.url), key.fingerprint)));
+                                                    sh_quote(key.path), sh_quote(key.url), key.fingerprint,
+                                                    apt_install("--no-install-recommends ca-certificates curl gpg"))));
   }
   if (why.empty()) return;
   step.because = fmt::format("{}", fmt::join(why, "; "));
   step.usual = 3s;
   p.add(std::move(step));
+}
+
+/// Debian repacks containerd: 1.6.20~ds1-1+deb12u3. Everybody else has the build behind a dash.
+std::string_view separator_of(const std::string& package, const MachineFacts& facts) {
+  return package == "containerd" && facts.os_id == "debian" ? "~" : "-";
 }
 
 bool is_held(const std::string& package) {
@@ -149,7 +158,7 @@ void plan_packages(const Preparing& p) {
     } else if (!right) {
       if (there) why.push_back(name + " is " + found->second);
       if (!there) missing.push_back(name);
-      install.push_back(version.empty() ? name : fmt::format("{}={}-*", name, version));
+      install.push_back(version.empty() ? name : apt_version(name, version, separator_of(name, p.facts)));
     }
     const bool held = std::find(p.facts.held.begin(), p.facts.held.end(), name) != p.facts.held.end();
     if (is_held(name) && (!held || !right)) hold.push_back(name);
@@ -163,13 +172,12 @@ void plan_packages(const Preparing& p) {
   if (!site.mirrors.bundle.empty()) {
     step.operations.emplace_back(copy_file(site.mirrors.bundle + "/packages.tar", in_work("packages.tar")));
     text += fmt::format("rm -rf {0}/packages && mkdir -p {0}/packages && tar -xf {0}/packages.tar -C {0}/packages\n", kWorkPath);
-    text +=
-        fmt::format("apt-get install -y --no-download --no-install-recommends --allow-change-held-packages {}/packages/*.deb\n", kWorkPath);
+    text += apt_install(fmt::format("--no-download --no-install-recommends --allow-change-held-packages {}/packages/*.deb\n", kWorkPath));
     text += fmt::format("rm -rf {0}/packages {0}/packages.tar\n", kWorkPath);
   } else if (!install.empty()) {
     for (std::string& word : install) word = sh_quote(word);
     text += "apt-get update -q\n";
-    text += fmt::format("apt-get install -y -q --no-install-recommends --allow-change-held-packages {}\n", fmt::join(install, " "));
+    text += apt_install(fmt::format("--no-install-recommends --allow-change-held-packages {}\n", fmt::join(install, " ")));
   }
   if (!hold.empty()) text += fmt::format("apt-mark hold {}\n", fmt::join(hold, " "));
   step.operations.emplace_back(script(text, 15min));
@@ -282,6 +290,12 @@ void plan_services(const Preparing& p) {
     const auto found = p.facts.units.find(unit);
     return found != p.facts.units.end() && (" " + found->second + " ").find(" " + std::string(word) + " ") != std::string::npos;
   };
+  for (const std::string& unit : {runtime, std::string("kubelet")}) {
+    const auto found = p.facts.units.find(unit);
+    if (found == p.facts.units.end() || found->second != kUnitUnread) continue;
+    return p.plan.obstacle({p.machine.name}, fmt::format("whether {} runs is not known: systemctl there did not answer", unit),
+                           "run it again; if it stays so: systemctl status on the machine");
+  }
   if (!is(runtime, "active") || !is(runtime, "enabled")) {
     why.push_back(runtime + " does not run or is not enabled");
     text += fmt::format("systemctl enable {0}\nsystemctl restart {0}\n", runtime);
@@ -355,11 +369,11 @@ std::optional<RuntimeChange> runtime_change(const PlanInput& in, const Machine& 
     out.version = versions.containerd->version;
     if (found == facts.packages.end() || is_version(found->second, out.version)) return std::nullopt;
     out.because = fmt::format("{} is {}", name, found->second);
-    install.emplace_back(
-        script(fmt::format("export DEBIAN_FRONTEND=noninteractive\napt-get update -q\napt-get install -y -q --no-install-recommends "
-                           "--allow-change-held-packages {}\napt-mark hold {}\n",
-                           sh_quote(fmt::format("{}={}*", name, out.version)), name),
-               15min));
+    install.emplace_back(script(fmt::format("export DEBIAN_FRONTEND=noninteractive\napt-get update -q\n{}\napt-mark hold {}\n",
+                                            apt_install(fmt::format("--no-install-recommends --allow-change-held-packages {}",
+                                                                    sh_quote(apt_version(name, out.version, separator_of(name, facts))))),
+                                            name),
+                                15min));
   }
   const auto texts = in.texts.machines.find(m.name);
   for (const RenderedFile& rendered : texts == in.texts.machines.end() ? std::vector<RenderedFile>{} : texts->second.files) {

@@ -20,7 +20,15 @@ enum class PlanMutant {
   kOneControlPlane,
   kPoolAgain,
   kForeignCordon,
-  kGatewaysRead
+  kGatewaysRead,
+  kRestoreReadsAll,
+  kRestoreUnknown,
+  kRestoreMajority,
+  kRestoreAllStopped,
+  kRestoreAllRestored,
+  kRestoreOnce,
+  kRestoreJoinsLater,
+  kRestoreKeys
 };
 inline PlanMutant plan_mutant = PlanMutant::kNone;  // NOLINT: one thread, set by the test before it plans.
 }  // namespace fairlead::bootstrap

@@ -55,7 +55,11 @@ std::string operation_text(const Operation& operation) {
             return fmt::format("      copy {} to {} ({:04o}{}{})\n", o.from, o.path, o.mode, note(o.secret),
                                o.sha256.empty() ? "" : ", sha256 " + o.sha256);
           },
-          [&](const FetchFile& o) { return fmt::format("      fetch {} to {}{}\n", o.path, o.to, o.secret ? " (secret)" : ""); },
+          [&](const FetchFile& o) {
+            const std::string notes = fmt::format("{}{}{}", o.secret ? "secret" : "", o.secret && !o.sha256.empty() ? ", " : "",
+                                                  o.sha256.empty() ? "" : "sha256 " + o.sha256);
+            return fmt::format("      fetch {} to {}{}\n", o.path, o.to, notes.empty() ? "" : " (" + notes + ")");
+          },
           [&](const RunScript& o) {
             std::string out = fmt::format("      run (at most {})\n{}", format_duration(o.timeout), barred(o.script, kIndent));
             if (!o.input.empty())
@@ -73,6 +77,10 @@ std::string operation_text(const Operation& operation) {
               case LocalWork::Kind::kMakeSshCa: return std::string("      here: make the SSH CA in state_dir\n");
               case LocalWork::Kind::kSignHostKey: return std::string("      here: sign the host key with the SSH CA\n");
               case LocalWork::Kind::kHook: return fmt::format("      here: {}\n", fmt::join(o.argv, " "));
+              case LocalWork::Kind::kKeepNewest:
+                return fmt::format("      here: of {}/{}*{} keep the newest {}\n", o.argv[0], o.argv[1], o.argv[2], o.argv[3]);
+              case LocalWork::Kind::kArchive:
+                return fmt::format("      here: pack {} into {}{}\n", o.argv[0], o.argv[1], o.argv.back().empty() ? "" : ", encrypted");
             }
             return std::string();
           },

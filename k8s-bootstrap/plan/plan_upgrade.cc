@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/etcd_snapshot.h"
 #include "k8s-bootstrap/plan/plan_day_two.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
@@ -37,7 +38,7 @@ class Upgrade {
   Upgrade(PlanBuilder& plan, const Machine& host) : plan_(plan), host_(host), target_(plan.in.site.versions.kubernetes) {}
 
   void run(const std::vector<Node>& nodes) {
-    before_all(nodes);
+    if (!before_all(nodes)) return;
     std::string last;
     for (const Node& node : nodes) {
       if (!node.control_plane) continue;
@@ -86,7 +87,8 @@ class Upgrade {
       step.operations.emplace_back(
           // One script, one record: a gateway that has the new version and is on standby still is told from one that is done.
           script(fmt::format(R"sh(fairlead node standby --wait
-DEBIAN_FRONTEND=noninteractive apt-get install -y -q {0}/fairlead.deb
+export DEBIAN_FRONTEND=noninteractive
+{1}
 rm -f {0}/fairlead.deb
 tries=0
 until fairlead status >/dev/null 2>&1; do
@@ -94,9 +96,17 @@ until fairlead status >/dev/null 2>&1; do
   if [ $tries -gt 60 ]; then echo 'fairleadd does not answer after its upgrade' >&2; exit 1; fi
   sleep 1
 done
+# The package leaves the old daemon running when the new one would not start with this configuration.
+pid=$(fairlead status --json | grep -o '"pid": *[0-9]*' | head -n 1 | tr -dc 0-9)
+case $(readlink "/proc/$pid/exe") in
+  *' (deleted)')
+    echo 'the daemon of before is running still: the new one refused to start (apt-get said why); fairleadd --check-start tells again' >&2
+    exit 1
+    ;;
+esac
 fairlead node online
 )sh",
-                             kWorkPath),
+                             kWorkPath, apt_install(in_work("fairlead.deb"))),
                  15min));
       step.usual = 20s;
       before_ = {step.id};
@@ -157,30 +167,27 @@ fairlead node online
            !plan_.has(applied_);
   }
 
-  void before_all(const std::vector<Node>& nodes) {
-    if (std::none_of(nodes.begin(), nodes.end(), [&](const Node& n) { return api_behind(n); })) return;
+  /// False: an obstacle.
+  bool before_all(const std::vector<Node>& nodes) {
+    if (std::none_of(nodes.begin(), nodes.end(), [&](const Node& n) { return api_behind(n); })) return true;
     const bool begun = std::any_of(nodes.begin(), nodes.end(), [&](const Node& n) { return n.control_plane && !api_behind(n); });
     const std::string name = fmt::format("etcd-before-{}.db", target_);
-    plan_.warn(fmt::format("the way back: etcd restored from {} (etcdctl snapshot restore), with the packages of the earlier version",
-                           in_state(plan_.in.site, "backups/" + name)));
-    if (begun) return;
-    Step step = plan_.step(&host_, "etcd-snapshot", Phase::kUpgrade, "etcd is saved to state_dir",
+    plan_.warn(fmt::format(
+        "the way back: etcd restored from {} (fairlead bootstrap etcd restore --from), with the packages of the earlier version",
+        in_state(plan_.in.site, "backups/" + name)));
+    if (begun) return true;
+    const Machine* source = snapshot_source(plan_);
+    if (source == nullptr) {
+      plan_.obstacle({}, "etcd cannot be saved first: " + std::string(kNoSnapshotSource), "mend etcd first");
+      return false;
+    }
+    Step step = plan_.step(source, "etcd-snapshot", Phase::kUpgrade, "etcd is saved to state_dir",
                            "the only way back from an upgrade of the control plane");
     step.needs = before_;
-    // Below /var/lib/etcd the static pod's etcdctl and the host see the same folder.
-    const bool stacked = plan_.in.site.kubernetes.etcd == EtcdPlace::kStacked;
-    const std::string path = stacked ? "/var/lib/etcd/" + name : in_work(name);
-    step.operations.emplace_back(script(
-        etcdctl_function_of_one(plan_.in.site) + fmt::format("rm -f {0}\netcdctl_here snapshot save {0}\nchmod 0600 {0}\n", path), 10min));
-    FetchFile fetch;
-    fetch.path = path;
-    fetch.to = in_state(plan_.in.site, "backups/" + name);
-    fetch.secret = true;
-    step.operations.emplace_back(fetch);
-    step.operations.emplace_back(script("rm -f " + path + "\n"));
-    step.usual = 10s;
+    add_snapshot(plan_.in.site, *source, in_state(plan_.in.site, "backups/" + name), step);
     before_ = {step.id};
     plan_.add(std::move(step));
+    return true;
   }
 
   Step step(const Node& n, const std::string& verb, const std::string& title, const std::string& because) {
@@ -206,10 +213,12 @@ fairlead node online
       const SiteVip* endpoint = plan_.in.site.endpoint();
       const std::string address =
           fmt::format("{}:{}", url_host(n.machine->address()), endpoint == nullptr ? 6443 : endpoint->to_ports.front());
-      out.operations.emplace_back(
+      RunScript tells =
           script(fmt::format("server=$(fairlead server list | awk '$2 == \"{}\" {{print $1; exit}}')\ntest -n \"$server\"\n"
                              "fairlead server {} \"$server\"\n",
-                             address, state)));
+                             address, state));
+      tells.again = true;  // After a failure an operator may have put it back for the night.
+      out.operations.emplace_back(std::move(tells));
       all.push_back(out.id);
       plan_.add(std::move(out));
     }
@@ -233,8 +242,10 @@ fairlead node online
       add(std::move(mark));
     }
     Step out = by_host(n, "drain", "its pods move elsewhere", "it is upgraded");
-    out.operations.emplace_back(
-        script(kubectl(fmt::format("drain {} --ignore-daemonsets --delete-emptydir-data --timeout=10m\n", n.machine->name)), 15min));
+    RunScript drains =
+        script(kubectl(fmt::format("drain {} --ignore-daemonsets --delete-emptydir-data --timeout=10m\n", n.machine->name)), 15min);
+    drains.again = true;  // Likewise.
+    out.operations.emplace_back(std::move(drains));
     out.usual = 60s;
     add(std::move(out));
   }
@@ -242,7 +253,7 @@ fairlead node online
   void kubeadm_package(const Node& n) {
     if (n.package_is("kubeadm", target_) || plan_.has(n.machine->name + "/kubeadm")) return;
     Step out = step(n, "kubeadm", "gets kubeadm " + target_, "kubeadm is " + installed(n, "kubeadm"));
-    out.operations.emplace_back(script(install_kubernetes(plan_.in.site, *n.machine, {"kubeadm"}), 15min));
+    out.operations.emplace_back(script(install_kubernetes(plan_.in.site, {"kubeadm"}), 15min));
     out.usual = 20s;
     add(std::move(out));
   }
@@ -302,7 +313,7 @@ fairlead node online
     std::vector<std::string> packages{"kubelet"};
     if (n.control_plane) packages.emplace_back("kubectl");
     out.operations.emplace_back(
-        script(install_kubernetes(plan_.in.site, *n.machine, packages) + "systemctl daemon-reload\nsystemctl restart kubelet\n", 15min));
+        script(install_kubernetes(plan_.in.site, packages) + "systemctl daemon-reload\nsystemctl restart kubelet\n", 15min));
     out.usual = 20s;
     add(std::move(out));
   }
@@ -387,16 +398,15 @@ bool check_versions(PlanBuilder& plan, const std::vector<Node>& nodes) {
 
 }  // namespace
 
-std::string install_kubernetes(const Site& site, const Machine& machine, const std::vector<std::string>& packages) {
-  static_cast<void>(machine);
+std::string install_kubernetes(const Site& site, const std::vector<std::string>& packages) {
   std::string text = "export DEBIAN_FRONTEND=noninteractive\n";
   std::string names;
   std::string pinned;
   for (const std::string& package : packages) {
     names += " " + package;
-    pinned += fmt::format(" {}", sh_quote(fmt::format("{}={}-*", package, site.versions.kubernetes)));
+    pinned += " " + sh_quote(apt_version(package, site.versions.kubernetes));
   }
-  text += "apt-get update -q\napt-get install -y -q --no-install-recommends --allow-change-held-packages" + pinned + "\n";
+  text += "apt-get update -q\n" + apt_install("--no-install-recommends --allow-change-held-packages" + pinned) + "\n";
   return text + "apt-mark hold" + names + "\n";
 }
 

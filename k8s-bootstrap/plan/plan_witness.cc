@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/facts/parse_facts.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 
 namespace fairlead::bootstrap {
@@ -19,22 +20,41 @@ FetchFile fetch(std::string path, std::string to, bool secret = false) {
   return out;
 }
 
-bool runs(const MachineFacts& facts) {
+Known runs(const MachineFacts& facts) {
   const auto unit = facts.units.find("corosync-qdevice");
-  return unit != facts.units.end() && unit->second.starts_with("active");
+  if (unit != facts.units.end() && unit->second == kUnitUnread) return Known::kUnknown;
+  return known(unit != facts.units.end() && unit->second.starts_with("active"));
 }
 
-/// All at once, when each has its certificate.
-void start_qdevices(PlanBuilder& plan, const std::vector<const Machine*>& gateways) {
+/// Its store was made, and by the record of the step that fills it, filled.
+bool has_certificate(const MachineFacts& facts, const std::string& name) {
+  const auto store = facts.files.find(std::string(kQdeviceCertificates));
+  const StepRecord* import = last_record(facts, name + "/qdevice-import");
+  return store != facts.files.end() && store->second.present && (import == nullptr || import->state == "done");
+}
+
+/// Only those that do not run: another one may have its quorum by this vote alone. When each has its certificate; and their votes are
+/// looked for when all run, since qnetd may wait for each of them.
+void start_qdevices(PlanBuilder& plan, const std::vector<const Machine*>& wanting) {
   std::vector<std::string> imported;
-  for (const Machine* each : gateways) imported.push_back(each->name + "/qdevice-import");
-  for (const Machine* gateway : gateways) {
+  std::vector<std::string> started;
+  for (const Step& step : plan.so_far().steps)
+    if (step.id.ends_with("/qdevice-import")) imported.push_back(step.id);
+  for (const Machine* gateway : wanting) {
     Step start = plan.step(gateway, "qdevice", Phase::kGateways, "runs corosync-qdevice", "its vote is not counted yet");
-    start.needs = imported;
+    start.needs = plan.all_of(*gateway);
+    start.needs.insert(start.needs.end(), imported.begin(), imported.end());
     start.operations.emplace_back(script("systemctl enable corosync-qdevice\nsystemctl restart corosync-qdevice\n"));
-    start.operations.emplace_back(
-        wait_for("the witness's vote is there", "corosync-quorumtool -s | grep -q Qdevice", std::chrono::minutes(1)));
+    started.push_back(start.id);
     plan.add(std::move(start));
+  }
+  for (const Machine* gateway : wanting) {
+    Step votes = plan.step(gateway, "witness-votes", Phase::kGateways, "has the witness's vote", "corosync-qdevice was started");
+    votes.needs = started;
+    // A device that has no vote stands there as well: "0  0  Qdevice (votes 1)".
+    votes.operations.emplace_back(
+        wait_for("the witness's vote is there", "corosync-quorumtool -s | grep -Eq '^ *0 +[1-9][0-9]* +Qdevice'", std::chrono::minutes(1)));
+    plan.add(std::move(votes));
   }
 }
 
@@ -50,16 +70,22 @@ void plan_witness(PlanBuilder& plan) {
   std::vector<std::string> unread;
   for (const Machine* gateway : gateways) {
     const MachineFacts* facts = plan.in.facts.find(gateway->name);
-    if (facts == nullptr) unread.push_back(gateway->name);
-    if (facts != nullptr && !runs(*facts)) wanting.push_back(gateway);
+    const Known has = facts == nullptr ? Known::kUnknown : runs(*facts);
+    if (has == Known::kUnknown) unread.push_back(gateway->name);
+    if (has == Known::kNo) wanting.push_back(gateway);
   }
   if (wanting.empty()) return;
+  std::vector<const Machine*> lacking;
+  for (const Machine* gateway : wanting)
+    if (!has_certificate(*plan.in.facts.find(gateway->name), gateway->name)) lacking.push_back(gateway);
+  if (lacking.empty()) return start_qdevices(plan, wanting);
   if (plan.in.facts.find(witness.name) == nullptr) unread.push_back(witness.name);
   // The vote counts from the moment its first node has it: all or none.
   if (!unread.empty())
     return plan.obstacle(unread, "the witness is not set up before it and all gateways were read", "make them reachable");
   const std::string state = in_state(site, "qnetd/");
-  const Machine& first = *gateways.front();
+  // Each of the cluster's certificates is good beside the others: who has one keeps it.
+  const Machine& first = *lacking.front();
   const auto step = [&](const Machine& machine, std::string_view verb, std::string title, std::vector<std::string> needs) {
     Step out = plan.step(&machine, verb, Phase::kGateways, std::move(title), "corosync-qdevice does not run on " + comma(names(wanting)));
     out.needs = plan.all_of(machine);
@@ -93,7 +119,7 @@ void plan_witness(PlanBuilder& plan) {
   import.operations.emplace_back(fetch(std::string(kQdeviceStore) + "qdevice-net-node.p12", state + "node.p12", true));
   plan.add(std::move(import));
 
-  for (const Machine* gateway : gateways) {
+  for (const Machine* gateway : lacking) {
     if (gateway == &first) continue;
     Step other = step(*gateway, "qdevice-import", "takes the certificate", {first.name + "/qdevice-import"});
     other.operations.emplace_back(copy_file(state + "cacert.crt", in_work("qnetd-cacert.crt")));
@@ -103,7 +129,7 @@ void plan_witness(PlanBuilder& plan) {
                            in_work("qnetd-cacert.crt"), in_work("node.p12"), kQdeviceStore)));
     plan.add(std::move(other));
   }
-  start_qdevices(plan, gateways);
+  start_qdevices(plan, wanting);
 }
 
 }  // namespace fairlead::bootstrap

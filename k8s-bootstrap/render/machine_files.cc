@@ -70,11 +70,12 @@ std::vector<RenderedFile> etcd_kubelet(const Site& site, const Machine& machine)
            0644, restart}};
 }
 
+/// "req": the program refuses the "required" of its man page (corosync-qnetd 3.0.2).
 RenderedFile qnetd_options() {
-  return {"/etc/default/corosync-qnetd",
-          std::string(kWritten) +
-              "# Gateways must come by TLS, each with a certificate of its own.\nCOROSYNC_QNETD_OPTIONS=\"-s required -c on\"\n",
-          0644, "if systemctl is-active --quiet corosync-qnetd; then systemctl restart corosync-qnetd; fi\n"};
+  return {
+      "/etc/default/corosync-qnetd",
+      std::string(kWritten) + "# Gateways must come by TLS, each with a certificate of its own.\nCOROSYNC_QNETD_OPTIONS=\"-s req -c on\"\n",
+      0644, "if systemctl is-active --quiet corosync-qnetd; then systemctl restart corosync-qnetd; fi\n"};
 }
 
 void put(std::vector<RenderedFile>& files, RenderedFile file) {

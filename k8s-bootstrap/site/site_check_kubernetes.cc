@@ -2,6 +2,8 @@
 // The cluster: its networks, its endpoint without gateways, its addons and versions.
 #include <algorithm>
 #include <array>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <set>
 
 #include "k8s-bootstrap/site/site_checks.h"
@@ -126,6 +128,16 @@ void check_addons(SiteChecks& checks) {
   checks.unique(names, "kubernetes.addons", "addon");
 }
 
+/// Empty: it is not there.
+std::string text_at(const config::DocNode& keys, const std::vector<std::string_view>& path) {
+  const config::DocNode* at = &keys;
+  for (const std::string_view key : path) {
+    at = at->find(key);
+    if (at == nullptr) return {};
+  }
+  return at->text;
+}
+
 /// What the site itself decides, and a merged key would contradict without being seen.
 void check_kubeadm_keys(SiteChecks& checks) {
   struct Own {
@@ -135,11 +147,27 @@ void check_kubeadm_keys(SiteChecks& checks) {
   };
   static constexpr std::array kOwn{Own{"ClusterConfiguration", "kubernetesVersion", "versions.kubernetes"},
                                    Own{"ClusterConfiguration", "controlPlaneEndpoint", "kubernetes.endpoint"}};
+  // Facts are read there, and a machine that has them elsewhere would look empty.
+  struct Place {
+    std::string_view kind;
+    std::vector<std::string_view> keys;
+    std::string_view where;
+  };
+  static const std::array kPlaces{Place{"ClusterConfiguration", {"certificatesDir"}, "/etc/kubernetes/pki"},
+                                  Place{"InitConfiguration", {"localAPIEndpoint", "bindPort"}, "6443"},
+                                  Place{"JoinConfiguration", {"controlPlane", "localAPIEndpoint", "bindPort"}, "6443"}};
   for (const auto& [kind, keys] : checks.site.kubernetes.kubeadm) {
     for (const std::string_view fixed : {"apiVersion", "kind"}) {
       if (keys->find(fixed) != nullptr)
         checks.error(fmt::format("kubernetes.kubeadm.{}", kind), fmt::format("{} among the keys of {}", fixed, kind),
                      "it is written by itself: remove it");
+    }
+    for (const Place& place : kPlaces) {
+      if (kind == place.kind && !text_at(*keys, place.keys).empty() && text_at(*keys, place.keys) != place.where)
+        checks.error(
+            fmt::format("kubernetes.kubeadm.{}", kind),
+            fmt::format("{} cannot be moved: Fairlead looks at {} for what a machine has", fmt::join(place.keys, "."), place.where),
+            "remove it");
     }
     for (const Own& own : kOwn) {
       if (kind == own.kind && keys->find(own.key) != nullptr)

@@ -5,6 +5,7 @@
 
 #include "base/host_name.h"
 #include "base/units.h"
+#include "k8s-bootstrap/site/preflight_names.h"
 #include "k8s-bootstrap/site/site_checks.h"
 
 namespace fairlead::bootstrap {
@@ -73,6 +74,21 @@ void check_hooks(SiteChecks& checks) {
   }
 }
 
+/// A name that nobody knows ignores nothing, and `all` would take kubeadm's guards away as well.
+void check_ignored(SiteChecks& checks) {
+  for (std::size_t i = 0; i < checks.site.ignored_checks.size(); ++i) {
+    const std::string& name = checks.site.ignored_checks[i];
+    const std::string path = path_of("preflight.ignore[{}]", i);
+    if (!checks.sound(path) || is_own_check(name) || is_kubeadm_check(name)) continue;
+    const bool guard = name == "all" || name.starts_with("fileavailable") || name.starts_with("diravailable");
+    checks.error(path,
+                 guard ? fmt::format("{} would switch off what keeps kubeadm from a machine that is part of a cluster", quoted(name))
+                       : fmt::format("{} is no check of a machine", quoted(name)),
+                 guard ? "name the checks that fail, as bootstrap plan prints them"
+                       : config::suggest(name, {kPreflightChecks.begin(), kPreflightChecks.end()}));
+  }
+}
+
 constexpr std::string_view kNext = "comes with the next release";
 
 void refuse_hardware(SiteChecks& checks, std::size_t index) {
@@ -92,6 +108,7 @@ void check_site_rest(SiteChecks& checks) {
   check_jump(checks);
   check_pki(checks);
   check_hooks(checks);
+  check_ignored(checks);
 }
 
 void check_site_later(SiteChecks& checks) {

@@ -176,6 +176,8 @@ int step(Transport& transport, const Words& words) {
   call.script.script = input();
   call.script.timeout = std::chrono::seconds(std::stoi(words[4]));
   call.anew = words.size() > 5;
+  call.script.again = words.size() > 5 && words[5] == "again";
+  if (words.size() > 6) call.digest = words[6];
   auto outcome = runner.run(words[1], call);
   if (!outcome) return failed(outcome.error());
   const char* state = outcome->state == StepState::kDone ? "done" : outcome->state == StepState::kFailed ? "failed" : "interrupted";

@@ -99,6 +99,24 @@ class Roles(unittest.TestCase):
             self.assertFalse(self.machines[name].exists(f"{pki}/ca.key"), "etcd's CA key is in state_dir only")
         self.assertIn("3 of 3 etcd members healthy", self._does("status"))
 
+    def test_2b_an_etcd_of_its_own_is_saved_and_put_back_by_the_tools_in_its_image(self):
+        def objects(name=None):
+            if name:
+                self.machines["mast-1"].write("/tmp/object.yaml", f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: default}}}}\n")
+                self.assertEqual(self.machines["mast-1"].run("kubectl", "apply", "-f", "/tmp/object.yaml", env=PATH).returncode, 0)
+            return set(self.machines["mast-2"].run("kubectl", "get", "configmaps", env=PATH).stdout.split())
+        self.assertEqual(objects("before"), {"before"})
+        self.assertIn("of etcd-1 at", self._does("etcd", "snapshot", "--yes"))
+        self.assertEqual(objects("after"), {"before", "after"})
+        self.assertIn("a majority of etcd is alive", self._does("etcd", "restore", "--yes", code=5))
+        destroy = [word for name in ("etcd-1", "etcd-2", "etcd-3") for word in ("--yes-destroy", name)]
+        self._does("etcd", "restore", "--yes", "--discard", "demo", *destroy)
+        self.assertEqual(objects(), {"before"})
+        for name in ("etcd-1", "etcd-2", "etcd-3"):
+            self.assertTrue([c for c in self.machines[name].calls("ctr") if "restore" in c["arguments"] and "--help" not in c["arguments"]], name)
+        self.assertIn("3 of 3 etcd members healthy", self._does("status"))
+        wait_for(lambda: self.operator.run("fairlead", "bootstrap", "plan", "--exit-code", SITE, timeout=300).returncode == 0, 60, "nothing is left to do")
+
     def test_3_the_cas_are_the_sites_own(self):
         for name in ("ca", "front-proxy-ca", "etcd/ca"):
             self.assertEqual(self.operator.mode(f"{STATE}/pki/{name}.key"), 0o600)

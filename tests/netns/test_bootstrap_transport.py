@@ -292,6 +292,15 @@ class StepTest(SshTest):
         self.assertEqual(self.ask(self.site(), "forget", "mast-1", "run-1"), "OK\n")
         self.assertEqual(os.listdir(self.box.root + "/var/lib/fairlead/bootstrap/runs"), [])
 
+    def test_what_was_done_with_another_text_or_is_to_be_done_again_is_run(self):
+        text = "echo once >>/run/effect; umask"
+        self.assertEqual(self.step("anew", "one", script=text), "STATE done 0 begun -\n0022\n")
+        self.assertEqual(self.step("anew", "one", script=text), "STATE done 0 found -\n0022\n")
+        self.assertEqual(self.step("anew", "two", script=text + "; echo more"), "STATE done 0 begun -\n0022\nmore\n")
+        self.assertEqual(self.step("again", "two", script=text), "STATE done 0 begun -\n0022\n")
+        self.assertEqual(self.effects(), 3)
+        self.assertEqual(self.state(), ["STEP mast-1 run-1 mast-1/join.0 done 0"])
+
     def test_one_that_fails_says_why_and_runs_again_only_when_told_so(self):
         failing = "echo once >>/run/effect; echo bad luck >&2; false; echo not reached"
         self.assertEqual(self.step(script=failing), "STATE failed 1 begun -\nbad luck\n")

@@ -281,6 +281,8 @@ class DnsBadGroundTest(DhcpGatesTest):
         for address in (POOL[0], POOL[1]):
             self.assertEqual([line for line in told() if line.endswith(address)], [f"refused {address}"] * 2 + [f"taken {address}"])
         self.assertEqual(len(gate.events("LEASE_NOT_FED")), 1, "said once")
+        pauses = [event for event in gate.events("DHCP_GATE_CLOSED") if "dnsmasq has to learn" in str(event)]
+        self.assertGreaterEqual(len(pauses), 2, "each time while nothing was given (I8)")
         self.serves_on(gate)
 
     def test_a_gateway_whose_dnsmasq_cannot_run_gives_its_addresses_to_one_where_it_can(self):

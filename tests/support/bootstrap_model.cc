@@ -2,6 +2,8 @@
 
 #include <sstream>
 
+#include "k8s-bootstrap/plan/plan_etcd_restore.h"
+
 namespace fairlead::bootstrap::test {
 namespace {
 
@@ -96,9 +98,9 @@ Facts BootstrapModel::read() const {
   return out;
 }
 
-Plan BootstrapModel::plan() const {
-  const Facts facts = read();
-  return plan_bring_up({site, facts, texts});
+Plan BootstrapModel::plan_from(const Facts& facts) const {
+  const PlanInput input{site, facts, texts};
+  return backup ? plan_restore(input, *backup) : plan_bring_up(input);
 }
 
 unsigned BootstrapModel::parts_of(const Step& step) {
@@ -136,7 +138,7 @@ void BootstrapModel::carry_out(const Plan& plan) {
 bool BootstrapModel::converge(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     const Facts facts = read();
-    const Plan next = plan_bring_up({site, facts, texts});
+    const Plan next = plan_from(facts);
     for (const std::string& wrong : check_plan(next, site, facts)) violate(wrong);
     if (next.steps.empty()) return next.obstacles.empty();
     carry_out(next);
@@ -209,6 +211,9 @@ void BootstrapModel::init(const std::string& name, unsigned part) {
   MachineFacts& m = machines.at(name);
   if (part > 0 && !members.empty()) violate("a second init, on " + name);
   if (part > 0 && has_traces(m)) violate("init on " + name + ", which is not empty");
+  if (part > 0 && backup && m.files[std::string(kClusterCa)].sha256 != backup->files.at("pki/ca.crt"))
+    violate("init on " + name + " with other keys than the archive's");
+  if (part > 0 && backup) m.etcd_data = Known::kYes;  // One script with kubeadm, before it.
   if (part >= 2) m.kubelet_conf = Known::kYes;
   if (part >= 3) m.admin_conf = Known::kYes;
   if (part >= 4) m.manifests = kStaticPods;
@@ -219,8 +224,22 @@ void BootstrapModel::init(const std::string& name, unsigned part) {
     nodes[name] = {name, false, false, "v" + site.versions.kubernetes, {}, {}, {}, {}};
     ++inits;
   }
+  if (part >= 5 && backup) put_back(name);
   if (part >= 6) kubeadm_config_ = true;
   if (part == kAll) nodes[name].labels["node-role.kubernetes.io/control-plane"] = "";
+}
+
+/// What the archive's data has is there at once, and nobody has noticed yet that its nodes are gone.
+void BootstrapModel::put_back(const std::string& name) {
+  kubeadm_config_ = true;
+  machines.at(name).files[std::string(kRestoredMark)] =
+      present(sha256(restored_mark_text({site.find(name)}, backup->files.at(kBackupSnapshot))));
+  for (const Machine& m : site.machines) {
+    const bool control_plane = m.has(Role::kControlPlane);
+    if (!control_plane && !m.has(Role::kWorker)) continue;
+    NodeFact& node = nodes[m.name] = {m.name, true, false, "v" + site.versions.kubernetes, m.labels, {}, {}, {}};
+    if (control_plane) node.labels["node-role.kubernetes.io/control-plane"] = "";
+  }
 }
 
 void BootstrapModel::join(const std::string& name, unsigned part) {
@@ -271,12 +290,15 @@ void BootstrapModel::reset(const std::string& name, unsigned part) {
   if (part == 0) return;
   if (finished_.contains(name) && !given_up.contains(name)) violate(name + " is reset, and it had joined");
   const bool last = members.size() == 1 && members.front().name == name;
-  if (last && nodes.size() > 1) violate(name + " is reset, the only member of etcd, and others have joined");
+  const bool others = std::any_of(nodes.begin(), nodes.end(),
+                                  [&](const auto& node) { return node.first != name && (!backup || has_traces(machines.at(node.first))); });
+  if (last && others) violate(name + " is reset, the only member of etcd, and others have joined");
   if (cluster_answers() && !last) {
     members.erase(std::remove_if(members.begin(), members.end(), [&](const EtcdMember& e) { return e.name == name; }), members.end());
   }
   m.manifests.clear();
   if (part >= 2) m.etcd_data = Known::kNo;
+  if (part >= 2) m.files.erase(std::string(kRestoredMark));
   if (last && part >= 2) {
     members.clear();
     nodes.clear();
@@ -324,7 +346,7 @@ void BootstrapModel::effect(const Step& step, unsigned part) {
   }
   if (what == "settings") return settings(m, part);
   if (what == "ca") {
-    const std::string digest = "ca" + std::to_string(++made_);
+    const std::string digest = backup ? backup->files.at("pki/ca.crt") : "ca" + std::to_string(++made_);
     for (const char* file : {"ca.crt", "ca.key"}) m.files[std::string("/etc/kubernetes/pki/") + file] = present(digest);
     if (part < kAll) return;
     for (const char* file : {"front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.pub", "sa.key"})

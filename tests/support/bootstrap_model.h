@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_bring_up.h"
 #include "tests/support/bootstrap_site.h"
 
@@ -24,7 +26,8 @@ class BootstrapModel {
   BootstrapModel(Site site, Rendered texts);
 
   [[nodiscard]] Facts read() const;
-  [[nodiscard]] Plan plan() const;
+  [[nodiscard]] Plan plan() const { return plan_from(read()); }
+  [[nodiscard]] Plan plan_from(const Facts& facts) const;
   /// In how many parts a step can be interrupted.
   [[nodiscard]] static unsigned parts_of(const Step& step);
   void carry_out(const Step& step, How how = How::kWhole, unsigned part = 0);
@@ -46,6 +49,7 @@ class BootstrapModel {
   std::map<std::string, NodeFact> nodes;
   std::vector<std::string> violations;
   int inits = 0;
+  std::optional<ClusterBackup> backup;  ///< What is planned is a restore from it; its data has a Node of every machine.
 
  private:
   [[nodiscard]] bool quorate() const;
@@ -58,6 +62,7 @@ class BootstrapModel {
   void at_once(const Step& step, MachineFacts& m);
   void install(MachineFacts& m, const Step& step);
   void init(const std::string& name, unsigned part);
+  void put_back(const std::string& name);
   void join(const std::string& name, unsigned part);
   void reset(const std::string& name, unsigned part);
   void remove_member(const std::string& name);

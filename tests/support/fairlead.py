@@ -175,7 +175,7 @@ class Gateway:
         return values
 
     def events(self, identifier=None):
-        found = json.loads(self.get("/api/v1/events?limit=1000")[1])
+        found = json.loads(self.get("/api/v1/events?limit=10000")[1])
         found = found.get("events", found) if isinstance(found, dict) else found
         return [e for e in found if identifier in (None, e["id"])]
 

@@ -24,6 +24,19 @@ inline BootstrapModel prepared(const SiteSize& size = {}) {
   return out;
 }
 
+/// Likewise, and all that follows comes from an archive.
+inline BootstrapModel prepared_for_archive(const SiteSize& size = {}) {
+  BootstrapModel out = prepared(size);
+  ClusterBackup backup{.folder = "./demo.state/restore", .files = {}, .kubernetes = out.site.versions.kubernetes};
+  for (const std::string& name : cluster_ca_files(out.site)) backup.files[backup_pki_file(name)] = std::string(64, 'a');
+  backup.files[kBackupSnapshot] = std::string(64, '5');
+  out.backup = backup;
+  // Of an attempt before, whose keys are others.
+  for (const std::string& name : cluster_ca_files(out.site))
+    out.machines.at("mast-1").files["/etc/kubernetes/pki/" + name] = {true, std::string(64, 'b'), 0600};
+  return out;
+}
+
 struct Interruption {
   std::size_t step = 0;
   How how = How::kWhole;
@@ -87,7 +100,7 @@ inline void end_absence(BootstrapModel& model) {
 /// What is planned now, judged by its rules.
 inline Plan judged_plan(BootstrapModel& model) {
   const Facts facts = model.read();
-  Plan plan = plan_bring_up({model.site, facts, model.texts});
+  Plan plan = model.plan_from(facts);
   for (const std::string& wrong : check_plan(plan, model.site, facts)) model.violations.push_back(wrong);
   return plan;
 }
@@ -240,6 +253,14 @@ inline std::string judge_two_half_joins() {
   }
   static_cast<void>(judged_plan(model));
   return model.violations.empty() ? std::string() : model.violations.front();
+}
+
+/// A cluster brought up from an archive, interrupted until its first control plane answers, and again while the others join.
+inline std::string first_archive_violation(const SiteSize& size, int absent_max) {
+  BootstrapModel start = prepared_for_archive(size);
+  if (std::string wrong = first_violation(start, absent_max); !wrong.empty()) return wrong;
+  start.carry_out(start.plan());
+  return first_violation(start, absent_max);
 }
 
 }  // namespace fairlead::bootstrap::test

@@ -3,6 +3,7 @@
 // it is free (dhcp-authoritative); one that has a lease of another address is refused; changed leases are told one by one, late, in order.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -51,6 +52,12 @@ class DnsmasqModel {
   void set_delay(Duration delay) { delay_ = delay; }
   [[nodiscard]] std::optional<LeaseEvent> next_event(Instant now);
   [[nodiscard]] bool owes_events() const { return !events_.empty(); }
+  /// When tick() or next_event() has something to do.
+  [[nodiscard]] Instant next_due() const {
+    Instant due = events_.empty() ? Instant::max() : events_.front().due;
+    for (const auto& [address, held] : leases_) due = std::min(due, held.expires);
+    return due;
+  }
   struct Held {
     ClientId client;
     Instant expires;

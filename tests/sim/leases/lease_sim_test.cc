@@ -17,7 +17,7 @@ constexpr unsigned kFailuresMax = 5;  // Seeds that are told of per shard.
 #ifdef FL_DCHECKS
 constexpr unsigned kSeedsPerShard = 5;
 #else
-constexpr unsigned kSeedsPerShard = 50;
+constexpr unsigned kSeedsPerShard = 300;
 #endif
 constexpr unsigned kSeedsPerShardLong = 5'000;
 

@@ -13,6 +13,7 @@ namespace {
 const std::string kNetwork = "mast";
 constexpr std::uint32_t kLeaseSeconds = 60;
 constexpr Duration kStep = 2ms;
+constexpr Duration kSaved = 500ms;
 constexpr Duration kPlay = 6min;
 constexpr Duration kQuiet = 150s;
 constexpr Duration kTakeover = 250ms;     // From the loss of a holder to the next: nothing is faster but a planned move.
@@ -75,11 +76,11 @@ std::string LeaseWorld::run() {
   change_views();
   const Instant end_of_play = now_ + kPlay;
   const Instant end = end_of_play + kQuiet;
-  std::int64_t wall_ms = 0;
+  const Instant begin = now_;
+  std::int64_t seconds = 0;
   while (now_ < end && violation_.empty()) {
-    now_ += kStep;
-    wall_ms += to_ms(kStep);
-    if (wall_ms % 1000 == 0) ++wall_s_;
+    now_ = std::min(next_step(begin, end_of_play), end);
+    for (; seconds < (now_ - begin) / 1s; ++seconds) ++wall_s_;
     if (striking_ && now_ >= end_of_play) quiet();
     if (striking_) strike();
     step_placement();
@@ -88,6 +89,35 @@ std::string LeaseWorld::run() {
   }
   if (violation_.empty()) judge();
   return violation_;
+}
+
+/// The next step in which anything can happen: those between would do nothing, and draw nothing.
+Instant LeaseWorld::next_step(Instant begin, Instant end_of_play) const {
+  const Instant soon = now_ + kStep;
+  const bool wanted = holder_ == kNoNode && place_at_ <= soon;
+  Instant next = wanted ? soon : striking_ ? std::min(end_of_play, next_strike_) : end_of_play + kQuiet;
+  if (holder_ == kNoNode) next = std::min(next, place_at_);
+  if (striking_ && merge_at_ != Instant{}) next = std::min(next, merge_at_);
+  for (const Node& node : nodes_) next = std::min(next, next_of(node));
+  for (const Client& client : clients_) {
+    next = std::min(next, client.next);
+    if (client.state == State::kBound) next = std::min(next, client.until);
+    if (client.state != State::kOff && client.state != State::kAsleep) next = std::min(next, client.retry);
+  }
+  if (next <= soon) return soon;
+  return begin + (next - begin + kStep - Duration(1)) / kStep * kStep;
+}
+
+Instant LeaseWorld::next_of(const Node& node) const {
+  if (!node.up) return node.back_at;
+  if (node.phase != Phase::kNone && node.phase != Phase::kOpen) return now_;
+  Instant next = node.book->next_tick();
+  if (!node.leaving.empty()) next = std::min(next, node.leaving.front().due);
+  if (!node.inbox.empty()) next = std::min(next, node.inbox.front().due);
+  next = std::min(next, node.dnsmasq_up ? node.dnsmasq->next_due() : node.dnsmasq_back_at);
+  // It is saved when the clock shows a multiple of kSaved.
+  if (node.book->revision() != node.saved) next = std::min(next, Instant{} + (now_.time_since_epoch() / kSaved + 1) * kSaved);
+  return next;
 }
 
 // ---- the group ----
@@ -226,7 +256,7 @@ void LeaseWorld::step_node(Node& node) {
   }
   if (now_ >= node.book->next_tick()) node.book->tick(now_, actions);
   carry_out(node, actions);
-  if (node.book->revision() != node.saved && to_ms(now_.time_since_epoch()) % 500 == 0) {
+  if (node.book->revision() != node.saved && now_.time_since_epoch() % kSaved == Duration{}) {
     node.saved = node.book->revision();
     node.disk = render_lease_file(node.book->records(), node.book->newest_epoch(), now_, wall_s_);
   }

@@ -98,6 +98,9 @@ class LeaseWorld {
     std::optional<IpAddress> last;  ///< Had before.
   };
 
+  [[nodiscard]] Instant next_step(Instant begin, Instant end_of_play) const;
+  /// Not later than when it does something.
+  [[nodiscard]] Instant next_of(const Node& node) const;
   // The group.
   void send(Node& node, Message message);
   void order(Node& from, const Message& message);

@@ -144,7 +144,7 @@ def _manifests(cluster, address, port, members):
 def _manifest(name, command):
     lines = "".join(f"    - {word}\n" for word in command)
     write(f"{ETC}/manifests/{name}.yaml", f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  namespace: kube-system\nspec:\n  containers:\n"
-                                          f"  - name: {name}\n    command:\n{lines}", 0o600)
+                                          f"  - name: {name}\n    command:\n{lines}{stub_system.image_line(name)}", 0o600)
 
 
 def _kubeconfigs(server, days, every):

@@ -22,12 +22,16 @@ COMMANDS = {
     "corosync-qdevice": ["corosync-qdevice", "-f"],
     "fairleadd": ["fairleadd", "--config", "/etc/fairlead/fairlead.yaml"],
 }
+# What is there when a unit of Type=notify has said that it is ready.
+READY = {"fairleadd": "/run/fairlead/fairlead.sock", "corosync-qnetd": "/run/corosync-qnetd/corosync-qnetd.sock",
+         "corosync-qdevice": "/run/corosync-qdevice/corosync-qdevice.sock"}
 # Units that a package or systemd brings and that do nothing here.
 MARKS = ("containerd", "chrony", "cri-docker", "cri-docker.socket", "swap.target", "systemd-timesyncd", "ssh", "nftables", "dnsmasq")
 POD_COMMANDS = {"etcd": [ETCD], "kube-apiserver": [sys.executable, f"{HERE}/stub_api.py"]}
 # They have nothing to do here but to be there, and to start again.
 IDLE_PODS = ("kube-controller-manager", "kube-scheduler")
 HEARTBEAT_S = 1
+ETCD_IMAGE = "registry.k8s.io/etcd:3.6.6-0"
 
 
 def nothing(arguments):
@@ -141,10 +145,16 @@ def _start(unit):
     options = re.findall(r'^[A-Z_]*OPTIONS="(.*)"', read(f"/etc/default/{unit}", ""), re.M)
     pid = spawn(COMMANDS[unit] + (options[0].split() if options and unit == "corosync-qnetd" else []), f"/var/log/{unit}.stub.log")
     write(f"{RUN}/{unit}.pid", str(pid))
-    if unit == "fairleadd":
-        wait_for(lambda: os.path.exists("/run/fairlead/fairlead.sock") or not _alive(unit), 20, "fairleadd")
+    if unit in READY:
+        wait_for(lambda: os.path.exists(READY[unit]) or not _alive(unit), 20, unit)
+    if unit == "corosync":
+        wait_for(lambda: _answers("corosync-cmapctl", "-g", "totem.cluster_name") or not _alive(unit), 20, unit)
     if not _alive(unit):
         raise Failure(f"Job for {unit}.service failed because the control process exited with error code.", 1)
+
+
+def _answers(*argv):
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _stop(unit):
@@ -170,7 +180,8 @@ def spawn(command, log):
 def boot():
     """What a machine starts by itself after a reboot."""
     write_state("pods", {})
-    for unit, state in _state().items():
+    order = ("corosync", "corosync-qdevice")    # Requires= and After= of the second.
+    for unit, state in sorted(_state().items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)):
         if state.get("enabled"):
             _start(unit)
 
@@ -314,7 +325,7 @@ def runc(arguments):
 
 
 def crictl(arguments):
-    """`ps -q --name REGEX`, `inspect ID`, `stopp SANDBOX`, `exec ID COMMAND`; a sandbox is called as its container with "s" before it."""
+    """`ps -q --name REGEX`, `pods -q --name REGEX`, `inspect ID`, `stopp SANDBOX`, `exec ID COMMAND`; a sandbox is called as its container with "s" before it."""
     record("crictl", arguments)
     verb = arguments[0] if arguments else ""
     pods = {name: pod for name, pod in read_state("pods", {}).items() if _runs(pod["pid"])}
@@ -322,6 +333,10 @@ def crictl(arguments):
     if verb == "ps":
         wanted = arguments[arguments.index("--name") + 1] if "--name" in arguments else ""
         print("".join(f"{pod['id']}\n" for name, pod in pods.items() if re.search(wanted, name)), end="")
+    elif verb == "pods":
+        # Until kubelet has seen that its manifest is gone, a pod is there, whether its container runs or not.
+        wanted = arguments[arguments.index("--name") + 1] if "--name" in arguments else ""
+        print("".join(f"s{pod['id']}\n" for name, pod in read_state("pods", {}).items() if re.search(wanted, f"{name}-{host_name()}")), end="")
     elif verb == "inspect":
         if arguments[-1] not in by_id:
             raise Failure(f'FATA[0000] getting the status of the container "{arguments[-1]}": not found')
@@ -342,8 +357,20 @@ def crictl(arguments):
     return 0
 
 
+def image_line(name):
+    """Of a static pod on a machine whose etcd is in images only."""
+    return f"    image: {ETCD_IMAGE}\n" if name == "etcd" and ETCD.startswith("/") else ""
+
+
 def ctr(arguments):
+    """`images ls -q` and `run ... IMAGE NAME etcdutl ...`, which is etcdctl here: Debian's etcd is older than etcdutl."""
     record("ctr", arguments)
+    if arguments[-3:] == ["images", "ls", "-q"] and ETCD.startswith("/"):
+        print(ETCD_IMAGE)
+    if "run" in arguments and "etcdutl" in arguments:
+        if ETCD_IMAGE not in arguments or "type=bind,src=/var/lib/etcd,dst=/var/lib/etcd,options=rbind:rw" not in arguments:
+            raise Failure("ctr: no such image, or not its data")
+        return subprocess.run([ETCDCTL, *arguments[arguments.index("etcdutl") + 1:]], check=False, env=os.environ | {"ETCDCTL_API": "3"}).returncode
     return 0
 
 

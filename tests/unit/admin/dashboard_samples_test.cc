@@ -40,7 +40,8 @@ TEST(DashboardSamples, DrillsAreWhatTheCodecWrites) {
 TEST(DashboardSamples, LeasesAreWhatTheCodecWrites) { expect_sample("leases.json", encode_leases(testing::sample_leases(), 8)); }
 
 TEST(DashboardSamples, TheFirstFrameIsWhatTheWatchSends) {
-  expect_sample("hello.json", encode_hello({"gate-1", "0.1.0", "uid 0 (root)", ApiRole::kOperate}, WatchPlan({.after = 0}, 1, 9)));
+  expect_sample("hello.json",
+                encode_hello({"gate-1", "0.1.0", "c0ffee", "uid 0 (root)", ApiRole::kOperate}, WatchPlan({.after = 0}, 1, 9)));
 }
 
 }  // namespace

@@ -209,10 +209,11 @@ TEST(WatchFrames, AreWhatTheOtherCallsSay) {
   const EventInfo event{3, "t", "SERVER_DOWN", "warning", {{"server", "a\"b"}}};
   EXPECT_EQ(boost::json::parse(encode_event_frame(event)).at("event"),
             boost::json::parse(encode_events({{event}, {}}, 0)).at_pointer("/events/0"));
-  const auto hello = boost::json::parse(encode_hello({"n", "v", "uid 0 (root)", ApiRole::kOperate}, WatchPlan({}, 1, 4)));
+  const auto hello = boost::json::parse(encode_hello({"n", "v", "beef", "uid 0 (root)", ApiRole::kOperate}, WatchPlan({}, 1, 4)));
   EXPECT_EQ(hello.at("type"), "hello");
   EXPECT_EQ(hello.at("node"), "n");
   EXPECT_EQ(hello.at("version"), "v");
+  EXPECT_EQ(hello.at("life"), "beef");
   EXPECT_EQ(hello.at_pointer("/caller/name"), "uid 0 (root)");
   EXPECT_EQ(hello.at_pointer("/caller/role"), "operator");
   EXPECT_EQ(hello.at("interval_ms"), 1000);

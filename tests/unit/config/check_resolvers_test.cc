@@ -55,5 +55,23 @@ TEST(CheckResolvers, OneThatAsksElsewhereAndAMachineThatIsNoGatewayAreNot) {
   EXPECT_EQ(warnings({ip("192.168.1.1")}, "gate-2").size(), 1U);
 }
 
+TEST(CheckResolvers, AGatewayWhoseAddressInItsOwnNetworkComesFromDhcpIsToldSo) {
+  const auto lent = [](const char* device, const char* address) {
+    Environment environment;
+    environment.lent_addresses = {{device, ip(address)}};
+    std::vector<std::string> out;
+    for (const Problem& problem : load_text(kFile, "f", environment).problems) {
+      if (problem.message.find("comes from DHCP") != std::string::npos) out.push_back(format(problem));
+    }
+    return out;
+  };
+  const auto told = lent("eth2", "192.168.2.77");
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_NE(told[0].find("this gateway's address 192.168.2.77 on eth2"), std::string::npos) << told[0];
+  EXPECT_TRUE(lent("eth2", "192.168.2.254").empty()) << "a virtual one has a lifetime, too";
+  EXPECT_TRUE(lent("eth0", "192.168.2.77").empty());
+  EXPECT_TRUE(lent("eth2", "10.0.2.15").empty()) << "an uplink may be lent";
+}
+
 }  // namespace
 }  // namespace fairlead::config

@@ -542,5 +542,18 @@ TEST_F(LeaseBookTest, WhatIsOverIsNotFedAgainAndWhatWasGivenBackIsDeleted) {
   EXPECT_THAT(out, IsEmpty());
 }
 
+TEST_F(LeaseBookTest, I8DnsmasqMayGiveFromTheWordOfOpeningUntilItsGateIsClosedAndAllIsTold) {
+  EXPECT_FALSE(book.may_give(ip(100)));
+  hold(book, 7);
+  EXPECT_FALSE(book.may_give(ip(100)));
+  book.open(kMast, out);
+  EXPECT_TRUE(book.may_give(ip(100))) << "whoever opens does not ask again";
+  EXPECT_FALSE(book.may_give(IpAddress::v4({10, 9, 9, 9}))) << "no network of ours";
+  book.close(kMast, out);
+  EXPECT_TRUE(book.may_give(ip(100))) << "what it gave may not be told yet";
+  book.dnsmasq_ended();
+  EXPECT_FALSE(book.may_give(ip(100)));
+}
+
 }  // namespace
 }  // namespace fairlead::dnsdhcp

@@ -118,6 +118,23 @@ TEST_F(Executor, WhatAScriptGivesIsFilledInLaterAndShownNowhere) {
   for (const std::string& line : notes.lines) EXPECT_THAT(line, Not(HasSubstr("CANARY")));
 }
 
+TEST_F(Executor, WhatAWatcherSeesOfAStepIsMasked) {
+  class Titles : public Notes {
+   public:
+    void begins(const Step& step) override { lines.push_back(step.title + " because " + step.because); }
+    void ends(const Step& step, Duration, const std::string&) override { lines.push_back(step.title); }
+  } titles;
+  secrets.hide("CANARY");
+  Step hook = step("a/hook", "a", {WaitFor{"CANARY is there", "true"}});
+  hook.title = "runs ./notify CANARY";
+  hook.because = "it lacks the label token=CANARY";
+  auto journal = JournalFile::open(path());
+  ASSERT_TRUE(journal);
+  ASSERT_TRUE(run_plan({{hook}, {}, {}}, "r1", hands, *journal, secrets, titles, clock, {}));
+  EXPECT_THAT(titles.lines, ElementsAre("runs ./notify ******** because it lacks the label token=********",
+                                        "a/hook waits: ******** is there", "runs ./notify ********"));
+}
+
 TEST_F(Executor, AnAnswerWithoutWhatItShouldGiveIsAFailure) {
   const Plan plan{{step("a/token", "a", {script("token create", {"join-token"})})}, {}, {}};
   const auto summary = run(plan);

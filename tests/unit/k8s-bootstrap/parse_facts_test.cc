@@ -153,7 +153,22 @@ TEST(ParseFacts, ProgramsPackagesUnitsAndNames) {
   EXPECT_THAT(f.units, UnorderedElementsAre(Pair("kubelet", "active enabled")));
   EXPECT_THAT(f.resolves, UnorderedElementsAre(Pair("mast-1.kube.demo", "192.168.1.11"), Pair("192.168.1.11", "mast-1.kube.demo"),
                                                Pair("api.kube.demo", "")));
+  EXPECT_THAT(facts("@units\n").units, UnorderedElementsAre(Pair("kubelet", "unread"), Pair("containerd", "unread")))
+      << "no answer is not a no";
   EXPECT_THAT(facts("@names\n|api.kube.demo 124 \n").resolves, IsEmpty()) << "no answer is not a no";
+}
+
+TEST(ParseFacts, WhetherEtcdHasALeader) {
+  const std::string open = "@listening\n|tool ss\n|LISTEN 0 1 *:2379 *:*\n";
+  const std::string closed = "@listening\n|tool ss\n|LISTEN 0 1 *:22 *:*\n";
+  EXPECT_EQ(facts(open + "@etcd\n|tool curl\n|leader 1\n").etcd_leads, Known::kYes);
+  EXPECT_EQ(facts(open + "@etcd\n|tool curl\n|leader 0\n").etcd_leads, Known::kNo);
+  EXPECT_EQ(facts(open + "@etcd\n|tool curl\n").etcd_leads, Known::kUnknown) << "open and silent";
+  EXPECT_EQ(facts(closed + "@etcd\n|tool curl\n").etcd_leads, Known::kNo);
+  EXPECT_EQ(facts("@etcd\n|tool curl\n").etcd_leads, Known::kUnknown) << "what listens is not known";
+  const MachineFacts odd = facts(open + "@etcd\n|leader maybe\n");
+  EXPECT_EQ(odd.etcd_leads, Known::kUnknown);
+  EXPECT_THAT(odd.unsuitable, Contains(HasSubstr("leader maybe")));
 }
 
 TEST(ParseFacts, TheApiAnswersDoesNotOrIsNotKnown) {

@@ -351,13 +351,17 @@ TEST(Upgrade, GatewaysChangeFirstTheHolderOfVipsLast) {
   EXPECT_TRUE(waits_for(plan, "mast-1/etcd-snapshot", "gate-1/upgrade-fairlead"));
 }
 
-TEST(Upgrade, TheSnapshotAsksOneMemberOfAnExternalEtcd) {
+TEST(Upgrade, TheSnapshotIsOfOneMemberOfAnExternalEtcdAndNothingIsUpgradedWithoutOne) {
   Running w = with_etcd();
   for (const char* name : {"mast-1", "mast-2", "mast-3", "node-1", "node-2"}) w.at(name, "1.35.2");
   const Plan plan = plan_upgrade(w.input());
-  ASSERT_NE(plan.find("mast-1/etcd-snapshot"), nullptr);
-  const std::string& text = std::get<RunScript>(plan.find("mast-1/etcd-snapshot")->operations.front()).script;
+  ASSERT_NE(plan.find("etcd-1/etcd-snapshot"), nullptr);
+  const std::string& text = std::get<RunScript>(plan.find("etcd-1/etcd-snapshot")->operations.front()).script;
   EXPECT_THAT(text, HasSubstr("--endpoints https://192.168.1.101:2379 "));
+  EXPECT_TRUE(waits_for(plan, "mast-1/upgrade", "etcd-1/etcd-snapshot"));
+  for (EtcdMember& member : w.facts.cluster->etcd) member.healthy = false;
+  EXPECT_THAT(plan_upgrade(w.input()).obstacles, Contains(Field(&Obstacle::reason, HasSubstr("etcd cannot be saved first"))));
+  EXPECT_EQ(plan_upgrade(w.input()).find("mast-1/upgrade"), nullptr);
 }
 
 TEST(RenewCerts, TheKubeconfigOfAControlPlaneThatHasAnotherOneNowIsFetchedAlsoAfterAnInterruption) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "k8s-bootstrap/plan/plan_bring_up.h"
+#include "k8s-bootstrap/site/preflight_names.h"
 #include "k8s-bootstrap/site/versions.h"
 #include "tests/support/bootstrap_site.h"
 
@@ -141,10 +142,16 @@ TEST(Preflight, StandInsAndWhatCouldNotBeReadAreShown) {
 }
 
 TEST(Preflight, EveryCheckIsInTheListOfNames) {
-  for (const Case& c : kCases) {
-    const std::string name = std::string_view(c.check).starts_with("port-") ? "port-N" : c.check;
-    EXPECT_THAT(preflight_checks(), Contains(name));
-  }
+  for (const Case& c : kCases) { EXPECT_TRUE(is_own_check(c.check)) << c.check; }
+  EXPECT_FALSE(is_own_check("port-http"));
+}
+
+TEST(Preflight, WhatKubeadmIsToldToIgnoreIsSaidInEveryPlan) {
+  Site site = lab_site();
+  site.ignored_checks = {"numcpu"};
+  const Facts facts = fresh_site_facts(site);
+  const Rendered texts = lab_texts(site);
+  EXPECT_THAT(plan_bring_up({site, facts, texts}).warnings, Contains("preflight.ignore numcpu: kubeadm does not make this check"));
 }
 
 }  // namespace

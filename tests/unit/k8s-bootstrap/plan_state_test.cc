@@ -162,7 +162,7 @@ TEST(PlanState, ALateFailedJoinLosesItsMemberThenWhatItMadeThenItsNode) {
 TEST(PlanState, AMemberStaysWhereTheOthersWouldHaveNoMajority) {
   World w;
   w.member("mast-2").healthy = false;
-  w.facts.machines["mast-3"].api_here = Known::kNo;
+  w.facts.machines["mast-3"].admin_conf = Known::kNo;
   w.record("mast-3", "mast-3/join", "failed");
   const Plan plan = w.plan();
   EXPECT_THAT(ids(plan), Not(Contains("mast-3/remove-member")));

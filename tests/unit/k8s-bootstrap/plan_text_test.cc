@@ -8,8 +8,10 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_bring_up.h"
 #include "k8s-bootstrap/plan/plan_day_two.h"
+#include "k8s-bootstrap/plan/plan_etcd_restore.h"
 #include "k8s-bootstrap/plan/plan_json.h"
 #include "tests/support/bootstrap_site.h"
 #include "tests/support/temp_dir.h"
@@ -94,6 +96,59 @@ const std::vector<Situation> kSituations{
        facts.machines["mast-2"].certificates = {{"/etc/kubernetes/pki/apiserver.crt", 12, "01", ""}};
        const Rendered texts = lab_texts(site);
        return plan_renew_certs({site, facts, texts}, 30);
+     },
+     true},
+    {"etcd-snapshot",
+     [] {
+       const Site site = lab_site();
+       const Facts facts = running_facts(site);
+       const Rendered texts = lab_texts(site);
+       return plan_etcd_snapshot({site, facts, texts}, {.name = "etcd-20261127T164937Z.db", .machine = {}, .keep = 10});
+     },
+     true},
+    {"etcd-restore",
+     [] {
+       const Site site = lab_site();
+       Facts facts = running_facts(site);
+       facts.cluster.reset();
+       for (const char* name : {"mast-1", "mast-2"}) facts.machines[name].etcd_leads = facts.machines[name].api_here = Known::kNo;
+       facts.machines.erase("mast-3");
+       facts.unread["mast-3"] = "no route to host";
+       const Rendered texts = lab_texts(site);
+       const EtcdRestoreWish wish{.snapshot = "./demo.state/backups/etcd-20261127T164937Z.db",
+                                  .sha256 = std::string(64, '5'),
+                                  .lost = {"mast-3"},
+                                  .discard = false};
+       return plan_etcd_restore({site, facts, texts}, wish);
+     },
+     true},
+    {"backup",
+     [] {
+       const Site site = lab_site();
+       Facts facts = running_facts(site);
+       for (const char* name : {"gate-1", "gate-2"}) {
+         for (const std::string_view path : {kGatewayConfig, kGatewayKey, kGatewayLeases})
+           facts.machines[name].files[std::string(path)] = {true, std::string(64, 'f'), 0600};
+       }
+       const Rendered texts = lab_texts(site);
+       const BackupWish wish{.folder = "./demo.state/backups/.backup",
+                             .archive = "./demo.state/backups/backup-20261127T164937Z.tar.enc",
+                             .at = "2026-11-27T16:49:37Z",
+                             .passphrase = "/etc/backup.pass",
+                             .keep = 10};
+       return plan_backup({site, facts, texts}, wish);
+     },
+     true},
+    {"restore",
+     [] {
+       const Site site = lab_site({.control_planes = 3, .workers = 1, .gateways = 1});
+       const Facts facts = fresh_site_facts(site);
+       const Rendered texts = lab_texts(site);
+       ClusterBackup backup{.folder = "./demo.state/restore", .files = {}, .kubernetes = "1.36.4"};
+       for (const std::string& name : cluster_ca_files(site)) backup.files[backup_pki_file(name)] = std::string(64, 'a');
+       backup.files[kBackupSnapshot] = std::string(64, '5');
+       backup.files[backup_gateway_file("gate-1", "leases")] = std::string(64, '7');
+       return plan_restore({site, facts, texts}, backup);
      },
      true},
     {"upgrade", [] {

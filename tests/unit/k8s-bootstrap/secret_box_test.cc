@@ -1,5 +1,6 @@
 #include "k8s-bootstrap/apply/secret_box.h"
 
+#include "config/document.h"
 #include "k8s-bootstrap/plan/plan_json.h"
 #include "k8s-bootstrap/plan/plan_text.h"
 #include <gtest/gtest.h>
@@ -27,6 +28,14 @@ TEST(SecretBox, MasksValuesAndTheirBase64AndTheLongerOfTwoFirst) {
   box.hide("CANARY-one-and-two");
   EXPECT_EQ(box.mask("a CANARY-one b CANARY-one-and-two c"), "a ******** b ******** c");
   EXPECT_EQ(box.mask("Q0FOQVJZLW9uZQ=="), "********");  // printf CANARY-one | base64
+}
+
+TEST(SecretBox, AValueIsMaskedAsItStandsInQuotesToo) {
+  SecretBox box;
+  box.hide("{\"auth\": \"CAN\\ARY\"}\nnext");
+  const std::string yaml = config::render_flow(config::text_node("{\"auth\": \"CAN\\ARY\"}\nnext"));
+  EXPECT_EQ(box.mask("password: " + yaml), "password: \"********\"");
+  EXPECT_EQ(box.mask(R"({"text":"{\"auth\": \"CAN\\ARY\"}\nnext"})"), R"({"text":"********"})");
 }
 
 TEST(SecretBox, AFilledValueIsMasked) {

@@ -204,6 +204,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Fault{"addons: []", "addons: [{name: a, manifest: x.yml}, {name: a, manifest: y.yml}]", "a second addon 'a'"},
                     Fault{"addons: []", "kubeadm: {ClusterConfiguration: {kubernetesVersion: v1.35.0}}",
                           "kubernetesVersion is what versions.kubernetes says"},
+                    Fault{"addons: []", "kubeadm: {ClusterConfiguration: {certificatesDir: /data/pki}}",
+                          "certificatesDir cannot be moved: Fairlead looks at /etc/kubernetes/pki"},
+                    Fault{"addons: []", "kubeadm: {InitConfiguration: {localAPIEndpoint: {bindPort: 8443}}}",
+                          "localAPIEndpoint.bindPort cannot be moved"},
                     Fault{"addons: []", "kubeadm: {KubeletConfiguration: {kind: x}}", "kind among the keys of KubeletConfiguration"},
                     Fault{"addons: []", "kubeadm: {KubeletConfig: {}}", "unknown key 'KubeletConfig'"}));
 
@@ -227,6 +231,10 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"domain: kube.demo ", "domain: kube..demo ", "'kube..demo' is no domain"},
         Fault{"domain: kube.demo ", "domain: cluster.local ", "cluster.local is the domain of the cluster's services"},
         Fault{"ignore: []", "ignore: [\"Swap!\"]", "'ignore' must be a name of a check, found 'Swap!'"},
+        Fault{"ignore: []", "ignore: [all]", "'all' would switch off what keeps kubeadm from a machine"},
+        Fault{"ignore: []", "ignore: [diravailable--var-lib-etcd]",
+              "'diravailable--var-lib-etcd' would switch off what keeps kubeadm from a machine"},
+        Fault{"ignore: []", "ignore: [cpu]", "'cpu' is no check of a machine"},
         Fault{"before_apply: []", "before_apply: [[]]", "a hook without a program"},
         Fault{"before_apply: []", "before_apply: [./notify]", "'before_apply' must be a list of words"},
         Fault{"# mirrors: {debian: \"http://mirror.kube.demo/debian\", images: {registry.example: mirror.kube.demo:5000}, bundle: "
