@@ -30,7 +30,7 @@ namespace fairlead::cli {
 namespace {
 
 /// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"image", "machine", "storage"};
+constexpr std::array kLaterVerbs{"image", "machine"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -67,6 +67,7 @@ class CommandTree {
     add_diagnosis_verbs();
     local_.add_lab();
     local_.add_bootstrap();
+    local_.add_storage();
     add_cluster_verbs(local_.add_cluster());
     add_dhcp_verbs();
     add_dns_verbs();

@@ -22,4 +22,9 @@ T bootstrap_must(Result<T> result) {
 [[nodiscard]] std::unique_ptr<bootstrap::SiteSession> open_loaded_site(bootstrap::SiteLoad load, const BootstrapRequest& request,
                                                                        CliEnvironment& environment);
 
+[[nodiscard]] std::unique_ptr<bootstrap::SiteSession> bootstrap_open_site(const BootstrapRequest& request, CliEnvironment& environment);
+/// Plans, asks and carries out until nothing is left, or shows it (--dry-run); ends early by VerbFailure.
+void bootstrap_carry_out(const std::unique_ptr<bootstrap::SiteSession>& session, const BootstrapRequest& request,
+                         const GlobalOptions& global, CliEnvironment& environment, const bootstrap::Planner& planner);
+
 }  // namespace fairlead::cli

@@ -29,6 +29,7 @@
 #include "k8s-bootstrap/site/site_load.h"
 #include "k8s-bootstrap/site/site_reference.h"
 #include "k8s-bootstrap/site/versions.h"
+#include "k8s-bootstrap/storage/storage_files.h"
 
 namespace fairlead::cli {
 namespace {
@@ -215,6 +216,13 @@ void show_rendered(const BootstrapRequest& request, SiteSession& session, CliEnv
     environment.out << session.secrets().mask(rendered.gateway_yaml);
     return;
   }
+  const auto& site = session.site();
+  for (const auto& [name, text] :
+       {std::pair{"storage.yaml", bootstrap::storage_manifest(site)}, {"kadalu.yaml", bootstrap::kadalu_manifest(site)}}) {
+    if (request.show != name || text.empty()) continue;
+    environment.out << text;
+    return;
+  }
   const std::size_t colon = request.show.find(':');
   const auto machine = rendered.machines.find(request.show.substr(0, colon));
   if (colon != std::string::npos && machine != rendered.machines.end()) {
@@ -234,6 +242,8 @@ void show_rendered(const BootstrapRequest& request, SiteSession& session, CliEnv
     }
   }
   std::string known = "fairlead.yaml";
+  if (!bootstrap::storage_manifest(site).empty()) known += "\n  storage.yaml";
+  if (!bootstrap::kadalu_manifest(site).empty()) known += "\n  kadalu.yaml";
   for (const auto& [name, texts] : rendered.machines) {
     for (const auto& file : texts.files) known += fmt::format("\n  {}:{}", name, file.path);
   }
@@ -261,6 +271,15 @@ std::unique_ptr<SiteSession> open_loaded_site(bootstrap::SiteLoad load, const Bo
     if (!problem.error) environment.err << fmt::format("warning: {}: {}\n", problem.where, problem.text);
   }
   return session;
+}
+
+std::unique_ptr<SiteSession> bootstrap_open_site(const BootstrapRequest& request, CliEnvironment& environment) {
+  return open_site(request, environment);
+}
+
+void bootstrap_carry_out(const std::unique_ptr<SiteSession>& session, const BootstrapRequest& request, const GlobalOptions& global,
+                         CliEnvironment& environment, const bootstrap::Planner& planner) {
+  carry_out(session, request, global, environment, {planner, false, {}});
 }
 
 void bootstrap_init(const BootstrapRequest& request, CliEnvironment& environment) {

@@ -6,6 +6,8 @@
 
 #include "k8s-bootstrap/plan/plan_builder.h"
 #include "k8s-bootstrap/render/apt_files.h"
+#include "k8s-bootstrap/storage/storage_files.h"
+#include "k8s-bootstrap/storage/storage_layout.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -77,9 +79,13 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
                              "sa.key", "apiserver-etcd-client.crt"})
       paths.push_back(std::string("/etc/kubernetes/pki/") + name);
     for (const Addon& addon : site.kubernetes.addons) paths.push_back(applied_manifest_path(addon.name));
+    if (!storage_manifest(site).empty()) paths.push_back(applied_manifest_path(std::string(kStorageAddon)));
   }
   if (machine.has(Role::kEtcd)) {
     for (const char* name : {"ca.crt", "server.crt", "peer.crt"}) paths.push_back(std::string("/etc/kubernetes/pki/etcd/") + name);
+  }
+  if (uses_tls(site, machine)) {
+    for (const std::string_view path : kGlusterTls) paths.emplace_back(path);
   }
   return paths;
 }

@@ -98,6 +98,7 @@ void check_site(SiteChecks& checks) {
   check_site_kubernetes(checks);
   check_site_versions(checks);
   check_site_rest(checks);
+  check_site_storage(checks);
   check_site_later(checks);
 }
 

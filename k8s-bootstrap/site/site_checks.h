@@ -68,6 +68,7 @@ void check_site_gateways(SiteChecks& checks);
 void check_site_kubernetes(SiteChecks& checks);
 void check_site_versions(SiteChecks& checks);
 void check_site_rest(SiteChecks& checks);   ///< Name, domain, ssh, pki, hooks.
+void check_site_storage(SiteChecks& checks);
 void check_site_later(SiteChecks& checks);  ///< What this release refuses.
 
 /// "machines[3].roles"

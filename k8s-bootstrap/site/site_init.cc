@@ -68,7 +68,8 @@ pki: {ca: kubeadm, algorithm: ECDSA-P256, validity: 8760h, ca_validity: 87600h, 
 
 preflight: {ignore: []}    # exact names of checks
 hooks: {before_apply: [], after_machine: [], after_apply: []}    # lists of words, as in [./notify, ready]
-# vms, image and storage (machines, images and Gluster made by Fairlead) come with the next release.
+# Gluster on machines of role storage: storage: {gluster: {volumes: [...]}} (docs/operating/storage.md).
+# vms and image (machines and images made by Fairlead) come with the next release.
 )yaml";
 
 }  // namespace

@@ -168,6 +168,12 @@ Field site_field(std::string key, M Site::*member, const std::shared_ptr<T>& typ
   return out;
 }
 
+Field group_of_site(std::string key, const Section& of, std::string doc) {
+  Field out = group<Site>(std::move(key), of, std::move(doc));
+  out.member = [](void* from) -> void* { return &static_cast<SiteRoot*>(from)->site; };
+  return out;
+}
+
 /// `preflight` is a section of the site's own members.
 class PreflightType final : public TypeOf<std::vector<std::string>> {
  public:
@@ -221,8 +227,7 @@ Section build_site() {
                      "Becomes fairlead.yaml of every gateway. Absent: one control plane, reached at its own address."),
           site_field("kubernetes", &Site::kubernetes, section<Kubernetes>(kubernetes_section()), "The cluster.", kRequired),
           site_field("pki", &Site::pki, section<Pki>(pki_section()), "Certificates."),
-          field("storage", &SiteRoot::storage, optional(section<Storage>(storage_section())),
-                "Volumes on machines of role storage. Not in this release: refused."),
+          group_of_site("storage", storage_section(), "Volumes on machines of role storage."),
           site_field("preflight", &Site::ignored_checks, std::make_shared<PreflightType>(), "Checks of the machines."),
           site_field("hooks", &Site::hooks, section<SiteHooks>(hooks_section()), "Programs of yours."),
       });

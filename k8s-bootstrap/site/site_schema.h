@@ -1,6 +1,6 @@
 // fairlead: pure
 // The table of a site's keys, in the form of config/schema.h: site_schema.cc (the root and what is small), site_schema_machines.cc
-// (networks, machines), site_schema_gateways.cc, site_schema_later.cc (VMs, images, storage).
+// (networks, machines), site_schema_gateways.cc, site_schema_storage.cc, site_schema_later.cc (VMs, images).
 #pragma once
 
 #include "config/schema.h"

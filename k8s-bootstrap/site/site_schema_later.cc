@@ -8,21 +8,6 @@
 namespace fairlead::bootstrap::schema {
 namespace {
 
-TypeOfPtr<std::string> percent(std::string example) {
-  return formatted({.name = "share",
-                    .range = "1% to 100%",
-                    .pattern = "^([1-9]|[1-9][0-9]|100)%$",
-                    .example = std::move(example),
-                    .length_max = 4,
-                    .obeys = [](std::string_view text) {
-                      if (text.size() < 2 || text.back() != '%') return false;
-                      text.remove_suffix(1);
-                      if (text == "100") return true;
-                      return text.size() <= 2 && text.front() != '0' && text.find_first_not_of("0123456789") == std::string_view::npos;
-                    }});
-}
-TypeOfPtr<std::uint64_t> disk_size() { return size(0, 1ULL << 50U); }
-
 const Section& size_section() {
   static const Section of =
       make_section<VmSize>("vms.sizes.gateway", "Size of a VM of this role; a machine's own keys win.",
@@ -47,99 +32,7 @@ const Section& sizes_section() {
   return of;
 }
 
-const Section& layout_section() {
-  static const Section of =
-      make_section<BrickLayout>("storage.gluster.brick", "How a brick is made of a disk.",
-                                {
-                                    field("thin_pool", &BrickLayout::thin_pool, percent("95%"), "Share of the disk in the thin pool."),
-                                    field("metadata", &BrickLayout::metadata, percent("1%"), "Share of the disk for the pool's metadata."),
-                                    field("alignment", &BrickLayout::alignment, size(4096, 1ULL << 30U), "Alignment of the data."),
-                                    field("chunk", &BrickLayout::chunk, size(65536, 1ULL << 30U), "Chunk of the thin pool."),
-                                    field("filesystem", &BrickLayout::filesystem, choice<std::string>({{"xfs", "xfs"}}), "Of the brick."),
-                                });
-  return of;
-}
-
-const Section& mount_section() {
-  static const Section of = make_section<GlusterVolume>(
-      "storage.gluster.volumes[].mount", "Where the volume is mounted.",
-      {
-          field("path", &GlusterVolume::mount_path, text({.rule = TextRule::kAbsolutePath, .may_be_empty = false, .example = "/srv/pods"}),
-                "On each machine.", {.required = true}),
-          field("on", &GlusterVolume::mount_on,
-                choice<Role>({{"worker", Role::kWorker}, {"control-plane", Role::kControlPlane}, {"bastion", Role::kBastion}}),
-                "Machines of this role."),
-      });
-  return of;
-}
-
-const Section& volume_section() {
-  const auto any_key = [](std::string_view key) { return !key.empty() && key.size() <= 128; };
-  const auto any_value = [](std::string_view) { return true; };
-  static const Section of = make_section<GlusterVolume>(
-      "storage.gluster.volumes[]", "A Gluster volume.",
-      {
-          field("name", &GlusterVolume::name, name(), "Unique.", {.required = true}),
-          field("replica", &GlusterVolume::replica, number<std::uint32_t>(2, 3), "Copies."),
-          field("arbiter", &GlusterVolume::arbiter, number<std::uint32_t>(0, 1, "none"), "One of the copies holds names only."),
-          field("bricks", &GlusterVolume::bricks, name(), "Name of a brick that the storage machines have.", {.required = true}),
-          field("allow", &GlusterVolume::allow, list(name(), config::kNetworksMax, "networks"), "Networks that may mount it."),
-          field("options", &GlusterVolume::options,
-                word_map({.described = "map of options",
-                          .example = "{network.ping-timeout: 10}",
-                          .key_obeys = any_key,
-                          .key_rule = "the name of an option of `gluster volume set`",
-                          .value_obeys = any_value,
-                          .value_rule = "its value"}),
-                "Options of `gluster volume set`."),
-          group<GlusterVolume>("mount", mount_section(), "Where it is mounted."),
-      });
-  return of;
-}
-
-const Section& persistent_volume_section() {
-  static const Section of = make_section<PersistentVolume>(
-      "storage.gluster.persistent_volumes[]", "A PersistentVolume of Kubernetes on a volume.",
-      {
-          field("name", &PersistentVolume::name, name(), "Unique.", {.required = true}),
-          field("volume", &PersistentVolume::volume, name(), "A name of volumes.", {.required = true}),
-          field("size", &PersistentVolume::size, disk_size(), "Its size.", {.required = true}),
-          field("access", &PersistentVolume::access,
-                choice<std::string>(
-                    {{"ReadWriteMany", "ReadWriteMany"}, {"ReadWriteOnce", "ReadWriteOnce"}, {"ReadOnlyMany", "ReadOnlyMany"}}),
-                "Who may mount it."),
-      });
-  return of;
-}
-
-const Section& gluster_section() {
-  static const Section of = make_section<Gluster>(
-      "storage.gluster", "Gluster.",
-      {
-          field("brick", &Gluster::brick, section<BrickLayout>(layout_section()), "How bricks are made."),
-          field("volumes", &Gluster::volumes, list(section<GlusterVolume>(volume_section()), kVolumesMax, "volumes"), "Volumes."),
-          field("persistent_volumes", &Gluster::persistent_volumes,
-                list(section<PersistentVolume>(persistent_volume_section()), kVolumesMax, "persistent volumes"), "For Kubernetes."),
-      });
-  return of;
-}
-
 }  // namespace
-
-const Section& brick_section() {
-  static const Section of =
-      make_section<Brick>("machines[].bricks[]", "A disk for storage.",
-                          {
-                              field("name", &Brick::name, name(), "Unique on its machine.", {.required = true}),
-                              field("size", &Brick::size, disk_size(), "Of a VM's disk."),
-                              field("device", &Brick::device,
-                                    text({.rule = TextRule::kAbsolutePath, .may_be_empty = true, .example = "/dev/disk/by-id/ata-EXAMPLE"}),
-                                    "Of a disk that exists."),
-                              field("serial", &Brick::serial, text({.rule = TextRule::kFree, .may_be_empty = true, .example = "S1234567"}),
-                                    "Its serial number, compared before anything is written."),
-                          });
-  return of;
-}
 
 const Section& vms_section() {
   static const Section of = make_section<Vms>(
@@ -176,13 +69,6 @@ const Section& image_section() {
                 "Volume: its share of new space."),
           field("packages", &Image::packages, list(name(), 256, "packages"), "Packages beside the base system."),
       });
-  return of;
-}
-
-const Section& storage_section() {
-  static const Section of =
-      make_section<Storage>("storage", "Storage on machines of role storage.",
-                            {field("gluster", &Storage::gluster, optional(section<Gluster>(gluster_section())), "Gluster.")});
   return of;
 }
 

@@ -126,8 +126,7 @@ Section build_machine() {
                         "Its host name, without the domain. Unique.", {.required = true}),
           machine_field("roles", &Machine::roles, list(role(), 7, "roles"),
                         "What it does: gateway, bastion (kubectl, jump host), witness (the gateways' third vote), control-plane, worker, "
-                        "etcd, storage (not "
-                        "in this release: refused).",
+                        "etcd, storage (Gluster).",
                         {.required = true}),
           machine_field("addresses", &Machine::addresses, by_network(address(), "map of addresses", "{mast: 192.168.1.11}"),
                         "Network: its address there. The first one is the one for SSH, the API server and kubelet.", {.required = true}),
@@ -150,7 +149,8 @@ Section build_machine() {
           hardware_field("mac", &Hardware::macs, by_network<std::string>(mac, "map of MAC addresses", "{mast: \"52:54:00:00:01:01\"}"),
                          "Network: MAC address of the VM there."),
           hardware_field("uuid", &Hardware::uuid, uuid, "UUID of the VM."),
-          hardware_field("bricks", &Hardware::bricks, list(section<Brick>(brick_section()), kBricksMax, "bricks"), "Disks for storage."),
+          machine_field("bricks", &Machine::bricks, list(section<Brick>(brick_section()), kBricksMax, "bricks"),
+                        "Disks for Gluster, of a machine of role storage."),
       });
 }
 

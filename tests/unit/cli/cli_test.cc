@@ -247,7 +247,7 @@ TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
   ASSERT_EQ(run({"__complete", "bash", "--", ""}), kExitDone);
   const std::string completion = out.str();
   ASSERT_NE(completion.find("init\t"), std::string::npos);
-  for (const char* name : {"image", "machine", "storage"}) {
+  for (const char* name : {"image", "machine"}) {
     EXPECT_EQ(run({name, "list", "--any", "-x"}), kExitFailed) << name;
     EXPECT_EQ(err.str(), "fairlead: '" + std::string(name) + "' is not in this version\n");
     EXPECT_EQ(help.find("  " + std::string(name) + " "), std::string::npos) << name;
