@@ -106,7 +106,7 @@ class BrickScriptTest(unittest.TestCase):
         done = self.run_script()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.programs(), ["vgcreate", "lvcreate", "lvcreate", "lvconvert", "lvcreate", "mkfs.xfs"])
-        self.assertIn("5368709100b", self.state["log"][2], "1 % of the group")
+        self.assertIn("5368709120b", self.state["log"][2], "1 % of the group")
         self.assertEqual(self.run_script().returncode, 0)
         self.assertEqual(len(self.state["log"]), 6, "again there is nothing to make")
 
