@@ -401,21 +401,22 @@ void LeaseBook::forget(const Lease& lease) {
   if (clients.addresses.empty()) clients_.erase(network);
 }
 
-/// dnsmasq refuses to renew one address when it finds the client under another first. What the client has is the newest.
+/// dnsmasq refuses to renew one address when it finds the client under another first. What the client has is what this holding gave it
+/// (I3); else the newest.
 void LeaseBook::one_lease_per_client(const std::string& network, Holding& holding, Instant now, BookActions& out) {
   const auto clients = clients_.find(network);
   if (clients == clients_.end() || clients->second.crowded.empty()) return;
   std::set<IpAddress> several;  // In the order of the book.
   for (const std::string& key : clients->second.crowded) several.merge(std::set<IpAddress>(clients->second.addresses.at(key)));
-  std::map<std::string, const Lease*> newest;
+  std::map<std::string, const Record*> newest;
   std::vector<Lease> older;
   for (const IpAddress& address : several) {
-    const Lease& lease = book_.at(address).lease;
-    const auto [at, first] = newest.emplace(client_key(lease), &lease);
+    const Record& record = book_.at(address);
+    const auto [at, first] = newest.emplace(client_key(record.lease), &record);
     if (first) continue;
-    const bool better = lease.stamp > at->second->stamp;
-    older.push_back(better ? *at->second : lease);
-    if (better) at->second = &lease;
+    const bool better = std::tie(record.own, record.lease.stamp) > std::tie(at->second->own, at->second->lease.stamp);
+    older.push_back(better ? at->second->lease : record.lease);
+    if (better) at->second = &record;
   }
   for (Lease& lease : older) {
     const Lease before = lease;

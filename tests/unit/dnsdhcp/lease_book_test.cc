@@ -514,6 +514,19 @@ TEST_F(LeaseBookTest, OfAClientsTwoLeasesTheNewerOneStaysWhenTheSecondIsHeardOf)
   EXPECT_EQ(book.find(ip(100))->state, LeaseState::kReleased);
 }
 
+TEST_F(LeaseBookTest, I3OfAClientsTwoLeasesTheOneOfThisHoldingStaysWhateverStampTheOtherHas) {
+  hold(book, 7);
+  give(book, 101, 1);
+  // After all gateways were off epochs begin anew: another's may be above this one's, and older all the same.
+  LeaseRecord theirs = record(100, 1, {9, 1});
+  theirs.client_id = event(LeaseEventKind::kAdd, 100, 1).client_id;
+  book.delivered(n2, LeaseUpdate{{theirs}, {}, false}, now, out);
+  const auto left = book.leases(now);
+  ASSERT_THAT(left, SizeIs(1));
+  EXPECT_EQ(left[0].address, ip(101));
+  EXPECT_EQ(book.find(ip(100))->state, LeaseState::kReleased);
+}
+
 // ---- what dnsmasq did not take ----
 
 TEST_F(LeaseBookTest, ALeaseThatDnsmasqRefusedIsFedAgainAsTheBookHasItThen) {
