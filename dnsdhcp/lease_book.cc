@@ -302,7 +302,12 @@ Adoption LeaseBook::adopt(const std::string& network, const IpAddress& address, 
   lease.stamp = stamp(holding->second);
   lease.holder = self_;
   if (!write_own(lease, now, out)) return Adoption::kNothing;
-  feed(lease, before ? &*before : nullptr, now, out);
+  if (known) {
+    feed(lease, &*before, now, out);
+  } else {
+    // dnsmasq may have given it to somebody as the VIPs went, which was not told: it would keep that client's id beside this one's MAC.
+    feed_again(address, /*deletion=*/true, now, out);
+  }
   return known ? Adoption::kLonger : Adoption::kNew;
 }
 

@@ -93,8 +93,11 @@ void DnsmasqModel::add(const Lease& lease, Instant now) {
   tell(had ? LeaseEventKind::kOld : LeaseEventKind::kAdd, lease.address, held, now);
 }
 
-void DnsmasqModel::remove(const IpAddress& address, Instant now) {
-  if (const auto found = leases_.find(address); found != leases_.end()) prune(found, now);
+bool DnsmasqModel::remove(const IpAddress& address, Instant now) {
+  const auto found = leases_.find(address);
+  if (found == leases_.end()) return false;
+  prune(found, now);
+  return true;
 }
 
 void DnsmasqModel::fence(std::uint32_t number, Instant now) {

@@ -44,7 +44,8 @@ class DnsmasqModel {
 
   // ---- its bus ----
   void add(const Lease& lease, Instant now);
-  void remove(const IpAddress& address, Instant now);
+  /// False: it had none.
+  bool remove(const IpAddress& address, Instant now);
   void fence(std::uint32_t number, Instant now);
 
   void tick(Instant now);

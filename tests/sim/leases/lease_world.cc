@@ -174,7 +174,7 @@ void LeaseWorld::carry_out(Node& node, BookActions& actions) {
                             if (node.dnsmasq_up) node.dnsmasq->add(a.lease, now_);
                           },
                           [&](const FeedDelete& a) {
-                            if (node.dnsmasq_up) node.dnsmasq->remove(a.address, now_);
+                            if (node.dnsmasq_up && !node.dnsmasq->remove(a.address, now_)) node.book->had_none(a.address);
                           },
                           [&](const FeedFence& a) {
                             if (node.dnsmasq_up) node.dnsmasq->fence(a.number, now_);

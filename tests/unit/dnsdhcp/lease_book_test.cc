@@ -527,6 +527,21 @@ TEST_F(LeaseBookTest, I3OfAClientsTwoLeasesTheOneOfThisHoldingStaysWhateverStamp
   EXPECT_EQ(book.find(ip(100))->state, LeaseState::kReleased);
 }
 
+TEST_F(LeaseBookTest, WhatIsAdoptedIsFirstTakenFromWhomDnsmasqMayHaveGivenItUntold) {
+  hold(book, 7);
+  out.clear();
+  ASSERT_EQ(book.adopt(kMast, ip(100), {mac(1)}, 3600s, now, out), Adoption::kNew);
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (out[i] == BookAction(FeedDelete{ip(100)}) || std::holds_alternative<FeedAdd>(out[i])) places.push_back(i);
+  }
+  ASSERT_THAT(places, SizeIs(2));
+  EXPECT_EQ(out[places[0]], BookAction(FeedDelete{ip(100)}));
+  book.had_none(ip(100));
+  book.local_event(del(100, 1), now, out);
+  EXPECT_EQ(book.find(ip(100))->state, LeaseState::kReleased) << "its client's own word, and no echo";
+}
+
 // ---- what dnsmasq did not take ----
 
 TEST_F(LeaseBookTest, ALeaseThatDnsmasqRefusedIsFedAgainAsTheBookHasItThen) {
