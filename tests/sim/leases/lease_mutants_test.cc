@@ -10,7 +10,7 @@
 namespace fairlead::dnsdhcp::sim {
 namespace {
 
-constexpr unsigned long kSeedsMax = 300;
+constexpr unsigned long kSeedsMax = 3'000;
 
 struct Case {
   const char* name;
