@@ -32,7 +32,6 @@ test:
 	@scripts/setup.sh build test package browser
 	@$(MAKE) --no-print-directory build/build.ninja
 	@cmake --build build -j $(JOBS)
-	@cmake --build build -j $(JOBS) --target headers
 	@cd build && $(CTEST) -LE '^long$$'
 
 test-long:

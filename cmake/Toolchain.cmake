@@ -7,13 +7,15 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -D_GLIBCXX_ASSERTIONS")
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # What one checkout compiled, another takes; and precompiled headers are told apart by their contents.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
 endif()
 
 add_library(fairlead_flags INTERFACE)
 target_compile_options(fairlead_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wformat=2
-  -Wimplicit-fallthrough -Wmissing-declarations -fno-omit-frame-pointer -fstack-protector-strong)
+  -Wimplicit-fallthrough -Wmissing-declarations -fno-omit-frame-pointer -fstack-protector-strong -pthread)
 target_include_directories(fairlead_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND FL_SANITIZE)
   # g++ 12 reports false positives of these when a sanitizer changes inlining.
@@ -42,4 +44,6 @@ if(FL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# For the tests; not __FILE__: a compiler cache may make it relative.
+configure_file(${CMAKE_SOURCE_DIR}/cmake/source_dir.h.in ${CMAKE_BINARY_DIR}/generated/generated/source_dir.h @ONLY)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/version.h.in ${CMAKE_BINARY_DIR}/generated/generated/version.h @ONLY)

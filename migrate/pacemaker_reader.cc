@@ -250,7 +250,7 @@ class PacemakerReader {
     wish.settings.address = **address;
     const int bits = (*address)->address.bits();
     const CibValue* mask = param("cidr_netmask");
-    const auto length = mask == nullptr ? std::nullopt : parse_number(mask->text);
+    const auto length = parse_number(mask == nullptr ? std::string_view{} : std::string_view{mask->text});
     const bool given = ip->text.find('/') != std::string::npos;
     if (length && *length <= static_cast<std::uint64_t>(bits)) {
       wish.settings.address.length = static_cast<std::uint8_t>(*length);

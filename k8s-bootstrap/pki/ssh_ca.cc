@@ -151,14 +151,4 @@ std::vector<std::string> host_principals(const Site& site, const Machine& machin
   return out;
 }
 
-std::string known_hosts_text(const Site& site, std::string_view host_ca) {
-  std::vector<std::string> patterns;
-  for (const Machine& machine : site.machines) {
-    const std::uint16_t port = machine.ssh_port != 0 ? machine.ssh_port : site.ssh.port;
-    for (const std::string& name : host_principals(site, machine))
-      patterns.push_back(port == 22 ? name : fmt::format("[{}]:{}", name, port));
-  }
-  return fmt::format("@cert-authority {} {}\n", fmt::join(patterns, ","), without_line_end(host_ca));
-}
-
 }  // namespace fairlead::bootstrap

@@ -42,7 +42,5 @@ struct SshCertificate {
 
 /// Every name and address by which `machine` is reached: what its host certificate must hold, and known hosts list.
 [[nodiscard]] std::vector<std::string> host_principals(const Site& site, const Machine& machine);
-/// known_hosts: one "@cert-authority" line for all machines of the site.
-[[nodiscard]] std::string known_hosts_text(const Site& site, std::string_view host_ca);
 
 }  // namespace fairlead::bootstrap

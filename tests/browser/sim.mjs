@@ -122,6 +122,7 @@ export function settle(status) {
 export class Simulated {
   constructor({role = 'operator', status = healthyStatus(), events = [], ticking = true} = {}) {
     this.role = role;
+    this.life = HELLO.life;   // Another one: the daemon was started anew.
     this.status = status;
     this.events = events;
     this.sequence = events.length ? events[events.length - 1].sequence : 0;
@@ -261,7 +262,8 @@ export class Simulated {
     socket.on('error', () => this.sockets.delete(socket));
     socket.on('close', () => this.sockets.delete(socket));
     const send = (message) => socket.write(frameOf(JSON.stringify(message)));
-    send(like(HELLO, {node: this.status.node, version: this.status.version, caller: {name: 'uid 0 (root)', role: this.role}}));
+    const {node, version} = this.status;
+    send(like(HELLO, {node, version, life: this.life, caller: {name: 'uid 0 (root)', role: this.role}}));
     send({type: 'status', status: this.status});
     for (const event of this.events) send({type: 'event', event});
   }

@@ -267,7 +267,7 @@ test('events missed while nobody listened are counted; a daemon started anew beg
     sim.events = many(1040, () => 'notice', Date.now()).slice(-1024);   // 16 of them left the ring; the first 10 were seen here.
     await reconnected(page, sim);
     await until(page, () => document.getElementById('events-count').innerText.includes('6 missed'));
-    sim.status.pid += 1;
+    sim.life = 'decade';
     sim.status.uptime_s += 60;   // This page slept for longer than the daemon lives; and its clock was put back.
     sim.events = many(3, () => 'notice', Date.now() - 3600e3);
     await reconnected(page, sim);

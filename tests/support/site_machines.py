@@ -10,6 +10,7 @@ would bring is a stub (kube_stub/), etcd, Corosync and fairleadd are real.
 A machine's root is an overlay over this machine's: what it writes lies in the lab's folder and goes with it. Its processes are in a PID
 namespace, so that they all end with its keeper.
 """
+import compileall
 import ipaddress
 import os
 import shutil
@@ -175,6 +176,7 @@ class SiteMachine:
             return
         self._upper("/etc/fairlead/stand-in-facts", f"{_STAND_INS}product_uuid={uuid.uuid4()}\n")
         shutil.copytree(_STUB, os.path.join(self.dir, "upper/opt/kube_stub"), ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(os.path.join(self.dir, "upper/opt/kube_stub"), stripdir=os.path.join(self.dir, "upper"), quiet=2)
         for program in _STUB_PROGRAMS:
             self._upper(f"/usr/local/sbin/{program}", f"#!/bin/sh\n{self._stub_text(program)}\n", 0o755)
         # Without a Python to start: facts ask by curl, with a limit.

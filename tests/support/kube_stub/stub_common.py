@@ -2,12 +2,9 @@
 import base64
 import json
 import os
-import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 LOG = "/var/log/stub.jsonl"
 ENDS = "/var/log/stub_ends.jsonl"
@@ -122,13 +119,16 @@ def wait_for(condition, seconds, what):
 
 
 class Api:
-    """A client of the stub API server, by a kubeconfig file or by a server with a token."""
+    """A client of the stub API server, by a kubeconfig file or by a server with a token. What only it needs is imported here: most calls of a
+    stub have no API to ask, and there are hundreds in a run."""
 
     def __init__(self, server, context):
         self.server, self.context, self.token = server.rstrip("/"), context, None
 
     @classmethod
     def by_kubeconfig(cls, path):
+        import ssl
+
         import yaml
         if not os.path.exists(path):
             raise Failure(f"error: stat {path}: no such file or directory")
@@ -146,6 +146,7 @@ class Api:
     @classmethod
     def by_token(cls, endpoint, token):
         """Before the CA is known: the answer to the first question says it (cluster-info)."""
+        import ssl
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         api = cls(f"https://{endpoint}", context)
@@ -154,6 +155,8 @@ class Api:
 
     def ask(self, method, path, body=None, timeout=5):
         """(status, object). Connection problems are status 0."""
+        import urllib.error
+        import urllib.request
         request = urllib.request.Request(self.server + path, method=method, data=None if body is None else json.dumps(body).encode())
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")

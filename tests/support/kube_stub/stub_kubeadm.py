@@ -17,7 +17,7 @@ ETCD_DATA = "/var/lib/etcd"
 CERTS_LIVE_S = 7200
 
 
-def main(arguments):
+def kubeadm(arguments):
     record("kubeadm", arguments)
     words, flags = _parse(arguments)
     verb = " ".join(words[:4])

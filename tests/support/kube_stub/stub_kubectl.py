@@ -15,7 +15,7 @@ _WITH_VALUE = {"raw", "field-selector",
                "type", "patch", "context", "image", "restart", "labels", "overrides", "port", "target-port"}
 
 
-def main(arguments):
+def kubectl(arguments):
     flags, words, rest = _parse(arguments)
     text = standard_input() if flags.get("f", flags.get("filename")) == "-" else ""
     record("kubectl", arguments, text)

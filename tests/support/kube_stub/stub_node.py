@@ -10,44 +10,31 @@ packages. Each writes the files and prints the texts of the real one in the plac
 /var/log/stub_ends.jsonl   every call that came to its end: program, arguments, exit code, seconds since boot at its begin and its end
 /var/log/stub_secrets   tokens and keys that were made here
 """
+import importlib
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import stub_common  # noqa: E402
-import stub_kubeadm  # noqa: E402
-import stub_kubectl  # noqa: E402
-import stub_packages  # noqa: E402
-import stub_system  # noqa: E402
 
-PROGRAMS = {
-    "kubeadm": stub_kubeadm.main,
-    "kubectl": stub_kubectl.main,
-    "kubelet": stub_system.kubelet,
-    "systemctl": stub_system.systemctl,
-    "containerd": stub_system.containerd,
-    "runc": stub_system.runc,
-    "crictl": stub_system.crictl,
-    "ctr": stub_system.ctr,
-    "modprobe": stub_system.modprobe,
-    "sysctl": stub_system.sysctl,
-    "swapoff": stub_system.nothing,
-    "hostnamectl": stub_system.hostnamectl,
-    "reboot": stub_system.reboot,
-    "curl": stub_system.curl,
-    "gpg": stub_system.gpg,
-    "apt-get": stub_packages.apt_get,
-    "apt-mark": stub_packages.apt_mark,
-    "apt-cache": stub_packages.apt_cache,
-    "dpkg-query": stub_packages.dpkg_query,
-    "dpkg": stub_packages.dpkg,
+# Only the module of the one that is called is imported.
+MODULES = {
+    "stub_kubeadm": ("kubeadm",),
+    "stub_kubectl": ("kubectl",),
+    "stub_packages": ("apt-get", "apt-mark", "apt-cache", "dpkg-query", "dpkg"),
+    "stub_system": ("kubelet", "systemctl", "containerd", "runc", "crictl", "ctr", "modprobe", "sysctl", "swapoff", "hostnamectl", "reboot", "curl", "gpg"),
 }
+
+
+def program_of(name):
+    module = next(module for module, names in MODULES.items() if name in names)
+    return getattr(importlib.import_module(module), name.replace("-", "_"))
 
 
 def main():
     program, arguments = sys.argv[1], sys.argv[2:]
     try:
-        code = PROGRAMS[program](arguments)
+        code = program_of(program)(arguments)
     except stub_common.Failure as failure:
         print(failure.text, file=sys.stderr)
         code = failure.code

@@ -34,8 +34,8 @@ HEARTBEAT_S = 1
 ETCD_IMAGE = "registry.k8s.io/etcd:3.6.6-0"
 
 
-def nothing(arguments):
-    record("nothing", arguments)
+def swapoff(arguments):
+    record("swapoff", arguments)
     return 0
 
 

@@ -8,6 +8,7 @@
 
 #include "config/load.h"
 #include "config/reference.h"
+#include "generated/source_dir.h"
 
 namespace fairlead::config {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "config/parse.h"
 #include "config/validate.h"
+#include "generated/source_dir.h"
 
 namespace fairlead::config {
 namespace {

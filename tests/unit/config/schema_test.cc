@@ -10,6 +10,7 @@
 #include "config/reference.h"
 #include "config/schema.h"
 #include "config/schema_words.h"
+#include "generated/source_dir.h"
 
 namespace fairlead::config {
 namespace {

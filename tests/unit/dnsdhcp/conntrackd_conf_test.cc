@@ -1,5 +1,6 @@
 // tests/golden/conntrackd/NAME.yaml -> NAME.conf. FL_UPDATE_GOLDEN=1 rewrites what is expected; read the difference.
 #include "dnsdhcp/conntrackd_conf.h"
+#include "generated/source_dir.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,5 +1,6 @@
 // tests/golden/dnsdhcp/NAME.yaml is a site, NAME.files what dnsmasq gets. FL_UPDATE_GOLDEN=1 writes the latter.
 #include "dnsdhcp/dnsmasq_conf.h"
+#include "generated/source_dir.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,6 @@
 // tests/golden/router/NAME.yaml -> NAME.nft. FL_UPDATE_GOLDEN=1 rewrites what is expected; read the difference.
 #include "dnsdhcp/router_rules.h"
+#include "generated/source_dir.h"
 
 #include <cstdlib>
 #include <filesystem>

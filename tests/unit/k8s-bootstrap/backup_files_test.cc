@@ -2,11 +2,13 @@
 #include "k8s-bootstrap/apply/backup_files.h"
 
 #include <filesystem>
+#include <fmt/format.h>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
 #include "k8s-bootstrap/render/sha256.h"
+#include "tests/support/run_tool.h"
 #include "tests/support/temp_dir.h"
 
 namespace fairlead::bootstrap {
@@ -93,6 +95,13 @@ TEST_F(Archive, WithAPassphraseNothingCanBeReadWithoutIt) {
   EXPECT_THAT(*list_names(temp.path(""), "a.tar", ""), ElementsAre("a.tar.enc"));
   ASSERT_TRUE(read_manifest(temp.path("a.tar.enc"), temp.path("pass")));
   ASSERT_TRUE(unpack_archive(temp.path("a.tar.enc"), temp.path("pass"), temp.path("out")));
+  // docs/operating/bootstrap.md: without Fairlead.
+  const auto read = test::run_tool(
+      {"sh", "-c",
+       fmt::format("openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000 -md sha256 -in {} -pass file:{} | tar -xOf - pki/ca.key",
+                   temp.path("a.tar.enc"), temp.path("pass"))});
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(*read, "canary-4711\n");
   EXPECT_THAT(read_manifest(temp.path("a.tar.enc"), temp.path("other")).error().message(), HasSubstr("the passphrase is another one"));
   EXPECT_THAT(read_manifest(temp.path("a.tar.enc"), "").error().message(), HasSubstr("--passphrase-file FILE"));
 }

@@ -1,5 +1,6 @@
 // tests/golden/bootstrap/NAME.txt is what `plan` shows of a situation. FL_UPDATE_GOLDEN=1 writes them anew; read the difference.
 #include "k8s-bootstrap/plan/plan_text.h"
+#include "generated/source_dir.h"
 
 #include <cstdlib>
 #include <filesystem>

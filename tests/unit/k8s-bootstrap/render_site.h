@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "config/parse.h"
+#include "generated/source_dir.h"
 #include "k8s-bootstrap/site/site.h"
 
 namespace fairlead::bootstrap::render_test {

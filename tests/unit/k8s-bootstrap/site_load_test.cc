@@ -4,6 +4,7 @@
 
 #include "config/limits.h"
 #include "config/parse.h"
+#include "generated/source_dir.h"
 #include "k8s-bootstrap/site/site_load.h"
 #include "k8s-bootstrap/site/site_reference.h"
 #include "tests/support/temp_dir.h"

@@ -7,6 +7,7 @@
 
 #include "config/parse.h"
 #include "config/schema_words.h"
+#include "generated/source_dir.h"
 #include "k8s-bootstrap/site/site_reference.h"
 #include "k8s-bootstrap/site/site_schema.h"
 #include "tests/support/temp_dir.h"

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "k8s-bootstrap/pki/corosync_key.h"
 #include "k8s-bootstrap/pki/state_dir.h"
 #include "tests/support/run_tool.h"
 #include "tests/support/temp_dir.h"
@@ -106,21 +105,6 @@ TEST(StateDir, LiesBesideTheSitesFile) {
   EXPECT_EQ(state_dir_path("sites/demo.yaml", "demo.state"), "sites/demo.state");
   EXPECT_EQ(state_dir_path("/site.yaml", "s"), "/s");
   EXPECT_EQ(state_dir_path("/etc/site.yaml", "/srv/s"), "/srv/s");
-}
-
-TEST(CorosyncKey, IsMadeOnceAndKept) {
-  const test::TempDir temp;
-  const auto dir = StateDir::open(temp.path("state"));
-  ASSERT_TRUE(dir);
-  const auto key = ensure_corosync_key(*dir);
-  ASSERT_TRUE(key);
-  EXPECT_EQ(key->size(), 256U);
-  EXPECT_NE(*key, std::string(256, '\0'));
-  EXPECT_EQ(*ensure_corosync_key(*dir), *key);
-  EXPECT_EQ(mode_of(temp.path("state/corosync.key")), 0600U);
-
-  ASSERT_TRUE(dir->write_secret("corosync.key", "short"));
-  EXPECT_EQ(ensure_corosync_key(*dir).error().code, Errc::kConflict);
 }
 
 }  // namespace

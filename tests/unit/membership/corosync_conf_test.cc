@@ -1,5 +1,6 @@
 // Golden files: tests/golden/corosync_conf/NAME.conf. FL_UPDATE_GOLDEN=1 writes them anew.
 #include "membership/corosync_conf.h"
+#include "generated/source_dir.h"
 
 #include <gtest/gtest.h>
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <sstream>
 
+#include "generated/source_dir.h"
 #include "membership/message_codec.h"
 
 namespace fairlead::membership {

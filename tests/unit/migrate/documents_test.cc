@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "generated/source_dir.h"
 #include "migrate/migrate.h"
 #include "migrate/words.h"
 

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "config/load.h"
+#include "generated/source_dir.h"
 #include "migrate/migrate.h"
 #include "migrate/words.h"
 

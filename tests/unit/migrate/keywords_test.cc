@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "generated/source_dir.h"
 #include "migrate/corosync_reader.h"
 #include "migrate/haproxy_keywords.h"
 #include "migrate/keepalived_keywords.h"
