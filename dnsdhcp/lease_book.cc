@@ -152,14 +152,26 @@ void LeaseBook::expire(Instant now) {
   std::erase_if(deletes_fed_, [&](const auto& d) { return d.second <= now; });
 }
 
+void LeaseBook::feed_deletion(const IpAddress& address, Instant now, BookActions& out) {
+  deletes_fed_.emplace(address, now + kDeleteEchoWait);
+  out.emplace_back(FeedDelete{address});
+}
+
+bool LeaseBook::deletion_was_fed(const IpAddress& address) {
+  const auto fed = deletes_fed_.find(address);
+  if (fed == deletes_fed_.end()) return false;
+  deletes_fed_.erase(fed);
+  return true;
+}
+
 void LeaseBook::feed(const Lease& lease, const Lease* before, Instant now, BookActions& out) {
   if (!is_fed(lease)) return;
-  // dnsmasq keeps the client id of the lease before when the new one has none: it would take the next client for the last.
-  const bool another = before != nullptr && is_held(*before) && (!is_held(lease) || client_key(*before) != client_key(lease));
-  if (another) {
-    deletes_fed_[lease.address] = now + kDeleteEchoWait;
-    out.emplace_back(FeedDelete{lease.address});
-  }
+  // dnsmasq keeps the client id of the lease before when the new one has none: it would take the next client for the last. It may have a
+  // lease that the book knows nothing of: one that it gave as the VIPs went, or whose last second is not over there.
+  const bool had = before != nullptr && is_held(*before);
+  const bool another = had && (!is_held(lease) || client_key(*before) != client_key(lease));
+  const bool unsure = is_held(lease) && lease.client_id.empty() && (!had || untold_.count(lease.network) != 0);
+  if (another || unsure) { feed_deletion(lease.address, now, out); }
   if (is_held(lease) && lease.expires > now) out.emplace_back(FeedAdd{lease});  // I6
 }
 
@@ -190,10 +202,7 @@ void LeaseBook::feed_again(const IpAddress& address, bool deletion, Instant now,
   const auto found = book_.find(address);
   if (found == book_.end() || found->second.lease.expires <= now || !is_fed(found->second.lease)) return;
   const Lease& lease = found->second.lease;
-  if (deletion || !is_held(lease)) {
-    deletes_fed_[address] = now + kDeleteEchoWait;
-    out.emplace_back(FeedDelete{address});
-  }
+  if (deletion || !is_held(lease)) { feed_deletion(address, now, out); }
   if (is_held(lease)) out.emplace_back(FeedAdd{lease});
 }
 
@@ -205,7 +214,7 @@ void LeaseBook::local_event(const LeaseEvent& event, Instant now, BookActions& o
   if (network == nullptr) return;
   const auto found = holdings_.find(network->name);
   const bool ours = found != holdings_.end() && found->second.fenced;
-  const bool fed = event.kind == LeaseEventKind::kDelete && deletes_fed_.erase(event.address) != 0;
+  const bool fed = event.kind == LeaseEventKind::kDelete && deletion_was_fed(event.address);
   if (FL_LEASE_RULE(kEcho, !ours) || fed) return;  // I1
   Holding& holding = holdings_[network->name];
   if (event.kind == LeaseEventKind::kDelete) {
@@ -302,12 +311,7 @@ Adoption LeaseBook::adopt(const std::string& network, const IpAddress& address, 
   lease.stamp = stamp(holding->second);
   lease.holder = self_;
   if (!write_own(lease, now, out)) return Adoption::kNothing;
-  if (known) {
-    feed(lease, &*before, now, out);
-  } else {
-    // dnsmasq may have given it to somebody as the VIPs went, which was not told: it would keep that client's id beside this one's MAC.
-    feed_again(address, /*deletion=*/true, now, out);
-  }
+  feed(lease, before ? &*before : nullptr, now, out);
   return known ? Adoption::kLonger : Adoption::kNew;
 }
 

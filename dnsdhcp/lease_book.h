@@ -157,7 +157,7 @@ class LeaseBook {
   /// forget a lease of it. Nothing to do: the record is over or another network's. Not while may_give().
   void feed_again(const IpAddress& address, bool deletion, Instant now, BookActions& out);
   /// The dnsmasq of this node had no lease of an address that it was told to forget: no event will come of it.
-  void had_none(const IpAddress& address) { deletes_fed_.erase(address); }
+  void had_none(const IpAddress& address) { static_cast<void>(deletion_was_fed(address)); }
   /// The gate is about to open: tells everybody. It may be opened when may_open().
   void open(const std::string& network, BookActions& out);
   /// The gate is closed and nothing more comes in: fence, then the word, then may_release(). This is the barrier of a planned move, and
@@ -237,8 +237,11 @@ class LeaseBook {
   /// What others told: now, or when no address is given any more (I8).
   void feed_news(const Lease& lease, const Lease* before, Instant now, BookActions& out);
   void feed_waiting(Instant now, BookActions& out);
-  /// `before`: what dnsmasq may have of the address; nullptr: nothing.
+  /// `before`: what the book had of the address; nullptr: nothing.
   void feed(const Lease& lease, const Lease* before, Instant now, BookActions& out);
+  void feed_deletion(const IpAddress& address, Instant now, BookActions& out);
+  /// One of them: this is its echo.
+  [[nodiscard]] bool deletion_was_fed(const IpAddress& address);
   static void send_own(const Lease& lease, Instant now, BookActions& out);
   void send_chunk(Instant now, BookActions& out);
   void heard_whole(NodeId from, Instant now, BookActions& out);
@@ -257,7 +260,8 @@ class LeaseBook {
   std::map<std::string, std::size_t> words_on_the_way_;  // Our own, not delivered yet.
   bool unheard_ = false;                                 // Out of the group since the last one was said.
   std::uint32_t fences_ = 0;
-  std::map<IpAddress, Instant> deletes_fed_;         // Whose echo has not come; until when it is waited for.
+  std::set<std::string> untold_;                     // Networks that were let go while dnsmasq might give.
+  std::multimap<IpAddress, Instant> deletes_fed_;    // Each whose echo has not come; until when it is waited for.
   std::map<std::string, std::set<IpAddress>> news_;  // By network; what waits (I8).
   // Synchronisation, of this view.
   std::set<NodeId> others_;

@@ -21,7 +21,10 @@ void LeaseBook::hold(const std::string& network, Epoch vip_epoch, Instant now, B
 }
 
 void LeaseBook::let_go(const std::string& network) {
-  if (holdings_.erase(network) == 0) return;
+  const auto found = holdings_.find(network);
+  if (found == holdings_.end()) return;
+  if (may_give(found->second)) untold_.insert(network);
+  holdings_.erase(found);
   for (auto& [address, record] : book_)
     if (record.lease.network == network) record.own = false;
 }
@@ -40,6 +43,7 @@ void LeaseBook::fence_came(const MacAddress& mac, BookActions& out) {
 }
 
 void LeaseBook::dnsmasq_ended() {
+  untold_.clear();
   for (auto& [network, holding] : holdings_) {
     if (holding.gate == Gate::kClosing || holding.gate == Gate::kReleasable) continue;  // It had told everything.
     holding.gate = Gate::kClosed;

@@ -57,6 +57,16 @@ class LeaseBookTest : public ::testing::Test {
     out.clear();
     return found;
   }
+  /// What dnsmasq is told of leases, in that order.
+  std::vector<std::string> take_feeds() {
+    std::vector<std::string> fed;
+    for (const BookAction& action : out) {
+      if (const auto* add = std::get_if<FeedAdd>(&action)) fed.push_back("add " + add->lease.address.to_string());
+      if (const auto* deletion = std::get_if<FeedDelete>(&action)) fed.push_back("delete " + deletion->address.to_string());
+    }
+    out.clear();
+    return fed;
+  }
   /// Until events count.
   void hold(LeaseBook& by, Epoch epoch) {
     by.hold(kMast, epoch, now, out);
@@ -72,6 +82,7 @@ class LeaseBookTest : public ::testing::Test {
     lease.network = kMast;
     lease.address = ip(address);
     lease.mac = mac(client);
+    lease.client_id = event(LeaseEventKind::kAdd, address, client).client_id;
     lease.expires = now + std::chrono::seconds(seconds);
     lease.stamp = stamp;
     lease.holder = n2;
