@@ -56,6 +56,20 @@ class BusTest(WithDnsmasq):
         self.probe.ask(f"add {POOL[1]} {OTHER} mast-2 - 600", add=POOL[1])
         wait_for(lambda: [e for e in self.probe.lines("EVENT") if e["mac"] == OTHER and e["name"] == "mast-2"], 5, "another client's")
 
+    def test_a_lease_put_in_without_a_client_id_keeps_that_of_the_one_before_unless_it_is_deleted_first(self):
+        """What LeaseBook deletes first for, and that each deletion has an event of its own."""
+        def ids_of(mac):
+            return [e["client_id"] for e in self.probe.lines("EVENT") if e["mac"] == mac and e["action"] != "del"]
+
+        self.probe.ask(f"add {POOL[1]} {OTHER} - 01:{OTHER} 120", add=POOL[1])
+        self.probe.ask(f"add {POOL[1]} {MAC} - - 120", add=POOL[1])
+        wait_for(lambda: ids_of(MAC), 5, "another client's")
+        self.assertEqual(ids_of(MAC)[-1], f"01:{OTHER}", "and of the one before")
+        for order in ("del {}", "add {} " + MAC + " - - 120", "del {}", "add {} " + MAC + " - - 600"):
+            self.probe.tell(order.format(POOL[1]))
+        self.probe.wait("EVENT", 2, action="del", address=POOL[1])
+        self.assertEqual(self.probe.wait("EVENT", action="add", left="600")[-1]["client_id"], "-")
+
     def test_a_lease_is_deleted_once(self):
         self.probe.ask(f"add {POOL[1]} {MAC} mast-1 - 120", add=POOL[1])
         self.assertEqual(self.probe.ask(f"del {POOL[1]}")["there"], "1")
