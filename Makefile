@@ -97,7 +97,7 @@ fuzz:
 
 lint:
 	@scripts/setup.sh build lint
-	@$(MAKE) --no-print-directory build/build.ninja
+	@cmake --preset lint >/dev/null
 	@scripts/check.sh
 
 format:

@@ -130,11 +130,11 @@ bool LeaseBook::put(const Lease& lease, bool own, BookActions& out) {
   return true;
 }
 
-void LeaseBook::load(std::vector<Lease> leases, Epoch epoch, Instant now) {
+void LeaseBook::load(const std::vector<Lease>& leases, Epoch epoch, Instant now) {
   newest_epoch_ = std::max(newest_epoch_, std::min(epoch, kEpochMax - 1));
   BookActions full;  // What is too much for the book was too much for the file.
   for (const Lease& lease : leases)
-    if (lease.expires > now && lease.stamp.epoch < kEpochMax && lease.stamp.sequence < kEpochMax && book_.count(lease.address) == 0)
+    if (lease.expires > now && lease.stamp.epoch < kEpochMax && lease.stamp.sequence < kEpochMax && !book_.contains(lease.address))
       static_cast<void>(put(lease, /*own=*/false, full));
 }
 
@@ -170,8 +170,8 @@ void LeaseBook::feed(const Lease& lease, const Lease* before, Instant now, BookA
   // lease that the book knows nothing of: one that it gave as the VIPs went, or whose last second is not over there.
   const bool had = before != nullptr && is_held(*before);
   const bool another = had && (!is_held(lease) || client_key(*before) != client_key(lease));
-  const bool unsure = is_held(lease) && lease.client_id.empty() && (!had || untold_.count(lease.network) != 0);
-  if (another || unsure) { feed_deletion(lease.address, now, out); }
+  const bool unsure = is_held(lease) && lease.client_id.empty() && (!had || untold_.contains(lease.network));
+  if (another || unsure) feed_deletion(lease.address, now, out);
   if (is_held(lease) && lease.expires > now) out.emplace_back(FeedAdd{lease});  // I6
 }
 
@@ -202,7 +202,7 @@ void LeaseBook::feed_again(const IpAddress& address, bool deletion, Instant now,
   const auto found = book_.find(address);
   if (found == book_.end() || found->second.lease.expires <= now || !is_fed(found->second.lease)) return;
   const Lease& lease = found->second.lease;
-  if (deletion || !is_held(lease)) { feed_deletion(address, now, out); }
+  if (deletion || !is_held(lease)) feed_deletion(address, now, out);
   if (is_held(lease)) out.emplace_back(FeedAdd{lease});
 }
 
@@ -466,7 +466,7 @@ void LeaseBook::view_changed(const std::vector<NodeId>& members, Instant now, Bo
 }
 
 void LeaseBook::delivered(NodeId from, const LeaseDigest& theirs, Instant now, BookActions& out) {
-  if (others_.count(from) == 0) return;
+  if (!others_.contains(from)) return;
   if (theirs == digest()) {
     equal_.insert(from);
     tell_when_equal(now, out);
@@ -478,7 +478,7 @@ void LeaseBook::delivered(NodeId from, const LeaseDigest& theirs, Instant now, B
 }
 
 void LeaseBook::heard_whole(NodeId from, Instant now, BookActions& out) {
-  if (from != self_ && others_.count(from) == 0) return;
+  if (from != self_ && !others_.contains(from)) return;
   equal_.insert(from);
   out.emplace_back(SendDigest{digest()});
   tell_when_equal(now, out);

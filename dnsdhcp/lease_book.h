@@ -127,12 +127,12 @@ class LeaseBook {
   /// Records of other networks are kept and passed on, but not fed. dnsmasq is restarted by such a change and asks for a snapshot.
   void configure(std::vector<BookNetwork> networks) { networks_ = std::move(networks); }
   /// What was on disk, before anything else. `epoch`: the newest one then.
-  void load(std::vector<Lease> leases, Epoch epoch, Instant now);
+  void load(const std::vector<Lease>& leases, Epoch epoch, Instant now);
 
   // ---- what happens ----
   void local_event(const LeaseEvent& event, Instant now, BookActions& out);
   void delivered(NodeId from, const LeaseUpdate& update, Instant now, BookActions& out);
-  void delivered(NodeId from, const LeaseDigest& digest, Instant now, BookActions& out);
+  void delivered(NodeId from, const LeaseDigest& theirs, Instant now, BookActions& out);
   /// `members`: the nodes whose daemons are in the group, this one included or not.
   void view_changed(const std::vector<NodeId>& members, Instant now, BookActions& out);
   /// dnsmasq ended by itself: what it gave last may be untold. Until the pool was swept again and open() nothing is handed over.
@@ -164,7 +164,7 @@ class LeaseBook {
   /// of a restart of dnsmasq. open() takes it back.
   void close(const std::string& network, BookActions& out);
 
-  [[nodiscard]] bool holds(const std::string& network) const { return holdings_.count(network) != 0; }
+  [[nodiscard]] bool holds(const std::string& network) const { return holdings_.contains(network); }
   /// I7: nothing can be missing here. No sweep is needed. Of a word that came in a new view it may become true when synchronised().
   [[nodiscard]] bool handed_over(const std::string& network) const;
   /// dnsmasq has told all from before hold().

@@ -134,7 +134,7 @@ bool LeaseBook::may_give(const IpAddress& address) const {
   return found != holdings_.end() && may_give(found->second);
 }
 
-bool LeaseBook::has_news(const std::string& network) const { return news_.count(network) != 0; }
+bool LeaseBook::has_news(const std::string& network) const { return news_.contains(network); }
 
 bool LeaseBook::may_release(const std::string& network) const {
   const auto found = holdings_.find(network);

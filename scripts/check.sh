@@ -40,13 +40,13 @@ tidy_sources() {
   # Only what the build knows: clang-tidy needs its flags.
   comm -12 <(sort -u <<<"$sources") <(python3 -c '
 import json, os
-for unit in json.load(open("build/compile_commands.json")):
+for unit in json.load(open("build/lint/compile_commands.json")):
     print(os.path.relpath(unit["file"]))' | sort -u)
 }
 
 clang_tidy() {
-  [ -f build/compile_commands.json ] || { echo "no build/compile_commands.json: run make build first" >&2; return 1; }
-  tidy_sources | xargs -r -P "$jobs" -n 2 clang-tidy-14 -p build --quiet --extra-arg=-Wno-unknown-warning-option \
+  [ -f build/lint/compile_commands.json ] || { echo "no build/lint/compile_commands.json: cmake --preset lint makes it" >&2; return 1; }
+  tidy_sources | xargs -r -P "$jobs" -n 2 clang-tidy-14 -p build/lint --quiet --extra-arg=-Wno-unknown-warning-option \
     2> >(grep -vE '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -' >&2)
 }
 
@@ -56,7 +56,7 @@ step messages python3 scripts/check_messages.py
 step style python3 scripts/tidy.py
 step checks-can-fail python3 tests/scripts/checks_test.py
 step format format
-step headers cmake --build build --target headers
+step headers cmake --build build/lint --target headers
 step clang-tidy clang_tidy
 
 if [ ${#failed[@]} -gt 0 ]; then

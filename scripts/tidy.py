@@ -4,7 +4,7 @@
   scripts/tidy.py [ROOT]
 
 Columns (140 in C++), file length (650 lines; guide value 600), an open task without an issue, sleeping tests, paths of one
-machine, headers without #pragma once, a .cc that includes another header before its own (which is seen there to compile alone),
+machine, headers without #pragma once, a .cc that includes another header before its own,
 file names that are there twice. A line that must break a rule ends in `tidy: REASON`.
 """
 import collections
