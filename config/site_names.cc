@@ -84,6 +84,19 @@ void add_hosts(const DnsDhcp& dnsdhcp, std::vector<SiteName>& out) {
   }
 }
 
+/// Where the site says nothing else of such a name.
+void add_other_vips(const Snapshot& snapshot, std::vector<SiteName>& out) {
+  for (std::size_t i = 0; i < snapshot.vips.size(); ++i) {
+    const Vip& vip = snapshot.vips[i];
+    if (!is_dns_name(vip.name) || vip.name.ends_with('.')) continue;
+    SiteName name = make_name(SiteName::Kind::kVip, vip.name, lower(snapshot.dnsdhcp->domain), vip.address.address);
+    name.what = "VIP " + vip.name;
+    name.path = fmt::format("vips[{}].name", i);
+    if (std::none_of(out.begin(), out.end(), [&](const SiteName& other) { return other.full == name.full; }))
+      out.push_back(std::move(name));
+  }
+}
+
 }  // namespace
 
 std::string domain_of(const DnsDhcp& dnsdhcp, const DhcpNetwork& network) {
@@ -104,6 +117,7 @@ std::vector<SiteName> list_site_names(const Snapshot& snapshot) {
     name.path = fmt::format("dnsdhcp.records[{}].name", i);
     out.push_back(std::move(name));
   }
+  add_other_vips(snapshot, out);
   return out;
 }
 

@@ -21,8 +21,9 @@ struct SiteName {
   std::string path;  ///< "dnsdhcp.hosts[0].name"
 };
 
-/// Gateways (by their first link), VIPs of the networks, hosts, their aliases, records: in this order, as the file has them. A name without
-/// dots lies in the domain of its network (hosts, aliases, VIPs) or in dnsdhcp.domain (nodes, records); with dots it stands as it is.
+/// Gateways (by their first link), VIPs of the networks, hosts, their aliases, records, other VIPs of whose name nothing else is said: in
+/// this order, as the file has them. A name without dots lies in the domain of its network (hosts, aliases, its VIPs) or in dnsdhcp.domain
+/// (nodes, records, other VIPs); with dots it stands as it is.
 /// Empty without dnsdhcp.
 [[nodiscard]] std::vector<SiteName> list_site_names(const Snapshot& snapshot);
 

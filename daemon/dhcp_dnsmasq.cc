@@ -194,10 +194,8 @@ void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
     case dnsdhcp::DnsmasqAction::kRestart:
       restart_due_ = true;
       for (auto& [name, network] : networks_) {
-        if (network.step == Step::kOpening || network.step == Step::kOpen) begin_closing(name, network);
-        if (network.step != Step::kSweeping) continue;
-        end_sweep(network);  // It is asked anew after the start.
-        step_to(name, network, Step::kFencing);
+        end_sweep(network);
+        network.steps.restart(clock_.now());
       }
       return turn();
   }
@@ -207,7 +205,7 @@ void DhcpRunner::act(dnsdhcp::DnsmasqAction action) {
 void DhcpRunner::restart_when_closed() {
   if (!restart_due_ || stopping_ || !gate_guards_all()) return;
   for (const auto& [name, network] : networks_) {
-    if (network.step != Step::kAway && network.step != Step::kClosed && network.step != Step::kFencing) return;
+    if (!network.steps.may_restart()) return;
   }
   restart_due_ = false;
   if (keeper_->core().phase() == dnsdhcp::DnsmasqPhase::kStopped) return keeper_->run();
@@ -221,17 +219,8 @@ void DhcpRunner::dnsmasq_ready(Duration took) {
   flush_feeds();
   dnsdhcp::BookActions out;
   for (auto& [name, network] : networks_) {
-    if ((network.step != Step::kClosed && network.step != Step::kAway) || !network.is_here() || !network.released.empty()) continue;
-    if (!serves(network)) {  // No more, by a reload.
-      book_.let_go(name);
-      network.told = false;
-      step_to(name, network, Step::kAway);
-    } else if (network.told) {  // Closed for a restart, and nothing was given meanwhile.
-      step_to(name, network, Step::kOpening);
-      book_.open(name, out);
-    } else {
-      begin(name, network, out);
-    }
+    if (!network.released.empty() || !network.is_here()) continue;
+    if (!serves(network) || network.steps.dnsmasq_ready(book_, out) == dnsdhcp::StepWish::kBegin) begin(name, network, out);
   }
   carry(std::move(out));
   turn();

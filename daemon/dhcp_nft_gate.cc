@@ -59,8 +59,8 @@ void DhcpRunner::set_gate() {
     dnsdhcp::GateSide& side = network.settings.cidr.address.is_v4() ? gate.v4 : gate.v6;
     side.guarded.push_back(network.device);
     next.guarded.insert(door_of(network));
-    if ((network.step != Step::kOpening && network.step != Step::kOpen) || !book_.may_open(name)) continue;
-    if (network.step == Step::kOpening && !knows_all() && !gate_.open.contains(door_of(network))) continue;
+    if (!network.steps.wants_gate(book_)) continue;
+    if (network.steps.step() == Step::kOpening && !knows_all() && !gate_.open.contains(door_of(network))) continue;
     side.open.push_back(network.device);
     next.open.insert(door_of(network));
   }

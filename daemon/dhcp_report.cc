@@ -145,16 +145,16 @@ admin::DhcpNetworkStatus DhcpRunner::describe(const Network& network) const {
     out.pool = {settings.pool->first.to_string(), settings.pool->last.to_string()};
     out.pool_size = size_of(*settings.pool);
   }
-  out.serving = network.step == Step::kOpen && keeper_ && keeper_->bus().is_ready();
+  out.serving = network.steps.step() == Step::kOpen && keeper_ && keeper_->bus().is_ready();
   out.held_here = network.is_here();
   if (const auto counts = counts_.find(settings.name); counts != counts_.end()) {
     out.pool_leased = counts->second.in_pool;
     out.leases_held = counts->second.held;
     out.leases_released = counts->second.released;
   }
-  if (network.step == Step::kSweeping)
+  if (network.steps.step() == Step::kSweeping)
     out.sweep = admin::SweepState::kRunning;
-  else if (network.swept)
+  else if (network.steps.swept())
     out.sweep = admin::SweepState::kDone;
   out.adopted = network.adopted;
   if (out.held_here && !out.serving) {

@@ -18,10 +18,6 @@ namespace {
 constexpr Duration kUnsentRetry = std::chrono::milliseconds(20);
 constexpr Duration kSaveRetry = std::chrono::seconds(10);
 
-constexpr Duration kClosedMax = std::chrono::seconds(3);  ///< A VIP that is to go has gone by then.
-constexpr Duration kFenceMax = std::chrono::seconds(2);
-constexpr Duration kQueueLook = std::chrono::milliseconds(3);
-
 /// Requests that came in before the gate was closed wait in dnsmasq's socket (proc(5), /proc/net/udp: rx_queue).
 bool dhcp_queue_is_empty(IpAddress::Family family) {
   const bool v4 = family == IpAddress::Family::kV4;
@@ -58,13 +54,9 @@ void DhcpRunner::dnsmasq_ended() {
   restart_due_ = false;  // The next one has the files as they are.
   book_.dnsmasq_ended();
   for (auto& [name, network] : networks_) {
-    if (network.step == Step::kAway) continue;
     end_sweep(network);
-    if (network.step == Step::kOpen) FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", "dnsmasq ended");
-    const bool leaves = !network.released.empty();
-    network.told = false;
-    network.fenced_at = clock_.now();
-    step_to(name, network, leaves ? Step::kClosed : Step::kFencing);
+    if (network.steps.step() == Step::kOpen) FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", "dnsmasq ended");
+    network.steps.dnsmasq_ended(/*leaving=*/!network.released.empty(), clock_.now());
     answer_released(network);
   }
   turn();
@@ -79,7 +71,7 @@ void DhcpRunner::set_networks() {
     if (settings.router) vips.insert(config::router_vip_name(settings));
     if (settings.dns && settings.dns != settings.router) vips.insert(config::dns_vip_name(settings));
     auto before = networks_.extract(settings.name);
-    Network network;
+    Network network(settings.name);
     if (!before.empty() && before.mapped().device == device) {
       network = std::move(before.mapped());
       std::erase_if(network.here, [&](const std::string& vip) { return !vips.contains(vip); });
@@ -141,13 +133,10 @@ void DhcpRunner::vip_changed(const std::string& vip, bool here) {
     }
     if (network.is_here() && !was_here) {
       begin(name, network, out);
-    } else if (!here && network.step != Step::kAway) {
+    } else if (!here && network.steps.step() != Step::kAway) {
       // It went before its turn: nobody waits for that any more, and what would be done then would be done to its next life.
       std::erase_if(network.released, [&](const auto& waiting) { return waiting.first == vip; });
-      end_sweep(network);
-      book_.let_go(name);
-      step_to(name, network, Step::kAway);
-      answer_released(network);
+      gone(name, network);
     }
   }
   if (std::all_of(networks_.begin(), networks_.end(), [](const auto& n) { return n.second.is_here(); })) go_on();
@@ -162,24 +151,30 @@ void DhcpRunner::vip_changed(const std::string& vip, bool here) {
 bool DhcpRunner::serves(const Network& network) const { return dnsdhcp::serves_dhcp(*options_.snapshot.dnsdhcp, network.settings); }
 
 void DhcpRunner::begin(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
-  if (!serves(network)) return;  // Names only: no lease, no gate, nothing to wait for.
+  if (!serves(network)) {                                          // Names only: no lease, no gate, nothing to wait for.
+    if (network.steps.step() != Step::kAway) gone(name, network);  // It served before a reload.
+    return;
+  }
   Epoch epoch = 0;
   for (const std::string& each : network.vips) epoch = std::max(epoch, host_.epoch_of(each));
-  network.swept = false;
-  network.fenced_at = clock_.now();
-  network.sweep_retry = {};
   gate_doubtful_ = true;  // Whoever flushed all tables a moment ago has the gate set again.
-  book_.hold(name, epoch, clock_.now(), out);
-  step_to(name, network, Step::kFencing);
+  network.steps.begin(epoch, clock_.now(), book_, out);
+}
+
+/// A VIP went, or the network is served no more.
+void DhcpRunner::gone(const std::string& name, Network& network) {
+  if (network.steps.step() == Step::kOpen) FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", "its virtual IP is gone");
+  end_sweep(network);
+  network.steps.gone(clock_.now(), book_);
+  answer_released(network);
 }
 
 void DhcpRunner::before_release(const std::string& vip, std::function<void()> done) {
   if (stopping_) return done();
   for (auto& [name, network] : networks_) {
     if (!network.vips.contains(vip)) continue;
-    if (network.step == Step::kAway || network.step == Step::kClosed) break;
-    if (network.step != Step::kClosingGate && network.step != Step::kClosing) begin_closing(name, network);
-    network.close_by = std::min(network.close_by, clock_.now() + kBarrierMax);
+    if (!network.steps.close(clock_.now())) break;
+    end_sweep(network);
     network.released.emplace_back(vip, std::move(done));
     return turn();
   }
@@ -229,86 +224,46 @@ void DhcpRunner::turn() {
   arm();
 }
 
-void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
-  const Instant now = clock_.now();
-  switch (network.step) {
-    case Step::kAway: return;
-    case Step::kClosed:
-      if (std::exchange(network.pausing, false) && network.is_here() && network.released.empty() && !restart_due_)
-        return end_pause(name, network, out);
-      // It was to go, and stayed after all.
-      if (network.is_here() && !restart_due_ && now >= network.since + kClosedMax) begin(name, network, out);
-      return;
-    case Step::kFencing:
-      if (restart_due_ || !keeper_ || !keeper_->bus().is_ready()) return;
-      if (!book_.fenced(name)) {
-        if (now < network.fenced_at + kFenceMax) return;
-        network.fenced_at = now;
-        return book_.dnsmasq_started(out);  // The fence got lost: another one.
-      }
-      if (!book_.handed_over(name)) {
-        if (!book_.synchronised() && now < network.since + kBooksMax) return;
-        if (needs_sweep(network)) return begin_sweep(name, network);
-      }
-      step_to(name, network, Step::kOpening);
-      return book_.open(name, out);
-    case Step::kSweeping: return sweep_turn(name, network, out);
-    case Step::kOpening:
-      if (!book_.may_open(name) || !gate_is_open(network)) return;
-      FL_LOG(DHCP_GATE_OPENED, "network", name, "after_ms", to_ms(now - network.since), "swept", network.swept);
-      return step_to(name, network, Step::kOpen);
-    case Step::kOpen:
-      if (!book_.has_news(name) && !has_refused(network)) return;
-      begin_closing(name, network);
-      network.pausing = true;
-      network.close_by = now + kFenceMax;  // Nobody waits for it.
-      return;
-    case Step::kClosingGate:
-      // What the socket has taken already dnsmasq answers still.
-      if (!gate_is_closed(network) || !dhcp_queue_is_empty(network.settings.cidr.address.family())) {
-        if (now >= network.close_by) closed(name, network, /*told=*/false);
-        return;
-      }
-      step_to(name, network, Step::kClosing);
-      return book_.close(name, out);
-    case Step::kClosing:
-      if (!book_.may_release(name) && now < network.close_by) return;
-      return closed(name, network, book_.may_release(name));
-  }
+dnsdhcp::StepFacts DhcpRunner::facts_of(const Network& network) const {
+  dnsdhcp::StepFacts facts;
+  facts.now = clock_.now();
+  facts.here = network.is_here();
+  facts.ready = keeper_ && keeper_->bus().is_ready();
+  facts.restart_due = restart_due_;
+  facts.sweeps = needs_sweep(network);
+  facts.gate_open = gate_is_open(network);
+  facts.gate_closed = gate_is_closed(network);
+  facts.refused = has_refused(network);
+  return facts;
 }
 
-void DhcpRunner::step_to(const std::string& name, Network& network, Step step) {
-  if (network.step == Step::kOpen && step == Step::kAway) FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", "its virtual IP is gone");
-  // What was waited for before the gate opened counts from the VIP's arrival.
-  if (step != Step::kSweeping && step != Step::kOpening) network.since = clock_.now();
-  network.step = step;
+void DhcpRunner::turn(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
+  using dnsdhcp::StepWish;
+  if (network.steps.step() == Step::kSweeping) return sweep_turn(name, network, out);
+  dnsdhcp::StepFacts facts = facts_of(network);
+  if (network.steps.step() == Step::kClosingGate && facts.gate_closed)
+    facts.queue_empty = dhcp_queue_is_empty(network.settings.cidr.address.family());
+  switch (network.steps.turn(facts, book_, out)) {
+    case StepWish::kNothing: return;
+    case StepWish::kBegin: return begin(name, network, out);
+    case StepWish::kSweep: return begin_sweep(name, network);
+    case StepWish::kOpened:
+      FL_LOG(DHCP_GATE_OPENED, "network", name, "after_ms", to_ms(network.steps.opened_after()), "swept", network.steps.swept());
+      return;
+    case StepWish::kStopped: return closed(name, network);
+  }
 }
 
 void DhcpRunner::answer_released(Network& network) {
   for (auto& [vip, done] : std::exchange(network.released, {})) done();
 }
 
-void DhcpRunner::begin_closing(const std::string& name, Network& network) {
-  end_sweep(network);
-  network.close_by = clock_.now() + kBarrierMax;
-  step_to(name, network, Step::kClosingGate);
-}
-
-/// What came meanwhile is told to dnsmasq, which gives nothing now. Some of its own may be untold: the pool is asked as well.
-void DhcpRunner::end_pause(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
-  if (!network.told) return begin(name, network, out);
-  book_.tick(clock_.now(), out);
-  step_to(name, network, Step::kOpening);
-  book_.open(name, out);
-}
-
-void DhcpRunner::closed(const std::string& name, Network& network, bool told) {
-  const char* why = network.pausing ? "for leases that dnsmasq has to learn"
-                    : told          ? "planned"
-                                    : "planned, and a lease may be missing: its pool is asked before it opens";
-  FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", why);
-  network.told = told;
-  step_to(name, network, Step::kClosed);
+void DhcpRunner::closed(const std::string& name, Network& network) {
+  if (network.steps.was_open()) {
+    std::string why = network.steps.pausing() ? "for leases that dnsmasq has to learn" : restart_due_ ? "dnsmasq is restarted" : "planned";
+    if (!network.steps.told()) why += ", and a lease may be missing: its pool is asked before it opens";
+    FL_LOG(DHCP_GATE_CLOSED, "network", name, "reason", why);
+  }
   answer_released(network);
 }
 
@@ -352,13 +307,7 @@ void DhcpRunner::arm() {
   };
   for (const auto& [name, network] : networks_) {
     if (network.sweep) next = std::min(next, std::max(network.sweep->next_tick(), now));
-    if (network.step == Step::kFencing) at(network.since + kBooksMax);
-    if (network.step == Step::kClosed && network.pausing) at(now + std::chrono::milliseconds(1));
-    if (network.step == Step::kClosed && network.is_here()) at(network.since + kClosedMax);
-    if (network.step == Step::kFencing) at(network.fenced_at + kFenceMax);
-    if (network.step == Step::kFencing) at(network.sweep_retry);
-    if (network.step == Step::kClosing || network.step == Step::kClosingGate) at(network.close_by);
-    if (network.step == Step::kClosingGate && gate_is_closed(network)) at(now + kQueueLook);
+    next = std::min(next, network.steps.next_due(facts_of(network)));
   }
   if (!unsent_.empty() || (!feeds_.empty() && keeper_ && keeper_->bus().is_ready())) at(now + kUnsentRetry);
   if (book_.revision() != saved_ && !saving_) at(save_at_);

@@ -41,6 +41,7 @@
 #include "dnsdhcp/dnsmasq_keeper.h"
 #include "dnsdhcp/files_on_trial.h"
 #include "dnsdhcp/lease_book.h"
+#include "dnsdhcp/lease_steps.h"
 #include "dnsdhcp/pool_sweep.h"
 #include "dnsdhcp/refused_feeds.h"
 #include "dnsdhcp/script_socket.h"
@@ -48,8 +49,6 @@
 
 namespace fairlead::daemon {
 
-inline constexpr Duration kBarrierMax = std::chrono::milliseconds(100);  ///< What a planned move waits for the last leases.
-inline constexpr Duration kBooksMax = std::chrono::seconds(2);           ///< What an opening waits for the other books.
 inline constexpr Duration kSaveAfter = std::chrono::seconds(1);
 inline constexpr Duration kStandstillMax = std::chrono::milliseconds(30);
 inline constexpr Duration kListensAfter = std::chrono::milliseconds(300);  ///< Of a VIP's arrival; then it is looked whether dnsmasq does.
@@ -119,25 +118,19 @@ class DhcpRunner final : private vip::NeighbourListener {
   void release_lease(const IpAddress& address, bool force, const ReleaseDone& done);
 
  private:
-  /// From away to open, and back.
-  enum class Step : std::uint8_t { kAway, kFencing, kSweeping, kOpening, kOpen, kClosingGate, kClosing, kClosed };
+  using Step = dnsdhcp::LeaseStep;
   struct Network {
+    explicit Network(const std::string& name) : steps(name) {}
+    dnsdhcp::LeaseSteps steps;
     config::DhcpNetwork settings;
     std::string device;
     std::set<std::string> vips;  ///< Their names.
     std::set<std::string> here;
-    Step step = Step::kAway;
-    Instant since{};  ///< Of the step.
     std::unique_ptr<dnsdhcp::PoolSweep> sweep;
     std::unique_ptr<vip::NeighbourPort> port;                               ///< While it sweeps.
     std::vector<std::pair<std::string, std::function<void()>>> released{};  ///< Who waits for kClosed, by VIP.
-    Instant close_by{};                                                     ///< Of kClosingGate and kClosing together.
-    bool pausing = false;                                                   ///< Closed for what has_news() says; it opens again.
-    bool told = false;            ///< Closed after everybody heard of all it gave: it may be opened again without a look at its pool.
-    Instant fenced_at{};          ///< When the fence was asked for last.
-    bool swept = false;           ///< Since the VIPs came.
-    std::string sweep_problem{};  ///< Why its pool could not be searched, when that was tried last; empty: it could.
-    Instant sweep_retry{};
+    std::string sweep_problem{};             ///< Why its pool could not be searched, when that was tried last; empty: it could.
+    Instant sweep_look{};                    ///< When that may be looked at again, without the VIPs.
     std::string deaf{};                      ///< Of the sweep: why answers may have been lost.
     std::string unasked{};                   ///< Likewise: why a question could not be sent.
     std::optional<Instant> unswept_since{};  ///< Of that.
@@ -168,10 +161,9 @@ class DhcpRunner final : private vip::NeighbourListener {
   void turn(const std::string& name, Network& network, dnsdhcp::BookActions& out);
   [[nodiscard]] bool serves(const Network& network) const;  ///< DHCP; see D6.
   void begin(const std::string& name, Network& network, dnsdhcp::BookActions& out);
-  void step_to(const std::string& name, Network& network, Step step);
-  void begin_closing(const std::string& name, Network& network);
-  void end_pause(const std::string& name, Network& network, dnsdhcp::BookActions& out);
-  void closed(const std::string& name, Network& network, bool told);
+  [[nodiscard]] dnsdhcp::StepFacts facts_of(const Network& network) const;
+  void closed(const std::string& name, Network& network);
+  void gone(const std::string& name, Network& network);
   [[nodiscard]] bool needs_sweep(const Network& network) const;
   [[nodiscard]] Result<std::unique_ptr<vip::NeighbourPort>> open_port(const Network& network, const config::DhcpPool& range);
   void begin_sweep(const std::string& name, Network& network);

@@ -30,7 +30,6 @@ Result<std::unique_ptr<vip::NeighbourPort>> DhcpRunner::open_port(const Network&
 
 void DhcpRunner::begin_sweep(const std::string& name, Network& network) {
   const Instant now = clock_.now();
-  if (now < network.sweep_retry) return;
   auto port = open_port(network, *network.settings.pool);
   if (!port) return sweep_failed(name, network, port.error().message());
   dnsdhcp::SweepSettings settings;
@@ -48,7 +47,7 @@ void DhcpRunner::begin_sweep(const std::string& name, Network& network) {
     return sweep_failed(name, network, watched.error().message());
   }
   network.sweep = std::make_unique<dnsdhcp::PoolSweep>(std::move(settings), now);
-  step_to(name, network, Step::kSweeping);
+  network.steps.sweep_begun();
 }
 
 /// D7
@@ -67,9 +66,8 @@ void DhcpRunner::swept_after_all(Network& network) {
 
 void DhcpRunner::sweep_failed(const std::string& name, Network& network, const std::string& why) {
   end_sweep(network);
-  network.sweep_retry = clock_.now() + kSweepRetry;
+  network.steps.sweep_failed(clock_.now() + kSweepRetry);
   say_unswept(name, network, why);
-  network.step = Step::kFencing;  // Not by step_to(): what was waited for counts from the VIP's arrival.
 }
 
 void DhcpRunner::sweep_turn(const std::string& name, Network& network, dnsdhcp::BookActions& out) {
@@ -89,7 +87,6 @@ void DhcpRunner::sweep_turn(const std::string& name, Network& network, dnsdhcp::
   const dnsdhcp::SweepResult found = network.sweep->result();
   end_sweep(network);
   swept_after_all(network);
-  network.swept = true;
   for (const dnsdhcp::ProxyMac& proxy : found.proxies)
     FL_LOG(LEASE_SWEEP_PROXY, "network", name, "mac", proxy.mac.to_string(), "addresses", proxy.addresses);
   for (const dnsdhcp::LiveAddress& live : found.live) {
@@ -99,8 +96,7 @@ void DhcpRunner::sweep_turn(const std::string& name, Network& network, dnsdhcp::
            static_cast<std::int64_t>(to_seconds(network.settings.lease)));
   }
   FL_LOG(LEASE_SWEEP_DONE, "network", name, "asked", found.asked, "found", found.live.size(), "took_ms", to_ms(found.took));
-  step_to(name, network, Step::kOpening);
-  book_.open(name, out);
+  network.steps.sweep_done(book_, out);
 }
 
 void DhcpRunner::end_sweep(Network& network) {
@@ -113,8 +109,9 @@ void DhcpRunner::end_sweep(Network& network) {
 void DhcpRunner::look_at_sweeps() {
   const Instant now = clock_.now();
   for (auto& [name, network] : networks_) {
-    if (!network.unswept_since || network.step == Step::kFencing || network.step == Step::kSweeping || now < network.sweep_retry) continue;
-    network.sweep_retry = now + kSweepLook;
+    const Step step = network.steps.step();
+    if (!network.unswept_since || step == Step::kFencing || step == Step::kSweeping || now < network.sweep_look) continue;
+    network.sweep_look = now + kSweepLook;
     Status asked;
     if (needs_sweep(network)) {
       const auto port = open_port(network, *network.settings.pool);

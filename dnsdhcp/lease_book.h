@@ -139,6 +139,8 @@ class LeaseBook {
   void dnsmasq_ended();
   /// A dnsmasq was started, and asked for snapshot(): what an earlier one owes will not come.
   void dnsmasq_started(BookActions& out);
+  /// A fence that was asked for did not come: another one.
+  void fence_again(BookActions& out);
   /// Early or extra ones do no harm.
   void tick(Instant now, BookActions& out);
   [[nodiscard]] Instant next_tick() const { return next_tick_; }

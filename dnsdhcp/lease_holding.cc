@@ -52,8 +52,13 @@ void LeaseBook::dnsmasq_ended() {
 }
 
 void LeaseBook::dnsmasq_started(BookActions& out) {
+  untold_.clear();
   deletes_fed_.clear();
   news_.clear();  // It was in the snapshot.
+  fence_again(out);
+}
+
+void LeaseBook::fence_again(BookActions& out) {
   bool waited = false;
   for (auto& [network, holding] : holdings_) {
     if (holding.fenced && holding.gate != Gate::kFencing) continue;

@@ -5,7 +5,7 @@
 
 #ifdef FL_MUTANTS
 namespace fairlead::dnsdhcp {
-enum class Mutant { kNone, kEpoch, kEcho, kRestamp, kNews };
+enum class Mutant { kNone, kEpoch, kEcho, kRestamp, kNews, kTold };
 inline Mutant mutant = Mutant::kNone;  // NOLINT: one thread, set by the test before the simulation.
 }  // namespace fairlead::dnsdhcp
 #define FL_LEASE_RULE(name, condition) (::fairlead::dnsdhcp::mutant != ::fairlead::dnsdhcp::Mutant::name && (condition))

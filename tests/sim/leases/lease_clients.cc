@@ -1,5 +1,6 @@
 // LeaseWorld's clients, adversary and oracle.
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/leases/lease_world.h"
 
@@ -104,10 +105,14 @@ void LeaseWorld::step_client(Client& client) {
 // ---- adversary ----
 
 void LeaseWorld::after_ack(Client& client) {
-  if (holder() == nullptr || (!armed_kill_ && !armed_move_)) return;
+  if (holder() == nullptr) return;
+  if (std::exchange(armed_cut_, false)) {
+    ++coverage_.cuts_at_ack;
+    return cut(*holder());
+  }
   if (!armed_kill_) {
-    armed_move_ = false;
-    return move_somewhere();
+    if (std::exchange(armed_move_, false)) move_somewhere();
+    return;
   }
   armed_kill_ = false;
   if (chance(50)) {
@@ -126,8 +131,8 @@ void LeaseWorld::after_ack(Client& client) {
 }
 
 void LeaseWorld::move_somewhere() {
-  Node* node = server();
-  if (node == nullptr) return;
+  Node* node = holder();
+  if (node == nullptr || moving_to_ != kNoNode) return;
   Node& to = nodes_[prng_.below(static_cast<std::uint32_t>(nodes_.size()))];
   if (to.up && to.id != node->id && to.component == node->component) begin_move(to.id);
 }
@@ -164,11 +169,11 @@ void LeaseWorld::strike() {
   } else if (what < 83) {
     if (merge_at_ != Instant{}) return;
     ++coverage_.cuts;
-    Node& other = nodes_[prng_.below(static_cast<std::uint32_t>(nodes_.size()))];
-    story("cut: node " + std::to_string(to_number(other.id)) + " is alone");
-    other.component = 1;
-    merge_at_ = now_ + ms(1'000, 40'000);
-    change_views();
+    if (chance(30)) {
+      armed_cut_ = true;  // Right after an ACK.
+      return;
+    }
+    cut(nodes_[prng_.below(static_cast<std::uint32_t>(nodes_.size()))]);
   } else if (what < 88) {
     ++coverage_.blackouts;
     story("all gateways are off");
@@ -181,14 +186,23 @@ void LeaseWorld::strike() {
     const std::uint32_t clock = prng_.below(4);
     if (clock == 0) wall_s_ += 3600;  // A clock that is wrong after the start.
     if (clock == 1) wall_s_ -= 3600;
-  } else if (node != nullptr && node->dnsmasq_up) {
+  } else if (node != nullptr && node->dnsmasq_up && node->ends_at == Instant{}) {
+    if (chance(50)) return restart_dnsmasq(*node);
     crash_dnsmasq(*node);
   }
 }
 
+void LeaseWorld::cut(Node& node) {
+  if (merge_at_ != Instant{}) return;
+  story("cut: node " + std::to_string(to_number(node.id)) + " is alone");
+  node.component = 1;
+  merge_at_ = now_ + ms(1'000, 40'000);
+  change_views();
+}
+
 void LeaseWorld::quiet() {
   story("quiet");
-  striking_ = armed_kill_ = armed_move_ = false;
+  striking_ = armed_kill_ = armed_move_ = armed_cut_ = false;
   for (Node& node : nodes_) {
     node.component = 0;
     node.back_at = std::min(node.back_at, now_ + ms(0, 1'000));

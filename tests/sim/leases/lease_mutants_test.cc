@@ -27,6 +27,7 @@ const Case kCases[] = {
     {"EchoesReplicated", Mutant::kEcho, Omission::kNone},
     {"HolderGivesIn", Mutant::kRestamp, Omission::kNone},
     {"NewsWithAnOpenGate", Mutant::kNews, Omission::kNone},
+    {"HastyClosingCountsAsTold", Mutant::kTold, Omission::kNone},
 };
 
 class LeaseMutants : public ::testing::TestWithParam<Case> {};

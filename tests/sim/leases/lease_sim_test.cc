@@ -29,12 +29,15 @@ unsigned seeds_per_shard() {
 void expect_everything_played(const Coverage& c) {
   const std::pair<const char*, std::uint64_t> kinds[] = {
       {"planned moves", c.moves},
+      {"planned moves without the barrier", c.hasty_moves},
       {"killed holders", c.kills},
       {"kills between ACK and record", c.kills_at_ack},
       {"cuts", c.cuts},
+      {"cuts between ACK and record", c.cuts_at_ack},
       {"merges", c.merges},
       {"all gateways off", c.blackouts},
       {"crashes of dnsmasq", c.crashes},
+      {"restarts of dnsmasq", c.restarts},
       {"sweeps", c.sweeps},
       {"pauses", c.pauses},
       {"adopted addresses", c.adopted},

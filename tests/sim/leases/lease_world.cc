@@ -16,9 +16,7 @@ constexpr Duration kStep = 2ms;
 constexpr Duration kSaved = 500ms;
 constexpr Duration kPlay = 6min;
 constexpr Duration kQuiet = 150s;
-constexpr Duration kTakeover = 250ms;     // From the loss of a holder to the next: nothing is faster but a planned move.
-constexpr Duration kSynchroniseMax = 2s;  // docs/internals/leases.md: then the gate waits no longer for the others' books.
-constexpr Duration kMoveMax = 1s;         // Then the VIPs are released without the barrier.
+constexpr Duration kTakeover = 250ms;  // From the loss of a holder to the next: nothing is faster but a planned move.
 constexpr std::size_t kClients = 12;
 constexpr std::size_t kPoolSize = 15;
 
@@ -28,12 +26,15 @@ MacAddress mac_of(std::size_t n) { return {{0x52, 0x54, 0, 0, 0, static_cast<std
 
 void Coverage::add(const Coverage& o) {
   moves += o.moves;
+  hasty_moves += o.hasty_moves;
   kills += o.kills;
   kills_at_ack += o.kills_at_ack;
   cuts += o.cuts;
+  cuts_at_ack += o.cuts_at_ack;
   merges += o.merges;
   blackouts += o.blackouts;
   crashes += o.crashes;
+  restarts += o.restarts;
   sweeps += o.sweeps;
   pauses += o.pauses;
   adopted += o.adopted;
@@ -110,7 +111,9 @@ Instant LeaseWorld::next_step(Instant begin, Instant end_of_play) const {
 
 Instant LeaseWorld::next_of(const Node& node) const {
   if (!node.up) return node.back_at;
-  if (node.phase != Phase::kNone && node.phase != Phase::kOpen) return now_;
+  const LeaseStep step = node.steps.step();
+  if (node.restart_due || node.ends_at != Instant{} || node.gate.next || (step != LeaseStep::kAway && step != LeaseStep::kOpen))
+    return now_;
   Instant next = node.book->next_tick();
   if (!node.leaving.empty()) next = std::min(next, node.leaving.front().due);
   if (!node.inbox.empty()) next = std::min(next, node.inbox.front().due);
@@ -194,7 +197,10 @@ void LeaseWorld::carry_out(Node& node, BookActions& actions) {
 
 void LeaseWorld::start(Node& node) {
   node.up = true;
-  node.phase = Phase::kNone;
+  node.steps = LeaseSteps(kNetwork);
+  node.gate = {};
+  node.restart_due = false;
+  node.ends_at = {};
   node.book = std::make_unique<LeaseBook>(node.id);
   node.book->configure({{kNetwork, prefix_}});
   LeaseFile file = parse_lease_file(node.disk, now_, wall_s_);
@@ -211,7 +217,10 @@ void LeaseWorld::start_dnsmasq(Node& node) {
   node.dnsmasq->set_delay(chance(20) ? ms(100, 1500) : ms(0, 20));
   BookActions actions;
   node.book->dnsmasq_started(actions);
+  const bool here = holder_ == node.id && moving_to_ == kNoNode;
+  const StepWish wish = here ? node.steps.dnsmasq_ready(*node.book, actions) : StepWish::kNothing;
   carry_out(node, actions);
+  if (wish == StepWish::kBegin) begin(node);
 }
 
 void LeaseWorld::stop(Node& node) {
@@ -230,11 +239,20 @@ void LeaseWorld::crash_dnsmasq(Node& node) {
   node.dnsmasq_up = false;
   node.book->dnsmasq_ended();
   node.dnsmasq_back_at = now_ + ms(100, 1'000);
-  if (node.phase == Phase::kNone) return;
-  node.phase = Phase::kPreparing;
-  node.must_sweep = omission_ != Omission::kCrashSweep;
-  node.since = now_;
+  node.restart_due = false;
+  node.ends_at = {};
   node.sweep.reset();
+  node.blind = omission_ == Omission::kCrashSweep;
+  node.steps.dnsmasq_ended(/*leaving=*/moving_to_ != kNoNode && holder_ == node.id, now_);
+}
+
+/// For another configuration: closed in order first.
+void LeaseWorld::restart_dnsmasq(Node& node) {
+  ++coverage_.restarts;
+  story("dnsmasq of node " + std::to_string(to_number(node.id)) + " is to be restarted");
+  node.restart_due = true;
+  node.sweep.reset();
+  node.steps.restart(now_);
 }
 
 void LeaseWorld::step_node(Node& node) {
@@ -243,6 +261,11 @@ void LeaseWorld::step_node(Node& node) {
     story("node " + std::to_string(to_number(node.id)) + " starts");
     start(node);
     change_views();
+  }
+  if (node.ends_at != Instant{} && now_ >= node.ends_at) {
+    node.ends_at = {};
+    node.dnsmasq_up = false;
+    node.dnsmasq_back_at = now_ + ms(30, 500);
   }
   if (!node.dnsmasq_up && now_ >= node.dnsmasq_back_at) start_dnsmasq(node);
   pump(node);
@@ -260,47 +283,64 @@ void LeaseWorld::step_node(Node& node) {
     node.saved = node.book->revision();
     node.disk = render_lease_file(node.book->records(), node.book->newest_epoch(), now_, wall_s_);
   }
+  step_steps(node);
   step_gate(node);
 }
 
+StepFacts LeaseWorld::facts_of(const Node& node) const {
+  StepFacts facts;
+  facts.now = now_;
+  facts.here = holder_ == node.id;
+  facts.ready = node.dnsmasq_up && node.ends_at == Instant{};  // The bus goes first.
+  facts.restart_due = node.restart_due;
+  facts.sweeps = true;
+  facts.gate_open = node.gate.open;
+  facts.gate_closed = !node.gate.open && !node.gate.next;
+  facts.queue_empty = true;  // A client that is let in is answered at once.
+  return facts;
+}
+
+/// The kernel's: a text that is under way comes into force, then the next one begins.
 void LeaseWorld::step_gate(Node& node) {
-  LeaseBook& book = *node.book;
+  if (node.gate.next && now_ >= node.gate.due) node.gate.open = *std::exchange(node.gate.next, std::nullopt);
+  const bool knows_all = node.dnsmasq_up && node.ends_at == Instant{};
+  const bool wanted = node.steps.wants_gate(*node.book) && (node.steps.step() == LeaseStep::kOpen || knows_all);
+  if (node.gate.next || wanted == node.gate.open) return;
+  node.gate.next = wanted;
+  node.gate.due = now_ + ms(1, 12);
+}
+
+void LeaseWorld::step_steps(Node& node) {
+  if (node.steps.step() == LeaseStep::kSweeping) return step_sweep(node);
   BookActions actions;
-  if (node.phase == Phase::kPreparing && node.dnsmasq_up && book.fenced(kNetwork)) {
-    if (!node.must_sweep) {
-      ++coverage_.handed_over;
-      node.phase = Phase::kOpening;
-      book.open(kNetwork, actions);
-    } else if (book.synchronised() || now_ - node.since >= kSynchroniseMax) {
-      begin_sweep(node);
-    }
-  }
-  if (node.phase == Phase::kSweeping) step_sweep(node);
-  if (node.phase == Phase::kOpening && book.may_open(kNetwork)) node.phase = Phase::kOpen;
-  if (node.phase == Phase::kOpen && book.has_news(kNetwork)) {
-    ++coverage_.pauses;
-    node.phase = Phase::kPausing;
-    book.close(kNetwork, actions);
-  }
-  if (node.phase == Phase::kPausing && node.dnsmasq_up && book.may_release(kNetwork)) {
-    book.tick(now_, actions);
-    node.phase = Phase::kOpening;
-    book.open(kNetwork, actions);
-  }
-  if (node.phase == Phase::kClosing) {
-    const bool barrier = book.may_release(kNetwork);
-    if (!barrier && now_ < move_deadline_) return carry_out(node, actions);
-    coverage_.moves += barrier ? 1 : 0;
+  const bool fencing = node.steps.step() == LeaseStep::kFencing;
+  const bool open = node.steps.step() == LeaseStep::kOpen;
+  const StepWish wish = node.steps.turn(facts_of(node), *node.book, actions);
+  carry_out(node, actions);
+  if (fencing && node.steps.step() == LeaseStep::kOpening) ++coverage_.handed_over;
+  if (open && node.steps.pausing()) ++coverage_.pauses;
+  if (wish == StepWish::kBegin) begin(node);
+  if (wish == StepWish::kSweep) begin_sweep(node);
+  if (holder_ == node.id && moving_to_ != kNoNode && node.steps.step() == LeaseStep::kClosed) {
+    (node.steps.told() ? coverage_.moves : coverage_.hasty_moves) += 1;
     prefer_ = moving_to_;
     lose(node);
     place_at_ = now_ + ms(1, 5);
+  } else if (node.restart_due && node.steps.may_restart()) {
+    node.restart_due = false;
+    node.ends_at = now_ + ms(1, 30);
   }
+}
+
+void LeaseWorld::begin(Node& node) {
+  BookActions actions;
+  node.steps.begin(vip_epoch_, now_, *node.book, actions);
   carry_out(node, actions);
 }
 
 void LeaseWorld::begin_sweep(Node& node) {
   ++coverage_.sweeps;
-  node.phase = Phase::kSweeping;
+  node.steps.sweep_begun();
   SweepSettings settings;
   settings.pools = {{pool_.front(), pool_.back()}};
   node.lost_once.clear();
@@ -310,7 +350,7 @@ void LeaseWorld::begin_sweep(Node& node) {
 void LeaseWorld::step_sweep(Node& node) {
   std::vector<IpAddress> asked;
   node.sweep->tick(now_, asked);
-  if (omission_ == Omission::kSweep) asked.clear();
+  if (omission_ == Omission::kSweep || node.blind) asked.clear();
   for (const IpAddress& address : asked) {
     // One frame of an address may be lost, not all.
     const bool lost = chance(30) && node.lost_once.insert(address).second;
@@ -330,8 +370,8 @@ void LeaseWorld::finish_sweep(Node& node) {
     story("node " + std::to_string(to_number(node.id)) + " adopts " + live.address.to_string());
   }
   node.sweep.reset();
-  node.phase = Phase::kOpening;
-  node.book->open(kNetwork, actions);
+  node.blind = false;
+  node.steps.sweep_done(*node.book, actions);
   carry_out(node, actions);
 }
 
@@ -354,20 +394,14 @@ bool LeaseWorld::may_hold(const Node& node) const {
 void LeaseWorld::take(Node& node) {
   ++vip_epoch_;
   holder_ = node.id;
-  node.phase = Phase::kPreparing;
-  node.since = now_;
-  BookActions actions;
-  node.book->hold(kNetwork, vip_epoch_, now_, actions);
-  node.must_sweep = !node.book->handed_over(kNetwork) && !unclean_move_;
-  unclean_move_ = false;
-  story("node " + std::to_string(to_number(node.id)) + " takes the VIPs" + (node.must_sweep ? ", sweeps" : ", handed over"));
-  carry_out(node, actions);
+  node.blind = std::exchange(unclean_move_, false);
+  story("node " + std::to_string(to_number(node.id)) + " takes the VIPs");
+  begin(node);
 }
 
 void LeaseWorld::lose(Node& node) {
   story("node " + std::to_string(to_number(node.id)) + " has no VIPs any more");
-  node.book->let_go(kNetwork);
-  node.phase = Phase::kNone;
+  node.steps.gone(now_, *node.book);
   node.sweep.reset();
   holder_ = moving_to_ = kNoNode;
   place_at_ = now_ + kTakeover + ms(0, 500);
@@ -399,16 +433,12 @@ void LeaseWorld::begin_move(NodeId to) {
     place_at_ = now_ + ms(1, 5);
     return;
   }
-  node.phase = Phase::kClosing;
-  move_deadline_ = now_ + kMoveMax;
-  BookActions actions;
-  node.book->close(kNetwork, actions);
-  carry_out(node, actions);
+  if (node.steps.close(now_)) node.sweep.reset();
 }
 
 LeaseWorld::Node* LeaseWorld::server() {
   Node* node = holder();
-  return node != nullptr && node->phase == Phase::kOpen && node->dnsmasq_up ? node : nullptr;
+  return node != nullptr && node->gate.open && node->dnsmasq_up ? node : nullptr;
 }
 
 }  // namespace fairlead::dnsdhcp::sim

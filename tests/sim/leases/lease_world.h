@@ -1,6 +1,6 @@
-// A whole site in one thread under a clock of its own: gateways with the production LeaseBook, PoolSweep and lease file, a model of dnsmasq
-// each, a model of Corosync's agreed order, exclusive VIPs that move, clients on one network, and a seeded adversary. What each gateway
-// does around the book (fence, synchronise, sweep, gate, word, release) is what daemon/ has to do; docs/internals/leases.md tells it.
+// A whole site in one thread under a clock of its own: gateways with the production LeaseBook, LeaseSteps, PoolSweep and lease file, each
+// with a model of dnsmasq and of its gate, a model of Corosync's agreed order, exclusive VIPs that move, clients on one network, and a
+// seeded adversary. docs/internals/leases.md tells what each gateway does.
 //
 // Looked at from outside, at every ACK: no two clients that are awake use one address. At the end, after a quiet time: all books are equal,
 // every dnsmasq knows what the books know, and every client that wants an address has one.
@@ -17,6 +17,7 @@
 
 #include "base/prng.h"
 #include "dnsdhcp/lease_book.h"
+#include "dnsdhcp/lease_steps.h"
 #include "dnsdhcp/pool_sweep.h"
 #include "tests/sim/leases/dnsmasq_model.h"
 
@@ -27,12 +28,15 @@ enum class Omission { kNone, kSweep, kBarrier, kCrashSweep };
 
 struct Coverage {
   std::uint64_t moves = 0;         ///< Planned, with the barrier passed.
+  std::uint64_t hasty_moves = 0;   ///< Planned, without: its time was over.
   std::uint64_t kills = 0;         ///< Of the holder.
   std::uint64_t kills_at_ack = 0;  ///< Between an ACK and its record.
   std::uint64_t cuts = 0;
+  std::uint64_t cuts_at_ack = 0;
   std::uint64_t merges = 0;
   std::uint64_t blackouts = 0;  ///< All gateways off at once.
   std::uint64_t crashes = 0;    ///< Of the holder's dnsmasq.
+  std::uint64_t restarts = 0;   ///< Likewise, for another configuration.
   std::uint64_t sweeps = 0;
   std::uint64_t pauses = 0;  ///< Gates closed for news from others.
   std::uint64_t adopted = 0;
@@ -66,7 +70,12 @@ class LeaseWorld {
     Instant due;
     Message message;
   };
-  enum class Phase { kNone, kPreparing, kSweeping, kOpening, kOpen, kPausing, kClosing };
+  /// One text of nft at a time, each takes a while.
+  struct GateModel {
+    bool open = false;
+    std::optional<bool> next;
+    Instant due{};
+  };
   struct Node {
     NodeId id{};
     bool up = false;
@@ -76,9 +85,11 @@ class LeaseWorld {
     bool dnsmasq_up = false;
     std::deque<Leaving> leaving;  ///< Handed to Corosync, not ordered yet.
     std::deque<Queued> inbox;     ///< Ordered, not delivered yet.
-    Phase phase = Phase::kNone;
-    bool must_sweep = true;
-    Instant since{};
+    LeaseSteps steps{"mast"};
+    GateModel gate;
+    bool restart_due = false;  ///< Of dnsmasq.
+    Instant ends_at{};         ///< Likewise: it was told to, and answers till then. 0: it was not.
+    bool blind = false;        ///< An omission: its sweep asks nobody.
     std::optional<PoolSweep> sweep;
     std::set<IpAddress> lost_once;
     std::string disk;
@@ -114,6 +125,10 @@ class LeaseWorld {
   void crash_dnsmasq(Node& node);
   void step_node(Node& node);
   void step_gate(Node& node);
+  void step_steps(Node& node);
+  void begin(Node& node);
+  void restart_dnsmasq(Node& node);
+  [[nodiscard]] StepFacts facts_of(const Node& node) const;
   void begin_sweep(Node& node);
   void step_sweep(Node& node);
   void finish_sweep(Node& node);
@@ -133,6 +148,7 @@ class LeaseWorld {
   // Adversary and oracle.
   void strike();
   void move_somewhere();
+  void cut(Node& node);
   void after_ack(Client& client);
   void quiet();
   void judge();
@@ -153,13 +169,13 @@ class LeaseWorld {
   NodeId holder_ = kNoNode;
   NodeId moving_to_ = kNoNode;
   NodeId prefer_ = kNoNode;
-  Instant move_deadline_{};
   Instant place_at_{};
   Epoch vip_epoch_ = 0;
   Instant next_strike_{};
   Instant merge_at_{};
   bool armed_kill_ = false;
   bool armed_move_ = false;
+  bool armed_cut_ = false;
   bool sequential_ = false;
   bool striking_ = true;
   bool unclean_move_ = false;

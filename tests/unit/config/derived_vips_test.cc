@@ -121,6 +121,20 @@ TEST_F(DerivedVips, SiteNamesAreKnownWithAndWithoutTheirDomain) {
   EXPECT_EQ(names.at("api.kube.demo"), (std::vector<IpAddress>{ip("192.168.4.20"), ip("2001:db8::20")}));
 }
 
+TEST_F(DerivedVips, AnyVipHasAName) {
+  snapshot.vips.front().name = "Ingress";
+  snapshot.vips.front().address = *parse_ip_prefix("192.168.4.20/24");
+  const auto names = site_names(snapshot);
+  EXPECT_EQ(names.at("ingress.kube.demo"), std::vector{ip("192.168.4.20")});
+  EXPECT_EQ(names.at("ingress"), std::vector{ip("192.168.4.20")});
+}
+
+TEST_F(DerivedVips, WhatTheSiteSaysOfAVipsNameStands) {
+  snapshot.vips.front().address = *parse_ip_prefix("192.168.4.20/24");
+  snapshot.dnsdhcp->records = {{"api", ip("192.168.4.99")}};
+  EXPECT_EQ(site_names(snapshot).at("api"), std::vector{ip("192.168.4.99")});
+}
+
 TEST(DhcpPoolSize, CountsBothEndsAndKnowsItsBound) {
   const auto size = [](const char* first, const char* last) { return addresses_in({ip(first), ip(last)}); };
   EXPECT_EQ(size("10.0.0.5", "10.0.0.5"), 1U);

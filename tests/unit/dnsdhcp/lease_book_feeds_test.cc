@@ -58,6 +58,35 @@ TEST_F(LeaseFeedsTest, WhereTheGateWasOpenToTheEndNoRenewalIsTakenForOne) {
   EXPECT_THAT(take_feeds(), ElementsAre("add 192.168.1.100")) << "this one knows what the book knows";
 }
 
+TEST_F(LeaseFeedsTest, ADnsmasqThatWasStartedAnewInOrderKnowsWhatTheBookKnowsToo) {
+  hear_nameless(1, {6, 1});
+  hold(book, 7);
+  open_gate();
+  book.let_go(kMast);
+  book.dnsmasq_started(out);
+  out.clear();
+  hear_nameless(1, {8, 1});
+  EXPECT_THAT(take_feeds(), ElementsAre("add 192.168.1.100"));
+}
+
+TEST_F(LeaseFeedsTest, ALostFenceThatIsAskedForAgainForgetsNothingThatWasFed) {
+  hear_nameless(1, {6, 1});
+  hold(book, 7);
+  open_gate();
+  book.delivered(n2, LeaseUpdate{{record(105, 5, {9, 1})}, {}, false}, now, out);
+  ASSERT_TRUE(book.has_news(kMast));
+  book.close(kMast, out);
+  const auto lost = take<FeedFence>();
+  book.fence_again(out);
+  const auto again = take<FeedFence>();
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_GT(again[0].number, lost.at(0).number);
+  EXPECT_TRUE(book.has_news(kMast));
+  book.local_event(fence(again[0].number), now, out);
+  for (const auto& word : take<SendUpdate>()) book.delivered(n1, word.update, now, out);
+  EXPECT_TRUE(book.may_release(kMast)) << "the later one stands for both";
+}
+
 TEST_F(LeaseFeedsTest, AfterAPlannedMoveARenewalIsOne) {
   hear_nameless(1, {6, 1});
   hold(book, 7);
