@@ -41,11 +41,6 @@ std::string stamp(const CliEnvironment& environment) {
   return text + "Z";
 }
 
-/// What is no state is planned once.
-bootstrap::Planner once(bootstrap::Planner planner) {
-  return [planner = std::move(planner)](const PlanInput& input, unsigned rounds) { return rounds > 0 ? Plan{} : planner(input, rounds); };
-}
-
 std::string note_text(const bootstrap::SnapshotNote& note) {
   return fmt::format("{} keys, revision {}, hash {:x}, {}, SHA-256 {}, of {} at {}", note.keys, note.revision, note.hash,
                      bytes_text(static_cast<std::uint64_t>(note.bytes)), note.sha256, note.machine, note.at);
@@ -207,7 +202,7 @@ void bootstrap_etcd_snapshot(const BootstrapRequest& request, const GlobalOption
   const bootstrap::SnapshotWish wish{
       .name = fmt::format("etcd-{}.db", stamp(environment)), .machine = request.machine, .keep = request.keep};
   const auto planner = [&](const PlanInput& input, unsigned) { return bootstrap::plan_etcd_snapshot(input, wish); };
-  bootstrap_carry_out(session, request, global, environment, {once(planner), false, true, {}});
+  bootstrap_carry_out(session, request, global, environment, {planner, false, true, {}});
   if (request.dry_run) return;
   const std::string path = session->state().path("backups/" + wish.name);
   const auto text = bootstrap_must(read_small_file(path + ".json"));
@@ -246,7 +241,7 @@ void bootstrap_backup(const BootstrapRequest& request, const GlobalOptions& glob
   wish.passphrase = encrypted ? absolute(request.passphrase_file) : std::string();
   wish.keep = request.keep;
   const auto planner = [&](const PlanInput& input, unsigned) { return bootstrap::plan_backup(input, wish); };
-  bootstrap_carry_out(session, request, global, environment, {once(planner), false, true, [&] { begin_archive(*session, request); }});
+  bootstrap_carry_out(session, request, global, environment, {planner, false, true, [&] { begin_archive(*session, request); }});
   if (request.dry_run) return;
   const auto manifest = bootstrap_must(bootstrap::read_manifest(wish.archive, wish.passphrase));
   say_file(fmt::format("{}: {} files, {}\n", wish.archive, manifest.files.size(),

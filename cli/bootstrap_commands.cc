@@ -1,6 +1,5 @@
 // The verbs of `fairlead bootstrap` in the tree.
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 
 #include "cli/local_commands.h"
 
@@ -122,14 +121,7 @@ void LocalCommands::add_bootstrap_backups(CLI::App* group) {
   backup->add_flag("--dry-run", request.dry_run, "Only show what would be done");
 }
 
-/// They destroy data, and were not seen to end over real sshd yet: only their own test has them (FL_UNRELEASED).
 void LocalCommands::add_bootstrap_restores(CLI::App* group, CLI::App* etcd) {
-  if (std::getenv("FL_UNRELEASED") == nullptr) {
-    tree_.later(etcd, "restore");
-    tree_.later(group, "restore");
-    tree_.later(group, "bundle");
-    return;
-  }
   BootstrapRequest& request = bootstrap_;
   CLI::App* put_back = tree_.verb(etcd, "restore", "Back to a snapshot, all members at once, when etcd has lost its majority",
                                   [this] { bootstrap_etcd_restore(bootstrap_, options_, environment_); });
@@ -149,6 +141,7 @@ void LocalCommands::add_bootstrap_restores(CLI::App* group, CLI::App* etcd) {
   restore->add_option("--passphrase-file", request.passphrase_file, "Its first line is the passphrase of an encrypted archive")
       ->type_name("FILE");
   apply_options(restore, request);
+  tree_.later(group, "bundle");
 }
 
 void LocalCommands::add_bootstrap_changes(CLI::App* group) {

@@ -28,7 +28,7 @@ void bootstrap_sign_user(const BootstrapRequest& request, bootstrap::SiteSession
 struct BootstrapWork {
   bootstrap::Planner planner;
   bool hooks = false;
-  bool anew = false;             ///< ApplyWishes::anew
+  bool anew = false;             ///< ApplyWishes::anew and once
   std::function<void()> agreed;  ///< Before the first step of each plan; may be empty.
 };
 /// Reads, plans, shows, asks, does, and says how it ended; with --dry-run the plan alone.

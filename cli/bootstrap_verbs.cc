@@ -160,7 +160,7 @@ void carry_out(const std::unique_ptr<SiteSession>& session, const BootstrapReque
   Narrator narrator(global, environment, earlier_durations(*session));
   bootstrap::ApplyWishes wishes;
   wishes.hooks = hooks;
-  wishes.anew = work.anew;
+  wishes.anew = wishes.once = work.anew;
   wishes.may_destroy.insert(request.yes_destroy.begin(), request.yes_destroy.end());
   wishes.run.stop = [] { return NotedSignals::came(); };
   wishes.go_on = [&](const Plan& plan) {

@@ -123,6 +123,10 @@ class Loop {
     out_.steps_done += summary->done;
     if (summary->failed > 0) return ends(End::kFailed, summary->first_failure);
     if (summary->stopped) return ends(End::kStopped);
+    if (wishes_.once && out_.rounds == 1) {
+      out_.left = Plan{};
+      return finish();
+    }
     return true;
   }
 

@@ -38,6 +38,7 @@ struct ApplyWishes {
   bool hooks = false;  ///< The site's are run: see plan_hooks.h.
   /// What it does is no state (a snapshot, a backup): what an earlier run has done of it does not count, and A4 takes nothing up.
   bool anew = false;
+  bool once = false;      ///< Done when the first plan is: nothing that can be read tells of it, and nothing is read again.
   std::string fresh_run;  ///< Id for a run that begins now; later ones of the loop get "-2", "-3" behind it.
 };
 

@@ -1,10 +1,14 @@
 #include "k8s-bootstrap/apply/site_lock.h"
 
 #include <algorithm>
+#include <charconv>
+#include <ctime>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <future>
+#include <optional>
 
+#include "base/assert.h"
 #include "k8s-bootstrap/apply/leftover_secrets.h"
 #include "k8s-bootstrap/apply/lock_record.h"
 #include "k8s-bootstrap/transport/shell_session.h"
@@ -14,8 +18,8 @@ namespace {
 
 constexpr Duration kCallTimeout = std::chrono::seconds(20);
 
-/// what: take | beat | release | force. Prints "mine", "free", or "theirs OWNER on HOST, since TIME". Staleness as judge_lock() has it
-/// (L1); here it is the shell's, since judging and writing must not be parted (L2).
+/// what: take | beat | release | force. Prints "mine", "free", or "theirs OWNER on HOST, since TIME"; take: "mine TAKES" (SL5). Staleness
+/// as judge_lock() has it (L1); here it is the shell's, since judging and writing must not be parted (L2).
 constexpr std::string_view kLockScript = R"SH(
 lock=$folder/lock
 mkdir -p "$folder" && chmod 700 "$folder" || exit 92
@@ -41,7 +45,12 @@ write() {
     "$token" "$my_owner" "$my_host" "$my_since" "$boot" "$up" >"$lock.new" ||
     { dd if=/dev/zero of="$lock.new" bs=4096 count=1 >&2; exit 92; }   # The shell itself does not say that a disk is full.
   mv "$lock.new" "$lock" || exit 92
-  echo mine
+}
+count() {
+  takes=0
+  if [ -f "$lock.takes" ]; then read -r takes <"$lock.takes" || :; fi
+  case $takes in '' | *[!0-9]* | 0?* | ????????????????*) takes=0 ;; esac
+  echo $((takes + 1)) >"$lock.takes.new" && mv "$lock.takes.new" "$lock.takes" || exit 92
 }
 stale=no
 if [ -n "$there" ] && [ -n "$beat" ]; then
@@ -50,8 +59,9 @@ if [ -n "$there" ] && [ -n "$beat" ]; then
 fi
 case " $former " in *" ${there:-none} "*) stale=yes ;; esac
 case $what in
-  take) if [ -z "$there" ] || [ "$there" = "$token" ] || [ $stale = yes ]; then sweep || exit 92; write; else theirs; fi ;;
-  beat) if [ "$there" = "$token" ]; then write; elif [ -z "$there" ]; then echo free; else theirs; fi ;;
+  take) if [ -z "$there" ] || [ "$there" = "$token" ] || [ $stale = yes ]; then sweep || exit 92; write; count; echo mine $takes
+    else theirs; fi ;;
+  beat) if [ "$there" = "$token" ]; then write; echo mine; elif [ -z "$there" ]; then echo free; else theirs; fi ;;
   release) if [ "$there" = "$token" ]; then rm -f "$lock" && sweep || exit 92; fi; echo free ;;
   force) [ -n "$there" ] || { echo free; exit 0; }; rm -f "$lock" || exit 92; theirs ;;
 esac
@@ -89,11 +99,31 @@ Result<Answer> ask(Transport& transport, const std::string& machine, std::string
   return out;
 }
 
+std::uint64_t takes_of(const Answer& answer) {
+  std::uint64_t out = 0;
+  std::from_chars(answer.who.data(), answer.who.data() + answer.who.size(), out);
+  return out;
+}
+
+Error held_error(const std::string& machine, const Answer& answer) {
+  return Error{Errc::kConflict, fmt::format("{} is locked by {}. Wait until that is done; if it never will be: fairlead bootstrap unlock",
+                                            machine, answer.who)};
+}
+
 }  // namespace
 
-Result<std::unique_ptr<SiteLock>> SiteLock::take(Transport& transport, std::vector<std::string> machines, const LockOwner& owner) {
+Duration time_since_boot() {
+  timespec at{};
+  FL_ASSERT(::clock_gettime(CLOCK_BOOTTIME, &at) == 0);
+  return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+}
+
+Result<std::unique_ptr<SiteLock>> SiteLock::take(Transport& transport, std::vector<std::string> machines, const LockOwner& owner,
+                                                 std::function<Duration()> clock) {
   std::sort(machines.begin(), machines.end());
   machines.erase(std::unique(machines.begin(), machines.end()), machines.end());
+  std::unique_ptr<SiteLock> out(new SiteLock(transport, owner, std::move(clock)));
+  out->beaten_ = out->clock_();
   // The first decides (SL1); who has it takes the others side by side.
   std::vector<Result<Answer>> answers;
   if (!machines.empty()) answers.push_back(ask(transport, machines.front(), "take", owner));
@@ -103,19 +133,34 @@ Result<std::unique_ptr<SiteLock>> SiteLock::take(Transport& transport, std::vect
       all.push_back(std::async(std::launch::async, [&, at] { return ask(transport, machines[at], "take", owner); }));
     for (auto& one : all) answers.push_back(one.get());
   }
+  std::optional<Error> problem;
   for (std::size_t at = 0; at < answers.size(); ++at) {
     const auto& answer = answers[at];
-    if (answer && answer->word == "mine") continue;
     // All or none. Also where it failed: it may have been taken before the connection was cut.
-    for (std::size_t other = 0; other < answers.size(); ++other)
-      if (!answers[other] || answers[other]->word == "mine") (void)ask(transport, machines[other], "release", owner);
-    if (!answer) return answer.error();
-    return Error{Errc::kConflict, fmt::format("{} is locked by {}. Wait until that is done; if it never will be: fairlead bootstrap unlock",
-                                              machines[at], answer->who)};
+    if (!answer || answer->word == "mine") out->machines_[machines[at]] = answer ? takes_of(*answer) : 0;
+    if (answer && answer->word == "mine") continue;
+    if (!problem) problem = answer ? held_error(machines[at], *answer) : answer.error();
   }
-  std::unique_ptr<SiteLock> out(new SiteLock(transport, std::move(machines), owner));
+  if (problem) return *problem;  // What was taken is given back.
   out->thread_ = std::thread([lock = out.get()] { lock->beat_until_stopped(); });
   return out;
+}
+
+Status SiteLock::extend(const std::string& machine) {
+  auto answer = ask(transport_, machine, "take", owner_);
+  if (answer && answer->word != "mine") return held_error(machine, *answer);
+  if (!answer) {
+    (void)ask(transport_, machine, "release", owner_);
+    return answer.error();
+  }
+  const std::lock_guard guard(mutex_);
+  machines_[machine] = takes_of(*answer);
+  return {};
+}
+
+std::map<std::string, std::uint64_t> SiteLock::takes_before() const {
+  const std::lock_guard guard(mutex_);
+  return machines_;
 }
 
 SiteLock::~SiteLock() {
@@ -127,8 +172,8 @@ SiteLock::~SiteLock() {
   if (thread_.joinable()) thread_.join();
   std::vector<std::future<void>> all;  // Side by side: one that is away would hold up the others.
   all.reserve(machines_.size());
-  for (const std::string& machine : machines_)
-    all.push_back(std::async(std::launch::async, [this, &machine] { (void)ask(transport_, machine, "release", owner_); }));
+  for (const auto& [machine, takes] : machines_)
+    all.push_back(std::async(std::launch::async, [this, name = machine] { (void)ask(transport_, name, "release", owner_); }));
 }
 
 std::string SiteLock::lost_to() const {
@@ -136,16 +181,38 @@ std::string SiteLock::lost_to() const {
   return lost_to_;
 }
 
+bool SiteLock::holds() {
+  const auto recent = [this] {
+    const std::lock_guard guard(mutex_);
+    return clock_() - beaten_ <= kLockRecent;
+  };
+  if (!lost() && !recent()) {
+    const std::lock_guard one(beating_);
+    if (!recent()) beat_all();
+  }
+  return !lost();
+}
+
 void SiteLock::beat_until_stopped() {
   std::unique_lock guard(mutex_);
   while (!stopped_.wait_for(guard, kLockBeat, [this] { return stop_; })) {
     guard.unlock();
-    std::vector<std::future<void>> all;
-    all.reserve(machines_.size());
-    for (const std::string& machine : machines_) all.push_back(std::async(std::launch::async, [this, &machine] { beat(machine); }));
-    all.clear();
+    {
+      const std::lock_guard one(beating_);
+      beat_all();
+    }
     guard.lock();
   }
+}
+
+/// Called with beating_ held.
+void SiteLock::beat_all() {
+  const Duration begun = clock_();
+  std::vector<std::future<void>> all;
+  for (const auto& [machine, takes] : takes_before()) all.push_back(std::async(std::launch::async, [this, name = machine] { beat(name); }));
+  all.clear();
+  const std::lock_guard guard(mutex_);
+  beaten_ = begun;
 }
 
 /// A beat that does not arrive is no loss: the machine may boot. One that finds somebody else's lock, or none, is.

@@ -2,15 +2,19 @@
 
 #include <array>
 #include <fmt/format.h>
+#include <map>
 #include <optional>
 #include <pwd.h>
 #include <random>
 #include <unistd.h>
+#include <utility>
 
 #include "base/atomic_file.h"
 #include "base/utc_text.h"
 #include "k8s-bootstrap/apply/own_locks.h"
 #include "k8s-bootstrap/apply/remote_hands.h"
+#include "k8s-bootstrap/apply/step_record.h"
+#include "k8s-bootstrap/apply/step_runner.h"
 #include "k8s-bootstrap/render/sha256.h"
 #include "k8s-bootstrap/transport/ssh_transport.h"
 
@@ -131,6 +135,7 @@ class Session final : public SiteSession {
       return names;
     };
     wishes.on_answer = on_answer;
+    wishes.on_lock_takes = [this](const std::string& machine, std::uint64_t takes) { lock_takes_[machine] = takes; };
     return collect_facts(site_, **way, clock_, wishes);
   }
 
@@ -147,13 +152,13 @@ class Session final : public SiteSession {
     if (!lock) return lock.error();
     auto journal = JournalFile::open(state_.path("journal.jsonl"));
     if (!journal) return journal.error();
-    RemoteHands hands({site_, *transport_, state_, clock_, attempt_, [&lock] { return *lock == nullptr || !(*lock)->lost(); }});
-    // What was read before the lock may be another's work in the middle: read again, unless nothing is to be done.
-    bool use_first = machines.empty();
+    RemoteHands hands({site_, *transport_, state_, clock_, attempt_, [&lock] { return *lock == nullptr || (*lock)->holds(); }});
+    // What was read before the lock may be another's work in the middle: read again, unless nobody had the lock since, or nothing is to
+    // be done.
+    bool use_first = machines.empty() || nobody_had_it_since(*first, **lock);
     ApplyWorld world{[&] {
-                       if (use_first) return *first;
-                       auto facts = read({});
-                       return facts ? *facts : Facts{};
+                       if (!std::exchange(use_first, false)) *first = read_locked(lock->get());
+                       return *first;
                      },
                      [&](const Facts& facts, unsigned rounds) { return plan(planner, facts, rounds); },
                      hands,
@@ -163,10 +168,57 @@ class Session final : public SiteSession {
                      clock_};
     wishes.run.parallel = site_.ssh.parallel;
     wishes.fresh_run = run_id(clock_, attempt_);
-    return bootstrap::apply(site_, world, wishes);
+    auto outcome = bootstrap::apply(site_, world, wishes);
+    if (outcome && outcome->end == ApplyOutcome::End::kDone) forget_superseded(*first);
+    return outcome;
   }
 
  private:
+  /// The lock, since `facts` were read: they are as good as what would be read now.
+  [[nodiscard]] bool nobody_had_it_since(const Facts& facts, const SiteLock& lock) const {
+    for (const auto& [machine, takes] : lock.takes_before()) {
+      const auto read = facts.machines.find(machine);
+      const auto then = lock_takes_.find(machine);
+      if (read == facts.machines.end() || !read->second.lock_owner.empty() || then == lock_takes_.end() || then->second != takes)
+        return false;
+    }
+    return steps_at_work(facts).empty();
+  }
+
+  /// SR3. Where it cannot be done it is done another time.
+  void forget_superseded(const Facts& facts) {
+    for (const auto& [name, machine] : facts.machines)
+      if (const auto runs = superseded_runs(machine.steps); !runs.empty())
+        static_cast<void>(StepRunner(*transport_).forget_runs(name, runs));
+  }
+
+  /// Every machine that is planned for is locked: one that answers only now, too. It is read once more then; one that is not to be had
+  /// counts as not read.
+  Facts read_locked(SiteLock* lock) {
+    while (true) {
+      auto facts = read({});
+      if (!facts) return {};
+      if (lock == nullptr) return *facts;
+      bool more = false;
+      const auto locked = lock->takes_before();
+      for (auto it = facts->machines.begin(); it != facts->machines.end();) {
+        const std::string name = it->first;
+        if (locked.contains(name)) {
+          ++it;
+          continue;
+        }
+        if (auto taken = lock->extend(name); taken) {
+          more = true;
+          ++it;
+        } else {
+          facts->unread[name] = taken.error().message();
+          it = facts->machines.erase(it);
+        }
+      }
+      if (!more) return *facts;
+    }
+  }
+
   Result<std::unique_ptr<SiteLock>> take_lock(const std::vector<std::string>& machines, std::optional<OwnLocks>& own) {
     auto boot_id = read_small_file("/proc/sys/kernel/random/boot_id");
     if (!boot_id) return boot_id.error();
@@ -189,6 +241,7 @@ class Session final : public SiteSession {
   const std::string attempt_;
   SecretBox secrets_;
   std::unique_ptr<SshTransport> transport_;
+  std::map<std::string, std::uint64_t> lock_takes_;  ///< As each machine was read last.
 };
 
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {

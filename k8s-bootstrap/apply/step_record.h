@@ -3,6 +3,7 @@
 //
 //   /var/lib/fairlead/bootstrap/runs/RUN/STEP.N/   0700; STEP with everything but letters, digits, '.', '_' and '-' as %XX
 //     step      "mast-2/join.0": the step and the number of the operation in it
+//     seq       the machine counts its records: a later one has a higher number, whatever the clocks of machines and operators say
 //     digest    of the script's text, before its placeholders were filled
 //     script, input   removed when it has ended; of one that was interrupted, by apply/leftover_secrets.h
 //     secret    there when what it says may hold a secret: out and err go as soon as the caller has them, else by apply/leftover_secrets.h
@@ -14,11 +15,15 @@
 //        whole, and is started at most once.
 //   SR2  rc -> done or failed. No rc and the process lives -> running. No rc and no such process, or another boot -> interrupted: it ran to
 //        a point that nobody knows.
+//   SR3  Records go only with whole runs that have ended and tell nothing any more: each of their operations has a later record, and
+//        kRunsKept later runs have left one (superseded_runs).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "k8s-bootstrap/facts/facts.h"
 
@@ -48,7 +53,15 @@ look() {
 }
 )SH";
 
-/// A line of the probe: "RUN RC|- yes|no STEP.N".
-[[nodiscard]] std::optional<StepRecord> parse_step_line(std::string_view line);
+inline constexpr std::size_t kRunsKept = 10;
+
+/// A line of the probe: "RUN RC|- yes|no SEQ STEP.N". SEQ is 0 where none was counted.
+struct CountedRecord {
+  std::uint64_t seq = 0;
+  StepRecord record;
+};
+[[nodiscard]] std::optional<CountedRecord> parse_step_line(std::string_view line);
+/// SR3. `records`: of one machine, in their order.
+[[nodiscard]] std::vector<std::string> superseded_runs(const std::vector<StepRecord>& records);
 
 }  // namespace fairlead::bootstrap

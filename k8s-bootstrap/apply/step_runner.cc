@@ -58,10 +58,21 @@ if [ "$anew" = 1 ] && [ -d "$d" ]; then
   [ $s != done ] || [ -z "$digest" ] || [ ! -f "$d/digest" ] || [ "$(cat "$d/digest")" = "$digest" ] || s=failed
   case $s in failed | interrupted) mv "$d" "$t/before" ;; esac
 fi
+count() {   # Under a lock of its own: steps of one machine may begin side by side.
+  c=${runs%/*/*}/records
+  exec 8>"$c.guard" && flock -w 10 8 || return 1
+  k=0
+  if [ -f "$c.count" ]; then read -r k <"$c.count" || :; fi
+  case $k in '' | *[!0-9]* | 0?* | ????????????????*) k=0 ;; esac
+  k=$((k + 1))
+  echo $k >"$c.count.new" && mv "$c.count.new" "$c.count" && echo $k >"$t/seq" || return 1
+  exec 8>&-
+}
+if [ ! -d "$d" ]; then count || fail; fi
 if mkdir "$d" 2>/dev/null; then
   found=no
   [ "$secret" = 0 ] || mv "$t/secret" "$d/" || exit 92
-  mv "$t/digest" "$t/script" "$t/input" "$t/run" "$t/step" "$d/" || exit 92
+  mv "$t/seq" "$t/digest" "$t/script" "$t/input" "$t/run" "$t/step" "$d/" || exit 92
   sync "$d/script" "$d/step" "$d" "$runs" || exit 92
   setsid sh "$d/run" "$d" "$limit" </dev/null >/dev/null 2>&1 &
   child=$!
@@ -206,13 +217,19 @@ Status StepRunner::forget_output(const std::string& machine, const StepCall& cal
       machine, transport_.run(machine, {.script = removal(step_folder(call.run, call.step, call.operation), "out err run"), .input = {}}));
 }
 
-Status StepRunner::forget_run(const std::string& machine, const std::string& run) {
-  if (!is_run_id(run)) return Error{Errc::kInvalidArgument, fmt::format("'{}' is no id of a run", run)};
+Status StepRunner::forget_runs(const std::string& machine, const std::vector<std::string>& runs) {
+  std::string names;
+  for (const std::string& run : runs) {
+    if (!is_run_id(run)) return Error{Errc::kInvalidArgument, fmt::format("'{}' is no id of a run", run)};
+    names += " " + run;
+  }
   const std::string script = fmt::format(
-      "set -u\nruns={}/{}\nread -r boot </proc/sys/kernel/random/boot_id\n{}\n"
-      "for d in \"$runs\"/*/; do d=${{d%/}}; [ -d \"$d\" ] || continue; look; [ $s = running ] || rm -rf \"$d\" || exit 1; done\n"
-      "rm -rf \"$runs\"/.new.* \nrmdir \"$runs\" 2>/dev/null\nexit 0\n",
-      kRunsFolder, run, kLookFunction);
+      "set -u\nread -r boot </proc/sys/kernel/random/boot_id\n{}\n"
+      "for run in{}; do\n"
+      "  runs={}/$run\n"
+      "  for d in \"$runs\"/*/; do d=${{d%/}}; [ -d \"$d\" ] || continue; look; [ $s = running ] || rm -rf \"$d\" || exit 1; done\n"
+      "  rm -rf \"$runs\"/.new.*\n  rmdir \"$runs\" 2>/dev/null\ndone\nexit 0\n",
+      kLookFunction, names, kRunsFolder);
   return removed(machine, transport_.run(machine, {.script = script, .input = {}}));
 }
 

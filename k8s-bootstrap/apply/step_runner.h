@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "k8s-bootstrap/plan/plan.h"
 #include "k8s-bootstrap/transport/transport.h"
@@ -39,8 +40,8 @@ class StepRunner {
   [[nodiscard]] Result<StepOutcome> run(const std::string& machine, const StepCall& call);
   /// Removes what it said, which may hold secrets; that it ran stays known. For when the caller has what it needs of it.
   [[nodiscard]] Status forget_output(const std::string& machine, const StepCall& call);
-  /// Removes all that the run left there, but for scripts that still run.
-  [[nodiscard]] Status forget_run(const std::string& machine, const std::string& run);
+  /// Removes all that these runs left there, but for scripts that still run.
+  [[nodiscard]] Status forget_runs(const std::string& machine, const std::vector<std::string>& runs);
 
  private:
   Transport& transport_;

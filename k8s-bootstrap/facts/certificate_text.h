@@ -1,5 +1,5 @@
 // fairlead: pure
-// What `openssl x509 -noout -enddate -serial -pubkey` prints of one certificate.
+// A certificate as the probe brings it: in PEM, or as a kubeconfig has it.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,8 @@
 
 namespace fairlead::bootstrap {
 
-/// `now`: since 1970. Days are rounded down: -1 is "since yesterday". Nothing: it is not such a text.
+/// `text`: PEM, or "data " and the base64 of that. `now`: since 1970. Days are rounded down: -1 is "since yesterday". Nothing: it is no
+/// certificate.
 [[nodiscard]] std::optional<CertificateFact> read_certificate(const std::string& path, std::string_view text, Duration now);
 
 }  // namespace fairlead::bootstrap

@@ -26,8 +26,8 @@ void add_words(std::vector<std::string>& to, const std::vector<std::string>& mor
   to.erase(std::unique(to.begin(), to.end()), to.end());
 }
 
-Result<MachineFacts> read_machine(const Site& site, const Machine& machine, Transport& transport, const Clock& clock,
-                                  const CollectOptions& options) {
+Result<ProbeAnswer> read_machine(const Site& site, const Machine& machine, Transport& transport, const Clock& clock,
+                                 const CollectOptions& options) {
   ProbeRequest request = probe_request(site, machine);
   if (options.files) add_words(request.files, options.files(machine));
   if (options.packages) add_words(request.packages, options.packages(machine));
@@ -45,7 +45,7 @@ Result<MachineFacts> read_machine(const Site& site, const Machine& machine, Tran
   const auto& stand_ins = answer->facts.stand_ins;
   if (std::find(stand_ins.begin(), stand_ins.end(), "clock_offset") == stand_ins.end()) answer->facts.clock_offset = offset.offset;
   answer->facts.clock_error = offset.error;
-  return std::move(answer->facts);
+  return answer;
 }
 
 /// Over the first control plane whose API answers; what the others of them said stands in `unsuitable` of theirs.
@@ -87,16 +87,17 @@ Facts collect_facts(const Site& site, Transport& transport, const Clock& clock, 
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     for (std::size_t at = next++; at < wanted.size(); at = next++) {
-      auto facts = read_machine(site, *wanted[at], transport, clock, options);
+      auto answer = read_machine(site, *wanted[at], transport, clock, options);
       {
         const std::lock_guard lock(mutex);
-        if (facts) {
-          out.machines[wanted[at]->name] = std::move(*facts);
+        if (answer) {
+          out.machines[wanted[at]->name] = std::move(answer->facts);
+          if (options.on_lock_takes) options.on_lock_takes(wanted[at]->name, answer->lock_takes);
         } else {
-          out.unread[wanted[at]->name] = facts.error().message();
+          out.unread[wanted[at]->name] = answer.error().message();
         }
       }
-      if (options.on_answer) options.on_answer(wanted[at]->name, facts ? nullptr : &facts.error());
+      if (options.on_answer) options.on_answer(wanted[at]->name, answer ? nullptr : &answer.error());
     }
   };
   std::vector<std::thread> threads;

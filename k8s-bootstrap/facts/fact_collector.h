@@ -2,6 +2,7 @@
 // is over; a machine that did not answer is in `unread` with the cause and the remedy.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct CollectOptions {
   Duration timeout = std::chrono::seconds(30);  ///< Of one machine.
   /// Called from any of the threads as machines answer: name, and the error or nullptr.
   std::function<void(const std::string&, const Error*)> on_answer;
+  /// Likewise, one at a time: name, and ProbeAnswer::lock_takes.
+  std::function<void(const std::string&, std::uint64_t)> on_lock_takes;
 };
 
 [[nodiscard]] Facts collect_facts(const Site& site, Transport& transport, const Clock& clock, const CollectOptions& options);

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kUnsuitableMax = 64;
 constexpr std::uint16_t kEtcdPort = 2379;
 constexpr std::size_t kListMax = 4096;  ///< Of anything that a machine lists.
+constexpr int kRefused = 7;             ///< curl: nobody listens.
 
 class Parser {
  public:
@@ -256,9 +257,13 @@ class Parser {
   void step(std::string_view line) {
     auto record = parse_step_line(line);
     if (!record) return odd(line);
-    if (facts().steps.size() < kListMax) facts().steps.push_back(std::move(*record));
+    if (records_.size() < kListMax) records_.push_back(std::move(*record));
   }
-  void lock(std::string_view line) { append(lock_text_, line); }
+  void lock(std::string_view line) {
+    constexpr std::string_view kTakes = "takes ";
+    if (!line.starts_with(kTakes)) return append(lock_text_, line);
+    out_.lock_takes = number<std::uint64_t>(line.substr(kTakes.size())).value_or(0);
+  }
   /// "/etc/kubernetes/manifests/etcd.yaml: FAILED", of sha256sum(1); a path has no ": FAILED" in it.
   void changed(std::string_view line) {
     const auto end = line.find(": FAILED");
@@ -357,14 +362,17 @@ class Parser {
       if (auto read = read_certificate(certificate_path_, certificate_text_, now_)) {
         facts().certificates.push_back(std::move(*read));
       } else {
-        complain(fmt::format("{}: openssl does not read it: {}", printable(certificate_path_),
-                             printable(certificate_text_.substr(0, certificate_text_.find('\n')))));
+        complain(printable(certificate_path_) + ": no certificate that can be read is in it");
       }
     }
     certificate_path_.clear();
     certificate_text_.clear();
   }
-  void gateway(std::string_view line) { append(gateway_text_, line); }
+  void gateway(std::string_view line) {
+    constexpr std::string_view kCurl = "curl ";
+    if (!line.starts_with(kCurl)) return append(gateway_text_, line);
+    gateway_code_ = number<int>(line.substr(kCurl.size()));
+  }
 
   void finish() {
     end_unit();
@@ -386,6 +394,8 @@ class Parser {
     finish_api();
     if (facts().etcd_leads == Known::kUnknown && sockets_known_ && facts().listening.count(kEtcdPort) == 0) facts().etcd_leads = Known::kNo;
     finish_gateway();
+    std::stable_sort(records_.begin(), records_.end(), [](const CountedRecord& a, const CountedRecord& b) { return a.seq < b.seq; });
+    for (CountedRecord& each : records_) facts().steps.push_back(std::move(each.record));
     const LockJudgement lock = judge_lock(lock_text_, uptime_, facts().boot_id);
     facts().lock_owner = lock.owner;
     if (!lock.problem.empty()) complain(lock.problem);
@@ -411,8 +421,14 @@ class Parser {
     if (gateway_socket_ != Known::kYes) return void(facts().gateway_serves = gateway_socket_);
     if (sections_.count("gateway") == 0) return complain("curl is not there to ask fairleadd");
     const auto held = vips_held(gateway_text_);
-    facts().gateway_serves = known(held.has_value());
-    if (held) facts().vips_held = *held;
+    if (held) {
+      facts().vips_held = *held;
+      facts().gateway_serves = Known::kYes;
+    } else if (gateway_code_ == kRefused) {
+      facts().gateway_serves = Known::kNo;
+    } else {  // Busy, or it is something else: that is no reason to begin it.
+      complain(fmt::format("fairleadd does not answer at its socket (curl: {})", gateway_code_ ? std::to_string(*gateway_code_) : "?"));
+    }
   }
 
   static bool asked(const std::vector<std::string>& list, std::string_view word) {
@@ -443,7 +459,9 @@ class Parser {
   std::string certificate_path_;
   std::string certificate_text_;
   std::string gateway_text_;
+  std::optional<int> gateway_code_;  ///< curl's exit code.
   std::string lock_text_;
+  std::vector<CountedRecord> records_;
   std::string stand_in_text_;
 };
 

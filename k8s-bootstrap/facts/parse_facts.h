@@ -7,6 +7,7 @@
 //   PF3  When systemctl(1) told of no unit at all (it did not answer in time), each that was asked for is kUnitUnread, not absent.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -23,7 +24,8 @@ struct ProbeAnswer {
   MachineFacts facts;
   Duration begun{};  ///< The machine's wall clock, since 1970, when the probe began and when it ended.
   Duration ended{};
-  Duration resolution{};  ///< A second where its date(1) knows no fractions.
+  Duration resolution{};         ///< A second where its date(1) knows no fractions.
+  std::uint64_t lock_takes = 0;  ///< How often the site's lock was taken there (apply/site_lock.h, SL5): no fact for plans.
 };
 /// `now`: the operator's wall clock, since 1970; certificates' days count from it.
 /// Errors: kUnavailable (not whole), kUnsupported (of another version).

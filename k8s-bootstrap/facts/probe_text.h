@@ -81,16 +81,26 @@ fi
   fi
 ) >"$work/api" 2>/dev/null &
 (
+  # The texts, to be read by who asked: a program for each would be most of what a control plane does here. Never a key beside it.
   for c in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /var/lib/kubelet/pki/kubelet-client-current.pem /etc/fairlead/*.crt; do
     [ -f "$c" ] || continue
     put "|path $c"
-    openssl x509 -in "$c" -noout -enddate -serial -pubkey 2>&1 | lines
+    in=
+    while read -r l || [ -n "$l" ]; do
+      case $l in *'-BEGIN CERTIFICATE-'*) in=yes ;; esac
+      [ -z "$in" ] || put "|$l"
+      case $l in *'-END CERTIFICATE-'*) break ;; esac
+    done <"$c"
   done
   for c in /etc/kubernetes/*.conf; do
-    [ -f "$c" ] && grep -q client-certificate-data "$c" || continue
-    put "|path $c"
-    sed -n 's/.*client-certificate-data: *//p' "$c" | sed -n 1p | base64 -d 2>/dev/null |
-      openssl x509 -noout -enddate -serial -pubkey 2>&1 | lines
+    [ -f "$c" ] || continue
+    while read -r l || [ -n "$l" ]; do
+      case $l in *client-certificate-data:*)
+        put "|path $c"
+        put "|data ${l##*[: ]}"
+        break ;;
+      esac
+    done <"$c"
   done
 ) >"$work/certificates" 2>/dev/null &
 if [ -f /etc/kubernetes/pki/etcd/server.key ] && has curl; then
@@ -112,7 +122,12 @@ if [ -f /etc/kubernetes/pki/etcd/server.key ] && has curl; then
 fi
 if [ -S /run/fairlead/fairlead.sock ] && has curl; then
   socket=/run/fairlead/fairlead.sock
-  limit 3 curl -s --max-time 2 --unix-socket $socket http://localhost/api/v1/status 2>/dev/null | lines >"$work/gateway" &
+  {
+    body=$(limit 6 curl -s --max-time 5 --unix-socket $socket http://localhost/api/v1/status 2>/dev/null)
+    r=$?
+    put "$body" | lines
+    echo "|curl $r"
+  } >"$work/gateway" &
 fi
 
 # ---- the system ----
@@ -198,7 +213,8 @@ boot=
 [ -r /proc/sys/kernel/random/boot_id ] && read -r boot </proc/sys/kernel/random/boot_id
 for d in /var/lib/fairlead/bootstrap/runs/*/*/; do
   [ -f "$d/step" ] || continue
-  read -r step <"$d/step"; rc=; p=; b=; alive=no
+  read -r step <"$d/step"; rc=; p=; b=; alive=no; seq=0
+  [ -f "$d/seq" ] && read -r seq <"$d/seq"
   [ -f "$d/rc" ] && read -r rc <"$d/rc"
   [ -f "$d/boot_id" ] && read -r b <"$d/boot_id"
   [ -f "$d/pid" ] && read -r p <"$d/pid"
@@ -207,9 +223,10 @@ for d in /var/lib/fairlead/bootstrap/runs/*/*/; do
     case $q in Z* | X*) ;; *) [ "$(echo "$q" | cut -d' ' -f20)" = "${p#* }" ] && alive=yes ;; esac
   fi
   d=${d%/}; r=${d%/*}
-  put "|${r##*/} ${rc:--} $alive ${step}"
+  put "|${r##*/} ${rc:--} $alive ${seq:-0} ${step}"
 done
 echo "@lock"
+value takes /var/lib/fairlead/bootstrap/lock.takes
 [ -f /var/lib/fairlead/bootstrap/lock ] && lines </var/lib/fairlead/bootstrap/lock
 echo "@changed"
 sums=/var/lib/fairlead/bootstrap/kubeadm.sums

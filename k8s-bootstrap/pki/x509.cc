@@ -119,7 +119,9 @@ bool set_time(ASN1_TIME* into, WallTime at) {
 WallTime time_of(const ASN1_TIME* time) {
   std::tm parts{};
   if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return WallTime{};
-  return WallTime{std::chrono::seconds(::timegm(&parts))};
+  // Nanoseconds since 1970 end in 2262; certificates do not.
+  constexpr std::time_t kFarthest = 9'000'000'000;
+  return WallTime{std::chrono::seconds(std::clamp(::timegm(&parts), -kFarthest, kFarthest))};
 }
 
 /// 127 random bits: positive, and never the same twice.

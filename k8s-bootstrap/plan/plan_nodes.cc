@@ -76,17 +76,36 @@ std::string ready_script(const std::string& ready) {
                              sh_quote(ready.substr(0, first) + "/" + ready.substr(second + 1))));
 }
 
-/// The text that was applied last, by the record on any control plane.
-bool is_applied(const PlanBuilder& plan, const std::string& addon, const std::string& text) {
+/// Which text was applied last is recorded on the control plane that did it, another one each time perhaps.
+struct AddonRecords {
+  bool same = false;                   ///< There is one of this text.
+  std::vector<const Machine*> others;  ///< They have one of another text: older, or not known to be.
+};
+AddonRecords addon_records(const PlanBuilder& plan, const std::string& addon, const std::string& text) {
   const std::string path = applied_manifest_path(addon);
   const std::string digest = sha256(text);
+  AddonRecords out;
   for (const Machine* machine : plan.in.site.with(Role::kControlPlane)) {
     const MachineFacts* facts = plan.in.facts.find(machine->name);
     if (facts == nullptr) continue;
     const auto found = facts->files.find(path);
-    if (found != facts->files.end() && found->second.present && found->second.sha256 == digest) return true;
+    if (found == facts->files.end() || !found->second.present) continue;
+    if (found->second.sha256 == digest) {
+      out.same = true;
+    } else {
+      out.others.push_back(machine);
+    }
   }
-  return false;
+  return out;
+}
+
+/// What is recorded of an addon goes before another text is applied: it would be taken for the last one if that text came back.
+Step forget_addon(PlanBuilder& plan, const Machine* machine, const Addon& addon, const std::vector<std::string>& needs) {
+  Step step = plan.step(machine, "forget-addon-" + addon.name, Phase::kAddons, "forgets an earlier text of addon " + addon.name,
+                        "another one is applied");
+  step.needs = needs;
+  step.operations.emplace_back(script(fmt::format("rm -f {}\n", sh_quote(applied_manifest_path(addon.name)))));
+  return step;
 }
 
 /// A pod on each of two nodes, one behind a Service; the other one finds it by name. The namespace goes in the end, whatever happens.
@@ -261,7 +280,8 @@ void plan_addons(PlanBuilder& plan) {
                     "put it there, beside the site's file");
       return;  // Those after it rely on it.
     }
-    const bool applied = is_applied(plan, addon.name, text->second);
+    const AddonRecords records = addon_records(plan, addon.name, text->second);
+    const bool applied = records.same && records.others.empty();
     const auto ready =
         plan.in.facts.cluster ? plan.in.facts.cluster->addons.find(addon.name) : std::map<std::string, Known>::const_iterator{};
     const bool known = plan.in.facts.cluster && ready != plan.in.facts.cluster->addons.end();
@@ -271,6 +291,10 @@ void plan_addons(PlanBuilder& plan) {
                           applied ? addon.ready + " is not ready" : "this manifest was not applied yet");
     step.id = "addons/" + addon.name;
     step.needs = before;
+    for (const Machine* machine : records.others) {
+      plan.add(forget_addon(plan, machine, addon, before));
+      step.needs.push_back(plan.so_far().steps.back().id);
+    }
     const std::string path = applied_manifest_path(addon.name);
     step.operations.emplace_back(script("mkdir -p " + in_work("addons") + "\n"));
     step.operations.emplace_back(file(path + ".new", text->second));

@@ -172,8 +172,9 @@ fairlead node online
     if (std::none_of(nodes.begin(), nodes.end(), [&](const Node& n) { return api_behind(n); })) return true;
     const bool begun = std::any_of(nodes.begin(), nodes.end(), [&](const Node& n) { return n.control_plane && !api_behind(n); });
     const std::string name = fmt::format("etcd-before-{}.db", target_);
-    plan_.warn(fmt::format("the way back: etcd restored from {} (etcdutl snapshot restore), with the packages of the earlier version",
-                           in_state(plan_.in.site, "backups/" + name)));
+    plan_.warn(fmt::format(
+        "the way back: etcd restored from {} (fairlead bootstrap etcd restore --from), with the packages of the earlier version",
+        in_state(plan_.in.site, "backups/" + name)));
     if (begun) return true;
     const Machine* source = snapshot_source(plan_);
     if (source == nullptr) {

@@ -206,7 +206,7 @@ int act(const Setup& setup, Transport& transport, const Words& words) {
   if (verb == "fetch") return done(transport.fetch(words[1], words[2], words[3]));
   if (verb == "facts") return facts(setup.site, transport, words);
   if (verb == "step") return step(transport, words);
-  if (verb == "forget") return done(StepRunner(transport).forget_run(words[1], words[2]));
+  if (verb == "forget") return done(StepRunner(transport).forget_runs(words[1], {words[2]}));
   if (verb == "lock") return lock(setup.site, transport, words);
   if (verb == "unlock") {
     auto was = force_unlock(transport, words[1]);

@@ -230,7 +230,7 @@ class Backup(unittest.TestCase):
         dying = operator.spawn(["fairlead", "bootstrap", *words, SITE], "restore-dying")
         wait_for(mast.is_held, 180, f"kubeadm initialises: {dying.stdout()[-800:]} {dying.stderr()[-800:]}")
         dying.kill()
-        mast.run("sh", "-c", "kill -9 $(pgrep -f 'stub_node.py kubeadm init')")
+        mast.run("sh", "-c", "kill -9 $(pgrep -f '^kubeadm init')")
         mast.let_go()
         self._does(*words, timeout=500)
         self.assertEqual(self._nodes(), {*CONTROL_PLANES, *WORKERS})

@@ -32,7 +32,7 @@ STORY = [("kill", "gate-1/packages", "middle"), ("kill", "mast-3/packages", "aft
          ("kill", "mast-1/join-secrets-gone", "middle"), ("kill", "addons/flannel", "after")]
 # What differs between two runs of the same site: keys, times, what runs keep for themselves.
 VOLATILE = ("/etc/stub/", "/var/lib/etcd/", "/var/log/", "/var/lib/stub/", "/var/lib/corosync/", "/etc/ssh/", "/opt/kube_stub/", RUNS + "/", "/etc/machine-id",
-            "/etc/fairlead/stand-in-facts", "/etc/fairlead/fairlead.yaml.before",
+            "/etc/fairlead/stand-in-facts", "/etc/fairlead/fairlead.yaml.before", "/var/lib/fairlead/bootstrap/lock.takes", "/var/lib/fairlead/bootstrap/records.",
             "/var/lib/fairlead/run/", "/var/lib/fairlead/blackbox")
 SECRETS = ("/etc/kubernetes/pki/", ".conf", "/etc/corosync/authkey", "/etc/fairlead/ca.crt", "/etc/fairlead/tls/")
 READS = ("get", "version", "token list", "token create", "init phase upload-certs", "certs", "config", "is-active", "is-enabled", "is-system-running", "show", "wait", "rollout",

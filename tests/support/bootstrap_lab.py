@@ -86,7 +86,7 @@ class BootstrapLab:
             self.site.close()
             raise
 
-    def bootstrap(self, *words, timeout=300):
+    def bootstrap(self, *words, timeout=900):
         return self.operator.run("fairlead", "bootstrap", *words, timeout=timeout)
 
     def close(self):

@@ -411,6 +411,8 @@ void BootstrapModel::at_once(const Step& step, MachineFacts& m) {
     if (at(name).has(Role::kBastion)) m.files[bastion_kubeconfig_path()] = present("kubeconfig");
   } else if (what == "qdevice") {
     m.units["corosync-qdevice"] = "active enabled";
+  } else if (what.starts_with("forget-addon-")) {
+    m.files.erase(applied_manifest_path(what.substr(std::string_view("forget-addon-").size())));
   } else if (name == "addons") {
     m.files[applied_manifest_path(what)] = present(sha256(texts.manifests.at(what)));
     addons_[what] = Known::kYes;

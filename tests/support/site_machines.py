@@ -23,6 +23,7 @@ from support.lab import Lab
 from support.waiting import wait_for
 
 _STUB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kube_stub")
+_STUB_CALL = "/usr/local/sbin/stub_call"
 _STUB_PROGRAMS = ("kubeadm kubectl kubelet systemctl containerd runc crictl ctr modprobe sysctl swapoff hostnamectl reboot curl gpg apt-get apt-mark apt-cache "
                   "dpkg-query dpkg").split()
 # What a namespace has not got of its own, or not as a machine of the field has it.
@@ -104,6 +105,14 @@ class Site:
         self.machines["operator"] = SiteMachine(self, "operator", addresses, None, None)
         return self.machines["operator"]
 
+    def stubs(self):
+        """The stubs' folder, compiled once for all machines."""
+        folder = os.path.join(self.lab.dir, "kube_stub")
+        if not os.path.exists(folder):
+            shutil.copytree(_STUB, folder, ignore=shutil.ignore_patterns("__pycache__"))
+            compileall.compile_dir(folder, ddir="/opt/kube_stub", quiet=2)
+        return folder
+
     def close(self):
         for machine in self.machines.values():
             machine.close()
@@ -175,12 +184,15 @@ class SiteMachine:
                 self._upper("/etc/ssh/operator_key", key.read(), 0o600)
             return
         self._upper("/etc/fairlead/stand-in-facts", f"{_STAND_INS}product_uuid={uuid.uuid4()}\n")
-        shutil.copytree(_STUB, os.path.join(self.dir, "upper/opt/kube_stub"), ignore=shutil.ignore_patterns("__pycache__"))
-        compileall.compile_dir(os.path.join(self.dir, "upper/opt/kube_stub"), stripdir=os.path.join(self.dir, "upper"), quiet=2)
+        shutil.copytree(self.site.stubs(), os.path.join(self.dir, "upper/opt/kube_stub"))
+        folder = os.path.join(self.dir, "upper/usr/local/sbin")
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(os.path.join(BIN, "stub_call"), folder)  # Not a link out of the machine: where that leads nowhere, the real program would be called.
         for program in _STUB_PROGRAMS:
-            self._upper(f"/usr/local/sbin/{program}", f"#!/bin/sh\n{self._stub_text(program)}\n", 0o755)
-        # Without a Python to start: facts ask by curl, with a limit.
-        stub = self._stub_text("curl")
+            os.symlink("stub_call", os.path.join(folder, program))
+        # Facts ask real servers by curl.
+        os.unlink(os.path.join(folder, "curl"))
+        stub = f'exec {_STUB_CALL} curl "$@"'
         self._upper("/usr/local/sbin/curl", f'#!/bin/sh\ncase "$*" in *//pkgs.k8s.io/* | *//download.docker.com/*) {stub} ;; esac\nexec /usr/bin/curl "$@"\n', 0o755)
         import json
         self._upper("/var/lib/stub/packages.json", json.dumps(packages))
@@ -205,10 +217,6 @@ class SiteMachine:
         self._prepare(self.packages)
         self.boot()
 
-    @staticmethod
-    def _stub_text(program):
-        return f'exec /usr/bin/python3 -B /opt/kube_stub/stub_node.py {program} "$@"'
-
     def boot(self):
         with open(os.path.join(self.dir, "boot_id"), "w", encoding="ascii") as file:
             file.write(f"{uuid.uuid4()}\n")
@@ -220,7 +228,8 @@ class SiteMachine:
         self.root = f"/proc/{self.pid}/root"
         self.start_sshd()
         if self.is_stub:
-            self.run("/usr/bin/python3", "-B", "-c", "import sys; sys.path.insert(0, '/opt/kube_stub'); import stub_system; stub_system.boot()")
+            stubs = self.spawn(["/usr/bin/python3", "-B", "/opt/kube_stub/stub_server.py"], f"stubs-{uuid.uuid4().hex[:6]}")
+            wait_for(lambda: "ready" in stubs.stdout(), 60, f"the stubs of {self.name}: {stubs.stderr()}")
 
     def start_sshd(self):
         self._sshd = self.host.spawn(self.inside(["/usr/sbin/sshd", "-D", "-e"]), f"sshd-{uuid.uuid4().hex[:6]}")

@@ -6,12 +6,12 @@ same ones and none has any when etcd has lost its quorum.
                 --etcd-cafile=... --etcd-certfile=... --etcd-keyfile=...
 """
 import base64
+import http.client
 import http.server
 import json
 import ssl
 import sys
 import time
-import urllib.request
 
 ROOT = "/registry/"
 # As the controller of nodes, which waits for 40 s.
@@ -19,23 +19,40 @@ NODE_GRACE_S = 6
 
 
 class Etcd:
-    """etcd's v3 API through its JSON gateway."""
+    """etcd's v3 API through its JSON gateway, over connections that are kept."""
 
     def __init__(self, servers, ca, cert, key):
         self.servers = servers.split(",")
         self.context = ssl.create_default_context(cafile=ca)
         self.context.load_cert_chain(cert, key)
+        self.idle = {server: [] for server in self.servers}  # Lists: taken from and put back by any thread.
 
     def call(self, path, body):
         error = None
         for server in self.servers:
             try:
-                request = urllib.request.Request(f"{server}/v3/kv/{path}", data=json.dumps(body).encode())
-                with urllib.request.urlopen(request, timeout=2, context=self.context) as answer:
-                    return json.loads(answer.read())
-            except OSError as failed:
+                return self._ask(server, f"/v3/kv/{path}", json.dumps(body))
+            except (OSError, http.client.HTTPException) as failed:
                 error = failed
         raise OSError(f"etcd: {error}")
+
+    def _ask(self, server, path, text):
+        while True:
+            kept = self.idle[server].pop() if self.idle[server] else None
+            connection = kept or http.client.HTTPSConnection(server.removeprefix("https://"), timeout=2, context=self.context)
+            try:
+                connection.request("POST", path, text)
+                answer = connection.getresponse()
+                value = answer.read()
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                if kept:
+                    continue  # It was of an etcd that is gone.
+                raise
+            self.idle[server].append(connection)
+            if answer.status != 200:
+                raise OSError(f"{server}: {answer.status}")
+            return json.loads(value)
 
     def range(self, prefix):
         found = self.call("range", {"key": _b64(prefix), "range_end": _b64(prefix[:-1] + chr(ord(prefix[-1]) + 1))})

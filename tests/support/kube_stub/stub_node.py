@@ -2,7 +2,7 @@
 """Stands in for the programs of a Kubernetes node that no Debian package has: kubeadm, kubelet, kubectl and what they need of systemd and
 packages. Each writes the files and prints the texts of the real one in the places where somebody looks; etcd is the real one.
 
-    stub_node.py PROGRAM ARGUMENT...        (the machine has a wrapper of each program's name that calls it so)
+    stub_node.py PROGRAM ARGUMENT...        (a machine's programs are links to tests/netns/stub_call.cc, which has stub_server.py do the same)
 
 /etc/stub/fail   lines "POINT TEXT": the program prints TEXT at POINT and fails as the real one would (see stub_common.POINTS)
 /etc/stub/hold   lines "POINT -": the program waits at POINT; /etc/stub/held says that it does, /etc/stub/go lets it go on
@@ -31,15 +31,16 @@ def program_of(name):
     return getattr(importlib.import_module(module), name.replace("-", "_"))
 
 
-def main():
-    program, arguments = sys.argv[1], sys.argv[2:]
+def call(program, arguments):
+    """The program's exit code."""
     try:
         code = program_of(program)(arguments)
     except stub_common.Failure as failure:
         print(failure.text, file=sys.stderr)
         code = failure.code
     stub_common.record_end(program, arguments, code)
-    sys.exit(code)
+    return code
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(call(sys.argv[1], sys.argv[2:]))

@@ -31,6 +31,7 @@ POD_COMMANDS = {"etcd": [ETCD], "kube-apiserver": [sys.executable, f"{HERE}/stub
 # They have nothing to do here but to be there, and to start again.
 IDLE_PODS = ("kube-controller-manager", "kube-scheduler")
 HEARTBEAT_S = 1
+REGISTER_S = 0.3
 ETCD_IMAGE = "registry.k8s.io/etcd:3.6.6-0"
 
 
@@ -210,7 +211,8 @@ class _Kubelet:
     def __init__(self):
         self.over = False
         self.version = f"v{read_state('packages', {}).get('kubelet', '0.0.0').split('-')[0]}"  # Of the program that runs, not of the package.
-        self.beat = 0.0
+        self.beat = self.told = 0.0
+        self.api = None  # And the text it was made of: a new certificate is another text.
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # No zombies.
 
@@ -252,8 +254,13 @@ class _Kubelet:
     def _register(self):
         if not os.path.exists(f"{ETC}/kubelet.conf"):
             return
+        if time.monotonic() - self.told < REGISTER_S:
+            return
         try:
-            api = Api.by_kubeconfig(f"{ETC}/kubelet.conf")
+            text = read(f"{ETC}/kubelet.conf")
+            if not self.api or self.api[0] != text:
+                self.api = text, Api.by_kubeconfig(f"{ETC}/kubelet.conf")
+            api = self.api[1]
             node = api.get("nodes", "", host_name())
             fresh = _node(node, self.version)
             if node != fresh:
@@ -261,6 +268,7 @@ class _Kubelet:
             if time.monotonic() - self.beat > HEARTBEAT_S:
                 api.put("leases", "kube-node-lease", host_name(), {"metadata": {"name": host_name()}, "renewed": time.time()})
                 self.beat = time.monotonic()
+            self.told = time.monotonic()
         except (Failure, ValueError, KeyError, OSError):
             time.sleep(0.2)  # tidy: polls. The API is not there yet, or not any more.
 

@@ -76,6 +76,7 @@ class ApplyLoop : public testing::Test {
     EXPECT_TRUE(journal);
     const auto read = [this] {
       Facts facts;
+      ++reads;
       facts.machines["a"] = {};
       if (at_work > 0 && at_work-- > 0) facts.machines["a"].steps.push_back({"old", "a/one.0", "running", 0});
       return facts;
@@ -96,6 +97,7 @@ class ApplyLoop : public testing::Test {
   std::vector<std::string> wanted;
   std::vector<Obstacle> obstacles;
   std::string destroys;
+  int reads = 0;
   int at_work = 0;  ///< How many more times a script of an earlier run is found at work.
 };
 
@@ -220,6 +222,17 @@ TEST_F(ApplyLoop, DataIsDestroyedOnlyOfMachinesThatWereNamed) {
   ApplyWishes named;
   named.may_destroy = {"a"};
   EXPECT_EQ(run(named).end, End::kDone);
+}
+
+TEST_F(ApplyLoop, WhatIsNoStateIsDoneOnceAndNothingIsReadAgain) {
+  wanted = {"one", "two"};
+  ApplyWishes wishes;
+  wishes.once = true;
+  const ApplyOutcome outcome = run(wishes);
+  EXPECT_EQ(outcome.end, End::kDone);
+  EXPECT_EQ(outcome.rounds, 1U);
+  EXPECT_EQ(reads, 1);
+  EXPECT_THAT(outcome.left.steps, IsEmpty());
 }
 
 TEST_F(ApplyLoop, AsksBeforeItCarriesOut) {

@@ -1,5 +1,6 @@
 #include "k8s-bootstrap/facts/parse_facts.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
@@ -10,6 +11,7 @@
 #include "k8s-bootstrap/facts/certificate_text.h"
 #include "k8s-bootstrap/facts/fact_collector.h"
 #include "k8s-bootstrap/facts/fact_words.h"
+#include "k8s-bootstrap/pki/x509.h"
 #include "k8s-bootstrap/render/hosts_block.h"
 #include "k8s-bootstrap/render/sha256.h"
 #include "k8s-bootstrap/transport/local_transport.h"
@@ -25,6 +27,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
@@ -192,15 +195,22 @@ TEST(ParseFacts, AGatewayThatAnswersNamesItsVips) {
       "\"held_here\": false}]}\n");
   EXPECT_EQ(f.gateway_serves, Known::kYes);
   EXPECT_THAT(f.vips_held, ElementsAre("api"));
-  EXPECT_EQ(facts("@kubernetes\n|gateway_socket yes\n@gateway\n|<html>\n").gateway_serves, Known::kNo);
+  EXPECT_EQ(facts("@kubernetes\n|gateway_socket yes\n@gateway\n|\n|curl 7\n").gateway_serves, Known::kNo) << "refused: nobody is there";
+  for (const char* busy : {"|<html>\n|curl 0\n", "|\n|curl 28\n", "|\n"}) {
+    f = facts(fmt::format("@kubernetes\n|gateway_socket yes\n@gateway\n{}", busy));
+    EXPECT_EQ(f.gateway_serves, Known::kUnknown) << busy;
+    EXPECT_THAT(f.unsuitable, Contains(HasSubstr("fairleadd does not answer at its socket"))) << busy;
+  }
   EXPECT_EQ(facts("@kubernetes\n|gateway_socket no\n").gateway_serves, Known::kNo);
   EXPECT_EQ(facts("@kubernetes\n|gateway_socket yes\n").gateway_serves, Known::kUnknown);
 }
 
 TEST(ParseFacts, StepsThatWereLeft) {
-  const MachineFacts f = facts("@steps\n|r1 0 no mast-1/join.0\n|r1 3 no mast-1/x.1\n|r1 - yes a.0\n|r1 - no b.0\n|../x 0 no c.0\n");
-  EXPECT_THAT(f.steps, ElementsAre(StepRecord{"r1", "mast-1/join.0", "done", 0}, StepRecord{"r1", "mast-1/x.1", "failed", 3},
-                                   StepRecord{"r1", "a.0", "running", 0}, StepRecord{"r1", "b.0", "interrupted", 0}));
+  const MachineFacts f =
+      facts("@steps\n|r1 0 no 0 mast-1/join.0\n|r1 3 no 4 mast-1/x.1\n|r1 - yes 3 a.0\n|r2 - no 2 b.0\n|../x 0 no 1 c.0\n|r3 0 no x d.0\n");
+  EXPECT_THAT(f.steps, ElementsAre(StepRecord{"r1", "mast-1/join.0", "done", 0}, StepRecord{"r2", "b.0", "interrupted", 0},
+                                   StepRecord{"r1", "a.0", "running", 0}, StepRecord{"r1", "mast-1/x.1", "failed", 3}))
+      << "as the machine counted them";
   EXPECT_EQ(step_folder("r1", "mast-1/join", 2), "/var/lib/fairlead/bootstrap/runs/r1/mast-1%2Fjoin.2");
   EXPECT_EQ(step_folder("r1", "..", 0), "/var/lib/fairlead/bootstrap/runs/r1/%2E..0");
   EXPECT_FALSE(is_run_id("a/b"));
@@ -244,6 +254,24 @@ TEST(ParseFacts, StandInsAreTakenAndListed) {
   EXPECT_THAT(f.unsuitable, Contains(HasSubstr("nonsense")));
 }
 
+TEST(StepRecords, RunsGoWhoseOperationsAllHaveALaterRecordAndOnlyThey) {
+  std::vector<StepRecord> records;
+  const auto add = [&](const std::string& run, const std::string& step, const std::string& state = "done") {
+    records.push_back({run, step, state, 0});
+  };
+  add("r0", "a/cordon.0");
+  add("r0", "a/once.0");
+  add("r1", "a/files.0");
+  add("r1", "a/join.1", "failed");
+  add("r2", "a/files.0", "running");
+  add("r2", "a/join.1");
+  EXPECT_THAT(superseded_runs(records), IsEmpty());
+  for (int run = 3; run < 13; ++run) add(fmt::format("r{}", run), "a/files.0");
+  EXPECT_THAT(superseded_runs(records), ElementsAre("r1")) << "r2 has one at work and the last join, r0 the only ones of its kind";
+  add("r13", "a/join.1");
+  EXPECT_THAT(superseded_runs(records), ElementsAre("r3", "r1"));
+}
+
 TEST(ParseFacts, TheClocksDifferenceIsMeasuredBetweenTheCalls) {
   const ProbeAnswer answer = parsed("");  // There: 1000.5 to 1001.0.
   ClockOffset offset = clock_offset(milliseconds(900'400), answer, milliseconds(901'100));
@@ -254,21 +282,47 @@ TEST(ParseFacts, TheClocksDifferenceIsMeasuredBetweenTheCalls) {
   EXPECT_LT(offset.error, milliseconds(1));
 }
 
-constexpr std::string_view kCertificate =
-    "notAfter=Nov 27 16:24:00 2027 GMT\nserial=0A1B\n-----BEGIN PUBLIC KEY-----\naGVsbG8=\n-----END PUBLIC KEY-----\n";
+/// A CA's, that ends 365 days after `now`.
+std::string certificate_of(WallTime now) {
+  auto ca = make_ca("ECDSA-P256", {.common_name = "kubernetes", .organization = {}, .now = now, .validity = hours(24 * 365)});
+  return ca ? ca->certificate : "";
+}
 
-TEST(ParseFacts, CertificatesOfOpenssl) {
-  const Duration end = seconds(1'827'332'640);
-  auto read = read_certificate("/x.crt", kCertificate, end - hours(24 * 365) - seconds(1));
+std::string base64(std::string_view text) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); at += 3) {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) bits = (bits << 8U) | (at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U);
+    for (std::size_t i = 0; i < 4; ++i) out += at + i <= text.size() ? kDigits[(bits >> (18 - 6 * i)) & 63U] : '=';
+  }
+  return out;
+}
+
+TEST(ParseFacts, CertificatesInPemAndAsKubeconfigsHaveThem) {
+  const WallTime now{seconds(1'795'796'640)};
+  const std::string pem = certificate_of(now);
+  const Duration today = now.time_since_epoch();
+  auto read = read_certificate("/x.crt", pem, today + seconds(1));
   ASSERT_TRUE(read);
-  EXPECT_EQ(read->days_left, 365);
-  EXPECT_EQ(read->serial, "0A1B");
-  EXPECT_EQ(read->public_key_sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824") << "sha256 of hello";
-  EXPECT_EQ(read_certificate("/x.crt", kCertificate, end + seconds(1))->days_left, -1);
-  EXPECT_FALSE(read_certificate("/x.crt", "Could not read certificate from /x.crt\n", end));
+  EXPECT_EQ(read->days_left, 364);
+  EXPECT_EQ(read->serial, read_certificate(pem)->serial);
+  EXPECT_EQ(read->public_key_sha256, read_certificate(pem)->public_key_sha256);
+  EXPECT_EQ(read_certificate("/x.crt", pem, today + hours(24 * 365) + seconds(1))->days_left, -1);
+  EXPECT_EQ(read_certificate("/x.crt", "data " + base64(pem) + "\n", today + seconds(1)), read);
+  for (const std::string& text :
+       {std::string("Could not read\n"), std::string(), std::string("data *\n"), std::string("data \n"), pem.substr(0, 200)})
+    EXPECT_FALSE(read_certificate("/x.crt", text, today)) << text;
   const MachineFacts f = facts("@certificates\n|path /etc/kubernetes/pki/ca.crt\n|unable to load\n");
   EXPECT_THAT(f.certificates, IsEmpty());
   EXPECT_THAT(f.unsuitable, Contains(HasSubstr("/etc/kubernetes/pki/ca.crt")));
+}
+
+TEST(ParseFacts, ACertificateWithoutAnEndThatCanBeCountedIsFarFromIt) {
+  auto ca =
+      make_ca("ECDSA-P256", {.common_name = "x", .organization = {}, .now = WallTime{seconds(8'999'999'000)}, .validity = hours(100)});
+  ASSERT_TRUE(ca);
+  EXPECT_GT(read_certificate("/x.crt", ca->certificate, seconds(1'795'796'640))->days_left, 80'000);
 }
 
 TEST(ParseFacts, VersionsInWords) {
@@ -319,6 +373,41 @@ TEST_P(ProbeIn, ReadsThisMachine) {
   EXPECT_EQ(f.files.count(wanted.files[1]) > 0 && f.files.at(wanted.files[1]).present, false);
   EXPECT_NE(f.swap, Known::kUnknown);
   EXPECT_GE(answer->ended, answer->begun);
+}
+
+TEST_P(ProbeIn, BringsCertificatesAndNoKeyThatStandsBesideThem) {
+  const test::TempDir folder;
+  const WallTime now{seconds(1'795'796'640)};
+  const std::string pem = certificate_of(now);
+  const std::string key = "-----BEGIN EC PRIVATE KEY-----\nQ0FOQVJZ\n-----END EC PRIVATE KEY-----\n";
+  for (const char* name : {"pki", "pki/etcd", "kubelet"}) std::filesystem::create_directory(folder.path(name));
+  std::ofstream(folder.path("pki/ca.crt")) << "# made by hand\n" << pem << pem;
+  std::ofstream(folder.path("pki/etcd/ca.crt")) << pem.substr(0, pem.size() - 1);  // Without its last newline.
+  std::ofstream(folder.path("kubelet/kubelet-client-current.pem")) << key << pem << key;
+  std::ofstream(folder.path("admin.conf")) << "users:\n- user:\n    client-certificate-data: " << base64(pem)
+                                           << "\n    client-key-data: Q0FOQVJZ\n";
+  std::ofstream(folder.path("kubelet.conf")) << "users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/x.pem\n";
+  std::string script = probe_script({});
+  for (const auto& [from, to] : {std::pair("/etc/kubernetes/", "/"), std::pair("/var/lib/kubelet/pki/", "/kubelet/")})
+    for (std::size_t at = script.find(from); at != std::string::npos; at = script.find(from, at + 1))
+      script.replace(at, std::string_view(from).size(), folder.path("") + (to + 1));
+  ProgramCall call;
+  call.argv = {GetParam()};
+  if (call.argv.front() == "busybox") call.argv.emplace_back("ash");
+  call.input = script;
+  auto done = run_program(call);
+  if (!done && done.error().code == Errc::kNotFound) GTEST_SKIP() << done.error().message();
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(done->errors, "");
+  EXPECT_THAT(done->output, Not(HasSubstr("Q0FOQVJZ")));
+  auto answer = parse_facts(done->output, {}, now.time_since_epoch());
+  ASSERT_TRUE(answer) << answer.error().message() << done->output;
+  std::vector<std::string> names;
+  for (const CertificateFact& each : answer->facts.certificates) {
+    names.push_back(each.path.substr(folder.path("").size()));
+    EXPECT_EQ(each.serial, read_certificate(pem)->serial) << each.path;
+  }
+  EXPECT_THAT(names, ElementsAre("pki/ca.crt", "pki/etcd/ca.crt", "kubelet/kubelet-client-current.pem", "admin.conf"));
 }
 
 TEST_P(ProbeIn, ReadsTheHostsBlockOutOfTheHostsFileAndNotTheFileThatItCameIn) {
