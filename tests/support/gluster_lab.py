@@ -130,7 +130,7 @@ class GlusterLab:
         machine = self.machines[name]
         machine.install_anew()
         self.new_brick(name)
-        self.operator.run("ssh-keygen", "-R", next(iter(machine.addresses.values())), "-f", "/srv/site/demo.state/known_hosts")
+        self.operator.run("ssh-keygen", "-R", name, "-f", "/srv/site/demo.state/known_hosts")
 
     def close(self):
         for machine in self.machines.values():
