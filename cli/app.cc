@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <ostream>
@@ -28,9 +27,6 @@
 
 namespace fairlead::cli {
 namespace {
-
-/// Verbs of the contract that later versions bring: they answer, but neither help nor completion names them.
-constexpr std::array kLaterVerbs{"image", "machine", "storage"};
 
 /// The tree of verbs with the variables their options fill. `action` is what the chosen verb does.
 class CommandTree {
@@ -67,10 +63,12 @@ class CommandTree {
     add_diagnosis_verbs();
     local_.add_lab();
     local_.add_bootstrap();
+    local_.add_image();
+    local_.add_machine();
+    local_.add_storage();
     add_cluster_verbs(local_.add_cluster());
     add_dhcp_verbs();
     add_dns_verbs();
-    add_later_verbs();
   }
 
   [[nodiscard]] CLI::App& app() { return app_; }
@@ -373,10 +371,6 @@ class CommandTree {
         ->type_name("ADDRESS[:PORT]")
         ->allow_extra_args(false)
         ->take_all();
-  }
-
-  void add_later_verbs() {
-    for (const char* name : kLaterVerbs) tree_.later(nullptr, name);
   }
 
   CLI::App* named(CLI::App* at, const char* what) {

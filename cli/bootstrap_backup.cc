@@ -30,10 +30,6 @@ using bootstrap::SiteSession;
 constexpr std::size_t kSiteBytesMax = std::size_t{1} << 20U;
 constexpr unsigned kLogLines = 40;  ///< Of each stream of a script.
 
-std::unique_ptr<SiteSession> open_site(const BootstrapRequest& request, CliEnvironment& environment) {
-  return open_loaded_site(bootstrap::load_site_file(request.site), request, environment);
-}
-
 /// "20261127T164937Z"
 std::string stamp(const CliEnvironment& environment) {
   std::string text = utc_text(environment.clock.wall()).substr(0, 19);
@@ -197,7 +193,7 @@ std::string without_values(std::string_view text) {
 }  // namespace
 
 void bootstrap_etcd_snapshot(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
-  const auto session = open_site(request, environment);
+  const auto session = bootstrap_open_site(request, environment);
   if (request.list) return list_snapshots_of(*session, global, environment);
   const bootstrap::SnapshotWish wish{
       .name = fmt::format("etcd-{}.db", stamp(environment)), .machine = request.machine, .keep = request.keep};
@@ -213,7 +209,7 @@ void bootstrap_etcd_snapshot(const BootstrapRequest& request, const GlobalOption
 }
 
 void bootstrap_etcd_restore(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
-  const auto session = open_site(request, environment);
+  const auto session = bootstrap_open_site(request, environment);
   if (!request.discard.empty() && request.discard != session->site().name)
     throw VerbFailure{kExitUsage, fmt::format("--discard {}: the site is called {}", request.discard, session->site().name)};
   bootstrap::EtcdRestoreWish wish;
@@ -230,7 +226,7 @@ void bootstrap_etcd_restore(const BootstrapRequest& request, const GlobalOptions
 }
 
 void bootstrap_backup(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
-  const auto session = open_site(request, environment);
+  const auto session = bootstrap_open_site(request, environment);
   if (request.list) return list_backups(*session, request, global, environment);
   check_passphrase(request.passphrase_file);
   bootstrap::BackupWish wish;
@@ -250,7 +246,7 @@ void bootstrap_backup(const BootstrapRequest& request, const GlobalOptions& glob
 }
 
 void bootstrap_restore(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
-  const auto session = open_site(request, environment);
+  const auto session = bootstrap_open_site(request, environment);
   const Unpacked unpacked{session->state().path("restore")};
   const auto manifest = bootstrap_must(bootstrap::unpack_archive(request.from, request.passphrase_file, unpacked.folder));
   if (manifest.site != session->site().name)
@@ -261,7 +257,7 @@ void bootstrap_restore(const BootstrapRequest& request, const GlobalOptions& glo
 }
 
 void bootstrap_logs(const BootstrapRequest& request, CliEnvironment& environment) {
-  const auto session = open_site(request, environment);
+  const auto session = bootstrap_open_site(request, environment);
   if (!request.machine.empty() && session->site().find(request.machine) == nullptr)
     throw VerbFailure{kExitUsage, fmt::format("the site has no machine {}", request.machine)};
   if (!request.run.empty() && !bootstrap::is_run_id(request.run))

@@ -24,6 +24,8 @@ void bootstrap_sign_user(const BootstrapRequest& request, bootstrap::SiteSession
 /// Problems go to standard error; those of a site that cannot be used end the verb.
 [[nodiscard]] std::unique_ptr<bootstrap::SiteSession> open_loaded_site(bootstrap::SiteLoad load, const BootstrapRequest& request,
                                                                        CliEnvironment& environment);
+/// Of the file that `request.site` names.
+[[nodiscard]] std::unique_ptr<bootstrap::SiteSession> bootstrap_open_site(const BootstrapRequest& request, CliEnvironment& environment);
 
 struct BootstrapWork {
   bootstrap::Planner planner;

@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/units.h"
 #include "cli/bootstrap_run.h"
+#include "k8s-bootstrap/pki/run_keygen.h"
 #include "k8s-bootstrap/pki/ssh_ca.h"
 
 namespace fairlead::cli {
@@ -44,7 +45,7 @@ void bootstrap_sign_user(const BootstrapRequest& request, bootstrap::SiteSession
     throw VerbFailure{kExitUsage, request.sign_user + " is a private key: keep it, and give its public half (.pub)"};
   const bootstrap::SshCertificate wanted{
       .public_key = line, .identity = request.identity, .principals = users_of(site), .validity = validity};
-  const std::string certificate = bootstrap_must(sign_user_key(session.state(), wanted, bootstrap::run_ssh_keygen)) + "\n";
+  const std::string certificate = bootstrap_must(sign_user_key(session.state(), wanted, bootstrap::run_keygen)) + "\n";
   if (request.output.empty() || request.output == "-") {
     environment.out << certificate;
     return;

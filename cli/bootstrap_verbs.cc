@@ -13,6 +13,7 @@
 #include "base/utc_text.h"
 #include "cli/bootstrap_run.h"
 #include "cli/bootstrap_status.h"
+#include "cli/machine_verbs.h"
 #include "cli/noted_signals.h"
 #include "cli/text_table.h"
 #include "cli/yaml_text.h"
@@ -29,6 +30,7 @@
 #include "k8s-bootstrap/site/site_load.h"
 #include "k8s-bootstrap/site/site_reference.h"
 #include "k8s-bootstrap/site/versions.h"
+#include "k8s-bootstrap/storage/storage_files.h"
 
 namespace fairlead::cli {
 namespace {
@@ -211,6 +213,13 @@ void show_rendered(const BootstrapRequest& request, SiteSession& session, CliEnv
     environment.out << session.secrets().mask(rendered.gateway_yaml);
     return;
   }
+  const auto& site = session.site();
+  for (const auto& [name, text] :
+       {std::pair{"storage.yaml", bootstrap::storage_manifest(site)}, {"kadalu.yaml", bootstrap::kadalu_manifest(site)}}) {
+    if (request.show != name || text.empty()) continue;
+    environment.out << text;
+    return;
+  }
   const std::size_t colon = request.show.find(':');
   const auto machine = rendered.machines.find(request.show.substr(0, colon));
   if (colon != std::string::npos && machine != rendered.machines.end()) {
@@ -230,6 +239,8 @@ void show_rendered(const BootstrapRequest& request, SiteSession& session, CliEnv
     }
   }
   std::string known = "fairlead.yaml";
+  if (!bootstrap::storage_manifest(site).empty()) known += "\n  storage.yaml";
+  if (!bootstrap::kadalu_manifest(site).empty()) known += "\n  kadalu.yaml";
   for (const auto& [name, texts] : rendered.machines) {
     for (const auto& file : texts.files) known += fmt::format("\n  {}:{}", name, file.path);
   }
@@ -264,6 +275,10 @@ std::unique_ptr<SiteSession> open_loaded_site(bootstrap::SiteLoad load, const Bo
   return session;
 }
 
+std::unique_ptr<SiteSession> bootstrap_open_site(const BootstrapRequest& request, CliEnvironment& environment) {
+  return open_site(request, environment);
+}
+
 void bootstrap_init(const BootstrapRequest& request, CliEnvironment& environment) {
   const std::string text = bootstrap::init_text();
   if (request.output == "-") {
@@ -289,7 +304,16 @@ void bootstrap_plan(const BootstrapRequest& request, const GlobalOptions& global
 }
 
 void bootstrap_apply(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {
-  carry_out(request, global, environment, bring_up, true);
+  const auto session = open_site(request, environment);
+  if (session->site().vms) {
+    if (auto fine = bootstrap::refuse_rendered(session->render_problems(), request.site); !fine) fail(fine.error());
+    const bool missing = ensure_machines(*session, request.dry_run, global, environment);
+    if (missing && request.dry_run) {
+      environment.err << "What is done on the machines shows once they are there: fairlead machine create --wait\n";
+      return;
+    }
+  }
+  carry_out(session, request, global, environment, {bring_up, true, false, {}});
 }
 
 void bootstrap_status(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment) {

@@ -1,5 +1,5 @@
 // Verbs that work in this process and need no daemon, added to the tree with the variables their options fill: init, bench, lab, cluster,
-// bootstrap.
+// bootstrap, image, machine, storage.
 #pragma once
 
 #include <string>
@@ -8,8 +8,11 @@
 #include "cli/bench_verbs.h"
 #include "cli/bootstrap_verbs.h"
 #include "cli/cluster_verbs.h"
+#include "cli/image_verbs.h"
 #include "cli/init_verb.h"
 #include "cli/invocation.h"
+#include "cli/machine_verbs.h"
+#include "cli/storage_verbs.h"
 #include "cli/verb_tree.h"
 #include "lab/lab_plan.h"
 
@@ -25,6 +28,9 @@ class LocalCommands {
   void add_bench();
   void add_lab();
   void add_bootstrap();
+  void add_image();
+  void add_machine();
+  void add_storage();
   /// Those of `cluster` that write and measure; returns the group, for the ones that ask the daemon.
   CLI::App* add_cluster();
 
@@ -49,6 +55,9 @@ class LocalCommands {
   SetupOptions setup_;
   JoinOptions join_;
   BootstrapRequest bootstrap_;
+  ImageRequest image_;
+  MachineRequest machine_;
+  StorageRequest storage_;
 };
 
 /// `lab exec NODE CMD -x`: a "--" goes behind NODE, so that what follows belongs to the command.

@@ -3,8 +3,8 @@
 #
 #   scripts/setup.sh [GROUP...]      groups of scripts/packages.txt; default: build test
 #
-# Services that come with a package (nginx, haproxy, keepalived, etcd, prometheus, corosync, its qnetd and qdevice, pacemaker, sshd) are kept from starting now and at
-# boot: the tests start their own copies on their own ports.
+# Services that come with a package (nginx, haproxy, keepalived, etcd, prometheus, corosync, its qnetd and qdevice, pacemaker, sshd, glusterd,
+# libvirtd) are kept from starting now and at boot: the tests start their own copies on their own ports.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 groups=("${@:-build}")
@@ -43,7 +43,8 @@ exec 9<"$here/packages.txt"
 flock 9   # One run at a time: the second would take the first one's policy for the machine's.
 root=${FL_SETUP_ROOT:-}   # For the test of this script.
 units=()   # That may come; one that is there already is somebody's.
-for unit in nginx haproxy keepalived etcd prometheus prometheus-node-exporter corosync corosync-notifyd corosync-qnetd corosync-qdevice pacemaker logd ssh; do
+for unit in nginx haproxy keepalived etcd prometheus prometheus-node-exporter corosync corosync-notifyd corosync-qnetd corosync-qdevice pacemaker logd ssh \
+  glusterd glustereventsd gluster-ta-volume rpcbind libvirtd libvirt-guests virtlogd virtlockd; do
   [ -e "$root/lib/systemd/system/$unit.service" ] || units+=("$unit")
 done
 policy=$root/usr/sbin/policy-rc.d

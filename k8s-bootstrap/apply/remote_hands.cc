@@ -7,6 +7,7 @@
 #include "base/run_program.h"
 #include "k8s-bootstrap/apply/backup_files.h"
 #include "k8s-bootstrap/pki/cluster_ca.h"
+#include "k8s-bootstrap/pki/run_keygen.h"
 #include "k8s-bootstrap/pki/ssh_ca.h"
 #include "k8s-bootstrap/transport/shell_session.h"
 
@@ -169,7 +170,7 @@ Status RemoteHands::sign_host(const std::string& machine, const std::string& pub
   wanted.identity = parts_.site.fqdn(*about);
   wanted.principals = host_principals(parts_.site, *about);
   wanted.validity = parts_.site.pki.ca_validity;  // A host's ends with its authority: nothing renews it before.
-  auto signed_key = sign_host_key(parts_.state, wanted, run_ssh_keygen);
+  auto signed_key = sign_host_key(parts_.state, wanted, run_keygen);
   if (!signed_key) return signed_key.error();
   return parts_.state.write_public(certificate.substr(below.size()), *signed_key + "\n");
 }
@@ -183,7 +184,7 @@ Status RemoteHands::local(const Step& step, const LocalWork& work) {
       return {};
     }
     case LocalWork::Kind::kMakeSshCa: {
-      auto made = make_ssh_ca(parts_.state, parts_.site.name, run_ssh_keygen);
+      auto made = make_ssh_ca(parts_.state, parts_.site.name, run_keygen);
       if (!made) return made.error();
       return {};
     }

@@ -9,6 +9,8 @@
 
 #include "k8s-bootstrap/facts/ask_cluster.h"
 #include "k8s-bootstrap/facts/parse_facts.h"
+#include "k8s-bootstrap/storage/parse_storage.h"
+#include "k8s-bootstrap/storage/storage_probe.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -24,6 +26,19 @@ void add_words(std::vector<std::string>& to, const std::vector<std::string>& mor
   to.insert(to.end(), more.begin(), more.end());
   std::sort(to.begin(), to.end());
   to.erase(std::unique(to.begin(), to.end()), to.end());
+}
+
+/// Of those that the site gives storage; what could not be read stays unknown, and is said.
+void read_storage(const Site& site, const Machine& machine, Transport& transport, const CollectOptions& options, MachineFacts& facts) {
+  const StorageQuestions questions = storage_questions(site, machine);
+  if (questions.empty()) return;
+  auto result = transport.run(machine.name,
+                              {.script = storage_probe_script(questions), .input = {}, .timeout = 2 * options.timeout, .secret = false});
+  if (!result) return facts.unsuitable.push_back("its storage was not read: " + result.error().context);
+  auto answer = parse_storage(result->output, questions);
+  if (!answer) return facts.unsuitable.push_back(answer.error().context);
+  facts.storage = std::move(answer->facts);
+  facts.unsuitable.insert(facts.unsuitable.end(), answer->unread.begin(), answer->unread.end());
 }
 
 Result<ProbeAnswer> read_machine(const Site& site, const Machine& machine, Transport& transport, const Clock& clock,
@@ -45,6 +60,7 @@ Result<ProbeAnswer> read_machine(const Site& site, const Machine& machine, Trans
   const auto& stand_ins = answer->facts.stand_ins;
   if (std::find(stand_ins.begin(), stand_ins.end(), "clock_offset") == stand_ins.end()) answer->facts.clock_offset = offset.offset;
   answer->facts.clock_error = offset.error;
+  read_storage(site, machine, transport, options, answer->facts);
   return answer;
 }
 
@@ -67,6 +83,34 @@ void read_cluster(const Site& site, Transport& transport, const CollectOptions& 
     }
     complaints.insert(complaints.end(), answer->unread.begin(), answer->unread.end());
     facts.cluster = std::move(answer->facts);
+    return;
+  }
+}
+
+/// Over the first machine whose glusterd answers and has volumes of the site: each of these questions takes the pool's lock.
+void read_pool(const Site& site, Transport& transport, const CollectOptions& options, Facts& facts) {
+  for (const Machine* machine : site.with(Role::kStorage)) {
+    const auto found = facts.machines.find(machine->name);
+    if (found == facts.machines.end() || !found->second.storage || !found->second.storage->volumes) continue;
+    std::vector<std::string> volumes;
+    for (const GlusterVolumeInfo& volume : *found->second.storage->volumes) {
+      if (site.volume(volume.name) != nullptr && volume.status == GlusterVolumeInfo::Status::kStarted) volumes.push_back(volume.name);
+    }
+    if (volumes.empty()) continue;
+    auto result =
+        transport.run(machine->name, {.script = pool_probe_script(volumes), .input = {}, .timeout = 4 * options.timeout, .secret = false});
+    auto& complaints = found->second.unsuitable;
+    if (!result) {
+      complaints.push_back("the pool was not read: " + result.error().context);
+      continue;
+    }
+    auto answer = parse_pool(result->output, machine->name, volumes);
+    if (!answer) {
+      complaints.push_back("the pool was not read: " + answer.error().context);
+      continue;
+    }
+    complaints.insert(complaints.end(), answer->unread.begin(), answer->unread.end());
+    facts.pool = std::move(*answer);
     return;
   }
 }
@@ -105,6 +149,7 @@ Facts collect_facts(const Site& site, Transport& transport, const Clock& clock, 
   for (std::size_t i = 0; i < width; ++i) threads.emplace_back(work);
   for (std::thread& thread : threads) thread.join();
   read_cluster(site, transport, options, out);
+  read_pool(site, transport, options, out);
   return out;
 }
 

@@ -11,11 +11,10 @@
 #include <vector>
 
 #include "base/time.h"
+#include "k8s-bootstrap/facts/known.h"
+#include "k8s-bootstrap/storage/storage_facts.h"
 
 namespace fairlead::bootstrap {
-
-enum class Known : std::uint8_t { kUnknown, kNo, kYes };
-[[nodiscard]] constexpr Known known(bool value) { return value ? Known::kYes : Known::kNo; }
 
 /// A file that the site renders or kubeadm makes; absent ones are listed, too.
 struct FileFact {
@@ -95,6 +94,9 @@ struct MachineFacts {
   Known gateway_serves = Known::kUnknown;  ///< fairleadd answers on its socket.
   std::vector<std::string> vips_held;
 
+  // ---- storage ----
+  std::optional<StorageFacts> storage;  ///< Absent: not asked for, or it could not be read.
+
   // ---- our own traces ----
   std::vector<StepRecord> steps;  ///< In the order they began: the last one of a step is what counts.
   std::string lock_owner;         ///< Empty: nobody's, or stale.
@@ -138,6 +140,7 @@ struct Facts {
   std::map<std::string, MachineFacts> machines;  ///< Only those that were read.
   std::map<std::string, std::string> unread;     ///< The others: machine -> cause and remedy.
   std::optional<ClusterFacts> cluster;
+  std::optional<PoolFacts> pool;  ///< Absent: no machine of a Gluster pool could be asked.
 
   [[nodiscard]] const MachineFacts* find(std::string_view machine) const;
   bool operator==(const Facts&) const = default;

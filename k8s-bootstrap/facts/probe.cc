@@ -65,6 +65,7 @@ ProbeRequest probe_request(const Site& site, const Machine& machine) {
     add(out.programs, {"fairleadd", "corosync"});
     add(out.units, {"fairleadd", "corosync", "corosync-qdevice", "conntrackd", "dnsmasq"});
   }
+  if (machine.has(Role::kStorage)) add(out.units, {"glusterd"});
   if (machine.has(Role::kWitness)) {
     add(out.packages, {"corosync-qnetd"});
     add(out.units, {"corosync-qnetd"});

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/atomic_file.h"
-#include "base/run_program.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -115,16 +114,6 @@ Result<std::string> sign(const StateDir& dir, std::string_view ca, bool host, co
 }
 
 }  // namespace
-
-Result<std::string> run_ssh_keygen(const std::vector<std::string>& argv) {
-  ProgramCall call;
-  call.argv = argv;
-  call.environment = {"LC_ALL=C", "SSH_ASKPASS_REQUIRE=never"};
-  auto ran = run_program(call);
-  if (!ran) return ran.error();
-  if (ran->exit_code != 0) return Error{Errc::kUnavailable, fmt::format("{} ended with {}: {}", argv.front(), ran->exit_code, ran->errors)};
-  return std::move(ran->output);
-}
 
 Result<SshAuthority> make_ssh_ca(const StateDir& dir, std::string_view site_name, const RunTool& run) {
   auto host = ensure_key(dir, kHostCa, fmt::format("{} host CA", site_name), run);

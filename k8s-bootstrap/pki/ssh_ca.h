@@ -18,8 +18,6 @@ namespace fairlead::bootstrap {
 /// Runs a program to its end with empty standard input and gives its standard output. Errors: as running it; kUnavailable with what it said
 /// on standard error when it did not exit with 0.
 using RunTool = std::function<Result<std::string>(const std::vector<std::string>& argv)>;
-/// That, on this machine; it never asks for a passphrase.
-[[nodiscard]] Result<std::string> run_ssh_keygen(const std::vector<std::string>& argv);
 
 struct SshAuthority {
   std::string host_ca;  ///< Public keys, one line each: "ssh-ed25519 AAAA... demo host CA".

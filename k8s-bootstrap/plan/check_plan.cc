@@ -28,7 +28,12 @@ void check_order(const Plan& plan, std::vector<std::string>& out) {
 bool must_concern(const Step& step) {
   static const std::vector<std::string_view> kVerbs{"init", "join",  "reset",  "remove-member", "setup",        "join-gateways", "etcd",
                                                     "ca",   "drain", "forget", "etcd-stop",     "etcd-restore", "etcd-start"};
-  return std::any_of(kVerbs.begin(), kVerbs.end(), [&](std::string_view verb) { return is(step, verb); });
+  // Storage: "stor-1/brick-NAME" and its like.
+  static const std::vector<std::string_view> kBegins{"brick-", "probe-", "volume-", "expand-", "replace-", "take-name"};
+  const std::string_view verb = std::string_view(step.id).substr(step.id.find('/') + 1);
+  return std::any_of(kVerbs.begin(), kVerbs.end(), [&](std::string_view v) { return is(step, v); }) ||
+         (step.phase == Phase::kStorage &&
+          std::any_of(kBegins.begin(), kBegins.end(), [&](std::string_view v) { return verb.starts_with(v); }));
 }
 
 void check_concerns(const Plan& plan, const Facts& facts, std::vector<std::string>& out) {

@@ -15,6 +15,7 @@ std::string_view to_string(Phase phase) {
     case Phase::kInit: return "init";
     case Phase::kControlPlanes: return "control planes";
     case Phase::kWorkers: return "workers";
+    case Phase::kStorage: return "storage";
     case Phase::kAddons: return "addons";
     case Phase::kVerify: return "verify";
     case Phase::kRemove: return "remove";

@@ -43,6 +43,7 @@ enum class Phase : std::uint8_t {
   kInit,
   kControlPlanes,
   kWorkers,
+  kStorage,
   kAddons,
   kVerify,
   kRemove,

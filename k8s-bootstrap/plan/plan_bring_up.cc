@@ -4,6 +4,7 @@
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_preflight.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
+#include "k8s-bootstrap/storage/plan_storage.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -39,6 +40,7 @@ Plan plan_bring_up(const PlanInput& input) {
   plan_gateways(plan);
   plan_pool_again(plan);
   plan_witness(plan);
+  plan_storage(plan);
   plan_etcd(plan);
   plan_settle(plan);
   plan_init(plan);
@@ -51,6 +53,7 @@ Plan plan_bring_up(const PlanInput& input) {
   plan_cleanup(plan);
   plan_nodes(plan);
   plan_addons(plan);
+  plan_storage_manifests(plan);
   plan_kubeconfigs(plan);
   if (!plan.so_far().steps.empty() && plan.so_far().obstacles.empty()) plan_verify(plan, kAfterChange);
   return plan.take();

@@ -7,6 +7,8 @@
 #include "k8s-bootstrap/plan/plan_builder.h"
 #include "k8s-bootstrap/plan/plan_etcd_restore.h"
 #include "k8s-bootstrap/render/apt_files.h"
+#include "k8s-bootstrap/storage/storage_files.h"
+#include "k8s-bootstrap/storage/storage_layout.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -81,6 +83,7 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
                              "sa.key", "apiserver-etcd-client.crt"})
       paths.push_back(std::string("/etc/kubernetes/pki/") + name);
     for (const Addon& addon : site.kubernetes.addons) paths.push_back(applied_manifest_path(addon.name));
+    if (!storage_manifest(site).empty()) paths.push_back(applied_manifest_path(std::string(kStorageAddon)));
   }
   if (machine.has(Role::kControlPlane) || machine.has(Role::kEtcd)) {
     for (const char* pod : {"etcd", "kube-apiserver"}) paths.push_back(stopped_pod_path(pod));
@@ -89,6 +92,9 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
   }
   if (machine.has(Role::kEtcd)) {
     for (const char* name : {"ca.crt", "server.crt", "peer.crt"}) paths.push_back(std::string("/etc/kubernetes/pki/etcd/") + name);
+  }
+  if (uses_tls(site, machine)) {
+    for (const std::string_view path : kGlusterTls) paths.emplace_back(path);
   }
   return paths;
 }

@@ -10,6 +10,7 @@
 #include "k8s-bootstrap/render/hosts_block.h"
 #include "k8s-bootstrap/site/preflight_names.h"
 #include "k8s-bootstrap/site/versions.h"
+#include "k8s-bootstrap/storage/storage_layout.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -66,6 +67,7 @@ bool is_node(const Machine& m) { return m.has(Role::kControlPlane) || m.has(Role
 /// It is to become something that it is not yet.
 bool begins(const PlanBuilder& plan, const Machine& m, const MachineFacts& f) {
   if (is_node(m) && plan.view.is(m, MachineState::kBlank)) return true;
+  if (has_storage(plan.in.site, m) && m.has(Role::kStorage) && (!f.storage || f.storage->has_peers == Known::kNo)) return true;
   return m.has(Role::kGateway) && f.gateway_serves != Known::kYes;
 }
 

@@ -6,6 +6,7 @@
 #include "k8s-bootstrap/facts/parse_facts.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/render/sha256.h"
+#include "k8s-bootstrap/storage/storage_layout.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -344,6 +345,14 @@ std::map<std::string, std::string> wanted_packages(const Site& site, const Machi
   }
   if (m.has(Role::kBastion)) out["kubectl"] = kubernetes;
   if (m.has(Role::kWitness)) out["corosync-qnetd"] = "";
+  if (has_storage(site, m) && m.has(Role::kStorage)) {
+    for (const char* name : {"glusterfs-server", "xfsprogs", "attr"}) out[name] = "";
+    const bool disks = std::any_of(m.bricks.begin(), m.bricks.end(), is_on_disk);
+    for (const char* name : {"lvm2", "thin-provisioning-tools"}) {
+      if (disks) out[name] = "";
+    }
+  }
+  if (!mounts_of(site, m).empty()) out["glusterfs-client"] = "";
   if (m.has(Role::kGateway)) {
     for (const char* name : {"corosync", "chrony", "curl", "dnsmasq-base", "iputils-ping", "nftables"}) out[name] = "";
     if (!site.with(Role::kWitness).empty()) out["corosync-qdevice"] = "";

@@ -6,7 +6,8 @@
 //     three gateways and more.
 //   - One gateway alone has no cluster: Corosync has nothing to do there.
 //   - All VIPs are of the group `gateway`. The router's snat address becomes a VIP of the uplink.
-//   - Machines have no known MAC in this version, so that none is in dnsdhcp.hosts: their names are records.
+//   - A machine whose MAC is known (a VM of ours, or one with `mac`) has its address reserved: NAME in the network of its own address,
+//     NAME-NETWORK in the others. One without is a record, likewise one whose own address is in no network of ours.
 //   - Every served network may open connections to the uplink (nodes fetch images), unless the site's own `forward` says who may.
 #include <algorithm>
 #include <set>
@@ -14,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
+#include "k8s-bootstrap/machines/vm_names.h"
 #include "k8s-bootstrap/render/gateway_devices.h"
 #include "k8s-bootstrap/render/render.h"
 #include "k8s-bootstrap/render/yaml_tree.h"
@@ -216,12 +218,55 @@ class GatewayText {
     for (const Machine& machine : site_.machines) {
       // A cluster's nodes have their names without being told.
       const bool named = machine.has(Role::kGateway) && nodes_.size() > 1;
-      if (!named && names.insert(machine.name).second) add(machine.name, machine.address());
+      if (!named && !is_host(machine.name) && names.insert(machine.name).second) add(machine.name, machine.address());
     }
     for (const SiteVip& v : gateways_.vips) {
       if (names.insert(v.name).second) add(v.name, v.address);
     }
     for (const DnsRecord& record : gateways_.dns_records) add(record.name, record.address);
+    return out;
+  }
+
+  struct Host {
+    std::string name;
+    std::string network;
+    std::string mac;
+    IpAddress address;
+  };
+  [[nodiscard]] std::vector<Host> hosts() const {
+    std::set<std::string> taken;
+    for (const DnsRecord& record : gateways_.dns_records) taken.insert(record.name);
+    for (const SiteVip& v : gateways_.vips) taken.insert(v.name);
+    const std::set<std::string> spoken_for = taken;  // A record of the site's says what its name means.
+    for (const Machine& machine : site_.machines) taken.insert(machine.name);
+    std::vector<Host> out;
+    for (const Machine& machine : site_.machines) {
+      if (machine.has(Role::kGateway)) continue;  // They are the DHCP servers.
+      for (const Network* network : served_networks(site_)) {
+        const IpAddress* address = machine.address_in(network->name);
+        const std::string mac = address == nullptr || !address->is_v4() ? std::string() : mac_of(site_, machine, network->name);
+        if (mac.empty()) continue;
+        const bool own = *address == machine.address();
+        const std::string name = own ? machine.name : machine.name + "-" + network->name;
+        if (own ? !spoken_for.contains(name) : taken.insert(name).second) out.push_back({name, network->name, mac, *address});
+      }
+    }
+    return out;
+  }
+  [[nodiscard]] bool is_host(const std::string& name) const {
+    const std::vector<Host> all = hosts();
+    return std::any_of(all.begin(), all.end(), [&](const Host& host) { return host.name == name; });
+  }
+  [[nodiscard]] std::vector<DocNodePtr> host_nodes() const {
+    std::vector<DocNodePtr> out;
+    for (const Host& host : hosts()) {
+      out.push_back(std::move(MapBuilder()
+                                  .add_text("name", host.name)
+                                  .add_text("network", host.network)
+                                  .add_text("mac", host.mac)
+                                  .add_text("address", host.address.to_string()))
+                        .build());
+    }
     return out;
   }
 
@@ -234,7 +279,7 @@ class GatewayText {
     MapBuilder out;
     out.add_text("follows", std::string(kGroup)).add_text("domain", site_.domain);
     if (!upstream.empty()) out.add("upstream", texts(upstream));
-    return std::move(out.add_list("networks", std::move(networks)).add_list("records", records())).build();
+    return std::move(out.add_list("networks", std::move(networks)).add_list("hosts", host_nodes()).add_list("records", records())).build();
   }
 
   [[nodiscard]] DocNodePtr router() const {

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/storage/storage_layout.h"
+
 namespace fairlead::bootstrap {
 namespace {
 
@@ -35,7 +37,7 @@ std::string line_of(const Site& site, const Machine& machine, const IpAddress& a
 bool needs(const Site& site, const Machine& machine, const Machine& other) {
   if (&machine == &other) return true;
   if (machine.has(Role::kBastion) || !site.gateways) return true;
-  return other.has(Role::kStorage) && (machine.has(Role::kStorage) || machine.has(Role::kWorker));
+  return other.has(Role::kStorage) && (machine.has(Role::kStorage) || machine.has(Role::kWorker) || !mounts_of(site, machine).empty());
 }
 
 }  // namespace

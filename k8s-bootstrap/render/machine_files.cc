@@ -11,6 +11,7 @@
 #include "k8s-bootstrap/render/machine_roles.h"
 #include "k8s-bootstrap/render/render.h"
 #include "k8s-bootstrap/render/yaml_tree.h"
+#include "k8s-bootstrap/storage/storage_files.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -112,6 +113,7 @@ std::vector<RenderedFile> machine_files(const Site& site, const Machine& machine
     put_all(files, etcd_kubelet(site, machine));
   }
   if (machine.has(Role::kWitness)) put(files, qnetd_options());
+  put_all(files, storage_files(site, machine));
   for (const ExtraFile& extra : machine.files) {
     if (extra.source.empty()) put(files, {extra.path, extra.content, extra.mode, ""});
   }

@@ -60,6 +60,13 @@ const SiteVip* Site::endpoint() const {
   return nullptr;
 }
 
+const GlusterVolume* Site::volume(std::string_view wanted) const {
+  if (!gluster) return nullptr;
+  const auto found =
+      std::find_if(gluster->volumes.begin(), gluster->volumes.end(), [&](const GlusterVolume& v) { return v.name == wanted; });
+  return found == gluster->volumes.end() ? nullptr : &*found;
+}
+
 std::string Site::fqdn(const Machine& machine) const { return machine.name + "." + domain; }
 
 std::vector<const Machine*> Site::etcd_machines() const {

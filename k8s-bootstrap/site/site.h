@@ -17,11 +17,10 @@
 #include "base/time.h"
 #include "config/dhcp_pool.h"
 #include "config/document.h"
+#include "k8s-bootstrap/site/site_storage.h"
+#include "k8s-bootstrap/site/site_vms.h"
 
 namespace fairlead::bootstrap {
-
-enum class Role : std::uint8_t { kGateway, kBastion, kWitness, kControlPlane, kWorker, kEtcd, kStorage };
-[[nodiscard]] std::string_view to_string(Role role);  ///< As in the file: "control-plane".
 
 struct SshAccess {
   std::string user = "root";
@@ -101,7 +100,11 @@ struct Machine {
   /// False: its packages, runtime, files and kernel settings are the operator's, and left as they are (`adopt` found it so).
   bool prepare = true;
   config::DocNodePtr kubelet;  ///< Keys of KubeletConfiguration, merged last; may be null.
-  // What the machine is made of belongs to images and VMs (sections vms, image, storage), refused by this release: see site_load.h.
+  std::vector<Brick> bricks;   ///< Of a machine of role storage.
+  // Of a VM that Fairlead makes; what is not said is by role (Vms::sizes) or derived from the names of site and machine (vm_model.h).
+  VmSize size;
+  std::string uuid;                                       ///< Lower or upper case, as in the file.
+  std::vector<std::pair<std::string, std::string>> macs;  ///< Network -> MAC address, lower case. Also of machines that are there already.
 
   [[nodiscard]] bool has(Role role) const;
   [[nodiscard]] const IpAddress* address_in(std::string_view network) const;
@@ -193,10 +196,13 @@ struct Site {
   Versions versions;
   Mirrors mirrors;
   std::vector<Network> networks;
+  std::optional<Vms> vms;  ///< Absent: the machines exist.
+  std::optional<Image> image;
   std::vector<Machine> machines;
   std::optional<Gateways> gateways;  ///< Absent: the endpoint is a machine's own (one control plane, no gateways).
   Kubernetes kubernetes;
   Pki pki;
+  std::optional<Gluster> gluster;           ///< storage.gluster
   std::vector<std::string> ignored_checks;  ///< preflight.ignore: exact names.
   SiteHooks hooks;
 
@@ -204,6 +210,7 @@ struct Site {
   [[nodiscard]] const Network* network(std::string_view name) const;
   [[nodiscard]] std::vector<const Machine*> with(Role role) const;  ///< In the file's order.
   [[nodiscard]] const SiteVip* endpoint() const;
+  [[nodiscard]] const GlusterVolume* volume(std::string_view name) const;
   /// "NAME.kube.demo"
   [[nodiscard]] std::string fqdn(const Machine& machine) const;
   /// Those that run etcd: of role etcd, or the control planes when it is stacked.

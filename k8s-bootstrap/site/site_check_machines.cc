@@ -1,9 +1,8 @@
 // fairlead: pure
-// Machines: names, addresses, files, hardware.
+// Machines: names, addresses, files. MACs and VMs: site_check_vms.cc.
 #include <algorithm>
 #include <set>
 
-#include "base/mac_address.h"
 #include "k8s-bootstrap/site/site_checks.h"
 
 namespace fairlead::bootstrap {
@@ -76,24 +75,6 @@ void check_files(SiteChecks& checks, const Machine& machine, const std::string& 
   }
 }
 
-void check_macs(SiteChecks& checks) {
-  std::map<std::string, std::string> seen;
-  for (std::size_t i = 0; i < checks.root.machines.size(); ++i) {
-    const std::string& name = checks.site.machines[i].name;
-    for (const auto& [network, text] : checks.root.machines[i].hardware.macs) {
-      const std::string path = path_of("machines[{}].mac.{}", i, network);
-      if (!checks.sound(path)) continue;
-      const auto mac = parse_mac_address(text);
-      if (mac && (mac->is_group() || mac->is_zero()))
-        checks.error(path, fmt::format("no machine has the MAC address {}", text),
-                     mac->is_zero() ? "write the machine's own" : "it is one of a group: its first byte is odd");
-      if (const auto [first, fresh] = seen.emplace(text, name); !fresh)
-        checks.error(path, fmt::format("{} is a MAC address of machine {}", text, first->second), "each network card needs its own");
-      checks.network(network, path);
-    }
-  }
-}
-
 }  // namespace
 
 void check_site_machines(SiteChecks& checks) {
@@ -107,7 +88,6 @@ void check_site_machines(SiteChecks& checks) {
     check_files(checks, machine, of);
   }
   checks.unique(names, "machines", "machine");
-  check_macs(checks);
   for (std::size_t i = 0; i < checks.site.kubernetes.addons.size(); ++i) {
     const std::string path = path_of("kubernetes.addons[{}].manifest", i);
     const std::string& manifest = checks.site.kubernetes.addons[i].manifest;

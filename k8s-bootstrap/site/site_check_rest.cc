@@ -89,24 +89,6 @@ void check_ignored(SiteChecks& checks) {
   }
 }
 
-constexpr std::string_view kNext = "comes with the next release";
-
-void refuse_hardware(SiteChecks& checks, std::size_t index) {
-  for (const std::string_view key : {"cpus", "memory", "disk", "mac", "uuid"}) {
-    const std::string path = path_of("machines[{}].{}", index, key);
-    if (checks.has(path))
-      checks.refuse(path, fmt::format("{} of a machine {}, which makes VMs", key, kNext),
-                    "remove it: this release takes machines as they are");
-  }
-  const std::string roles = path_of("machines[{}].roles", index);
-  const std::string bricks = path_of("machines[{}].bricks", index);
-  if (checks.site.machines[index].has(Role::kStorage)) {
-    checks.refuse(roles, fmt::format("role storage {}, which sets up Gluster", kNext), "leave the machine out until then");
-  } else if (checks.has(bricks)) {
-    checks.refuse(bricks, fmt::format("bricks {}, which sets up Gluster", kNext), "remove them");
-  }
-}
-
 }  // namespace
 
 void check_site_rest(SiteChecks& checks) {
@@ -115,25 +97,6 @@ void check_site_rest(SiteChecks& checks) {
   check_pki(checks);
   check_hooks(checks);
   check_ignored(checks);
-}
-
-void check_site_later(SiteChecks& checks) {
-  if (checks.root.vms)
-    checks.refuse("vms", fmt::format("the section vms {}: this one makes no VMs", kNext),
-                  "remove it; each machine must exist and answer SSH at its first address");
-  if (checks.root.image)
-    checks.refuse("image", fmt::format("the section image {}: this one makes no images", kNext),
-                  "remove it; any Debian 12 or 13, Ubuntu 22.04 or 24.04 does");
-  if (checks.root.storage) {
-    const auto& gluster = checks.root.storage->gluster;
-    if (gluster && (!gluster->volumes.empty() || !gluster->persistent_volumes.empty())) {
-      checks.refuse("storage", fmt::format("storage with volumes {}: this one sets up no Gluster", kNext),
-                    "remove it; addons may bring a storage class of their own");
-    } else {
-      checks.warning("storage", "storage without volumes has no effect", "remove it");
-    }
-  }
-  for (std::size_t i = 0; i < checks.site.machines.size(); ++i) refuse_hardware(checks, i);
 }
 
 }  // namespace fairlead::bootstrap

@@ -97,8 +97,10 @@ void check_site(SiteChecks& checks) {
   check_site_gateways(checks);
   check_site_kubernetes(checks);
   check_site_versions(checks);
+  check_site_vms(checks);
   check_site_rest(checks);
-  check_site_later(checks);
+  check_site_storage(checks);
+  check_site_image(checks);
 }
 
 }  // namespace fairlead::bootstrap

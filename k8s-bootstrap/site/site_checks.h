@@ -11,7 +11,7 @@
 
 #include "config/nearest.h"
 #include "config/reader.h"
-#include "k8s-bootstrap/site/site_later.h"
+#include "k8s-bootstrap/site/site_root.h"
 
 namespace fairlead::bootstrap {
 
@@ -67,8 +67,10 @@ void check_site_roles(SiteChecks& checks);
 void check_site_gateways(SiteChecks& checks);
 void check_site_kubernetes(SiteChecks& checks);
 void check_site_versions(SiteChecks& checks);
-void check_site_rest(SiteChecks& checks);   ///< Name, domain, ssh, pki, hooks.
-void check_site_later(SiteChecks& checks);  ///< What this release refuses.
+void check_site_vms(SiteChecks& checks);   ///< MACs, VMs.
+void check_site_rest(SiteChecks& checks);  ///< Name, domain, ssh, pki, hooks.
+void check_site_storage(SiteChecks& checks);
+void check_site_image(SiteChecks& checks);
 
 /// "machines[3].roles"
 template <class... Args>

@@ -13,7 +13,7 @@ name: demo                 # names the cluster
 domain: kube.demo          # machine NAME is NAME.kube.demo
 state_dir: ./demo.state    # keys, known hosts, journal, backups, on this machine only; never in git
 
-# The machines exist and answer SSH: Debian 12 or 13, Ubuntu 22.04 or 24.04, amd64.
+# The machines exist and answer SSH: Debian 12 or 13, Ubuntu 22.04 or 24.04, amd64. Or Fairlead makes them: vms, below.
 ssh: {user: debian, key: ~/.ssh/id_ed25519, jump: [bastion], parallel: 8}
 
 versions:                  # exact; only `fairlead bootstrap upgrade` changes a running cluster's
@@ -68,7 +68,9 @@ pki: {ca: kubeadm, algorithm: ECDSA-P256, validity: 8760h, ca_validity: 87600h, 
 
 preflight: {ignore: []}    # exact names of checks
 hooks: {before_apply: [], after_machine: [], after_apply: []}    # lists of words, as in [./notify, ready]
-# vms, image and storage (machines, images and Gluster made by Fairlead) come with the next release.
+# vms: {driver: libvirt, image: base}   # machines made here, from state_dir/images/base.qcow2: fairlead machine create
+# storage: {gluster: {volumes: [...]}}   # Gluster on machines of role storage (docs/operating/storage.md)
+# image: {name: base, release: bookworm}   # that image: fairlead image build (docs/operating/images.md)
 )yaml";
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "config/parse.h"
 #include "config/reader.h"
+#include "k8s-bootstrap/machines/vm_names.h"
 #include "k8s-bootstrap/site/site_checks.h"
 #include "k8s-bootstrap/site/site_schema.h"
 
@@ -66,7 +67,6 @@ SiteLoad load_site(std::string_view text, std::string file, const SiteContext& c
   // A variable that is not set leaves its name in place: no second problem about that.
   const auto unset = substituted.problems;
   config::schema::read_section(reader, schema::site(), *substituted.document.root, &root);
-  for (SiteMachine& machine : root.machines) root.site.machines.push_back(std::move(machine.machine));
   if (substituted.document.root->kind == config::DocNode::Kind::kMap && reader.sound("kind") && reader.sound("apiVersion") &&
       !reader.full()) {
     SiteChecks checks(root, context.today, reader);
@@ -81,7 +81,10 @@ SiteLoad load_site(std::string_view text, std::string file, const SiteContext& c
     result.problems.insert(result.problems.end(), std::make_move_iterator(more->begin()), std::make_move_iterator(more->end()));
   config::sort_and_bound(result.problems);
   result.secrets = std::move(substituted.secrets);
-  if (!config::has_errors(result.problems)) result.site = std::move(root.site);
+  if (!config::has_errors(result.problems)) {
+    result.site = std::move(root.site);
+    if (result.site->vms) name_vm_disks(*result.site);
+  }
   return result;
 }
 

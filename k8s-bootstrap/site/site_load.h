@@ -2,7 +2,6 @@
 //
 // First the text (YAML, config/parse.h), then ${env:NAME} (site_environment.h), then every key (site_schema.h), then what only shows when
 // sections are seen together (site_check_*.cc). A value that could not be read silences the checks that depend on it.
-// `vms`, `image`, `storage` and machines' hardware are read and checked like the rest, and refused: they come with the next release.
 #pragma once
 
 #include <optional>

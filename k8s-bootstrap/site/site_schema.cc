@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "k8s-bootstrap/site/site_later.h"
 #include "k8s-bootstrap/site/site_limits.h"
+#include "k8s-bootstrap/site/site_root.h"
 #include "k8s-bootstrap/site/site_types.h"
 
 namespace fairlead::bootstrap::schema {
@@ -168,25 +168,30 @@ Field site_field(std::string key, M Site::*member, const std::shared_ptr<T>& typ
   return out;
 }
 
-/// `preflight` is a section of the site's own members.
-class PreflightType final : public TypeOf<std::vector<std::string>> {
+/// A section of one of the site's own members.
+template <class T>
+class PartOfSite final : public TypeOf<T> {
  public:
-  PreflightType() {
-    info_.shape = TypeInfo::Shape::kSection;
-    info_.name = "section";
-    info_.section = &preflight_section();
+  PartOfSite(const Section& of, T Site::*member) : of_(of), member_(member) {
+    this->info_.shape = TypeInfo::Shape::kSection;
+    this->info_.name = "section";
+    this->info_.section = &of;
   }
-  bool read_value(config::Reader& reader, const config::DocNode& node, std::vector<std::string>& into) const override {
+  bool read_value(config::Reader& reader, const config::DocNode& node, T& into) const override {
     Site site;
-    read_section(reader, preflight_section(), node, &site);
-    into = std::move(site.ignored_checks);
+    read_section(reader, of_, node, &site);
+    into = std::move(site.*member_);
     return true;
   }
-  [[nodiscard]] std::optional<config::DocNode> write_value(const std::vector<std::string>& from, bool with_defaults) const override {
+  [[nodiscard]] std::optional<config::DocNode> write_value(const T& from, bool with_defaults) const override {
     Site site;
-    site.ignored_checks = from;
-    return write_section(preflight_section(), &site, with_defaults);
+    site.*member_ = from;
+    return write_section(of_, &site, with_defaults);
   }
+
+ private:
+  const Section& of_;
+  T Site::*member_;
 };
 
 Section build_site() {
@@ -211,19 +216,20 @@ Section build_site() {
           site_field("mirrors", &Site::mirrors, section<Mirrors>(mirrors_section()), "Where packages and images come from."),
           site_field("networks", &Site::networks, list(section<Network>(network_section()), config::kNetworksMax, "networks"),
                      "Networks, one L2 segment each.", kRequired),
-          field("vms", &SiteRoot::vms, optional(section<Vms>(vms_section())),
-                "Machines that Fairlead makes. Not in this release: refused. Absent: the machines exist."),
-          field("image", &SiteRoot::image, optional(section<Image>(image_section())),
-                "The disk that VMs are made from. Not in this release: refused."),
-          field("machines", &SiteRoot::machines, list(section<SiteMachine>(machine_section()), kMachinesMax, "machines"),
-                "Every machine of the site, whatever its roles.", kRequired),
+          site_field("vms", &Site::vms, optional(section<Vms>(vms_section())), "Machines that Fairlead makes. Absent: the machines exist."),
+          site_field("image", &Site::image, optional(section<Image>(image_section())),
+                     "The disk that VMs are made from: fairlead image build."),
+          site_field("machines", &Site::machines, list(section<Machine>(machine_section()), kMachinesMax, "machines"),
+                     "Every machine of the site, whatever its roles.", kRequired),
           site_field("gateways", &Site::gateways, optional(section<Gateways>(gateways_section())),
                      "Becomes fairlead.yaml of every gateway. Absent: one control plane, reached at its own address."),
           site_field("kubernetes", &Site::kubernetes, section<Kubernetes>(kubernetes_section()), "The cluster.", kRequired),
           site_field("pki", &Site::pki, section<Pki>(pki_section()), "Certificates."),
-          field("storage", &SiteRoot::storage, optional(section<Storage>(storage_section())),
-                "Volumes on machines of role storage. Not in this release: refused."),
-          site_field("preflight", &Site::ignored_checks, std::make_shared<PreflightType>(), "Checks of the machines."),
+          site_field("storage", &Site::gluster, std::make_shared<PartOfSite<std::optional<Gluster>>>(storage_section(), &Site::gluster),
+                     "Volumes on machines of role storage."),
+          site_field("preflight", &Site::ignored_checks,
+                     std::make_shared<PartOfSite<std::vector<std::string>>>(preflight_section(), &Site::ignored_checks),
+                     "Checks of the machines."),
           site_field("hooks", &Site::hooks, section<SiteHooks>(hooks_section()), "Programs of yours."),
       });
 }

@@ -1,6 +1,6 @@
 // fairlead: pure
 // The table of a site's keys, in the form of config/schema.h: site_schema.cc (the root and what is small), site_schema_machines.cc
-// (networks, machines), site_schema_gateways.cc, site_schema_later.cc (VMs, images, storage).
+// (networks, machines), site_schema_gateways.cc, site_schema_storage.cc, site_schema_vms.cc (VMs, images).
 #pragma once
 
 #include "config/schema.h"
@@ -9,7 +9,7 @@ namespace fairlead::bootstrap::schema {
 
 inline constexpr std::string_view kSiteKind = "Site";
 
-/// Belongs to SiteRoot (site_later.h). Built once, immutable.
+/// Belongs to SiteRoot (site_root.h). Built once, immutable.
 [[nodiscard]] const config::schema::Section& site();
 
 [[nodiscard]] const config::schema::Section& network_section();

@@ -1,6 +1,6 @@
 // fairlead: pure
 // The table of a site, part 2: networks and machines.
-#include "k8s-bootstrap/site/site_later.h"
+#include "k8s-bootstrap/site/site.h"
 #include "k8s-bootstrap/site/site_limits.h"
 #include "k8s-bootstrap/site/site_schema.h"
 #include "k8s-bootstrap/site/site_types.h"
@@ -39,32 +39,19 @@ class InterfacesType final : public TypeOf<std::map<std::string, std::string>> {
 };
 
 template <class M, class T>
-Field machine_field(std::string key, M Machine::*member, const std::shared_ptr<T>& type, std::string doc, FieldFlags flags = {}) {
-  Field out = field(std::move(key), member, type, std::move(doc), flags);
-  out.member = [member](void* from) -> void* { return &(static_cast<SiteMachine*>(from)->machine.*member); };
-  return out;
-}
-template <class M, class T>
-Field hardware_field(std::string key, M Hardware::*member, const std::shared_ptr<T>& type, const std::string& doc) {
-  Field out = field(std::move(key), member, type, doc + " Not in this release: refused.");
-  out.member = [member](void* from) -> void* { return &(static_cast<SiteMachine*>(from)->hardware.*member); };
-  return out;
-}
-template <class M, class T>
-Field size_field(std::string key, M VmSize::*member, const std::shared_ptr<T>& type, const std::string& doc) {
-  Field out = field(std::move(key), member, type, doc + " Not in this release: refused.");
-  out.member = [member](void* from) -> void* { return &(static_cast<SiteMachine*>(from)->hardware.size.*member); };
+Field size_field(std::string key, M VmSize::*member, const std::shared_ptr<T>& type, std::string doc) {
+  Field out = field(std::move(key), member, type, std::move(doc));
+  out.member = [member](void* from) -> void* { return &(static_cast<Machine*>(from)->size.*member); };
   return out;
 }
 
 const Section& machine_ssh_section() {
-  static const Section of = make_section<SiteMachine>(
+  static const Section of = make_section<Machine>(
       "machines[].ssh", "Where this machine differs from `ssh`.",
       {
-          machine_field("address", &Machine::ssh_address, optional(address()), "Where sshd answers. Absent: the machine's first address."),
-          machine_field("port", &Machine::ssh_port, number<std::uint16_t>(0, 65535, "ssh.port"), "Port of its sshd."),
-          machine_field("user", &Machine::ssh_user, text({.rule = TextRule::kName, .may_be_empty = true, .example = "debian"}),
-                        "Empty: ssh.user."),
+          field("address", &Machine::ssh_address, optional(address()), "Where sshd answers. Absent: the machine's first address."),
+          field("port", &Machine::ssh_port, number<std::uint16_t>(0, 65535, "ssh.port"), "Port of its sshd."),
+          field("user", &Machine::ssh_user, text({.rule = TextRule::kName, .may_be_empty = true, .example = "debian"}), "Empty: ssh.user."),
       });
   return of;
 }
@@ -118,39 +105,40 @@ Section build_machine() {
                                  }
                                  return true;
                                }});
-  return make_section<SiteMachine>(
+  return make_section<Machine>(
       "machines[]", "A machine that answers SSH at its first address.",
       {
-          machine_field("name", &Machine::name,
-                        text({.rule = TextRule::kName, .may_be_empty = false, .example = "mast-1", .length_max = kMachineNameMax}),
-                        "Its host name, without the domain. Unique.", {.required = true}),
-          machine_field("roles", &Machine::roles, list(role(), 7, "roles"),
-                        "What it does: gateway, bastion (kubectl, jump host), witness (the gateways' third vote), control-plane, worker, "
-                        "etcd, storage (not "
-                        "in this release: refused).",
-                        {.required = true}),
-          machine_field("addresses", &Machine::addresses, by_network(address(), "map of addresses", "{mast: 192.168.1.11}"),
-                        "Network: its address there. The first one is the one for SSH, the API server and kubelet.", {.required = true}),
-          machine_field("interfaces", &Machine::interfaces, std::make_shared<InterfacesType>(),
-                        "Network: its device there. Absent: found by its address."),
-          group<SiteMachine>("ssh", machine_ssh_section(), "Where this machine differs from `ssh`."),
-          machine_field("labels", &Machine::labels, labels(), "Labels of its Kubernetes node."),
-          machine_field("taints", &Machine::taints, optional(list(taint(), kTaintsMax, "taints")),
-                        "Taints of its node. Absent: kubeadm's own. An empty list: none."),
-          machine_field("files", &Machine::files, list(section<ExtraFile>(file_section()), kExtraFilesMax, "files"),
-                        "Files of yours on it."),
-          machine_field("prepare", &Machine::prepare, flag(),
-                        "Install and configure what Kubernetes needs. false: packages, package sources, runtime, files and kernel settings "
-                        "are yours, and left as they are."),
-          machine_field("kubelet", &Machine::kubelet, foreign_map("keys of KubeletConfiguration", "{maxPods: 200}"),
-                        "Merged last into this node's KubeletConfiguration."),
-          size_field("cpus", &VmSize::cpus, number<std::uint32_t>(0, 1024, "by role"), "CPUs of the VM."),
-          size_field("memory", &VmSize::memory, size(0, 1ULL << 44U), "Memory of the VM."),
-          size_field("disk", &VmSize::disk, size(0, 1ULL << 50U), "Disk of the VM."),
-          hardware_field("mac", &Hardware::macs, by_network<std::string>(mac, "map of MAC addresses", "{mast: \"52:54:00:00:01:01\"}"),
-                         "Network: MAC address of the VM there."),
-          hardware_field("uuid", &Hardware::uuid, uuid, "UUID of the VM."),
-          hardware_field("bricks", &Hardware::bricks, list(section<Brick>(brick_section()), kBricksMax, "bricks"), "Disks for storage."),
+          field("name", &Machine::name,
+                text({.rule = TextRule::kName, .may_be_empty = false, .example = "mast-1", .length_max = kMachineNameMax}),
+                "Its host name, without the domain. Unique.", {.required = true}),
+          field("roles", &Machine::roles, list(role(), 7, "roles"),
+                "What it does: gateway, bastion (kubectl, jump host), witness (the gateways' third vote), control-plane, worker, "
+                "etcd, storage (Gluster).",
+                {.required = true}),
+          field("addresses", &Machine::addresses, by_network(address(), "map of addresses", "{mast: 192.168.1.11}"),
+                "Network: its address there. The first one is the one for SSH, the API server and kubelet.", {.required = true}),
+          field("interfaces", &Machine::interfaces, std::make_shared<InterfacesType>(),
+                "Network: its device there. Absent: found by its address."),
+          group<Machine>("ssh", machine_ssh_section(), "Where this machine differs from `ssh`."),
+          field("labels", &Machine::labels, labels(), "Labels of its Kubernetes node."),
+          field("taints", &Machine::taints, optional(list(taint(), kTaintsMax, "taints")),
+                "Taints of its node. Absent: kubeadm's own. An empty list: none."),
+          field("files", &Machine::files, list(section<ExtraFile>(file_section()), kExtraFilesMax, "files"), "Files of yours on it."),
+          field("prepare", &Machine::prepare, flag(),
+                "Install and configure what Kubernetes needs. false: packages, package sources, runtime, files and kernel settings "
+                "are yours, and left as they are."),
+          field("kubelet", &Machine::kubelet, foreign_map("keys of KubeletConfiguration", "{maxPods: 200}"),
+                "Merged last into this node's KubeletConfiguration."),
+          size_field("cpus", &VmSize::cpus, number<std::uint32_t>(0, 1024, "by role"), "CPUs of the VM. 0: by role, vms.sizes."),
+          size_field("memory", &VmSize::memory, size(0, 1ULL << 44U), "Memory of the VM. 0: by role."),
+          size_field("disk", &VmSize::disk, size(0, 1ULL << 50U), "Disk of the VM. 0: by role."),
+          field("mac", &Machine::macs, by_network<std::string>(mac, "map of MAC addresses", "{mast: \"52:54:00:00:01:01\"}"),
+                "Network: MAC address there. Absent, of a VM: derived from the names of site, machine and network. With one, DHCP "
+                "of the gateways "
+                "gives the machine its address."),
+          field("uuid", &Machine::uuid, uuid, "UUID of the VM. Empty: derived from the names of site and machine."),
+          field("bricks", &Machine::bricks, list(section<Brick>(brick_section()), kBricksMax, "bricks"),
+                "Disks for Gluster, of a machine of role storage."),
       });
 }
 

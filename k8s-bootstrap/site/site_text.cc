@@ -7,7 +7,7 @@
 
 #include "config/schema.h"
 #include "k8s-bootstrap/render/yaml_tree.h"
-#include "k8s-bootstrap/site/site_later.h"
+#include "k8s-bootstrap/site/site_root.h"
 #include "k8s-bootstrap/site/site_schema.h"
 
 namespace fairlead::bootstrap {
@@ -62,7 +62,6 @@ std::string site_text(const Site& site, const SiteRemarks& remarks) {
   root.api_version = std::string(config::schema::kApiVersion);
   root.kind = std::string(schema::kSiteKind);
   root.site = site;
-  for (const Machine& machine : site.machines) root.machines.push_back({machine, {}});
   const config::DocNode tree =
       *without_empty(std::make_shared<const config::DocNode>(config::schema::write_section(schema::site(), &root, false)));
   std::string out = commented(remarks.head);

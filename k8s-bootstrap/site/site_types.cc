@@ -276,6 +276,21 @@ TypeOfPtr<std::string> lines(std::size_t length_max) {
   return formatted({.name = "text", .example = "\"one line\\n\"", .may_be_empty = true, .length_max = length_max});
 }
 TypeOfPtr<std::uint32_t> file_mode() { return std::make_shared<ModeType>(); }
+TypeOfPtr<std::string> percent(std::string example) {
+  return formatted({.name = "share",
+                    .range = "1% to 100%",
+                    .pattern = "^([1-9]|[1-9][0-9]|100)%$",
+                    .example = std::move(example),
+                    .length_max = 4,
+                    .obeys = [](std::string_view text) {
+                      if (text.size() < 2 || text.back() != '%') return false;
+                      text.remove_suffix(1);
+                      if (text == "100") return true;
+                      return text.size() <= 2 && text.front() != '0' && text.find_first_not_of("0123456789") == std::string_view::npos;
+                    }});
+}
+TypeOfPtr<std::uint64_t> disk_size() { return size(0, 1ULL << 50U); }
+
 TypeOfPtr<Taint> taint() { return std::make_shared<TaintType>(); }
 TypeOfPtr<std::map<std::string, std::string>> word_map(WordMap options) { return std::make_shared<WordMapType>(std::move(options)); }
 TypeOfPtr<DocNodePtr> foreign_map(std::string of, std::string example) {

@@ -33,6 +33,8 @@ struct Format {
 [[nodiscard]] TypeOfPtr<std::string> some_path(std::string example);  ///< Absolute or relative, not empty.
 [[nodiscard]] TypeOfPtr<std::string> lines(std::size_t length_max);   ///< Any text of several lines.
 [[nodiscard]] TypeOfPtr<std::uint32_t> file_mode();                   ///< "0644"
+[[nodiscard]] TypeOfPtr<std::string> percent(std::string example);    ///< "95%", of 1% to 100%.
+[[nodiscard]] TypeOfPtr<std::uint64_t> disk_size();                   ///< Bytes; 0: not said.
 [[nodiscard]] TypeOfPtr<Taint> taint();                               ///< "KEY=VALUE:EFFECT", as kubectl writes it.
 
 /// A name of [a-z0-9._-], or HOST:PORT.

@@ -48,6 +48,10 @@ ELSEWHERE = [
     ("docs/operating/install.md", "apt install", "tests/packaging/test_deb.py"),
     ("docs/operating/install.md", "cp ", "needs systemd-networkd"),
     *[("docs/operating/install.md", program, "tests/packaging/test_deb.py runs them") for program in ("fairlead ", "systemctl ", "apt purge")],
+    *[("docs/operating/images.md", verb, "minutes of fetching and emulation: tests/netns/test_image.py") for verb in ("fairlead image", "fairlead machine create")],
+    ("docs/operating/machines.md", "fairlead machine", "a VM host with an image: tests/netns/test_machines.py"),
+    ("docs/operating/machines.md", "fairlead bootstrap apply", "tests/netns/test_bootstrap.py"),
+    ("docs/operating/storage.md", "fairlead storage", "machines with glusterd: tests/netns/test_storage.py"),
     *[("docs/operating/running.md", command, "no systemd in a lab: tests/netns/test_trace.py gives the option itself") for command in ("printf", "systemctl")],
     *[("docs/internals/performance.md", command, "minutes of a quiet machine: bench/tests/") for command in ("make bench", "python3 bench/micro.py")],
 ]

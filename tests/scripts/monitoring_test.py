@@ -115,6 +115,45 @@ class AlertsTest(unittest.TestCase):
         self.assertIn("FairleadNotReady", tested.stdout + tested.stderr)
 
 
+class StorageAlertsTest(unittest.TestCase):
+    """The rules for storage machines have files of their own: what they go by comes from a script, not from the daemon."""
+    RULES = os.path.join(ROOT, "packaging", "prometheus", "storage_alerts.yml")
+    RULE_TESTS = os.path.join(ROOT, "packaging", "prometheus", "storage_alerts_test.yml")
+    PAGE = os.path.join(ROOT, "docs", "operating", "storage.md")
+    SCRIPT = os.path.join(ROOT, "k8s-bootstrap", "storage", "metrics_text.h")
+
+    def rules(self):
+        parts = re.split(r"^ +- alert: (\w+)\n", read(self.RULES), flags=re.MULTILINE)
+        return list(zip(parts[1::2], parts[2::2]))
+
+    def test_each_has_its_paragraph_and_a_test(self):
+        page = read(self.PAGE)
+        names = sorted(name for name, _ in self.rules())
+        self.assertEqual(sorted(re.findall(r"^### (\w+)$", page, re.MULTILINE)), names)
+        self.assertEqual(sorted(re.findall(r"^  - name: (\w+)$", read(self.RULE_TESTS), re.MULTILINE)), names)
+        for name, rule in self.rules():
+            severity = re.search(r"severity: (\w+)", rule).group(1)
+            paragraph = page.split(f"### {name}\n")[1].split("\n###")[0]
+            self.assertTrue(paragraph.startswith(f"**{severity}**"), name)
+            self.assertGreater(len(paragraph.split()), 25, name)
+            self.assertIn(f"runbook: docs/operating/storage.md#{name.lower()}\n", rule)
+
+    def test_they_and_the_page_name_what_the_script_writes(self):
+        written = set(re.findall(r"metric (fairlead_\w+)", read(self.SCRIPT)))
+        self.assertEqual(set(re.findall(r"`(fairlead_gluster_\w+)`", read(self.PAGE))), written)
+        for name, rule in self.rules():
+            found = metrics_in(expression_of(rule))
+            self.assertTrue(found, name)
+            self.assertEqual(found - written, set() if "textfile" not in rule else {"node_textfile_mtime_seconds"}, name)
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed (Debian package prometheus)")
+    def test_promtool_finds_nothing_wrong_and_the_rules_pass_their_tests(self):
+        checked = promtool("check", "rules", self.RULES)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        tested = promtool("test", "rules", self.RULE_TESTS)
+        self.assertEqual(tested.returncode, 0, tested.stdout + tested.stderr)
+
+
 class DashboardTest(unittest.TestCase):
     def setUp(self):
         self.board = json.loads(read(DASHBOARD))

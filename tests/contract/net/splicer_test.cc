@@ -57,7 +57,7 @@ struct Rig {
  private:
   [[nodiscard]] bool writable_soon() const {
     pollfd wanted{.fd = to(), .events = POLLOUT, .revents = 0};
-    return ::poll(&wanted, 1, 20) == 1;
+    return ::poll(&wanted, 1, 200) == 1;  // The receiver's kernel makes room until its late acknowledgement (40 ms, or more).
   }
 };
 

@@ -8,7 +8,7 @@ from stub_common import ETCDCTL, Api, Failure, at, read, record, standard_input,
 KINDS = {"node": "nodes", "no": "nodes", "pod": "pods", "secret": "secrets", "cm": "configmaps", "configmap": "configmaps", "daemonset": "daemonsets", "ds": "daemonsets",
          "deployment": "deployments", "deploy": "deployments", "clusterrolebinding": "clusterrolebindings", "statefulset": "statefulsets", "service": "services",
          "namespace": "namespaces", "ns": "namespaces"}
-GLOBAL = ("nodes", "clusterrolebindings", "namespaces", "namespace")
+GLOBAL = ("nodes", "clusterrolebindings", "namespaces", "namespace", "persistentvolumes", "storageclasses")
 _WITH_VALUE = {"raw", "field-selector",
                "kubeconfig", "n", "namespace", "o", "output", "f", "filename", "timeout", "for", "l", "selector", "grace-period", "field-manager", "request-timeout",
                "server", "p",

@@ -1,5 +1,5 @@
-"""systemctl and the programs it starts: units that do something here are really started (fairleadd, corosync, chronyd, etcd by the kubelet),
-others only have a state. The kubelet starts and ends static pods: etcd the real one, kube-apiserver the stub's."""
+"""systemctl and the programs it starts: units that do something here are really started (fairleadd, corosync, chronyd, glusterd, etcd by the kubelet),
+mount units mount, others only have a state. The kubelet starts and ends static pods: etcd the real one, kube-apiserver the stub's."""
 import copy
 import json
 import os
@@ -20,6 +20,7 @@ COMMANDS = {
     "corosync": ["corosync", "-f"],
     "corosync-qnetd": ["corosync-qnetd", "-f"],
     "corosync-qdevice": ["corosync-qdevice", "-f"],
+    "glusterd": ["glusterd", "-N", "-p", "/run/gluster/glusterd.pid"],
     "fairleadd": ["fairleadd", "--config", "/etc/fairlead/fairlead.yaml"],
 }
 # What is there when a unit of Type=notify has said that it is ready.
@@ -82,7 +83,18 @@ def _known(unit):
                                                        for folder in ("/lib/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/system"))
 
 
+def _mount(unit):
+    """What a mount unit says: {"What", "Where", "Type", "Options"}."""
+    return dict(re.findall(r"^(What|Where|Type|Options)=(.*)$", read(f"/etc/systemd/system/{unit}", ""), re.M))
+
+
+def _is_mounted(unit):
+    return any(line.split()[1] == _mount(unit).get("Where") for line in read("/proc/self/mounts").splitlines())
+
+
 def _is_active(unit):
+    if unit.endswith(".mount"):
+        return _is_mounted(unit)
     if unit in COMMANDS:
         return _alive(unit)
     return bool(_state().get(unit, {}).get("active"))
@@ -140,8 +152,13 @@ def _alive(unit):
 
 def _start(unit):
     _set(unit, active=True)
+    if unit.endswith(".mount") and not _is_mounted(unit):
+        _start_mount(unit)
     if unit not in COMMANDS or _alive(unit):
         return
+    if unit == "glusterd":
+        for folder in ("/run/gluster", "/var/log/glusterfs"):
+            os.makedirs(folder, exist_ok=True)
     # A unit's own options, as its EnvironmentFile has them.
     options = re.findall(r'^[A-Z_]*OPTIONS="(.*)"', read(f"/etc/default/{unit}", ""), re.M)
     pid = spawn(COMMANDS[unit] + (options[0].split() if options and unit == "corosync-qnetd" else []), f"/var/log/{unit}.stub.log")
@@ -158,8 +175,19 @@ def _answers(*argv):
     return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
+def _start_mount(unit):
+    what = _mount(unit)
+    os.makedirs(what["Where"], exist_ok=True)
+    options = ",".join(o for o in what.get("Options", "").split(",") if o not in ("nofail", "")) or "defaults"
+    done = subprocess.run(["mount", "-t", what["Type"], "-o", options, what["What"], what["Where"]], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise Failure(f"Job for {unit} failed. {done.stderr.strip()}", 1)
+
+
 def _stop(unit):
     _set(unit, active=False)
+    if unit.endswith(".mount") and _is_mounted(unit):
+        subprocess.run(["umount", _mount(unit)["Where"]], check=True)
     pid = _pid(unit)
     if not pid or not _alive(unit):
         return
@@ -178,13 +206,24 @@ def spawn(command, log):
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True).pid
 
 
+def _boot_rank(unit):
+    """Disks, Corosync and then its qdevice (Requires= and After=), services, and what is mounted from the network."""
+    if unit.endswith(".mount"):
+        return 4 if _mount(unit).get("Type") == "glusterfs" else 0
+    return {"corosync": 1, "corosync-qdevice": 2}.get(unit, 3)
+
+
 def boot():
     """What a machine starts by itself after a reboot."""
     write_state("pods", {})
-    order = ("corosync", "corosync-qdevice")    # Requires= and After= of the second.
-    for unit, state in sorted(_state().items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)):
-        if state.get("enabled"):
+    for unit, state in sorted(_state().items(), key=lambda one: _boot_rank(one[0])):
+        if not state.get("enabled"):
+            continue
+        try:
             _start(unit)
+        except Failure:
+            if not unit.endswith(".mount"):   # A mount with nofail keeps no machine from booting.
+                raise
 
 
 def reboot(arguments):

@@ -1,6 +1,7 @@
 // `bootstrap certs --sign-user`, read back with ssh-keygen.
 #include <fstream>
 
+#include "k8s-bootstrap/pki/run_keygen.h"
 #include "k8s-bootstrap/pki/ssh_ca.h"
 #include "k8s-bootstrap/site/site_reference.h"
 #include "tests/support/run_tool.h"
@@ -23,7 +24,7 @@ class BootstrapSshUser : public CliTest {
   void make_ca() const {
     const auto dir = bootstrap::StateDir::open(temp.path("demo.state"));
     ASSERT_TRUE(dir) << dir.error().message();
-    ASSERT_TRUE(bootstrap::make_ssh_ca(*dir, "demo", bootstrap::run_ssh_keygen));
+    ASSERT_TRUE(bootstrap::make_ssh_ca(*dir, "demo", bootstrap::run_keygen));
   }
   int sign(const std::vector<std::string>& more = {}) {
     std::vector<std::string> all{"bootstrap", "certs", site, "--sign-user", temp.path("anna.pub"), "--identity", "anna"};

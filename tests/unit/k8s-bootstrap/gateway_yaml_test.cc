@@ -4,6 +4,7 @@
 
 #include "config/derived_vips.h"
 #include "config/load.h"
+#include "k8s-bootstrap/machines/vm_names.h"
 #include "k8s-bootstrap/render/gateway_devices.h"
 #include "k8s-bootstrap/render/render.h"
 #include "render_site.h"
@@ -108,6 +109,35 @@ TEST(GatewayYaml, EveryMachineHasANameInDns) {
     const bool there = std::any_of(records.begin(), records.end(), [&](const config::DnsRecord& r) { return r.name == machine.name; });
     EXPECT_NE(there, machine.has(Role::kGateway)) << machine.name << ": nodes of the cluster have theirs by themselves";
   }
+}
+
+// A machine whose MAC is known has its address from DHCP too, and nobody else gets it.
+TEST(GatewayYaml, ReservesTheAddressesOfVms) {
+  Site site = render_test::classic_site();
+  site.vms = Vms{"libvirt", "base", {}, {}};
+  const config::Snapshot snapshot = expect_gateway("vms.yaml", site);
+  ASSERT_TRUE(snapshot.dnsdhcp);
+  const auto& hosts = snapshot.dnsdhcp->hosts;
+  const auto host = [&](const std::string& name) {
+    const auto found = std::find_if(hosts.begin(), hosts.end(), [&](const config::DhcpHost& h) { return h.name == name; });
+    return found == hosts.end() ? std::string("none") : found->network + " " + found->address.to_string() + " " + found->mac;
+  };
+  EXPECT_EQ(host("mast-1"), "mast 192.168.1.11 " + vm_mac(site, *site.find("mast-1"), "mast"));
+  EXPECT_EQ(host("node-1"), "node 192.168.2.11 " + vm_mac(site, *site.find("node-1"), "node"));
+  EXPECT_EQ(host("node-1-storage"), "storage 192.168.3.21 " + vm_mac(site, *site.find("node-1"), "storage"));
+  EXPECT_EQ(host("gate-1"), "none") << "they are the servers";
+  EXPECT_EQ(host("bastion"), "none") << "its own address is in a network of somebody else's";
+}
+
+TEST(GatewayYaml, ReservesTheAddressOfAMachineWithAMac) {
+  Site site = render_test::classic_site();
+  render_test::of(site, "mast-2").macs = {{"mast", "52:54:00:00:01:02"}};
+  site.gateways->dns_records.push_back({"mast-3", render_test::ip("192.168.1.13")});
+  render_test::of(site, "mast-3").macs = {{"mast", "52:54:00:00:01:03"}};
+  const auto loaded = config::load_text(gateway_yaml(site), "macs", {});
+  ASSERT_TRUE(loaded.problems.empty() && loaded.snapshot && loaded.snapshot->dnsdhcp);
+  ASSERT_EQ(loaded.snapshot->dnsdhcp->hosts.size(), 1U) << "a record of the site says what mast-3 means";
+  EXPECT_EQ(loaded.snapshot->dnsdhcp->hosts[0].name, "mast-2");
 }
 
 TEST(GatewayYaml, WithoutGatewaysThereIsNone) {

@@ -1,0 +1,40 @@
+// Builds images on this machine, and tells which there are. Blocks; of one thread.
+//
+//   IB1  One build at a time in a folder of images: a second one is refused.
+//   IB2  An image that a build of another name or an earlier one made is replaced only when the new one is whole.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/run_program.h"
+#include "k8s-bootstrap/image/image_plan.h"
+
+namespace fairlead::bootstrap {
+
+struct ImageWorld {
+  std::function<Result<ProgramResult>(const ProgramCall&)> run = run_program;
+  std::function<bool()> stop;                         ///< Asked before each step: true ends the build. May be empty.
+  std::function<void(const HostStep& step)> on_step;  ///< Before each; may be empty.
+};
+
+/// Whether a guest runs by KVM here: /dev/kvm may be there and unusable.
+[[nodiscard]] bool has_kvm(const ImageWorld& world);
+/// `image` is whole; `places.kvm` is as has_kvm says. Errors: kPermission (not root), kNotFound (a program is missing, with its package),
+/// kConflict (IB1), kUnavailable (a step failed: its words, or the end of the builder's console).
+[[nodiscard]] Status build_image(const Image& image, const ImagePlaces& places, const ImageWorld& world);
+
+struct ImageFound {
+  std::string name;
+  std::string file;
+  std::uint64_t bytes = 0;              ///< On the disk.
+  std::optional<std::size_t> packages;  ///< Lines of its manifest; absent: it was not built by us.
+  std::string kernel;                   ///< Version of its kernel's package, of the manifest.
+};
+/// By name. A folder that is not there has none.
+[[nodiscard]] Result<std::vector<ImageFound>> list_images(const std::string& folder);
+
+}  // namespace fairlead::bootstrap
