@@ -130,8 +130,8 @@ void add_system(Steps& steps, const Image& image, const ImagePlaces& places, con
   steps.run("unpacks the system", {"tar", "--xattrs", "--xattrs-include=*", "--acls", "-C", root, "-xpf", tar}, std::chrono::minutes(30));
   steps.run("writes down its packages",
             {"sh", "-c",
-             fmt::format("dpkg-query --admindir={} -W -f='${{Package}} ${{Version}} ${{Architecture}}\\n' | LC_ALL=C sort >{}",
-                         shell_quote(root + "/var/lib/dpkg"), shell_quote(work + "/manifest"))});
+             fmt::format("dpkg-query --root={} -W -f='${{Package}} ${{Version}} ${{Architecture}}\\n' | LC_ALL=C sort >{}",
+                         shell_quote(root), shell_quote(work + "/manifest"))});
   steps.write("writes its builder", root + "/fairlead-build", builder_script(image), 0700);
   steps.run("makes the folder of its growth", {"mkdir", "-p", root + "/usr/lib/fairlead"});
   steps.write("writes its growth", root + "/usr/lib/fairlead/grow", std::string(kGrowScript), 0755);
