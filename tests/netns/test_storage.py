@@ -112,7 +112,8 @@ class Storage(unittest.TestCase):
     def test_4_a_brick_on_a_new_disk_gets_its_part_again(self):
         self.lab.kill("stor-3")
         self.lab.boot("stor-3")
-        stop = self.lab.machines["stor-3"].run("sh", "-c", "systemctl stop glusterd; pkill -9 glusterfsd; pkill -9 glusterfs; sleep 0.2; umount /srv/brick")
+        stop = self.lab.machines["stor-3"].run("sh", "-c", "systemctl stop glusterd; pkill -9 glusterfsd; pkill -9 glusterfs; "
+                                              "until umount /srv/brick 2>/dev/null || ! mountpoint -q /srv/brick; do :; done")
         self.assertEqual(stop.returncode, 0, stop.stderr)
         unmounted = self.lab.fairlead("storage", "replace", "stor-3", "--yes")
         self.assertEqual(unmounted.returncode, 5, unmounted.stdout)
