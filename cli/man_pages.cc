@@ -58,6 +58,13 @@ void add_verb(ManPage& page, const std::string& path, const VerbModel& verb) {
   VerbModel without_help = verb;
   std::erase_if(without_help.options, [](const OptionModel& option) { return long_name(option) == "--help"; });
   add_options(page, without_help);
+  for (const VerbModel& child : verb.verbs) add_verb(page, path + " " + child.name, child);
+}
+
+/// One line for each verb that acts, however deep it is.
+void add_synopsis(ManPage& page, const std::string& path, const VerbModel& verb) {
+  if (verb.acts) page.synopsis(path, arguments_text(verb) + (verb.options.size() > 1 ? " [OPTIONS]" : ""));
+  for (const VerbModel& child : verb.verbs) add_synopsis(page, path + " " + child.name, child);
 }
 
 void add_exits(ManPage& page) {
@@ -127,8 +134,7 @@ std::string group_page(const VerbModel& group, const std::string& date) {
   page.heading("name");
   page.paragraph(name + " - " + group.text);
   page.heading("synopsis");
-  for (const VerbModel& verb : group.verbs)
-    page.synopsis("fairlead " + group.name + " " + verb.name, arguments_text(verb) + (verb.options.size() > 1 ? " [OPTIONS]" : ""));
+  for (const VerbModel& verb : group.verbs) add_synopsis(page, "fairlead " + group.name + " " + verb.name, verb);
   page.heading("verbs");
   for (const VerbModel& verb : group.verbs) add_verb(page, verb.name, verb);
   page.heading("options");

@@ -27,7 +27,7 @@ PLAN = [kind for _ in range(25) for kind in KINDS] if LONG else [KINDS[i] for i 
 # belong to nobody until their lease ends, after two minutes: whoever leaves while a gate is closed, or nobody serves, says so to nobody. Two leave each
 # second, and takeovers that follow each other leave a gate closed for a good part of the time: in a long run that is most of a hundred at once.
 SILENT = 0.02
-ADDRESSES = CLIENTS + 3 + PLAN.count("kill before replication") + (150 if LONG else 45)
+ADDRESSES = CLIENTS + 3 + PLAN.count("kill before replication") + (150 if LONG else 28)
 POOL = ("10.77.8.10", f"10.77.8.{9 + ADDRESSES}")
 
 
