@@ -91,7 +91,7 @@ class Client:
                 return reply
         return None
 
-    def ask(self, kind, to="255.255.255.255", timeout=1.0, **fields):
+    def ask(self, kind, to="255.255.255.255", timeout=5.0, **fields):
         return self.receive({self.send(kind, to, **fields)}, timeout)
 
     def until_answered(self, kind=DISCOVER, to="255.255.255.255", every=0.002, timeout=10.0, **fields):
@@ -108,7 +108,7 @@ class Client:
                 return time.monotonic() - start, reply
         return None, None
 
-    def lease(self, timeout=3.0, **fields):
+    def lease(self, timeout=5.0, **fields):
         """DISCOVER and REQUEST; the ACK."""
         offer = self.ask(DISCOVER, timeout=timeout, **fields)
         return offer and self.ask(REQUEST, timeout=timeout, requested=offer["address"], server_id=addresses(offer, 54)[0], **fields)
