@@ -66,30 +66,8 @@ storage:
 """
 
 
-class GlusterLab:
-    """`storage`: names of the storage machines that there are; the site file begins with the first three."""
-
-    def __init__(self, storage):
-        self.site = Site(NETWORK)
-        self.machines = {}
-        try:
-            self.machines["mast-1"] = self.site.machine("mast-1", {"storage": "192.168.3.10"})
-            for name, address in WORKERS.items():
-                self.machines[name] = self.site.machine(name, {"storage": address})
-            for name in storage:
-                self.machines[name] = self.site.machine(name, {"storage": storage_address(name)})
-                self.new_brick(name)
-            self.operator = self.site.operator()
-            self.write_site(storage[:3])
-        except BaseException:
-            self.close()
-            raise
-
-    def write_site(self, storage):
-        self.operator.write(SITE, site_yaml(storage))
-
-    def fairlead(self, *words, timeout=300):
-        return self.operator.run("env", "FL_UNRELEASED=1", "fairlead", *words, SITE, timeout=timeout)
+class BrickLab:
+    """Machines whose bricks are file systems on loop devices. Who derives from it has `site` and `machines`, by name."""
 
     # ---- disks ----
     def new_brick(self, name):
@@ -125,14 +103,40 @@ class GlusterLab:
     def boot(self, name):
         self._attach(name, running=False)
 
+    def close(self):
+        for machine in self.machines.values():
+            machine.close()
+        self.site.close()
+
+
+class GlusterLab(BrickLab):
+    """`storage`: names of the storage machines that there are; the site file begins with the first three."""
+
+    def __init__(self, storage):
+        self.site = Site(NETWORK)
+        self.machines = {}
+        try:
+            self.machines["mast-1"] = self.site.machine("mast-1", {"storage": "192.168.3.10"})
+            for name, address in WORKERS.items():
+                self.machines[name] = self.site.machine(name, {"storage": address})
+            for name in storage:
+                self.machines[name] = self.site.machine(name, {"storage": storage_address(name)})
+                self.new_brick(name)
+            self.operator = self.site.operator()
+            self.write_site(storage[:3])
+        except BaseException:
+            self.close()
+            raise
+
+    def write_site(self, storage):
+        self.operator.write(SITE, site_yaml(storage))
+
+    def fairlead(self, *words, timeout=300):
+        return self.operator.run("env", "FL_UNRELEASED=1", "fairlead", *words, SITE, timeout=timeout)
+
     def install_anew(self, name):
         """Another system and an empty disk; its name and address are the old ones."""
         machine = self.machines[name]
         machine.install_anew()
         self.new_brick(name)
         self.operator.run("ssh-keygen", "-R", name, "-f", "/srv/site/demo.state/known_hosts")
-
-    def close(self):
-        for machine in self.machines.values():
-            machine.close()
-        self.site.close()

@@ -105,6 +105,16 @@ class Site:
         self.machines["operator"] = SiteMachine(self, "operator", addresses, None, None)
         return self.machines["operator"]
 
+    def plug_in(self, host, port, network):
+        """A card of the network's name for a node, whose other end is `port` of its bridge; returns the bridge."""
+        bridge = f"net{list(self.networks).index(network)}"
+        with self.lab._switch.entered():
+            _ip("link", "add", "name", port, "type", "veth", "peer", "name", network[:15], "netns", host.namespace_path)
+            _ip("link", "set", "dev", port, "master", bridge, "up")
+        with host.entered():
+            _ip("link", "set", "dev", network[:15], "up")
+        return bridge
+
     def stubs(self):
         """The stubs' folder, compiled once for all machines."""
         folder = os.path.join(self.lab.dir, "kube_stub")
@@ -141,16 +151,13 @@ class SiteMachine:
 
     def _plug_in(self, gateway):
         number = len(self.site.machines)
-        names = list(self.site.networks)
+        self._ports = {}   # Of the switch: its bridge.
         with self.host.entered():
             _ip("link", "del", "eth0")
         for index, (network, address) in enumerate(self.addresses.items()):
             port = f"m{number}p{index}"
-            with self.site.lab._switch.entered():
-                _ip("link", "add", "name", port, "type", "veth", "peer", "name", network[:15], "netns", self.host.namespace_path)
-                _ip("link", "set", "dev", port, "master", f"net{names.index(network)}", "up")
+            self._ports[port] = self.site.plug_in(self.host, port, network)
             with self.host.entered():
-                _ip("link", "set", "dev", network[:15], "up")
                 _ip("addr", "add", f"{address}/{self.site.networks[network].prefixlen}", "dev", network[:15])
         if gateway:
             with self.host.entered():
@@ -253,6 +260,13 @@ class SiteMachine:
     def power_off(self):
         """Everything in it ends at once."""
         self._keeper.kill()
+
+    def lose(self):
+        """As power_off(), and nothing of it says goodbye: it is cut off first, and its cards see nothing of that."""
+        with self.site.lab._switch.entered():
+            for port in self._ports:
+                _ip("link", "set", "dev", port, "nomaster")
+        self.power_off()
 
     def reboot(self):
         self.power_off()
