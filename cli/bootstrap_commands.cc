@@ -73,6 +73,7 @@ void LocalCommands::add_bootstrap() {
   verify->add_flag("--dry-run", request.dry_run, "Only show what would be looked at");
   add_bootstrap_changes(group);
   add_bootstrap_backups(group);
+  add_bootstrap_bundle(group);
   CLI::App* certs = tree_.verb(group, "certs", "Days that are left of every certificate; or a colleague's SSH key signed for a time",
                                [this] { bootstrap_certs(bootstrap_, options_, environment_); });
   site_option(certs, request);
@@ -141,7 +142,21 @@ void LocalCommands::add_bootstrap_restores(CLI::App* group, CLI::App* etcd) {
   restore->add_option("--passphrase-file", request.passphrase_file, "Its first line is the passphrase of an encrypted archive")
       ->type_name("FILE");
   apply_options(restore, request);
-  tree_.later(group, "bundle");
+}
+
+void LocalCommands::add_bootstrap_bundle(CLI::App* group) {
+  BootstrapRequest& request = bootstrap_;
+  CLI::App* bundle =
+      tree_.verb(group, "bundle", "All that machines take from the network, in a folder for sites without one (mirrors.bundle)",
+                 [this] { bootstrap_bundle(bootstrap_, options_, environment_); });
+  site_option(bundle, request);
+  bundle->add_option("--output", request.output, "The folder (default: mirrors.bundle, or NAME.bundle)")->type_name("FOLDER");
+  bundle
+      ->add_option("--release", request.release,
+                   "Of the machines' system: bookworm, trixie, jammy, noble (default: image.release, or bookworm)")
+      ->type_name("NAME");
+  bundle->add_option("--package", request.package, "Fairlead's own package: what it depends on comes into the bundle")->type_name("FILE");
+  bundle->add_flag("--dry-run", request.dry_run, "Only print the commands and files");
 }
 
 void LocalCommands::add_bootstrap_changes(CLI::App* group) {

@@ -14,7 +14,8 @@ struct BootstrapRequest {
   std::string machine;                 ///< reset, add-node, remove-node, replace-node
   std::string package;                 ///< --package
   std::string show;                    ///< plan --show FILE: that rendered file instead
-  std::string output;                  ///< init, kubeconfig: where to write
+  std::string output;                  ///< init, kubeconfig, bundle: where to write
+  std::string release;                 ///< bundle
   std::vector<std::string> machines;   ///< adopt --machine NAME=ADDRESS
   std::vector<std::string> roles;      ///< add-node --role, likewise the following
   std::vector<std::string> addresses;  ///< NETWORK=ADDRESS
@@ -58,6 +59,7 @@ void bootstrap_etcd_snapshot(const BootstrapRequest& request, const GlobalOption
 void bootstrap_etcd_restore(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_backup(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_restore(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
+void bootstrap_bundle(const BootstrapRequest& request, const GlobalOptions& global, CliEnvironment& environment);
 void bootstrap_logs(const BootstrapRequest& request, CliEnvironment& environment);
 void bootstrap_unlock(const BootstrapRequest& request, CliEnvironment& environment);
 void bootstrap_versions(CliEnvironment& environment);

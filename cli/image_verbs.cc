@@ -20,7 +20,7 @@ using bootstrap::HostStep;
 using bootstrap::Image;
 using bootstrap::ImageFound;
 using bootstrap::ImagePlaces;
-using bootstrap::ImageWorld;
+using bootstrap::LocalWorld;
 using bootstrap::SiteSession;
 
 constexpr Duration kGrowMax = std::chrono::minutes(5);
@@ -55,7 +55,7 @@ void image_build(const ImageRequest& request, const GlobalOptions& global, CliEn
   const auto session = open_site(request, environment);
   const Image image = image_of(*session);
   const NotedSignals noted;
-  const ImageWorld world{.run = fairlead::run_program,
+  const LocalWorld world{.run = fairlead::run_program,
                          .stop = [] { return NotedSignals::came(); },
                          .on_step = [&](const HostStep& step) { tell(step.what, global, environment); }};
   ImagePlaces places{images_folder(*session), session->site().mirrors.debian};

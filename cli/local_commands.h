@@ -37,6 +37,7 @@ class LocalCommands {
  private:
   void add_bootstrap_changes(CLI::App* group);
   void add_bootstrap_backups(CLI::App* group);
+  void add_bootstrap_bundle(CLI::App* group);
   void add_bootstrap_restores(CLI::App* group, CLI::App* etcd);
 
   VerbTree& tree_;

@@ -317,6 +317,7 @@ Result<std::unique_ptr<SiteSession>> SiteSession::open(Site site, const SessionO
   site.state_dir = state_dir_path(options.site_file, site.state_dir);
   auto state = StateDir::open(site.state_dir);
   if (!state) return state.error();
+  if (!site.mirrors.bundle.empty()) site.mirrors.bundle = beside(options.site_file, site.mirrors.bundle);
   auto files = read_files(site, options);
   if (!files) return files.error();
   place_hooks(site.hooks, options.site_file);

@@ -13,7 +13,6 @@
 #include "base/atomic_file.h"
 #include "base/fd.h"
 #include "k8s-bootstrap/machines/drivers.h"
-#include "k8s-bootstrap/machines/host_runner.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -22,63 +21,12 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kConsoleTail = 1500;
 
-struct Needed {
-  const char* program;
-  const char* package;
-};
-constexpr std::array kNeeded{Needed{"mmdebstrap", "mmdebstrap"},
-                             Needed{"qemu-system-x86_64", "qemu-system-x86"},
-                             Needed{"qemu-img", "qemu-utils"},
-                             Needed{"mke2fs", "e2fsprogs"},
-                             Needed{"tar", "tar"},
-                             Needed{"dpkg-query", "dpkg"}};
-
-Status run_step(const HostStep& step, const ImageWorld& world) {
-  ProgramCall call;
-  call.argv = step.argv;
-  call.environment = {"LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"};
-  call.timeout = step.timeout;
-  auto ran = world.run(call);
-  if (!ran) return ran.error();
-  if (ran->exit_code == 0) return {};
-  std::string said = ran->errors.empty() ? ran->output : ran->errors;
-  while (said.ends_with('\n')) said.pop_back();
-  if (said.size() > kConsoleTail) said = "..." + said.substr(said.size() - kConsoleTail);
-  return Error{Errc::kUnavailable, fmt::format("{} ended with {}: {}", call.argv.front(), ran->exit_code, said)};
-}
-
-Status carry_out(const HostStep& step, const ImageWorld& world) {
-  std::error_code wrong;
-  switch (step.kind) {
-    case HostStep::Kind::kRun: return run_step(step, world);
-    case HostStep::Kind::kWrite: return write_file_atomically(step.path, step.text, step.mode);
-    case HostStep::Kind::kMakeFolder:
-      fs::create_directories(step.path, wrong);
-      if (wrong) return errno_error(step.path, wrong.value());
-      return {};
-    case HostStep::Kind::kRemove:
-      fs::remove_all(step.path, wrong);
-      if (wrong) return errno_error(step.path, wrong.value());
-      return {};
-    case HostStep::Kind::kRename:
-      if (::rename(step.path.c_str(), step.text.c_str()) != 0) return errno_error(step.path);
-      return {};
-    case HostStep::Kind::kQmp:
-    case HostStep::Kind::kAwait:
-    case HostStep::Kind::kSeed: break;
-  }
-  FL_ASSERT(false);
-}
-
-Status carry_out(const std::vector<HostStep>& steps, const ImageWorld& world) {
-  for (const HostStep& step : steps) {
-    if (world.stop && world.stop()) return Error{Errc::kUnavailable, "stopped; the next build begins anew"};
-    if (world.on_step) world.on_step(step);
-    if (auto done = carry_out(step, world); !done)
-      return Error{done.error().code, step.what + ": " + done.error().context, done.error().sys_errno};
-  }
-  return {};
-}
+const std::vector<LocalProgram> kNeeded{{"mmdebstrap", "mmdebstrap"},
+                                        {"qemu-system-x86_64", "qemu-system-x86"},
+                                        {"qemu-img", "qemu-utils"},
+                                        {"mke2fs", "e2fsprogs"},
+                                        {"tar", "tar"},
+                                        {"dpkg-query", "dpkg"}};
 
 /// The builder's own words, where it had no end that it vouches for.
 Status check_result(const ImageBuild& build) {
@@ -94,7 +42,7 @@ Status check_result(const ImageBuild& build) {
 
 }  // namespace
 
-bool has_kvm(const ImageWorld& world) {
+bool has_kvm(const LocalWorld& world) {
   if (::access("/dev/kvm", R_OK | W_OK) != 0) return false;
   std::string path = (fs::temp_directory_path() / "fairlead.XXXXXX").string();
   const Fd fd(::mkstemp(path.data()));
@@ -112,12 +60,9 @@ bool has_kvm(const ImageWorld& world) {
   return ran && ran->exit_code == kProbeExit;
 }
 
-Status build_image(const Image& image, const ImagePlaces& places, const ImageWorld& world) {
+Status build_image(const Image& image, const ImagePlaces& places, const LocalWorld& world) {
   if (::geteuid() != 0) return Error{Errc::kPermission, "image build unpacks a system with its owners and devices: run it as root"};
-  for (const Needed& needed : kNeeded) {
-    if (!is_on_path(needed.program))
-      return Error{Errc::kNotFound, fmt::format("{} is not on this machine. Install it (Debian: {})", needed.program, needed.package)};
-  }
+  if (auto there = need_programs(kNeeded); !there) return there;
   std::error_code wrong;
   fs::create_directories(places.images, wrong);
   if (wrong) return errno_error(places.images, wrong.value());

@@ -4,28 +4,21 @@
 //   IB2  An image that a build of another name or an earlier one made is replaced only when the new one is whole.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "base/run_program.h"
 #include "k8s-bootstrap/image/image_plan.h"
+#include "k8s-bootstrap/machines/local_steps.h"
 
 namespace fairlead::bootstrap {
 
-struct ImageWorld {
-  std::function<Result<ProgramResult>(const ProgramCall&)> run = run_program;
-  std::function<bool()> stop;                         ///< Asked before each step: true ends the build. May be empty.
-  std::function<void(const HostStep& step)> on_step;  ///< Before each; may be empty.
-};
-
 /// Whether a guest runs by KVM here: /dev/kvm may be there and unusable.
-[[nodiscard]] bool has_kvm(const ImageWorld& world);
+[[nodiscard]] bool has_kvm(const LocalWorld& world);
 /// `image` is whole; `places.kvm` is as has_kvm says. Errors: kPermission (not root), kNotFound (a program is missing, with its package),
 /// kConflict (IB1), kUnavailable (a step failed: its words, or the end of the builder's console).
-[[nodiscard]] Status build_image(const Image& image, const ImagePlaces& places, const ImageWorld& world);
+[[nodiscard]] Status build_image(const Image& image, const ImagePlaces& places, const LocalWorld& world);
 
 struct ImageFound {
   std::string name;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/package_scripts.h"
 #include "k8s-bootstrap/plan/plan_backup.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
@@ -90,9 +91,10 @@ void plan_package(PlanBuilder& plan, const Machine& gateway, const MachineFacts&
   CopyFile from = copy_file(package.path, in_work("fairlead.deb"));
   from.sha256 = package.sha256;
   step.operations.emplace_back(from);
-  step.operations.emplace_back(script(
-      fmt::format("export DEBIAN_FRONTEND=noninteractive\n{1}\nrm -f {0}/fairlead.deb\n", kWorkPath, apt_install(in_work("fairlead.deb"))),
-      10min));
+  for (Operation& operation : package_operations(plan.in.site)) step.operations.push_back(std::move(operation));
+  step.operations.emplace_back(script(fmt::format("export DEBIAN_FRONTEND=noninteractive\n{1}rm -f {0}/fairlead.deb\n", kWorkPath,
+                                                  package_script(plan.in.site, in_work("fairlead.deb"), false)),
+                                      10min));
   step.usual = 10s;
   plan.add(std::move(step));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "k8s-bootstrap/plan/package_scripts.h"
 #include "k8s-bootstrap/plan/plan_builder.h"
 #include "k8s-bootstrap/plan/plan_etcd_restore.h"
 #include "k8s-bootstrap/render/apt_files.h"
@@ -11,20 +12,6 @@
 #include "k8s-bootstrap/storage/storage_layout.h"
 
 namespace fairlead::bootstrap {
-namespace {
-
-// As the publishers print them in their installation guides.
-constexpr std::string_view kKubernetesKey = "DE15B14486CD377B9E876E1A234654DA9A296436";
-constexpr std::string_view kDockerKey = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88";
-
-std::string kubernetes_key_url(const Site& site) {
-  const Minor minor = minor_of(site.versions.kubernetes);
-  const std::string base = site.mirrors.kubernetes.empty() ? "https://pkgs.k8s.io" : site.mirrors.kubernetes;
-  return fmt::format("{}/core:/stable:/v{}.{}/deb/Release.key", base, minor.major, minor.minor);
-}
-
-}  // namespace
-
 std::vector<AptKeyring> apt_keyrings(const Site& site, const MachineTexts& texts) {
   std::vector<AptKeyring> out;
   for (const RenderedFile& file : texts.files) {
@@ -37,9 +24,9 @@ std::vector<AptKeyring> apt_keyrings(const Site& site, const MachineTexts& texts
       const auto same = [&](const auto& other) { return other.path == path; };
       if (std::any_of(out.begin(), out.end(), same) || std::any_of(texts.files.begin(), texts.files.end(), same)) continue;
       if (path.find("docker") != std::string::npos) {
-        out.push_back({path, "https://download.docker.com/linux/debian/gpg", std::string(kDockerKey)});
+        out.push_back(docker_keyring(path));
       } else if (path.find("kubernetes") != std::string::npos) {
-        out.push_back({path, kubernetes_key_url(site), std::string(kKubernetesKey)});
+        out.push_back(kubernetes_keyring(site, path));
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "k8s-bootstrap/facts/parse_facts.h"
+#include "k8s-bootstrap/plan/package_scripts.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/render/sha256.h"
 #include "k8s-bootstrap/storage/storage_layout.h"
@@ -107,35 +108,19 @@ void plan_apt_keys(const Preparing& p) {
   for (const AptKeyring& key : p.plan.in.site.mirrors.bundle.empty() ? apt_keyrings(p.plan.in.site, p.texts) : std::vector<AptKeyring>{}) {
     if (is_there(p.facts, key.path)) continue;
     why.push_back(key.path + " is missing");
-    step.operations.emplace_back(script(fmt::format(R"sh(command -v curl >/dev/null && command -v gpg >/dev/null || {{
+    step.operations.emplace_back(
+        script(fmt::format(R"sh(command -v curl >/dev/null && command -v gpg >/dev/null || {{
   apt-get update -q
   export DEBIAN_FRONTEND=noninteractive
-  {3}
+  {}
 }}
-mkdir -p "$(dirname {0})"
-curl -fsSL --retry 3 -o {0}.new {1}
-# One key and no other: apt would trust every key of the file.
-found=$(gpg --show-keys --with-colons {0}.new | awk -F: '$1 == "pub" {{main = 1}} $1 == "fpr" && main {{print $10; main = 0}}')
-if [ "$found" != {2} ]; then
-  rm -f {0}.new
-  echo "the key at {1} has the fingerprint $found, not {2}: it is not used" >&2
-  exit 1
-fi
-chmod 0644 {0}.new
-mv {0}.new {0}
-)sh",
-                                                    sh_quote(key.path), sh_quote(key.url), key.fingerprint,
-                                                    apt_install("--no-install-recommends ca-certificates curl gpg"))));
+{})sh",
+                           apt_install("--no-install-recommends ca-certificates curl gpg"), fetch_keyring_script(key))));
   }
   if (why.empty()) return;
   step.because = fmt::format("{}", fmt::join(why, "; "));
   step.usual = 3s;
   p.add(std::move(step));
-}
-
-/// Debian repacks containerd: 1.6.20~ds1-1+deb12u3. Everybody else has the build behind a dash.
-std::string_view separator_of(const std::string& package, const MachineFacts& facts) {
-  return package == "containerd" && facts.os_id == "debian" ? "~" : "-";
 }
 
 bool is_held(const std::string& package) {
@@ -159,7 +144,7 @@ void plan_packages(const Preparing& p) {
     } else if (!right) {
       if (there) why.push_back(name + " is " + found->second);
       if (!there) missing.push_back(name);
-      install.push_back(version.empty() ? name : apt_version(name, version, separator_of(name, p.facts)));
+      install.push_back(version.empty() ? name : apt_version(name, version, version_separator(name, p.facts.os_id)));
     }
     const bool held = std::find(p.facts.held.begin(), p.facts.held.end(), name) != p.facts.held.end();
     if (is_held(name) && (!held || !right)) hold.push_back(name);
@@ -170,58 +155,25 @@ void plan_packages(const Preparing& p) {
   Step step = p.step("packages", "installs packages", fmt::format("{}", fmt::join(why, "; ")));
   step.usual = 40s;
   std::string text = "export DEBIAN_FRONTEND=noninteractive\n";
-  if (!site.mirrors.bundle.empty()) {
-    step.operations.emplace_back(copy_file(site.mirrors.bundle + "/packages.tar", in_work("packages.tar")));
-    text += fmt::format("rm -rf {0}/packages && mkdir -p {0}/packages && tar -xf {0}/packages.tar -C {0}/packages\n", kWorkPath);
-    text += apt_install(fmt::format("--no-download --no-install-recommends --allow-change-held-packages {}/packages/*.deb\n", kWorkPath));
-    text += fmt::format("rm -rf {0}/packages {0}/packages.tar\n", kWorkPath);
-  } else if (!install.empty()) {
+  if (!install.empty()) {
+    step.operations = package_operations(site);
     for (std::string& word : install) word = sh_quote(word);
-    text += "apt-get update -q\n";
-    text += apt_install(fmt::format("--no-install-recommends --allow-change-held-packages {}\n", fmt::join(install, " ")));
+    text += package_script(site, fmt::format("--no-install-recommends --allow-change-held-packages {}", fmt::join(install, " ")));
   }
   if (!hold.empty()) text += fmt::format("apt-mark hold {}\n", fmt::join(hold, " "));
   step.operations.emplace_back(script(text, 15min));
   p.add(std::move(step));
 }
 
-/// A runtime that comes as an archive, not as a package.
-struct Archive {
-  std::string program;
-  std::string version;
-  std::string url;
-  std::string install;  ///< Script, with the archive at its place.
-};
-std::optional<Archive> archive_of(const Versions& versions) {
-  if (versions.containerd && versions.containerd->source == RuntimeSource::kUpstream) {
-    const std::string& version = versions.containerd->version;
-    const std::string name = fmt::format("containerd-{}", version);
-    return Archive{
-        "containerd", version,
-        fmt::format("https://github.com/containerd/containerd/releases/download/v{}/{}-linux-amd64.tar.gz", version, name),
-        // Its unit is a rendered file, which comes after it and starts it.
-        fmt::format(
-            "tar -xzf {0}/{1}.tar.gz -C /usr/local\nif systemctl is-active --quiet containerd; then systemctl restart containerd; fi\n",
-            kWorkPath, name)};
-  }
-  if (!versions.cri_dockerd) return std::nullopt;
-  const std::string& version = versions.cri_dockerd->version;
-  return Archive{"cri-dockerd", version,
-                 fmt::format("https://github.com/Mirantis/cri-dockerd/releases/download/v{0}/cri-dockerd-{0}.amd64.tgz", version),
-                 fmt::format("tar -xzf {}/cri-dockerd-{}.tar.gz -C /usr/bin --strip-components=1 cri-dockerd/cri-dockerd\n"
-                             "if systemctl is-active --quiet cri-docker; then systemctl restart cri-docker; fi\n",
-                             kWorkPath, version)};
-}
-
 /// Fetched or copied, its digest compared before anything of it is used. Empty: no digest is known.
-std::vector<Operation> archive_operations(const PlanInput& in, const Archive& archive) {
+std::vector<Operation> archive_operations(const PlanInput& in, const RuntimeArchive& archive) {
   const std::string& digest = in.texts.runtime_sha256;
   if (digest.empty()) return {};
-  const std::string path = in_work(archive.program + "-" + archive.version + ".tar.gz");
+  const std::string path = in_work(archive.file());
   std::vector<Operation> out;
   std::string text;
   if (const std::string& bundle = in.site.mirrors.bundle; !bundle.empty()) {
-    CopyFile from = copy_file(bundle + "/" + archive.program + "-" + archive.version + ".tar.gz", path);
+    CopyFile from = copy_file(bundle + "/" + archive.file(), path);
     from.sha256 = digest;
     out.emplace_back(from);
   } else {
@@ -235,7 +187,7 @@ std::vector<Operation> archive_operations(const PlanInput& in, const Archive& ar
 }
 
 void plan_runtime(const Preparing& p) {
-  const auto archive = archive_of(p.plan.in.site.versions);
+  const auto archive = runtime_archive(p.plan.in.site.versions);
   if (!archive) return;
   const auto found = p.facts.programs.find(archive->program);
   if (found != p.facts.programs.end() && is_version(found->second, archive->version)) return;
@@ -319,8 +271,7 @@ void plan_images(const Preparing& p) {
   if (record != nullptr && record->state == "done") return;
   Step step = p.step("images", "imports container images", "the site has a bundle, and no import of it is recorded");
   step.usual = 60s;
-  step.operations.emplace_back(copy_file(bundle + "/images.tar", in_work("images.tar")));
-  step.operations.emplace_back(script(fmt::format("ctr -n k8s.io images import {0}/images.tar\nrm -f {0}/images.tar\n", kWorkPath), 15min));
+  step.operations = image_operations(p.plan.in.site);
   p.add(std::move(step));
 }
 
@@ -365,7 +316,7 @@ std::optional<RuntimeChange> runtime_change(const PlanInput& in, const Machine& 
   const Versions& versions = in.site.versions;
   RuntimeChange out;
   std::vector<Operation> install;
-  if (const auto archive = archive_of(versions)) {
+  if (const auto archive = runtime_archive(versions)) {
     const auto found = facts.programs.find(archive->program);
     if (found == facts.programs.end() || is_version(found->second, archive->version)) return std::nullopt;
     out.because = fmt::format("{} is {}", archive->program, found->second);
@@ -378,10 +329,11 @@ std::optional<RuntimeChange> runtime_change(const PlanInput& in, const Machine& 
     out.version = versions.containerd->version;
     if (found == facts.packages.end() || is_version(found->second, out.version)) return std::nullopt;
     out.because = fmt::format("{} is {}", name, found->second);
-    install.emplace_back(script(fmt::format("export DEBIAN_FRONTEND=noninteractive\napt-get update -q\n{}\napt-mark hold {}\n",
-                                            apt_install(fmt::format("--no-install-recommends --allow-change-held-packages {}",
-                                                                    sh_quote(apt_version(name, out.version, separator_of(name, facts))))),
-                                            name),
+    install = package_operations(in.site);
+    const std::string word = sh_quote(apt_version(name, out.version, version_separator(name, facts.os_id)));
+    install.emplace_back(script("export DEBIAN_FRONTEND=noninteractive\n" +
+                                    package_script(in.site, "--no-install-recommends --allow-change-held-packages " + word) +
+                                    fmt::format("apt-mark hold {}\n", name),
                                 15min));
   }
   const auto texts = in.texts.machines.find(m.name);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "k8s-bootstrap/plan/etcd_snapshot.h"
+#include "k8s-bootstrap/plan/package_scripts.h"
 #include "k8s-bootstrap/plan/plan_day_two.h"
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/plan/plan_rule.h"
@@ -84,12 +85,12 @@ class Upgrade {
       CopyFile from = copy_file(package.path, in_work("fairlead.deb"));
       from.sha256 = package.sha256;
       step.operations.emplace_back(from);
+      for (Operation& operation : package_operations(plan_.in.site)) step.operations.push_back(std::move(operation));
       step.operations.emplace_back(
           // One script, one record: a gateway that has the new version and is on standby still is told from one that is done.
           script(fmt::format(R"sh(fairlead node standby --wait
 export DEBIAN_FRONTEND=noninteractive
-{1}
-rm -f {0}/fairlead.deb
+{1}rm -f {0}/fairlead.deb
 tries=0
 until fairlead status >/dev/null 2>&1; do
   tries=$((tries + 1))
@@ -106,7 +107,7 @@ case $(readlink "/proc/$pid/exe") in
 esac
 fairlead node online
 )sh",
-                             kWorkPath, apt_install(in_work("fairlead.deb"))),
+                             kWorkPath, package_script(plan_.in.site, in_work("fairlead.deb"), false)),
                  15min));
       step.usual = 20s;
       before_ = {step.id};
@@ -253,7 +254,9 @@ fairlead node online
   void kubeadm_package(const Node& n) {
     if (n.package_is("kubeadm", target_) || plan_.has(n.machine->name + "/kubeadm")) return;
     Step out = step(n, "kubeadm", "gets kubeadm " + target_, "kubeadm is " + installed(n, "kubeadm"));
+    out.operations = package_operations(plan_.in.site);
     out.operations.emplace_back(script(install_kubernetes(plan_.in.site, {"kubeadm"}), 15min));
+    for (Operation& operation : image_operations(plan_.in.site)) out.operations.push_back(std::move(operation));
     out.usual = 20s;
     add(std::move(out));
   }
@@ -312,6 +315,7 @@ fairlead node online
     Step out = step(n, "kubelet", "gets kubelet " + target_, "kubelet is " + bare(n.node->kubelet_version));
     std::vector<std::string> packages{"kubelet"};
     if (n.control_plane) packages.emplace_back("kubectl");
+    out.operations = package_operations(plan_.in.site);
     out.operations.emplace_back(
         script(install_kubernetes(plan_.in.site, packages) + "systemctl daemon-reload\nsystemctl restart kubelet\n", 15min));
     out.usual = 20s;
@@ -406,7 +410,7 @@ std::string install_kubernetes(const Site& site, const std::vector<std::string>&
     names += " " + package;
     pinned += " " + sh_quote(apt_version(package, site.versions.kubernetes));
   }
-  text += "apt-get update -q\n" + apt_install("--no-install-recommends --allow-change-held-packages" + pinned) + "\n";
+  text += package_script(site, "--no-install-recommends --allow-change-held-packages" + pinned);
   return text + "apt-mark hold" + names + "\n";
 }
 

@@ -36,22 +36,40 @@ std::string runtime_pin(const Site& site) {
                                                                : pin("containerd", containerd.version + "*");
 }
 
-/// The system's own file of sources, which the mirror's takes the place of.
-RenderedFile mirror_sources(const Site& site, std::string_view os_id, std::string_view name) {
-  const std::string mirror = without_slash(site.mirrors.debian);
-  std::string text(kWritten);
-  if (os_id == "ubuntu") {
-    text += stanza(mirror, fmt::format("{0} {0}-updates {0}-security", name), "main restricted universe",
-                   "/usr/share/keyrings/ubuntu-archive-keyring.gpg");
-    return {"/etc/apt/sources.list.d/ubuntu.sources", text, 0644, "apt-get -q update\n"};
-  }
-  constexpr std::string_view kKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
-  text += stanza(mirror, fmt::format("{0} {0}-updates", name), "main", kKey) + "\n";
-  text += stanza(mirror + "-security", fmt::format("{}-security", name), "main", kKey);
-  return {"/etc/apt/sources.list.d/debian.sources", text, 0644, "apt-get -q update\n"};
-}
+struct Release {
+  std::string_view id;
+  std::string_view version;
+  std::string_view name;
+};
+constexpr std::array<Release, 4> kReleases{
+    {{"debian", "12", "bookworm"}, {"debian", "13", "trixie"}, {"ubuntu", "22.04", "jammy"}, {"ubuntu", "24.04", "noble"}}};
 
 }  // namespace
+
+std::string system_sources(const Site& site, std::string_view os_id, std::string_view name) {
+  std::string text(kWritten);
+  if (os_id == "ubuntu") {
+    const std::string mirror = without_slash(site.mirrors.debian.empty() ? "http://archive.ubuntu.com/ubuntu" : site.mirrors.debian);
+    return text + stanza(mirror, fmt::format("{0} {0}-updates {0}-security", name), "main restricted universe",
+                         "/usr/share/keyrings/ubuntu-archive-keyring.gpg");
+  }
+  const std::string mirror = without_slash(site.mirrors.debian.empty() ? "http://deb.debian.org/debian" : site.mirrors.debian);
+  constexpr std::string_view kKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  text += stanza(mirror, fmt::format("{0} {0}-updates", name), "main", kKey) + "\n";
+  return text + stanza(mirror + "-security", fmt::format("{}-security", name), "main", kKey);
+}
+
+std::string kubernetes_sources(const Site& site, std::string_view keyring) {
+  return std::string(kWritten) + stanza(kubernetes_repository(site), "/", "", keyring);
+}
+
+std::string docker_sources(std::string_view os_id, std::string_view name, std::string_view keyring) {
+  return std::string(kWritten) + stanza(docker_repository(os_id), name, "stable", keyring);
+}
+
+bool takes_docker_packages(const Site& site) {
+  return site.versions.cri_dockerd || (site.versions.containerd && site.versions.containerd->source == RuntimeSource::kDockerRepository);
+}
 
 std::string kubernetes_repository(const Site& site) {
   const std::string base = site.mirrors.kubernetes.empty() ? "https://pkgs.k8s.io" : without_slash(site.mirrors.kubernetes);
@@ -61,17 +79,23 @@ std::string kubernetes_repository(const Site& site) {
 std::string docker_repository(std::string_view os_id) { return fmt::format("https://download.docker.com/linux/{}", os_id); }
 
 std::string_view codename(std::string_view os_id, std::string_view os_version) {
-  struct Release {
-    std::string_view id;
-    std::string_view version;
-    std::string_view name;
-  };
-  static constexpr std::array<Release, 4> kReleases{
-      {{"debian", "12", "bookworm"}, {"debian", "13", "trixie"}, {"ubuntu", "22.04", "jammy"}, {"ubuntu", "24.04", "noble"}}};
   for (const Release& release : kReleases) {
     if (release.id == os_id && release.version == os_version) return release.name;
   }
   return {};
+}
+
+std::string_view os_of_codename(std::string_view name) {
+  for (const Release& release : kReleases) {
+    if (release.name == name) return release.id;
+  }
+  return {};
+}
+
+std::string known_codenames() {
+  std::string out;
+  for (const Release& release : kReleases) out += (out.empty() ? "" : ", ") + std::string(release.name);
+  return out;
 }
 
 std::vector<RenderedFile> kubernetes_apt_files(const Site& site, const Machine& machine) {
@@ -79,8 +103,8 @@ std::vector<RenderedFile> kubernetes_apt_files(const Site& site, const Machine& 
   if (!runs && !machine.has(Role::kBastion)) return {};
   std::vector<RenderedFile> out;
   if (site.mirrors.bundle.empty()) {
-    out.push_back({"/etc/apt/sources.list.d/kubernetes.sources",
-                   std::string(kWritten) + stanza(kubernetes_repository(site), "/", "", kKubernetesKeyring), 0644, "apt-get -q update\n"});
+    out.push_back(
+        {"/etc/apt/sources.list.d/kubernetes.sources", kubernetes_sources(site, kKubernetesKeyring), 0644, "apt-get -q update\n"});
   }
   std::string pins = std::string(kWritten) + pin(runs ? "kubeadm kubelet kubectl" : "kubectl", site.versions.kubernetes + "-*");
   if (const std::string runtime = runtime_pin(site); runs && !runtime.empty()) pins += "\n" + runtime;
@@ -93,14 +117,13 @@ std::vector<RenderedFile> apt_files(const Site& site, const Machine& machine, st
   if (name.empty() || !site.mirrors.bundle.empty()) return {};
   std::vector<RenderedFile> out;
   if (!site.mirrors.debian.empty()) {
-    out.push_back(mirror_sources(site, os_id, name));
+    // The system's own file of sources, which the mirror's takes the place of.
+    out.push_back({fmt::format("/etc/apt/sources.list.d/{}.sources", os_id == "ubuntu" ? "ubuntu" : "debian"),
+                   system_sources(site, os_id, name), 0644, "apt-get -q update\n"});
     out.push_back({"/etc/apt/sources.list", std::string(kWritten) + "# The sources are in sources.list.d.\n", 0644, ""});
   }
-  const bool docker =
-      site.versions.cri_dockerd || (site.versions.containerd && site.versions.containerd->source == RuntimeSource::kDockerRepository);
-  if (docker && runs_kubelet(machine)) {
-    out.push_back({"/etc/apt/sources.list.d/docker.sources",
-                   std::string(kWritten) + stanza(docker_repository(os_id), name, "stable", kDockerKeyring), 0644, "apt-get -q update\n"});
+  if (takes_docker_packages(site) && runs_kubelet(machine)) {
+    out.push_back({"/etc/apt/sources.list.d/docker.sources", docker_sources(os_id, name, kDockerKeyring), 0644, "apt-get -q update\n"});
   }
   return out;
 }

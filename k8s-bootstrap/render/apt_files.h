@@ -24,6 +24,18 @@ inline constexpr std::string_view kDockerKeyring = "/etc/apt/keyrings/docker.asc
 /// "bookworm" of ("debian", "12"); empty: a system that Fairlead does not know.
 [[nodiscard]] std::string_view codename(std::string_view os_id, std::string_view os_version);
 
+/// "debian" of "bookworm"; empty: not known.
+[[nodiscard]] std::string_view os_of_codename(std::string_view name);
+/// "bookworm, trixie, jammy, noble"
+[[nodiscard]] std::string known_codenames();
+
+/// Texts of deb822 files: the system's own archive (or the site's mirror of it), Kubernetes', Docker's.
+[[nodiscard]] std::string system_sources(const Site& site, std::string_view os_id, std::string_view name);
+[[nodiscard]] std::string kubernetes_sources(const Site& site, std::string_view keyring);
+[[nodiscard]] std::string docker_sources(std::string_view os_id, std::string_view name, std::string_view keyring);
+/// Docker with cri-dockerd, or containerd of Docker's repository.
+[[nodiscard]] bool takes_docker_packages(const Site& site);
+
 /// kubernetes.sources and the pins: part of machine_files.
 [[nodiscard]] std::vector<RenderedFile> kubernetes_apt_files(const Site& site, const Machine& machine);
 /// What needs the machine's system (facts: os_id, os_version): the mirror in place of the system's own sources, Docker's repository.

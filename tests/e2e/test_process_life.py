@@ -174,7 +174,7 @@ class ProcessLifeTest(EndToEnd):
         self.assertIn("/no/such/socket", done.stderr)
 
     def test_verbs_of_later_versions_say_so(self):
-        done = self._fairlead("bootstrap", "bundle")
+        done = self._fairlead("storage", "expand")
 
         self.assertEqual(done.returncode, 1)
         self.assertIn("not in this version", done.stdout + done.stderr)

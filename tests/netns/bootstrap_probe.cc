@@ -9,6 +9,7 @@
 //   bootstrap_probe SITE lock OWNER TOKEN                 LOCKED; holds it until its input ends; LOST who
 //   bootstrap_probe SITE unlock MACHINE                   WAS who
 //   bootstrap_probe SITE twice MACHINE                    runs one script, waits for a line, runs another
+//   bootstrap_probe SITE packages WORDS                   the script that installs them from a bundle
 //
 // SITE: lines "machine NAME ADDRESS ROLE", "user NAME", "key PATH", "port N", "jump NAME", "timeout 2s", "known PATH", "parallel N",
 // "authority KEY", "certified NAME", "certificate PATH", "machine-user NAME USER", "inside NAME PID" (the local transport).
@@ -28,6 +29,7 @@
 #include "k8s-bootstrap/apply/site_lock.h"
 #include "k8s-bootstrap/apply/step_runner.h"
 #include "k8s-bootstrap/facts/fact_collector.h"
+#include "k8s-bootstrap/plan/package_scripts.h"
 #include "k8s-bootstrap/transport/local_transport.h"
 #include "k8s-bootstrap/transport/ssh_transport.h"
 
@@ -222,6 +224,12 @@ int main_of(int argc, char** argv) {
   if (argc < 3) return 2;
   const Setup setup = read_setup(argv[1]);
   const Words words(argv + 2, argv + argc);
+  if (words.front() == "packages" && words.size() == 2) {
+    Site site;
+    site.mirrors.bundle = "/srv/demo.bundle";
+    std::cout << package_script(site, words[1]);
+    return 0;
+  }
   if (!setup.places.empty()) {
     LocalTransport transport(setup.places);
     return act(setup, transport, words);

@@ -167,7 +167,7 @@ TEST(ImageBuilder, AnImageGetsItsNameOnlyWhenTheBuilderSaysThatItIsWhole) {
   ImagePlaces places{folder.path("images"), "", std::string(kCloudKernel), false};
   const ImageBuild build = plan_image(classic_image(), places);
   std::string word;
-  ImageWorld world;
+  LocalWorld world;
   world.run = [&](const ProgramCall& call) -> Result<ProgramResult> {
     const auto put = [](const std::string& path, const std::string& text) { std::ofstream(path) << text; };
     if (call.argv.front() == "mmdebstrap") std::filesystem::create_directories(build.work + "/root/etc/systemd/system");
