@@ -95,7 +95,7 @@ class BundlePlan {
     run("fetches container images",
         fmt::format("cd {0}/images\nnumber=0\nwhile read -r image; do\n  number=$((number + 1))\n"
                     "  skopeo copy --quiet --retry-times 3 --override-os linux --override-arch amd64 \"docker://$image\" "
-                    "\"docker-archive:$number.tar:$image\" </dev/null\n"
+                    "\"docker-archive:$number.tar:$image\" </dev/null ||\n    {{ echo \"image $image was not fetched\" >&2; exit 1; }}\n"
                     "done <{0}/out/images.txt\ntar -cf {0}/out/images.tar .\n",
                     sh_quote(work_)),
         120min);
