@@ -150,11 +150,16 @@ void LocalCommands::add_bootstrap_bundle(CLI::App* group) {
       tree_.verb(group, "bundle", "All that machines take from the network, in a folder for sites without one (mirrors.bundle)",
                  [this] { bootstrap_bundle(bootstrap_, options_, environment_); });
   site_option(bundle, request);
-  bundle->add_option("--output", request.output, "The folder (default: mirrors.bundle, or NAME.bundle)")->type_name("FOLDER");
+  bundle->add_option("--output", request.output, "The folder (default: mirrors.bundle, or NAME.bundle beside the site file)")
+      ->type_name("FOLDER");
   bundle
       ->add_option("--release", request.release,
                    "Of the machines' system: bookworm, trixie, jammy, noble (default: image.release, or bookworm)")
       ->type_name("NAME");
+  bundle->add_option("--image", request.images, "One more container image; once for each")
+      ->type_name("NAME")
+      ->take_all()
+      ->allow_extra_args(false);
   bundle->add_option("--package", request.package, "Fairlead's own package: what it depends on comes into the bundle")->type_name("FILE");
   bundle->add_flag("--dry-run", request.dry_run, "Only print the commands and files");
 }

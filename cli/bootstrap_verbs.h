@@ -16,6 +16,7 @@ struct BootstrapRequest {
   std::string show;                    ///< plan --show FILE: that rendered file instead
   std::string output;                  ///< init, kubeconfig, bundle: where to write
   std::string release;                 ///< bundle
+  std::vector<std::string> images;     ///< bundle --image NAME
   std::vector<std::string> machines;   ///< adopt --machine NAME=ADDRESS
   std::vector<std::string> roles;      ///< add-node --role, likewise the following
   std::vector<std::string> addresses;  ///< NETWORK=ADDRESS

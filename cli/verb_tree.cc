@@ -26,7 +26,7 @@ void VerbTree::later(CLI::App* parent, const std::string& name) {
   out->group("");
   out->set_help_flag();
   out->prefix_command();
-  out->fallthrough(false);  // What follows belongs to the later verb: `fairlead bootstrap bundle --to x` is no wrong usage.
+  out->fallthrough(false);  // What follows belongs to the later verb: `fairlead storage expand --to x` is no wrong usage.
 }
 
 VerbModel model_of(const CLI::App& app) {

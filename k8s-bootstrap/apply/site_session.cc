@@ -6,6 +6,7 @@
 #include <optional>
 #include <pwd.h>
 #include <random>
+#include <sstream>
 #include <unistd.h>
 #include <utility>
 
@@ -77,6 +78,7 @@ struct SiteFiles {
   std::map<std::string, std::vector<CopyFile>> copies;  ///< Machine -> its `files` with a source.
   std::map<std::string, std::string> manifests;
   std::optional<FairleadPackage> fairlead;
+  std::optional<BundleFacts> bundle;
 };
 
 class Session final : public SiteSession {
@@ -100,6 +102,7 @@ class Session final : public SiteSession {
     for (const auto& [machine, copies] : files_.copies) out.machines[machine].copies = copies;
     out.manifests = files_.manifests;
     out.fairlead = files_.fairlead;
+    out.bundle = files_.bundle;
     // Read each time: steps change it. One that cannot be read stays unknown here; whoever uses it is told why.
     if (const auto kubeconfig = state_.read_secret("kubeconfig"))
       out.kubeconfig_sha256 = *kubeconfig ? sha256(**kubeconfig) : std::string();
@@ -259,6 +262,21 @@ std::string version_of_package(const std::string& path) {
   return begin == std::string::npos || end == std::string::npos ? std::string("?") : name.substr(begin + 1, end - begin - 1);
 }
 
+/// One that is not whole is none: `bundle` opens the site, too, and a plan says what is missing.
+std::optional<BundleFacts> read_bundle(const std::string& folder) {
+  if (folder.empty()) return std::nullopt;
+  const auto sums = read_file(folder + "/SHA256SUMS", kManifestBytesMax);
+  const auto packages = read_file(folder + "/packages.txt", kManifestBytesMax);
+  if (!sums || !packages) return std::nullopt;
+  BundleFacts out;
+  std::istringstream lines(*sums);
+  for (std::string sum, name; lines >> sum >> name;) out.sums[name] = sum;
+  std::istringstream names(*packages);
+  for (std::string name; names >> name;) out.packages.push_back(name);
+  if (!out.sums.contains("packages.tar")) return std::nullopt;
+  return out;
+}
+
 /// Errors: those of reading, with the place in the site that names the file.
 Result<SiteFiles> read_files(const Site& site, const SessionOptions& options) {
   SiteFiles out;
@@ -284,6 +302,7 @@ Result<SiteFiles> read_files(const Site& site, const SessionOptions& options) {
       out.copies[machine.name].push_back(std::move(copied));
     }
   }
+  out.bundle = read_bundle(site.mirrors.bundle);
   if (!options.package.empty()) {
     auto bytes = read_file(options.package, kPackageBytesMax);
     if (!bytes) return bytes.error();

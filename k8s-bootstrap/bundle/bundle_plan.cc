@@ -12,14 +12,13 @@
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/render/apt_files.h"
 #include "k8s-bootstrap/render/container_runtime.h"
+#include "k8s-bootstrap/render/machine_roles.h"
 #include "k8s-bootstrap/site/versions.h"
 
 namespace fairlead::bootstrap {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::string_view kVerifyImage = "busybox:1.36";
 
 /// As containerd and Docker complete a name without a registry.
 std::string with_registry(const std::string& image) {
@@ -30,18 +29,19 @@ std::string with_registry(const std::string& image) {
   return registry ? image : "docker.io/" + image;
 }
 
-/// Values of `image:` in a manifest, in whatever kind of object: one line each, as every YAML that kubectl takes has them in practice.
+/// Values of keys `image`, of YAML in blocks or in one line and of JSON. What programs in a container fetch by themselves is not seen.
 void add_images(const std::string& manifest, std::set<std::string>& out) {
-  for (std::size_t at = 0; at < manifest.size();) {
-    const auto end = std::min(manifest.find('\n', at), manifest.size());
-    std::string line = manifest.substr(at, end - at);
-    at = end + 1;
-    line.erase(0, line.find_first_not_of(" -\t"));
-    if (!line.starts_with("image:")) continue;
-    line.erase(0, 6);
-    const auto begin = line.find_first_not_of(" \t\"'");
-    if (begin == std::string::npos || line[begin] == '#') continue;
-    out.insert(with_registry(line.substr(begin, line.find_first_of(" \t\r\"'#", begin) - begin)));
+  constexpr std::string_view kKey = "image";
+  constexpr std::string_view kBefore = " \t\n{,\"'-";
+  for (auto at = manifest.find(kKey); at != std::string::npos; at = manifest.find(kKey, at + 1)) {
+    if (at != 0 && kBefore.find(manifest[at - 1]) == std::string_view::npos) continue;
+    auto colon = at + kKey.size();
+    while (colon < manifest.size() && (manifest[colon] == '"' || manifest[colon] == '\'')) ++colon;
+    if (colon >= manifest.size() || manifest[colon] != ':') continue;
+    const auto begin = manifest.find_first_not_of(" \t\"'", colon + 1);
+    if (begin == std::string::npos) return;
+    const auto end = std::min(manifest.find_first_of(" \t\r\n\"',}#", begin), manifest.size());
+    if (end > begin) out.insert(with_registry(manifest.substr(begin, end - begin)));
   }
 }
 
@@ -83,6 +83,7 @@ class BundlePlan {
   void images() {
     std::string more;
     for (const std::string& image : bundle_images(texts_.manifests)) more += image + "\n";
+    for (const std::string& image : places_.images) more += with_registry(image) + "\n";
     write("/more-images", more);
     write("/kubeadm.yaml", kubeadm_document());
     // kubeadm itself knows its images; it is in the repository already.
@@ -93,7 +94,7 @@ class BundlePlan {
                     sh_quote(work_)),
         2min);
     run("fetches container images",
-        fmt::format("cd {0}/images\nnumber=0\nwhile read -r image; do\n  number=$((number + 1))\n"
+        fmt::format("cd {0}/images\nnumber=0\nwhile read -r image; do\n  number=$((number + 1))\n  echo \"image $image\"\n"
                     "  skopeo copy --quiet --retry-times 3 --override-os linux --override-arch amd64 \"docker://$image\" "
                     "\"docker-archive:$number.tar:$image\" </dev/null ||\n    {{ echo \"image $image was not fetched\" >&2; exit 1; }}\n"
                     "done <{0}/out/images.txt\ntar -cf {0}/out/images.tar .\n",
@@ -155,6 +156,7 @@ class BundlePlan {
     add("APT::Sandbox::User", "root");
     add("Acquire::Languages", "none");
     add("Acquire::Retries", "3");
+    add("APT::Update::Error-Mode", "any");  // Without it an archive that does not answer is passed over.
     return out;
   }
   [[nodiscard]] std::string kubeadm_document() const {
@@ -203,15 +205,17 @@ class BundlePlan {
 std::vector<std::string> bundle_packages(const Site& site, std::string_view os_id) {
   std::set<std::string> out;
   for (const Machine& machine : site.machines) {
-    if (!machine.prepare) continue;
-    for (const auto& [name, version] : wanted_packages(site, machine))
+    for (const auto& [name, version] : wanted_packages(site, machine)) {
+      const bool upgraded = name == "kubeadm" || name == "kubelet" || name == "kubectl";  // Also where preparation is somebody else's.
+      if (!machine.prepare && !upgraded) continue;
       out.insert(version.empty() ? name : apt_version(name, version, version_separator(name, os_id)));
+    }
   }
   return {out.begin(), out.end()};
 }
 
 std::vector<std::string> bundle_images(const std::map<std::string, std::string>& manifests) {
-  std::set<std::string> out{with_registry(std::string(kVerifyImage))};
+  std::set<std::string> out{with_registry(std::string(kBusybox))};
   for (const auto& [name, text] : manifests) add_images(text, out);
   return {out.begin(), out.end()};
 }
@@ -221,10 +225,13 @@ Result<std::vector<HostStep>> plan_bundle(const Site& site, const Rendered& text
   if (os_id.empty())
     return Error{Errc::kInvalidConfig, fmt::format("'{}' is no release that Fairlead knows: {}", places.release, known_codenames())};
   BundlePlan plan(site, texts, places, std::string(os_id));
+  if (places.folder.find_first_of(" \t\n") != std::string::npos)
+    return Error{Errc::kInvalidConfig, fmt::format("'{}': apt takes no folder with white space in its name", places.folder)};
   if (auto fine = plan.no_digests(); !fine) return fine.error();
   plan.begin();
   plan.packages();
-  plan.images();
+  const bool nodes = std::any_of(site.machines.begin(), site.machines.end(), [](const Machine& m) { return runs_kubelet(m); });
+  if (nodes) plan.images();
   if (auto done = plan.archive(); !done) return done.error();
   plan.end();
   return plan.take();

@@ -2,9 +2,11 @@
 // An air-gap bundle of a site: a folder with all that preparation takes from the network, made on a machine that has one. `mirrors.bundle`
 // names it then, and preparation reads it (bundle_scripts.h).
 //
-//   BP1  Everything is made in a work folder below; the bundle's files get their names when all are whole.
+//   BP1  Everything is made in a work folder below. SHA256SUMS goes before the first file of an older bundle and comes after the last new
+//        one: a folder without it is no bundle.
 //   BP2  Nothing is taken without a check: packages by apt with pinned keys, images by their registry over TLS, archives by SHA-256.
-//   BP3  Nothing of the machine it is made on counts: apt has a root of its own, in which no package is installed.
+//   BP3  What is installed on the machine it is made on does not count: apt has a root of its own, in which there is no package. Of
+//        apt.conf the ways to the network (proxies) are kept.
 #pragma once
 
 #include <map>
@@ -20,15 +22,16 @@
 namespace fairlead::bootstrap {
 
 struct BundlePlaces {
-  std::string folder;   ///< Absolute: "/srv/demo.bundle".
-  std::string release;  ///< Of the machines: "bookworm"; one for the whole site.
+  std::string folder;               ///< Absolute: "/srv/demo.bundle".
+  std::string release;              ///< Of the machines: "bookworm"; one for the whole site.
+  std::vector<std::string> images;  ///< More of them.
 };
 
 /// `texts`: of the site, with manifests, runtime_sha256 and the package (its dependencies come into the bundle, and the gateways' need of
 /// it is why). Errors: kInvalidConfig (a release that is not known, an archive without a SHA-256).
 [[nodiscard]] Result<std::vector<HostStep>> plan_bundle(const Site& site, const Rendered& texts, const BundlePlaces& places);
 
-/// What apt is asked for: "kubeadm=1.36.4-*", "chrony". Of all machines that are prepared, each once, sorted.
+/// What apt is asked for: "kubeadm=1.36.4-*", "chrony". Of all machines, each once, sorted.
 [[nodiscard]] std::vector<std::string> bundle_packages(const Site& site, std::string_view os_id);
 /// Images beside kubeadm's own: those of the manifests, and what `verify` runs. Each once, sorted, with their registry: what containerd
 /// makes of "busybox:1.36" is "docker.io/library/busybox:1.36".

@@ -1,9 +1,11 @@
 // fairlead: pure
 #include "k8s-bootstrap/plan/package_scripts.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
-#include "k8s-bootstrap/plan/plan_builder.h"
+#include "k8s-bootstrap/render/machine_roles.h"
+#include "k8s-bootstrap/render/sha256.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -14,11 +16,44 @@ using namespace std::chrono_literals;
 constexpr std::string_view kKubernetesKey = "DE15B14486CD377B9E876E1A234654DA9A296436";
 constexpr std::string_view kDockerKey = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88";
 
+/// Empty: the bundle does not have it, or is not whole (check_bundle).
+std::string sum_of(const PlanInput& in, const std::string& file) {
+  if (!in.texts.bundle) return {};
+  const auto found = in.texts.bundle->sums.find(file);
+  return found == in.texts.bundle->sums.end() ? std::string() : found->second;
+}
+
+CopyFile bundle_file(const PlanInput& in, const std::string& name) {
+  CopyFile out = copy_file(in.site.mirrors.bundle + "/" + name, in_work(name));
+  out.sha256 = sum_of(in, name);
+  return out;
+}
+
 }  // namespace
 
-std::vector<Operation> package_operations(const Site& site) {
-  if (site.mirrors.bundle.empty()) return {};
-  return {copy_file(site.mirrors.bundle + "/packages.tar", in_work("packages.tar"))};
+void check_bundle(PlanBuilder& plan) {
+  const Site& site = plan.in.site;
+  if (site.mirrors.bundle.empty()) return;
+  std::vector<std::string> machines;
+  bool nodes = false;
+  for (const Machine& machine : site.machines) {
+    machines.push_back(machine.name);
+    nodes = nodes || runs_kubelet(machine);
+  }
+  if (!plan.in.texts.bundle)
+    return plan.obstacle(machines, site.mirrors.bundle + " is no whole bundle: it has no SHA256SUMS or no packages.txt",
+                         "fairlead bootstrap bundle makes it, where there is a network");
+  const std::string wanted = fmt::format("kubeadm_{}-", site.versions.kubernetes);
+  const auto is_wanted = [&](const std::string& package) { return package.starts_with(wanted); };
+  const std::vector<std::string>& packages = plan.in.texts.bundle->packages;
+  if (nodes && std::none_of(packages.begin(), packages.end(), is_wanted))
+    plan.obstacle(machines, fmt::format("the bundle has no kubeadm {}: it is of another version", site.versions.kubernetes),
+                  "fairlead bootstrap bundle makes it anew, where there is a network");
+}
+
+std::vector<Operation> package_operations(const PlanInput& in) {
+  if (in.site.mirrors.bundle.empty()) return {};
+  return {bundle_file(in, "packages.tar")};
 }
 
 std::string package_script(const Site& site, std::string_view words, bool update) {
@@ -37,13 +72,22 @@ rm -rf {0}/packages {0}/packages.tar
                      kWorkPath, apt_install(fmt::format("$bundle {}", words)));
 }
 
-std::vector<Operation> image_operations(const Site& site) {
-  if (site.mirrors.bundle.empty()) return {};
-  const std::string_view import = site.versions.containerd ? "ctr -n k8s.io images import" : "docker load -q -i";
-  return {copy_file(site.mirrors.bundle + "/images.tar", in_work("images.tar")),
+std::string imported_images_path() { return in_work("images.sha256"); }
+
+bool lacks_images(const PlanInput& in, const MachineFacts& facts) {
+  if (in.site.mirrors.bundle.empty() || !in.texts.bundle) return false;
+  const auto note = facts.files.find(imported_images_path());
+  return note == facts.files.end() || !note->second.present || note->second.sha256 != sha256(sum_of(in, "images.tar") + "\n");
+}
+
+std::vector<Operation> image_operations(const PlanInput& in) {
+  if (in.site.mirrors.bundle.empty()) return {};
+  const std::string_view import = in.site.versions.containerd ? "ctr -n k8s.io images import" : "docker load -q -i";
+  return {bundle_file(in, "images.tar"),
           script(fmt::format("rm -rf {0}/images\nmkdir -p {0}/images\ntar -xf {0}/images.tar -C {0}/images\n"
-                             "for archive in {0}/images/*.tar; do {1} \"$archive\"; done\nrm -rf {0}/images {0}/images.tar\n",
-                             kWorkPath, import),
+                             "for archive in {0}/images/*.tar; do {1} \"$archive\"; done\nrm -rf {0}/images {0}/images.tar\n"
+                             "echo {2} >{3}\n",
+                             kWorkPath, import, sum_of(in, "images.tar"), imported_images_path()),
                  15min)};
 }
 

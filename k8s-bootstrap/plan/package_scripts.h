@@ -10,16 +10,23 @@
 #include <string_view>
 #include <vector>
 
-#include "k8s-bootstrap/plan/plan_input.h"
+#include "k8s-bootstrap/plan/plan_builder.h"
 
 namespace fairlead::bootstrap {
 
+/// Obstacles where the site's bundle is not whole or is of another version. Nothing without one.
+void check_bundle(PlanBuilder& plan);
+
 /// What has to be on the machine before package_script: the bundle's packages; nothing without a bundle.
-[[nodiscard]] std::vector<Operation> package_operations(const Site& site);
+[[nodiscard]] std::vector<Operation> package_operations(const PlanInput& in);
 /// `apt-get install` of these words: of the network's sources, read anew with `update`, or of the bundle alone.
 [[nodiscard]] std::string package_script(const Site& site, std::string_view words, bool update = true);
-/// Container images of the bundle; nothing without one.
-[[nodiscard]] std::vector<Operation> image_operations(const Site& site);
+/// Whether the machine has imported other images than the bundle's, or none; false without a bundle.
+[[nodiscard]] bool lacks_images(const PlanInput& in, const MachineFacts& facts);
+/// Imports the bundle's, and notes which.
+[[nodiscard]] std::vector<Operation> image_operations(const PlanInput& in);
+/// The note, on the machine: SHA-256 of the images.tar that was imported last.
+[[nodiscard]] std::string imported_images_path();
 
 /// Debian repacks containerd: 1.6.20~ds1-1+deb12u3. Everybody else has the build behind a dash.
 [[nodiscard]] std::string_view version_separator(std::string_view package, std::string_view os_id);

@@ -91,7 +91,7 @@ void plan_package(PlanBuilder& plan, const Machine& gateway, const MachineFacts&
   CopyFile from = copy_file(package.path, in_work("fairlead.deb"));
   from.sha256 = package.sha256;
   step.operations.emplace_back(from);
-  for (Operation& operation : package_operations(plan.in.site)) step.operations.push_back(std::move(operation));
+  for (Operation& operation : package_operations(plan.in)) step.operations.push_back(std::move(operation));
   step.operations.emplace_back(script(fmt::format("export DEBIAN_FRONTEND=noninteractive\n{1}rm -f {0}/fairlead.deb\n", kWorkPath,
                                                   package_script(plan.in.site, in_work("fairlead.deb"), false)),
                                       10min));

@@ -52,6 +52,7 @@ std::vector<std::string> files_to_ask(const Site& site, const Machine& machine, 
     for (const CopyFile& copied : all.copies) paths.push_back(copied.path);
     for (const AptKeyring& keyring : apt_keyrings(site, all)) paths.push_back(keyring.path);
   }
+  if (!site.mirrors.bundle.empty()) paths.push_back(imported_images_path());
   if (site.pki.ssh_ca) {
     for (const std::string_view path : {kHostCertificate, kUserCa, kSshdSettings}) paths.emplace_back(path);
   }

@@ -32,6 +32,11 @@ struct FairleadPackage {
   std::string version;
   std::string sha256;
 };
+/// What the site's bundle says of itself. Read when the site is opened.
+struct BundleFacts {
+  std::map<std::string, std::string> sums;  ///< File -> SHA-256: "packages.tar", "images.tar", archives.
+  std::vector<std::string> packages;        ///< File names: "kubeadm_1.36.4-1.1_amd64.deb".
+};
 struct Rendered {
   std::map<std::string, MachineTexts> machines;
   std::string gateway_yaml;
@@ -39,6 +44,7 @@ struct Rendered {
   std::map<std::string, std::string> manifests;                      ///< Name of an addon -> the text of its manifest.
   std::optional<FairleadPackage> fairlead;                           ///< Absent: gateways have theirs already.
   std::optional<std::string> kubeconfig_sha256;  ///< Of the one in state_dir, "" where there is none; absent: not looked at.
+  std::optional<BundleFacts> bundle;             ///< Absent: the site names none, or there is none whole.
   std::string runtime_sha256;  ///< Of the upstream archive of containerd or cri-dockerd: the site's, or the one this release knows.
 };
 /// Everything but what comes from files of the operator's machine: manifests, `copies` and the package. What depends on a machine's system

@@ -5,6 +5,7 @@
 
 #include "k8s-bootstrap/plan/plan_phases.h"
 #include "k8s-bootstrap/render/sha256.h"
+#include "k8s-bootstrap/site/versions.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -115,7 +116,7 @@ trap '$k delete namespace fairlead-verify --ignore-not-found --wait=false >/dev/
 $k delete namespace fairlead-verify --ignore-not-found >/dev/null
 $k create namespace fairlead-verify >/dev/null
 pod() {{
-  $k run "$1" --image=busybox:1.36 --restart=Never --labels=app="$1" --overrides="{{\"spec\": {{\"nodeName\": \"$2\"}}}}" \
+  $k run "$1" --image={3} --restart=Never --labels=app="$1" --overrides="{{\"spec\": {{\"nodeName\": \"$2\"}}}}" \
     --command -- sh -c "$3" >/dev/null
 }}
 pod server {1} 'mkdir /www && echo here >/www/index.html && exec httpd -f -p 8080 -h /www'
@@ -127,7 +128,7 @@ $k exec client -- nslookup kubernetes.default.svc.cluster.local >/dev/null ||
 $k exec client -- wget -q -T 10 -O - http://server/ | grep -q here ||
   {{ echo 'a pod of {2} does not reach a Service with its pod on {1}' >&2; exit 1; }}
 )sh",
-                     kAdminConf, nodes.front(), nodes.back());
+                     kAdminConf, nodes.front(), nodes.back(), kBusybox);
 }
 
 /// What a `verify` that was killed left in maintenance; a server that is none any more is left alone.

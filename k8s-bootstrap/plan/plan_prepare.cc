@@ -156,7 +156,7 @@ void plan_packages(const Preparing& p) {
   step.usual = 40s;
   std::string text = "export DEBIAN_FRONTEND=noninteractive\n";
   if (!install.empty()) {
-    step.operations = package_operations(site);
+    step.operations = package_operations(p.plan.in);
     for (std::string& word : install) word = sh_quote(word);
     text += package_script(site, fmt::format("--no-install-recommends --allow-change-held-packages {}", fmt::join(install, " ")));
   }
@@ -265,13 +265,10 @@ void plan_services(const Preparing& p) {
 }
 
 void plan_images(const Preparing& p) {
-  const std::string& bundle = p.plan.in.site.mirrors.bundle;
-  if (bundle.empty() || !p.plan.view.is(p.machine, MachineState::kBlank) || p.machine.has(Role::kEtcd)) return;
-  const StepRecord* record = last_record(p.facts, p.machine.name + "/images");
-  if (record != nullptr && record->state == "done") return;
-  Step step = p.step("images", "imports container images", "the site has a bundle, and no import of it is recorded");
+  if (!lacks_images(p.plan.in, p.facts)) return;
+  Step step = p.step("images", "imports container images", "the bundle's were not imported here");
   step.usual = 60s;
-  step.operations = image_operations(p.plan.in.site);
+  step.operations = image_operations(p.plan.in);
   p.add(std::move(step));
 }
 
@@ -329,7 +326,7 @@ std::optional<RuntimeChange> runtime_change(const PlanInput& in, const Machine& 
     out.version = versions.containerd->version;
     if (found == facts.packages.end() || is_version(found->second, out.version)) return std::nullopt;
     out.because = fmt::format("{} is {}", name, found->second);
-    install = package_operations(in.site);
+    install = package_operations(in);
     const std::string word = sh_quote(apt_version(name, out.version, version_separator(name, facts.os_id)));
     install.emplace_back(script("export DEBIAN_FRONTEND=noninteractive\n" +
                                     package_script(in.site, "--no-install-recommends --allow-change-held-packages " + word) +
@@ -354,6 +351,7 @@ bool is_version(const std::string& installed, const std::string& wanted) {
 }
 
 void plan_prepare(PlanBuilder& plan) {
+  check_bundle(plan);
   for (const Machine& machine : plan.in.site.machines) {
     const MachineFacts* facts = plan.in.facts.find(machine.name);
     if (facts == nullptr) continue;

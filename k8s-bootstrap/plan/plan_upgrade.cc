@@ -85,7 +85,7 @@ class Upgrade {
       CopyFile from = copy_file(package.path, in_work("fairlead.deb"));
       from.sha256 = package.sha256;
       step.operations.emplace_back(from);
-      for (Operation& operation : package_operations(plan_.in.site)) step.operations.push_back(std::move(operation));
+      for (Operation& operation : package_operations(plan_.in)) step.operations.push_back(std::move(operation));
       step.operations.emplace_back(
           // One script, one record: a gateway that has the new version and is on standby still is told from one that is done.
           script(fmt::format(R"sh(fairlead node standby --wait
@@ -251,12 +251,20 @@ fairlead node online
     add(std::move(out));
   }
 
+  /// Before anything that starts a pod of the new version.
+  void images(const Node& n) {
+    if (!lacks_images(plan_.in, *n.facts)) return;
+    Step out = step(n, "images", "imports container images", "the bundle's were not imported here");
+    out.operations = image_operations(plan_.in);
+    out.usual = 60s;
+    add(std::move(out));
+  }
+
   void kubeadm_package(const Node& n) {
     if (n.package_is("kubeadm", target_) || plan_.has(n.machine->name + "/kubeadm")) return;
     Step out = step(n, "kubeadm", "gets kubeadm " + target_, "kubeadm is " + installed(n, "kubeadm"));
-    out.operations = package_operations(plan_.in.site);
+    out.operations = package_operations(plan_.in);
     out.operations.emplace_back(script(install_kubernetes(plan_.in.site, {"kubeadm"}), 15min));
-    for (Operation& operation : image_operations(plan_.in.site)) out.operations.push_back(std::move(operation));
     out.usual = 20s;
     add(std::move(out));
   }
@@ -315,7 +323,7 @@ fairlead node online
     Step out = step(n, "kubelet", "gets kubelet " + target_, "kubelet is " + bare(n.node->kubelet_version));
     std::vector<std::string> packages{"kubelet"};
     if (n.control_plane) packages.emplace_back("kubectl");
-    out.operations = package_operations(plan_.in.site);
+    out.operations = package_operations(plan_.in);
     out.operations.emplace_back(
         script(install_kubernetes(plan_.in.site, packages) + "systemctl daemon-reload\nsystemctl restart kubelet\n", 15min));
     out.usual = 20s;
@@ -331,6 +339,7 @@ fairlead node online
     chain_ = needs;
     const bool cordoned_before = n.node->unschedulable && !ours;
     if (work) {
+      images(n);
       if (first && api_behind(n)) kubeadm_plan(n);
       pool(n, "maint", "takes {} out of the pool");
       drain(n, cordoned_before);
@@ -444,6 +453,7 @@ Plan plan_upgrade(const PlanInput& input) {
       plan.obstacle({n.machine->name}, fmt::format("no SHA-256 is known of the runtime {}", change->version),
                     "write it as `sha256` beside its version, or leave the version as it was");
   }
+  check_bundle(plan);
   if (!check_versions(plan, nodes)) return plan.take();
   Upgrade upgrade(plan, *plan.view.primary);
   upgrade.gateways();

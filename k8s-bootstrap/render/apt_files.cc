@@ -50,13 +50,17 @@ std::string system_sources(const Site& site, std::string_view os_id, std::string
   std::string text(kWritten);
   if (os_id == "ubuntu") {
     const std::string mirror = without_slash(site.mirrors.debian.empty() ? "http://archive.ubuntu.com/ubuntu" : site.mirrors.debian);
-    return text + stanza(mirror, fmt::format("{0} {0}-updates {0}-security", name), "main restricted universe",
-                         "/usr/share/keyrings/ubuntu-archive-keyring.gpg");
+    return text + stanza(mirror, fmt::format("{0} {0}-updates {0}-security", name), "main restricted universe", system_keyring(os_id).path);
   }
   const std::string mirror = without_slash(site.mirrors.debian.empty() ? "http://deb.debian.org/debian" : site.mirrors.debian);
-  constexpr std::string_view kKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
-  text += stanza(mirror, fmt::format("{0} {0}-updates", name), "main", kKey) + "\n";
-  return text + stanza(mirror + "-security", fmt::format("{}-security", name), "main", kKey);
+  const std::string_view key = system_keyring(os_id).path;
+  text += stanza(mirror, fmt::format("{0} {0}-updates", name), "main", key) + "\n";
+  return text + stanza(mirror + "-security", fmt::format("{}-security", name), "main", key);
+}
+
+SystemKeyring system_keyring(std::string_view os_id) {
+  if (os_id == "ubuntu") return {"/usr/share/keyrings/ubuntu-archive-keyring.gpg", "ubuntu-keyring"};
+  return {"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"};
 }
 
 std::string kubernetes_sources(const Site& site, std::string_view keyring) {

@@ -33,6 +33,12 @@ inline constexpr std::string_view kDockerKeyring = "/etc/apt/keyrings/docker.asc
 [[nodiscard]] std::string system_sources(const Site& site, std::string_view os_id, std::string_view name);
 [[nodiscard]] std::string kubernetes_sources(const Site& site, std::string_view keyring);
 [[nodiscard]] std::string docker_sources(std::string_view os_id, std::string_view name, std::string_view keyring);
+/// The keys that system_sources names: a file of the package that brings it.
+struct SystemKeyring {
+  std::string_view path;
+  std::string_view package;
+};
+[[nodiscard]] SystemKeyring system_keyring(std::string_view os_id);
 /// Docker with cri-dockerd, or containerd of Docker's repository.
 [[nodiscard]] bool takes_docker_packages(const Site& site);
 

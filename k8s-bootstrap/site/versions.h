@@ -52,6 +52,9 @@ struct ContainerdVersion {
 /// "2.3.1, 2.3.5": the versions of that minor whose archive's sum is known.
 [[nodiscard]] std::string containerd_with_sums(const Version& line);
 
+/// What `verify` and the provisioner of directories run in pods of theirs; a bundle has it.
+inline constexpr std::string_view kBusybox = "busybox:1.36";
+
 /// kubeadm's configuration format v1beta4 (else v1beta3) begins with it.
 inline constexpr std::uint32_t kV1Beta4Minor = 31;
 /// ECDSA-P384 begins with it.

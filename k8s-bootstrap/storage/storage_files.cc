@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "k8s-bootstrap/site/versions.h"
 #include "k8s-bootstrap/storage/metrics_text.h"
 #include "k8s-bootstrap/storage/storage_layout.h"
 
@@ -147,9 +148,9 @@ data:
     metadata: {{name: helper-pod}}
     spec:
       containers:
-        - {{name: helper-pod, image: busybox, imagePullPolicy: IfNotPresent}}
+        - {{name: helper-pod, image: {1}, imagePullPolicy: IfNotPresent}}
 )yaml",
-                     configs) +
+                     configs, kBusybox) +
          classes;
 }
 

@@ -103,7 +103,10 @@ def _transact(device, mac, kind, to, timeout, **fields):
         until = now() + timeout
         while (left := until - now()) > 0:
             sock.settimeout(left)
-            reply = dhcp.parse(sock.recv(4096))
+            try:
+                reply = dhcp.parse(sock.recv(4096))
+            except TimeoutError:
+                return None
             if reply and reply["xid"] == xid:
                 return reply
     return None
@@ -117,6 +120,8 @@ def dhcp_renewals(record, device, name):
         raise RuntimeError("nobody offers an address")
     server = dhcp.addresses(offer, 54)[0]
     ack = _transact(device, mac, dhcp.REQUEST, "255.255.255.255", 10, requested=offer["address"], server_id=server, options=called)
+    if ack is None or ack["kind"] != dhcp.ACK:
+        raise RuntimeError(f"{offer['address']} was offered and not given")
     address = ack["address"]
     subprocess.run(["ip", "address", "add", f"{address}/24", "dev", device], check=True)
     record.more = {"address": address, "server": server, "lease_s": dhcp.seconds(ack, 51)}

@@ -122,11 +122,13 @@ class Tour:
             process = subprocess.Popen(node.inside(["/bin/bash", "-o", "pipefail", "-c", f"cd /srv/site && {command}"]), stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         with process:
-            said = []
-            for line in process.stdout:
-                said.append(line)
-                print(f"  {line}", end="", flush=True)
-            if process.wait() not in (0, 141):   # 141: `head` had enough.
+            try:
+                for line in process.stdout:
+                    print(f"  {line}", end="", flush=True)
+            except BaseException:   # Whoever ends this does not wait for an apply.
+                process.kill()
+                raise
+            if process.wait() != 0 and not (process.returncode == 141 and "| head" in command):   # `head` had enough.
                 raise RuntimeError(f"{command}: exit code {process.returncode}")
         return time.monotonic() - began
 
@@ -233,9 +235,12 @@ class Tour:
         print("\nWhat this does not prove: kubeadm and the kubelet are stand-ins, all machines share one kernel and its clock, and no hypervisor pauses them.")
         if not stay:
             return
-        print(f"\nThe site stays up. A machine's shell, from another terminal: nsenter -t PID -a --root --wd /bin/bash")
+        print("\nThe site stays up. A machine's shell, from another terminal: nsenter -t PID -a --root --wd /bin/bash")
         for name, machine in self.site.machines.items():
             if os.path.exists(machine.root):
                 print(f"  {name:<9}PID {machine.pid}")
         print("Ctrl-C ends it and removes everything.", flush=True)
-        signal.pause()
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            print()

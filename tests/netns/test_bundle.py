@@ -38,6 +38,8 @@ mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
 mount -t proc proc /mnt/root/proc
 mount --rbind /dev /mnt/root/dev
+mkdir -p /mnt/root/srv/bundle
+mount --bind "$2" /mnt/root/srv/bundle
 exec chroot /mnt/root /bin/sh -euc "$1"
 """
 
@@ -218,9 +220,10 @@ kubernetes:
     def test_2_a_machine_without_a_network_installs_from_it_what_it_lacks(self):
         script = subprocess.run([f"{BIN}/bootstrap_probe", "/dev/null", "packages", "'kubeadm=1.34.4-*' 'kubelet=1.34.4-*'"], capture_output=True, text=True, check=True).stdout
         work = "/var/lib/fairlead/bootstrap"
-        asked = (f"mkdir -p {work}; cp {self.dir}/demo.bundle/packages.tar {work}/\nexport DEBIAN_FRONTEND=noninteractive\n{script}"
+        asked = (f"mkdir -p {work}; cp /srv/bundle/packages.tar {work}/\nexport DEBIAN_FRONTEND=noninteractive\n{script}"
                  f"dpkg-query -W kubeadm kubelet\ndpkg-query -W kubectl || true\necho left: $(ls {work})\n")
-        done = subprocess.run(["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", MACHINE, "sh", asked], capture_output=True, text=True, check=False,
+        done = subprocess.run(["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", MACHINE, "sh", asked,
+                               f"{self.dir}/demo.bundle"], capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL, timeout=300 * SCALE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn(f"kubeadm\t{KUBERNETES}-1.1\nkubelet\t{KUBERNETES}-1.1\n", done.stdout)

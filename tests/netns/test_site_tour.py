@@ -18,7 +18,13 @@ class SiteTour(unittest.TestCase):
     def test_it_goes_as_promised(self):
         with subprocess.Popen([sys.executable, f"{ROOT}/scripts/run_site.py", "--exit"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True) as tour:
-            said, wrong = tour.communicate(timeout=1200)
+            try:
+                said, wrong = tour.communicate(timeout=900)
+            except subprocess.TimeoutExpired:
+                tour.terminate()   # It takes its site down.
+                said, wrong = tour.communicate(timeout=120)
+        if tour.returncode == 77:
+            self.skipTest(wrong.strip())
         self.assertEqual(tour.returncode, 0, said[-3000:] + wrong[-2000:])
         self.assertIn("All as promised", said)
         self.assertRegex(said, r"Done: \d+ steps in")

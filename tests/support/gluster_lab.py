@@ -6,6 +6,7 @@
 
 A loop device is set to go with its last mount as soon as it is mounted, so it goes with its machine, however that ends.
 """
+import contextlib
 import os
 import subprocess
 
@@ -104,9 +105,10 @@ class BrickLab:
         self._attach(name, running=False)
 
     def close(self):
-        for machine in self.machines.values():
-            machine.close()
-        self.site.close()
+        with contextlib.ExitStack() as everything:   # One that fails keeps no other from going.
+            everything.callback(self.site.close)
+            for machine in self.machines.values():
+                everything.callback(machine.close)
 
 
 class GlusterLab(BrickLab):

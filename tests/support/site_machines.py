@@ -11,6 +11,7 @@ A machine's root is an overlay over this machine's: what it writes lies in the l
 namespace, so that they all end with its keeper.
 """
 import compileall
+import contextlib
 import ipaddress
 import os
 import shutil
@@ -124,9 +125,10 @@ class Site:
         return folder
 
     def close(self):
-        for machine in self.machines.values():
-            machine.close()
-        self.lab.close()
+        with contextlib.ExitStack() as everything:   # One that fails keeps no other from going.
+            everything.callback(self.lab.close)
+            for machine in self.machines.values():
+                everything.callback(machine.close)
 
 
 def _ip(*words):

@@ -242,15 +242,15 @@ TEST_F(CliTest, ANodeThatServesMayStillHaveAProblem) {
 }
 
 TEST_F(CliTest, VerbsOfLaterVersionsSaySoAndAreNotAdvertised) {
-  ASSERT_EQ(run({"bootstrap", "--help"}), kExitDone);
+  ASSERT_EQ(run({"storage", "--help"}), kExitDone);
   const std::string help = out.str();
-  ASSERT_EQ(run({"__complete", "bash", "--", "bootstrap", ""}), kExitDone);
+  ASSERT_EQ(run({"__complete", "bash", "--", "storage", ""}), kExitDone);
   const std::string completion = out.str();
-  ASSERT_NE(completion.find("plan\t"), std::string::npos) << completion;
-  EXPECT_EQ(run({"bootstrap", "bundle", "--any", "-x"}), kExitFailed);
-  EXPECT_EQ(err.str(), "fairlead: 'bootstrap bundle' is not in this version\n");
-  EXPECT_EQ(help.find("  bundle "), std::string::npos);
-  EXPECT_EQ(completion.find("bundle\t"), std::string::npos);
+  ASSERT_NE(completion.find("status\t"), std::string::npos) << completion;
+  EXPECT_EQ(run({"storage", "expand", "--any", "-x"}), kExitFailed);
+  EXPECT_EQ(err.str(), "fairlead: 'storage expand' is not in this version\n");
+  EXPECT_EQ(help.find("  expand "), std::string::npos);
+  EXPECT_EQ(completion.find("expand\t"), std::string::npos);
 }
 
 TEST_F(CliTest, BenchHandsOverToTheHarnessThatBelongsToThisProgram) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "k8s-bootstrap/plan/package_scripts.h"
+#include "k8s-bootstrap/render/sha256.h"
 #include "tests/unit/k8s-bootstrap/render_site.h"
 
 namespace fairlead::bootstrap {
@@ -44,7 +45,7 @@ TEST(BundlePlan, OfTheClassicSiteIsAsRecorded) {
   texts.manifests["ingress"] = kIngress;
   texts.runtime_sha256 = std::string(64, 'a');
   texts.fairlead = FairleadPackage{"/srv/fairlead_0.1.0_amd64.deb", "0.1.0", std::string(64, 'b')};
-  const auto steps = plan_bundle(site, texts, {.folder = "/srv/demo.bundle", .release = "bookworm"});
+  const auto steps = plan_bundle(site, texts, {.folder = "/srv/demo.bundle", .release = "bookworm", .images = {}});
   ASSERT_TRUE(steps) << steps.error().message();
   expect_golden("bundle/classic.txt", lines(*steps));
 }
@@ -58,19 +59,19 @@ TEST(BundlePlan, AnImageThatIsPinnedByItsDigestIsRefusedByTheAddonsName) {
   Rendered texts;
   texts.manifests["ingress"] = "  image: registry.example/controller:v1@sha256:" + std::string(64, '1') + "\n";
   texts.runtime_sha256 = std::string(64, 'a');
-  const auto steps = plan_bundle(classic_site(), texts, {.folder = "/srv/demo.bundle", .release = "bookworm"});
+  const auto steps = plan_bundle(classic_site(), texts, {.folder = "/srv/demo.bundle", .release = "bookworm", .images = {}});
   ASSERT_FALSE(steps);
   EXPECT_THAT(steps.error().context, HasSubstr("addon ingress: the image registry.example/controller:v1@sha256:"));
 }
 
 TEST(BundlePlan, AReleaseThatIsNotKnownNamesThoseThatAre) {
-  const auto steps = plan_bundle(classic_site(), {}, {.folder = "/srv/demo.bundle", .release = "buster"});
+  const auto steps = plan_bundle(classic_site(), {}, {.folder = "/srv/demo.bundle", .release = "buster", .images = {}});
   ASSERT_FALSE(steps);
   EXPECT_EQ(steps.error().context, "'buster' is no release that Fairlead knows: bookworm, trixie, jammy, noble");
 }
 
 TEST(BundlePlan, AnArchiveWithoutASumIsRefused) {
-  const auto steps = plan_bundle(classic_site(), {}, {.folder = "/srv/demo.bundle", .release = "bookworm"});
+  const auto steps = plan_bundle(classic_site(), {}, {.folder = "/srv/demo.bundle", .release = "bookworm", .images = {}});
   ASSERT_FALSE(steps);
   EXPECT_THAT(steps.error().context, HasSubstr("no SHA-256 is known of containerd"));
 }
@@ -84,25 +85,89 @@ TEST(BundlePlan, PackagesAreThoseOfAllMachinesThatArePrepared) {
   EXPECT_THAT(bundle_packages(site, "debian"), Not(Contains("dnsmasq-base")));
 }
 
+TEST(BundlePlan, OfAMachineThatSomebodyElsePreparesKubernetesPackagesAreThere) {
+  Site site = classic_site();
+  for (Machine& machine : site.machines) machine.prepare = false;
+  EXPECT_THAT(bundle_packages(site, "debian"),
+              ElementsAre("kubeadm=" + site.versions.kubernetes + "-*", "kubectl=" + site.versions.kubernetes + "-*",
+                          "kubelet=" + site.versions.kubernetes + "-*"));
+}
+
+TEST(BundlePlan, ImagesInOneLineAndOfJsonAreSeen) {
+  EXPECT_THAT(bundle_images({{"a", "containers: [{name: one, image: quay.io/a/b:1}, {image: \"quay.io/c:2\"}]\n"},
+                             {"b", R"({"containers":[{"image":"quay.io/d:3","imagePullPolicy":"Always"}]})"},
+                             {"c", "myimage: quay.io/no:1\nimages: {}\n"}}),
+              ElementsAre("docker.io/library/busybox:1.36", "quay.io/a/b:1", "quay.io/c:2", "quay.io/d:3"));
+}
+
+TEST(BundlePlan, AFolderWithWhiteSpaceIsRefused) {
+  EXPECT_FALSE(plan_bundle(classic_site(), {}, {.folder = "/srv/my bundle", .release = "bookworm", .images = {}}));
+}
+
+struct WithBundle {
+  Site site = classic_site();
+  Facts facts;
+  Rendered texts;
+  PlanInput in{site, facts, texts};
+
+  WithBundle() {
+    site.mirrors.bundle = "/srv/demo.bundle";
+    texts.bundle = BundleFacts{{{"packages.tar", std::string(64, '1')}, {"images.tar", std::string(64, '2')}},
+                               {"kubeadm_" + site.versions.kubernetes + "-1.1_amd64.deb"}};
+  }
+};
+
 TEST(PackageScripts, ASiteWithoutABundleAsksTheArchives) {
   const Site site = classic_site();
-  EXPECT_TRUE(package_operations(site).empty());
-  EXPECT_TRUE(image_operations(site).empty());
+  const Facts facts;
+  const Rendered texts;
+  const PlanInput in{site, facts, texts};
+  EXPECT_TRUE(package_operations(in).empty());
+  EXPECT_TRUE(image_operations(in).empty());
+  EXPECT_FALSE(lacks_images(in, {}));
   EXPECT_THAT(package_script(site, "chrony"), HasSubstr("apt-get update -q\napt-get install"));
   EXPECT_THAT(package_script(site, "chrony", false), Not(HasSubstr("update")));
 }
 
-TEST(PackageScripts, ABundleIsCopiedAndTheOnlySource) {
-  Site site = classic_site();
-  site.mirrors.bundle = "/srv/demo.bundle";
-  ASSERT_EQ(package_operations(site).size(), 1U);
-  EXPECT_EQ(std::get<CopyFile>(package_operations(site).front()).from, "/srv/demo.bundle/packages.tar");
-  const std::string script = package_script(site, "chrony");
+TEST(PackageScripts, ABundleIsCopiedWithItsSumAndTheOnlySource) {
+  WithBundle with;
+  ASSERT_EQ(package_operations(with.in).size(), 1U);
+  const auto copied = std::get<CopyFile>(package_operations(with.in).front());
+  EXPECT_EQ(copied.from, "/srv/demo.bundle/packages.tar");
+  EXPECT_EQ(copied.sha256, std::string(64, '1'));
+  const std::string script = package_script(with.site, "chrony");
   EXPECT_THAT(script, HasSubstr("-oDir::Etc::sourceparts=-"));
   EXPECT_THAT(script, HasSubstr("$bundle chrony\n"));
-  site.versions.containerd.reset();
-  site.versions.cri_dockerd = CriDockerd{};
-  EXPECT_THAT(std::get<RunScript>(image_operations(site).back()).script, HasSubstr("docker load -q -i \"$archive\""));
+  with.site.versions.containerd.reset();
+  with.site.versions.cri_dockerd = CriDockerd{};
+  EXPECT_THAT(std::get<RunScript>(image_operations(with.in).back()).script, HasSubstr("docker load -q -i \"$archive\""));
+}
+
+TEST(PackageScripts, ImagesAreImportedAgainWhenTheBundleHasOthers) {
+  WithBundle with;
+  MachineFacts facts;
+  EXPECT_TRUE(lacks_images(with.in, facts));
+  facts.files[imported_images_path()] = {.present = true, .sha256 = sha256(std::string(64, '2') + "\n"), .mode = 0644};
+  EXPECT_FALSE(lacks_images(with.in, facts));
+  with.texts.bundle->sums["images.tar"] = std::string(64, '3');
+  EXPECT_TRUE(lacks_images(with.in, facts));
+}
+
+TEST(PackageScripts, ABundleThatIsNotWholeOrOfAnotherVersionIsAnObstacle) {
+  WithBundle with;
+  PlanBuilder fine(with.in);
+  check_bundle(fine);
+  EXPECT_TRUE(fine.so_far().obstacles.empty());
+  with.texts.bundle->packages = {"kubeadm_1.20.1-1.1_amd64.deb"};
+  PlanBuilder old(with.in);
+  check_bundle(old);
+  ASSERT_EQ(old.so_far().obstacles.size(), 1U);
+  EXPECT_THAT(old.so_far().obstacles.front().reason, HasSubstr("the bundle has no kubeadm " + with.site.versions.kubernetes));
+  with.texts.bundle.reset();
+  PlanBuilder none(with.in);
+  check_bundle(none);
+  ASSERT_EQ(none.so_far().obstacles.size(), 1U);
+  EXPECT_THAT(none.so_far().obstacles.front().reason, HasSubstr("/srv/demo.bundle is no whole bundle"));
 }
 
 }  // namespace
