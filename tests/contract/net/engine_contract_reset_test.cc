@@ -40,6 +40,11 @@ class EngineContractLateReset : public EngineContract {
     driver().close(life);
     ASSERT_TRUE(driver().run_until([&] { return life.closed; }));
   }
+  /// Of a FIN that an RST has followed. C5 promises the data before the error and not the end of file: when no block is free for looking,
+  /// or a send meets the error first, it is passed over. An engine that is left alone comes to it.
+  void expect_eof(const Life& life, bool read = true) {
+    if (!read || !GetParam().faulty) { EXPECT_EQ(life.eof, read); }
+  }
   /// A socket in a state that its engine has a history with: a poll armed, an edge seen.
   EngineDriver::Pair make_pair_with_history(int history) {
     auto pair = driver().make_pair(family());
@@ -84,7 +89,7 @@ TEST_P(EngineContractLateReset, RightBehindAFinIsReportedAfterTheEndOfFile) {
     end_and_reset(peer);
 
     expect_error(life);
-    EXPECT_TRUE(life.eof);
+    expect_eof(life);
   }
 }
 
@@ -102,7 +107,7 @@ TEST_P(EngineContractLateReset, BehindDataAndAFinEverythingIsDeliveredInOrder) {
 
       expect_error(life);
       EXPECT_EQ(life.received, 60'000U);
-      EXPECT_TRUE(life.eof);
+      expect_eof(life);
     }
   }
 }
@@ -134,7 +139,7 @@ TEST_P(EngineContractLateReset, OfAPeerThatClosedBeforeOurSendIsReportedAfterIts
   ASSERT_TRUE(driver().send(life, 1));
 
   expect_error(life);
-  EXPECT_TRUE(life.eof);
+  expect_eof(life);
 }
 
 // The announcement is seen while reading is on; the application pauses at the first bytes, and again at any later ones.
@@ -280,7 +285,7 @@ TEST_P(EngineContractLateReset, BehindDataThatWaitsForABlockComesAfterIt) {
 
     expect_error(life);
     EXPECT_EQ(life.received, 3000U);
-    EXPECT_EQ(life.eof, with_fin);
+    expect_eof(life, with_fin);
   }
 }
 
@@ -359,7 +364,7 @@ TEST_P(EngineContractBulkReset, OfTheSourceBehindAFinIsReportedAfterTheEndOfFile
     end_and_reset(relay.source);
 
     expect_error(relay.from);
-    EXPECT_TRUE(relay.from.eof);
+    expect_eof(relay.from);
     ASSERT_TRUE(driver().run_until([&] { return relay.drain.eof(); }));
     EXPECT_EQ(relay.drain.received(), 1000 + bytes);
     EXPECT_EQ(relay.drain.first_wrong(), std::nullopt);
@@ -380,7 +385,7 @@ TEST_P(EngineContractBulkReset, OfTheSinkBehindAFinIsReportedWhileItIsReadAndWhi
       end_and_reset(relay.drain);
 
       expect_error(relay.to);
-      EXPECT_EQ(relay.to.eof, reading);
+      expect_eof(relay.to, reading);
     }
   }
 }
