@@ -51,7 +51,7 @@ class Storage(unittest.TestCase):
         cls.addClassCleanup(cls.lab.close)
         cls.node = cls.lab.machines["node-1"]
 
-    def done(self, *words, timeout=240):
+    def done(self, *words, timeout=600):
         result = self.lab.fairlead(*words, timeout=timeout * SCALE)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         return result.stdout
