@@ -3,7 +3,7 @@
 // takes bricks over. Each of these is a plan of its own where the next one depends on what is read then:
 //
 //   installed anew   bricks, their directories (ST6), the name and peers that it had          -> read again
-//   glusterd down    it is started                                                            -> read again
+//   glusterd down    directories likewise, and it is started                                  -> read again
 //   a member         per volume: directory, reset-brick onto the same place (or replace-brick to the other machine), until it serves
 //
 // What tells how far it came are the facts: a brick that bears the volume's id and was served is done; one with the id that never was
@@ -105,7 +105,8 @@ bool may_go(PlanBuilder& plan, const GlusterVolumeInfo& info, const std::string&
   }
   const VolumeFacts& facts = plan.in.facts.pool->volumes.at(info.name);  // all_serve has read it.
   if (facts.rebalance && facts.rebalance->status == "in progress") {
-    plan.obstacle({}, fmt::format("volume {}: a rebalance is under way", info.name), "fairlead storage status shows it; again when it is done");
+    plan.obstacle({}, fmt::format("volume {}: a rebalance is under way", info.name),
+                  "fairlead storage status shows it; again when it is done");
     return false;
   }
   if (!has_data || brick_online(plan.in.facts, info.name, brick) != Known::kYes) return true;
@@ -179,13 +180,16 @@ systemctl start glusterd
   for (const GlusterVolumeInfo& volume : *of_seed->storage->volumes)
     volumes += fmt::format(" && gluster --mode=script volume list | grep -q -x -F {}", sh_quote(volume.name));
   step.operations.emplace_back(wait_for("the pool has told it of its volumes", volumes, 2min));
+  // Where a brick that it was told of lies, glusterd looks when it starts; before that a reset-brick takes it for another brick.
+  step.operations.emplace_back(script("systemctl restart glusterd\n"));
   step.operations.emplace_back(peer_is_in(plan.in.site.fqdn(*view.seed)));
   step.usual = 20s;
   plan.add(std::move(step));
 }
 
 /// A brick of the volume whose file system is new.
-void reset_brick(PlanBuilder& plan, const Machine& seed, const Machine& machine, const GlusterVolume& volume, const GlusterVolumeInfo& info) {
+void reset_brick(PlanBuilder& plan, const Machine& seed, const Machine& machine, const GlusterVolume& volume,
+                 const GlusterVolumeInfo& info) {
   const std::string name = brick_name(plan.in.site, machine, volume);
   const Brick* brick = find_brick(machine, volume.bricks);
   if (brick == nullptr || copies_of(info, name).empty()) return;
@@ -207,8 +211,9 @@ void reset_brick(PlanBuilder& plan, const Machine& seed, const Machine& machine,
                                             : fmt::format("{} is empty; the other copies serve", name));
   if (&machine != &seed) step.operations.emplace_back(peer_is_in(plan.in.site.fqdn(machine)));
   // `start` ends a process of the old disk; where there is none it may fail, and `commit` tells.
-  step.operations.emplace_back(script(fmt::format("gluster --mode=script volume reset-brick {} {} start 2>&1 || true\n", volume.name, name) +
-                                      gluster(fmt::format("volume reset-brick {0} {1} {1} commit force", volume.name, name))));
+  step.operations.emplace_back(
+      script(fmt::format("gluster --mode=script volume reset-brick {} {} start 2>&1 || true\n", volume.name, name) +
+             gluster(fmt::format("volume reset-brick {0} {1} {1} commit force", volume.name, name))));
   step.operations.emplace_back(brick_serves(volume, name));
   plan.add(std::move(step));
 }
@@ -261,7 +266,8 @@ bool brick_directories(PlanBuilder& plan, const PoolView& view, const Machine& m
     const Brick* brick = find_brick(machine, volume->bricks);
     if (brick == nullptr || copies_of(*info, brick_name(plan.in.site, machine, *volume)).empty()) continue;
     const auto state = on_brick(plan, machine, *brick, *volume, *info);
-    if (state == OnBrick::kNothing) add_directory(plan, machine, *brick, *volume, "glusterd takes over no volume whose brick has no directory");
+    if (state == OnBrick::kNothing)
+      add_directory(plan, machine, *brick, *volume, "glusterd takes over no volume whose brick has no directory");
   }
   return plan.so_far().obstacles.size() == before;
 }
@@ -311,8 +317,11 @@ Plan plan_storage_replace(const PlanInput& input, const std::string& name, const
     if (brick_directories(plan, view, *subject)) take_place(plan, view, *subject);
     return in_the_way() ? without_steps(plan.take()) : plan.take();  // What it then knows is read first.
   }
+  if (state == PoolState::kDown) {
+    if (brick_directories(plan, view, *subject)) plan_machine_daemon(plan, *subject);
+    return in_the_way() ? without_steps(plan.take()) : plan.take();
+  }
   plan_machine_daemon(plan, *subject);
-  if (state == PoolState::kDown) return plan.take();
   if (state == PoolState::kBlank) plan_machine_probe(plan, *view.seed, *subject);
   for (const auto& [volume, info] : volumes_of(plan, view)) {
     if (with.empty()) {

@@ -19,7 +19,8 @@ namespace fairlead::bootstrap {
 /// A step of the whole pool, after everything that the plan does to its machines.
 [[nodiscard]] Step change_step(const PlanBuilder& plan, const Machine& at, const std::string& verb, std::string title, std::string because);
 /// All of `bricks` serve; else an obstacle: `what` waits.
-[[nodiscard]] bool all_serve(PlanBuilder& plan, const GlusterVolumeInfo& info, const std::vector<std::string>& bricks, std::string_view what);
+[[nodiscard]] bool all_serve(PlanBuilder& plan, const GlusterVolumeInfo& info, const std::vector<std::string>& bricks,
+                             std::string_view what);
 /// The site's volumes that the pool has, with obstacles for the others.
 [[nodiscard]] std::vector<std::pair<const GlusterVolume*, const GlusterVolumeInfo*>> volumes_of(PlanBuilder& plan, const PoolView& view);
 
