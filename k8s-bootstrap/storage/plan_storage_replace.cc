@@ -84,6 +84,26 @@ void add_directory(PlanBuilder& plan, const Machine& machine, const Brick& brick
   plan.add(std::move(step));
 }
 
+/// Where a brick that others told it of lies, glusterd looks only when it starts: until then a reset-brick takes it for another one.
+void know_place(PlanBuilder& plan, const Machine& machine, const GlusterVolume& volume, const std::string& brick) {
+  std::string file = brick;
+  std::replace(file.begin(), file.end(), '/', '-');
+  Step step = plan.step(&machine, fmt::format("place-{}", volume.name), Phase::kStorage,
+                        fmt::format("glusterd knows where its brick of {} lies", volume.name), "its brick is reset");
+  step.needs = plan.all_of(machine);
+  step.operations.emplace_back(script(fmt::format("grep -q '^real_path=/' {} || systemctl restart glusterd\n",
+                                                  sh_quote(fmt::format("/var/lib/glusterd/vols/{}/bricks/{}", volume.name, file)))));
+  step.operations.emplace_back(wait_for("glusterd answers", "gluster --mode=script pool list >/dev/null 2>&1", 1min));
+  plan.add(std::move(step));
+}
+
+/// The seed is connected to the machines of these bricks: one of them may just have been started.
+void sees(Step& step, const Site& site, const Machine& seed, const std::vector<std::string>& bricks) {
+  for (const std::string& brick : bricks) {
+    if (host_of(brick) != site.fqdn(seed)) step.operations.emplace_back(peer_is_in(host_of(brick)));
+  }
+}
+
 /// As the seed tells it.
 WaitFor brick_serves(const GlusterVolume& volume, const std::string& brick) {
   return wait_for(fmt::format("{} serves", brick),
@@ -180,8 +200,6 @@ systemctl start glusterd
   for (const GlusterVolumeInfo& volume : *of_seed->storage->volumes)
     volumes += fmt::format(" && gluster --mode=script volume list | grep -q -x -F {}", sh_quote(volume.name));
   step.operations.emplace_back(wait_for("the pool has told it of its volumes", volumes, 2min));
-  // Where a brick that it was told of lies, glusterd looks when it starts; before that a reset-brick takes it for another brick.
-  step.operations.emplace_back(script("systemctl restart glusterd\n"));
   step.operations.emplace_back(peer_is_in(plan.in.site.fqdn(*view.seed)));
   step.usual = 20s;
   plan.add(std::move(step));
@@ -205,11 +223,12 @@ void reset_brick(PlanBuilder& plan, const Machine& seed, const Machine& machine,
   }
   if (!may_go(plan, info, name, false)) return;
   add_directory(plan, machine, *brick, volume, "its file system has no brick of this volume");
+  know_place(plan, machine, volume, name);
   Step step =
       change_step(plan, seed, "replace-" + volume.name, fmt::format("gives {} its part of volume {} anew", machine.name, volume.name),
                   *state == OnBrick::kBegun ? fmt::format("{} was begun and never served; the other copies serve", name)
                                             : fmt::format("{} is empty; the other copies serve", name));
-  if (&machine != &seed) step.operations.emplace_back(peer_is_in(plan.in.site.fqdn(machine)));
+  sees(step, plan.in.site, seed, copies_of(info, name));
   // `start` ends a process of the old disk; where there is none it may fail, and `commit` tells.
   step.operations.emplace_back(
       script(fmt::format("gluster --mode=script volume reset-brick {} {} start 2>&1 || true\n", volume.name, name) +
@@ -253,7 +272,9 @@ void move_brick(PlanBuilder& plan, const Machine& seed, const std::string& machi
   Step step = change_step(plan, seed, "replace-" + volume.name,
                           fmt::format("moves the part of {} in volume {} to {}", machine, volume.name, with.name),
                           fmt::format("{} gives way to {}; the other copies serve", old, name));
-  if (&with != &seed) step.operations.emplace_back(peer_is_in(plan.in.site.fqdn(with)));
+  std::vector<std::string> seen = copies_of(info, old);
+  std::replace(seen.begin(), seen.end(), old, name);
+  sees(step, plan.in.site, seed, seen);
   step.operations.emplace_back(script(gluster(fmt::format("volume replace-brick {} {} {} commit force", volume.name, old, name))));
   step.operations.emplace_back(brick_serves(volume, name));
   plan.add(std::move(step));
