@@ -228,8 +228,11 @@ void refuse_state(PlanBuilder& plan, const PoolView& view, const std::string& na
     plan.obstacle({name}, member.why,
                   "two pools are not made one: gluster peer detach on the one that is to go, when none of its volumes are wanted");
   if (member.state == PoolState::kRenewed)
-    plan.obstacle({name}, "it was installed anew: " + member.why,
-                  fmt::format("fairlead storage replace {} gives it its place again", name));
+    plan.obstacle(
+        {name}, "it was installed anew: " + member.why,
+        fmt::format(
+            "fairlead storage replace {} is not in this version: docs/operating/storage.md, \"Day two\", has Gluster's own commands",
+            name));
   if (member.state == PoolState::kRejected)
     plan.obstacle({name}, member.why,
                   "its copy of the pool's state differs: on it, stop glusterd, empty /var/lib/glusterd but for glusterd.info, start it, "

@@ -109,12 +109,15 @@ bool same_bricks(PlanBuilder& plan, const GlusterVolume& volume, const GlusterVo
     if (there.erase(name) == 0) more.push_back(name);
   }
   if (!there.empty()) {
-    plan.warn(fmt::format(
-        "volume {} has bricks that the site has not: {} (put them back into the site, or fairlead storage replace MACHINE --with "
-        "ANOTHER)",
-        volume.name, fmt::join(there, ", ")));
+    plan.warn(
+        fmt::format("volume {} has bricks that the site has not: {} (put them back into the site, or replace them with Gluster's own "
+                    "commands: docs/operating/storage.md, \"Day two\")",
+                    volume.name, fmt::join(there, ", ")));
   } else if (!more.empty()) {
-    plan.warn(fmt::format("volume {} could have {} bricks more: fairlead storage expand adds them", volume.name, more.size()));
+    plan.warn(
+        fmt::format("volume {} could have {} bricks more: fairlead storage expand is not in this version, docs/operating/storage.md, \"Day "
+                    "two\", has Gluster's own commands",
+                    volume.name, more.size()));
   }
   return true;
 }
