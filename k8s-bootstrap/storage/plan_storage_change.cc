@@ -19,6 +19,35 @@ using namespace std::chrono_literals;
 
 // ---- expand ----
 
+/// ST3, of bricks that a volume gets; false: an obstacle, or they were not read.
+bool can_be_added(PlanBuilder& plan, const GlusterVolume& volume, const std::vector<const Machine*>& owners) {
+  for (const Machine* machine : owners) {
+    const Brick* brick = find_brick(*machine, volume.bricks);
+    const MachineFacts* f = plan.in.facts.find(machine->name);
+    const auto fact =
+        f != nullptr && f->storage ? f->storage->bricks.find(brick->name) : std::map<std::string, BrickFact>::const_iterator{};
+    if (f == nullptr || !f->storage || fact == f->storage->bricks.end()) return false;
+    const bool made = plan.has(machine->name + "/brick-" + brick->name);
+    if (!made && (fact->second.mounted != Known::kYes || fact->second.directories_known != Known::kYes)) {
+      plan.obstacle({machine->name}, fmt::format("brick {} is not ready, or could not be read", brick->name),
+                    "fairlead bootstrap apply prepares it");
+      return false;
+    }
+    const auto id = fact->second.directories.find(volume.name);
+    if (id != fact->second.directories.end() && !id->second.empty()) {
+      plan.obstacle({machine->name}, fmt::format("{} bears the id {} of a volume already", brick_directory(*brick, volume), id->second),
+                    "look what is in it; remove it if nothing is wanted");
+      return false;
+    }
+    if (id != fact->second.directories.end() && fact->second.filled.contains(volume.name)) {
+      plan.obstacle({machine->name}, fmt::format("{} has something in it, and is no brick", brick_directory(*brick, volume)),
+                    "move it away: what is in a volume is written through its mount");
+      return false;
+    }
+  }
+  return true;
+}
+
 void expand(PlanBuilder& plan, const Machine& seed, const GlusterVolume& volume, const GlusterVolumeInfo& info) {
   std::set<std::string> there;
   for (const GlusterBrick& brick : info.bricks) there.insert(brick.name);
@@ -70,25 +99,7 @@ void expand(PlanBuilder& plan, const Machine& seed, const GlusterVolume& volume,
         "fairlead storage heal; expand when it is done");
     return;
   }
-  for (const Machine* machine : owners) {
-    const Brick* brick = find_brick(*machine, volume.bricks);
-    const MachineFacts* f = plan.in.facts.find(machine->name);
-    const auto fact =
-        f != nullptr && f->storage ? f->storage->bricks.find(brick->name) : std::map<std::string, BrickFact>::const_iterator{};
-    if (f == nullptr || !f->storage || fact == f->storage->bricks.end()) return;
-    const bool made = plan.has(machine->name + "/brick-" + brick->name);
-    if (!made && (fact->second.mounted != Known::kYes || fact->second.directories_known != Known::kYes)) {
-      plan.obstacle({machine->name}, fmt::format("brick {} is not ready, or could not be read", brick->name),
-                    "fairlead bootstrap apply prepares it");
-      return;
-    }
-    const auto id = fact->second.directories.find(volume.name);
-    if (id != fact->second.directories.end() && !id->second.empty()) {
-      plan.obstacle({machine->name}, fmt::format("{} bears the id {} of a volume already", brick_directory(*brick, volume), id->second),
-                    "look what is in it; remove it if nothing is wanted");
-      return;
-    }
-  }
+  if (!can_be_added(plan, volume, owners)) return;
   Step step = change_step(plan, seed, "expand-" + volume.name,
                           fmt::format("adds {} bricks to volume {}, and spreads its files", more.size(), volume.name),
                           fmt::format("the site has them, the volume has not: {}", comma(names(owners))));

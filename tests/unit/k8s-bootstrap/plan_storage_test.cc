@@ -291,6 +291,21 @@ TEST(PlanStorage, ABrickThatBearsAnIdIsNoNewBrick) {  // ST3
   EXPECT_THAT(ids(plan), Not(Contains("stor-1/volume-pods")));
 }
 
+TEST(PlanStorage, AFullDirectoryIsNoNewBrick) {  // ST3
+  World w(3, true);
+  for (const char* name : {"stor-1", "stor-2", "stor-3"}) {
+    w.storage(name).volumes->clear();
+    w.brick(name).directories["pods"].clear();
+    w.brick(name).filled.clear();
+  }
+  w.facts.pool.reset();
+  EXPECT_THAT(ids(w.only_storage()), Contains("stor-1/volume-pods"));
+  w.brick("stor-2").filled = {"pods"};
+  const Plan plan = w.only_storage();
+  EXPECT_THAT(obstacles_of(plan), HasSubstr("stor-2 /srv/bricks/brick-1/pods has something in it, and is no brick"));
+  EXPECT_THAT(ids(plan), Not(Contains("stor-1/volume-pods")));
+}
+
 TEST(PlanStorage, OptionsThatDifferAreSetAndAVolumeThatWasNeverStartedIs) {
   World w(3, true);
   for (const char* name : {"stor-1", "stor-2", "stor-3"}) {
@@ -375,6 +390,19 @@ TEST(ExpandStorage, WaitsForBricksHealingAndRebalance) {
   EXPECT_THAT(refused([](World& w) { w.pods().rebalance->status = "in progress"; }), HasSubstr("a rebalance is under way"));
   EXPECT_THAT(refused([](World& w) { w.pods().rebalance.reset(); }), HasSubstr("may be under way"));
   EXPECT_THAT(refused([](World& w) { w.facts.pool.reset(); }), HasSubstr("could not be read"));
+  const auto mounted = [](World& w) {
+    for (const char* name : {"stor-4", "stor-5", "stor-6"}) {
+      BrickFact& brick = w.brick(name);
+      brick.mounted = brick.directories_known = Known::kYes;
+      brick.source = "/dev/mapper/fl--brick--1-brick";
+      brick.directories["pods"] = "";
+    }
+  };
+  EXPECT_THAT(refused([&](World& w) {
+                mounted(w);
+                w.brick("stor-5").filled = {"pods"};
+              }),
+              HasSubstr("stor-5 /srv/bricks/brick-1/pods has something in it, and is no brick"));
 }
 
 TEST(ReplaceStorage, AnEmptyBrickIsFilledAgainWhileTheOthersServe) {
