@@ -6,8 +6,8 @@
 //        one of the site. Such a step destroys data, and is confirmed by the machine's name.
 //   ST2  A pool begins, and a volume is created, only if every storage machine was read and none of them has it (PV2, PV3).
 //   ST3  A volume's brick is a directory below a mounted file system that bears no volume's id.
-//   ST4  A brick is replaced or emptied only while all other copies of it serve and no copies contradict one another; one that serves itself
-//        only when nothing waits to be healed: it could have the only right copy.
+//   ST4  A brick is replaced or emptied only while all other copies of it serve and no copies contradict one another; one that serves
+//        itself only when nothing waits to be healed: it could have the only right copy.
 //   ST5  No bring-up adds, removes or replaces bricks of a volume that exists: that is said, and done by the verbs.
 //   ST6  A machine that was installed anew is told of its pool only when the directories of its bricks are there: glusterd takes over no
 //        volume whose brick has none. What is in a directory without a volume's id is nobody's to empty.
