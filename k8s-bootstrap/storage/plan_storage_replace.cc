@@ -4,7 +4,7 @@
 //
 //   installed anew   bricks, their directories (ST6), the name and peers that it had          -> read again
 //   glusterd down    directories likewise, and it is started                                  -> read again
-//   a member         per volume: directory, reset-brick onto the same place (or replace-brick to the other machine), until it serves
+//   a member         per volume: directory, reset-brick (or replace-brick) onto the same place or to the other machine, until it serves
 //
 // What tells how far it came are the facts: a brick that bears the volume's id and was served is done; one with the id that never was
 // served is one whose reset was interrupted, and is reset again: started as it is, it would serve as if it were a right copy.
@@ -84,17 +84,15 @@ void add_directory(PlanBuilder& plan, const Machine& machine, const Brick& brick
   plan.add(std::move(step));
 }
 
-/// Where a brick that others told it of lies, glusterd looks only when it starts: until then a reset-brick takes it for another one.
-void know_place(PlanBuilder& plan, const Machine& machine, const GlusterVolume& volume, const std::string& brick) {
-  std::string file = brick;
-  std::replace(file.begin(), file.end(), '/', '-');
-  Step step = plan.step(&machine, fmt::format("place-{}", volume.name), Phase::kStorage,
-                        fmt::format("glusterd knows where its brick of {} lies", volume.name), "its brick is reset");
-  step.needs = plan.all_of(machine);
-  step.operations.emplace_back(script(fmt::format("grep -q '^real_path=/' {} || systemctl restart glusterd\n",
-                                                  sh_quote(fmt::format("/var/lib/glusterd/vols/{}/bricks/{}", volume.name, file)))));
-  step.operations.emplace_back(wait_for("glusterd answers", "gluster --mode=script pool list >/dev/null 2>&1", 1min));
-  plan.add(std::move(step));
+/// `start` ends a process of the old disk; where there is none it may fail, and `commit` tells. A brick of which glusterd was told by others
+/// (its machine was installed anew) is a new one to reset-brick; replace-brick then takes the same place: both seen with 10.3.
+RunScript reset_script(const GlusterVolume& volume, const std::string& brick) {
+  return script(fmt::format(R"sh(gluster --mode=script volume reset-brick {0} {1} start 2>&1 || true
+if said=$(gluster --mode=script volume reset-brick {0} {1} {1} commit force 2>&1); then echo "$said"; exit 0; fi
+echo "$said"
+case $said in *'destination brick is new'*) gluster --mode=script volume replace-brick {0} {1} {1} commit force 2>&1 ;; *) exit 1 ;; esac
+)sh",
+                            volume.name, brick));
 }
 
 /// The seed is connected to the machines of these bricks: one of them may just have been started.
@@ -223,16 +221,12 @@ void reset_brick(PlanBuilder& plan, const Machine& seed, const Machine& machine,
   }
   if (!may_go(plan, info, name, false)) return;
   add_directory(plan, machine, *brick, volume, "its file system has no brick of this volume");
-  know_place(plan, machine, volume, name);
   Step step =
       change_step(plan, seed, "replace-" + volume.name, fmt::format("gives {} its part of volume {} anew", machine.name, volume.name),
                   *state == OnBrick::kBegun ? fmt::format("{} was begun and never served; the other copies serve", name)
                                             : fmt::format("{} is empty; the other copies serve", name));
   sees(step, plan.in.site, seed, copies_of(info, name));
-  // `start` ends a process of the old disk; where there is none it may fail, and `commit` tells.
-  step.operations.emplace_back(
-      script(fmt::format("gluster --mode=script volume reset-brick {} {} start 2>&1 || true\n", volume.name, name) +
-             gluster(fmt::format("volume reset-brick {0} {1} {1} commit force", volume.name, name))));
+  step.operations.emplace_back(reset_script(volume, name));
   step.operations.emplace_back(brick_serves(volume, name));
   plan.add(std::move(step));
 }
