@@ -84,8 +84,8 @@ void add_directory(PlanBuilder& plan, const Machine& machine, const Brick& brick
   plan.add(std::move(step));
 }
 
-/// `start` ends a process of the old disk; where there is none it may fail, and `commit` tells. A brick of which glusterd was told by others
-/// (its machine was installed anew) is a new one to reset-brick; replace-brick then takes the same place: both seen with 10.3.
+/// `start` ends a process of the old disk; where there is none it may fail, and `commit` tells. A brick of which glusterd was told by
+/// others (its machine was installed anew) is a new one to reset-brick; replace-brick then takes the same place: both seen with 10.3.
 RunScript reset_script(const GlusterVolume& volume, const std::string& brick) {
   return script(fmt::format(R"sh(gluster --mode=script volume reset-brick {0} {1} start 2>&1 || true
 if said=$(gluster --mode=script volume reset-brick {0} {1} {1} commit force 2>&1); then echo "$said"; exit 0; fi
