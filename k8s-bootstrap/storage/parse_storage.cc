@@ -82,6 +82,9 @@ class BrickReader {
       const std::string name(words.next());
       if (std::find(question_.directories.begin(), question_.directories.end(), name) != question_.directories.end())
         out_.directories[name] = printable(words.next());
+    } else if (key == "served" || key == "filled") {
+      const std::string name(words.next());
+      if (out_.directories.contains(name)) (key == "served" ? out_.served : out_.filled).insert(name);
     } else if (key == "directories") {
       out_.directories_known = Known::kYes;
     } else if (key == "disk") {
@@ -211,6 +214,7 @@ void read_gluster(const std::vector<std::string_view>& lines, StorageFacts& out)
     if (key == "installed") out.installed = truth(words.rest());
     if (key == "version") out.version = version_in(words.rest());
     if (key == "uuid") out.uuid = printable(words.rest());
+    if (key == "op-version") out.op_version = printable(words.rest());
     if (key == "peers") out.has_peers = truth(words.rest());
     if (key == "volumes") out.has_volumes = truth(words.rest());
   }

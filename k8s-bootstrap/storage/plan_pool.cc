@@ -138,81 +138,6 @@ void check_tls(PlanBuilder& plan, const Machine& machine, const MachineFacts& fa
                   "bring certificate, key and CA of each machine yourself: `files` of the machine with a source");
 }
 
-/// glusterd runs and is enabled.
-void plan_daemon(PlanBuilder& plan, const Machine& machine, const MachineFacts& facts) {
-  const StorageFacts& storage = *facts.storage;
-  const auto unit = facts.units.find("glusterd");
-  const bool enabled = unit != facts.units.end() && unit->second.find("enabled") != std::string::npos;
-  if (storage.running == Known::kYes && enabled) return;
-  Step step = plan.step(&machine, "glusterd", Phase::kStorage, "runs glusterd",
-                        storage.running == Known::kYes     ? "it is not enabled"
-                        : storage.installed == Known::kYes ? "it does not run"
-                                                           : "it is not installed");
-  step.needs = plan.all_of(machine);
-  step.operations.emplace_back(script("systemctl enable glusterd\nsystemctl start glusterd\n"));
-  step.operations.emplace_back(wait_for("glusterd answers", "gluster --mode=script pool list >/dev/null 2>&1", 1min));
-  step.usual = 5s;
-  plan.add(std::move(step));
-}
-
-void refuse_states(PlanBuilder& plan, const PoolView& view) {
-  for (const auto& [name, member] : view.machines) {
-    if (member.state == PoolState::kUnread && plan.in.facts.find(name) != nullptr)
-      plan.obstacle({name}, "what Gluster it has could not be read: " + member.why,
-                    "look at /var/log/glusterfs/glusterd.log there; then again");
-    if (member.state == PoolState::kUnread && plan.in.facts.find(name) == nullptr)
-      plan.obstacle({name}, "it did not answer: what it has of the pool is not known", "fairlead bootstrap status says why");
-    if (member.state == PoolState::kStranger)
-      plan.obstacle({name}, member.why,
-                    "two pools are not made one: gluster peer detach on the one that is to go, when none of its volumes are wanted");
-    if (member.state == PoolState::kRenewed)
-      plan.obstacle(
-          {name}, "it was installed anew: " + member.why,
-          fmt::format(
-              "fairlead storage replace {} is not in this version: docs/operating/storage.md, \"Day two\", has Gluster's own commands",
-              name));
-    if (member.state == PoolState::kRejected)
-      plan.obstacle({name}, member.why,
-                    "its copy of the pool's state differs: on it, stop glusterd, empty /var/lib/glusterd but for glusterd.info, start it, "
-                    "gluster peer probe a member, and start it once more");
-  }
-  for (const std::string& name : view.foreign)
-    plan.warn(fmt::format("the pool has a member that the site has not: {} (gluster peer detach {}, when it has no brick)", name, name));
-}
-
-/// Machines copied with a UUID are one to a pool.
-bool twins(PlanBuilder& plan) {
-  std::map<std::string, std::string> seen;
-  bool any = false;
-  for (const Machine* machine : plan.in.site.with(Role::kStorage)) {
-    const MachineFacts* f = plan.in.facts.find(machine->name);
-    if (f == nullptr || !f->storage || f->storage->uuid.empty()) continue;
-    const auto [first, fresh] = seen.emplace(f->storage->uuid, machine->name);
-    if (fresh) continue;
-    plan.obstacle({machine->name}, fmt::format("its glusterd has the UUID of {}: it was copied", first->second),
-                  "stop glusterd on it, rm -rf /var/lib/glusterd, start it again");
-    any = true;
-  }
-  return any;
-}
-
-void plan_probe(PlanBuilder& plan, const Machine& seed, const Machine& machine) {
-  const Site& site = plan.in.site;
-  const std::string name = site.fqdn(machine);
-  Step step =
-      plan.step(&seed, "probe-" + machine.name, Phase::kStorage, fmt::format("takes {} into the pool", machine.name), "it is in no pool");
-  step.concerns = {seed.name, machine.name};
-  step.needs = {seed.name + "/glusterd", machine.name + "/glusterd", machine.name + "/files", seed.name + "/files"};
-  step.operations.emplace_back(script(gluster(fmt::format("peer probe {}", name))));
-  step.operations.emplace_back(wait_for(fmt::format("{} is in the pool", machine.name),
-                                        fmt::format("gluster --mode=script --xml peer status | tr -d '\\n' | grep -q "
-                                                    "'<hostname>{}</hostname>.*<connected>1</connected> *<state>3</state>'",
-                                                    name),
-                                        1min));
-  step.usual = 3s;
-  plan.add(std::move(step));
-}
-
 /// The seed was known by an address only: others learn its name when one of them probes it.
 void plan_probe_back(PlanBuilder& plan, const Machine& seed, const Machine& other, const std::string& because) {
   Step step = plan.step(&other, "probe-" + seed.name, Phase::kStorage, fmt::format("learns the name of {}", seed.name), because);
@@ -229,7 +154,7 @@ void plan_peers(PlanBuilder& plan, const PoolView& view) {
     if (machine == view.seed) continue;
     const MachineFacts* f = plan.in.facts.find(machine->name);
     if (view.of(*machine) == PoolState::kBlank) {
-      plan_probe(plan, *view.seed, *machine);
+      plan_machine_probe(plan, *view.seed, *machine);
       if (view.begins && !told) plan_probe_back(plan, *view.seed, *machine, "a pool begins: the others know the first one by its address");
       told = true;
       continue;
@@ -243,6 +168,92 @@ void plan_peers(PlanBuilder& plan, const PoolView& view) {
 
 }  // namespace
 
+void plan_machine_bricks(PlanBuilder& plan, const Machine& machine) {
+  const MachineFacts* f = plan.in.facts.find(machine.name);
+  if (f == nullptr || !f->storage) return;
+  check_version(plan, machine, *f->storage);
+  check_tls(plan, machine, *f);
+  plan_bricks(plan, machine, *f->storage);
+}
+
+void plan_machine_daemon(PlanBuilder& plan, const Machine& machine) {
+  const MachineFacts* f = plan.in.facts.find(machine.name);
+  if (f == nullptr || !f->storage) return;
+  const StorageFacts& storage = *f->storage;
+  const auto unit = f->units.find("glusterd");
+  const bool enabled = unit != f->units.end() && unit->second.find("enabled") != std::string::npos;
+  if (storage.running == Known::kYes && enabled) return;
+  Step step = plan.step(&machine, "glusterd", Phase::kStorage, "runs glusterd",
+                        storage.running == Known::kYes     ? "it is not enabled"
+                        : storage.installed == Known::kYes ? "it does not run"
+                                                           : "it is not installed");
+  step.needs = plan.all_of(machine);
+  step.operations.emplace_back(script("systemctl enable glusterd\nsystemctl start glusterd\n"));
+  step.operations.emplace_back(wait_for("glusterd answers", "gluster --mode=script pool list >/dev/null 2>&1", 1min));
+  step.usual = 5s;
+  plan.add(std::move(step));
+}
+
+WaitFor peer_is_in(const std::string& name) {
+  return wait_for(fmt::format("{} is in the pool", name),
+                  fmt::format("gluster --mode=script --xml peer status | tr -d '\\n' | sed 's/<peer>/\\n<peer>/g' | "
+                              "grep -F '<hostname>{}</hostname>' | grep -q '<connected>1</connected> *<state>3</state>'",
+                              name),
+                  1min);
+}
+
+void plan_machine_probe(PlanBuilder& plan, const Machine& seed, const Machine& machine) {
+  const Site& site = plan.in.site;
+  const std::string name = site.fqdn(machine);
+  Step step =
+      plan.step(&seed, "probe-" + machine.name, Phase::kStorage, fmt::format("takes {} into the pool", machine.name), "it is in no pool");
+  step.concerns = {seed.name, machine.name};
+  step.needs = {seed.name + "/glusterd", machine.name + "/glusterd", machine.name + "/files", seed.name + "/files"};
+  step.operations.emplace_back(script(gluster(fmt::format("peer probe {}", name))));
+  step.operations.emplace_back(peer_is_in(name));
+  step.usual = 3s;
+  plan.add(std::move(step));
+}
+
+void refuse_state(PlanBuilder& plan, const PoolView& view, const std::string& name) {
+  const auto found = view.machines.find(name);
+  if (found == view.machines.end()) return;
+  const PoolMember& member = found->second;
+  if (member.state == PoolState::kUnread && plan.in.facts.find(name) != nullptr)
+    plan.obstacle({name}, "what Gluster it has could not be read: " + member.why,
+                  "look at /var/log/glusterfs/glusterd.log there; then again");
+  if (member.state == PoolState::kUnread && plan.in.facts.find(name) == nullptr)
+    plan.obstacle({name}, "it did not answer: what it has of the pool is not known", "fairlead bootstrap status says why");
+  if (member.state == PoolState::kStranger)
+    plan.obstacle({name}, member.why,
+                  "two pools are not made one: gluster peer detach on the one that is to go, when none of its volumes are wanted");
+  if (member.state == PoolState::kRenewed)
+    plan.obstacle(
+        {name}, "it was installed anew: " + member.why,
+        fmt::format(
+            "fairlead storage replace {} is not in this version: docs/operating/storage.md, \"Day two\", has Gluster's own commands",
+            name));
+  if (member.state == PoolState::kRejected)
+    plan.obstacle({name}, member.why,
+                  "its copy of the pool's state differs: on it, stop glusterd, empty /var/lib/glusterd but for glusterd.info, start it, "
+                  "gluster peer probe a member, and start it once more");
+}
+
+bool refuse_twins(PlanBuilder& plan) {
+  std::map<std::string, std::string> seen;
+  bool any = false;
+  for (const Machine* machine : plan.in.site.with(Role::kStorage)) {
+    const MachineFacts* f = plan.in.facts.find(machine->name);
+    if (f == nullptr || !f->storage || f->storage->uuid.empty()) continue;
+    const auto [first, fresh] = seen.emplace(f->storage->uuid, machine->name);
+    if (fresh) continue;
+    plan.obstacle({machine->name}, fmt::format("its glusterd has the UUID of {}: it was copied", first->second),
+                  "stop glusterd on it, rm -rf /var/lib/glusterd, start it again");
+    any = true;
+  }
+  return any;
+}
+
 std::string gluster(std::string_view words) { return fmt::format("gluster --mode=script {} 2>&1\n", words); }
 
 bool plan_pool(PlanBuilder& plan) {
@@ -250,17 +261,15 @@ bool plan_pool(PlanBuilder& plan) {
   const std::size_t before = plan.so_far().obstacles.size();
   bool down = false;
   for (const Machine* machine : site.with(Role::kStorage)) {
-    const MachineFacts* f = plan.in.facts.find(machine->name);
-    if (f == nullptr || !f->storage) continue;
-    check_version(plan, *machine, *f->storage);
-    check_tls(plan, *machine, *f);
-    plan_bricks(plan, *machine, *f->storage);
-    plan_daemon(plan, *machine, *f);
+    plan_machine_bricks(plan, *machine);
+    plan_machine_daemon(plan, *machine);
   }
   const PoolView view = pool_view(site, plan.in.facts);
   for (const auto& [name, member] : view.machines) down = down || member.state == PoolState::kDown;
-  refuse_states(plan, view);
-  if (twins(plan) || view.seed == nullptr) return false;
+  for (const auto& [name, member] : view.machines) refuse_state(plan, view, name);
+  for (const std::string& name : view.foreign)
+    plan.warn(fmt::format("the pool has a member that the site has not: {} (gluster peer detach {}, when it has no brick)", name, name));
+  if (refuse_twins(plan) || view.seed == nullptr) return false;
   // What a daemon that is only being started knows is looked at when it runs.
   const bool sound = plan.so_far().obstacles.size() == before;
   if (sound || !view.begins) plan_peers(plan, view);

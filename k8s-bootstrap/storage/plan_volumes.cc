@@ -68,6 +68,10 @@ bool bricks_ready(PlanBuilder& plan, const GlusterVolume& volume) {
                                 brick_directory(*brick, volume), id->second),
                     fmt::format("look what is in it; rm -rf {} if nothing is wanted", brick_directory(*brick, volume)));
       ready = false;
+    } else if (id != fact.directories.end() && fact.filled.contains(volume.name)) {
+      plan.obstacle({machine->name}, fmt::format("{} has something in it, and is no brick", brick_directory(*brick, volume)),
+                    "move it away: what is in a volume is written through its mount");
+      ready = false;
     }
   }
   return ready;

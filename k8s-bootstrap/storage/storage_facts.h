@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -100,6 +101,8 @@ struct BrickFact {
   // ---- directories of volumes below the mount ----
   /// Volume -> its id as the directory bears it (without dashes), "" for none. Absent: there is no such directory, or it was not read.
   std::map<std::string, std::string> directories;
+  std::set<std::string> served;  ///< Of those: a brick's process was at work there (it bears the root's gfid).
+  std::set<std::string> filled;  ///< Of those: something is in it besides what Gluster makes.
   Known directories_known = Known::kUnknown;
   bool operator==(const BrickFact&) const = default;
 };
@@ -118,6 +121,7 @@ struct StorageFacts {
   Known running = Known::kUnknown;      ///< glusterd answers its own command.
   std::string silence;                  ///< What the command said instead.
   std::string uuid;                     ///< Empty: none was made yet, or it was not read.
+  std::string op_version;               ///< "100000": what all of its pool understand; likewise.
   Known has_peers = Known::kUnknown;    ///< By the files of glusterd, whether it runs or not.
   Known has_volumes = Known::kUnknown;  ///< Likewise.
   std::optional<std::vector<GlusterPeer>> peers;

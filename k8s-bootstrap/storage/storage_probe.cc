@@ -32,6 +32,8 @@ else
 fi
 u=$(sed -n 's/^UUID=//p' /var/lib/glusterd/glusterd.info 2>/dev/null)
 [ -z "$u" ] || put "|uuid $u"
+o=$(sed -n 's/^operating-version=//p' /var/lib/glusterd/glusterd.info 2>/dev/null)
+[ -z "$o" ] || put "|op-version $o"
 stored() {   # NAME FOLDER
   if [ ! -d "$2" ]; then echo "|$1 no"
   elif l=$(ls "$2" 2>/dev/null); then
@@ -50,18 +52,26 @@ fi
 
 // $name $mount $device $serial $group $directories; a group is empty for a file system of the operator's.
 constexpr std::string_view kBrick = R"sh(
+attribute() {   # NAME DIRECTORY: its value in hex, nothing when there is none; fails when that cannot be told
+  if a=$(LC_ALL=C getfattr --absolute-names -n "$1" -e hex "$2" 2>&1); then put "$a" | sed -n "s/^$1=0x//p"; return 0; fi
+  case $a in *"No such attribute"*) return 0 ;; *) return 1 ;; esac
+}
+directory() {   # of a volume
+  ls -A "$mount" >/dev/null 2>&1 || return 1
+  [ -d "$mount/$1" ] || return 0
+  i=$(attribute trusted.glusterfs.volume-id "$mount/$1") || return 1
+  g=$(attribute trusted.gfid "$mount/$1") || return 1
+  l=$(ls -A "$mount/$1" 2>/dev/null) || return 1
+  put "|directory $1 $i"
+  [ -z "$g" ] || put "|served $1"
+  [ -z "$(put "$l" | grep -v -x -F -e .glusterfs -e '')" ] || put "|filled $1"
+}
 brick() {
   put "@brick $name"
   m=$(findmnt -n -b -r -o SOURCE,FSTYPE,SIZE --mountpoint "$mount" 2>/dev/null | tail -n 1)
   if [ -n "$m" ]; then put "|mounted $m"
-    for d in $directories; do
-      if [ -d "$mount/$d" ]; then
-        i=$(getfattr --absolute-names -n trusted.glusterfs.volume-id -e hex "$mount/$d" 2>/dev/null |
-          sed -n 's/^trusted.glusterfs.volume-id=0x//p')
-        put "|directory $d $i"
-      fi
-    done
-    if has getfattr || [ -z "$directories" ]; then echo "|directories read"; fi
+    r=yes; for d in $directories; do directory "$d" || r=no; done
+    [ $r = no ] || echo "|directories read"
   elif has findmnt; then echo "|unmounted"; fi
   [ -n "$group" ] || return 0
   if [ -z "$device" ] && [ -n "$serial" ] && has lsblk; then

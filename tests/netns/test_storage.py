@@ -36,6 +36,15 @@ while not os.path.exists("/run/stop"):
 print("errors", errors)
 """
 
+# On a brick: the copy of /torn says of the copies of the clients $1 and $2 that they lack something, and is listed for healing.
+TEAR = """set -e
+cd /srv/brick/pods
+for client; do setfattr -n trusted.afr.pods-client-$client -v 0x000000010000000000000000 torn; done
+gfid=$(getfattr -n trusted.gfid -e hex torn | sed -n 's/^trusted.gfid=0x\\(.\\{8\\}\\)\\(.\\{4\\}\\)\\(.\\{4\\}\\)\\(.\\{4\\}\\)/\\1-\\2-\\3-\\4-/p')
+cd .glusterfs/indices/xattrop
+ln "$(ls | grep -m 1 '^xattrop-')" "$gfid"
+"""
+
 
 def digest(machine, path):
     return machine.run("sh", "-c", f"cd {path} && sha256sum *", timeout=60).stdout
@@ -118,6 +127,7 @@ class Storage(unittest.TestCase):
         unmounted = self.lab.fairlead("storage", "replace", "stor-3", "--yes")
         self.assertEqual(unmounted.returncode, 5, unmounted.stdout)
         self.assertIn("nothing is mounted at /srv/brick", unmounted.stderr)
+        self.assertNotEqual(self.lab.machines["stor-3"].run("gluster", "pool", "list").returncode, 0, "glusterd was started though its brick is not there")
         self.lab.new_brick("stor-3")
         self.done("storage", "replace", "stor-3", "--yes")
         self.writes_on()
@@ -137,6 +147,23 @@ class Storage(unittest.TestCase):
         self.writes_on()
         self.all_is_there()
         self.assertEqual({m["state"] for m in self.status()["machines"]}, {"member"})
+
+    def test_5b_split_brain_is_named_with_its_remedy_and_ends_by_it(self):
+        self.node.write("/srv/pods/torn", "which of the copies is right?")
+        self.done("storage", "heal", "--yes")
+        for number in (1, 2, 3):
+            torn = self.lab.machines[f"stor-{number}"].run("sh", "-c", TEAR, "sh", *(str(other - 1) for other in (1, 2, 3) if other != number))
+            self.assertEqual(torn.returncode, 0, torn.stderr)
+        self.assertIn("1 files are in split brain", self.done("storage", "status"))
+        stuck = self.lab.fairlead("storage", "heal", "--yes", timeout=240 * SCALE)
+        self.assertEqual(stuck.returncode, 1, stuck.stdout + stuck.stderr)
+        self.assertIn("gluster volume heal pods split-brain source-brick HOST:BRICK FILE", stuck.stderr)
+        refused = self.lab.fairlead("storage", "replace", "stor-2", "--yes")
+        self.assertIn("Nothing to do", refused.stdout, refused.stderr)  # Its brick is whole: nothing of it goes.
+        mended = self.lab.machines["stor-1"].run("gluster", "volume", "heal", "pods", "split-brain", "source-brick", "stor-1.kube.demo:/srv/brick/pods", "/torn")
+        self.assertEqual(mended.returncode, 0, mended.stdout + mended.stderr)
+        self.done("storage", "heal", "--yes")
+        self.assertEqual(self.lab.machines["node-2"].read("/srv/pods/torn"), "which of the copies is right?")
 
     def test_6_expansion_under_writes_loses_nothing(self):
         self.lab.write_site([f"stor-{i}" for i in range(1, 7)])

@@ -104,6 +104,7 @@ inline Facts pool_facts(const Site& site, std::size_t members = 3) {
     s.installed = s.running = s.has_peers = s.has_volumes = Known::kYes;
     s.version = "10.3";
     s.uuid = uuid_of(storage[i]->name);
+    s.op_version = "100000";
     s.peers.emplace();
     for (std::size_t k = 0; k < members; ++k) {
       if (k != i) s.peers->push_back({uuid_of(storage[k]->name), {site.fqdn(*storage[k])}, true, kPeerInCluster, "Peer in Cluster"});
@@ -116,6 +117,7 @@ inline Facts pool_facts(const Site& site, std::size_t members = 3) {
     brick.source = "/dev/mapper/fl--brick--1-brick";
     brick.filesystem = "xfs";
     brick.directories = {{"pods", volume_id()}};
+    brick.served = brick.filled = {"pods"};
     brick.directories_known = Known::kYes;
   }
   PoolFacts pool;

@@ -6,7 +6,7 @@
 #include "k8s-bootstrap/plan/plan_bring_up.h"
 #include "k8s-bootstrap/storage/plan_storage.h"
 #include "k8s-bootstrap/storage/pool_view.h"
-#include "tests/support/storage_site.h"
+#include "tests/unit/k8s-bootstrap/storage_world.h"
 
 namespace fairlead::bootstrap {
 namespace {
@@ -18,67 +18,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-std::vector<std::string> ids(const Plan& plan) {
-  std::vector<std::string> out;
-  for (const Step& step : plan.steps) out.push_back(step.id);
-  return out;
-}
-std::string text_of(const Step& step) {
-  std::string out;
-  for (const Operation& operation : step.operations) {
-    if (const auto* run = std::get_if<RunScript>(&operation)) out += run->script;
-  }
-  return out;
-}
-std::string obstacles_of(const Plan& plan) {
-  std::string out;
-  for (const Obstacle& obstacle : plan.obstacles) {
-    for (const std::string& machine : obstacle.machines) out += machine + " ";
-    out += obstacle.reason + " (" + obstacle.remedy + ")\n";
-  }
-  return out;
-}
-std::string warnings_of(const Plan& plan) {
-  std::string out;
-  for (const std::string& warning : plan.warnings) out += warning + "\n";
-  return out;
-}
-
-struct World {
-  Site site;
-  Facts facts;
-
-  explicit World(int storage = 3, bool pool = false)
-      : site(storage_site(storage)), facts(pool ? pool_facts(site) : fresh_storage_facts(site)) {}
-  Plan only_storage() const {
-    const Rendered texts = lab_texts(site);
-    PlanBuilder plan({site, facts, texts});
-    plan_storage(plan);
-    Plan out = plan.take();
-    EXPECT_THAT(check_plan(out, site, facts), IsEmpty());
-    return out;
-  }
-  Plan expand() const {
-    const Rendered texts = lab_texts(site);
-    return plan_storage_expand({site, facts, texts});
-  }
-  Plan replace(const std::string& machine, const std::string& with = {}) const {
-    const Rendered texts = lab_texts(site);
-    return plan_storage_replace({site, facts, texts}, machine, with);
-  }
-  StorageFacts& storage(const std::string& name) { return *facts.machines[name].storage; }
-  BrickFact& brick(const std::string& name) { return storage(name).bricks["brick-1"]; }
-  Machine& machine(const std::string& name) {
-    return *std::find_if(site.machines.begin(), site.machines.end(), [&](const Machine& m) { return m.name == name; });
-  }
-  VolumeFacts& pods() { return facts.pool->volumes["pods"]; }
-  void online(const std::string& host, bool value) {
-    for (GlusterProcess& process : *pods().processes) {
-      if (process.host == host + ".kube.demo") process.online = value;
-    }
-  }
-};
 
 TEST(PlanStorage, EmptyDisksBecomeAMountedVolume) {
   const World w;
@@ -291,6 +230,21 @@ TEST(PlanStorage, ABrickThatBearsAnIdIsNoNewBrick) {  // ST3
   EXPECT_THAT(ids(plan), Not(Contains("stor-1/volume-pods")));
 }
 
+TEST(PlanStorage, AFullDirectoryIsNoNewBrick) {  // ST3
+  World w(3, true);
+  for (const char* name : {"stor-1", "stor-2", "stor-3"}) {
+    w.storage(name).volumes->clear();
+    w.brick(name).directories["pods"].clear();
+    w.brick(name).filled.clear();
+  }
+  w.facts.pool.reset();
+  EXPECT_THAT(ids(w.only_storage()), Contains("stor-1/volume-pods"));
+  w.brick("stor-2").filled = {"pods"};
+  const Plan plan = w.only_storage();
+  EXPECT_THAT(obstacles_of(plan), HasSubstr("stor-2 /srv/bricks/brick-1/pods has something in it, and is no brick"));
+  EXPECT_THAT(ids(plan), Not(Contains("stor-1/volume-pods")));
+}
+
 TEST(PlanStorage, OptionsThatDifferAreSetAndAVolumeThatWasNeverStartedIs) {
   World w(3, true);
   for (const char* name : {"stor-1", "stor-2", "stor-3"}) {
@@ -344,91 +298,6 @@ TEST(PlanStorage, TlsNeedsItsFilesOnServersAndClients) {
   World w(3, true);
   w.site.gluster->volumes[0].options = {{"server.ssl", "on"}, {"client.ssl", "on"}};
   EXPECT_THAT(obstacles_of(w.only_storage()), HasSubstr("stor-1 stor-2 stor-3 a volume has TLS, and /etc/ssl/glusterfs.pem"));
-}
-
-// ---- expand, replace: ST4 ----
-
-TEST(ExpandStorage, AddsSetsOfThreeAndRebalances) {
-  World w(6);
-  w.facts = pool_facts(w.site, 3);
-  const Plan plan = w.expand();
-  EXPECT_THAT(plan.obstacles, IsEmpty()) << obstacles_of(plan);
-  const Step* step = plan.find("stor-1/expand-pods");
-  ASSERT_NE(step, nullptr);
-  EXPECT_THAT(text_of(*step),
-              AllOf(HasSubstr("add-brick pods stor-4.kube.demo:/srv/bricks/brick-1/pods stor-5"), HasSubstr("rebalance pods start")));
-  EXPECT_THAT(step->needs, Contains("stor-1/probe-stor-6"));
-}
-
-TEST(ExpandStorage, WaitsForBricksHealingAndRebalance) {
-  const auto refused = [](const std::function<void(World&)>& change) {
-    World w(6);
-    w.facts = pool_facts(w.site, 3);
-    change(w);
-    const Plan plan = w.expand();
-    EXPECT_EQ(plan.find("stor-1/expand-pods"), nullptr);
-    return obstacles_of(plan);
-  };
-  EXPECT_THAT(refused([](World& w) { w.online("stor-2", false); }), HasSubstr("expanding of volume pods waits: not serving: stor-2"));
-  EXPECT_THAT(refused([](World& w) { (*w.pods().heal)[0].pending = 7; }), HasSubstr("7 entries wait to be healed"));
-  EXPECT_THAT(refused([](World& w) { (*w.pods().heal)[0].pending.reset(); }), HasSubstr("an unknown number of entries"));
-  EXPECT_THAT(refused([](World& w) { w.pods().rebalance->status = "in progress"; }), HasSubstr("a rebalance is under way"));
-  EXPECT_THAT(refused([](World& w) { w.pods().rebalance.reset(); }), HasSubstr("may be under way"));
-  EXPECT_THAT(refused([](World& w) { w.facts.pool.reset(); }), HasSubstr("could not be read"));
-}
-
-TEST(ReplaceStorage, AnEmptyBrickIsFilledAgainWhileTheOthersServe) {
-  World w(3, true);
-  w.brick("stor-2").directories.clear();
-  w.online("stor-2", false);
-  const Plan plan = w.replace("stor-2");
-  EXPECT_THAT(plan.obstacles, IsEmpty()) << obstacles_of(plan);
-  EXPECT_THAT(ids(plan), AllOf(Contains("stor-2/directory-pods"), Contains("stor-1/replace-pods")));
-  EXPECT_THAT(
-      text_of(*plan.find("stor-1/replace-pods")),
-      HasSubstr("reset-brick pods stor-2.kube.demo:/srv/bricks/brick-1/pods stor-2.kube.demo:/srv/bricks/brick-1/pods commit force"));
-  EXPECT_THAT(text_of(*plan.find("stor-2/directory-pods")), HasSubstr("mountpoint -q /srv/bricks/brick-1"));
-  w.online("stor-3", false);
-  const Plan waits = w.replace("stor-2");
-  EXPECT_EQ(waits.find("stor-1/replace-pods"), nullptr);
-  EXPECT_THAT(obstacles_of(waits), HasSubstr("not serving: stor-3"));
-  w.pods().processes.reset();
-  EXPECT_EQ(w.replace("stor-2").find("stor-1/replace-pods"), nullptr);
-}
-
-TEST(ReplaceStorage, ABrickThatHasItsDataIsStartedAndNotEmptied) {
-  World w(3, true);
-  EXPECT_THAT(ids(w.replace("stor-2")), Not(Contains(HasSubstr("replace"))));
-  w.online("stor-2", false);
-  EXPECT_THAT(ids(w.replace("stor-2")), AllOf(Contains("stor-1/start-pods"), Not(Contains("stor-1/replace-pods"))));
-  w.brick("stor-2").directories_known = Known::kUnknown;
-  EXPECT_THAT(ids(w.replace("stor-2")), Not(Contains(HasSubstr("pods"))));
-}
-
-TEST(ReplaceStorage, AMachineInstalledAnewTakesItsNameFirst) {
-  World w(3, true);
-  w.storage("stor-2") = fresh_storage(w.machine("stor-2"));
-  w.online("stor-2", false);
-  const Plan plan = w.replace("stor-2");
-  ASSERT_NE(plan.find("stor-2/take-name"), nullptr) << obstacles_of(plan);
-  EXPECT_THAT(text_of(*plan.find("stor-2/take-name")), HasSubstr("UUID=uuid-stor-2"));
-  EXPECT_EQ(plan.find("stor-1/replace-pods"), nullptr);
-  w.storage("stor-2").has_volumes = Known::kYes;
-  EXPECT_EQ(w.replace("stor-2").find("stor-2/take-name"), nullptr);
-}
-
-TEST(ReplaceStorage, BricksMoveToAnotherMachineThoughTheirOwnIsGone) {
-  World w(3, true);
-  w.site.machines.back().name = "stor-4";  // stor-3 left the site; stor-4 has its place.
-  w.facts.machines["stor-4"] = fresh_storage_facts(w.site).machines["stor-4"];
-  w.facts.machines.erase("stor-3");
-  w.online("stor-3", false);
-  const Plan plan = w.replace("stor-3", "stor-4");
-  EXPECT_THAT(ids(plan), AllOf(Contains("stor-1/probe-stor-4"), Contains("stor-4/directory-pods"), Contains("stor-1/replace-pods")))
-      << obstacles_of(plan);
-  EXPECT_THAT(
-      text_of(*plan.find("stor-1/replace-pods")),
-      HasSubstr("replace-brick pods stor-3.kube.demo:/srv/bricks/brick-1/pods stor-4.kube.demo:/srv/bricks/brick-1/pods commit force"));
 }
 
 // ---- property: unknown is not absent, and nothing is wiped unasked ----

@@ -133,6 +133,19 @@ TEST(ParseStorage, WhatWasBegunIsToldFromWhatIsSomebodyElses) {
   EXPECT_EQ(brick_of(text + "|pv /dev/sdb|vg0\n").disk_group, "vg0");
 }
 
+TEST(ParseStorage, ABrickThatServedIsToldFromOneThatWasOnlyMarked) {
+  const std::string id = "0011223344556677";
+  const BrickFact marked = brick_of("|mounted /dev/sdb xfs 100\n|directory pods " + id + "\n|directories read\n");
+  EXPECT_EQ(marked.directories.at("pods"), id);
+  EXPECT_THAT(marked.served, IsEmpty());
+  const BrickFact served =
+      brick_of("|mounted /dev/sdb xfs 100\n|directory pods " + id + "\n|served pods\n|filled pods\n|directories read\n");
+  EXPECT_TRUE(served.served.contains("pods") && served.filled.contains("pods"));
+  EXPECT_EQ(served.directories_known, Known::kYes);
+  EXPECT_EQ(brick_of("|mounted /dev/sdb xfs 100\n").directories_known, Known::kUnknown);
+  EXPECT_THAT(brick_of("|served pods\n|filled other\n").served, IsEmpty());
+}
+
 TEST(ParseStorage, AnAnswerThatWasCutIsNone) {  // PS1
   const std::string text = answer(kEmptyDisk);
   for (std::size_t length = 0; length < text.size(); ++length) EXPECT_FALSE(parse_storage(text.substr(0, length), questions())) << length;
