@@ -28,7 +28,6 @@ COMMAND = re.compile(rf"\s*(?:gate-\d# |\$ )?((?:{PROGRAMS}) .*)")
 # Commands that are shown with what they say or cannot run in a lab: page, their beginning, why not here.
 ELSEWHERE = [
     ("docs/operating/bootstrap.md", "fairlead bootstrap", "machines with sshd and stubs of kubeadm: tests/netns/test_bootstrap.py"),
-    ("docs/operating/bootstrap.md", "fairlead bootstrap bundle", "a Debian archive and registries: tests/netns/test_bundle.py"),
     ("docs/operating/bootstrap.md", "openssl enc -d", "an archive and its passphrase: Archive.WithAPassphraseNothingCanBeReadWithoutIt"),
     ("docs/operating/cluster.md", "fairlead cluster setup", "tests/netns/test_cluster_verbs.py"),
     ("docs/operating/cluster.md", "fairlead cluster join", "tests/netns/test_cluster_verbs.py"),
