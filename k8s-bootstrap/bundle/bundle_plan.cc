@@ -225,6 +225,11 @@ Result<std::vector<HostStep>> plan_bundle(const Site& site, const Rendered& text
   if (os_id.empty())
     return Error{Errc::kInvalidConfig, fmt::format("'{}' is no release that Fairlead knows: {}", places.release, known_codenames())};
   BundlePlan plan(site, texts, places, std::string(os_id));
+  if (site.mirrors.debian.empty())
+    return Error{Errc::kInvalidConfig,
+                 fmt::format("mirrors.debian is not in the site: the archive that packages of {} are fetched from, as "
+                             "/etc/apt of such a machine names it",
+                             places.release)};
   if (places.folder.find_first_of(" \t\n") != std::string::npos)
     return Error{Errc::kInvalidConfig, fmt::format("'{}': apt takes no folder with white space in its name", places.folder)};
   if (auto fine = plan.no_digests(); !fine) return fine.error();

@@ -48,11 +48,9 @@ constexpr std::array<Release, 4> kReleases{
 
 std::string system_sources(const Site& site, std::string_view os_id, std::string_view name) {
   std::string text(kWritten);
-  if (os_id == "ubuntu") {
-    const std::string mirror = without_slash(site.mirrors.debian.empty() ? "http://archive.ubuntu.com/ubuntu" : site.mirrors.debian);
+  const std::string mirror = without_slash(site.mirrors.debian);
+  if (os_id == "ubuntu")
     return text + stanza(mirror, fmt::format("{0} {0}-updates {0}-security", name), "main restricted universe", system_keyring(os_id).path);
-  }
-  const std::string mirror = without_slash(site.mirrors.debian.empty() ? "http://deb.debian.org/debian" : site.mirrors.debian);
   const std::string_view key = system_keyring(os_id).path;
   text += stanza(mirror, fmt::format("{0} {0}-updates", name), "main", key) + "\n";
   return text + stanza(mirror + "-security", fmt::format("{}-security", name), "main", key);

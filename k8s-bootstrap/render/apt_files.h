@@ -29,7 +29,7 @@ inline constexpr std::string_view kDockerKeyring = "/etc/apt/keyrings/docker.asc
 /// "bookworm, trixie, jammy, noble"
 [[nodiscard]] std::string known_codenames();
 
-/// Texts of deb822 files: the system's own archive (or the site's mirror of it), Kubernetes', Docker's.
+/// Texts of deb822 files: the system's packages from the site's `mirrors.debian`, which is there; Kubernetes', Docker's.
 [[nodiscard]] std::string system_sources(const Site& site, std::string_view os_id, std::string_view name);
 [[nodiscard]] std::string kubernetes_sources(const Site& site, std::string_view keyring);
 [[nodiscard]] std::string docker_sources(std::string_view os_id, std::string_view name, std::string_view keyring);

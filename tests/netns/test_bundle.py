@@ -34,13 +34,13 @@ GPG = f"""#!/bin/sh
 # In a mount namespace: root is an overlay, so that what is installed is gone afterwards; no network at all.
 MACHINE = """set -e
 mount -t tmpfs none /mnt
-mkdir /mnt/upper /mnt/work /mnt/root
-mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
-mount -t proc proc /mnt/root/proc
-mount --rbind /dev /mnt/root/dev
-mkdir -p /mnt/root/srv/bundle
-mount --bind "$2" /mnt/root/srv/bundle
-exec chroot /mnt/root /bin/sh -euc "$1"
+mkdir /mnt/upper /mnt/work /mnt/system
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/system
+mount -t proc proc /mnt/system/proc
+mount --rbind /dev /mnt/system/dev
+mkdir -p /mnt/system/srv/bundle
+mount --bind "$2" /mnt/system/srv/bundle
+exec chroot /mnt/system /bin/sh -euc "$1"
 """
 
 

@@ -11,12 +11,17 @@
 namespace fairlead::bootstrap {
 namespace {
 
-using render_test::classic_site;
 using render_test::expect_golden;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+Site classic_site() {
+  Site site = render_test::classic_site();
+  site.mirrors.debian = "http://mirror.example/debian";
+  return site;
+}
 
 constexpr const char* kIngress = R"(apiVersion: apps/v1
 kind: Deployment
@@ -100,8 +105,16 @@ TEST(BundlePlan, ImagesInOneLineAndOfJsonAreSeen) {
               ElementsAre("docker.io/library/busybox:1.36", "quay.io/a/b:1", "quay.io/c:2", "quay.io/d:3"));
 }
 
+TEST(BundlePlan, WhereTheSystemsPackagesComeFromHasToBeSaid) {
+  const auto steps = plan_bundle(render_test::classic_site(), {}, {.folder = "/srv/demo.bundle", .release = "bookworm", .images = {}});
+  ASSERT_FALSE(steps);
+  EXPECT_THAT(steps.error().context, HasSubstr("mirrors.debian is not in the site"));
+}
+
 TEST(BundlePlan, AFolderWithWhiteSpaceIsRefused) {
-  EXPECT_FALSE(plan_bundle(classic_site(), {}, {.folder = "/srv/my bundle", .release = "bookworm", .images = {}}));
+  const auto steps = plan_bundle(classic_site(), {}, {.folder = "/srv/my bundle", .release = "bookworm", .images = {}});
+  ASSERT_FALSE(steps);
+  EXPECT_THAT(steps.error().context, HasSubstr("white space"));
 }
 
 struct WithBundle {
